@@ -1,0 +1,85 @@
+"""What can go wrong at the front door.
+
+    AlodialError                 code, retry (may the same request succeed later?), level (how it is logged)
+    +-- InvalidCall              422  no   bad input; `problems` names each field, its problem and the remedy
+    +-- Conflict                 409  no   the same key or extid with another body
+    +-- NotFound                 404  no
+    +-- NotCancelable            409  no   it is being submitted, or was
+    +-- StoreUnavailable         503  yes  Redis is away, full, loading or read-only; nothing was queued
+    |   +-- StoreUnfit           503  no   Redis would lose calls as it is set up; says which command mends it
+    +-- ConfigurationError        -   no   a setting is missing or wrong; names the setting, never its value
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from alodial_schemas import FieldProblem
+
+
+class AlodialError(Exception):
+    """Base of all errors that alodial raises on purpose."""
+
+    code: ClassVar[str] = "error"
+    retry: ClassVar[bool] = False
+    level: ClassVar[str] = "warning"
+
+
+class InvalidCall(AlodialError, ValueError):
+    """The call cannot be placed as it is written."""
+
+    code = "invalid_call"
+    level = "info"
+
+    def __init__(self, problems: Sequence[FieldProblem]) -> None:
+        self.problems = list(problems)
+        super().__init__("; ".join(f"{p.field}: {p.problem} ({p.remedy})" for p in self.problems))
+
+
+class Conflict(AlodialError):
+    """The key or extid is taken by another call; ``code`` says which of them."""
+
+    level = "info"
+
+    def __init__(self, code: str, extid: str, call_id: str) -> None:
+        self.code = code  # type: ignore[misc]  # one class for idempotency_conflict and extid_conflict
+        self.extid = extid
+        self.call_id = call_id
+        super().__init__(f"{code}: taken by call {call_id or extid} with another body; use another key or extid")
+
+
+class NotFound(AlodialError):
+    code = "not_found"
+    level = "info"
+
+
+class NotCancelable(AlodialError):
+    """Too late: the call is being submitted, or it has ended."""
+
+    code = "not_cancelable"
+    level = "info"
+
+    def __init__(self, call_id: str, state: str) -> None:
+        self.call_id = call_id
+        self.state = state
+        super().__init__(f"call {call_id} is {state} and can no longer be canceled")
+
+
+class StoreUnavailable(AlodialError):
+    """Redis did not do what it was asked; the change it was asked for must be taken as not made."""
+
+    code = "store_unavailable"
+    retry = True
+    level = "error"
+
+
+class StoreUnfit(StoreUnavailable):
+    """Redis answers, but would lose calls as it is set up."""
+
+    code = "store_unfit"
+    retry = False
+    level = "critical"
+
+
+class ConfigurationError(AlodialError):
+    code = "configuration"
+    level = "critical"

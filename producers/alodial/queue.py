@@ -1,0 +1,372 @@
+"""The front door for Python: ``CallQueue`` for threads, ``AsyncCallQueue`` for an event loop, the same methods on both."""
+
+import asyncio
+import itertools
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import redis.exceptions
+from alodial_schemas import CallRequest, Event, FieldProblem, State, parse_event
+
+from .doorbell import Doorbell
+from .errors import Conflict, InvalidCall, NotCancelable, NotFound
+from .prepare import prepare, read_call, with_options
+from .settings import Settings, load_settings, read_settings
+from .store import keys, ops
+from .store.client import AsyncStore, Store
+from .store.ops import NewCall
+from .store.reads import CallFilter, Page, find, find_async, page, page_async, possible_extid
+from .store.records import CallRecord
+
+CHUNK = 250
+"""Calls stored by one script: about 5 ms of Redis, so that nobody else waits longer."""
+
+RECLAIM_AFTER = 60.0
+"""Seconds after which another reader of the group takes over an event whose reader fell silent."""
+
+READ_COUNT = 100
+
+Source = CallRequest | Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedCall:
+    """A call that is stored. ``created`` is False when the same call had been stored before."""
+
+    id: str
+    extid: str
+    state: State
+    created: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedCall:
+    """A row of :meth:`CallQueue.enqueue_many` that was not stored, and why."""
+
+    code: str
+    problems: list[FieldProblem]
+
+
+def _outcome(row: ops.Enqueued, call: NewCall) -> QueuedCall | RefusedCall:
+    if row.outcome == "conflict":
+        field = "idempotency_key" if call.key else "extid"
+        problem = FieldProblem(field, f"{_conflict(call)}", f"taken by call {row.id or row.extid} with another body", f"use another {field}")
+        return RefusedCall(problem.code, [problem])
+    return QueuedCall(row.id, row.extid, row.state or State.QUEUED, row.outcome == "created")
+
+
+def _conflict(call: NewCall) -> str:
+    return "idempotency_conflict" if call.key else "extid_conflict"
+
+
+def _one(row: ops.Enqueued, call: NewCall) -> QueuedCall:
+    if row.outcome == "conflict":
+        raise Conflict(_conflict(call), row.extid, row.id)
+    return QueuedCall(row.id, row.extid, row.state or State.QUEUED, row.outcome == "created")
+
+
+def _prepared(sources: Sequence[Source], settings: Settings, scope: str) -> tuple[list[NewCall], list[RefusedCall | None]]:
+    """The rows that can be stored, and for each source None or why it cannot."""
+    calls: list[NewCall] = []
+    marks: list[RefusedCall | None] = []
+    for source in sources:
+        try:
+            calls.append(prepare(read_call(source, settings), settings, scope=scope))
+        except InvalidCall as exc:
+            marks.append(RefusedCall(exc.problems[0].code if len(exc.problems) == 1 else exc.code, exc.problems))
+        else:
+            marks.append(None)
+    return calls, marks
+
+
+def _rows(marks: Sequence[RefusedCall | None], calls: Sequence[NewCall], stored: Sequence[ops.Enqueued]) -> Iterator[QueuedCall | RefusedCall]:
+    answers = iter(zip(stored, calls, strict=True))
+    for mark in marks:
+        yield mark if mark is not None else _outcome(*next(answers))
+
+
+def _reader_name() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+
+
+def _canceled(name: str, row: ops.Canceled) -> QueuedCall:
+    if row.outcome == "unknown":
+        raise NotFound(f"no call {name}")
+    if row.outcome == "late":
+        raise NotCancelable(row.id, row.state)
+    return QueuedCall(row.id, row.record, State(row.state), created=False)
+
+
+def _settings(redis_url: str | None, settings: Settings | None) -> Settings:
+    if settings is not None:
+        return settings
+    return load_settings() if redis_url is None else read_settings(redis_url=redis_url)
+
+
+class CallQueue:
+    """Enqueues calls, reads and cancels them, and hands out their events.
+
+    Settings come from ``ALODIAL_*``; ``redis_url`` overrides one of them. Safe to share between threads. Every method
+    that speaks to Redis raises :class:`~alodial.StoreUnavailable` within about ``ALODIAL_REDIS_TIMEOUT`` seconds when it
+    is away; then nothing was accepted.
+    """
+
+    def __init__(self, redis_url: str | None = None, *, settings: Settings | None = None, store: Store | None = None) -> None:
+        self.settings = _settings(redis_url, settings)
+        self.store = store or Store(self.settings)
+        self.doorbell = Doorbell(self.settings)
+
+    def enqueue(self, call: Source, *, idempotency_key: str = "", scope: str = "", **options: Any) -> QueuedCall:
+        """Stores one call and rings the workers.
+
+        ``options`` are the fields beside the request: ``extid``, ``reference``, ``not_before``, ``expires_at``,
+        ``priority``, ``account``, ``on_unconfirmed``, ``redial``, ``metadata``. The same ``extid`` or key with the same
+        body gives the same call again. Raises InvalidCall, Conflict, StoreUnavailable.
+        """
+        request = read_call(call, self.settings)
+        row = prepare(with_options(request, options) if options else request, self.settings, key=idempotency_key, scope=scope)
+        ring, answers = self.store.run(ops.enqueue([row], self.settings))
+        self.doorbell.submit(ring)
+        return _one(answers[0], row)
+
+    def enqueue_many(self, calls: Iterable[Source], *, scope: str = "") -> list[QueuedCall | RefusedCall]:
+        """Stores many calls in bulk; one row for each in order. A bad call is a RefusedCall and keeps nobody else out.
+
+        Validates a chunk while Redis stores the one before. Raises StoreUnavailable: what was stored before stays, and a
+        call with an ``extid`` may be given again without harm.
+        """
+        rows: list[QueuedCall | RefusedCall] = []
+        pending: tuple[Future[list[ops.Enqueued]], list[NewCall], list[RefusedCall | None]] | None = None
+        source = iter(calls)
+        with ThreadPoolExecutor(1, thread_name_prefix="alodial-enqueue") as writer:
+            while chunk := list(itertools.islice(source, CHUNK)):
+                ready, marks = _prepared(chunk, self.settings, scope)
+                if pending is not None:
+                    rows += _rows(pending[2], pending[1], pending[0].result())
+                pending = (writer.submit(self._store, ready), ready, marks)
+            if pending is not None:
+                rows += _rows(pending[2], pending[1], pending[0].result())
+        return rows
+
+    def _store(self, calls: list[NewCall]) -> list[ops.Enqueued]:
+        if not calls:
+            return []
+        ring, answers = self.store.run(ops.enqueue(calls, self.settings))
+        self.doorbell.submit(ring)
+        return answers
+
+    def get(self, name: str) -> CallRecord:
+        """The whole record by id or extid. Raises NotFound."""
+        record = self.store.call(lambda client: find(client, name))
+        if record is None:
+            raise NotFound(f"no call {name}")
+        return record
+
+    def cancel(self, name: str) -> QueuedCall:
+        """Cancels by id or extid what was not submitted yet. Raises NotFound, NotCancelable."""
+        extid = possible_extid(name)
+        if extid is None or (name != extid and self.get(name).id != name):
+            raise NotFound(f"no call {name}")
+        return _canceled(name, self.store.run(ops.cancel([extid]))[0])
+
+    def calls(self, wanted: CallFilter | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
+        """A page of calls, newest first."""
+        return self.store.call(lambda client: page(client, wanted or CallFilter(), cursor, limit))
+
+    def events(self, group: str, *, start: str = "0", block: float | None = None) -> Iterator[Event]:
+        """Events for one group of readers, each at least once; acknowledged when the next one is asked for.
+
+        A new group begins at ``start``: ``"0"`` with the oldest event kept, ``"$"`` with the next one. Ends after
+        ``block`` seconds without an event, never when None. What a reader took and did not finish goes to another
+        reader of the group after a minute.
+        """
+        client, reader = self.store.redis, _reader_name()
+        self.store.call(lambda c: _make_group(c, group, start))
+        try:
+            while True:
+                rows = self.store.call(lambda c: c.xautoclaim(keys.EVENTS, group, reader, int(RECLAIM_AFTER * 1000), count=READ_COUNT))
+                batch = [row for row in rows[1] if row[1]]  # type: ignore[index]  # redis-py types sync as maybe async
+                if not batch:
+                    batch = self._read(group, reader, block)
+                    if batch is None:
+                        return
+                for position, fields in batch:
+                    yield parse_event(fields[b"event"])
+                    self.store.call(lambda c, p=position: c.xack(keys.EVENTS, group, p))  # type: ignore[misc]  # lambda default
+        finally:
+            _leave(client, group, reader)
+
+    def _read(self, group: str, reader: str, block: float | None) -> list[Any] | None:
+        """One batch; None after ``block`` seconds without any."""
+        waited = 0.0
+        while block is None or waited < block or waited == 0:
+            # Redis answers before the socket's own timeout, which would look like an outage.
+            step = min(1.0, self.settings.redis_timeout / 2, block - waited if block else 1.0)
+            answer = self.store.call(
+                lambda c, s=step: c.xreadgroup(group, reader, {keys.EVENTS: ">"}, count=READ_COUNT, block=max(1, int(s * 1000)))  # type: ignore[misc]  # lambda default
+            )
+            if answer:
+                return list(answer[0][1])  # type: ignore[index]  # as above
+            waited += step
+            if block == 0:
+                return None
+        return None
+
+    def stop(self, reason: str = "operator") -> None:
+        """Emergency stop: no new POST on any worker from the next arm on. Survives restarts."""
+        self.store.call(lambda client: client.set(keys.STOP, reason))
+
+    def resume(self, account: str = "") -> None:
+        """Lifts the emergency stop, and the pause and breaker of one account or of all."""
+        self.store.run(ops.resume(account))
+
+    def close(self) -> None:
+        self.doorbell.close()
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class AsyncCallQueue:
+    """:class:`CallQueue` for an event loop: the same methods as coroutines, ``events`` as an async iterator."""
+
+    def __init__(self, redis_url: str | None = None, *, settings: Settings | None = None, store: AsyncStore | None = None) -> None:
+        self.settings = _settings(redis_url, settings)
+        self.store = store or AsyncStore(self.settings)
+        self.doorbell = Doorbell(self.settings)
+
+    async def enqueue(self, call: Source, *, idempotency_key: str = "", scope: str = "", **options: Any) -> QueuedCall:
+        """As :meth:`CallQueue.enqueue`."""
+        request = read_call(call, self.settings)
+        row = prepare(with_options(request, options) if options else request, self.settings, key=idempotency_key, scope=scope)
+        return _one((await self._store([row]))[0], row)
+
+    async def enqueue_many(self, calls: Iterable[Source], *, scope: str = "") -> list[QueuedCall | RefusedCall]:
+        """As :meth:`CallQueue.enqueue_many`."""
+        rows: list[QueuedCall | RefusedCall] = []
+        source = iter(calls)
+        while chunk := list(itertools.islice(source, CHUNK)):
+            ready, marks = _prepared(chunk, self.settings, scope)
+            rows += _rows(marks, ready, await self._store(ready))
+        return rows
+
+    async def _store(self, calls: list[NewCall]) -> list[ops.Enqueued]:
+        if not calls:
+            return []
+        ring, answers = await self.store.run(ops.enqueue(calls, self.settings))
+        if ring:
+            await asyncio.to_thread(self.doorbell.submit, ring)
+        return answers
+
+    async def get(self, name: str) -> CallRecord:
+        """As :meth:`CallQueue.get`."""
+        record = await self.store.call(lambda client: find_async(client, name))
+        if record is None:
+            raise NotFound(f"no call {name}")
+        return record
+
+    async def cancel(self, name: str) -> QueuedCall:
+        """As :meth:`CallQueue.cancel`."""
+        extid = possible_extid(name)
+        if extid is None or (name != extid and (await self.get(name)).id != name):
+            raise NotFound(f"no call {name}")
+        return _canceled(name, (await self.store.run(ops.cancel([extid])))[0])
+
+    async def calls(self, wanted: CallFilter | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
+        """As :meth:`CallQueue.calls`."""
+        return await self.store.call(lambda client: page_async(client, wanted or CallFilter(), cursor, limit))
+
+    async def events(self, group: str, *, start: str = "0", block: float | None = None) -> AsyncIterator[Event]:
+        """As :meth:`CallQueue.events`."""
+        reader = _reader_name()
+        await self.store.call(lambda c: _make_group_async(c, group, start))
+        try:
+            while True:
+                rows = await self.store.call(
+                    lambda c: c.xautoclaim(keys.EVENTS, group, reader, int(RECLAIM_AFTER * 1000), count=READ_COUNT)
+                )
+                batch = [row for row in rows[1] if row[1]]
+                if not batch:
+                    batch = await self._read(group, reader, block)
+                    if batch is None:
+                        return
+                for position, fields in batch:
+                    yield parse_event(fields[b"event"])
+                    await self.store.call(lambda c, p=position: c.xack(keys.EVENTS, group, p))  # type: ignore[misc]  # lambda default
+        finally:
+            await _leave_async(self.store.redis, group, reader)
+
+    async def _read(self, group: str, reader: str, block: float | None) -> list[Any] | None:
+        waited = 0.0
+        while block is None or waited < block or waited == 0:
+            step = min(1.0, self.settings.redis_timeout / 2, block - waited if block else 1.0)
+            answer = await self.store.call(
+                lambda c, s=step: c.xreadgroup(group, reader, {keys.EVENTS: ">"}, count=READ_COUNT, block=max(1, int(s * 1000)))  # type: ignore[misc]  # lambda default
+            )
+            if answer:
+                return list(answer[0][1])
+            waited += step
+            if block == 0:
+                return None
+        return None
+
+    async def stop(self, reason: str = "operator") -> None:
+        """As :meth:`CallQueue.stop`."""
+        await self.store.call(lambda client: client.set(keys.STOP, reason))
+
+    async def resume(self, account: str = "") -> None:
+        """As :meth:`CallQueue.resume`."""
+        await self.store.run(ops.resume(account))
+
+    async def aclose(self) -> None:
+        await asyncio.to_thread(self.doorbell.close)
+        await self.store.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+        await self.aclose()
+
+
+def _make_group(client: Any, group: str, start: str) -> None:
+    try:
+        client.xgroup_create(keys.EVENTS, group, id=start, mkstream=True)
+    except redis.exceptions.ResponseError as exc:
+        if not str(exc).startswith("BUSYGROUP"):
+            raise
+
+
+async def _make_group_async(client: Any, group: str, start: str) -> None:
+    try:
+        await client.xgroup_create(keys.EVENTS, group, id=start, mkstream=True)
+    except redis.exceptions.ResponseError as exc:
+        if not str(exc).startswith("BUSYGROUP"):
+            raise
+
+
+def _leave(client: Any, group: str, reader: str) -> None:
+    """Takes the reader's name out of the group, unless it leaves unfinished events behind for others."""
+    try:
+        if not client.xpending_range(keys.EVENTS, group, "-", "+", 1, consumername=reader):
+            client.xgroup_delconsumer(keys.EVENTS, group, reader)
+    except (redis.exceptions.RedisError, OSError):
+        return
+
+
+async def _leave_async(client: Any, group: str, reader: str) -> None:
+    try:
+        if not await client.xpending_range(keys.EVENTS, group, "-", "+", 1, consumername=reader):
+            await client.xgroup_delconsumer(keys.EVENTS, group, reader)
+    except (redis.exceptions.RedisError, OSError):
+        return

@@ -1,0 +1,140 @@
+"""Runs the store's operations, synchronously or asynchronously, and turns Redis' troubles into ours.
+
+An operation (:class:`Op`) is a script, its arguments and how its answer is read; ``ops.py`` builds them. Both stores
+run the same operations, so that nothing is written twice.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+import redis
+import redis.asyncio as aioredis
+from redis.exceptions import (
+    BusyLoadingError,
+    ConnectionError,
+    MaxConnectionsError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TimeoutError,
+)
+
+from ..errors import StoreUnavailable
+from ..settings import Settings
+from . import keys
+from .connect import connect, connect_async
+from .scripts import load_scripts
+
+T = TypeVar("T")
+Arg = str | bytes | int | float
+
+# Answers of a Redis that lives but cannot do its work now; anything else that it refuses is a bug of ours.
+_PASSING = ("MISCONF", "BUSY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS", "NOAUTH", "WRONGPASS", "NOPERM", "LOADING", "OOM")
+
+
+@dataclass(frozen=True, slots=True)
+class Op(Generic[T]):
+    """One run of one script: ``read`` turns Redis' answer into a value."""
+
+    script: str
+    args: list[Arg]
+    read: Callable[[Any], T]
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Raises StoreUnavailable for what Redis cannot do now. The message names no URL: it may hold a password."""
+    try:
+        yield
+    except (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OutOfMemoryError, MaxConnectionsError) as exc:
+        raise StoreUnavailable(f"Redis is not available ({type(exc).__name__})") from None
+    except ResponseError as exc:
+        word = str(exc).partition(" ")[0]
+        if word in _PASSING or any(f" {code} " in str(exc) or f"-{code} " in str(exc) for code in ("OOM", "MISCONF", "READONLY")):
+            raise StoreUnavailable(f"Redis refuses ({word})") from None
+        raise
+    except (OSError, RedisError) as exc:
+        raise StoreUnavailable(f"Redis is not available ({type(exc).__name__})") from None
+
+
+class Store:
+    """The call store for threads."""
+
+    def __init__(self, settings: Settings, *, client: "redis.Redis | None" = None) -> None:
+        self.settings = settings
+        self.redis = client or connect(settings.redis_url.get_secret_value(), timeout=settings.redis_timeout)
+        self._scripts = load_scripts(int(settings.call_retention * 1000))
+
+    def run(self, op: Op[T]) -> T:
+        """Raises StoreUnavailable; then the change must be taken as not known to be made, and run again."""
+        script = self._scripts[op.script]
+        with store_errors():
+            try:
+                answer = self.redis.evalsha(script.sha, 2, keys.PREFIX, keys.EVENTS, *op.args)  # type: ignore[arg-type]  # str only in its stubs
+            except NoScriptError:
+                answer = self.redis.eval(script.text, 2, keys.PREFIX, keys.EVENTS, *op.args)  # type: ignore[arg-type]  # str only in its stubs
+        return op.read(answer)
+
+    def call(self, command: Callable[["redis.Redis"], T]) -> T:
+        """A plain command, with the same errors."""
+        with store_errors():
+            return command(self.redis)
+
+    def close(self) -> None:
+        self.redis.close()
+
+
+class AsyncStore:
+    """The call store for one event loop."""
+
+    def __init__(self, settings: Settings, *, client: "aioredis.Redis | None" = None) -> None:
+        self.settings = settings
+        self.redis = client or connect_async(settings.redis_url.get_secret_value(), timeout=settings.redis_timeout)
+        self._scripts = load_scripts(int(settings.call_retention * 1000))
+
+    async def run(self, op: Op[T]) -> T:
+        """As :meth:`Store.run`."""
+        script = self._scripts[op.script]
+        with store_errors():
+            try:
+                answer = await self._eval(self.redis.evalsha, script.sha, op)
+            except NoScriptError:
+                answer = await self._eval(self.redis.eval, script.text, op)
+        return op.read(answer)
+
+    async def run_durable(self, op: Op[T], wait: tuple[Arg, ...]) -> tuple[T, int]:
+        """Runs it and, on the same connection, a ``WAIT`` or ``WAITAOF``; the second value is its (first) count."""
+        script = self._scripts[op.script]
+        with store_errors():
+            for text, name in ((script.sha, "EVALSHA"), (script.text, "EVAL")):
+                async with self.redis.pipeline(transaction=False) as pipe:
+                    pipe.execute_command(name, text, 2, keys.PREFIX, keys.EVENTS, *op.args)
+                    pipe.execute_command(*wait)
+                    answers = await pipe.execute(raise_on_error=False)
+                if isinstance(answers[0], NoScriptError):
+                    continue
+                for answer in answers:
+                    if isinstance(answer, Exception):
+                        raise answer
+                confirmed = answers[1]
+                return op.read(answers[0]), int(confirmed[0] if isinstance(confirmed, list) else confirmed)
+        raise StoreUnavailable("Redis does not keep scripts")
+
+    @staticmethod
+    def _eval(command: Callable[..., Any], text: str, op: Op[T]) -> Awaitable[Any]:
+        return cast(Awaitable[Any], command(text, 2, keys.PREFIX, keys.EVENTS, *op.args))
+
+    async def call(self, command: Callable[["aioredis.Redis"], Awaitable[T]]) -> T:
+        """A plain command, with the same errors."""
+        with store_errors():
+            return await command(self.redis)
+
+    async def aclose(self) -> None:
+        await self.redis.aclose()
+
+
+__all__ = ["Arg", "AsyncStore", "Op", "Store", "store_errors"]

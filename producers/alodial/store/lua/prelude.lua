@@ -1,0 +1,172 @@
+-- Shared by every script. KEYS[1] is the store's prefix, KEYS[2] the event stream; all keys made here carry the prefix's
+-- hash tag. Time is the server's. T (transitions), ENDS and RETAIN (ms) are put in front of this file by scripts.py.
+local P, EVENTS = KEYS[1], KEYS[2]
+local clock = redis.call('TIME')
+local us = clock[1] * 1000000 + clock[2]
+local ms = math.floor(us / 1000)
+
+local DUE, EXP, LEASE, AWAIT = P .. 'due', P .. 'exp', P .. 'lease', P .. 'await'
+local COUNTS = P .. 'counts'
+local FIELDS = { 's', 'id', 'cx', 'r', 'g', 'm', 'v', 'dp', 'n', 'tl', 'a', 'p', 'tok', 'x', 'rt', 'u', 'rd', 'cr', 'sl', 'st' }
+
+-- 14 significant digits is all that Lua's own conversion keeps; microseconds have 16.
+local function int(n) return string.format('%.0f', n) end
+
+local stamp
+local function now_text()
+  if not stamp then
+    local secs = math.floor(ms / 1000)
+    local days, rest = math.floor(secs / 86400), secs % 86400
+    -- Civil date from days since 1970-01-01, counted in 400-year eras of 146097 days that begin on 1 March.
+    local z = days + 719468
+    local era = math.floor(z / 146097)
+    local doe = z - era * 146097
+    local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524) - math.floor(doe / 146096)) / 365)
+    local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
+    local mp = math.floor((5 * doy + 2) / 153)
+    local day = doy - math.floor((153 * mp + 2) / 5) + 1
+    local month = mp < 10 and mp + 3 or mp - 9
+    local year = yoe + era * 400 + (month <= 2 and 1 or 0)
+    stamp = string.format('%04d-%02d-%02dT%02d:%02d:%02d.%03dZ', year, month, day,
+      math.floor(rest / 3600), math.floor(rest / 60) % 60, rest % 60, ms % 1000)
+  end
+  return stamp
+end
+
+local function text(value)
+  if not value or value == '' then return 'null' end
+  return cjson.encode(value)
+end
+
+local function quoted(value)
+  if not value or value == '' then return 'null' end
+  return '"' .. value .. '"'
+end
+
+-- A record as a table that also knows its key `x`; nil when there is none.
+local function load(x)
+  local values = redis.call('HMGET', P .. 'c:' .. x, unpack(FIELDS))
+  if not values[2] then return nil end
+  local r = {}
+  for i = 1, #FIELDS do r[FIELDS[i]] = values[i] or nil end
+  r.expires = r.x
+  r.x = x
+  r.n = tonumber(r.n or 1)
+  r.v = tonumber(r.v or 0)
+  r.a = r.a or 'default'
+  r.p = r.p or 'n'
+  return r
+end
+
+local function emit_raw(json)
+  redis.call('XADD', EVENTS, 'MAXLEN', '~', EVENTS_CAP, '*', 'event', json)
+end
+
+-- Appends the call's event in the same atomic step as its change; the version makes its id the same whoever asks.
+local function emit(r, kind, result, attempt, extid)
+  r.v = r.v + 1
+  redis.call('HSET', P .. 'c:' .. r.x, 'v', r.v)
+  emit_raw('{"specversion":"1.0","id":"' .. r.id .. '-' .. r.v .. '","source":"/alodial","type":"alodial.call.' .. kind ..
+    '","subject":"' .. r.id .. '","time":"' .. now_text() .. '","datacontenttype":"application/json","data":{"call_id":"' ..
+    r.id .. '","extid":"' .. (extid or r.cx or r.x) .. '","reference":' .. text(r.r) .. ',"campaign_id":' .. quoted(r.g) ..
+    ',"state":"' .. r.s .. '","disposition":' .. quoted(r.dp) .. ',"attempt":' .. (attempt or r.n) .. ',"metadata":' ..
+    ((r.m and r.m ~= '') and r.m or '{}') .. (result and (',"result":' .. result) or '') .. '}}')
+end
+
+-- One line of the timeline is `state ms[ note]`; past 4,000 characters the oldest after the first line give way.
+local function line(tl, state, note)
+  local entry = state .. ' ' .. ms .. ((note and note ~= '') and (' ' .. note) or '')
+  if not tl or tl == '' then return entry end
+  if #tl > 4000 then
+    local first = string.find(tl, ';', 1, true)
+    local cut = string.find(tl, ';', first + 1 + #entry, true)
+    if cut then tl = string.sub(tl, 1, first) .. string.sub(tl, cut + 1) end
+  end
+  return tl .. ';' .. entry
+end
+
+-- Moves a record to another state, with further fields; refuses what the transition table does not allow.
+local function move(r, to, note, ...)
+  if not T[r.s][to] then error('alodial: no way from ' .. r.s .. ' to ' .. to) end
+  redis.call('HINCRBY', COUNTS, r.s, -1)
+  redis.call('HINCRBY', COUNTS, to, 1)
+  r.tl = line(r.tl, to, note)
+  r.s = to
+  local key = P .. 'c:' .. r.x
+  redis.call('HSET', key, 's', to, 'tl', r.tl, ...)
+  if ENDS[to] then
+    redis.call('HDEL', key, 'tok', 'sl', 'st')
+    redis.call('PEXPIRE', key, RETAIN)
+    if r.cx then
+      for i = 2, r.n do
+        local other = redis.call('HGET', key, 'x' .. i)
+        if other then redis.call('PEXPIRE', P .. 'x:' .. other, RETAIN) end
+      end
+    end
+    redis.call('ZREM', DUE, r.x)
+    redis.call('ZREM', LEASE, r.x)
+    redis.call('ZREM', AWAIT, r.x)
+    redis.call('ZREM', P .. 'chan:' .. r.a, r.x)
+    if r.expires then redis.call('ZREM', EXP, r.x) end
+  end
+end
+
+local function ready_key(r) return P .. 'q:' .. r.a .. ':' .. r.p end
+
+-- True when somebody has to be rung: nobody was within the last second and nobody attends.
+local function bell(account)
+  return redis.call('SET', P .. 'bell:' .. account, '1', 'NX', 'PX', 1000) and true or false
+end
+
+-- Back to where it was taken from: the front of its list.
+local function give_back(r)
+  redis.call('HDEL', P .. 'c:' .. r.x, 'tok')
+  redis.call('ZREM', LEASE, r.x)
+  redis.call('ZREM', P .. 'chan:' .. r.a, r.x)
+  if r.expires then redis.call('ZADD', EXP, r.expires, r.x) end
+  redis.call('LPUSH', ready_key(r), r.x)
+end
+
+-- Out of the ready lists until `delay` ms from now; a spare extid makes it a redial.
+local function schedule(r, delay, note, spare)
+  redis.call('ZREM', LEASE, r.x)
+  redis.call('ZREM', AWAIT, r.x)
+  redis.call('ZREM', P .. 'chan:' .. r.a, r.x)
+  redis.call('HDEL', P .. 'c:' .. r.x, 'tok')
+  redis.call('ZADD', DUE, ms + delay, r.x)
+  if r.expires then redis.call('ZADD', EXP, r.expires, r.x) end
+  if spare then
+    r.n, r.cx = r.n + 1, spare
+    redis.call('SET', P .. 'x:' .. spare, r.x .. ':' .. r.n)
+    local fields = { 'n', r.n, 'cx', spare, 'x' .. r.n, spare, 'rt', 0 }
+    if r.s == 'scheduled' then
+      -- It waited for a retry when the result of that very attempt came: the same state, another attempt.
+      r.tl = line(r.tl, 'scheduled', note)
+      redis.call('HSET', P .. 'c:' .. r.x, 'tl', r.tl, unpack(fields))
+    else
+      move(r, 'scheduled', note, unpack(fields))
+    end
+  else
+    move(r, 'scheduled', note)
+  end
+end
+
+-- Waits for its result from here on; the channel stays taken until then, or until `hold` ms are over
+-- (0: the account's channels are not counted).
+local function await(r, timeout, hold)
+  redis.call('ZREM', LEASE, r.x)
+  redis.call('ZADD', AWAIT, ms + timeout, r.x)
+  if hold > 0 then redis.call('ZADD', P .. 'chan:' .. r.a, ms + hold, r.x) end
+end
+
+-- What was POSTed and whose outcome nobody knows. Redialled by itself only where the call says so, three attempts at most.
+local function unconfirm(r, note, timeout, hold, redial_after, spare, ...)
+  move(r, 'unconfirmed', note, ...)
+  await(r, timeout, hold)
+  emit(r, 'unconfirmed')
+  if r.u == 'redial' and r.n < 3 and not (r.expires and tonumber(r.expires) <= ms + redial_after) then
+    local attempt, extid = r.n, r.cx or r.x
+    schedule(r, redial_after, 'on_unconfirmed', spare)
+    emit(r, 'redial_scheduled', nil, attempt, extid)
+  end
+end

@@ -1,0 +1,97 @@
+-- Records what became of a POST, or of a claim that never came to one.
+-- ARGV: result_timeout_ms channel_ms max_tries redial_after_ms, then for each call 8 values:
+--   extid token outcome delay_ms hold_ms answer_json code spare_extid
+-- outcome: taken, rejected, unconfirmed, retry (not sent, or refused for now), auth (wrong token), release (never tried)
+-- Answer for each: the state it left the call in, 'auth' or 'auth:opened' for a wrong token, or 'kept' when somebody else had
+-- the last word before. Asked again by the same holder (the answer was lost), it says the same.
+local timeout, channel, max_tries, redial_after = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local answer = {}
+
+local function pause(account, for_ms, why)
+  local acct = P .. 'acct:' .. account
+  local hold = tonumber(redis.call('HGET', acct, 'hold') or 0)
+  if ms + for_ms > hold then redis.call('HSET', acct, 'hold', ms + for_ms, 'why', why) end
+end
+
+-- The token was refused. Doubles from 1 to 15 minutes; only one call goes at the end of each pause until the token works.
+-- Answers whether this opened the breaker: what was under way when it opened is refused too and counts no further.
+local function open_breaker(account, token, code)
+  local acct = P .. 'acct:' .. account
+  local state = redis.call('HMGET', acct, 'brk', 'hold', 'probe')
+  if state[1] and state[3] ~= token and tonumber(state[2] or 0) > ms then return false end
+  local times = redis.call('HINCRBY', acct, 'brk', 1)
+  redis.call('HSET', acct, 'hold', ms + math.min(60000 * 2 ^ math.min(times - 1, 4), 900000), 'why', code)
+  redis.call('HDEL', acct, 'probe')
+  return times == 1
+end
+
+local function record(r, token, outcome, delay, hold, json, code, spare)
+  local key, acct = P .. 'c:' .. r.x, P .. 'acct:' .. r.a
+  local armed = r.s == 'submitting'
+  if outcome == 'auth' then
+    local opened = open_breaker(r.a, token, code)
+    if armed then move(r, 'queued', code, 'o' .. r.n, json) end
+    give_back(r)
+    return opened and 'auth:opened' or 'auth'
+  end
+  if not armed and (outcome == 'taken' or outcome == 'unconfirmed') then
+    -- A failover of Redis forgot the arm, but the POST went out: it must not go out again.
+    move(r, 'submitting', 'arm_forgotten', 'a' .. r.n, ms)
+    armed = true
+  end
+  -- Only an answer to a POST with this token shows that the token works.
+  if armed and (outcome == 'taken' or outcome == 'rejected') and redis.call('HEXISTS', acct, 'brk') == 1 then
+    redis.call('HDEL', acct, 'brk', 'probe', 'hold', 'why')
+  end
+  if outcome == 'release' then
+    if armed then move(r, 'queued', code) end
+    give_back(r)
+  elseif outcome == 'taken' then
+    move(r, 'submitted', nil, 'o' .. r.n, json)
+    await(r, timeout, channel)
+    emit(r, 'submitted')
+  elseif outcome == 'unconfirmed' then
+    unconfirm(r, code, timeout, channel, redial_after, spare, 'o' .. r.n, json)
+  elseif outcome == 'rejected' then
+    move(r, 'rejected', code, 'o' .. r.n, json, 'why', code)
+    emit(r, 'rejected')
+  else
+    if hold > 0 then pause(r.a, hold, code) end
+    local tries = redis.call('HINCRBY', key, 'rt', 1)
+    if json ~= '' then redis.call('HSET', key, 'o' .. r.n, json) end
+    if tries >= max_tries then
+      move(r, 'failed', code, 'why', code)
+      emit(r, 'failed')
+    elseif r.expires and tonumber(r.expires) <= ms + delay then
+      move(r, 'expired', code)
+      emit(r, 'expired')
+    else
+      schedule(r, delay, code)
+    end
+  end
+  return r.s
+end
+
+local function settle(x, token, ...)
+  local r = load(x)
+  if not r then return 'kept' end
+  local key = P .. 'c:' .. x
+  local mark = token .. ' '
+  if r.st and string.sub(r.st, 1, #mark) == mark then return string.sub(r.st, #mark + 1) end
+  if r.tok ~= token or not (r.s == 'submitting' or r.s == 'queued') then
+    -- A result or the sweeper came first. What AloVoice said is kept for the operator, the state is not taken back.
+    local json = select(4, ...)
+    local of_this_attempt = r.n == 1 or r.tok == token
+    if json ~= '' and of_this_attempt and (ENDS[r.s] or r.s == 'unconfirmed') then redis.call('HSETNX', key, 'o' .. r.n, json) end
+    return 'kept'
+  end
+  local answer = record(r, token, ...)
+  redis.call('HSET', key, 'st', mark .. answer)
+  return answer
+end
+
+for i = 5, #ARGV, 8 do
+  answer[#answer + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4]), ARGV[i + 5],
+    ARGV[i + 6], ARGV[i + 7])
+end
+return answer

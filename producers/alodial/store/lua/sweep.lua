@@ -1,0 +1,55 @@
+-- Gives an exit to what no worker will move any more. Run again while it answers that it found its limit.
+-- ARGV: limit result_timeout_ms channel_ms redial_after_ms poison_after, then `limit` spare extids
+-- Answer: {found, {what, id, extid, account, attempt}...}; what is given_back, unconfirmed, timed_out, expired, failed
+local limit, timeout, channel = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local redial_after, poison = tonumber(ARGV[4]), tonumber(ARGV[5])
+local answer, spare = { 0 }, 6
+local function found(what, r)
+  answer[1] = answer[1] + 1
+  answer[#answer + 1] = { what, r.id, r.x, r.a, r.n }
+end
+local function past(zset)
+  return redis.call('ZRANGEBYSCORE', zset, '-inf', ms, 'LIMIT', 0, limit)
+end
+
+for _, x in ipairs(past(LEASE)) do
+  local r = load(x)
+  redis.call('ZREM', LEASE, x)
+  if r and r.s == 'queued' then
+    -- Claimed, and the worker died before it armed: not one byte was sent.
+    local crashes = redis.call('HINCRBY', P .. 'c:' .. x, 'cr', 1)
+    if crashes >= poison then
+      move(r, 'failed', 'poison', 'why', 'poison')
+      emit(r, 'failed')
+      found('failed', r)
+    else
+      give_back(r)
+      found('given_back', r)
+    end
+  elseif r and r.s == 'submitting' then
+    local attempt = { id = r.id, x = r.x, a = r.a, n = r.n }
+    local counted = redis.call('ZSCORE', P .. 'chan:' .. r.a, x)
+    unconfirm(r, 'worker_lost', timeout, counted and channel or 0, redial_after, ARGV[spare])
+    spare = spare + 1
+    found('unconfirmed', attempt)
+  end
+end
+for _, x in ipairs(past(AWAIT)) do
+  local r = load(x)
+  redis.call('ZREM', AWAIT, x)
+  if r and (r.s == 'submitted' or r.s == 'unconfirmed') then
+    move(r, 'timed_out')
+    emit(r, 'timed_out')
+    found('timed_out', r)
+  end
+end
+for _, x in ipairs(past(EXP)) do
+  local r = load(x)
+  redis.call('ZREM', EXP, x)
+  if r and (r.s == 'scheduled' or r.s == 'queued') then
+    move(r, 'expired', 'expires_at')
+    emit(r, 'expired')
+    found('expired', r)
+  end
+end
+return answer

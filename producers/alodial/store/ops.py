@@ -1,0 +1,309 @@
+"""The store's operations: what each script is given and what its answer means."""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, cast
+
+from alodial_schemas import State, new_ids
+
+from ..settings import AccountSettings, Settings
+from .client import Arg, Op
+
+EnqueueOutcome = Literal["created", "same", "conflict"]
+ClaimStatus = Literal["ok", "empty", "cap", "hold", "stop", "lost"]
+ArmOutcome = Literal["armed", "wait", "lost", "stop", "hold"]
+SettleOutcome = Literal["taken", "rejected", "unconfirmed", "retry", "auth", "release"]
+ApplyOutcome = Literal["completed", "redial", "corrected", "kept", "duplicate", "unknown"]
+CancelOutcome = Literal["canceled", "late", "unknown"]
+
+POISON_AFTER = 3
+"""A call whose worker died this often between claim and arm is given up (FAULTS C14)."""
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _text(value: bytes | str | int) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+class NewCall(NamedTuple):
+    """A call as the store takes it in: texts that are ready to be written. Times are Unix milliseconds."""
+
+    extid: str
+    id: str
+    body: str
+    account: str = "default"
+    priority: str = "n"
+    reference: str = ""
+    metadata: str = ""
+    not_before: int | str = ""
+    expires_at: int | str = ""
+    on_unconfirmed: str = ""
+    redial: str = ""
+    campaign: str = ""
+    digest: str = ""
+    key: str = ""
+
+
+class Enqueued(NamedTuple):
+    outcome: EnqueueOutcome
+    extid: str
+    id: str
+    state: State | None
+
+
+def enqueue(calls: Sequence[NewCall], settings: Settings) -> Op[tuple[list[str], list[Enqueued]]]:
+    """Stores calls, each once. Answers the accounts to ring and one row for each call."""
+    args: list[Arg] = [_ms(settings.idempotency_retention)]
+    for call in calls:
+        args += call
+
+    def read(answer: list[list[bytes]]) -> tuple[list[str], list[Enqueued]]:
+        rows = [
+            Enqueued(cast(EnqueueOutcome, row[0].decode()), row[1].decode(), row[2].decode(), State(row[3].decode()) if row[3] else None)
+            for row in answer[1:]
+        ]
+        return [name.decode() for name in answer[0]], rows
+
+    return Op("enqueue", args, read)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A call that one worker may submit at ``slot`` (Redis' clock, microseconds), ``delay`` seconds after the claim."""
+
+    record: str
+    id: str
+    body: str
+    delay: float
+    attempt: int
+    tries: int
+    extid: str
+    priority: str
+    campaign: str
+    reference: str
+    slot: int
+    token: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    status: ClaimStatus
+    wait: float
+    calls: list[Claimed]
+
+
+def lease_seconds(settings: Settings) -> float:
+    """One whole exchange and 5 s for Redis and the loop; with a sweep every 5 s an orphan is found within 30 s."""
+    return settings.provider_timeout + 5
+
+
+def claim(
+    settings: Settings, account: str, limits: AccountSettings, *, epoch: str, room: int, horizon: float, attend: float
+) -> Op[Claim]:
+    """Takes up to ``room`` calls whose slot falls due within ``horizon`` seconds; ``attend`` 0 says that the worker leaves."""
+    token = secrets.token_hex(8)
+    args: list[Arg] = [
+        epoch,
+        account,
+        token,
+        room,
+        round(horizon * 1_000_000),
+        _ms(lease_seconds(settings)),
+        limits.calls_per_second,
+        limits.burst_calls,
+        limits.max_concurrent_calls,
+        _ms(settings.channel_timeout),
+        _ms(lease_seconds(settings)),
+        _ms(attend),
+    ]
+
+    def read(answer: list[Any]) -> Claim:
+        calls = [
+            Claimed(
+                record=row[0].decode(),
+                id=row[1].decode(),
+                body=row[2].decode(),
+                delay=max(0, int(row[3])) / 1_000_000,
+                attempt=int(row[4]),
+                tries=int(row[5]),
+                extid=row[6].decode(),
+                priority=row[7].decode(),
+                campaign=row[8].decode(),
+                reference=row[9].decode(),
+                slot=int(row[10]),
+                token=token,
+                account=account,
+            )
+            for row in answer[2:]
+        ]
+        return Claim(cast(ClaimStatus, answer[0].decode()), int(answer[1]) / 1_000_000, calls)
+
+    return Op("claim", args, read)
+
+
+class Arming(NamedTuple):
+    record: str
+    token: str
+    slot: int
+
+
+class Armed(NamedTuple):
+    outcome: ArmOutcome
+    wait: float
+    slot: int
+
+
+def arm(settings: Settings, limits: AccountSettings, items: Sequence[Arming], *, epoch: str, worker: str) -> Op[list[Armed]]:
+    """From claimed to submitting for those who still hold their calls. All items are of one account."""
+    args: list[Arg] = [
+        epoch,
+        worker,
+        _ms(lease_seconds(settings)),
+        limits.calls_per_second,
+        limits.burst_calls,
+        _ms(settings.channel_timeout),
+    ]
+    for item in items:
+        args += item
+
+    def read(answer: list[list[Any]]) -> list[Armed]:
+        return [Armed(cast(ArmOutcome, row[0].decode()), int(row[1]) / 1_000_000, int(row[2])) for row in answer]
+
+    return Op("arm", args, read)
+
+
+class Settling(NamedTuple):
+    """What became of one claimed call. ``delay`` and ``hold`` in seconds; ``answer`` is JSON text or empty."""
+
+    record: str
+    token: str
+    outcome: SettleOutcome
+    delay: float = 0
+    hold: float = 0
+    answer: str = ""
+    code: str = ""
+
+
+def settle(settings: Settings, limits: AccountSettings, items: Sequence[Settling]) -> Op[list[str]]:
+    """Answers for each the state that it is in now, ``kept``, ``auth`` or ``auth:opened``."""
+    channel = _ms(settings.channel_timeout) if limits.max_concurrent_calls else 0
+    args: list[Arg] = [_ms(settings.result_timeout), channel, settings.max_tries, _ms(settings.unconfirmed_redial_delay)]
+    for item in items:
+        args += (item.record, item.token, item.outcome, _ms(item.delay), _ms(item.hold), item.answer, item.code)
+        args.append(new_ids()[1] if item.outcome == "unconfirmed" else "")
+    return Op("settle", args, lambda answer: [_text(row) for row in answer])
+
+
+class Applying(NamedTuple):
+    extid: str
+    result: str
+    digest: str
+    disposition: str
+
+
+class Applied(NamedTuple):
+    outcome: ApplyOutcome
+    id: str
+    state: str
+    account: str
+    attempt: int
+    record: str
+
+
+def apply_results(items: Iterable[Applying]) -> Op[list[Applied]]:
+    """Gives results to their calls by extid."""
+    args: list[Arg] = []
+    for item in items:
+        args += (*item, new_ids()[1])
+
+    def read(answer: list[list[Any]]) -> list[Applied]:
+        return [
+            Applied("unknown", "", "", "", 0, "")
+            if row[0] == b"unknown"
+            else Applied(cast(ApplyOutcome, _text(row[0])), _text(row[1]), _text(row[2]), _text(row[3]), int(row[4]), _text(row[5]))
+            for row in answer
+        ]
+
+    return Op("apply", args, read)
+
+
+class Canceled(NamedTuple):
+    outcome: CancelOutcome
+    id: str
+    state: str
+    record: str
+
+
+def cancel(extids: Iterable[str], reason: str = "canceled_by_caller") -> Op[list[Canceled]]:
+    args: list[Arg] = []
+    for extid in extids:
+        args += (extid, reason)
+    return Op(
+        "cancel",
+        args,
+        lambda answer: [Canceled(cast(CancelOutcome, _text(r[0])), _text(r[1]), _text(r[2]), _text(r[3])) for r in answer],
+    )
+
+
+class Pace(NamedTuple):
+    moved: int
+    next_due: float | None
+    ring: list[str]
+
+
+def pace(limit: int = 500) -> Op[Pace]:
+    """Moves what is due; ``next_due`` in seconds from now."""
+
+    def read(answer: list[Any]) -> Pace:
+        return Pace(int(answer[0]), None if int(answer[1]) < 0 else int(answer[1]) / 1000, [_text(name) for name in answer[2:]])
+
+    return Op("pace", [limit], read)
+
+
+class Swept(NamedTuple):
+    what: str
+    id: str
+    record: str
+    account: str
+    attempt: int
+
+
+def sweep(settings: Settings, *, limit: int = 200) -> Op[tuple[bool, list[Swept]]]:
+    """Moves what nobody will move any more. Answers whether there may be more, and what was done."""
+    args: list[Arg] = [
+        limit,
+        _ms(settings.result_timeout),
+        _ms(settings.channel_timeout),
+        _ms(settings.unconfirmed_redial_delay),
+        POISON_AFTER,
+        *(new_ids()[1] for _ in range(limit)),
+    ]
+
+    def read(answer: list[Any]) -> tuple[bool, list[Swept]]:
+        rows = [Swept(_text(r[0]), _text(r[1]), _text(r[2]), _text(r[3]), int(r[4])) for r in answer[1:]]
+        return int(answer[0]) >= limit, rows
+
+    return Op("sweep", args, read)
+
+
+def resume(account: str = "") -> Op[None]:
+    """Lifts the emergency stop, and the pause and breaker of one account or of all."""
+    return Op("resume", [account], lambda _answer: None)
+
+
+class Trimmed(NamedTuple):
+    """``held`` says that a group which has not read yet stands in the way."""
+
+    removed: int
+    length: int
+    held: bool
+
+
+def trim(keep: int, step: int = 1000) -> Op[Trimmed]:
+    """Shortens the event stream by at most ``step`` towards ``keep``, never past what a group has not read."""
+    return Op("trim", [keep, step], lambda answer: Trimmed(int(answer[0]), int(answer[1]), bool(answer[2])))

@@ -1,0 +1,102 @@
+"""A call's record as it is read back: its attempts, its timeline, its results."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from alodial_schemas import State, request_from_body
+
+
+def iso(ms: int | str | bytes) -> str:
+    """Unix milliseconds as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(int(ms) / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One call as the store knows it. ``to_dict`` is what HTTP and ``--json`` show."""
+
+    id: str
+    extid: str
+    state: State
+    account: str
+    priority: str
+    request: dict[str, Any]
+    reference: str | None
+    campaign_id: str | None
+    disposition: str | None
+    reason: str | None
+    attempt: int
+    tries: int
+    created_at: str
+    updated_at: str
+    not_before: str | None
+    expires_at: str | None
+    on_unconfirmed: str
+    redial: dict[str, Any] | None
+    metadata: dict[str, str]
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    timeline: list[dict[str, Any]] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def summary(self) -> dict[str, Any]:
+        """A row of a list: the record without its attempts and timeline."""
+        return {name: getattr(self, name) for name in self.__slots__ if name not in {"attempts", "timeline"}}
+
+
+def read_record(extid: str, raw: Mapping[bytes, bytes]) -> CallRecord | None:
+    """The record from its Redis hash; None when there is none."""
+    if b"id" not in raw:
+        return None
+    text = {name.decode(): value.decode("utf-8", "replace") for name, value in raw.items()}
+    timeline = [_moment(entry) for entry in text["tl"].split(";")]
+    current = int(text.get("n", 1))
+    return CallRecord(
+        id=text["id"],
+        extid=extid,
+        state=State(text["s"]),
+        account=text.get("a", "default"),
+        priority={"u": "urgent", "b": "bulk"}.get(text.get("p", ""), "normal"),
+        request=request_from_body(text["b"]),
+        reference=text.get("r"),
+        campaign_id=text.get("g"),
+        disposition=text.get("dp"),
+        reason=text.get("why"),
+        attempt=current,
+        tries=int(text.get("rt", 0)),
+        created_at=timeline[0]["at"],
+        updated_at=timeline[-1]["at"],
+        not_before=iso(text["nb"]) if "nb" in text else None,
+        expires_at=iso(text["x"]) if "x" in text else None,
+        on_unconfirmed=text.get("u", "wait"),
+        redial=json.loads(text["rd"]) if "rd" in text else None,
+        metadata=json.loads(text["m"]) if "m" in text else {},
+        attempts=[_attempt(n, text, extid) for n in range(1, current + 1)],
+        timeline=timeline,
+    )
+
+
+def _moment(entry: str) -> dict[str, Any]:
+    state, at, *note = entry.split(" ", 2)
+    return {"state": state, "at": iso(at), "note": note[0] if note else None}
+
+
+def _attempt(n: int, text: Mapping[str, str], extid: str) -> dict[str, Any]:
+    submitted, _, worker = text.get(f"a{n}", "").partition(" ")
+    answer = text.get(f"o{n}")
+    result = text.get(f"r{n}")
+    other = text.get(f"rc{n}")
+    return {
+        "attempt": n,
+        "extid": text.get(f"x{n}", extid),
+        "submitted_at": iso(submitted) if submitted else None,
+        "worker": worker or None,
+        "answer": json.loads(answer) if answer else None,
+        "disposition": text.get(f"d{n}"),
+        "result": json.loads(result) if result else None,
+        "conflicting_result": json.loads(other) if other else None,
+    }

@@ -1,0 +1,151 @@
+"""Errors as people and programs read them: RFC 9457 problem documents that name each bad field, and nothing of our inside."""
+
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from alodial_schemas import FieldProblem
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..errors import AlodialError, Conflict, InvalidCall, NotCancelable, NotFound, StoreUnavailable
+
+CONTENT_TYPE = "application/problem+json"
+RETRY_AFTER = "5"
+"""Seconds a caller waits before it asks again: about what a Redis needs to restart."""
+
+log = structlog.get_logger("alodial.web")
+
+_TITLES: Mapping[str, str] = {
+    "invalid_call": "The call cannot be placed as it is written",
+    "invalid_request": "The request is not understood",
+    "malformed_json": "The body is not JSON",
+    "unauthorized": "An API key is needed",
+    "not_found": "Not found",
+    "method_not_allowed": "This address does not take that method",
+    "idempotency_conflict": "The Idempotency-Key belongs to another call",
+    "extid_conflict": "The extid belongs to another call",
+    "not_cancelable": "The call can no longer be canceled",
+    "too_large": "The body is too large",
+    "too_many_rows": "Too many rows",
+    "too_slow": "The body came too slowly",
+    "store_unavailable": "The call store is away",
+    "store_unfit": "The call store would lose calls as it is set up",
+    "overloaded": "Too much at once",
+    "internal_error": "Something went wrong here",
+}
+
+
+class Refusal(Exception):
+    """A request that is refused with a problem document."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        problems: Sequence[FieldProblem] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.problems = problems
+        self.headers = dict(headers or {})
+        super().__init__(code)
+
+
+def field_errors(problems: Sequence[FieldProblem]) -> list[dict[str, str]]:
+    return [{"field": p.field, "code": p.code, "problem": p.problem, "remedy": p.remedy} for p in problems]
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    problems: Sequence[FieldProblem] = (),
+    headers: Mapping[str, str] | None = None,
+    **more: Any,
+) -> Response:
+    """A problem document: type, title, status, detail, code, and `errors` where fields are wrong."""
+    body: dict[str, Any] = {
+        "type": f"urn:alodial:problem:{code}",
+        "title": _TITLES.get(code, HTTPStatus(status).phrase),
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    if problems:
+        body["errors"] = field_errors(problems)
+    return Response(json.dumps(body | more).encode(), status, dict(headers or {}), CONTENT_TYPE)
+
+
+def not_found() -> Response:
+    """What an unknown address answers, and everything that must look like one."""
+    return problem(404, "not_found", "There is nothing at this address; the addresses are listed at /docs.")
+
+
+def too_large(limit: int) -> Refusal:
+    # What is left of the body is not read, so the connection cannot be used again.
+    detail = f"The body is above {limit} bytes; send less at once."
+    return Refusal(413, "too_large", detail, headers={"Connection": "close"})
+
+
+def of_error(exc: AlodialError) -> Response:
+    """The answer for one of our own errors."""
+    if isinstance(exc, InvalidCall):
+        return problem(422, exc.code, f"{len(exc.problems)} field(s) to mend; see errors.", exc.problems)
+    if isinstance(exc, Conflict):
+        return problem(409, exc.code, str(exc))
+    if isinstance(exc, NotFound):
+        return problem(404, exc.code, f"{exc}; ids are kept for ALODIAL_CALL_RETENTION seconds after a call's end.")
+    if isinstance(exc, NotCancelable):
+        return problem(409, exc.code, str(exc), state=exc.state)
+    if isinstance(exc, StoreUnavailable):
+        log.error("request.refused", code=exc.code, reason=str(exc))
+        detail = "The call store does not answer; take the request as not done and send it again with its Idempotency-Key."
+        return problem(503, exc.code, detail, headers={"Retry-After": RETRY_AFTER})
+    log.error("request.failed", code=exc.code, error=type(exc).__name__)
+    return internal_error()
+
+
+def internal_error() -> Response:
+    return problem(500, "internal_error", "The fault is ours and is in our log under this answer's X-Request-ID.")
+
+
+def of_refusal(exc: Refusal) -> Response:
+    return problem(exc.status, exc.code, exc.detail, exc.problems, exc.headers)
+
+
+async def answer_alodial_error(_request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, AlodialError)  # noqa: S101  # Starlette registers it for this class alone
+    return of_error(exc)
+
+
+async def answer_refusal(_request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, Refusal)  # noqa: S101  # as above
+    return of_refusal(exc)
+
+
+async def answer_http_error(_request: Request, exc: Exception) -> Response:
+    """Starlette's own: an unknown path or a wrong method."""
+    assert isinstance(exc, HTTPException)  # noqa: S101  # as above
+    if exc.status_code == 404:
+        return not_found()
+    if exc.status_code == 405:
+        return problem(405, "method_not_allowed", "Use the method that /docs lists for it.", headers=exc.headers)
+    return problem(exc.status_code, "invalid_request", HTTPStatus(exc.status_code).phrase, headers=exc.headers)
+
+
+async def answer_validation_error(_request: Request, exc: Exception) -> Response:
+    """FastAPI's own: a parameter in the query or the path. Values are not repeated: they may be numbers."""
+    assert isinstance(exc, RequestValidationError)  # noqa: S101  # as above
+    problems = [
+        FieldProblem(".".join(str(part) for part in e["loc"][1:]), "invalid", e["msg"], "see /docs for what it may be")
+        for e in exc.errors()
+    ]
+    return problem(422, "invalid_request", f"{len(problems)} parameter(s) to mend; see errors.", problems)

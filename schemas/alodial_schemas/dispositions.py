@@ -1,0 +1,54 @@
+"""How a finished attempt went, in our words, and the table that translates AloVoice's `dialstatus` into them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Longer words than any PBX writes; the cut keeps a hostile megabyte cheap.
+_LONGEST_WORD: Final = 64
+
+
+class Disposition(StrEnum):
+    """The outcome of one attempt. `unknown` is a value: AloVoice does not list its statuses."""
+
+    ANSWERED = "answered"
+    NO_ANSWER = "no_answer"
+    BUSY = "busy"
+    CONGESTION = "congestion"
+    UNAVAILABLE = "unavailable"
+    CANCELED = "canceled"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+# Keys are written in capitals without spaces, underscores and hyphens; see `disposition_of`.
+DIALSTATUSES: Final[Mapping[str, Disposition]] = MappingProxyType(
+    {
+        "ANSWER": Disposition.ANSWERED,
+        "ANSWERED": Disposition.ANSWERED,
+        "BUSY": Disposition.BUSY,
+        "NOANSWER": Disposition.NO_ANSWER,
+        "CANCEL": Disposition.CANCELED,
+        "CANCELED": Disposition.CANCELED,
+        "CANCELLED": Disposition.CANCELED,
+        "CONGESTION": Disposition.CONGESTION,
+        "CHANUNAVAIL": Disposition.UNAVAILABLE,
+        "DONTCALL": Disposition.REJECTED,
+        "TORTURE": Disposition.REJECTED,
+        "INVALIDARGS": Disposition.REJECTED,
+    }
+)
+
+_DROPPED: Final = str.maketrans("", "", " \t\r\n_-")
+
+
+def disposition_of(dialstatus: object) -> Disposition:
+    """Translates the provider's word, whatever its case, spaces, underscores and hyphens; others are `unknown`."""
+    if not isinstance(dialstatus, str) or len(dialstatus) > _LONGEST_WORD:
+        return Disposition.UNKNOWN
+    return DIALSTATUSES.get(dialstatus.translate(_DROPPED).upper(), Disposition.UNKNOWN)

@@ -1,0 +1,147 @@
+"""What is told: CloudEvents 1.0 in JSON, one for each change of a call, a campaign or an odd result.
+
+The Lua scripts build the same text as `event_json`, in the same atomic step as the change itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, TypeAlias
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from .dispositions import Disposition
+from .states import State
+
+SOURCE: Final = "/alodial"
+_STATES: Final[frozenset[str]] = frozenset(State)
+_DISPOSITIONS: Final[frozenset[str]] = frozenset(Disposition)
+
+EVENT_TYPES: Final[frozenset[str]] = frozenset(
+    {
+        "alodial.call.queued",
+        "alodial.call.submitted",
+        "alodial.call.unconfirmed",
+        "alodial.call.completed",
+        "alodial.call.rejected",
+        "alodial.call.failed",
+        "alodial.call.expired",
+        "alodial.call.canceled",
+        "alodial.call.timed_out",
+        "alodial.call.redial_scheduled",
+        "alodial.call.corrected",
+        "alodial.result.unmatched",
+        "alodial.result.unreadable",
+        "alodial.campaign.started",
+        "alodial.campaign.paused",
+        "alodial.campaign.resumed",
+        "alodial.campaign.completed",
+        "alodial.campaign.canceled",
+    }
+)
+
+
+class CloudEvent(BaseModel):
+    """One event. `data` is kept as it came; the properties read CONTRACT's names from it and are None when absent.
+
+    Types that this version does not know are read too: a reader must not stop at what a newer writer appends.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")  # CloudEvents allows further attributes, such as traceparent
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str = Field(min_length=1)
+    source: str = Field(min_length=1)
+    type: str = Field(min_length=1)
+    subject: str | None = None
+    time: AwareDatetime | None = None
+    datacontenttype: str | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
+
+    def _text(self, name: str) -> str | None:
+        value = self.data.get(name)
+        return value if isinstance(value, str) else None
+
+    @property
+    def call_id(self) -> str | None:
+        return self._text("call_id")
+
+    @property
+    def extid(self) -> str | None:
+        return self._text("extid")
+
+    @property
+    def reference(self) -> str | None:
+        return self._text("reference")
+
+    @property
+    def state(self) -> State | None:
+        """None too for a state that this version does not know."""
+        value = self._text("state")
+        return State(value) if value in _STATES else None
+
+    @property
+    def disposition(self) -> Disposition | None:
+        """None when the call has none yet; `unknown` for a word that this version does not know."""
+        value = self._text("disposition")
+        if value is None:
+            return None
+        return Disposition(value) if value in _DISPOSITIONS else Disposition.UNKNOWN
+
+
+# The event of a call, of a campaign or of a result: one shape, told apart by `type`.
+Event: TypeAlias = CloudEvent
+CallEvent: TypeAlias = CloudEvent
+
+
+def parse_event(json_text: str | bytes) -> Event:
+    """Reads one event; raises pydantic's ValidationError, a ValueError, for what is no CloudEvent 1.0."""
+    return CloudEvent.model_validate_json(json_text)
+
+
+def event_time(time: datetime) -> str:
+    """UTC with milliseconds: "2026-01-02T03:04:05.678Z"."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def event_json(
+    type: str,
+    *,
+    call_id: str,
+    version: int,
+    time: datetime,
+    extid: str,
+    state: State,
+    attempt: int,
+    reference: str | None = None,
+    campaign_id: str | None = None,
+    disposition: Disposition | None = None,
+    metadata: Mapping[str, str] | None = None,
+    result: Mapping[str, Any] | None = None,
+) -> str:
+    """The event of a call's change number `version`, compact and in this order of keys, as the Lua scripts write it."""
+    data: dict[str, Any] = {
+        "call_id": call_id,
+        "extid": extid,
+        "reference": reference,
+        "campaign_id": campaign_id,
+        "state": state,
+        "disposition": disposition,
+        "attempt": attempt,
+        "metadata": dict(metadata or {}),
+    }
+    if result is not None:
+        data["result"] = dict(result)
+    event = {
+        "specversion": "1.0",
+        "id": f"{call_id}-{version}",
+        "source": SOURCE,
+        "type": type,
+        "subject": call_id,
+        "time": event_time(time),
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,135 @@
+"""How a POST's outcome is classed: one table, in one place. Pure.
+
+| seen                                                         | outcome     |
+| ------------------------------------------------------------ | ----------- |
+| DNS, connect, TLS failure; connect or pool timeout           | retry       |
+| 429; 503 with Retry-After                                     | retry, and the account pauses |
+| 400 404 405 409 413 415 422 (a setting)                       | rejected    |
+| 401 403                                                       | auth        |
+| 2xx with JSON without an error marker                         | taken       |
+| everything else                                               | unconfirmed |
+"""
+
+import email.utils
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import httpx
+from alodial.settings import Settings
+
+Outcome = Literal["taken", "rejected", "unconfirmed", "retry", "auth"]
+
+LONGEST_PAUSE = 3600.0
+KEPT_TEXT = 2000
+"""Characters of an answer that are kept on the call's record."""
+
+MAX_DEPTH_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``pause`` is how long the whole account should wait, seconds; None when the answer says nothing about it."""
+
+    outcome: Outcome
+    code: str
+    status: int | None = None
+    text: str = ""
+    pause: float | None = None
+
+
+def retry_after(value: str | None, now: datetime | None = None) -> float | None:
+    """Seconds from a Retry-After header, seconds or a date; None when it is absent, past, negative or unreadable."""
+    if value is None:
+        return None
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        # Longer than 10 digits is the cap whatever it says; int() of a huge text would be slow.
+        seconds = LONGEST_PAUSE if len(value) > 10 else float(value)
+    else:
+        try:
+            moment = email.utils.parsedate_to_datetime(value[:64])
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = (moment - (now or datetime.now(UTC))).total_seconds()
+    if not math.isfinite(seconds) or seconds <= 0:
+        return None
+    return min(seconds, LONGEST_PAUSE)
+
+
+def classify_error(exc: Exception) -> Verdict:
+    """What an exception of the exchange means. Its text is not kept: only its kind, which holds no URL."""
+    if isinstance(exc, httpx.ConnectError):
+        known = str(exc) if str(exc) in {"tls_untrusted", "tls_failed"} else "connect_failed"
+        return Verdict("retry", known)
+    if isinstance(exc, httpx.ConnectTimeout | httpx.PoolTimeout):
+        return Verdict("retry", "connect_timeout")
+    if isinstance(exc, httpx.TimeoutException | TimeoutError):
+        return Verdict("unconfirmed", "answer_timeout")
+    if isinstance(exc, httpx.RemoteProtocolError):
+        return Verdict("unconfirmed", "answer_unreadable")
+    return Verdict("unconfirmed", "answer_lost")
+
+
+def classify_answer(status: int, headers: Mapping[str, str], body: bytes, settings: Settings) -> Verdict:
+    """What an answer means. ``headers`` is case-insensitive."""
+    text = body[: KEPT_TEXT * 4].decode("utf-8", "replace").replace("\x00", "\ufffd")[:KEPT_TEXT]
+    if status in (401, 403):
+        return Verdict("auth", "token_refused", status, text)
+    wait = retry_after(headers.get("retry-after"))
+    if status == 429:
+        return Verdict("retry", "too_many_requests", status, text, wait or 0.0)
+    if status == 503 and "retry-after" in headers:
+        return Verdict("retry", "refused_for_now", status, text, wait or 0.0)
+    if status in settings.unsent_statuses:
+        return Verdict("retry", f"status_{status}", status, text, wait)
+    if status in settings.refused_statuses:
+        return Verdict("rejected", f"status_{status}", status, text)
+    if not 200 <= status < 300:
+        return Verdict("unconfirmed", f"status_{status}", status, text)
+    if len(body) >= MAX_DEPTH_BYTES:
+        return Verdict("unconfirmed", "answer_too_long", status, text)
+    if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        return Verdict("unconfirmed", "answer_encoded", status, "")
+    try:
+        content = json.loads(body.decode("utf-8-sig"), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return Verdict("unconfirmed", "answer_unreadable", status, text)
+    if content is None or content is False or content == "":
+        return Verdict("unconfirmed", "answer_empty", status, text)
+    if error_marked(content):
+        return Verdict("unconfirmed", "answer_error", status, text)
+    return Verdict("taken", "taken", status, text)
+
+
+def _no_constant(_name: str) -> Any:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+_BAD_WORDS = frozenset({"error", "err", "fail", "failed", "failure", "false", "denied", "rejected"})
+
+
+def error_marked(content: object, depth: int = 2) -> bool:
+    """Whether JSON says of itself that something went wrong: on its top level, or in the ``answer`` it wraps."""
+    if isinstance(content, str):
+        return content.strip().lower() in _BAD_WORDS
+    if not isinstance(content, dict):
+        return False
+    for name, value in content.items():
+        word = str(name).lower()
+        if word in {"error", "errors", "err", "exception", "fault"} and value not in (None, False, 0, "", [], {}):
+            return True
+        if word in {"success", "ok"} and value in (False, 0, "false", "no"):
+            return True
+        if word in {"status", "result", "state"} and (value is False or (isinstance(value, str) and value.strip().lower() in _BAD_WORDS)):
+            return True
+        if word in {"code", "statuscode", "status_code", "status"} and isinstance(value, int) and 400 <= value < 600:
+            return True
+    return depth > 0 and any(
+        error_marked(content[name], depth - 1) for name in ("answer", "data", "response", "result") if isinstance(content.get(name), dict)
+    )

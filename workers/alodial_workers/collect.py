@@ -1,0 +1,187 @@
+"""Takes results out of the inbox and gives them to their calls. Plain functions given their collaborators."""
+
+import base64
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from alodial.settings import Settings
+from alodial.store import inbox, ops
+from alodial.store.client import Store
+from alodial.store.inbox import Entry, Parked
+from alodial.store.ops import Applied, Applying
+from alodial_schemas.alovoice.result import CallResult, Unreadable, parse_results
+
+log = structlog.get_logger("alodial.collect")
+
+BATCH = 100
+MAX_RESULT = 16_000
+"""Characters of a result's JSON; an event stays under 20 kB."""
+
+
+def result_json(result: CallResult) -> str:
+    """The contract's ``result`` as JSON; its attempts give way, with a mark, where it would be too long for an event."""
+    public = result.public()
+    text = json.dumps(public, ensure_ascii=False, separators=(",", ":"))
+    kept = len(result.attempts)
+    while len(text.encode()) > MAX_RESULT and kept:
+        kept //= 2
+        public = {**public, "attempts": [*result.attempts[:kept], {"truncated": len(result.attempts) - kept}]}
+        text = json.dumps(public, ensure_ascii=False, separators=(",", ":"))
+    if len(text.encode()) > MAX_RESULT:
+        short = {name: (value[:4] if isinstance(value, list) else value[:1000] if isinstance(value, str) else value) for name, value in public.items()}
+        text = json.dumps({**short, "truncated": True}, ensure_ascii=False, separators=(",", ":"))
+    return text
+
+
+def collect(store: Store, settings: Settings, reader: str) -> int:
+    """Empties the inbox of what nobody has taken yet; answers how many bodies. Raises StoreUnavailable."""
+    store.call(inbox.attend)
+    total = 0
+    while entries := store.call(lambda client: inbox.take(client, reader, BATCH)):
+        process(entries, store, settings)
+        total += len(entries)
+    return total
+
+
+def recover(store: Store, settings: Settings, reader: str, idle: float) -> int:
+    """Takes over what silent collectors left behind."""
+    entries = store.call(lambda client: inbox.reclaim(client, reader, idle, BATCH))
+    process(entries, store, settings)
+    return len(entries)
+
+
+def process(entries: Sequence[Entry], store: Store, settings: Settings) -> None:
+    """Applies every result of these bodies. What one body does wrong, the others do not feel."""
+    read: list[tuple[Entry, list[CallResult | Unreadable]]] = []
+    for entry in entries:
+        try:
+            read.append((entry, parse_results(entry.body, entry.content_type)))
+        except Exception as exc:  # the parser promises not to raise; a body must not stop the others if it does
+            log.error("result.crashed", entry=entry.id, error=type(exc).__name__)
+            read.append((entry, [Unreadable(f"parser failed: {type(exc).__name__}", None)]))
+    results = [result for _, found in read for result in found if isinstance(result, CallResult) and result.extid]
+    texts = [result_json(result) for result in results]
+    applied: list[Applied] = []
+    for start in range(0, len(results), BATCH):
+        chunk = [
+            Applying(result.extid or "", text, result.digest(), result.disposition)
+            for result, text in zip(results[start : start + BATCH], texts[start : start + BATCH], strict=True)
+        ]
+        applied += store.run(ops.apply_results(chunk))
+    outcomes = iter(zip(results, texts, applied, strict=True))
+    for entry, found in read:
+        kept = []
+        for result in found:
+            if isinstance(result, CallResult) and result.extid:
+                known, text, outcome = next(outcomes)
+                if outcome.outcome == "unknown":
+                    kept.append(_orphan(known, text, entry, alone=len(found) == 1))
+                report(known, outcome)
+            else:
+                kept.append(_unusable(result, entry))
+        store.run(inbox.park("ack", entry.id, kept, settings.orphan_timeout))
+
+
+def retry_orphans(store: Store, settings: Settings, now_ms: int, limit: int = 500) -> int:
+    """Tries results with an unknown extid once more; gives up those whose time is over. Answers how many found a call."""
+    found = 0
+    for member, deadline in store.call(lambda client: inbox.orphans(client, limit)):
+        orphan: dict[str, Any] = json.loads(member)
+        outcome = store.run(ops.apply_results([Applying(*(orphan[name] for name in ("extid", "result", "digest", "disposition")))]))[0]
+        if outcome.outcome != "unknown":
+            store.run(inbox.park("zrem", member, [], settings.orphan_timeout))
+            log.info("result.adopted", call_id=outcome.id, extid=orphan["extid"], outcome=outcome.outcome)
+            found += 1
+        elif deadline <= now_ms:
+            body = base64.b64decode(orphan["body"])
+            data = _event_data(orphan["extid"], orphan["disposition"], result=json.loads(orphan["result"]), reason="unknown_extid")
+            if store.run(inbox.park("zrem", member, [Parked("unmatched", body, orphan["type"], "unknown_extid", data)], 0)):
+                log.warning("result.unmatched", extid=orphan["extid"], reason="unknown_extid")
+    return found
+
+
+def report(result: CallResult, outcome: Applied) -> None:
+    """One line for what a result did."""
+    ids = {"call_id": outcome.id, "extid": result.extid, "account": outcome.account, "attempt": outcome.attempt}
+    match outcome.outcome:
+        case "completed":
+            log.info("call.completed", **ids, disposition=result.disposition, duration=result.duration)
+        case "redial":
+            log.info("call.redial_scheduled", **ids, disposition=result.disposition)
+        case "corrected":
+            log.warning("call.corrected", **ids, state=outcome.state, disposition=result.disposition)
+        case "unknown":
+            log.warning("result.orphaned", extid=result.extid)
+        case other:
+            log.debug("result.kept", **ids, outcome=other)
+
+
+def _event_data(extid: str | None, disposition: str | None, *, result: object = None, reason: str, **more: object) -> str:
+    data = {
+        "call_id": None,
+        "extid": extid,
+        "reference": None,
+        "campaign_id": None,
+        "state": None,
+        "disposition": disposition,
+        "attempt": None,
+        "metadata": {},
+        "reason": reason,
+        **more,
+    }
+    if result is not None:
+        data["result"] = result
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+def _orphan(result: CallResult, text: str, entry: Entry, *, alone: bool) -> Parked:
+    """Kept with its own body; one of many results in a body is kept as a body of its own."""
+    body = entry.body if alone else _as_body(result)
+    orphan = {
+        "extid": result.extid,
+        "result": text,
+        "digest": result.digest(),
+        "disposition": result.disposition,
+        "type": entry.content_type if alone else "application/json",
+        "body": base64.b64encode(body).decode("ascii"),
+        "entry": entry.id,
+    }
+    return Parked("orphan", json.dumps(orphan, separators=(",", ":")))
+
+
+def _as_body(result: CallResult) -> bytes:
+    """A result in AloVoice's own shape, so that it can be replayed alone."""
+
+    def unix(moment: Any) -> int | None:
+        return None if moment is None else int(moment.timestamp())
+
+    return json.dumps(
+        {
+            "externalid": result.extid,
+            "id": result.call_ids,
+            "from_number": result.from_numbers,
+            "to_number": result.to_numbers,
+            "trunk_number": result.trunk_number,
+            "begin_time": unix(result.begin_time),
+            "answer_time": unix(result.answer_time),
+            "end_time": unix(result.end_time),
+            "duration": result.duration,
+            "dialstatus": result.dialstatus,
+            "record": result.record,
+            "attempts": result.attempts,
+        }
+    ).encode()
+
+
+def _unusable(result: CallResult | Unreadable, entry: Entry) -> Parked:
+    if isinstance(result, CallResult):
+        # A result that names no call exactly is never given to a neighbour.
+        reason = "; ".join(result.warnings)[:300] or "no extid"
+        log.warning("result.unmatched", reason=reason, entry=entry.id)
+        data = _event_data(None, result.disposition, result=json.loads(result_json(result)), reason=reason)
+        return Parked("unmatched", entry.body, entry.content_type, reason, data)
+    log.warning("result.unreadable", reason=result.reason, entry=entry.id, size=len(entry.body))
+    reason = result.reason if result.hint is None else f"{result.reason} ({result.hint})"
+    return Parked("unreadable", entry.body, entry.content_type, reason[:300], _event_data(None, None, reason=reason[:300], size=len(entry.body)))

@@ -1,0 +1,182 @@
+"""Drives the process's one event loop: claims in batches, keeps many POSTs in flight, settles in batches.
+
+A doorbell makes it attend to an account until there is nothing left that it may take. Many calls share each round trip
+to Redis (:class:`alodial.batch.Batcher`), so that a call costs about a tenth of a millisecond of the store's time.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal
+
+import structlog
+from alodial.batch import Batcher
+from alodial.errors import StoreUnavailable
+from alodial.settings import AccountSettings, Settings
+from alodial.store import ops
+from alodial.store.client import Arg, AsyncStore
+
+from .alovoice.client import AloVoiceClient
+from .submit import Collaborators, submit
+
+log = structlog.get_logger("alodial.engine")
+
+HORIZON = 0.05
+"""Seconds ahead that slots are reserved: more would let bulk stand before an urgent call, less would miss slots."""
+
+ATTEND = 1.0
+"""Seconds that one claim keeps producers from ringing; a crashed worker is missed at most that long."""
+
+LINGER = 0.25
+"""Seconds that an idle engine still looks for work before it leaves."""
+
+POLL = 0.004
+CAP_POLL = 0.02
+MOST_PER_CLAIM = 128
+
+Left = Literal["empty", "hold", "stop", "lost", "stopping"]
+
+
+class Engine:
+    """One for a worker process, on its loop. ``attend`` is what the submit actor runs."""
+
+    def __init__(self, settings: Settings, store: AsyncStore, client: AloVoiceClient, *, worker: str, epoch: str) -> None:
+        self._settings = settings
+        self._store = store
+        self._worker = worker
+        self._epoch = epoch
+        self._limits = {name: settings.account(name) for name in settings.account_names()}
+        self._armers = {name: Batcher(self._arm(limits)) for name, limits in self._limits.items()}
+        self._settlers = {name: Batcher(self._settle(limits)) for name, limits in self._limits.items()}
+        self._work = {
+            name: Collaborators(settings, client, self._armers[name].ask, self._settlers[name].ask, self._refuses) for name in self._limits
+        }
+        self._attending: set[str] = set()
+        self._tasks: set[asyncio.Task[str]] = set()
+        self._room = asyncio.Event()
+        self._wait = _durable_command(settings)
+        self.stopping = False
+        self.store_lost = False
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._tasks)
+
+    async def attend(self, account: str) -> Left:
+        """Submits what the account may submit until there is nothing left; answers why it left.
+
+        Raises StoreUnavailable; what is under way goes on.
+        """
+        if account in self._attending or account not in self._limits:
+            return "empty"
+        self._attending.add(account)
+        try:
+            return await self._attend(account, self._limits[account])
+        finally:
+            self._attending.discard(account)
+
+    async def _attend(self, account: str, limits: AccountSettings) -> Left:
+        most, loop = self._settings.max_in_flight, asyncio.get_running_loop()
+        # Below an eighth of room a claim would be small and the next one due at once.
+        enough = max(1, most // 8)
+        idle_since: float | None = None
+        cap_poll = CAP_POLL
+        while not self.stopping and not self.store_lost:
+            while most - len(self._tasks) < enough:
+                self._room.clear()
+                await self._room.wait()
+            leaving = idle_since is not None and loop.time() - idle_since > LINGER
+            claim = await self._store.run(
+                ops.claim(
+                    self._settings,
+                    account,
+                    limits,
+                    epoch=self._epoch,
+                    room=min(most - len(self._tasks), MOST_PER_CLAIM),
+                    horizon=HORIZON,
+                    attend=0 if leaving else ATTEND,
+                )
+            )
+            now = loop.time()
+            for call in claim.calls:
+                self._start(call, now)
+            if claim.calls:
+                idle_since, cap_poll = None, CAP_POLL
+            match claim.status:
+                case "ok":
+                    await asyncio.sleep(claim.wait)
+                case "empty" if leaving and not claim.calls:
+                    return "empty"
+                case "empty":
+                    idle_since = idle_since or now
+                    await asyncio.sleep(POLL)
+                case "cap":
+                    await asyncio.sleep(cap_poll)
+                    cap_poll = min(cap_poll * 1.5, 0.1)
+                case "lost":
+                    self.store_lost = True
+                    log.critical(
+                        "store.lost",
+                        account=account,
+                        hint="Redis came back without its data: nothing is submitted; restore it, then restart the workers",
+                    )
+                    return "lost"
+                case other:
+                    return other
+        return "stopping"
+
+    def _start(self, call: ops.Claimed, now: float) -> None:
+        task = asyncio.create_task(submit(call, now, self._work[call.account]))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[str]") -> None:
+        self._tasks.discard(task)
+        self._room.set()
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            # The lease runs out and the sweeper says honestly what is known of the call.
+            log.error("submit.crashed", error=type(exc).__name__, exc_info=exc)
+
+    def _arm(self, limits: AccountSettings) -> Callable[[Sequence[ops.Arming]], Awaitable[Sequence[ops.Armed]]]:
+        async def flush(items: Sequence[ops.Arming]) -> Sequence[ops.Armed]:
+            op = ops.arm(self._settings, limits, items, epoch=self._epoch, worker=self._worker)
+            if self._wait is None:
+                return await self._store.run(op)
+            answers, copies = await self._store.run_durable(op, self._wait)
+            if copies < 1:
+                raise StoreUnavailable(f"arm is not durable yet ({self._settings.durability})")
+            return answers
+
+        return flush
+
+    def _settle(self, limits: AccountSettings) -> Callable[[Sequence[ops.Settling]], Awaitable[Sequence[str]]]:
+        async def flush(items: Sequence[ops.Settling]) -> Sequence[str]:
+            return await self._store.run(ops.settle(self._settings, limits, items))
+
+        return flush
+
+    def _refuses(self, body: str) -> str | None:
+        """The allowlist once more, right before the call: what is in Redis may not have come through our front door."""
+        allowed = self._settings.allowed_prefixes
+        if not allowed:
+            return None
+        request = json.loads(body)
+        to = request["callto"]
+        numbers = [to] if isinstance(to, str) else [request["callfrom"]["phone"], *(entry["phone"] for entry in to if "phone" in entry)]
+        return None if all(number.startswith(allowed) for number in numbers) else "phone_not_allowed"
+
+    async def stop(self, grace: float) -> int:
+        """No new claims; waits for what is in flight, at most ``grace`` seconds. Answers how many were left."""
+        self.stopping = True
+        self._room.set()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace)
+        return len(self._tasks)
+
+
+def _durable_command(settings: Settings) -> tuple[Arg, ...] | None:
+    """What makes Redis wait until an arm is safe.
+
+    None for ``fast``, and for ``fsync``, where ``appendfsync always`` (checked at start-up) already answers after the fsync.
+    """
+    return ("WAIT", 1, int(settings.redis_timeout * 500)) if settings.durability == "replica" else None

@@ -1,0 +1,64 @@
+"""One worker process: Dramatiq's worker in it, and the signals that end it."""
+
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+
+import structlog
+from alodial.errors import AlodialError
+from alodial.logs import configure
+from alodial.settings import Settings
+from dramatiq import Worker
+
+from .actors import declare
+from .broker import WORKER_TIMEOUT_MS
+from .runtime import Runtime, worker_name
+
+log = structlog.get_logger("alodial.worker")
+
+SHUTDOWN_MARGIN = 5.0
+"""Beyond the provider's deadline: time to settle what was in flight. Docker's own 10 s are too short for the default."""
+
+
+def run_worker(settings: Settings) -> int:
+    """Runs until SIGTERM or SIGINT (SIGHUP starts it anew); answers the exit code.
+
+    The first signal stops new claims and waits for the POSTs under way, the second ends the process at once: then the
+    sweeper of another worker finds what was in flight and calls it unconfirmed.
+    """
+    name = worker_name()
+    configure(settings, worker=name)
+    runtime = Runtime(settings, name)
+    reload = threading.Event()
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        if runtime.stop_asked and number != signal.SIGHUP:
+            os._exit(1)
+        if number == signal.SIGHUP:
+            reload.set()
+        runtime.ask_stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    declare(runtime)
+    try:
+        if not runtime.start():
+            return 0
+    except AlodialError as exc:
+        log.critical("worker.refused", code=exc.code, error=str(exc))
+        return 1
+    # One thread for each account that may be attended to, and some that are always free for results.
+    worker = Worker(runtime.broker, worker_timeout=WORKER_TIMEOUT_MS, worker_threads=len(settings.account_names()) + 3)
+    worker.start()
+    log.info("worker.started", pid=os.getpid(), accounts=len(settings.account_names()), provider=settings.provider_url)
+    runtime.wait_until_stop()
+    grace = settings.provider_timeout + SHUTDOWN_MARGIN
+    left = runtime.stop(grace)
+    worker.stop(timeout=2000)
+    runtime.broker.close()
+    log.info("worker.stopped", unsettled=left)
+    if reload.is_set():
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  # ourselves again, with new settings
+    return 0

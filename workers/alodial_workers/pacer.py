@@ -1,0 +1,67 @@
+"""A thread in every worker process, no leader: moves what is due, rings for work that nobody attends to, beats the heart."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+from alodial.doorbell import Doorbell
+from alodial.errors import AlodialError, StoreUnavailable
+from alodial.store import inbox, ops, workers
+from alodial.store.client import Store
+
+log = structlog.get_logger("alodial.pacer")
+
+TICK = 0.25
+"""Longest sleep: a lost doorbell is rung again after at most this and the bell's own second."""
+
+AWAY_TICK = 1.0
+HEARTBEAT = 2.0
+
+
+class Pacer(threading.Thread):
+    """Until ``stop``. Tells once when the store goes away and once when it is back."""
+
+    def __init__(self, store: Store, doorbell: Doorbell, heartbeat: Callable[[], workers.Heartbeat]) -> None:
+        super().__init__(name="pacer", daemon=True)
+        self._store = store
+        self._doorbell = doorbell
+        self._heartbeat = heartbeat
+        self._ended = threading.Event()
+        self._away = False
+        self._next_beat = 0.0
+
+    def run(self) -> None:
+        while not self._ended.is_set():
+            try:
+                pause = self._tick()
+                if self._away:
+                    self._away = False
+                    log.info("store.back")
+            except StoreUnavailable as exc:
+                if not self._away:
+                    self._away = True
+                    log.error("store.unavailable", error=str(exc))
+                pause = AWAY_TICK
+            except AlodialError as exc:
+                log.error("pacer.failed", error=str(exc))
+                pause = AWAY_TICK
+            except Exception:  # a pacer that dies strands what is due: say it and go on
+                log.exception("pacer.failed")
+                pause = AWAY_TICK
+            self._ended.wait(pause)
+
+    def _tick(self) -> float:
+        pace = self._store.run(ops.pace())
+        self._doorbell.submit(pace.ring)
+        if self._store.call(inbox.neglected):
+            self._doorbell.collect()
+        if time.monotonic() >= self._next_beat:
+            self._store.call(lambda client: workers.beat(client, self._heartbeat()))
+            self._next_beat = time.monotonic() + HEARTBEAT
+        if pace.next_due is None:
+            return TICK
+        return min(TICK, max(0.001, pace.next_due))
+
+    def stop(self) -> None:
+        self._ended.set()

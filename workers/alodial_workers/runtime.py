@@ -1,0 +1,133 @@
+"""What a worker process is made of, put together and taken apart."""
+
+import asyncio
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import structlog
+from alodial.doorbell import Doorbell
+from alodial.errors import StoreUnavailable, StoreUnfit
+from alodial.settings import Settings
+from alodial.store import health, inbox, workers
+from alodial.store.client import AsyncStore, Store, store_errors
+
+from .alovoice.client import AloVoiceClient
+from .broker import DoorbellBroker, worker_broker
+from .engine import Engine
+from .pacer import Pacer
+from .sweeper import Sweeper
+
+log = structlog.get_logger("alodial.worker")
+
+T = TypeVar("T")
+
+START_PAUSE = 1.0
+
+
+def worker_name() -> str:
+    """Different for every start, on cloned machines too."""
+    return f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(3)}"
+
+
+class Runtime:
+    """The loop with its engine, the store for threads, pacer and sweeper."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self.settings = settings
+        self.name = name
+        self.store = Store(settings)
+        self.broker: DoorbellBroker = worker_broker(settings)
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run_loop, name="loop", daemon=True)
+        self._stop_asked = threading.Event()
+        self.engine: Engine
+        self.pacer: Pacer
+        self.sweeper: Sweeper
+
+    def _run_loop(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+    def on_loop(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs it on the process's loop and waits."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+
+    def ask_stop(self) -> None:
+        self._stop_asked.set()
+
+    @property
+    def stop_asked(self) -> bool:
+        return self._stop_asked.is_set()
+
+    def wait_until_stop(self) -> None:
+        # Python delivers signals between waits of the main thread; half a second is the longest that one may take.
+        while not self._stop_asked.wait(0.5):
+            pass
+
+    def start(self) -> bool:
+        """Waits for a Redis that is fit, then starts everything. False when a stop was asked meanwhile. Raises StoreUnfit."""
+        if not self._wait_for_store():
+            return False
+        with store_errors():
+            epoch = health.epoch(self.store.redis)
+            inbox.make_group(self.store.redis)
+        self._thread.start()
+        self.engine = self.on_loop(self._make_engine(epoch))
+        self.pacer = Pacer(self.store, Doorbell(self.settings, self.broker), self._heartbeat)
+        self.sweeper = Sweeper(self.store, self.settings, self.broker, self.name)
+        self.pacer.start()
+        self.sweeper.start()
+        return True
+
+    async def _make_engine(self, epoch: str) -> Engine:
+        store, client = AsyncStore(self.settings), AloVoiceClient(self.settings)
+        return Engine(self.settings, store, client, worker=self.name, epoch=epoch)
+
+    def _wait_for_store(self) -> bool:
+        told = False
+        while not self.stop_asked:
+            try:
+                with store_errors():
+                    findings = health.inspect(self.store.redis)
+            except StoreUnavailable as exc:
+                if not told:
+                    log.error("store.unavailable", error=str(exc), hint="start Redis or correct ALODIAL_REDIS_URL; waiting")
+                    told = True
+                self._stop_asked.wait(START_PAUSE)
+                continue
+            self._judge(findings)
+            return True
+        return False
+
+    def _judge(self, findings: list[health.Finding]) -> None:
+        for finding in findings:
+            if finding.level == "warning":
+                log.warning("store.warning", finding=finding.name, message=finding.message, hint=finding.hint)
+        errors = [finding for finding in findings if finding.level == "error"]
+        if self.settings.durability == "fsync" and not any("appendfsync always" in finding.message for finding in findings):
+            errors.append(
+                health.Finding("redis.fsync", "error", "ALODIAL_DURABILITY=fsync needs appendfsync always", "redis-cli CONFIG SET appendfsync always")
+            )
+        for finding in errors:
+            log.critical("store.unfit", finding=finding.name, message=finding.message, hint=finding.hint)
+        if errors and not self.settings.accept_risk:
+            raise StoreUnfit("; ".join(f"{finding.message}; hint: {finding.hint}" for finding in errors))
+
+    def _heartbeat(self) -> workers.Heartbeat:
+        return workers.Heartbeat(self.name, int(time.time() * 1000), os.getpid(), socket.gethostname(), self.engine.in_flight)
+
+    def stop(self, grace: float) -> int:
+        """Takes nothing new, waits for what is in flight at most ``grace`` seconds; answers how many POSTs were left."""
+        left = self.on_loop(self.engine.stop(grace))
+        self.pacer.stop()
+        self.sweeper.stop()
+        try:
+            self.store.call(lambda client: workers.leave(client, self.name))
+        except StoreUnavailable:
+            log.debug("worker.left_unsaid")
+        return left

@@ -1,0 +1,103 @@
+"""`alodial sandbox`: plays AloVoice on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import SecretStr, ValidationError
+
+from .behaviours import Trouble
+from .config import Announcements, Encoding, SandboxConfig, Spelling
+from .run import serve
+from .scenario import Scenario, read_scenario
+
+_STAGES = tuple(Announcements.model_fields)
+
+
+def sandbox(
+    *,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one and prints it.")
+    ] = 0,
+    callback_url: Annotated[
+        str | None, typer.Option(envvar="ALODIAL_SANDBOX_CALLBACK_URL", help="Where results are POSTed; none: nowhere.")
+    ] = None,
+    speed: Annotated[float, typer.Option(help="How many times faster than life calls run, up to 10000.")] = 1.0,
+    announce: Annotated[
+        list[str] | None,
+        typer.Option(help="Audio file of a stage: initiator=FILE, recipient=FILE, next=FILE, failed=FILE."),
+    ] = None,
+    scenario: Annotated[Path | None, typer.Option(help="JSON file that says what given numbers do.")] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="Random trouble and its probability: answer_lost=0.03.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of every draw: the same seed makes the same trouble.")] = 0,
+    answer_delay: Annotated[float, typer.Option(min=0, help="Real seconds before a POST is answered.")] = 0.0,
+    slow_answer: Annotated[
+        float | None, typer.Option(min=0, help="Real seconds before a `slow` answer; unset: 30 seconds of life.")
+    ] = None,
+    callback_encoding: Annotated[Encoding, typer.Option(help="How results are written.")] = "json",
+    callback_spelling: Annotated[Spelling, typer.Option(help="How the list fields of results are spelled.")] = "id",
+    ledger: Annotated[Path | None, typer.Option(help="File that gets one JSON line for each POST that rang.")] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="ALODIAL_SANDBOX_TOKEN", help="The only token taken; unset: every one.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Play AloVoice on this machine: it rings nobody, and tells whom it would have rung.
+
+    Numbers ending in 90 are busy, 91 do not answer, 92 meet congestion, 93 are unavailable; docs/sandbox.md has more.
+
+    Example: alodial sandbox --port 8090 --callback-url http://127.0.0.1:8000/callbacks/alovoice/SECRET --speed 60
+    """
+    try:
+        chosen = SandboxConfig(
+            callback_url=None if callback_url is None else SecretStr(callback_url),
+            callback_encoding=callback_encoding,
+            callback_spelling=callback_spelling,
+            token=None if token is None else SecretStr(token),
+            speed=speed,
+            announcements=read_announcements(announce or []),
+            scenario=Scenario() if scenario is None else read_scenario(scenario),
+            faults=read_faults(fault or []),
+            seed=seed,
+            answer_delay=answer_delay,
+            slow_answer=slow_answer,
+            ledger=ledger,
+        )
+    except ValidationError as problem:
+        texts = [f"{'.'.join(str(step) for step in e['loc'])}: {e['msg']}" for e in problem.errors()]
+        raise typer.BadParameter("; ".join(texts)) from None
+    except ValueError as problem:
+        raise typer.BadParameter(str(problem)) from None
+    try:
+        serve(chosen, host, port)
+    except OSError as problem:
+        typer.echo(
+            f"error: cannot start on {host}:{port}: {problem.strerror}; name another --port or --ledger", err=True
+        )
+        raise typer.Exit(1) from None
+
+
+def read_announcements(texts: list[str]) -> Announcements:
+    """`["initiator=hello.wav", ...]` as Announcements. ValueError names the wrong one."""
+    files: dict[str, str] = {}
+    for text in texts:
+        stage, _, file = text.partition("=")
+        if stage not in _STAGES or not file:
+            raise ValueError(f"--announce {text!r}: write STAGE=FILE with a stage of {', '.join(_STAGES)}")
+        files[stage] = file
+    return Announcements(**files)
+
+
+def read_faults(texts: list[str]) -> dict[Trouble, float]:
+    """`["answer_lost=0.03", ...]` as probabilities by trouble. ValueError names the wrong one."""
+    faults: dict[Trouble, float] = {}
+    for text in texts:
+        name, _, probability = text.partition("=")
+        try:
+            faults[Trouble(name)] = float(probability)
+        except ValueError:
+            names = ", ".join(trouble.value for trouble in Trouble)
+            raise ValueError(f"--fault {text!r}: write NAME=PROBABILITY with a name of {names}") from None
+    return faults

@@ -1,0 +1,173 @@
+"""The independent witness: who was really rung, how often, when each POST arrived. Bounded; the oldest go first."""
+
+import json
+import os
+import time
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .flow import Course, Step
+from .order import Order
+
+
+@dataclass(slots=True)
+class Call:
+    """One ringing POST. `begun` is Unix seconds; `played` counts the steps of its course that have come to pass."""
+
+    id: int
+    key: str
+    order: Order
+    course: Course
+    begun: float
+    seconds_a_step: float
+    played: int = 0
+    done: bool = False
+
+    def at(self, step: Step) -> float:
+        """Unix seconds at which a step happens: life divided by the speed."""
+        return self.begun + step.after * self.seconds_a_step
+
+    @property
+    def past(self) -> Iterable[Step]:
+        """The steps that have come to pass."""
+        return self.course.steps[: self.played]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One POST to /requestcall, taken or not, at the moment its head was read."""
+
+    monotonic: float
+    wall: float
+    extid: str | None
+    outcome: str
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What was asked of the sandbox and what it did. `file` gets a line for each ringing POST before it is answered."""
+
+    limit: int
+    file: Path | None = None
+    posts: int = 0
+    rung: int = 0
+    dropped: int = 0
+    in_progress: int = 0
+    peak_concurrent: int = 0
+    troubles: Counter[str] = field(default_factory=Counter)
+    callbacks: Counter[str] = field(default_factory=Counter)
+    arrivals: deque[Arrival] = field(init=False)
+    _calls: deque[Call] = field(default_factory=deque)
+    _by_key: dict[str, list[Call]] = field(default_factory=dict)
+    _posts_of: OrderedDict[str, int] = field(default_factory=OrderedDict)
+    _fd: int | None = None
+
+    def __post_init__(self) -> None:
+        self.arrivals = deque(maxlen=self.limit)
+        if self.file is not None:
+            self._fd = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def close(self) -> None:
+        """Closes the ledger file."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def arrived(self, monotonic: float, wall: float, extid: str | None, outcome: str) -> None:
+        """Notes a POST and what was decided about it."""
+        self.posts += 1
+        self.arrivals.append(Arrival(monotonic, wall, extid, outcome))
+
+    def count_post(self, key: str) -> int:
+        """Which POST of this extid this is, from 1, refused ones included."""
+        nth = self._posts_of.get(key, 0) + 1
+        self._posts_of[key] = nth
+        if len(self._posts_of) > self.limit:
+            self._posts_of.popitem(last=False)
+        return nth
+
+    def begin(self, call: Call) -> None:
+        """Notes that the phones ring, first in the file: its line outlives the process."""
+        if self._fd is not None:
+            line = {"at": call.begun, "extid": call.key, "first": call.order.first}
+            os.write(self._fd, json.dumps(line).encode() + b"\n")
+        self.rung += 1
+        self._calls.append(call)
+        self._by_key.setdefault(call.key, []).append(call)
+        self.in_progress += 1
+        self.peak_concurrent = max(self.peak_concurrent, self.in_progress)
+        if len(self._calls) > self.limit:
+            self._drop_oldest()
+
+    def finish(self, call: Call) -> None:
+        """Notes that a call is over and its result delivered or given up."""
+        call.done = True
+        self.in_progress -= 1
+
+    def calls_of(self, key: str) -> list[Call]:
+        """Every call kept for an extid, oldest first."""
+        return self._by_key.get(key, [])
+
+    def calls_after(self, call_id: int, limit: int) -> list[Call]:
+        """Up to `limit` kept calls whose id is above `call_id`, oldest first."""
+        found: list[Call] = []
+        for call in self._calls:
+            if call.id > call_id:
+                found.append(call)
+                if len(found) == limit:
+                    break
+        return found
+
+    def summary(self) -> dict[str, object]:
+        """What GET /sandbox/ledger answers. `extids` and `rings` cover the kept calls; `dropped` counts the others."""
+        rings = Counter(
+            step.number
+            for call in self._calls
+            for step in call.past
+            if step.event == "ringing" and step.number is not None
+        )
+        return {
+            "posts": self.posts,
+            "rung": self.rung,
+            "extids": {key: len(calls) for key, calls in self._by_key.items()},
+            "rings": dict(rings),
+            "troubles": dict(self.troubles),
+            "callbacks": dict(self.callbacks),
+            "in_progress": self.in_progress,
+            "peak_concurrent": self.peak_concurrent,
+            "limit": self.limit,
+            "dropped": self.dropped,
+        }
+
+    def _drop_oldest(self) -> None:
+        oldest = self._calls.popleft()
+        self.dropped += 1
+        rest = [call for call in self._by_key[oldest.key] if call is not oldest]
+        if rest:
+            self._by_key[oldest.key] = rest
+        else:
+            del self._by_key[oldest.key]
+
+
+def timeline(calls: list[Call]) -> list[dict[str, object]]:
+    """The entries of all calls of one extid, in the order in which they happened."""
+    steps = [(call.at(step), step) for call in calls for step in call.past]
+    if len(calls) > 1:
+        steps.sort(key=lambda entry: entry[0])
+    return [
+        {"at": iso(at), "party": step.party, "number": step.number, "event": step.event, "file": step.file}
+        for at, step in steps
+    ]
+
+
+def iso(at: float) -> str:
+    """Unix seconds as ISO 8601 in UTC with milliseconds."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def now() -> tuple[float, float]:
+    """The monotonic and the wall clock, together."""
+    return time.monotonic(), time.time()

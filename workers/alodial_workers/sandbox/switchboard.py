@@ -1,0 +1,134 @@
+"""Takes orders, rings their phones in the time they need, and reports what became of them."""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from random import Random
+
+import structlog
+
+from alodial_schemas.phones import mask_phone
+
+from .behaviours import ONCE, REFUSALS, Trouble
+from .callbacks import Callbacks
+from .config import SandboxConfig
+from .flow import play
+from .ledger import Call, Ledger
+from .order import Order
+from .result import UNSEEN_STATUS, conflicting, encode, result_of, unreadable
+
+log = structlog.get_logger(__name__)
+
+# Seconds of life that the result of a `late` call lies about.
+_LATE = 600.0
+# Sleeping costs more than it gives below this.
+_SHORTEST_SLEEP = 0.0005
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A call that rings. `reported` is set once its result was first tried, or when there is none to report."""
+
+    call: Call
+    reported: asyncio.Event
+
+
+class Switchboard:
+    """The sandbox's exchange. It keeps no idempotency: every `ring` rings the phones again."""
+
+    def __init__(self, config: SandboxConfig) -> None:
+        self.config = config
+        self.ledger = Ledger(config.max_calls, config.ledger)
+        self.callbacks = Callbacks(config, self.ledger.callbacks)
+        self._tasks: set[asyncio.Task[None]] = set()
+        # Ids of a restarted sandbox do not repeat those before, unless it rang more than a thousand legs a second.
+        self._next_id = int(time.time()) * 1000
+
+    async def close(self) -> None:
+        """Ends the calls in progress without a result."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.callbacks.close()
+        self.ledger.close()
+
+    def troubles(self, order: Order) -> frozenset[Trouble]:
+        """What this POST meets: its magic ending or scenario, and the faults drawn for this POST of this extid."""
+        key = order.extid or order.first
+        nth = self.ledger.count_post(key)
+        first = order.recipients[0]
+        scenario = self.config.scenario
+        part = scenario.queue(first.number) if first.is_queue else scenario.number(first.number)
+        met = part.trouble if nth == 1 else part.trouble - ONCE
+        if self.config.faults:
+            # Seeded by the POST and not by its turn, so that a race between POSTs does not change who meets what.
+            draw = Random(f"{self.config.seed}/{key}/{nth}")
+            met |= {trouble for trouble in Trouble if draw.random() < self.config.faults.get(trouble, 0.0)}
+        if met & REFUSALS:
+            # Nothing rings, so the rest of them cannot come about.
+            met &= REFUSALS
+        for trouble in met:
+            self.ledger.troubles[trouble.value] += 1
+        return met
+
+    def ring(self, order: Order, troubles: frozenset[Trouble], wall: float, base_url: str) -> Taken:
+        """Rings the first phone at once and plays the rest of the call by itself."""
+        config = self.config
+        course = play(order, config.scenario, config.announcements, config.seed)
+        # An early result needs a call that is over before its POST is answered.
+        scale = 0.0 if Trouble.EARLY in troubles else 1.0 / config.speed
+        call_id = self._next_id
+        self._next_id += course.legs
+        call = Call(call_id, order.extid or str(call_id), order, course, wall, scale, played=1)
+        self.ledger.begin(call)
+        taken = Taken(call, asyncio.Event())
+        self._start(self._play(taken, troubles, base_url))
+        return taken
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _play(self, taken: Taken, troubles: frozenset[Trouble], base_url: str) -> None:
+        call = taken.call
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        try:
+            for step in call.course.steps[1:]:
+                left = begun + step.after * call.seconds_a_step - loop.time()
+                if left > _SHORTEST_SLEEP:
+                    await asyncio.sleep(left)
+                call.played += 1
+            log.info(
+                "sandbox.call_ended",
+                extid=call.key,
+                first=mask_phone(call.order.first),
+                dialstatus=call.course.dialstatus,
+                troubles=sorted(trouble.value for trouble in troubles),
+            )
+            if Trouble.LATE in troubles:
+                await asyncio.sleep(_LATE / self.config.speed)
+            await self._report(taken, troubles, base_url)
+        finally:
+            taken.reported.set()
+            self.ledger.finish(call)
+
+    async def _report(self, taken: Taken, troubles: frozenset[Trouble], base_url: str) -> None:
+        if Trouble.NO_CALLBACK in troubles:
+            return
+        config, extid = self.config, taken.call.key
+        result = result_of(taken.call, base_url)
+        if Trouble.UNSEEN_STATUS in troubles:
+            result["dialstatus"] = UNSEEN_STATUS
+        if Trouble.UNREADABLE in troubles:
+            written = unreadable(result)
+        else:
+            written = encode(result, config.callback_encoding, config.callback_spelling)
+        await self.callbacks.deliver(*written, extid, taken.reported)
+        if Trouble.DOUBLE in troubles:
+            await self.callbacks.deliver(*written, extid)
+        if Trouble.CONFLICT in troubles:
+            other = encode(conflicting(result), config.callback_encoding, config.callback_spelling)
+            await self.callbacks.deliver(*other, extid)

@@ -1,0 +1,76 @@
+"""A thread in every worker process, no leader: gives an exit to what somebody left behind, within 30 s."""
+
+import random
+import threading
+import time
+
+import structlog
+from alodial.errors import StoreUnavailable
+from alodial.settings import Settings
+from alodial.store import inbox, ops, workers
+from alodial.store.client import Store
+from dramatiq.brokers.redis import RedisBroker
+
+from .broker import tidy
+from .collect import recover, retry_orphans
+
+log = structlog.get_logger("alodial.sweeper")
+
+EVERY = 4.0
+"""Seconds between sweeps, with jitter up to 5: an orphan's lease of 15 s and one sweep stay under 30 s."""
+
+INBOX_IDLE = 10.0
+SLOW_EVERY = 60.0
+
+
+class Sweeper(threading.Thread):
+    """Until ``stop``."""
+
+    def __init__(self, store: Store, settings: Settings, broker: RedisBroker, reader: str) -> None:
+        super().__init__(name="sweeper", daemon=True)
+        self._store = store
+        self._settings = settings
+        self._broker = broker
+        self._reader = reader
+        self._ended = threading.Event()
+        self._next_slow = time.monotonic() + SLOW_EVERY
+
+    def run(self) -> None:
+        while not self._ended.wait(EVERY + random.random()):
+            try:
+                self.sweep()
+            except StoreUnavailable:
+                continue  # the pacer tells of it
+            except Exception:  # a sweeper that dies strands calls: say it and go on
+                log.exception("sweeper.failed")
+
+    def sweep(self) -> None:
+        """One round."""
+        more = True
+        while more and not self._ended.is_set():
+            more, rows = self._store.run(ops.sweep(self._settings))
+            for row in rows:
+                level = log.info if row.what in {"given_back", "expired"} else log.warning
+                level(f"call.{row.what}", call_id=row.id, extid=row.record, account=row.account, attempt=row.attempt, by="sweeper")
+        while recover(self._store, self._settings, self._reader, INBOX_IDLE) and not self._ended.is_set():
+            pass
+        retry_orphans(self._store, self._settings, self._now_ms())
+        self._trim()
+        if time.monotonic() >= self._next_slow:
+            self._next_slow = time.monotonic() + SLOW_EVERY
+            self._store.call(lambda client: inbox.forget_readers(client, 600))
+            self._store.call(workers.forget_gone)
+            self._store.call(lambda client: inbox.forget_old(client, self._settings.call_retention))
+            self._store.call(lambda _client: tidy(self._broker))
+
+    def _now_ms(self) -> int:
+        return self._store.call(inbox.server_ms)
+
+    def _trim(self) -> None:
+        # 20 steps of 1,000 a sweep keep up with 4,000 events a second and block Redis for 1 ms at a time.
+        for _ in range(20):
+            if self._store.run(ops.trim(self._settings.events_keep)).removed == 0:
+                return
+
+    def stop(self) -> None:
+        self._ended.set()
