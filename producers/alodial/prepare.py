@@ -55,29 +55,27 @@ def _ms(moment: datetime | None) -> int | str:
 
 def _check_policy(call: CallRequest, settings: Settings) -> None:
     """The account exists and every number that would ring is on the allowlist, whoever built the model."""
-    if call.account not in settings.account_names():
-        raise InvalidCall(
-            [FieldProblem("account", "account_unknown", f"no account {call.account!r}", f"use one of {', '.join(settings.account_names())}")]
-        )
-    if not settings.allowed_prefixes:
+    if call.account not in settings.account_names:
+        names = ", ".join(settings.account_names)
+        raise InvalidCall([FieldProblem("account", "account_unknown", f"no account {call.account!r}", f"use one of {names}")])
+    allowed = settings.allowed_prefixes
+    if not allowed:
         return
-    numbers = (
-        [(f"callto.{i}.phone", to.phone) for i, to in enumerate(call.callto) if isinstance(to, Phone)] + [("callfrom.phone", call.callfrom.phone)]
-        if isinstance(call, TwoWayCall)
-        else [("callto", call.callto)]
-    )
-    for field, number in numbers:
-        if not number.startswith(settings.allowed_prefixes):
-            raise InvalidCall(
-                [
-                    FieldProblem(
-                        field,
-                        "phone_not_allowed",
-                        f"{mask_phone(number)} is outside the allowed prefixes",
-                        "add its prefix to ALODIAL_ALLOWED_PREFIXES if you mean to ring it",
-                    )
-                ]
-            )
+    if isinstance(call, IvrCall):
+        _check_number("callto", call.callto, allowed)
+        return
+    if not call.callfrom.phone.startswith(allowed):
+        _check_number("callfrom.phone", call.callfrom.phone, allowed)
+    for i, to in enumerate(call.callto):
+        if type(to) is Phone and not to.phone.startswith(allowed):
+            _check_number(f"callto.{i}.phone", to.phone, allowed)
+
+
+def _check_number(field: str, number: str, allowed: tuple[str, ...]) -> None:
+    if not number.startswith(allowed):
+        problem = f"{mask_phone(number)} is outside the allowed prefixes"
+        remedy = "add its prefix to ALODIAL_ALLOWED_PREFIXES if you mean to ring it"
+        raise InvalidCall([FieldProblem(field, "phone_not_allowed", problem, remedy)])
 
 
 def key_hash(key: str, scope: str = "") -> str:

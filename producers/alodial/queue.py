@@ -5,11 +5,11 @@ import itertools
 import os
 import secrets
 import socket
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import redis.exceptions
 from alodial_schemas import CallRequest, Event, FieldProblem, State, parse_event
@@ -19,7 +19,7 @@ from .errors import Conflict, InvalidCall, NotCancelable, NotFound
 from .prepare import prepare, read_call, with_options
 from .settings import Settings, load_settings, read_settings
 from .store import keys, ops
-from .store.client import AsyncStore, Store
+from .store.client import AsyncStore, Op, Store
 from .store.ops import NewCall
 from .store.reads import CallFilter, Page, find, find_async, page, page_async, possible_extid
 from .store.records import CallRecord
@@ -35,8 +35,7 @@ READ_COUNT = 100
 Source = CallRequest | Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class QueuedCall:
+class QueuedCall(NamedTuple):
     """A call that is stored. ``created`` is False when the same call had been stored before."""
 
     id: str
@@ -142,24 +141,19 @@ class CallQueue:
         call with an ``extid`` may be given again without harm.
         """
         rows: list[QueuedCall | RefusedCall] = []
-        pending: tuple[Future[list[ops.Enqueued]], list[NewCall], list[RefusedCall | None]] | None = None
-        source = iter(calls)
-        with ThreadPoolExecutor(1, thread_name_prefix="alodial-enqueue") as writer:
-            while chunk := list(itertools.islice(source, CHUNK)):
-                ready, marks = _prepared(chunk, self.settings, scope)
-                if pending is not None:
-                    rows += _rows(pending[2], pending[1], pending[0].result())
-                pending = (writer.submit(self._store, ready), ready, marks)
-            if pending is not None:
-                rows += _rows(pending[2], pending[1], pending[0].result())
-        return rows
+        chunks: deque[tuple[list[NewCall], list[RefusedCall | None]]] = deque()
 
-    def _store(self, calls: list[NewCall]) -> list[ops.Enqueued]:
-        if not calls:
-            return []
-        ring, answers = self.store.run(ops.enqueue(calls, self.settings))
-        self.doorbell.submit(ring)
-        return answers
+        def operations() -> Iterator[Op[tuple[list[str], list[ops.Enqueued]]]]:
+            source = iter(calls)
+            while chunk := list(itertools.islice(source, CHUNK)):
+                chunks.append(_prepared(chunk, self.settings, scope))
+                yield ops.enqueue(chunks[-1][0], self.settings)
+
+        for ring, stored in self.store.run_overlapped(operations()):
+            self.doorbell.submit(ring)
+            ready, marks = chunks.popleft()
+            rows += _rows(marks, ready, stored)
+        return rows
 
     def get(self, name: str) -> CallRecord:
         """The whole record by id or extid. Raises NotFound."""

@@ -1,6 +1,6 @@
 """Every setting, typed, with its unit and default. Read from ``ALODIAL_*`` in the environment or ``.env``."""
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -131,6 +131,7 @@ class Settings(BaseSettings):
             )
         return self.accounts[name]
 
+    @cached_property
     def account_names(self) -> tuple[str, ...]:
         return (DEFAULT_ACCOUNT, *self.accounts)
 

@@ -45,7 +45,7 @@ class Engine:
         self._store = store
         self._worker = worker
         self._epoch = epoch
-        self._limits = {name: settings.account(name) for name in settings.account_names()}
+        self._limits = {name: settings.account(name) for name in settings.account_names}
         self._armers = {name: Batcher(self._arm(limits)) for name, limits in self._limits.items()}
         self._settlers = {name: Batcher(self._settle(limits)) for name, limits in self._limits.items()}
         self._work = {

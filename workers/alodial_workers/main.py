@@ -50,9 +50,9 @@ def run_worker(settings: Settings) -> int:
         log.critical("worker.refused", code=exc.code, error=str(exc))
         return 1
     # One thread for each account that may be attended to, and some that are always free for results.
-    worker = Worker(runtime.broker, worker_timeout=WORKER_TIMEOUT_MS, worker_threads=len(settings.account_names()) + 3)
+    worker = Worker(runtime.broker, worker_timeout=WORKER_TIMEOUT_MS, worker_threads=len(settings.account_names) + 3)
     worker.start()
-    log.info("worker.started", pid=os.getpid(), accounts=len(settings.account_names()), provider=settings.provider_url)
+    log.info("worker.started", pid=os.getpid(), accounts=len(settings.account_names), provider=settings.provider_url)
     runtime.wait_until_stop()
     grace = settings.provider_timeout + SHUTDOWN_MARGIN
     left = runtime.stop(grace)

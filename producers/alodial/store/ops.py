@@ -61,12 +61,17 @@ def enqueue(calls: Sequence[NewCall], settings: Settings) -> Op[tuple[list[str],
     for call in calls:
         args += call
 
-    def read(answer: list[list[bytes]]) -> tuple[list[str], list[Enqueued]]:
-        rows = [
-            Enqueued(cast(EnqueueOutcome, row[0].decode()), row[1].decode(), row[2].decode(), State(row[3].decode()) if row[3] else None)
-            for row in answer[1:]
-        ]
-        return [name.decode() for name in answer[0]], rows
+    def read(answer: list[Any]) -> tuple[list[str], list[Enqueued]]:
+        rows = []
+        for call, row in zip(calls, answer[1:], strict=True):
+            if row == 1:
+                rows.append(Enqueued("created", call.extid, call.id, State.QUEUED))
+            elif row == 2:
+                rows.append(Enqueued("created", call.extid, call.id, State.SCHEDULED))
+            else:
+                outcome, extid, call_id, state = (_text(part) for part in row)
+                rows.append(Enqueued(cast(EnqueueOutcome, outcome), extid, call_id, State(state) if state else None))
+        return [_text(name) for name in answer[0]], rows
 
     return Op("enqueue", args, read)
 

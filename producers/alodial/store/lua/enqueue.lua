@@ -1,57 +1,73 @@
 -- Stores calls, each once for its id, its extid and its idempotency key.
 -- ARGV: retention of idempotency keys in ms, then for each call 14 values:
 --   extid id body account priority reference metadata not_before expires on_unconfirmed redial campaign digest key
--- Answer: { {accounts to ring}, {outcome, extid, id, state}, ... }; outcome is created, same or conflict.
+-- Answer: { {accounts to ring}, row, ... }; a row is 1 (stored and queued), 2 (stored and scheduled) or
+--   {outcome, extid, id, state} of the call that was there: created (by this very request), same or conflict.
 local keep = ARGV[1]
 local answer, ring, touched = { {} }, {}, {}
-local born = { scheduled = 0, queued = 0 }
+local ready, scheduled, queued = {}, 0, 0
+local OPTIONAL = { [5] = 'r', [6] = 'm', [7] = 'nb', [8] = 'x', [9] = 'u', [10] = 'rd', [11] = 'g', [12] = 'd' }
 for i = 2, #ARGV, 14 do
   local x, id, account, priority = ARGV[i], ARGV[i + 1], ARGV[i + 3], ARGV[i + 4]
   local digest, idem = ARGV[i + 12], ARGV[i + 13]
-  local found, foreign = x, false
+  local found = x
   if idem ~= '' then found = redis.call('GET', P .. 'k:' .. idem) or x end
-  local old = redis.call('HMGET', P .. 'c:' .. found, 'id', 's', 'd')
-  if not old[1] and found ~= x then
+  local key = P .. 'c:' .. found
+  local old = redis.call('HGET', key, 'id')
+  if not old and found ~= x then
     -- The key outlived its call's record; the extid may still be somebody's.
-    found = x
-    old = redis.call('HMGET', P .. 'c:' .. x, 'id', 's', 'd')
+    found, key = x, P .. 'c:' .. x
+    old = redis.call('HGET', key, 'id')
   end
+  if old then
+    local now = redis.call('HMGET', key, 's', 'd')
+    local outcome = 'conflict'
+    if old == id then outcome = 'created' elseif digest ~= '' and now[2] == digest then outcome = 'same' end
+    answer[#answer + 1] = { outcome, found, old, now[1] }
   -- Only an extid of the caller's choice can meet one that a redial was given: ours have 50 random bits.
-  if not old[1] and digest ~= '' then foreign = redis.call('GET', P .. 'x:' .. x) end
-  if old[1] then
-    local same = old[1] == id or (digest ~= '' and old[3] == digest)
-    answer[#answer + 1] = { same and (old[1] == id and 'created' or 'same') or 'conflict', found, old[1], old[2] }
-  elseif foreign then
+  elseif digest ~= '' and redis.call('EXISTS', P .. 'x:' .. x) == 1 then
     answer[#answer + 1] = { 'conflict', x, '', '' }
   else
     local not_before, expires = ARGV[i + 7], ARGV[i + 8]
     local state = (not_before ~= '' and tonumber(not_before) > ms) and 'scheduled' or 'queued'
-    local fields = { 's', state, 'id', id, 'b', ARGV[i + 2], 'tl', state .. ' ' .. ms }
-    local function put(name, value) if value ~= '' then fields[#fields + 1] = name; fields[#fields + 1] = value end end
-    if account ~= 'default' then put('a', account) end
-    if priority ~= 'n' then put('p', priority) end
-    put('r', ARGV[i + 5]); put('m', ARGV[i + 6]); put('nb', not_before); put('x', expires)
-    put('u', ARGV[i + 9]); put('rd', ARGV[i + 10]); put('g', ARGV[i + 11]); put('d', digest)
-    redis.call('HSET', P .. 'c:' .. x, unpack(fields))
+    local fields, n = { 's', state, 'id', id, 'b', ARGV[i + 2], 'tl', state .. ' ' .. ms }, 8
+    if state == 'queued' then fields[9], fields[10], n = 'v', 1, 10 end
+    if account ~= 'default' then fields[n + 1], fields[n + 2], n = 'a', account, n + 2 end
+    if priority ~= 'n' then fields[n + 1], fields[n + 2], n = 'p', priority, n + 2 end
+    for at, name in pairs(OPTIONAL) do
+      local value = ARGV[i + at]
+      if value ~= '' then fields[n + 1], fields[n + 2], n = name, value, n + 2 end
+    end
+    redis.call('HSET', key, unpack(fields))
     if idem ~= '' then redis.call('SET', P .. 'k:' .. idem, x, 'PX', keep) end
     if expires ~= '' then redis.call('ZADD', EXP, expires, x) end
     redis.call('XADD', P .. 'index', '*', 'x', x)
-    born[state] = born[state] + 1
     if not touched[account] then
       redis.call('SADD', P .. 'accounts', account)
       touched[account] = true
     end
     if state == 'queued' then
-      redis.call('RPUSH', P .. 'q:' .. account .. ':' .. priority, x)
+      queued = queued + 1
+      local list = account .. ':' .. priority
+      local waiting = ready[list]
+      if not waiting then
+        waiting = {}
+        ready[list] = waiting
+      end
+      waiting[#waiting + 1] = x
       ring[account] = true
-      emit({ x = x, id = id, s = state, r = ARGV[i + 5], m = ARGV[i + 6], g = ARGV[i + 11], v = 0, n = 1 }, 'queued')
+      append_event({ x = x, id = id, s = state, r = ARGV[i + 5], m = ARGV[i + 6], g = ARGV[i + 11], v = 1, n = 1 }, 'queued')
+      answer[#answer + 1] = 1
     else
+      scheduled = scheduled + 1
       redis.call('ZADD', DUE, not_before, x)
+      answer[#answer + 1] = 2
     end
-    answer[#answer + 1] = { 'created', x, id, state }
   end
 end
-for state, n in pairs(born) do if n > 0 then redis.call('HINCRBY', COUNTS, state, n) end end
+for list, waiting in pairs(ready) do redis.call('RPUSH', P .. 'q:' .. list, unpack(waiting)) end
+if queued > 0 then redis.call('HINCRBY', COUNTS, 'queued', queued) end
+if scheduled > 0 then redis.call('HINCRBY', COUNTS, 'scheduled', scheduled) end
 for account in pairs(ring) do
   if bell(account) then answer[1][#answer[1] + 1] = account end
 end

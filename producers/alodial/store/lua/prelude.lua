@@ -62,15 +62,28 @@ local function emit_raw(json)
   redis.call('XADD', EVENTS, 'MAXLEN', '~', EVENTS_CAP, '*', 'event', json)
 end
 
+-- The event of a call at version r.v; what does not differ within one script is put together once.
+local before_subject, after_subject = {}, nil
+local function append_event(r, kind, result, attempt, extid)
+  local before = before_subject[kind]
+  if not before then
+    before = '","source":"/alodial","type":"alodial.call.' .. kind .. '","subject":"'
+    before_subject[kind] = before
+  end
+  if not after_subject then
+    after_subject = '","time":"' .. now_text() .. '","datacontenttype":"application/json","data":{"call_id":"'
+  end
+  emit_raw('{"specversion":"1.0","id":"' .. r.id .. '-' .. r.v .. before .. r.id .. after_subject .. r.id .. '","extid":"' ..
+    (extid or r.cx or r.x) .. '","reference":' .. text(r.r) .. ',"campaign_id":' .. quoted(r.g) .. ',"state":"' .. r.s ..
+    '","disposition":' .. quoted(r.dp) .. ',"attempt":' .. (attempt or r.n) .. ',"metadata":' ..
+    ((r.m and r.m ~= '') and r.m or '{}') .. (result and (',"result":' .. result) or '') .. '}}')
+end
+
 -- Appends the call's event in the same atomic step as its change; the version makes its id the same whoever asks.
 local function emit(r, kind, result, attempt, extid)
   r.v = r.v + 1
   redis.call('HSET', P .. 'c:' .. r.x, 'v', r.v)
-  emit_raw('{"specversion":"1.0","id":"' .. r.id .. '-' .. r.v .. '","source":"/alodial","type":"alodial.call.' .. kind ..
-    '","subject":"' .. r.id .. '","time":"' .. now_text() .. '","datacontenttype":"application/json","data":{"call_id":"' ..
-    r.id .. '","extid":"' .. (extid or r.cx or r.x) .. '","reference":' .. text(r.r) .. ',"campaign_id":' .. quoted(r.g) ..
-    ',"state":"' .. r.s .. '","disposition":' .. quoted(r.dp) .. ',"attempt":' .. (attempt or r.n) .. ',"metadata":' ..
-    ((r.m and r.m ~= '') and r.m or '{}') .. (result and (',"result":' .. result) or '') .. '}}')
+  append_event(r, kind, result, attempt, extid)
 end
 
 -- One line of the timeline is `state ms[ note]`; past 4,000 characters the oldest after the first line give way.

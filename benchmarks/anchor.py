@@ -1,0 +1,38 @@
+"""The anchor: bare Dramatiq with one shared httpx.Client and 32 threads doing the bare job, with its default middleware.
+
+    python -m benchmarks.anchor REDIS_URL URL    consumes the queue `anchor` until it is ended.
+"""
+
+import sys
+import time
+
+import dramatiq
+import httpx
+from dramatiq.brokers.redis import RedisBroker
+
+THREADS = 32
+FIELDS = {
+    "callfrom[phone]": (None, "712037006"),
+    "callto[0][phone]": (None, "994412860"),
+    "callto[1][phone]": (None, "977076909"),
+}
+
+
+def declare(redis_url: str, url: str) -> "dramatiq.Actor[[str], None]":
+    """The broker and its one actor."""
+    broker = RedisBroker(url=redis_url, namespace="anchor")
+    dramatiq.set_broker(broker)
+    client = httpx.Client(limits=httpx.Limits(max_connections=THREADS * 2, max_keepalive_connections=THREADS * 2))
+
+    def place(extid: str) -> None:
+        client.post(url, files={**FIELDS, "extid": (None, extid)}).raise_for_status()
+
+    return dramatiq.actor(place, queue_name="anchor")
+
+
+if __name__ == "__main__":
+    declare(sys.argv[1], sys.argv[2])
+    worker = dramatiq.Worker(dramatiq.get_broker(), worker_threads=THREADS)
+    worker.start()
+    while True:
+        time.sleep(1)
