@@ -30,10 +30,15 @@ def main() -> int:
             good &= b / a >= goal
             print(f"{delay * 1000:>11.0f} ms {a:>8.0f}/s {b:>8.0f}/s {b / a:>6.1f}x {goal:>5.0f}x", flush=True)
     if given.only in (None, "front"):
-        rate, record, event = (statistics.median(column) for column in zip(*(front.enqueue_many() for _ in range(given.rounds)), strict=True))
+        rate, record, event = (
+            statistics.median(column)
+            for column in zip(*(front.enqueue_many() for _ in range(given.rounds)), strict=True)
+        )
         good &= rate >= 25_000 and record <= 450
         print(f"enqueue_many      {rate:>8.0f}/s   goal 25000/s")
-        print(f"a stored call     {record:>8.0f} bytes   goal at most 450; its event in the stream, until trimmed: {event:.0f} bytes")
+        print(
+            f"a stored call     {record:>8.0f} bytes   goal at most 450; its event in the stream, until trimmed: {event:.0f} bytes"
+        )
     if given.only in (None, "latency"):
         good &= latency.report()
     return 0 if good else 1

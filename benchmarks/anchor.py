@@ -1,6 +1,6 @@
 """The anchor: bare Dramatiq with one shared httpx.Client and 32 threads doing the bare job, with its default middleware.
 
-    python -m benchmarks.anchor REDIS_URL URL    consumes the queue `anchor` until it is ended.
+python -m benchmarks.anchor REDIS_URL URL    consumes the queue `anchor` until it is ended.
 """
 
 import sys
@@ -20,14 +20,15 @@ FIELDS = {
 
 def declare(redis_url: str, url: str) -> "dramatiq.Actor[[str], None]":
     """The broker and its one actor."""
-    broker = RedisBroker(url=redis_url, namespace="anchor")
+    broker = RedisBroker(url=redis_url, namespace="anchor")  # type: ignore[no-untyped-call]  # dramatiq leaves it untyped
     dramatiq.set_broker(broker)
     client = httpx.Client(limits=httpx.Limits(max_connections=THREADS * 2, max_keepalive_connections=THREADS * 2))
 
     def place(extid: str) -> None:
         client.post(url, files={**FIELDS, "extid": (None, extid)}).raise_for_status()
 
-    return dramatiq.actor(place, queue_name="anchor")
+    actor: dramatiq.Actor[[str], None] = dramatiq.actor(queue_name="anchor")(place)
+    return actor
 
 
 if __name__ == "__main__":

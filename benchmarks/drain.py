@@ -6,6 +6,11 @@ from .anchor import declare
 from .machine import WORKER_CORE, child, drained, redis_on_other_core, stub
 
 TOKEN = "benchmark-token"
+WORKER = """
+from alodial.settings import load_settings
+from alodial_workers.main import run_worker
+run_worker(load_settings())
+"""
 
 
 def anchor(delay: float, calls: int) -> float:
@@ -22,7 +27,9 @@ def alodial(delay: float, calls: int, **settings: str) -> float:
     """An alodial worker with its limits on (set out of the way) and its log written, calls a second."""
     with redis_on_other_core() as redis, stub(delay) as url:
         with CallQueue(redis_url=redis.url) as queue:
-            queue.enqueue_many(TwoWayCall(callfrom="712037006", callto=["994412860", "977076909"]) for _ in range(calls))
+            queue.enqueue_many(
+                TwoWayCall(callfrom="712037006", callto=["994412860", "977076909"]) for _ in range(calls)
+            )
         env = {
             "ALODIAL_REDIS_URL": redis.url,
             "ALODIAL_PROVIDER_URL": url,
@@ -32,6 +39,5 @@ def alodial(delay: float, calls: int, **settings: str) -> float:
             "ALODIAL_BURST": "10000",
             **settings,
         }
-        code = "from alodial_workers.main import run_worker; from alodial.settings import load_settings; run_worker(load_settings())"
-        with child(["-c", code], WORKER_CORE, env):
+        with child(["-c", WORKER], WORKER_CORE, env):
             return drained(url, calls)

@@ -22,7 +22,8 @@ def enqueue_many(calls: int = CALLS) -> tuple[float, float, float]:
             stream = client.memory_usage(keys.EVENTS, samples=0)
             began = time.perf_counter()
             rows = queue.enqueue_many(
-                TwoWayCall(callfrom="712037006", callto=["994412860", "977076909"], reference=f"order-{n}") for n in range(calls)
+                TwoWayCall(callfrom="712037006", callto=["994412860", "977076909"], reference=f"order-{n}")
+                for n in range(calls)
             )
             took = time.perf_counter() - began
             assert len(rows) == calls

@@ -5,7 +5,7 @@ import time
 
 from alodial import CallQueue, TwoWayCall
 
-from .drain import TOKEN
+from .drain import TOKEN, WORKER
 from .machine import WORKER_CORE, child, posts, redis_on_other_core, stub
 
 TRIES = 60
@@ -21,11 +21,12 @@ def idle_latencies(tries: int = TRIES) -> list[float]:
             "ALODIAL_CALLS_PER_SECOND": "50",
             "ALODIAL_MAX_CONCURRENT_CALLS": "1000",
         }
-        code = "from alodial_workers.main import run_worker; from alodial.settings import load_settings; run_worker(load_settings())"
         found = []
-        with child(["-c", code], WORKER_CORE, env):
+        with child(["-c", WORKER], WORKER_CORE, env):
             for n in range(tries + 1):
-                time.sleep(0.5 if n else 3)  # longer than an engine lingers: the measurement is from idle, by a doorbell
+                time.sleep(
+                    0.5 if n else 3
+                )  # longer than an engine lingers: the measurement is from idle, by a doorbell
                 before = posts(url)
                 began = time.perf_counter()
                 queue.enqueue(TwoWayCall(callfrom="712037006", callto=["994412860"]))

@@ -20,7 +20,9 @@ def pinned(core: int) -> Callable[[], None]:
 
 
 @contextmanager
-def child(args: list[str], core: int, env: dict[str, str] | None = None, *, quiet: bool = True) -> Iterator["subprocess.Popen[str]"]:
+def child(
+    args: list[str], core: int, env: dict[str, str] | None = None, *, quiet: bool = True
+) -> Iterator["subprocess.Popen[str]"]:
     """A child process on one core, killed at the end."""
     process = subprocess.Popen(
         [sys.executable, *args],
@@ -28,7 +30,7 @@ def child(args: list[str], core: int, env: dict[str, str] | None = None, *, quie
         stderr=subprocess.DEVNULL if quiet else None,
         text=True,
         env={**os.environ, **(env or {})},
-        preexec_fn=pinned(core),
+        preexec_fn=pinned(core),  # noqa: PLW1509  # sets the core of a child that is started before any thread
     )
     try:
         yield process

@@ -1,6 +1,6 @@
 """AloVoice as a benchmark needs it: reads a POST, waits, answers 200 with JSON. Nothing rings, nothing calls back.
 
-    python -m benchmarks.stub DELAY_SECONDS      prints its port, then serves; GET / answers the number of POSTs.
+python -m benchmarks.stub DELAY_SECONDS      prints its port, then serves; GET / answers the number of POSTs.
 """
 
 import asyncio

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+
 from alodial.embedded import EmbeddedRedis
 from alodial.errors import ConfigurationError
 from alodial.settings import Settings, load_settings
@@ -15,7 +16,9 @@ API_KEY = "planted-api-key-90dd"
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _no_settings_of_this_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
     for name in list(os.environ):
         if name.startswith("ALODIAL_") and name != "ALODIAL_CHAOS":
             monkeypatch.delenv(name)

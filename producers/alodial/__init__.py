@@ -1,9 +1,9 @@
 """Alodial places telephone calls through AloVoice: no phone rung twice, no call forgotten.
 
-    from alodial import CallQueue, TwoWayCall
-    queue = CallQueue()
-    call = queue.enqueue(TwoWayCall(callfrom="712037006", callto=["994412860", "977076909"]), reference="order-17")
-    for event in queue.events(group="billing"): ...
+from alodial import CallQueue, TwoWayCall
+queue = CallQueue()
+call = queue.enqueue(TwoWayCall(callfrom="712037006", callto=["994412860", "977076909"]), reference="order-17")
+for event in queue.events(group="billing"): ...
 """
 
 from alodial_schemas import Disposition, Event, FieldProblem, IvrCall, Phone, Queue, RedialPolicy, State, TwoWayCall

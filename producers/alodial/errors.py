@@ -1,13 +1,13 @@
 """What can go wrong at the front door.
 
-    AlodialError                 code, retry (may the same request succeed later?), level (how it is logged)
-    +-- InvalidCall              422  no   bad input; `problems` names each field, its problem and the remedy
-    +-- Conflict                 409  no   the same key or extid with another body
-    +-- NotFound                 404  no
-    +-- NotCancelable            409  no   it is being submitted, or was
-    +-- StoreUnavailable         503  yes  Redis is away, full, loading or read-only; nothing was queued
-    |   +-- StoreUnfit           503  no   Redis would lose calls as it is set up; says which command mends it
-    +-- ConfigurationError        -   no   a setting is missing or wrong; names the setting, never its value
+AlodialError                 code, retry (may the same request succeed later?), level (how it is logged)
++-- InvalidCall              422  no   bad input; `problems` names each field, its problem and the remedy
++-- Conflict                 409  no   the same key or extid with another body
++-- NotFound                 404  no
++-- NotCancelable            409  no   it is being submitted, or was
++-- StoreUnavailable         503  yes  Redis is away, full, loading or read-only; nothing was queued
+|   +-- StoreUnfit           503  no   Redis would lose calls as it is set up; says which command mends it
++-- ConfigurationError        -   no   a setting is missing or wrong; names the setting, never its value
 """
 
 from collections.abc import Sequence

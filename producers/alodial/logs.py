@@ -3,20 +3,27 @@
 One line a state change. Ids are bound with ``structlog.contextvars`` when a message starts and cleared when it ends.
 """
 
+import atexit
+import io
 import json
 import logging
 import sys
+import threading
+from collections import deque
 from collections.abc import Iterable, MutableMapping
 from typing import IO, Any
 
 import structlog
-from alodial_schemas import mask_numbers, mask_phone
 from pydantic import SecretStr
+
+from alodial_schemas import mask_numbers, mask_phone
 
 from .settings import Settings
 
 HIDDEN = "[hidden]"
-PLAIN = frozenset({"event", "level", "timestamp", "logger", "call_id", "extid", "record", "campaign", "worker", "attempt", "account"})
+PLAIN = frozenset(
+    {"event", "level", "timestamp", "logger", "call_id", "extid", "record", "campaign", "worker", "attempt", "account"}
+)
 """Fields that hold ids and words of ours; an extid looks like a number and must stay readable."""
 NUMBERS = frozenset({"phone", "number", "callfrom", "callto", "fromline", "to", "party"})
 
@@ -87,16 +94,78 @@ class Scrubber:
         return mask_numbers(value) if numbers and len(value) >= 9 else value
 
 
+class PatientStream(io.TextIOBase):
+    """A stream that never blocks its writers: a thread hands the lines on, and what finds the buffer full is counted.
+
+    A log pipe that nobody reads must not stop calls. The count is told in a line of its own when there is room again.
+    """
+
+    def __init__(self, out: IO[str], *, most: int = 10_000) -> None:
+        self._out = out
+        self._most = most
+        self._lines: deque[str] = deque()
+        self._wake = threading.Event()
+        self._idle = threading.Event()
+        self._idle.set()
+        self.dropped = 0
+        self._told = 0
+        threading.Thread(target=self._work, name="log", daemon=True).start()
+        atexit.register(self.drain)
+
+    def write(self, text: str) -> int:
+        if len(self._lines) >= self._most:
+            self.dropped += 1
+        else:
+            self._lines.append(text)
+            self._idle.clear()
+            self._wake.set()
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing: the thread flushes after each burst."""
+
+    def isatty(self) -> bool:
+        return self._out.isatty()
+
+    def drain(self, timeout: float = 1.0) -> None:
+        """Waits until what was written is out, at most ``timeout`` seconds."""
+        self._idle.wait(timeout)
+
+    def _work(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            burst: list[str] = []
+            while self._lines and len(burst) < 1000:
+                burst.append(self._lines.popleft())
+            if self.dropped > self._told:
+                self._told = self.dropped
+                burst.append(_encode({"event": "log.dropped", "level": "warning", "lines": self._told}) + "\n")
+            try:
+                self._out.write("".join(burst))
+                self._out.flush()
+            except (OSError, ValueError):
+                # A closed pipe: there is nobody left to tell.
+                self.dropped += len(burst)
+                self._told = self.dropped
+            if self._lines:
+                self._wake.set()
+            else:
+                self._idle.set()
+
+
 def _encode(event: object, **_options: Any) -> str:
     return json.dumps(event, ensure_ascii=True, separators=(",", ":"), default=str)
 
 
-def configure(settings: Settings, *, stream: IO[str] | None = None, **bound: str) -> None:
+def configure(settings: Settings, *, stream: IO[str] | None = None, patient: bool = False, **bound: str) -> None:
     """Sets up logging for the process. Every logger of the standard library goes the same way, from warning on.
 
-    ``bound`` is in every line, such as the worker's name.
+    ``bound`` is in every line, such as the worker's name; ``patient`` puts a :class:`PatientStream` before the stream.
     """
-    out = stream or sys.stderr
+    out: Any = stream or sys.stderr
+    if patient:
+        out = PatientStream(out)
     form = settings.log_format or ("console" if out.isatty() else "json")
     scrub = Scrubber(secrets_of(settings))
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
@@ -112,7 +181,12 @@ def configure(settings: Settings, *, stream: IO[str] | None = None, **bound: str
         else structlog.processors.JSONRenderer(serializer=_encode)
     )
     # Tracebacks become text before they are scrubbed, so that a token in an exception cannot slip past.
-    tail: list[Any] = [structlog.processors.format_exc_info, scrub, *([_no_control] if form == "console" else []), render]
+    tail: list[Any] = [
+        structlog.processors.format_exc_info,
+        scrub,
+        *([_no_control] if form == "console" else []),
+        render,
+    ]
     structlog.configure(
         processors=[*shared, *tail],
         wrapper_class=structlog.make_filtering_bound_logger(level),

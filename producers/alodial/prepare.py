@@ -57,7 +57,9 @@ def _check_policy(call: CallRequest, settings: Settings) -> None:
     """The account exists and every number that would ring is on the allowlist, whoever built the model."""
     if call.account not in settings.account_names:
         names = ", ".join(settings.account_names)
-        raise InvalidCall([FieldProblem("account", "account_unknown", f"no account {call.account!r}", f"use one of {names}")])
+        raise InvalidCall(
+            [FieldProblem("account", "account_unknown", f"no account {call.account!r}", f"use one of {names}")]
+        )
     allowed = settings.allowed_prefixes
     if not allowed:
         return
@@ -110,4 +112,6 @@ def prepare(call: CallRequest, settings: Settings, *, key: str = "", scope: str 
         return row
     # What "the same body" means: every field of the request, whatever ids it was given.
     content = "\0".join(str(part) for part in row[2:12]) + "\0" + (call.extid or "")
-    return row._replace(digest=hashlib.sha256(content.encode()).hexdigest()[:16], key=key_hash(key, scope) if key else "")
+    return row._replace(
+        digest=hashlib.sha256(content.encode()).hexdigest()[:16], key=key_hash(key, scope) if key else ""
+    )

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import redis.exceptions
+
 from alodial_schemas import CallRequest, Event, FieldProblem, State, parse_event
 
 from .doorbell import Doorbell
@@ -55,7 +56,12 @@ class RefusedCall:
 def _outcome(row: ops.Enqueued, call: NewCall) -> QueuedCall | RefusedCall:
     if row.outcome == "conflict":
         field = "idempotency_key" if call.key else "extid"
-        problem = FieldProblem(field, f"{_conflict(call)}", f"taken by call {row.id or row.extid} with another body", f"use another {field}")
+        problem = FieldProblem(
+            field,
+            f"{_conflict(call)}",
+            f"taken by call {row.id or row.extid} with another body",
+            f"use another {field}",
+        )
         return RefusedCall(problem.code, [problem])
     return QueuedCall(row.id, row.extid, row.state or State.QUEUED, row.outcome == "created")
 
@@ -70,7 +76,9 @@ def _one(row: ops.Enqueued, call: NewCall) -> QueuedCall:
     return QueuedCall(row.id, row.extid, row.state or State.QUEUED, row.outcome == "created")
 
 
-def _prepared(sources: Sequence[Source], settings: Settings, scope: str) -> tuple[list[NewCall], list[RefusedCall | None]]:
+def _prepared(
+    sources: Sequence[Source], settings: Settings, scope: str
+) -> tuple[list[NewCall], list[RefusedCall | None]]:
     """The rows that can be stored, and for each source None or why it cannot."""
     calls: list[NewCall] = []
     marks: list[RefusedCall | None] = []
@@ -84,7 +92,9 @@ def _prepared(sources: Sequence[Source], settings: Settings, scope: str) -> tupl
     return calls, marks
 
 
-def _rows(marks: Sequence[RefusedCall | None], calls: Sequence[NewCall], stored: Sequence[ops.Enqueued]) -> Iterator[QueuedCall | RefusedCall]:
+def _rows(
+    marks: Sequence[RefusedCall | None], calls: Sequence[NewCall], stored: Sequence[ops.Enqueued]
+) -> Iterator[QueuedCall | RefusedCall]:
     answers = iter(zip(stored, calls, strict=True))
     for mark in marks:
         yield mark if mark is not None else _outcome(*next(answers))
@@ -116,7 +126,9 @@ class CallQueue:
     is away; then nothing was accepted.
     """
 
-    def __init__(self, redis_url: str | None = None, *, settings: Settings | None = None, store: Store | None = None) -> None:
+    def __init__(
+        self, redis_url: str | None = None, *, settings: Settings | None = None, store: Store | None = None
+    ) -> None:
         self.settings = _settings(redis_url, settings)
         self.store = store or Store(self.settings)
         self.doorbell = Doorbell(self.settings)
@@ -129,7 +141,9 @@ class CallQueue:
         body gives the same call again. Raises InvalidCall, Conflict, StoreUnavailable.
         """
         request = read_call(call, self.settings)
-        row = prepare(with_options(request, options) if options else request, self.settings, key=idempotency_key, scope=scope)
+        row = prepare(
+            with_options(request, options) if options else request, self.settings, key=idempotency_key, scope=scope
+        )
         ring, answers = self.store.run(ops.enqueue([row], self.settings))
         self.doorbell.submit(ring)
         return _one(answers[0], row)
@@ -184,12 +198,12 @@ class CallQueue:
         self.store.call(lambda c: _make_group(c, group, start))
         try:
             while True:
-                rows = self.store.call(lambda c: c.xautoclaim(keys.EVENTS, group, reader, int(RECLAIM_AFTER * 1000), count=READ_COUNT))
-                batch = [row for row in rows[1] if row[1]]  # type: ignore[index]  # redis-py types sync as maybe async
-                if not batch:
-                    batch = self._read(group, reader, block)
-                    if batch is None:
-                        return
+                rows = self.store.call(
+                    lambda c: c.xautoclaim(keys.EVENTS, group, reader, int(RECLAIM_AFTER * 1000), count=READ_COUNT)
+                )
+                batch: list[Any] | None = [row for row in rows[1] if row[1]] or self._read(group, reader, block)
+                if batch is None:
+                    return
                 for position, fields in batch:
                     yield parse_event(fields[b"event"])
                     self.store.call(lambda c, p=position: c.xack(keys.EVENTS, group, p))  # type: ignore[misc]  # lambda default
@@ -203,10 +217,12 @@ class CallQueue:
             # Redis answers before the socket's own timeout, which would look like an outage.
             step = min(1.0, self.settings.redis_timeout / 2, block - waited if block else 1.0)
             answer = self.store.call(
-                lambda c, s=step: c.xreadgroup(group, reader, {keys.EVENTS: ">"}, count=READ_COUNT, block=max(1, int(s * 1000)))  # type: ignore[misc]  # lambda default
+                lambda c, s=step: c.xreadgroup(
+                    group, reader, {keys.EVENTS: ">"}, count=READ_COUNT, block=max(1, int(s * 1000))
+                )  # type: ignore[misc]  # lambda default
             )
             if answer:
-                return list(answer[0][1])  # type: ignore[index]  # as above
+                return list(answer[0][1])
             waited += step
             if block == 0:
                 return None
@@ -227,14 +243,18 @@ class CallQueue:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
 class AsyncCallQueue:
     """:class:`CallQueue` for an event loop: the same methods as coroutines, ``events`` as an async iterator."""
 
-    def __init__(self, redis_url: str | None = None, *, settings: Settings | None = None, store: AsyncStore | None = None) -> None:
+    def __init__(
+        self, redis_url: str | None = None, *, settings: Settings | None = None, store: AsyncStore | None = None
+    ) -> None:
         self.settings = _settings(redis_url, settings)
         self.store = store or AsyncStore(self.settings)
         self.doorbell = Doorbell(self.settings)
@@ -242,7 +262,9 @@ class AsyncCallQueue:
     async def enqueue(self, call: Source, *, idempotency_key: str = "", scope: str = "", **options: Any) -> QueuedCall:
         """As :meth:`CallQueue.enqueue`."""
         request = read_call(call, self.settings)
-        row = prepare(with_options(request, options) if options else request, self.settings, key=idempotency_key, scope=scope)
+        row = prepare(
+            with_options(request, options) if options else request, self.settings, key=idempotency_key, scope=scope
+        )
         return _one((await self._store([row]))[0], row)
 
     async def enqueue_many(self, calls: Iterable[Source], *, scope: str = "") -> list[QueuedCall | RefusedCall]:
@@ -289,11 +311,9 @@ class AsyncCallQueue:
                 rows = await self.store.call(
                     lambda c: c.xautoclaim(keys.EVENTS, group, reader, int(RECLAIM_AFTER * 1000), count=READ_COUNT)
                 )
-                batch = [row for row in rows[1] if row[1]]
-                if not batch:
-                    batch = await self._read(group, reader, block)
-                    if batch is None:
-                        return
+                batch: list[Any] | None = [row for row in rows[1] if row[1]] or await self._read(group, reader, block)
+                if batch is None:
+                    return
                 for position, fields in batch:
                     yield parse_event(fields[b"event"])
                     await self.store.call(lambda c, p=position: c.xack(keys.EVENTS, group, p))  # type: ignore[misc]  # lambda default
@@ -305,7 +325,9 @@ class AsyncCallQueue:
         while block is None or waited < block or waited == 0:
             step = min(1.0, self.settings.redis_timeout / 2, block - waited if block else 1.0)
             answer = await self.store.call(
-                lambda c, s=step: c.xreadgroup(group, reader, {keys.EVENTS: ">"}, count=READ_COUNT, block=max(1, int(s * 1000)))  # type: ignore[misc]  # lambda default
+                lambda c, s=step: c.xreadgroup(
+                    group, reader, {keys.EVENTS: ">"}, count=READ_COUNT, block=max(1, int(s * 1000))
+                )  # type: ignore[misc]  # lambda default
             )
             if answer:
                 return list(answer[0][1])
@@ -329,7 +351,9 @@ class AsyncCallQueue:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self.aclose()
 
 

@@ -35,12 +35,18 @@ class AccountSettings(BaseModel):
 class Settings(BaseSettings):
     """Settings of every alodial process. Secrets cannot be printed."""
 
-    model_config = SettingsConfigDict(env_prefix="ALODIAL_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ALODIAL_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
-    redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="The call store; may hold a password.")
+    redis_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"), description="The call store; may hold a password."
+    )
     broker_url: SecretStr | None = Field(None, description="Dramatiq's Redis, if not the store's.")
     redis_timeout: Seconds = Field(2, gt=0, le=60, description="Longest wait for one answer of Redis.")
-    durability: Literal["fast", "fsync", "replica"] = Field("fast", description="What arm waits for before the first byte.")
+    durability: Literal["fast", "fsync", "replica"] = Field(
+        "fast", description="What arm waits for before the first byte."
+    )
     accept_risk: bool = Field(False, description="Run although Redis could lose calls.")
 
     provider_url: str = Field("https://cld.alovoice.uz", description="AloVoice, or the sandbox.")
@@ -49,38 +55,54 @@ class Settings(BaseSettings):
         "multipart-brackets", description="How the request's body is written."
     )
     provider_timeout: Seconds = Field(10, gt=0, le=120, description="Whole exchange: connect, send, answer.")
-    calls_per_second: float = Field(5, ge=0, le=10_000, description="The default account's rate over all workers; 0 no limit.")
+    calls_per_second: float = Field(
+        5, ge=0, le=10_000, description="The default account's rate over all workers; 0 no limit."
+    )
     max_concurrent_calls: int = Field(10, ge=0, le=1_000_000, description="The default account's channels; 0 no limit.")
-    burst: int | None = Field(None, ge=1, description="Calls that may start at once; default 40 ms of the rate, at least 2.")
+    burst: int | None = Field(
+        None, ge=1, description="Calls that may start at once; default 40 ms of the rate, at least 2."
+    )
     accounts: dict[str, AccountSettings] = Field(default_factory=dict, description="Further accounts as JSON by name.")
     refused_statuses: frozenset[int] = Field(
         frozenset({400, 404, 405, 409, 413, 415, 422}), description="Answers that refuse a call for good."
     )
-    unsent_statuses: frozenset[int] = Field(frozenset(), description="Further answers known to mean that nothing rang: retried.")
+    unsent_statuses: frozenset[int] = Field(
+        frozenset(), description="Further answers known to mean that nothing rang: retried."
+    )
 
     result_timeout: Seconds = Field(7200, gt=0, description="How long a result is awaited.")
     channel_timeout: Seconds = Field(3600, gt=0, description="How long a call without a result holds its channel.")
-    max_tries: int = Field(10, ge=1, le=100, description="POSTs of one attempt that AloVoice did not take, then failed.")
+    max_tries: int = Field(
+        10, ge=1, le=100, description="POSTs of one attempt that AloVoice did not take, then failed."
+    )
     retry_base: Seconds = Field(1, gt=0, description="First delay of a retry; doubles, with jitter.")
     retry_max: Seconds = Field(300, gt=0, description="Longest delay of a retry.")
     unconfirmed_redial_delay: Seconds = Field(120, ge=0, description='Before on_unconfirmed="redial" dials again.')
     orphan_timeout: Seconds = Field(600, ge=0, description="How long a result with an unknown extid is tried again.")
 
-    callback_secret: SecretList = Field((), description="Secret in the callback URL; two, comma-separated, while it is changed.")
+    callback_secret: SecretList = Field(
+        (), description="Secret in the callback URL; two, comma-separated, while it is changed."
+    )
     api_keys: SecretList = Field((), description="Keys of the HTTP API, comma-separated.")
     webhooks: SecretList = Field((), description="URLs that get the events, comma-separated.")
     webhook_secret: SecretStr | None = Field(None, description="Signs the webhooks.")
-    allowed_prefixes: TextList = Field(("+998",), description="E.164 prefixes that may be rung, comma-separated; * for all.")
+    allowed_prefixes: TextList = Field(
+        ("+998",), description="E.164 prefixes that may be rung, comma-separated; * for all."
+    )
     timezone: str = Field("Asia/Tashkent", description="Zone of calling hours and reports.")
 
     call_retention: Seconds = Field(30 * 86400, ge=60, description="How long an ended call's record is kept.")
-    idempotency_retention: Seconds = Field(48 * 3600, ge=86400, description="How long an Idempotency-Key is remembered.")
+    idempotency_retention: Seconds = Field(
+        48 * 3600, ge=86400, description="How long an Idempotency-Key is remembered."
+    )
     events_keep: int = Field(100_000, ge=1000, description="Events kept for readers still to come.")
     spool_dir: str = Field("var/spool", description="Where callbacks are kept while Redis is away.")
     spool_max_bytes: int = Field(256 * 1024 * 1024, ge=1024, description="Above it callbacks are answered 503.")
 
-    max_in_flight: int = Field(256, ge=1, le=4096, description="POSTs under way in one worker process.")
-    log_format: Literal["console", "json"] | None = Field(None, description="Default: console on a terminal, else json.")
+    max_in_flight: int = Field(512, ge=1, le=4096, description="POSTs under way in one worker process.")
+    log_format: Literal["console", "json"] | None = Field(
+        None, description="Default: console on a terminal, else json."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info")
 
     @field_validator("callback_secret", "api_keys", "webhooks", "allowed_prefixes", mode="before")
@@ -117,7 +139,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _default_account_is_not_named_twice(self) -> Self:
         if DEFAULT_ACCOUNT in self.accounts:
-            raise ValueError("accounts: 'default' is set by ALODIAL_PROVIDER_TOKEN and its limits; give this one another name")
+            raise ValueError(
+                "accounts: 'default' is set by ALODIAL_PROVIDER_TOKEN and its limits; give this one another name"
+            )
         return self
 
     def account(self, name: str) -> AccountSettings:
@@ -147,5 +171,8 @@ def read_settings(**given: object) -> Settings:
     try:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic validates what the caller names
     except ValidationError as exc:
-        lines = [f"ALODIAL_{'_'.join(str(part) for part in e['loc']).upper() or 'ACCOUNTS'}: {e['msg']}" for e in exc.errors()]
+        lines = [
+            f"ALODIAL_{'_'.join(str(part) for part in e['loc']).upper() or 'ACCOUNTS'}: {e['msg']}"
+            for e in exc.errors()
+        ]
         raise ConfigurationError("; ".join(lines)) from None

@@ -345,13 +345,21 @@ def _safe_part(part: object) -> str:
     return mask_numbers("".join(ch if ch.isprintable() else "?" for ch in str(part)[:64]))
 
 
+# Parts of pydantic's error locations that stand for no field: the union's tags, and the mark of a dict's key.
+_TAGS: Final[frozenset[str | int]] = frozenset({"<phone>", "<queue>", "[key]"})
+
+
 def problems_of(exc: ValidationError) -> list[FieldProblem]:
     """Pydantic's errors in people's words, each with a remedy. Input values are never repeated."""
     problems: list[FieldProblem] = []
     for error in exc.errors(include_url=False, include_input=False)[:_MAX_PROBLEMS]:
-        path = [_safe_part(part) for part in error["loc"] if not (isinstance(part, str) and part in _TAGS)]
-        field = ".".join(path)
         kind = error["type"]
+        loc = error["loc"]
+        # The tags are ours and no part of the body, unless a hostile body has a field of such a name.
+        named = [part for part in loc[:-1] if part not in _TAGS]
+        named += [part for part in loc[-1:] if kind == "extra_forbidden" or part not in _TAGS]
+        path = [_safe_part(part) for part in named]
+        field = ".".join(path)
         if kind == "extra_forbidden":
             problems.append(_unknown_field(path))
             continue
@@ -365,9 +373,6 @@ def problems_of(exc: ValidationError) -> list[FieldProblem]:
             code, problem = ("not_a_time", "is not a time") if "date" in kind else ("invalid", "does not fit")
         problems.append(FieldProblem(field, code, problem, rule))
     return problems
-
-
-_TAGS: Final = frozenset({"<phone>", "<queue>", "[key]"})
 
 
 def parse_call(obj: object, *, allowed: tuple[str, ...] = DEFAULT_ALLOWED) -> CallRequest:

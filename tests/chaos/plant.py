@@ -23,8 +23,17 @@ TOKEN = "planted-token-7f3a9c"
 CALLBACK_SECRET = "planted-callback-secret-51b2"
 API_KEY = "planted-api-key-90dd"
 
-WORKER = "from alodial_workers.main import run_worker; from alodial.settings import load_settings; raise SystemExit(run_worker(load_settings()))"
-WEB = "import sys; from alodial.web import serve; from alodial.settings import load_settings; serve(load_settings(), '127.0.0.1', int(sys.argv[1]))"
+WORKER = """
+from alodial.settings import load_settings
+from alodial_workers.main import run_worker
+raise SystemExit(run_worker(load_settings()))
+"""
+WEB = """
+import sys
+from alodial.settings import load_settings
+from alodial.web import serve
+serve(load_settings(), "127.0.0.1", int(sys.argv[1]))
+"""
 
 
 def wait_until(condition: Callable[[], Any], *, within: float, what: str, every: float = 0.05) -> Any:
@@ -40,7 +49,15 @@ def wait_until(condition: Callable[[], Any], *, within: float, what: str, every:
 class Plant:
     """Started by ``with``; everything it started is killed by pid at its end. Logs of all processes are in ``folder``."""
 
-    def __init__(self, folder: Path, *, sandbox: tuple[str, ...] = (), redis_options: tuple[str, ...] = (), fsync: str = "always", **settings: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        sandbox: tuple[str, ...] = (),
+        redis_options: tuple[str, ...] = (),
+        fsync: str = "always",
+        **settings: str,
+    ) -> None:
         self.folder = folder
         (folder / "redis").mkdir(parents=True, exist_ok=True)
         self.redis = EmbeddedRedis(folder=folder / "redis", fsync=fsync, options=redis_options)
@@ -75,17 +92,33 @@ class Plant:
                 "ALODIAL_SPOOL_DIR": str(self.folder / "spool"),
                 **self._more,
             }
-            self.start("sandbox", ["-m", "alodial_workers.sandbox", "--port", str(port), "--callback-url", self.callback_url]
-                       + ["--ledger", str(self.ledger), *self._sandbox_options])
+            self.start(
+                "sandbox",
+                [
+                    "-m",
+                    "alodial_workers.sandbox",
+                    "--port",
+                    str(port),
+                    "--callback-url",
+                    self.callback_url,
+                    "--ledger",
+                    str(self.ledger),
+                    *self._sandbox_options,
+                ],
+            )
             self.start_web()
             wait_until(lambda: self.reachable(f"{self.sandbox_url}/healthz"), within=20, what="sandbox listens")
-            wait_until(lambda: self.reachable(f"http://127.0.0.1:{self.web_port}/healthz"), within=20, what="web listens")
+            wait_until(
+                lambda: self.reachable(f"http://127.0.0.1:{self.web_port}/healthz"), within=20, what="web listens"
+            )
         except BaseException:
             self.stop()
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def stop(self) -> None:
@@ -99,7 +132,9 @@ class Plant:
     def start(self, name: str, args: list[str]) -> None:
         """A Python process with the plant's settings; its output goes to ``folder/name.log``."""
         with (self.folder / f"{name.partition('-')[0]}.log").open("ab") as out:
-            self.processes[name] = subprocess.Popen([sys.executable, *args], stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=self.env)
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, *args], stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=self.env
+            )
 
     def start_web(self) -> None:
         self.start("web", ["-c", WEB, str(self.web_port)])

@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
+from plant import API_KEY, CALLBACK_SECRET, TOKEN, Plant, wait_until
+
 from alodial import TwoWayCall
 from alodial_schemas import ENDS
-from plant import API_KEY, CALLBACK_SECRET, TOKEN, Plant, wait_until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1200)]
 
@@ -75,12 +76,14 @@ def check_no_number_in_logs(plant: Plant, calls: int) -> None:
 
 
 @pytest.mark.parametrize("redis_dies", [False, True], ids=["workers-die", "workers-and-redis-die"])
-def test_no_phone_rings_twice_and_no_call_is_forgotten_while_workers_are_killed_every_second(tmp_path: Path, redis_dies: bool) -> None:
+def test_no_phone_rings_twice_and_no_call_is_forgotten_while_workers_are_killed_every_second(
+    tmp_path: Path, redis_dies: bool
+) -> None:
     rng = random.Random(20261123)
-    # Slow enough that kills fall into every stage: 4 workers share 40 calls a second.
+    # Slow enough that kills fall into every stage: 40 calls a second, about 8 POSTs under way at any moment.
     with Plant(
         tmp_path,
-        sandbox=("--speed", "60", "--seed", "7", *FAULTS),
+        sandbox=("--speed", "60", "--seed", "7", "--answer-delay", "0.2", *FAULTS),
         ALODIAL_CALLS_PER_SECOND="40",
         ALODIAL_MAX_CONCURRENT_CALLS="200",
         ALODIAL_RESULT_TIMEOUT="45",
@@ -96,7 +99,11 @@ def test_no_phone_rings_twice_and_no_call_is_forgotten_while_workers_are_killed_
         began = time.monotonic()
         while not plant.all_ended(CALLS):
             assert time.monotonic() - began < (600 if FULL else 240), plant.counts()
-            ended = sum(n for state, n in plant.counts().items() if state in ENDS) if plant.redis.process and plant.redis.process.poll() is None else 0
+            ended = (
+                sum(n for state, n in plant.counts().items() if state in ENDS)
+                if plant.redis.process and plant.redis.process.poll() is None
+                else 0
+            )
             if redis_deaths and ended >= redis_deaths[0]:
                 redis_deaths.pop(0)
                 plant.redis.kill()
@@ -160,7 +167,14 @@ def test_sigterm_lets_the_posts_under_way_settle_and_exits_0(tmp_path: Path) -> 
 def test_a_worker_that_slept_through_its_lease_does_not_ring(tmp_path: Path) -> None:
     import signal  # noqa: PLC0415  # only here
 
-    with Plant(tmp_path, sandbox=("--speed", "200",), ALODIAL_CALLS_PER_SECOND="10") as plant:
+    with Plant(
+        tmp_path,
+        sandbox=(
+            "--speed",
+            "200",
+        ),
+        ALODIAL_CALLS_PER_SECOND="10",
+    ) as plant:
         plant.start_worker("worker-0")
         with plant.queue() as queue:
             rows = queue.enqueue_many(calls_of_a_campaign(60))
@@ -173,5 +187,3 @@ def test_a_worker_that_slept_through_its_lease_does_not_ring(tmp_path: Path) -> 
             wait_until(lambda: plant.all_ended(60), within=90, what="every call ended")
             assert len(rows) == 60
         check_the_promise(plant, 60)
-
-

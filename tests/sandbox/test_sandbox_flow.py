@@ -112,7 +112,8 @@ def test_an_ivr_call_to_a_busy_number_ends(silent: Sandbox) -> None:
 
 
 def test_entries_carry_their_moments_in_order_and_nothing_of_the_future() -> None:
-    with sandbox_with(speed=100) as sandbox:
+    numbers = {"712037006": {"ring_seconds": 50}, "901234501": {"ring_seconds": 2, "talk_seconds": 5}}
+    with sandbox_with(speed=100, scenario={"numbers": numbers}) as sandbox:
         sandbox.two_way("901234501", extid="10")
         first = sandbox.http.get("/sandbox/calls/10").json()["timeline"]
         assert [entry["event"] for entry in first] == ["ringing"]

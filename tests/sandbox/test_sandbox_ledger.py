@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Generator
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from alodial_workers.sandbox.run import bind
 
 from .conftest import Receiver, Sandbox, sandbox_with, wait_until
 
@@ -114,3 +117,10 @@ def test_a_stopped_sandbox_exits_with_0_and_logs_neither_token_nor_number_nor_ca
     assert "Traceback" not in err
     for secret in ("/requestcall/token", "s3cret", "712037006", "901234501"):
         assert secret not in out + err
+
+
+def test_kept_connections_are_served_without_waiting_for_an_acknowledgement() -> None:
+    """asyncio turns Nagle's algorithm off only for sockets that name their protocol."""
+    listener, _ = bind("127.0.0.1", 0)
+    with listener:
+        assert listener.proto == socket.IPPROTO_TCP

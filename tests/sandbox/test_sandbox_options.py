@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,14 @@ def test_a_wrong_option_is_wrong_usage(options: tuple[str, str]) -> None:
     code, output = run(*options)
     assert code == 2
     assert output
+
+
+def test_a_port_or_a_ledger_that_cannot_be_had_is_a_failure_with_its_reason(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code, output = run("--port", str(taken.getsockname()[1]))
+    assert (code, "in use" in output) == (1, True)
+    code, output = run("--ledger", str(tmp_path / "no-such-folder" / "ledger.jsonl"))
+    assert (code, "No such file" in output) == (1, True)
 
 
 def test_the_help_shows_an_example() -> None:

@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from alodial_schemas.calls import (
     CallError,
+    FieldProblem,
     IvrCall,
     Phone,
     Queue,
@@ -40,11 +41,15 @@ def _default_allowlist() -> Iterator[None]:
     set_default_allowed(("+998",))
 
 
-def problem(body: object, **options: Any) -> Any:
+def problems(body: object) -> list[FieldProblem]:
     with pytest.raises(CallError) as caught:
-        parse_call(body, **options)
+        parse_call(body)
     assert caught.value.problems
-    return caught.value.problems[0]
+    return caught.value.problems
+
+
+def problem(body: object) -> FieldProblem:
+    return problems(body)[0]
 
 
 def test_the_contracts_examples_are_read() -> None:
@@ -247,6 +252,23 @@ def test_an_unknown_field_of_a_phone_is_named_too() -> None:
     assert "lang" in found.remedy
 
 
+def test_fields_named_like_our_own_marks_are_unknown_fields() -> None:
+    assert {"[key]", "callto.0.<phone>"} <= {
+        found.field for found in problems({**TWO_WAY, "[key]": 1, "callto": [{"phone": "1", "<phone>": 1}]})
+    }
+    numbered: dict[Any, Any] = {**TWO_WAY, 1: 2}
+    assert problem(numbered).field == "1"
+
+
+def test_the_models_have_a_json_schema_and_survive_json() -> None:
+    call = parse_call(
+        {**TWO_WAY, "not_before": NOON, "metadata": {"a": "b"}, "redial": {"max_attempts": 2, "delays": {"busy": [5]}}}
+    )
+    assert TwoWayCall.model_validate_json(call.model_dump_json()) == call
+    for model in (TwoWayCall, IvrCall):
+        assert model.model_json_schema()["additionalProperties"] is False
+
+
 def test_no_number_is_repeated_in_an_error() -> None:
     bodies = [
         {"callfrom": "+79161234567", "callto": ["+79161234567"]},
@@ -347,7 +369,8 @@ json_values = st.recursive(
 FIELDS = [*TwoWayCall.model_fields, "ivrid", "fromline", "phone"]
 
 
-@given(st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=6), json_values, max_size=8))
+@given(st.dictionaries(st.sampled_from([*FIELDS, "[key]", "<phone>"]) | st.text(max_size=6), json_values, max_size=8))
+@example({"[key]": None})
 def test_any_object_is_a_call_or_a_named_problem(body: dict[str, Any]) -> None:
     try:
         parse_call(body)

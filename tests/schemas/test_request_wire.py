@@ -125,7 +125,7 @@ def test_a_boundary_that_would_break_the_body_is_refused(boundary: str) -> None:
 
 
 def test_a_value_cannot_forge_a_part() -> None:
-    forged = {
+    forged: dict[str, Any] = {
         "callfrom": {"phone": "+998712037006"},
         "callto": [{"queue": '1\r\n--b0\r\nContent-Disposition: form-data; name="x"'}],
     }

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import dramatiq
 import structlog
+from structlog.contextvars import bound_contextvars
+
 from alodial.doorbell import COLLECT_QUEUE, SUBMIT_QUEUE
 from alodial.errors import StoreUnavailable
-from structlog.contextvars import bound_contextvars
 
 from .collect import collect
 from .runtime import Runtime
@@ -26,8 +27,8 @@ def declare(runtime: Runtime) -> None:
         """Gives the inbox's results to their calls."""
         _shell("collect", lambda: collect(runtime.store, runtime.settings, runtime.name))
 
-    dramatiq.actor(submit_calls, broker=runtime.broker, queue_name=SUBMIT_QUEUE, actor_name=SUBMIT_QUEUE)
-    dramatiq.actor(collect_results, broker=runtime.broker, queue_name=COLLECT_QUEUE, actor_name=COLLECT_QUEUE)
+    dramatiq.actor(broker=runtime.broker, queue_name=SUBMIT_QUEUE, actor_name=SUBMIT_QUEUE)(submit_calls)
+    dramatiq.actor(broker=runtime.broker, queue_name=COLLECT_QUEUE, actor_name=COLLECT_QUEUE)(collect_results)
 
 
 def _shell(name: str, work: Callable[[], object]) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 
 import redis.exceptions
 import structlog
+from dramatiq import Consumer, MessageProxy
+from dramatiq.brokers.redis import RedisBroker
+
 from alodial.doorbell import COLLECT_QUEUE, SUBMIT_QUEUE, make_broker
 from alodial.settings import Settings
 from alodial.store import keys
-from dramatiq import Consumer, MessageProxy
-from dramatiq.brokers.redis import RedisBroker
 
 log = structlog.get_logger("alodial.broker")
 
@@ -78,7 +79,9 @@ class DoorbellBroker(RedisBroker):
 def worker_broker(settings: Settings) -> DoorbellBroker:
     """The broker of a worker process."""
     plain = make_broker(settings)
-    return DoorbellBroker(client=plain.client, namespace=keys.BROKER_NAMESPACE, middleware=[], maintenance_chance=0)
+    return DoorbellBroker(  # type: ignore[no-untyped-call]  # dramatiq leaves it untyped
+        client=plain.client, namespace=keys.BROKER_NAMESPACE, middleware=[], maintenance_chance=0
+    )
 
 
 def tidy(broker: RedisBroker) -> int:

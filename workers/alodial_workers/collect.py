@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
+
 from alodial.settings import Settings
 from alodial.store import inbox, ops
 from alodial.store.client import Store
@@ -30,7 +31,10 @@ def result_json(result: CallResult) -> str:
         public = {**public, "attempts": [*result.attempts[:kept], {"truncated": len(result.attempts) - kept}]}
         text = json.dumps(public, ensure_ascii=False, separators=(",", ":"))
     if len(text.encode()) > MAX_RESULT:
-        short = {name: (value[:4] if isinstance(value, list) else value[:1000] if isinstance(value, str) else value) for name, value in public.items()}
+        short = {
+            name: (value[:4] if isinstance(value, list) else value[:1000] if isinstance(value, str) else value)
+            for name, value in public.items()
+        }
         text = json.dumps({**short, "truncated": True}, ensure_ascii=False, separators=(",", ":"))
     return text
 
@@ -65,11 +69,12 @@ def process(entries: Sequence[Entry], store: Store, settings: Settings) -> None:
     texts = [result_json(result) for result in results]
     applied: list[Applied] = []
     for start in range(0, len(results), BATCH):
-        chunk = [
+        chunk: list[Applying] = [
             Applying(result.extid or "", text, result.digest(), result.disposition)
             for result, text in zip(results[start : start + BATCH], texts[start : start + BATCH], strict=True)
         ]
-        applied += store.run(ops.apply_results(chunk))
+        answers: list[Applied] = store.run(ops.apply_results(chunk))
+        applied += answers
     outcomes = iter(zip(results, texts, applied, strict=True))
     for entry, found in read:
         kept = []
@@ -89,15 +94,21 @@ def retry_orphans(store: Store, settings: Settings, now_ms: int, limit: int = 50
     found = 0
     for member, deadline in store.call(lambda client: inbox.orphans(client, limit)):
         orphan: dict[str, Any] = json.loads(member)
-        outcome = store.run(ops.apply_results([Applying(*(orphan[name] for name in ("extid", "result", "digest", "disposition")))]))[0]
+        outcome = store.run(
+            ops.apply_results([Applying(*(orphan[name] for name in ("extid", "result", "digest", "disposition")))])
+        )[0]
         if outcome.outcome != "unknown":
             store.run(inbox.park("zrem", member, [], settings.orphan_timeout))
             log.info("result.adopted", call_id=outcome.id, extid=orphan["extid"], outcome=outcome.outcome)
             found += 1
         elif deadline <= now_ms:
             body = base64.b64decode(orphan["body"])
-            data = _event_data(orphan["extid"], orphan["disposition"], result=json.loads(orphan["result"]), reason="unknown_extid")
-            if store.run(inbox.park("zrem", member, [Parked("unmatched", body, orphan["type"], "unknown_extid", data)], 0)):
+            data = _event_data(
+                orphan["extid"], orphan["disposition"], result=json.loads(orphan["result"]), reason="unknown_extid"
+            )
+            if store.run(
+                inbox.park("zrem", member, [Parked("unmatched", body, orphan["type"], "unknown_extid", data)], 0)
+            ):
                 log.warning("result.unmatched", extid=orphan["extid"], reason="unknown_extid")
     return found
 
@@ -118,7 +129,9 @@ def report(result: CallResult, outcome: Applied) -> None:
             log.debug("result.kept", **ids, outcome=other)
 
 
-def _event_data(extid: str | None, disposition: str | None, *, result: object = None, reason: str, **more: object) -> str:
+def _event_data(
+    extid: str | None, disposition: str | None, *, result: object = None, reason: str, **more: object
+) -> str:
     data = {
         "call_id": None,
         "extid": extid,
@@ -184,4 +197,10 @@ def _unusable(result: CallResult | Unreadable, entry: Entry) -> Parked:
         return Parked("unmatched", entry.body, entry.content_type, reason, data)
     log.warning("result.unreadable", reason=result.reason, entry=entry.id, size=len(entry.body))
     reason = result.reason if result.hint is None else f"{result.reason} ({result.hint})"
-    return Parked("unreadable", entry.body, entry.content_type, reason[:300], _event_data(None, None, reason=reason[:300], size=len(entry.body)))
+    return Parked(
+        "unreadable",
+        entry.body,
+        entry.content_type,
+        reason[:300],
+        _event_data(None, None, reason=reason[:300], size=len(entry.body)),
+    )

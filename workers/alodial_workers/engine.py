@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 import structlog
+
 from alodial.batch import Batcher
 from alodial.errors import StoreUnavailable
 from alodial.settings import AccountSettings, Settings
@@ -40,7 +41,9 @@ Left = Literal["empty", "hold", "stop", "lost", "stopping"]
 class Engine:
     """One for a worker process, on its loop. ``attend`` is what the submit actor runs."""
 
-    def __init__(self, settings: Settings, store: AsyncStore, client: AloVoiceClient, *, worker: str, epoch: str) -> None:
+    def __init__(
+        self, settings: Settings, store: AsyncStore, client: AloVoiceClient, *, worker: str, epoch: str
+    ) -> None:
         self._settings = settings
         self._store = store
         self._worker = worker
@@ -49,7 +52,8 @@ class Engine:
         self._armers = {name: Batcher(self._arm(limits)) for name, limits in self._limits.items()}
         self._settlers = {name: Batcher(self._settle(limits)) for name, limits in self._limits.items()}
         self._work = {
-            name: Collaborators(settings, client, self._armers[name].ask, self._settlers[name].ask, self._refuses) for name in self._limits
+            name: Collaborators(settings, client, self._armers[name].ask, self._settlers[name].ask, self._refuses)
+            for name in self._limits
         }
         self._attending: set[str] = set()
         self._tasks: set[asyncio.Task[str]] = set()
@@ -162,7 +166,11 @@ class Engine:
             return None
         request = json.loads(body)
         to = request["callto"]
-        numbers = [to] if isinstance(to, str) else [request["callfrom"]["phone"], *(entry["phone"] for entry in to if "phone" in entry)]
+        numbers = (
+            [to]
+            if isinstance(to, str)
+            else [request["callfrom"]["phone"], *(entry["phone"] for entry in to if "phone" in entry)]
+        )
         return None if all(number.startswith(allowed) for number in numbers) else "phone_not_allowed"
 
     async def stop(self, grace: float) -> int:

@@ -7,10 +7,11 @@ import threading
 from types import FrameType
 
 import structlog
+from dramatiq import Worker
+
 from alodial.errors import AlodialError
 from alodial.logs import configure
 from alodial.settings import Settings
-from dramatiq import Worker
 
 from .actors import declare
 from .broker import WORKER_TIMEOUT_MS
@@ -29,7 +30,7 @@ def run_worker(settings: Settings) -> int:
     sweeper of another worker finds what was in flight and calls it unconfirmed.
     """
     name = worker_name()
-    configure(settings, worker=name)
+    configure(settings, patient=True, worker=name)
     runtime = Runtime(settings, name)
     reload = threading.Event()
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 import structlog
+
 from alodial.doorbell import Doorbell
 from alodial.errors import AlodialError, StoreUnavailable
 from alodial.store import inbox, ops, workers

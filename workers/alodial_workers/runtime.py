@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import structlog
+
 from alodial.doorbell import Doorbell
 from alodial.errors import StoreUnavailable, StoreUnfit
 from alodial.settings import Settings
@@ -96,7 +97,9 @@ class Runtime:
                     findings = health.inspect(self.store.redis)
             except StoreUnavailable as exc:
                 if not told:
-                    log.error("store.unavailable", error=str(exc), hint="start Redis or correct ALODIAL_REDIS_URL; waiting")
+                    log.error(
+                        "store.unavailable", error=str(exc), hint="start Redis or correct ALODIAL_REDIS_URL; waiting"
+                    )
                     told = True
                 self._stop_asked.wait(START_PAUSE)
                 continue
@@ -109,9 +112,16 @@ class Runtime:
             if finding.level == "warning":
                 log.warning("store.warning", finding=finding.name, message=finding.message, hint=finding.hint)
         errors = [finding for finding in findings if finding.level == "error"]
-        if self.settings.durability == "fsync" and not any("appendfsync always" in finding.message for finding in findings):
+        if self.settings.durability == "fsync" and not any(
+            "appendfsync always" in finding.message for finding in findings
+        ):
             errors.append(
-                health.Finding("redis.fsync", "error", "ALODIAL_DURABILITY=fsync needs appendfsync always", "redis-cli CONFIG SET appendfsync always")
+                health.Finding(
+                    "redis.fsync",
+                    "error",
+                    "ALODIAL_DURABILITY=fsync needs appendfsync always",
+                    "redis-cli CONFIG SET appendfsync always",
+                )
             )
         for finding in errors:
             log.critical("store.unfit", finding=finding.name, message=finding.message, hint=finding.hint)
@@ -119,7 +129,9 @@ class Runtime:
             raise StoreUnfit("; ".join(f"{finding.message}; hint: {finding.hint}" for finding in errors))
 
     def _heartbeat(self) -> workers.Heartbeat:
-        return workers.Heartbeat(self.name, int(time.time() * 1000), os.getpid(), socket.gethostname(), self.engine.in_flight)
+        return workers.Heartbeat(
+            self.name, int(time.time() * 1000), os.getpid(), socket.gethostname(), self.engine.in_flight
+        )
 
     def stop(self, grace: float) -> int:
         """Takes nothing new, waits for what is in flight at most ``grace`` seconds; answers how many POSTs were left."""

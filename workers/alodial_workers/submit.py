@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
+
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
 from alodial.store.ops import Armed, Arming, Claimed, Settling
@@ -41,7 +42,7 @@ class Collaborators:
 
 def retry_delay(tries: int, base: float, longest: float, rng: Callable[[], float] = random.random) -> float:
     """Seconds before try ``tries`` + 1: doubles from ``base`` to ``longest``, half of it jitter."""
-    ceiling = min(longest, base * 2 ** min(tries, 30))
+    ceiling = min(longest, base * 2.0 ** min(tries, 30))
     return ceiling * (0.5 + 0.5 * rng())
 
 
@@ -111,7 +112,12 @@ async def _settled(settling: Settling, work: Collaborators) -> str:
 
 
 def _ids(call: Claimed) -> dict[str, str | int]:
-    ids: dict[str, str | int] = {"call_id": call.id, "extid": call.extid, "account": call.account, "attempt": call.attempt}
+    ids: dict[str, str | int] = {
+        "call_id": call.id,
+        "extid": call.extid,
+        "account": call.account,
+        "attempt": call.attempt,
+    }
     if call.campaign:
         ids["campaign"] = call.campaign
     return ids
@@ -127,11 +133,23 @@ def _report(call: Claimed, submission: Submission, settling: Settling, state: st
         case "kept":
             log.info("call.answer_kept", **_ids(call), status=status, code=code, ms=ms)
         case "scheduled" if settling.outcome == "retry":
-            log.warning("call.retry", **_ids(call), status=status, code=code, delay=round(settling.delay, 3), tries=call.tries + 1)
+            log.warning(
+                "call.retry",
+                **_ids(call),
+                status=status,
+                code=code,
+                delay=round(settling.delay, 3),
+                tries=call.tries + 1,
+            )
         case "scheduled":
             log.warning("call.redial_scheduled", **_ids(call), status=status, code=code)
         case "auth:opened":
-            log.error("account.breaker_opened", **_ids(call), status=status, hint="check the account's token, then: alodial resume")
+            log.error(
+                "account.breaker_opened",
+                **_ids(call),
+                status=status,
+                hint="check the account's token, then: alodial resume",
+            )
         case "auth":
             log.warning("account.token_refused", **_ids(call), status=status)
         case _:

@@ -5,11 +5,12 @@ import threading
 import time
 
 import structlog
+from dramatiq.brokers.redis import RedisBroker
+
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
 from alodial.store import inbox, ops, workers
 from alodial.store.client import Store
-from dramatiq.brokers.redis import RedisBroker
 
 from .broker import tidy
 from .collect import recover, retry_orphans
@@ -51,7 +52,14 @@ class Sweeper(threading.Thread):
             more, rows = self._store.run(ops.sweep(self._settings))
             for row in rows:
                 level = log.info if row.what in {"given_back", "expired"} else log.warning
-                level(f"call.{row.what}", call_id=row.id, extid=row.record, account=row.account, attempt=row.attempt, by="sweeper")
+                level(
+                    f"call.{row.what}",
+                    call_id=row.id,
+                    extid=row.record,
+                    account=row.account,
+                    attempt=row.attempt,
+                    by="sweeper",
+                )
         while recover(self._store, self._settings, self._reader, INBOX_IDLE) and not self._ended.is_set():
             pass
         retry_orphans(self._store, self._settings, self._now_ms())

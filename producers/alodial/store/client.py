@@ -33,7 +33,19 @@ T = TypeVar("T")
 Arg = str | bytes | int | float
 
 # Answers of a Redis that lives but cannot do its work now; anything else that it refuses is a bug of ours.
-_PASSING = ("MISCONF", "BUSY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS", "NOAUTH", "WRONGPASS", "NOPERM", "LOADING", "OOM")
+_PASSING = (
+    "MISCONF",
+    "BUSY",
+    "CLUSTERDOWN",
+    "MASTERDOWN",
+    "TRYAGAIN",
+    "NOREPLICAS",
+    "NOAUTH",
+    "WRONGPASS",
+    "NOPERM",
+    "LOADING",
+    "OOM",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +62,20 @@ def store_errors() -> Iterator[None]:
     """Raises StoreUnavailable for what Redis cannot do now. The message names no URL: it may hold a password."""
     try:
         yield
-    except (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OutOfMemoryError, MaxConnectionsError) as exc:
+    except (
+        ConnectionError,
+        TimeoutError,
+        BusyLoadingError,
+        ReadOnlyError,
+        OutOfMemoryError,
+        MaxConnectionsError,
+    ) as exc:
         raise StoreUnavailable(f"Redis is not available ({type(exc).__name__})") from None
     except ResponseError as exc:
         word = str(exc).partition(" ")[0]
-        if word in _PASSING or any(f" {code} " in str(exc) or f"-{code} " in str(exc) for code in ("OOM", "MISCONF", "READONLY")):
+        if word in _PASSING or any(
+            f" {code} " in str(exc) or f"-{code} " in str(exc) for code in ("OOM", "MISCONF", "READONLY")
+        ):
             raise StoreUnavailable(f"Redis refuses ({word})") from None
         raise
     except (OSError, RedisError) as exc:
@@ -74,9 +95,9 @@ class Store:
         script = self._scripts[op.script]
         with store_errors():
             try:
-                answer = self.redis.evalsha(script.sha, 2, keys.PREFIX, keys.EVENTS, *op.args)  # type: ignore[arg-type]  # str only in its stubs
+                answer = self.redis.evalsha(script.sha, 2, keys.PREFIX, keys.EVENTS, *op.args)
             except NoScriptError:
-                answer = self.redis.eval(script.text, 2, keys.PREFIX, keys.EVENTS, *op.args)  # type: ignore[arg-type]  # str only in its stubs
+                answer = self.redis.eval(script.text, 2, keys.PREFIX, keys.EVENTS, *op.args)
         return op.read(answer)
 
     def run_overlapped(self, operations: Iterable[Op[T]]) -> Iterator[T]:
@@ -86,7 +107,7 @@ class Store:
         connection is run again, as every script may be. Raises StoreUnavailable.
         """
         with store_errors():
-            connection = self.redis.connection_pool.get_connection()
+            connection: Any = self.redis.connection_pool.get_connection()
         pending: Op[T] | None = None
         try:
             for op in operations:

@@ -75,8 +75,8 @@ def connect(url: str, *, timeout: float = 2, connections: int = 64, repeat: int 
     options = _options(timeout, repeat, asynchronous=False)
     if _check(url) == "sentinel":
         nodes, service, kwargs = _sentinel(url)
-        sentinel = redis.sentinel.Sentinel(nodes, socket_timeout=timeout, socket_connect_timeout=timeout)
-        return sentinel.master_for(service, **options, **kwargs)  # type: ignore[no-any-return]  # redis-py leaves it untyped
+        sentinel = redis.sentinel.Sentinel(nodes, socket_timeout=timeout, socket_connect_timeout=timeout)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+        return sentinel.master_for(service, **options, **kwargs)  # type: ignore[no-any-return, no-untyped-call]  # redis-py leaves it untyped
     try:
         pool = redis.BlockingConnectionPool.from_url(url, max_connections=connections, timeout=timeout, **options)
     except ValueError:
@@ -89,7 +89,7 @@ def connect_async(url: str, *, timeout: float = 2, connections: int = 64, repeat
     options = _options(timeout, repeat, asynchronous=True)
     if _check(url) == "sentinel":
         nodes, service, kwargs = _sentinel(url)
-        sentinel = aiosentinel.Sentinel(nodes, socket_timeout=timeout, socket_connect_timeout=timeout)
+        sentinel = aiosentinel.Sentinel(nodes, socket_timeout=timeout, socket_connect_timeout=timeout)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
         return sentinel.master_for(service, **options, **kwargs)  # type: ignore[no-any-return]  # redis-py leaves it untyped
     try:
         pool = aioredis.BlockingConnectionPool.from_url(url, max_connections=connections, timeout=timeout, **options)

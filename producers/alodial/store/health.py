@@ -48,10 +48,19 @@ def inspect(client: "redis.Redis") -> list[Finding]:
     else:
         findings.append(Finding("redis.version", "ok", f"Redis {version}"))
     if info.get("role") == "slave":
-        findings.append(Finding("redis.role", "error", "this is a replica and cannot be written", "point ALODIAL_REDIS_URL at the primary"))
+        findings.append(
+            Finding(
+                "redis.role",
+                "error",
+                "this is a replica and cannot be written",
+                "point ALODIAL_REDIS_URL at the primary",
+            )
+        )
     policy = _config(client, "maxmemory-policy")
     if policy is None:
-        findings.append(Finding("redis.eviction", "warning", "CONFIG is not allowed here: make sure that the policy is noeviction"))
+        findings.append(
+            Finding("redis.eviction", "warning", "CONFIG is not allowed here: make sure that the policy is noeviction")
+        )
     elif policy != "noeviction":
         findings.append(
             Finding(

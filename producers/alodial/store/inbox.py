@@ -82,7 +82,11 @@ def attend(client: "redis.Redis") -> None:
 
 
 def _entries(rows: Any) -> list[Entry]:
-    return [Entry(position.decode(), fields[b"b"], fields[b"t"].decode("utf-8", "replace")) for position, fields in rows if fields]
+    return [
+        Entry(position.decode(), fields[b"b"], fields[b"t"].decode("utf-8", "replace"))
+        for position, fields in rows
+        if fields
+    ]
 
 
 def take(client: "redis.Redis", reader: str, count: int) -> list[Entry]:
@@ -105,7 +109,9 @@ def forget_readers(client: "redis.Redis", idle: float) -> None:
             client.xgroup_delconsumer(keys.INBOX, keys.INBOX_GROUP, row["name"])
 
 
-def park(fence: Literal["ack", "zrem"], subject: str | bytes, kept: Sequence[Parked], orphan_timeout: float) -> Op[bool]:
+def park(
+    fence: Literal["ack", "zrem"], subject: str | bytes, kept: Sequence[Parked], orphan_timeout: float
+) -> Op[bool]:
     """Finishes an inbox entry (``ack``) or an orphan (``zrem``) and keeps what could not be used."""
     args: list[Arg] = [fence, subject, round(orphan_timeout * 1000)]
     for item in kept:
@@ -154,7 +160,7 @@ def replay(client: "redis.Redis", item: Dead) -> None:
 
 def server_ms(client: "redis.Redis") -> int:
     """Redis' clock, Unix ms."""
-    seconds, micros = client.time()  # type: ignore[misc]  # redis-py types sync as maybe async
+    seconds, micros = client.time()
     return int(seconds) * 1000 + int(micros) // 1000
 
 

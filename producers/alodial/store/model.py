@@ -279,6 +279,8 @@ class ModelStore:
             if old is not None:
                 again = old.new.id == new.id
                 same = again or (new.digest != "" and old.new.digest == new.digest)
+                if same and new.key:
+                    self.keys.setdefault(new.key, old.new.extid)
                 rows.append(
                     Enqueued(
                         "created" if again else "same" if same else "conflict", old.new.extid, old.new.id, old.state
@@ -503,8 +505,6 @@ class ModelStore:
         if c.tries >= self.rules.max_tries:
             c.reason = item.code
             self._end(c, State.FAILED, item.code)
-        elif c.over(self.ms + delay):
-            self._end(c, State.EXPIRED, item.code)
         else:
             self._schedule(c, delay, item.code)
 

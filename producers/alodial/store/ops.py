@@ -163,7 +163,9 @@ class Armed(NamedTuple):
     slot: int
 
 
-def arm(settings: Settings, limits: AccountSettings, items: Sequence[Arming], *, epoch: str, worker: str) -> Op[list[Armed]]:
+def arm(
+    settings: Settings, limits: AccountSettings, items: Sequence[Arming], *, epoch: str, worker: str
+) -> Op[list[Armed]]:
     """From claimed to submitting for those who still hold their calls. All items are of one account."""
     args: list[Arg] = [
         epoch,
@@ -197,7 +199,12 @@ class Settling(NamedTuple):
 def settle(settings: Settings, limits: AccountSettings, items: Sequence[Settling]) -> Op[list[str]]:
     """Answers for each the state that it is in now, ``kept``, ``auth`` or ``auth:opened``."""
     channel = _ms(settings.channel_timeout) if limits.max_concurrent_calls else 0
-    args: list[Arg] = [_ms(settings.result_timeout), channel, settings.max_tries, _ms(settings.unconfirmed_redial_delay)]
+    args: list[Arg] = [
+        _ms(settings.result_timeout),
+        channel,
+        settings.max_tries,
+        _ms(settings.unconfirmed_redial_delay),
+    ]
     for item in items:
         args += (item.record, item.token, item.outcome, _ms(item.delay), _ms(item.hold), item.answer, item.code)
         args.append(new_ids()[1] if item.outcome == "unconfirmed" else "")
@@ -220,7 +227,7 @@ class Applied(NamedTuple):
     record: str
 
 
-def apply_results(items: Iterable[Applying]) -> Op[list[Applied]]:
+def apply_results(items: Sequence[Applying]) -> Op[list[Applied]]:
     """Gives results to their calls by extid."""
     args: list[Arg] = []
     for item in items:
@@ -230,7 +237,14 @@ def apply_results(items: Iterable[Applying]) -> Op[list[Applied]]:
         return [
             Applied("unknown", "", "", "", 0, "")
             if row[0] == b"unknown"
-            else Applied(cast(ApplyOutcome, _text(row[0])), _text(row[1]), _text(row[2]), _text(row[3]), int(row[4]), _text(row[5]))
+            else Applied(
+                cast(ApplyOutcome, _text(row[0])),
+                _text(row[1]),
+                _text(row[2]),
+                _text(row[3]),
+                int(row[4]),
+                _text(row[5]),
+            )
             for row in answer
         ]
 
@@ -251,7 +265,9 @@ def cancel(extids: Iterable[str], reason: str = "canceled_by_caller") -> Op[list
     return Op(
         "cancel",
         args,
-        lambda answer: [Canceled(cast(CancelOutcome, _text(r[0])), _text(r[1]), _text(r[2]), _text(r[3])) for r in answer],
+        lambda answer: [
+            Canceled(cast(CancelOutcome, _text(r[0])), _text(r[1]), _text(r[2]), _text(r[3])) for r in answer
+        ],
     )
 
 
@@ -265,7 +281,9 @@ def pace(limit: int = 500) -> Op[Pace]:
     """Moves what is due; ``next_due`` in seconds from now."""
 
     def read(answer: list[Any]) -> Pace:
-        return Pace(int(answer[0]), None if int(answer[1]) < 0 else int(answer[1]) / 1000, [_text(name) for name in answer[2:]])
+        return Pace(
+            int(answer[0]), None if int(answer[1]) < 0 else int(answer[1]) / 1000, [_text(name) for name in answer[2:]]
+        )
 
     return Op("pace", [limit], read)
 

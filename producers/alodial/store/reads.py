@@ -45,12 +45,12 @@ async def find_async(client: "aioredis.Redis", name: str) -> CallRecord | None:
     extid = possible_extid(name)
     if extid is None:
         return None
-    record = read_record(extid, await client.hgetall(keys.record(extid)))  # type: ignore[misc,arg-type]  # redis-py types both ways
+    record = read_record(extid, await client.hgetall(keys.record(extid)))  # type: ignore[arg-type]  # redis-py types both ways
     if record is None and name == extid:
         target = await client.get(keys.alias(extid))
-        if target is not None:
+        if isinstance(target, bytes):
             first = target.decode().partition(":")[0]
-            record = read_record(first, await client.hgetall(keys.record(first)))  # type: ignore[misc,arg-type]  # as above
+            record = read_record(first, await client.hgetall(keys.record(first)))  # type: ignore[arg-type]  # as above
     return record if record is not None and name in (record.id, extid) else None
 
 
@@ -92,7 +92,13 @@ def _older(cursor: str | None) -> str:
     return f"({cursor}" if cursor else "+"
 
 
-def _gather(rows: list[tuple[bytes, dict[bytes, bytes]]], hashes: list[Hash], wanted: CallFilter, limit: int, calls: list[CallRecord]) -> str | None:
+def _gather(
+    rows: list[tuple[bytes, dict[bytes, bytes]]],
+    hashes: list[Hash],
+    wanted: CallFilter,
+    limit: int,
+    calls: list[CallRecord],
+) -> str | None:
     """Adds what matches; the index id of the last row looked at when the page is full, else None."""
     for (position, fields), raw in zip(rows, hashes, strict=True):
         record = read_record(fields[b"x"].decode(), raw)
@@ -126,7 +132,9 @@ async def page_async(client: "aioredis.Redis", wanted: CallFilter, cursor: str |
     """As :func:`page`."""
     calls: list[CallRecord] = []
     for _ in range(PAGE_SCAN // CHUNK):
-        rows: list[tuple[bytes, dict[bytes, bytes]]] = await client.xrevrange(keys.INDEX, max=_older(cursor), count=CHUNK)  # type: ignore[assignment]  # as above
+        rows: list[tuple[bytes, dict[bytes, bytes]]] = await client.xrevrange(
+            keys.INDEX, max=_older(cursor), count=CHUNK
+        )  # type: ignore[assignment]  # as above
         if not rows:
             return Page(calls, None)
         async with client.pipeline(transaction=False) as pipe:
@@ -139,5 +147,3 @@ async def page_async(client: "aioredis.Redis", wanted: CallFilter, cursor: str |
         if len(rows) < CHUNK:
             return Page(calls, None)
     return Page(calls, cursor)
-
-

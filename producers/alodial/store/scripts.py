@@ -25,7 +25,8 @@ class Script:
 def transition_tables() -> str:
     """The transition table as Lua source, so that it is written once, in alodial_schemas."""
     rows = ", ".join(
-        f"{state} = {{ {', '.join(f'{to} = 1' for to in sorted(TRANSITIONS.get(state, frozenset())))} }}" for state in State
+        f"{state} = {{ {', '.join(f'{to} = 1' for to in sorted(TRANSITIONS.get(state, frozenset())))} }}"
+        for state in State
     )
     ends = ", ".join(f"{state} = 1" for state in sorted(ENDS))
     return f"local T = {{ {rows} }}\nlocal ENDS = {{ {ends} }}\n"

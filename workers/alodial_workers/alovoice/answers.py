@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import httpx
+
 from alodial.settings import Settings
 
 Outcome = Literal["taken", "rejected", "unconfirmed", "retry", "auth"]
@@ -81,7 +82,7 @@ def classify_answer(status: int, headers: Mapping[str, str], body: bytes, settin
     text = body[: KEPT_TEXT * 4].decode("utf-8", "replace").replace("\x00", "\ufffd")[:KEPT_TEXT]
     if status in (401, 403):
         return Verdict("auth", "token_refused", status, text)
-    wait = retry_after(headers.get("retry-after"))
+    wait = None if 200 <= status < 300 else retry_after(headers.get("retry-after"))
     if status == 429:
         return Verdict("retry", "too_many_requests", status, text, wait or 0.0)
     if status == 503 and "retry-after" in headers:
@@ -126,10 +127,14 @@ def error_marked(content: object, depth: int = 2) -> bool:
             return True
         if word in {"success", "ok"} and value in (False, 0, "false", "no"):
             return True
-        if word in {"status", "result", "state"} and (value is False or (isinstance(value, str) and value.strip().lower() in _BAD_WORDS)):
+        if word in {"status", "result", "state"} and (
+            value is False or (isinstance(value, str) and value.strip().lower() in _BAD_WORDS)
+        ):
             return True
         if word in {"code", "statuscode", "status_code", "status"} and isinstance(value, int) and 400 <= value < 600:
             return True
     return depth > 0 and any(
-        error_marked(content[name], depth - 1) for name in ("answer", "data", "response", "result") if isinstance(content.get(name), dict)
+        error_marked(content[name], depth - 1)
+        for name in ("answer", "data", "response", "result")
+        if isinstance(content.get(name), dict)
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+
 from alodial.errors import ConfigurationError
 from alodial.settings import Settings
 from alodial_schemas.alovoice.request import encode_json, encode_multipart_brackets, encode_multipart_json
@@ -37,7 +38,11 @@ class Submission:
 
     def answer_json(self) -> str:
         """What is kept on the record for the operator."""
-        kept: dict[str, Any] = {"outcome": self.verdict.outcome, "code": self.verdict.code, "ms": round(self.elapsed * 1000)}
+        kept: dict[str, Any] = {
+            "outcome": self.verdict.outcome,
+            "code": self.verdict.code,
+            "ms": round(self.elapsed * 1000),
+        }
         if self.verdict.status is not None:
             kept |= {"status": self.verdict.status, "body": self.verdict.text}
         return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
@@ -54,6 +59,20 @@ class AloVoiceClient:
         self._settings = settings
         self._transport = transport or DirectTransport()
         self._urls: dict[str, httpx.URL] = {}
+        # One boundary for the process: 128 random bits that no value of a call can hold; the encoders refuse one that does.
+        self._boundary = secrets.token_hex(16)
+        form = (
+            "application/json"
+            if settings.provider_body == "json"
+            else f"multipart/form-data; boundary={self._boundary}"
+        )
+        self._headers = (
+            (b"Host", httpx.URL(settings.provider_url).netloc),
+            (b"Content-Type", form.encode("ascii")),
+            (b"Accept", b"application/json"),
+            (b"Accept-Encoding", b"identity"),
+            (b"User-Agent", b"alodial"),
+        )
 
     def __repr__(self) -> str:
         return f"AloVoiceClient({self._settings.provider_url!r})"
@@ -63,28 +82,34 @@ class AloVoiceClient:
         if url is None:
             token = self._settings.account(account).token
             if token is None:
-                raise ConfigurationError(f"account {account} has no token; set ALODIAL_PROVIDER_TOKEN (or ALODIAL_ACCOUNTS)")
+                raise ConfigurationError(
+                    f"account {account} has no token; set ALODIAL_PROVIDER_TOKEN (or ALODIAL_ACCOUNTS)"
+                )
             url = self._urls[account] = httpx.URL(self._settings.provider_url).join(
                 httpx.URL(path=f"/requestcall/{token.get_secret_value()}")
             )
         return url
 
-    def _request(self, account: str, body: str, extid: str, trace: Callable[[str, Any], Awaitable[None]]) -> httpx.Request:
-        content = json.loads(body)
-        match self._settings.provider_body:
-            case "json":
-                payload, kind = encode_json(content, extid), "application/json"
-            case form:
-                boundary = secrets.token_hex(16)
-                encode = encode_multipart_brackets if form == "multipart-brackets" else encode_multipart_json
-                payload, kind = encode(content, extid, boundary), f"multipart/form-data; boundary={boundary}"
+    def _request(
+        self, account: str, body: str, extid: str, trace: Callable[[str, Any], Awaitable[None]]
+    ) -> httpx.Request:
+        payload = self._encode(json.loads(body), extid)
         return httpx.Request(
             "POST",
             self._url(account),
-            headers={"Content-Type": kind, "Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "alodial"},
-            content=payload,
+            headers=[*self._headers, (b"Content-Length", str(len(payload)).encode("ascii"))],
+            stream=httpx.ByteStream(payload),
             extensions={"trace": trace},
         )
+
+    def _encode(self, content: dict[str, Any], extid: str) -> bytes:
+        match self._settings.provider_body:
+            case "json":
+                return encode_json(content, extid)
+            case "multipart-json":
+                return encode_multipart_json(content, extid, self._boundary)
+            case _:
+                return encode_multipart_brackets(content, extid, self._boundary)
 
     async def submit(self, account: str, body: str, extid: str, arm: Arm) -> Submission:
         """POSTs the call. ``arm`` is awaited at the last instant, on an open connection, and raises NotArmed to refuse.

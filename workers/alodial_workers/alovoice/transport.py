@@ -48,6 +48,7 @@ class Connection(asyncio.Protocol):
         self.body = bytearray()
         self._head_bytes = 0
         self._complete = False
+        self._keep = False
         self._in_body = False
 
     @property
@@ -80,7 +81,7 @@ class Connection(asyncio.Protocol):
             self._fail(httpx.RemoteProtocolError("unreadable answer"))
         else:
             if self._complete:
-                self._finish(reusable=self._parser.should_keep_alive())
+                self._finish(reusable=self._keep)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.reusable = False
@@ -114,6 +115,9 @@ class Connection(asyncio.Protocol):
         # 100 Continue and 103 Early Hints are no answer yet.
         if self.status >= 200:
             self._complete = True
+            # After this callback the parser has begun the next message and always answers no.
+            assert self._parser is not None  # noqa: S101  # it is the parser that calls
+            self._keep = self._parser.should_keep_alive()
 
     def start(self, head_and_body: bytes) -> "asyncio.Future[None]":
         """Sends the request in one write; the future ends with the answer."""
@@ -177,12 +181,14 @@ class DirectTransport(httpx.AsyncBaseTransport):
                 if not connection.open:
                     # It was closed while the hook waited; not one byte of the request was written.
                     raise httpx.ConnectError("connection closed before the request was sent")
-            payload = request.content
+            payload = b"".join([chunk async for chunk in cast(httpx.AsyncByteStream, request.stream)])
             await connection.start(self._head(request, len(payload)) + payload)
         except BaseException:
             connection.close()
             raise
-        response = httpx.Response(connection.status, headers=connection.headers, stream=httpx.ByteStream(bytes(connection.body)))
+        response = httpx.Response(
+            connection.status, headers=connection.headers, stream=httpx.ByteStream(bytes(connection.body))
+        )
         if connection.open:
             self._idle.setdefault(origin, deque()).append((connection, time.monotonic()))
         return response
@@ -209,7 +215,12 @@ class DirectTransport(httpx.AsyncBaseTransport):
             context = self._context
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
-                Connection, host, port, ssl=context, server_hostname=host if context else None, happy_eyeballs_delay=0.25
+                Connection,
+                host,
+                port,
+                ssl=context,
+                server_hostname=host if context else None,
+                happy_eyeballs_delay=0.25,
             )
         except ssl.SSLCertVerificationError:
             raise httpx.ConnectError("tls_untrusted") from None

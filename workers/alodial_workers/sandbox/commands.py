@@ -71,6 +71,8 @@ def sandbox(
     except ValueError as problem:
         raise typer.BadParameter(str(problem)) from None
     try:
+        if ledger is not None:
+            ledger.open("ab").close()
         serve(chosen, host, port)
     except OSError as problem:
         typer.echo(

@@ -35,7 +35,7 @@ class SandboxConfig(BaseModel):
     callback_spelling: Spelling = Field(default="id", description="how the three list fields are spelled")
     callback_tries: int = Field(default=60, ge=1, description="tries before a result is given up")
     callback_retry_seconds: float = Field(default=1.0, gt=0, description="pause between the tries")
-    callback_connections: int = Field(default=2, ge=1, le=64, description="results under way at once")
+    callback_connections: int = Field(default=4, ge=1, le=64, description="results under way; httpx slows with more")
     token: SecretStr | None = Field(default=None, description="the only token that is taken; every one, if unset")
     speed: float = Field(default=1.0, gt=0, le=10_000, description="how many times faster than life")
     announcements: Announcements = Announcements()

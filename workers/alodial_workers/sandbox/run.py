@@ -60,7 +60,8 @@ def _server(config: SandboxConfig, listening: Callable[[], None]) -> _Server:
     return _Server(settings, listening)
 
 
-def _bind(host: str, port: int) -> tuple[socket.socket, str]:
+def bind(host: str, port: int) -> tuple[socket.socket, str]:
+    """A bound socket and the URL it will be reached at. OSError if the port cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio sets TCP_NODELAY only where the protocol is named; without it each answer took 44 ms on a kept connection.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -79,7 +80,7 @@ def serve(config: SandboxConfig, host: str = "127.0.0.1", port: int = 0) -> None
 
     OSError if the port cannot be had.
     """
-    listener, url = _bind(host, port)
+    listener, url = bind(host, port)
     server = _server(config, lambda: print(f"sandbox listening on {url}", flush=True))  # noqa: T201 - a script waits for this line
     server.run(sockets=[listener])
 
@@ -87,7 +88,7 @@ def serve(config: SandboxConfig, host: str = "127.0.0.1", port: int = 0) -> None
 @contextmanager
 def running_sandbox(config: SandboxConfig | None = None) -> Generator[str, None, None]:
     """A sandbox in a thread on a free port of the loopback; gives its URL and stops it at the end. For tests."""
-    listener, url = _bind("127.0.0.1", 0)
+    listener, url = bind("127.0.0.1", 0)
     listening = threading.Event()
     server = _server(config or SandboxConfig(), listening.set)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True)

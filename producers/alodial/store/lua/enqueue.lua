@@ -23,6 +23,8 @@ for i = 2, #ARGV, 14 do
     local now = redis.call('HMGET', key, 's', 'd')
     local outcome = 'conflict'
     if old == id then outcome = 'created' elseif digest ~= '' and now[2] == digest then outcome = 'same' end
+    -- A key that comes with an extid stored before names that call from now on.
+    if idem ~= '' and outcome ~= 'conflict' then redis.call('SET', P .. 'k:' .. idem, found, 'PX', keep, 'NX') end
     answer[#answer + 1] = { outcome, found, old, now[1] }
   -- Only an extid of the caller's choice can meet one that a redial was given: ours have 50 random bits.
   elseif digest ~= '' and redis.call('EXISTS', P .. 'x:' .. x) == 1 then

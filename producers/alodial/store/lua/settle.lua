@@ -62,10 +62,8 @@ local function record(r, token, outcome, delay, hold, json, code, spare)
     if tries >= max_tries then
       move(r, 'failed', code, 'why', code)
       emit(r, 'failed')
-    elseif r.expires and tonumber(r.expires) <= ms + delay then
-      move(r, 'expired', code)
-      emit(r, 'expired')
     else
+      -- Should it expire before that, the sweeper ends it at its time.
       schedule(r, delay, code)
     end
   end
