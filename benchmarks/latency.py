@@ -4,6 +4,7 @@ import statistics
 import time
 
 from alodial import CallQueue, TwoWayCall
+from alodial.store import keys
 
 from .drain import TOKEN, WORKER
 from .machine import WORKER_CORE, child, posts, redis_on_other_core, stub

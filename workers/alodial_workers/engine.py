@@ -56,6 +56,7 @@ class Engine:
             for name in self._limits
         }
         self._attending: set[str] = set()
+        self._asked: set[str] = set()
         self._tasks: set[asyncio.Task[str]] = set()
         self._room = asyncio.Event()
         self._wait = _durable_command(settings)
@@ -71,7 +72,11 @@ class Engine:
 
         Raises StoreUnavailable; what is under way goes on.
         """
-        if account in self._attending or account not in self._limits:
+        if account not in self._limits:
+            return "empty"
+        if account in self._attending:
+            # Whoever is just leaving looks once more: this doorbell was rung after his last claim, perhaps.
+            self._asked.add(account)
             return "empty"
         self._attending.add(account)
         try:
@@ -109,10 +114,11 @@ class Engine:
             match claim.status:
                 case "ok":
                     await asyncio.sleep(claim.wait)
-                case "empty" if leaving and not claim.calls:
+                case "empty" if leaving and not claim.calls and account not in self._asked:
                     return "empty"
                 case "empty":
-                    idle_since = idle_since or now
+                    self._asked.discard(account)
+                    idle_since = idle_since if idle_since is not None and not leaving else now
                     await asyncio.sleep(POLL)
                 case "cap":
                     await asyncio.sleep(cap_poll)

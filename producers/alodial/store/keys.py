@@ -22,6 +22,7 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``inbox``             stream   raw results from AloVoice, group ``collect``
 ``orphans``           zset     results whose extid is not known yet, by the time they are given up, ms
 ``dead``              stream   results that nobody could use, for replay
+``spool:{segment}``   string   bytes of a spool's file that are in the inbox; kept 7 days
 ``stop``              string   the emergency stop and its reason
 ``epoch``             string   made once; missing while workers run = the store was lost
 ``workers``           hash     worker name -> heartbeat JSON

@@ -3,7 +3,9 @@
 import hashlib
 import hmac
 from collections.abc import Iterable
+from typing import Annotated
 
+from fastapi import Depends
 from pydantic import SecretStr
 from starlette.requests import Request
 
@@ -46,8 +48,8 @@ def _bearer(request: Request) -> str | None:
     return key.strip().encode("latin-1").decode("utf-8", "surrogateescape")
 
 
-def caller(request: Request) -> str:
-    """The scope of the key in ``Authorization``. Raises Refusal 401."""
+async def caller(request: Request) -> str:
+    """The scope of the key in ``Authorization``. Raises Refusal 401. Async, or FastAPI would run it in a thread."""
     keys: Secrets = request.app.state.keys
     if not keys:
         detail = "This installation has no API keys yet: set ALODIAL_API_KEYS and start it again."
@@ -58,3 +60,7 @@ def caller(request: Request) -> str:
         detail = "Send the header Authorization: Bearer KEY with one of ALODIAL_API_KEYS."
         raise Refusal(401, "unauthorized", detail, headers=_HEADERS)
     return scope
+
+
+Caller = Annotated[str, Depends(caller)]
+"""A route's parameter: the scope of the key that the caller sent."""

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
-from alodial_schemas import FieldProblem, FieldsError, nest, read_request
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+
+from alodial_schemas import FieldProblem, FieldsError, mask_numbers, nest, read_request
 
 from .problems import Refusal
 
@@ -49,7 +50,7 @@ def strict_json(body: bytes) -> Any:
     except UnicodeDecodeError as exc:
         raise MalformedBody(f"byte {exc.start} is not UTF-8") from None
     except json.JSONDecodeError as exc:
-        raise MalformedBody(f"{exc.msg} at line {exc.lineno}, column {exc.colno}") from None
+        raise MalformedBody(f"it is not JSON: {exc.msg} at line {exc.lineno}, column {exc.colno}") from None
     except RecursionError:
         raise MalformedBody("it is nested too deep") from None
     except ValueError:
@@ -90,7 +91,7 @@ async def _multipart_pairs(request: Request) -> list[tuple[str, str]]:
             pairs: list[tuple[str, str]] = []
             for name, value in form.multi_items():
                 if isinstance(value, UploadFile):
-                    shown = "".join(ch for ch in name[:64] if ch.isprintable())
+                    shown = mask_numbers("".join(ch for ch in name[:64] if ch.isprintable()))
                     raise MalformedBody(f"{shown}: is a file; send its text as a plain field")
                 pairs.append((name, value))
             return pairs

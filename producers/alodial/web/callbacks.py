@@ -23,7 +23,7 @@ log = structlog.get_logger("alodial.intake")
 
 
 class Callbacks:
-    """``POST /callbacks/alovoice/{secret}``: 200 once the body is kept; 404 as an unknown address for a wrong secret."""
+    """``POST /callbacks/alovoice/{secret}``: 200 once the body is kept; a wrong secret is an unknown address."""
 
     def __init__(self, secrets: Secrets, keeper: Keeper, meters: Meters) -> None:
         self._secrets = secrets

@@ -1,4 +1,4 @@
-"""What is around every request: an id, security headers, a bound on the body's size and time, and an answer whatever breaks."""
+"""Around every request: an id, security headers, bounds on the body's size and time, an answer whatever breaks."""
 
 import asyncio
 import secrets

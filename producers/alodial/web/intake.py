@@ -22,6 +22,9 @@ PUT_TIMEOUT = 2.0
 WAITING_BYTES = 64 * 1024 * 1024
 """Bodies in memory that wait for Redis or the disk; above it the next ones are refused, and memory stays flat."""
 
+TELL_EVERY = 10.0
+"""Seconds between two log lines about a full spool: at thousands of refusals a second they would fill the disk too."""
+
 log = structlog.get_logger("alodial.intake")
 
 
@@ -41,6 +44,7 @@ class Keeper:
         self._doorbell = doorbell
         self._batcher: Batcher[Intake, bool] = Batcher(self._flush)
         self._held = 0
+        self._told_full = -TELL_EVERY
         # A thread of its own: fsync must not wait behind threads that hang on Redis.
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="alodial-spool")
         self._ringer = ThreadPoolExecutor(1, thread_name_prefix="alodial-doorbell")
@@ -49,7 +53,7 @@ class Keeper:
         self.spool = Spool(Path(settings.spool_dir), settings.spool_max_bytes)
 
     async def keep(self, item: Intake) -> bool:
-        """On stable storage of Redis or the disk when this returns; True when it went to the disk. Raises Overloaded."""
+        """Kept in Redis or on disk when this returns; True when it went to the disk. Raises Overloaded."""
         size = len(item.body)
         if self._held + size > WAITING_BYTES:
             raise Overloaded("more callbacks wait than memory may hold")
@@ -75,7 +79,10 @@ class Keeper:
         try:
             await asyncio.get_running_loop().run_in_executor(self._disk, self.spool.append, items)
         except SpoolFull as exc:
-            log.error("spool.full", reason=str(exc), callbacks=len(items))
+            now = asyncio.get_running_loop().time()
+            if now - self._told_full >= TELL_EVERY:
+                self._told_full = now
+                log.error("spool.full", reason=str(exc))
             raise
         self._work.set()
         return [True] * len(items)
@@ -99,6 +106,7 @@ class Keeper:
         first = True
         while True:
             try:
+                self._work.clear()  # before looking: what is written from here on wakes the wait below
                 await self._on_disk_adopt(now=first)
                 first = False
                 count = 0
@@ -108,7 +116,6 @@ class Keeper:
                 if count:
                     log.info("spool.drained", callbacks=count)
                 told = False
-                self._work.clear()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._work.wait(), 10)
             except Exception as exc:  # Redis is still away, or the disk is: tried again for ever

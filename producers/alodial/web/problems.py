@@ -1,4 +1,4 @@
-"""Errors as people and programs read them: RFC 9457 problem documents that name each bad field, and nothing of our inside."""
+"""Errors as people and programs read them: RFC 9457 problem documents, which name each bad field and no inside."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,11 +6,13 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from alodial_schemas import FieldProblem
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import compile_path
+
+from alodial_schemas import FieldProblem
 
 from ..errors import AlodialError, Conflict, InvalidCall, NotCancelable, NotFound, StoreUnavailable
 
@@ -98,8 +100,10 @@ def too_large(limit: int) -> Refusal:
 def of_error(exc: AlodialError) -> Response:
     """The answer for one of our own errors."""
     if isinstance(exc, InvalidCall):
+        log.info("request.refused", code=exc.code, fields=[p.field for p in exc.problems])
         return problem(422, exc.code, f"{len(exc.problems)} field(s) to mend; see errors.", exc.problems)
     if isinstance(exc, Conflict):
+        log.info("request.refused", code=exc.code, call_id=exc.call_id)
         return problem(409, exc.code, str(exc))
     if isinstance(exc, NotFound):
         return problem(404, exc.code, f"{exc}; ids are kept for ALODIAL_CALL_RETENTION seconds after a call's end.")
@@ -107,7 +111,9 @@ def of_error(exc: AlodialError) -> Response:
         return problem(409, exc.code, str(exc), state=exc.state)
     if isinstance(exc, StoreUnavailable):
         log.error("request.refused", code=exc.code, reason=str(exc))
-        detail = "The call store does not answer; take the request as not done and send it again with its Idempotency-Key."
+        detail = (
+            "The call store does not answer; take the request as not done and send it again with its Idempotency-Key."
+        )
         return problem(503, exc.code, detail, headers={"Retry-After": RETRY_AFTER})
     log.error("request.failed", code=exc.code, error=type(exc).__name__)
     return internal_error()
@@ -118,6 +124,7 @@ def internal_error() -> Response:
 
 
 def of_refusal(exc: Refusal) -> Response:
+    log.info("request.refused", code=exc.code, status=exc.status, fields=[p.field for p in exc.problems])
     return problem(exc.status, exc.code, exc.detail, exc.problems, exc.headers)
 
 
@@ -131,13 +138,23 @@ async def answer_refusal(_request: Request, exc: Exception) -> Response:
     return of_refusal(exc)
 
 
-async def answer_http_error(_request: Request, exc: Exception) -> Response:
+def _allowed(request: Request) -> dict[str, str]:
+    """``Allow`` with the methods of every route of this address: Starlette names those of the first route alone."""
+    document: dict[str, Any] = request.app.openapi()
+    for path, methods in document["paths"].items():
+        if compile_path(path)[0].match(request.scope["path"]):
+            return {"Allow": ", ".join(sorted(method.upper() for method in methods))}
+    return {}
+
+
+async def answer_http_error(request: Request, exc: Exception) -> Response:
     """Starlette's own: an unknown path or a wrong method."""
     assert isinstance(exc, HTTPException)  # noqa: S101  # as above
     if exc.status_code == 404:
         return not_found()
     if exc.status_code == 405:
-        return problem(405, "method_not_allowed", "Use the method that /docs lists for it.", headers=exc.headers)
+        headers = dict(exc.headers or {}) | _allowed(request)
+        return problem(405, "method_not_allowed", "Use the method that /docs lists for it.", headers=headers)
     return problem(exc.status_code, "invalid_request", HTTPStatus(exc.status_code).phrase, headers=exc.headers)
 
 

@@ -1,12 +1,13 @@
-"""Where callbacks are kept on disk while Redis is away: segment files of text lines, on stable storage before the 200.
+"""Where callbacks are kept on disk while Redis is away: segment files of text lines, synced before the 200.
 
-A line is ``crc32 content-type body``, the CRC in hex over the rest and both texts in base64, so that a line can be judged
+A line is ``crc32 content-type body``, the CRC in hex over the rest and both texts in base64, so that it can be judged
 alone: a torn last line was never answered 200 and is ignored, a damaged one elsewhere is set aside and its neighbours
 are read. A segment is locked (``flock``) by the process that owns it; the segments of a dead process are adopted.
 """
 
 import base64
 import binascii
+import contextlib
 import fcntl
 import os
 import secrets
@@ -142,9 +143,12 @@ class Spool:
 
     def _used(self) -> int:
         """Bytes in the folder, of all processes that share it."""
-        if not self._folder.is_dir():
-            return 0
-        return sum(entry.stat().st_size for entry in os.scandir(self._folder) if entry.name.endswith(SUFFIX))
+        total = 0
+        for path in self._folder.glob(f"*{SUFFIX}"):
+            # Another process may have drained it since it was listed.
+            with contextlib.suppress(FileNotFoundError):
+                total += path.stat().st_size
+        return total
 
     def _new(self) -> Segment:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

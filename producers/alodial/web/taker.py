@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
+
 from alodial_schemas import State
 
 from ..batch import Batcher
@@ -73,7 +74,7 @@ class Taker:
         except Exception as exc:
             if len(calls) == 1:
                 return [exc]
-        # One call broke the script for all of them; run alone it breaks for itself. Running twice gives the same answer.
+        # One call broke the script for all of them; run alone it breaks for itself. Running twice does no harm.
         answers: list[Answer] = []
         for call in calls:
             answers += await self._each([call])

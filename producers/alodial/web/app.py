@@ -1,0 +1,84 @@
+"""The whole HTTP side as one app."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from ..errors import AlodialError
+from ..queue import AsyncCallQueue
+from ..settings import Settings
+from . import bulk, calls, dropin, openapi, pages, probes, stream
+from .access import Secrets
+from .callbacks import Callbacks
+from .envelope import Envelope
+from .follower import Follower
+from .intake import Keeper
+from .meters import Meters
+from .parts import Parts
+from .problems import Refusal, answer_alodial_error, answer_http_error, answer_refusal, answer_validation_error
+from .readiness import Readiness
+from .taker import Taker
+
+# The batch's address would be taken for a call's name, so it stands first.
+ROUTERS = (bulk.router, calls.router, stream.router, dropin.router, probes.router, pages.router)
+
+
+@asynccontextmanager
+async def _life(app: FastAPI) -> AsyncIterator[None]:
+    parts: Parts = app.state.parts
+    parts.keeper.start()
+    try:
+        yield
+    finally:
+        parts.follower.close()
+        await parts.keeper.aclose()
+        parts.taker.close()
+        await parts.queue.aclose()
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The app for these settings. Redis need not be there when it starts."""
+    app = FastAPI(
+        title="Alodial",
+        version=version("alodial"),
+        lifespan=_life,
+        docs_url=None,
+        redoc_url=None,
+        # A redirect would repeat the address, and addresses hold secrets here.
+        redirect_slashes=False,
+        # FastAPI's own traces carry the address too. Versions before it had any take this as an unused extra.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    queue = AsyncCallQueue(settings=settings)
+    meters = Meters()
+    keeper = Keeper(settings, queue.store, queue.doorbell)
+    parts = Parts(
+        settings=settings,
+        keys=Secrets(settings.api_keys),
+        queue=queue,
+        taker=Taker(queue),
+        keeper=keeper,
+        meters=meters,
+        readiness=Readiness(settings),
+        follower=Follower(queue.store),
+    )
+    app.state.parts = parts
+    app.state.keys = parts.keys
+    # First and raw: it is the address under the greatest load.
+    app.router.routes.insert(
+        0, Route("/callbacks/alovoice/{secret}", Callbacks(Secrets(settings.callback_secret), keeper, meters))
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_exception_handler(AlodialError, answer_alodial_error)
+    app.add_exception_handler(Refusal, answer_refusal)
+    app.add_exception_handler(HTTPException, answer_http_error)
+    app.add_exception_handler(RequestValidationError, answer_validation_error)
+    app.add_middleware(Envelope)
+    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
+    return app

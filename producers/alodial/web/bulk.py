@@ -1,0 +1,154 @@
+"""``POST /v1/calls/batch``: many calls in one request, each judged by itself."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from alodial_schemas import FieldProblem
+
+from ..errors import Conflict, InvalidCall, StoreUnavailable
+from ..prepare import prepare, read_call
+from ..queue import CHUNK
+from ..store.ops import NewCall
+from . import shapes
+from .access import Caller
+from .answers import answer
+from .bodies import MalformedBody, lines_of, malformed, read_json, strict_json
+from .idempotency import idempotency_key
+from .parts import Parts, parts_of
+from .problems import Refusal, field_errors
+from .taker import outcome
+
+MAX_ROWS = 10_000
+
+BREATH = 25
+"""Rows judged between two looks at the other requests: about 1 ms."""
+
+THREAD_ABOVE = 64 * 1024
+"""Bytes of a JSON array above which it is parsed in a thread; below, the thread costs more than the parsing."""
+
+Result = dict[str, Any]
+Row = Callable[[], Any]
+"""Gives the row's JSON value. Raises MalformedBody."""
+
+router = APIRouter(prefix="/v1/calls", tags=["calls"])
+
+
+@router.post(
+    "/batch",
+    status_code=202,
+    summary="Place up to 10,000 calls",
+    responses=shapes.refusals(400, 401, 408, 413, 422, 503)
+    | shapes.answers({202: ("One row for each, in order", shapes.BatchResults)}),
+    openapi_extra=shapes.BATCH_BODY,
+)
+async def place_batch(request: Request, scope: Caller) -> Response:
+    """A JSON array or NDJSON; `results` has one row for each in order. Good rows are queued whatever the bad ones are.
+
+    With an `Idempotency-Key` the same batch may be sent again without placing anything twice. Should the store go away
+    half-way, the rows that may not have been stored carry the error `store_unavailable`.
+    """
+    parts = parts_of(request)
+    key = idempotency_key(request)
+    rows = await _rows(await request.body(), request.headers.get("content-type", ""))
+    results: list[Result] = []
+    for start in range(0, len(rows), CHUNK):
+        results += await _place(parts, rows[start : start + CHUNK], start, key, scope)
+    return answer({"results": results}, 202)
+
+
+async def _rows(body: bytes, content_type: str) -> list[Row]:
+    """Raises Refusal 400 or 413."""
+    kind = content_type.partition(";")[0].strip().lower()
+    named = kind in {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-seq"}
+    start = body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    if named or start == b"{":
+        return _counted([_line(number, line) for number, line in _some(lines_of(body))])
+    value = read_json(body) if len(body) <= THREAD_ABOVE else await asyncio.to_thread(read_json, body)
+    if not isinstance(value, list):
+        wrong = FieldProblem(
+            "", "not_a_list", "is not a list of calls", "send a JSON array, or NDJSON with one call a line"
+        )
+        raise Refusal(422, "invalid_request", "The body is not a batch.", [wrong])
+    return _counted([_value(entry) for entry in value])
+
+
+def _some(lines: Iterable[tuple[int, bytes]]) -> Iterable[tuple[int, bytes]]:
+    """One more than may be, so that a body of empty lines costs nothing and too many are seen."""
+    for count, line in enumerate(lines):
+        if count > MAX_ROWS:
+            return
+        yield line
+
+
+def _counted(rows: list[Row]) -> list[Row]:
+    if len(rows) > MAX_ROWS:
+        detail = f"A batch has up to {MAX_ROWS} rows; send the rest in another one, or as a campaign."
+        raise Refusal(413, "too_many_rows", detail)
+    return rows
+
+
+def _line(number: int, line: bytes) -> Row:
+    def read() -> Any:
+        try:
+            return strict_json(line)
+        except MalformedBody as exc:
+            raise MalformedBody(f"line {number}: {exc}") from None
+
+    return read
+
+
+def _value(entry: Any) -> Row:
+    return lambda: entry
+
+
+def _error(code: str, problems: list[FieldProblem], **more: Any) -> Result:
+    return {"error": {"code": code, "errors": field_errors(problems)} | more}
+
+
+async def _place(parts: Parts, rows: list[Row], start: int, key: str, scope: str) -> list[Result]:
+    """One chunk: judged with breaths, stored by one script."""
+    results: list[Result | None] = []
+    calls: list[NewCall] = []
+    for index, row in enumerate(rows):
+        if index % BREATH == 0:
+            await asyncio.sleep(0)
+        try:
+            call = read_call(row(), parts.settings)
+            calls.append(prepare(call, parts.settings, key=f"{key}\0{start + index}" if key else "", scope=scope))
+        except MalformedBody as exc:
+            results.append(_error("malformed_json", [malformed(exc)]))
+        except InvalidCall as exc:
+            results.append(_error(exc.code, exc.problems))
+        else:
+            results.append(None)
+    stored = await _store(parts, calls, first=start == 0)
+    return [next(stored) if result is None else result for result in results]
+
+
+async def _store(parts: Parts, calls: list[NewCall], *, first: bool) -> Any:
+    try:
+        answers = await parts.taker.take_many(calls)
+    except StoreUnavailable as exc:
+        if first:
+            raise
+        remedy = "send this row again, with the batch's Idempotency-Key if it had one"
+        gone = _error(exc.code, [FieldProblem("", exc.code, "the call store went away", remedy)], retry=True)
+        return iter([gone] * len(calls))
+    return iter([_stored(row, call) for row, call in zip(answers, calls, strict=True)])
+
+
+def _stored(row: Any, call: NewCall) -> Result:
+    try:
+        placed = outcome(row, call)
+    except Conflict as exc:
+        field = "extid" if exc.code == "extid_conflict" else "Idempotency-Key"
+        taken = FieldProblem(
+            field, exc.code, f"is taken by call {exc.call_id or exc.extid} with another body", f"use another {field}"
+        )
+        return _error(exc.code, [taken])
+    return {"id": placed.id, "extid": placed.extid, "state": placed.state}

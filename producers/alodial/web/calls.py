@@ -1,0 +1,113 @@
+"""``/v1/calls``: place one, look, list, cancel."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from alodial_schemas import FieldProblem, PhoneError, State, mask_numbers, normalise_phone
+
+from ..prepare import prepare, read_call
+from ..store.reads import CallFilter
+from . import shapes
+from .access import Caller, caller
+from .answers import answer
+from .bodies import read_json
+from .idempotency import idempotency_key
+from .parts import parts_of
+from .problems import Refusal
+
+router = APIRouter(prefix="/v1/calls", tags=["calls"])
+
+_CURSOR = r"^([0-9]{1,18}-[0-9]{1,18})?$"
+"""A place in the index. Redis takes 64 bits; 18 digits are always below and reach for 30 million years."""
+
+_PARAMETERS = frozenset({"state", "campaign", "phone", "reference", "cursor", "limit"})
+
+
+@router.post(
+    "",
+    status_code=202,
+    summary="Place a call",
+    responses=shapes.refusals(400, 401, 408, 409, 413, 422, 503)
+    | shapes.answers(
+        {200: ("The same call as before", shapes.PlacedCall), 202: ("Stored for good", shapes.PlacedCall)}
+    ),
+    openapi_extra=shapes.CALL_BODY,
+)
+async def place_call(request: Request) -> Response:
+    """Stores a call and rings the workers.
+
+    202 for a new call, 200 for the call that the same `Idempotency-Key` or `extid` with the same body had made before,
+    409 when the body differs. After a 503 nothing may be taken as queued: send it again with the same key.
+    """
+    scope = await caller(request)  # as a dependency it would cost a sixth of this route's speed
+    parts = parts_of(request)
+    key = idempotency_key(request)
+    call = read_call(read_json(await request.body()), parts.settings)
+    placed = await parts.taker.take(prepare(call, parts.settings, key=key, scope=scope))
+    body = {"id": placed.id, "extid": placed.extid, "state": placed.state, "reference": call.reference}
+    return answer(body, 202 if placed.created else 200, {"Location": f"/v1/calls/{placed.id}"})
+
+
+@router.get(
+    "",
+    summary="List calls, newest first",
+    responses=shapes.refusals(401, 422, 503) | shapes.answers({200: ("A page", shapes.CallPage)}),
+)
+async def list_calls(  # noqa: PLR0917  # FastAPI fills them by name
+    request: Request,
+    _scope: Caller,
+    state: Annotated[State | None, Query(description="Only calls in this state")] = None,
+    campaign: Annotated[str, Query(max_length=128, description="Only calls of this campaign, by its id")] = "",
+    phone: Annotated[
+        str, Query(max_length=64, description="Only calls to or from this number", examples=["994412860"])
+    ] = "",
+    reference: Annotated[str, Query(max_length=128, description="Only calls with this reference of yours")] = "",
+    cursor: Annotated[str, Query(pattern=_CURSOR, description="Of the page before, as it is")] = "",
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Response:
+    """One page of summaries. A narrow filter may give short or empty pages: go on until `cursor` is null."""
+    unknown = sorted(set(request.query_params) - _PARAMETERS)
+    problems = [
+        FieldProblem(
+            mask_numbers(name[:64]),
+            "unknown_parameter",
+            "is not a parameter here",
+            f"use {', '.join(sorted(_PARAMETERS))}",
+        )
+        for name in unknown[:20]
+    ]
+    if phone:
+        try:
+            # A "+" in a query that was not written as %2B arrives as a space.
+            phone = normalise_phone(f"+{phone[1:]}" if phone[0] == " " else phone, allowed=())
+        except PhoneError as exc:
+            problems.append(FieldProblem("phone", exc.code, exc.reason, exc.remedy))
+    if problems:
+        raise Refusal(422, "invalid_request", f"{len(problems)} parameter(s) to mend; see errors.", problems)
+    wanted = CallFilter(state=state or "", campaign=campaign, phone=phone, reference=reference)
+    page = await parts_of(request).queue.calls(wanted, cursor=cursor or None, limit=limit)
+    return answer({"calls": [record.summary() for record in page.calls], "cursor": page.cursor})
+
+
+@router.get(
+    "/{name}",
+    summary="Show a call",
+    responses=shapes.refusals(401, 404, 503) | shapes.answers({200: ("The whole record", shapes.CallShown)}),
+)
+async def show_call(request: Request, _scope: Caller, name: str) -> Response:
+    """The whole record with its attempts and timeline, by `id` or by any of its extids."""
+    return answer((await parts_of(request).queue.get(name)).to_dict())
+
+
+@router.post(
+    "/{name}/cancel",
+    summary="Cancel a call",
+    responses=shapes.refusals(401, 404, 409, 503) | shapes.answers({200: ("Canceled", shapes.CanceledCall)}),
+)
+async def cancel_call(request: Request, _scope: Caller, name: str) -> Response:
+    """Cancels a call that was not submitted yet; 409 once it is being submitted or has ended otherwise."""
+    canceled = await parts_of(request).queue.cancel(name)
+    return answer({"id": canceled.id, "extid": canceled.extid, "state": canceled.state})

@@ -1,0 +1,86 @@
+"""From the spool into Redis: each body once, whatever died in between."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from alodial.doorbell import Doorbell
+from alodial.embedded import EmbeddedRedis
+from alodial.settings import Settings
+from alodial.store.client import AsyncStore
+from alodial.store.inbox import Intake
+from alodial.store.spooled import put_spooled
+from alodial.web.intake import Keeper, Overloaded
+from alodial.web.spool import Spool
+
+MANY = [Intake(b"body %d" % n, "a/b") for n in range(10)]
+
+
+def inbox(server: EmbeddedRedis) -> list[bytes]:
+    with server.client() as client:
+        return [fields[b"b"] for _, fields in client.xrange("alodial:{dial}:inbox")]
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(15):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("stored", [0, 1, 4, 10])
+def test_what_reached_redis_before_a_crash_is_not_stored_again(
+    settings: Settings, redis_server: EmbeddedRedis, stored: int
+) -> None:
+    async def run() -> None:
+        dead = Spool(Path(settings.spool_dir), 1 << 20)
+        dead.append(MANY)
+        store = AsyncStore(settings)
+        if stored and (head := dead.head(count=stored)) is not None:
+            # The process dies here: Redis has them, and the file still does too.
+            await store.call(lambda client: put_spooled(client, head.segment.name, head.end, head.items))
+        dead.close()
+        keeper = Keeper(settings, store, Doorbell(settings))
+        keeper.start()
+        await until(lambda: not list(Path(settings.spool_dir).iterdir()))
+        await keeper.keep(Intake(b"new", ""))
+        await keeper.aclose()
+        await store.aclose()
+
+    asyncio.run(run())
+    assert inbox(redis_server) == [item.body for item in MANY] + [b"new"]
+
+
+def test_many_callbacks_at_once_are_kept_by_few_writes(settings: Settings, redis_server: EmbeddedRedis) -> None:
+    async def run() -> None:
+        store = AsyncStore(settings)
+        keeper = Keeper(settings, store, Doorbell(settings))
+        with redis_server.client() as client:
+            before = client.info("stats")["total_commands_processed"]
+            bodies = [Intake(b"%d" % n, "") for n in range(500)]
+            assert not any(await asyncio.gather(*(keeper.keep(body) for body in bodies)))
+            # One XADD each and a few for the bells; a round trip for each would double that.
+            assert client.info("stats")["total_commands_processed"] - before < 600
+        await keeper.aclose()
+        await store.aclose()
+
+    asyncio.run(run())
+    assert inbox(redis_server) == [b"%d" % n for n in range(500)]
+
+
+def test_more_than_memory_may_hold_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alodial.web.intake.WAITING_BYTES", 1000)
+
+    async def run() -> list[object]:
+        store = AsyncStore(settings)
+        keeper = Keeper(settings, store, Doorbell(settings))
+        answers = await asyncio.gather(*(keeper.keep(Intake(b"x" * 400, "")) for _ in range(4)), return_exceptions=True)
+        assert await keeper.keep(Intake(b"x" * 400, "")) is False
+        await keeper.aclose()
+        await store.aclose()
+        return list(answers)
+
+    answers = asyncio.run(run())
+    assert answers[:2] == [False, False]
+    assert all(isinstance(answer, Overloaded) for answer in answers[2:])
