@@ -1,26 +1,32 @@
 """Alodial places telephone calls through AloVoice: no phone rung twice, no call forgotten.
 
-from alodial import CallQueue, TwoWayCall
-queue = CallQueue()
-call = queue.enqueue(TwoWayCall(callfrom="712037006", callto=["994412860", "977076909"]), reference="order-17")
-for event in queue.events(group="billing"): ...
+    from alodial import CallQueue, TwoWayCall
+    queue = CallQueue()
+    call = queue.enqueue(TwoWayCall(callfrom="712037006", callto=["994412860", "977076909"]), reference="order-17")
+    for event in queue.events(group="billing"): ...
+
+Names are loaded when they are first used, so that `alodial --version` does not wait for pydantic and redis.
 """
 
-from alodial_schemas import Disposition, Event, FieldProblem, IvrCall, Phone, Queue, RedialPolicy, State, TwoWayCall
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from .errors import (
-    AlodialError,
-    ConfigurationError,
-    Conflict,
-    InvalidCall,
-    NotCancelable,
-    NotFound,
-    StoreUnavailable,
-)
-from .queue import AsyncCallQueue, CallQueue, QueuedCall, RefusedCall
-from .settings import Settings
-from .store.reads import CallFilter, Page
-from .store.records import CallRecord
+if TYPE_CHECKING:
+    from alodial_schemas import Disposition, Event, FieldProblem, IvrCall, Phone, Queue, RedialPolicy, State, TwoWayCall
+
+    from .errors import (
+        AlodialError,
+        ConfigurationError,
+        Conflict,
+        InvalidCall,
+        NotCancelable,
+        NotFound,
+        StoreUnavailable,
+    )
+    from .queue import AsyncCallQueue, CallQueue, QueuedCall, RefusedCall
+    from .settings import Settings
+    from .store.reads import CallFilter, Page
+    from .store.records import CallRecord
 
 __all__ = [
     "AlodialError",
@@ -48,3 +54,26 @@ __all__ = [
     "StoreUnavailable",
     "TwoWayCall",
 ]
+
+_HOMES = {
+    "alodial_schemas": "Disposition Event FieldProblem IvrCall Phone Queue RedialPolicy State TwoWayCall",
+    "alodial.errors": "AlodialError ConfigurationError Conflict InvalidCall NotCancelable NotFound StoreUnavailable",
+    "alodial.queue": "AsyncCallQueue CallQueue QueuedCall RefusedCall",
+    "alodial.settings": "Settings",
+    "alodial.store.reads": "CallFilter Page",
+    "alodial.store.records": "CallRecord",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -8,16 +8,29 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from .errors import StoreUnavailable
+
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
 class Batcher(Generic[Item, Answer]):
-    """``flush`` gets at most ``most`` items and returns their answers in order; its error goes to each of them."""
+    """``flush`` gets at most ``most`` items and returns their answers in order; its error goes to each of them.
 
-    def __init__(self, flush: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]], *, most: int = 256) -> None:
+    With ``apart``, for a flush that may be run twice, an error that is not the store's absence makes each item run
+    alone, so that one which breaks the flush does not take the others with it.
+    """
+
+    def __init__(
+        self,
+        flush: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]],
+        *,
+        most: int = 256,
+        apart: bool = False,
+    ) -> None:
         self._flush = flush
         self._most = most
+        self._apart = apart
         self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -41,7 +54,13 @@ class Batcher(Generic[Item, Answer]):
     async def _run(self, batch: list[tuple[Item, "asyncio.Future[Answer]"]]) -> None:
         try:
             answers = await self._flush([item for item, _ in batch])
+            if len(answers) != len(batch):
+                raise ValueError(f"{len(batch)} items got {len(answers)} answers")
         except BaseException as exc:
+            if self._apart and len(batch) > 1 and isinstance(exc, Exception) and not isinstance(exc, StoreUnavailable):
+                for one in batch:
+                    await self._run([one])
+                return
             for _, future in batch:
                 if not future.done():
                     if isinstance(exc, Exception):

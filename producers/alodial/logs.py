@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, MutableMapping
 from typing import IO, Any
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import structlog
 from pydantic import SecretStr
@@ -22,9 +23,9 @@ from .settings import Settings
 
 HIDDEN = "[hidden]"
 PLAIN = frozenset(
-    {"event", "level", "timestamp", "logger", "call_id", "extid", "record", "campaign", "worker", "attempt", "account"}
+    {"level", "timestamp", "logger", "call_id", "extid", "record", "entry", "campaign", "worker", "attempt", "account"}
 )
-"""Fields that hold ids and words of ours; an extid looks like a number and must stay readable."""
+"""Fields that hold ids and words of ours; an extid and an inbox entry look like a number and must stay readable."""
 NUMBERS = frozenset({"phone", "number", "callfrom", "callto", "fromline", "to", "party"})
 
 Event = MutableMapping[str, Any]
@@ -50,6 +51,10 @@ def secrets_of(settings: Settings) -> tuple[str, ...]:
     for url in (settings.redis_url, settings.broker_url):
         if url is not None and "@" in url.get_secret_value():
             found.add(url.get_secret_value().partition("://")[2].rpartition("@")[0].rpartition(":")[2])
+        if url is not None:
+            found.update(dict(parse_qsl(urlsplit(url.get_secret_value()).query)).get("password", "").split())
+    # As they stand in a URL, and as they are meant: an error may show either.
+    found |= {quote(secret, safe="") for secret in found} | {unquote(secret) for secret in found}
     # Shorter ones would take letters out of ordinary words.
     return tuple(sorted((secret for secret in found if len(secret) >= 4), key=len, reverse=True))
 
@@ -62,12 +67,7 @@ class Scrubber:
 
     def __call__(self, _logger: object, _method: str, event: Event) -> Event:
         for name, value in event.items():
-            if isinstance(value, str):
-                event[name] = self._field(name, value)
-            elif name == "exc_info" or isinstance(value, int | float | bool | None):
-                continue
-            elif not isinstance(value, BaseException):
-                event[name] = self._deep(name, value)
+            event[name] = self._field(name, value) if isinstance(value, str) else self._deep(name, value)
         return event
 
     def _field(self, name: str, value: str) -> str:
@@ -79,11 +79,12 @@ class Scrubber:
         if isinstance(value, str):
             return self._field(name, value)
         if isinstance(value, dict):
-            return {key: self._deep(str(key), part) for key, part in value.items()}
+            return {self.text(str(key)): self._deep(str(key), part) for key, part in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
             return [self._deep(name, part) for part in value]
         if isinstance(value, int | float | bool | None):
-            return value
+            # AloVoice's own examples write a line as an int.
+            return mask_phone(str(value)) if name in NUMBERS and type(value) is int else value
         return self.text(str(value))
 
     def text(self, value: str, *, numbers: bool = True) -> str:
@@ -212,8 +213,18 @@ def configure(settings: Settings, *, stream: IO[str] | None = None, patient: boo
 
 
 def _no_control(_logger: object, _method: str, event: Event) -> Event:
-    """Escapes control characters: a console line stays one line whatever AloVoice answered."""
+    """Escapes control characters: a console line stays one line whatever AloVoice answered.
+
+    A traceback keeps its lines, set in, so that none of them can pass for a line of the log.
+    """
     for name, value in event.items():
-        if isinstance(value, str) and name != "exception" and not value.isprintable():
-            event[name] = value.encode("unicode_escape").decode("ascii")
+        if isinstance(value, str) and not value.isprintable():
+            if name in {"exception", "stack"}:
+                event[name] = "\n".join(f"    {_escaped(line)}" for line in value.split("\n"))
+            else:
+                event[name] = _escaped(value)
     return event
+
+
+def _escaped(text: str) -> str:
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,5 @@
+"""``python -m alodial.cli``: the same as the command ``alodial``."""
+
+from . import main
+
+main()

@@ -1,0 +1,104 @@
+"""Puts the commands together; turns errors into words, hints and exit codes."""
+
+import os
+import sys
+from importlib.metadata import entry_points, version
+from typing import Annotated
+
+import click
+import typer
+
+from ..errors import (
+    AlodialError,
+    ConfigurationError,
+    Conflict,
+    InvalidCall,
+    NotCancelable,
+    NotFound,
+    StoreUnavailable,
+)
+from ..web.command import web
+from . import call, calls, control, dead, doctor, events
+from .output import say
+
+HINTS: dict[type[AlodialError], str] = {
+    StoreUnavailable: "is Redis running? alodial doctor",
+    ConfigurationError: "alodial doctor shows the settings in force",
+    NotFound: "alodial calls list",
+    NotCancelable: "alodial calls show ID says where it is",
+    Conflict: "use another --extid or --idempotency-key, or send the same body",
+}
+
+app = typer.Typer(
+    name="alodial",
+    help="Places telephone calls through AloVoice: no phone rung twice, no call forgotten.\n\nExample: alodial demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"alodial {version('alodial')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version_wanted: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+) -> None:
+    if debug:
+        os.environ["ALODIAL_DEBUG"] = "1"
+
+
+app.add_typer(call.app, name="call")
+app.add_typer(calls.app, name="calls")
+app.add_typer(dead.app, name="dead")
+app.command()(events.events)
+app.command()(doctor.doctor)
+app.command()(control.stop)
+app.command()(control.resume)
+app.command()(web)
+for _entry in entry_points(group="alodial.commands"):
+    _entry.load()(app)
+
+
+def run(args: list[str] | None = None) -> int:
+    """Runs one command and answers its exit code."""
+    try:
+        code = app(args, standalone_mode=False, prog_name="alodial")
+    except click.ClickException as exc:
+        exc.show()
+        return exc.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except typer.Exit as exc:
+        return int(exc.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except AlodialError as exc:
+        if os.environ.get("ALODIAL_DEBUG"):
+            raise
+        return _told(exc)
+    return int(code or 0)
+
+
+def _told(exc: AlodialError) -> int:
+    if isinstance(exc, InvalidCall):
+        for problem in exc.problems:
+            say(f"error: {problem.field}: {problem.problem}")
+            say(f"hint: {problem.remedy}")
+        return 2
+    say(f"error: {exc}")
+    for kind, hint in HINTS.items():
+        if isinstance(exc, kind):
+            say(f"hint: {hint}")
+            break
+    return 1

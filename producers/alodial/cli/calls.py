@@ -1,0 +1,177 @@
+"""``alodial calls list|show|cancel``."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .output import console, document, say, seconds, styled, table
+
+if TYPE_CHECKING:
+    from ..store.records import CallRecord
+
+app = typer.Typer(no_args_is_help=True, help="Look at calls and cancel them.\n\nExample: alodial calls list --state unconfirmed")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document a line on standard output.")]
+
+
+@app.command("list")
+def list_calls(
+    state: Annotated[str, typer.Option(help="Only calls in this state.")] = "",
+    campaign: Annotated[str, typer.Option(help="Only calls of this campaign.")] = "",
+    phone: Annotated[str, typer.Option(help="Only calls from or to this number.")] = "",
+    reference: Annotated[str, typer.Option(help="Only calls with this reference.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
+    cursor: Annotated[str | None, typer.Option(help="Where the last list ended.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List calls, newest first.
+
+    Example: alodial calls list --state unconfirmed --limit 20 --json
+    """
+    from alodial_schemas import PhoneError, State, normalise_phone  # noqa: PLC0415  # --help need not load it
+
+    from ..queue import CallQueue  # noqa: PLC0415  # as above
+    from ..store.reads import CallFilter  # noqa: PLC0415  # as above
+
+    if state and state not in set(State):
+        raise typer.BadParameter(f"--state {state!r}: use one of {', '.join(State)}")
+    if cursor is not None and not all(part.isdigit() for part in cursor.split("-", 1)):
+        raise typer.BadParameter(f"--cursor {cursor!r}: give what the last list printed")
+    if phone:
+        try:
+            phone = normalise_phone(phone, allowed=())
+        except PhoneError as exc:
+            raise typer.BadParameter(f"--phone: {exc}") from None
+    with CallQueue() as queue:
+        page = queue.calls(CallFilter(state, campaign, phone, reference), cursor=cursor, limit=limit)
+    if as_json:
+        for record in page.calls:
+            document(record.summary())
+    elif page.calls:
+        table(
+            ("extid", "state", "disposition", "attempt", "created", "to", "reference"),
+            ((c.extid, c.state, c.disposition, c.attempt, c.created_at[:19] + "Z", _to(c), c.reference) for c in page.calls),
+        )
+    else:
+        say("no calls")
+    if page.cursor:
+        say(f"hint: more with --cursor {page.cursor}")
+
+
+def _to(record: "CallRecord") -> str:
+    to = record.request["callto"]
+    if isinstance(to, str):
+        return f"{to} (IVR {record.request['ivrid']})"
+    first = to[0].get("phone") or f"queue {to[0]['queue']}"
+    return f"{first}{f' +{len(to) - 1}' if len(to) > 1 else ''}"
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="ID|EXTID", help="The call's id, or the extid of any of its attempts.")],
+    as_json: Json = False,
+) -> None:
+    """Show one call: its timeline, attempts, AloVoice's answers and results.
+
+    Example: alodial calls show 937986460982123
+    """
+    from ..queue import CallQueue  # noqa: PLC0415  # --help need not load it
+
+    with CallQueue() as queue:
+        record = queue.get(name)
+    if as_json:
+        document(record.to_dict())
+    else:
+        show_record(record)
+
+
+def show_record(record: "CallRecord") -> None:
+    """The whole record for people. Numbers are shown in full: it is their own terminal and their own call."""
+    from rich.markup import escape  # noqa: PLC0415  # --help need not load it
+
+    out = console()
+    out.print(f"[bold]call {record.id}[/bold]")
+    facts: list[tuple[str, Any]] = [
+        ("extid", record.extid),
+        ("state", record.state),
+        ("disposition", record.disposition),
+        ("reason", record.reason),
+        ("reference", record.reference),
+        ("from", record.request.get("callfrom", {}).get("phone") or record.request.get("fromline")),
+        ("to", _recipients(record)),
+        ("priority", record.priority if record.priority != "normal" else None),
+        ("account", record.account if record.account != "default" else None),
+        ("not before", record.not_before),
+        ("expires", record.expires_at),
+        ("metadata", " ".join(f"{k}={v}" for k, v in record.metadata.items()) or None),
+    ]
+    for label, value in facts:
+        if value is not None:
+            shown = styled(value) if label in {"state", "disposition"} else escape(str(value))
+            out.print(f"  {label:<12} {shown}")
+    out.print("[bold]timeline[/bold]")
+    start = record.timeline[0]["at"]
+    for moment in record.timeline:
+        note = f"  [dim]{escape(moment['note'])}[/dim]" if moment["note"] else ""
+        out.print(f"  {moment['at']}  {seconds(moment['at'], start):>12}  {styled(moment['state'])}{note}")
+    for attempt in record.attempts:
+        if attempt["submitted_at"] is None:
+            continue
+        out.print(f"[bold]attempt {attempt['attempt']}[/bold]  extid {attempt['extid']}  worker {escape(attempt['worker'] or '')}")
+        if answer := attempt["answer"]:
+            status = f"HTTP {answer['status']}, " if "status" in answer else ""
+            out.print(f"  AloVoice answered: {status}{escape(answer.get('code', ''))} after {answer.get('ms', 0)} ms")
+            if answer.get("body"):
+                out.print(f"    {escape(_line(answer['body']))}")
+        if result := attempt["result"]:
+            out.print(f"  result: {styled(attempt['disposition'])} ({escape(result['dialstatus'])}), {result['duration']} s")
+            if result["record"]:
+                out.print(f"    recording {escape(result['record'])}")
+        if attempt["conflicting_result"]:
+            out.print("  [yellow]a second, different result came later and is kept beside it[/yellow]")
+    if record.state == "unconfirmed":
+        say("hint: AloVoice may have rung; it is settled by its result, and never rung again by itself")
+
+
+def _recipients(record: "CallRecord") -> str:
+    to = record.request["callto"]
+    if isinstance(to, str):
+        return f"{to}, IVR {record.request['ivrid']}"
+    return ", ".join(entry.get("phone") or f"queue {entry['queue']}" for entry in to)
+
+
+def _line(text: str) -> str:
+    """Text from outside on one line, without control characters."""
+    shown = text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+    return shown if len(shown) <= 300 else shown[:300] + "..."
+
+
+@app.command()
+def cancel(
+    names: Annotated[list[str], typer.Argument(metavar="ID|EXTID...", help="Calls that were not submitted yet.")],
+    as_json: Json = False,
+) -> None:
+    """Cancel calls before they are submitted. Exit code 1 when one of them could not be.
+
+    Example: alodial calls cancel 937986460982123
+    """
+    from ..errors import NotCancelable, NotFound  # noqa: PLC0415  # --help need not load it
+    from ..queue import CallQueue  # noqa: PLC0415  # as above
+
+    failed = False
+    with CallQueue() as queue:
+        for name in names:
+            try:
+                call = queue.cancel(name)
+            except (NotCancelable, NotFound) as exc:
+                failed = True
+                if as_json:
+                    document({"call": name, "error": {"code": exc.code, "detail": str(exc)}})
+                else:
+                    say(f"error: {exc}")
+                continue
+            if as_json:
+                document({"id": call.id, "extid": call.extid, "state": call.state})
+            else:
+                typer.echo(f"{call.id}  extid {call.extid}  {call.state}")
+    raise typer.Exit(1 if failed else 0)

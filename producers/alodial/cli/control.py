@@ -1,0 +1,33 @@
+"""``alodial stop`` and ``alodial resume``."""
+
+from typing import Annotated
+
+import typer
+
+from .output import say
+
+
+def stop(reason: Annotated[str, typer.Option(help="Why, for whoever looks later.")] = "operator") -> None:
+    """Emergency stop: no new POST on any worker from now on, restarts included. What is under way is settled.
+
+    Example: alodial stop --reason "wrong list"
+    """
+    from ..queue import CallQueue  # noqa: PLC0415  # --help need not load it
+
+    with CallQueue() as queue:
+        queue.stop(reason)
+    say("stopped; hint: alodial resume lifts it")
+
+
+def resume(
+    account: Annotated[str, typer.Option(help="Lift the pause and breaker of this account only.")] = "",
+) -> None:
+    """Lift the emergency stop, and the pauses and breakers of accounts.
+
+    Example: alodial resume
+    """
+    from ..queue import CallQueue  # noqa: PLC0415  # --help need not load it
+
+    with CallQueue() as queue:
+        queue.resume(account)
+    say("resumed")

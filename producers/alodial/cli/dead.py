@@ -1,0 +1,99 @@
+"""``alodial dead list|show|replay|drop``: results that nobody could use."""
+
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import NotFound
+from .output import document, say, table
+
+app = typer.Typer(no_args_is_help=True, help="Results that matched nothing or could not be read.\n\nExample: alodial dead list")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document a line on standard output.")]
+Name = Annotated[str, typer.Argument(metavar="ID", help="As `alodial dead list` shows it.")]
+
+
+@app.command("list")
+def list_dead(
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
+    after: Annotated[str | None, typer.Option(help="Continue after this id.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List them, newest first.
+
+    Example: alodial dead list --limit 20
+    """
+    from ..queue import CallQueue  # noqa: PLC0415  # --help need not load it
+    from ..store import inbox  # noqa: PLC0415  # as above
+
+    with CallQueue() as queue:
+        rows = queue.store.call(lambda client: inbox.dead(client, after=after, limit=limit))
+    if as_json:
+        for row in rows:
+            document(_shown(row))
+    elif rows:
+        table(("id", "kind", "reason", "bytes", "content type"), ((r.id, r.kind, r.reason, len(r.body), r.content_type) for r in rows))
+    else:
+        say("nothing is dead")
+
+
+@app.command()
+def show(name: Name, as_json: Json = False) -> None:
+    """Show one whole, as it came.
+
+    Example: alodial dead show 1795413409008-0
+    """
+    item = _found(name)
+    if as_json:
+        document({**_shown(item), "body": item.body.decode("utf-8", "backslashreplace")})
+        return
+    typer.echo(f"{item.id}  {item.kind}: {item.reason}  ({item.content_type or 'no content type'}, {len(item.body)} bytes)")
+    typer.echo(item.body.decode("utf-8", "backslashreplace").encode("unicode_escape").decode("ascii"))
+
+
+@app.command()
+def replay(name: Name) -> None:
+    """Put one back into the inbox, as if AloVoice had just sent it.
+
+    Example: alodial dead replay 1795413409008-0
+    """
+    from ..queue import CallQueue  # noqa: PLC0415  # --help need not load it
+    from ..store import inbox  # noqa: PLC0415  # as above
+
+    item = _found(name)
+    with CallQueue() as queue:
+        queue.store.call(lambda client: inbox.replay(client, item))
+        queue.doorbell.collect()
+    say(f"replayed {name}")
+
+
+@app.command()
+def drop(name: Name) -> None:
+    """Throw one away for good.
+
+    Example: alodial dead drop 1795413409008-0
+    """
+    from ..queue import CallQueue  # noqa: PLC0415  # --help need not load it
+    from ..store import inbox  # noqa: PLC0415  # as above
+
+    _found(name)
+    with CallQueue() as queue:
+        queue.store.call(lambda client: inbox.drop(client, name))
+    say(f"dropped {name}")
+
+
+def _found(name: str) -> Any:
+    from ..queue import CallQueue  # noqa: PLC0415  # --help need not load it
+    from ..store import inbox  # noqa: PLC0415  # as above
+
+    if not all(part.isdigit() for part in name.split("-", 1)):
+        raise NotFound(f"no dead result {name}")
+    with CallQueue() as queue:
+        item = queue.store.call(lambda client: inbox.find_dead(client, name))
+    if item is None:
+        raise NotFound(f"no dead result {name}")
+    return item
+
+
+def _shown(item: Any) -> dict[str, Any]:
+    return {"id": item.id, "kind": item.kind, "reason": item.reason, "content_type": item.content_type, "bytes": len(item.body)}

@@ -1,0 +1,143 @@
+"""``alodial doctor``: what is set, what is wrong, and the command that mends it."""
+
+import ipaddress
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from ..errors import StoreUnavailable
+from .output import console, document, say
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+    from ..store.health import Finding
+
+ADVISED_SECRET = 16
+SILENT_AFTER = 15.0
+MARKS = {"ok": "[green]ok[/green]     ", "warning": "[yellow]warning[/yellow]", "error": "[red]error[/red]  "}
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document a line on standard output.")] = False,
+) -> None:
+    """Check the settings, Redis and the workers. Exit code 1 when something is wrong.
+
+    Example: alodial doctor
+    """
+    from rich.markup import escape  # noqa: PLC0415  # --help need not load it
+
+    from ..settings import load_settings  # noqa: PLC0415  # as above
+
+    settings = load_settings()
+    findings = [*_settings(settings), *_store(settings)]
+    if as_json:
+        document({"settings": shown_settings(settings)})
+        for finding in findings:
+            document({"name": finding.name, "level": finding.level, "message": finding.message, "hint": finding.hint})
+    else:
+        out = console()
+        out.print("[bold]settings in force[/bold]")
+        for name, value in shown_settings(settings).items():
+            out.print(f"  {name:<34} {escape(str(value))}")
+        out.print("[bold]findings[/bold]")
+        for finding in findings:
+            out.print(f"  {MARKS[finding.level]}  {finding.name:<20} {escape(finding.message)}")
+            if finding.hint:
+                out.print(f"           hint: {escape(finding.hint)}")
+    wrong = sum(finding.level == "error" for finding in findings)
+    if wrong:
+        say(f"error: {wrong} thing{'s' if wrong > 1 else ''} to mend")
+    raise typer.Exit(1 if wrong else 0)
+
+
+def shown_settings(settings: "Settings") -> dict[str, Any]:
+    """Every setting by its environment name; of secrets only whether they are set."""
+    from pydantic import SecretStr  # noqa: PLC0415  # as above
+
+    shown: dict[str, Any] = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        label = f"ALODIAL_{name.upper()}"
+        if name in {"redis_url", "broker_url"}:
+            shown[label] = _host(value.get_secret_value()) if value is not None else None
+        elif isinstance(value, SecretStr) or value is None:
+            shown[label] = "set" if value is not None else "not set"
+        elif isinstance(value, tuple) and value and isinstance(value[0], SecretStr):
+            shown[label] = f"{len(value)} set"
+        elif name == "accounts":
+            shown[label] = {key: {**account.model_dump(exclude={"token"}), "token": "set" if account.token else "not set"} for key, account in value.items()}
+        elif isinstance(value, tuple | frozenset):
+            shown[label] = ",".join(str(part) for part in sorted(value)) if value else "none"
+        else:
+            shown[label] = value
+    return shown
+
+
+def _host(url: str) -> str:
+    """The URL without its password."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+def _settings(settings: "Settings") -> list["Finding"]:
+    from ..store.health import Finding  # noqa: PLC0415  # as above
+
+    found = []
+    parts = urlsplit(settings.provider_url)
+    if parts.scheme == "https" or _loopback(parts.hostname or ""):
+        found.append(Finding("provider.url", "ok", settings.provider_url))
+    else:
+        found.append(Finding("provider.url", "error", "the token would travel in clear text", "ALODIAL_PROVIDER_URL=https://..."))
+    for name in settings.account_names:
+        if settings.account(name).token is None:
+            setting = "ALODIAL_PROVIDER_TOKEN=..." if name == "default" else "give it a token in ALODIAL_ACCOUNTS"
+            found.append(Finding("provider.token", "warning", f"account {name} has no token: workers cannot call", setting))
+        else:
+            found.append(Finding("provider.token", "ok", f"account {name} has a token"))
+    make = "python -c 'import secrets; print(secrets.token_urlsafe(24))'"
+    for label, values in (("callback.secret", settings.callback_secret), ("api.keys", settings.api_keys)):
+        setting = "ALODIAL_CALLBACK_SECRET" if label == "callback.secret" else "ALODIAL_API_KEYS"
+        if not values:
+            found.append(Finding(label, "warning", f"{setting} is not set: `alodial web` answers nobody there", make))
+        elif any(len(value.get_secret_value()) < ADVISED_SECRET for value in values):
+            found.append(Finding(label, "warning", f"{setting} is shorter than {ADVISED_SECRET} characters", make))
+        else:
+            found.append(Finding(label, "ok", f"{setting} is set"))
+    return found
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _store(settings: "Settings") -> list["Finding"]:
+    from ..store import health, pauses, workers  # noqa: PLC0415  # as above
+    from ..store.client import Store  # noqa: PLC0415  # as above
+
+    store = Store(settings)
+    try:
+        found = store.call(health.inspect)
+        beats = store.call(workers.alive)
+        stopped = store.call(pauses.stopped)
+        held = store.call(pauses.held)
+    except StoreUnavailable as exc:
+        return [health.Finding("redis", "error", str(exc), "start Redis, or correct ALODIAL_REDIS_URL")]
+    finally:
+        store.close()
+    if stopped is not None:
+        found.append(health.Finding("stop", "warning", f"the emergency stop is on: {stopped}", "alodial resume"))
+    for pause in held:
+        message = f"account {pause.account} waits {pause.seconds:.0f} s more ({pause.why})"
+        found.append(health.Finding("account", "error" if pause.breaker else "warning", message, "check its token, then: alodial resume" if pause.breaker else ""))
+    now = time.time() * 1000
+    living = [beat for beat in beats if now - beat.at < SILENT_AFTER * 1000]
+    if living:
+        found.append(health.Finding("workers", "ok", ", ".join(f"{beat.name} ({beat.in_flight} in flight)" for beat in living)))
+    else:
+        found.append(health.Finding("workers", "warning", "no worker is alive: calls wait", "alodial worker"))
+    return found

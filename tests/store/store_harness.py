@@ -1,0 +1,214 @@
+"""The real scripts under a clock that the tests set, and a picture of the store that can be laid beside the model's."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import redis
+
+from alodial.settings import Settings
+from alodial.store import keys
+from alodial.store.client import Op, Store
+from alodial.store.model import Account, Call, ModelStore, Seen
+from alodial.store.scripts import Script, load_scripts
+
+T = TypeVar("T")
+
+CLOCK = keys.PREFIX + "test:clock"
+EPOCH = "epoch"
+START = 1_800_000_000_000_000
+"""Where the tests' clock begins, microseconds: a moment in January 2027."""
+
+
+def _under_test_clock(script: Script) -> Script:
+    """Redis' TIME cannot be set, so the text reads it from a key; bells do not run out by themselves: the clock stands still."""
+    text = script.text.replace("redis.call('TIME')", "redis.call('LRANGE', P .. 'test:clock', 0, 1)")
+    text = text.replace("'NX', 'PX', 1000)", "'NX')").replace("'1', 'PX', attend)", "'1')")
+    return Script(script.name, text, hashlib.sha1(text.encode()).hexdigest())
+
+
+class ClockedStore(Store):
+    """A store whose scripts see :meth:`set_clock` instead of Redis' TIME."""
+
+    def __init__(self, settings: Settings, **options: Any) -> None:
+        super().__init__(settings, **options)
+        self._scripts = {
+            name: _under_test_clock(script)
+            for name, script in load_scripts(int(settings.call_retention * 1000)).items()
+        }
+        assert all("'TIME'" not in script.text for script in self._scripts.values())
+        self.ran: list[str] = []
+
+    def run(self, op: Op[T]) -> T:
+        self.ran.append(op.script)
+        return super().run(op)
+
+    def begin(self, now: int) -> None:
+        self.redis.flushdb()
+        self.redis.set(keys.EPOCH, EPOCH)
+        self.set_clock(now)
+
+    def set_clock(self, now: int) -> None:
+        """``now`` in microseconds."""
+        with self.redis.pipeline() as pipe:
+            pipe.delete(CLOCK)
+            pipe.rpush(CLOCK, now // 1_000_000, now % 1_000_000)
+            pipe.execute()
+
+
+def spares_of(op: Op[Any]) -> list[str]:
+    """The extids that an operation brought along for redials."""
+    texts = [str(arg) for arg in op.args]
+    if op.script == "settle":
+        return texts[4 + 7 :: 8]
+    if op.script == "apply":
+        return texts[4::5]
+    return texts[5:] if op.script == "sweep" else []
+
+
+Picture = dict[str, Any]
+
+
+def _scores(rows: list[tuple[bytes, float]]) -> dict[str, int]:
+    return {member.decode(): int(score) for member, score in rows}
+
+
+def _seen(text: str | None) -> Seen | None:
+    if text is None:
+        return None
+    outcome: Any = {"c": "completed", "r": "redial", "x": "corrected", "k": "kept"}[text[-1]]
+    return Seen(text[:-6], text[-5:-1], outcome)
+
+
+def _record(raw: dict[bytes, bytes]) -> Picture:
+    text = {name.decode(): value.decode() for name, value in raw.items()}
+    n = int(text.get("n", 1))
+    return {
+        "state": text["s"],
+        "version": int(text.get("v", 0)),
+        "attempt": n,
+        "token": text.get("tok", ""),
+        "tries": int(text.get("rt", 0)),
+        "crashes": int(text.get("cr", 0)),
+        "slot": int(text.get("sl", 0)),
+        "settled": tuple(text["st"].split(" ", 1)) if "st" in text else None,
+        "disposition": text.get("dp"),
+        "reason": text.get("why"),
+        "timeline": [tuple((*entry.split(" ", 2), "")[:3]) for entry in text["tl"].split(";")],
+        "attempts": [
+            (
+                text.get(f"x{i}") if i > 1 else None,
+                text[f"a{i}"].split(" ")[0] if f"a{i}" in text else None,
+                text.get(f"d{i}"),
+                _seen(text.get(f"h{i}")),
+                _seen(text.get(f"k{i}")),
+                text.get(f"o{i}"),
+            )
+            for i in range(1, n + 1)
+        ],
+    }
+
+
+def _modelled(call: Call) -> Picture:
+    return {
+        "state": call.state.value,
+        "version": call.version,
+        "attempt": call.attempt,
+        "token": call.token,
+        "tries": call.tries,
+        "crashes": call.crashes,
+        "slot": call.slot,
+        "settled": call.settled,
+        "disposition": call.disposition,
+        "reason": call.reason,
+        "timeline": [(state, str(ms), note) for state, ms, note in call.timeline],
+        "attempts": [
+            (
+                a.extid if i > 1 else None,
+                None if a.armed is None else str(a.armed),
+                a.disposition,
+                a.first,
+                a.other,
+                a.answer,
+            )
+            for i, a in sorted(call.attempts.items())
+        ],
+    }
+
+
+def _account(raw: dict[bytes, bytes]) -> Account:
+    text = {name.decode(): value.decode() for name, value in raw.items()}
+    return Account(
+        int(text.get("tat", 0)),
+        int(text.get("hold", 0)),
+        text.get("why", ""),
+        int(text.get("brk", 0)),
+        text.get("probe", ""),
+    )
+
+
+def event_row(json_text: bytes) -> tuple[Any, ...]:
+    event = json.loads(json_text)
+    data = event["data"]
+    kind = event["type"].removeprefix("alodial.call.")
+    return (event["id"], kind, event["subject"], data["extid"], data["state"], data["disposition"], data["attempt"])
+
+
+def picture(client: "redis.Redis", extids: Iterable[str], accounts: Iterable[str]) -> Picture:
+    """All that the scripts keep, as plain values."""
+    extids, accounts = list(extids), list(accounts)
+    queues = [(a, p) for a in accounts for p in keys.PRIORITY_LETTERS.values()]
+    with client.pipeline(transaction=False) as pipe:
+        for x in extids:
+            pipe.hgetall(keys.record(x))
+        for name in (keys.DUE, keys.PREFIX + "exp", keys.LEASE, keys.AWAIT, *map(keys.channels, accounts)):
+            pipe.zrange(name, 0, -1, withscores=True)
+        for a, p in queues:
+            pipe.lrange(f"{keys.PREFIX}q:{a}:{p}", 0, -1)
+        for a in accounts:
+            pipe.hgetall(keys.account(a))
+            pipe.exists(keys.bell(a))
+        pipe.hgetall(keys.COUNTS)
+        pipe.xrange(keys.EVENTS)
+        answers = iter(pipe.execute())
+    calls = {x: _record(fields) for x in extids if (fields := next(answers))}
+    due, exp, lease, awaiting = (_scores(next(answers)) for _ in range(4))
+    channels = {a: used for a in accounts if (used := _scores(next(answers)))}
+    ready = {name: [x.decode() for x in queue] for name in queues if (queue := next(answers))}
+    limits, bells = {}, []
+    for a in accounts:
+        if (account := _account(next(answers))) != Account():
+            limits[a] = account
+        if next(answers):
+            bells.append(a)
+    return {
+        "calls": calls,
+        "due": due,
+        "exp": exp,
+        "lease": lease,
+        "await": awaiting,
+        "channels": channels,
+        "ready": ready,
+        "accounts": limits,
+        "bells": sorted(bells),
+        "counts": {state.decode(): int(n) for state, n in next(answers).items() if int(n)},
+        "events": [event_row(fields[b"event"]) for _, fields in next(answers)],
+    }
+
+
+def modelled(model: ModelStore) -> Picture:
+    """The same of the model."""
+    return {
+        "calls": {x: _modelled(call) for x, call in model.calls.items()},
+        "due": dict(model.due),
+        "exp": dict(model.exp),
+        "lease": dict(model.lease),
+        "await": dict(model.awaiting),
+        "channels": {a: dict(used) for a, used in model.channels.items() if used},
+        "ready": {name: list(queue) for name, queue in model.ready.items() if queue},
+        "accounts": {a: account for a, account in model.accounts.items() if account != Account()},
+        "counts": {state: n for state, n in model.counts.items() if n},
+        "bells": sorted(a for a, until in model.bells.items() if until > model.ms),
+        "events": [tuple(event) for event in model.events],
+    }

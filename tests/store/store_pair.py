@@ -1,0 +1,357 @@
+"""The model and the real Lua side by side, with the ledger of what was POSTed and the invariants between steps."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from store_harness import EPOCH, START, ClockedStore, Picture, modelled, picture, spares_of
+
+from alodial.settings import Settings
+from alodial.store import keys, ops
+from alodial.store.client import Op
+from alodial.store.model import Limits, ModelStore, Rules
+from alodial.store.ops import Applying, Arming, Claimed, NewCall, Settling
+from alodial_schemas import ENDS, State
+
+Choose = Callable[[Sequence[Any]], Any]
+
+EXTIDS = [str(n) for n in range(101, 110)]
+ACCOUNTS = ("default", "second")
+REDIAL = json.dumps({"max_attempts": 2, "delays": {"busy": [1, 5], "no_answer": [60]}})
+LAST_WORDS = dict.fromkeys(("rejected", "failed", "timed_out"), "completed")
+"""Ends that a late result may correct."""
+
+OUTCOMES = ("taken", "taken", "rejected", "unconfirmed", "retry", "auth", "release")
+
+OF_THIS_RUN = {"claim", "pace", "sweep"}
+"""The answers of these tell what this run took or moved; a second run finds it done."""
+
+
+def worlds(url: str) -> list[Settings]:
+    """Installations with different limits and times."""
+    quick: dict[str, Any] = {
+        "_env_file": None,
+        "redis_url": url,
+        "max_tries": 2,
+        "unconfirmed_redial_delay": 1,
+        "provider_timeout": 2,
+    }
+    return [
+        Settings(**quick, calls_per_second=0, max_concurrent_calls=0, accounts={"second": {"max_concurrent_calls": 1}}),
+        Settings(**quick, calls_per_second=3, max_concurrent_calls=2, accounts={"second": {"calls_per_second": 0.5}}),
+        Settings(
+            **quick,
+            calls_per_second=50,
+            max_concurrent_calls=0,
+            channel_timeout=3,
+            result_timeout=20,
+            accounts={"second": {"calls_per_second": 7, "burst": 1, "max_concurrent_calls": 3}},
+        ),
+    ]
+
+
+def _words(answer: Any) -> list[str]:
+    """The outcomes in an answer, to see that the tries reached them all."""
+    if isinstance(answer, ops.Claim):
+        return [f"claim:{answer.status}"]
+    if isinstance(answer, ops.Pace):
+        return ["paced"] if answer.moved else []
+    rows = answer[1] if isinstance(answer, tuple) else answer or []
+    return [row if isinstance(row, str) else f"{type(row).__name__.lower()}:{row[0]}" for row in rows]
+
+
+class Pair:
+    """The model, the Lua, and a ledger of what was POSTed. ``choose`` decides all that is left open."""
+
+    def __init__(self, store: ClockedStore, choose: Choose, seen: Counter[str]) -> None:
+        self.store = store
+        self.config = store.settings
+        self.choose = choose
+        self.seen = seen
+        store.begin(START)
+        self.model = ModelStore(Rules.of(self.config), START, EPOCH)
+        self.held: list[Claimed] = []
+        self.posted: Counter[str] = Counter()
+        self.owner: dict[str, str] = {}
+        self.now: Picture = modelled(self.model)
+        # A life in which everything may happen seldom gets far in any one direction.
+        self.outcomes = [self.choose(OUTCOMES) for _ in range(3)]
+
+    def limits(self, account: str) -> Limits:
+        return Limits.of(self.config.account(account))
+
+    def agree(self, op: Op[Any], real: Any, expected: Any) -> None:
+        self.seen.update([op.script, *_words(real)])
+        assert real == expected
+        after = picture(self.store.redis, EXTIDS, ACCOUNTS)
+        assert after == modelled(self.model)
+        if op.script != "claim":
+            again = self.store.run(op)
+            if op.script == "enqueue":
+                assert again[1] == expected[1]  # but for the doorbells: nobody is rung twice for one request
+            elif op.script not in OF_THIS_RUN:
+                assert again == expected
+            assert picture(self.store.redis, EXTIDS, ACCOUNTS) == after
+        self.check_moves(self.now, after)
+        self.check(after)
+        self.now = after
+
+    # What callers, workers, AloVoice and time may do
+
+    def enqueue(self) -> None:
+        calls = [self.new_call() for _ in range(self.choose((1, 2, 3)))]
+        keyed = self.choose(range(len(calls)))  # no batch of ours carries a key twice
+        calls = [call if i == keyed else call._replace(key="") for i, call in enumerate(calls)]
+        op = ops.enqueue(calls, self.config)
+        ring, rows = self.store.run(op)
+        self.agree(op, (sorted(ring), rows), self.model.enqueue(calls))
+        for call, row in zip(calls, rows, strict=True):
+            if call.key and row.outcome != "conflict":
+                self.owner.setdefault(call.key, row.extid)
+            assert row.extid == self.owner.get(call.key, row.extid), "one key, one call for ever"
+
+    def new_call(self) -> NewCall:
+        extid, choose = self.choose(EXTIDS), self.choose
+
+        def moment() -> int | str:
+            wait = choose(("", "", "", -1000, 500, 2000, 60_000))
+            return "" if wait == "" else self.model.ms + int(wait)
+
+        return NewCall(
+            extid,
+            f"id-{extid}-{choose('aab')}",
+            "{}",
+            account=choose(("default", "default", "second")),
+            priority=choose("nnub"),
+            reference=choose(("", 'an "order"')),
+            not_before=moment(),
+            expires_at=moment(),
+            on_unconfirmed=choose(("", "redial")),
+            redial=choose(("", REDIAL)),
+            digest=choose(("", "d1", "d2")),
+            key=choose(("", "", "k1", "k2")),
+        )
+
+    def claim(self, account: str = "", *, usual: bool = False) -> None:
+        account = account or self.choose(ACCOUNTS)
+        room = 3 if usual else self.choose((1, 2, 4))
+        horizon = 0.05 if usual else self.choose((0, 0.05, 1))
+        attend = 1 if usual else self.choose((0, 1))
+        epoch = EPOCH if usual else self.choose((EPOCH, EPOCH, EPOCH, "another"))
+        op = ops.claim(
+            self.config,
+            account,
+            self.config.account(account),
+            epoch=epoch,
+            room=room,
+            horizon=horizon,
+            attend=attend,
+        )
+        real = self.store.run(op)
+        expected = self.model.claim(
+            account,
+            self.limits(account),
+            str(op.args[2]),
+            epoch=epoch,
+            room=room,
+            horizon=round(horizon * 1_000_000),
+            attend=attend * 1000,
+        )
+        self.agree(op, real, expected)
+        self.held += real.calls
+
+    def work(self) -> None:
+        """A worker's usual round: what is due, claimed and armed."""
+        self.pace()
+        self.claim(usual=True)
+        if self.held:
+            self.arm(usual=True)
+
+    def die(self) -> None:
+        """Workers claim and are never seen again, as often as it takes to blame the call."""
+        account = self.choose(ACCOUNTS)
+        for _ in range(self.choose((1, self.model.rules.poison))):
+            self.claim(account, usual=True)
+            self.pass_time(self.model.rules.lease + 1)
+            self.sweep()
+
+    def halt(self) -> None:
+        """The emergency stop falls between claim and arm."""
+        self.claim(usual=True)
+        self.stop()
+        if self.held:
+            self.arm(usual=True)
+
+    def give_up(self) -> None:
+        """AloVoice cannot be reached for as long as a call may be tried."""
+        for _ in range(3):
+            self.work()
+            for _ in range(3 if self.held else 0):
+                self.settle("retry")
+            self.pass_time(31_000)
+
+    def refuse(self) -> None:
+        """The account's token is wrong for whatever is under way."""
+        self.work()
+        self.claim(usual=True)
+        if self.held:
+            for _ in range(3):
+                self.settle("auth")
+            self.arm(usual=True)
+
+    def fail(self) -> None:
+        """A call goes out and comes back, perhaps busy."""
+        self.work()
+        if self.held:
+            self.settle("taken")
+            self.apply("busy")
+
+    def arm(self, *, usual: bool = False) -> None:
+        first = self.choose(self.held[-4:])
+        lie = "" if usual else self.choose(("", "", "token", "epoch"))
+        several = [call for call in self.held if call.account == first.account][-3:]
+        mine = several if usual else [first]
+        items = [Arming(call.record, "stranger" if lie == "token" else call.token, call.slot) for call in mine]
+        epoch = "another" if lie == "epoch" else EPOCH
+        op = ops.arm(self.config, self.config.account(first.account), items, epoch=epoch, worker="worker")
+        was = {call.record: self.now["calls"][call.record]["state"] for call in mine}
+        real = self.store.run(op)
+        self.agree(op, real, self.model.arm(self.limits(first.account), items, epoch=epoch))
+        for call, armed in zip(mine, real, strict=True):
+            assert not (lie and armed.outcome == "armed")
+            if armed.outcome == "armed" and was[call.record] == "queued":
+                was[call.record] = "submitting"
+                self.posted[call.extid] += 1
+                assert self.posted[call.extid] == 1, "the same attempt rings twice"
+
+    def settle(self, outcome: ops.SettleOutcome | None = None) -> None:
+        call = self.choose(self.held[-4:])
+        outcome = outcome or self.choose(self.outcomes)
+        answer = self.choose(("", '{"status":200}'))
+        items = [
+            Settling(
+                call.record, call.token, outcome, self.choose((0, 0.5, 30)), self.choose((0, 0, 2)), answer, "code"
+            )
+        ]
+        op = ops.settle(self.config, self.config.account(call.account), items)
+        was = self.now["calls"][call.record]
+        fresh = was["settled"] is None or was["settled"][0] != call.token
+        real = self.store.run(op)
+        self.agree(op, real, self.model.settle(self.limits(call.account), items, spares_of(op)))
+        if real == ["kept"] or not fresh:
+            return
+        if was["state"] == "queued" and outcome in ("taken", "unconfirmed"):
+            self.posted[call.extid] += 1  # a failover forgot the arm of this POST
+            assert self.posted[call.extid] == 1
+        elif was["state"] == "submitting" and outcome in ("retry", "auth", "release"):
+            self.posted[call.extid] -= 1  # it provably did not ring
+
+    def apply(self, disposition: str = "") -> None:
+        extid = self.choose([*EXTIDS[:1], *(+self.posted), *(+self.posted), *self.model.aliases, "999999"])
+        disposition = disposition or self.choose(("answered", "busy", "no_answer", "unknown"))
+        items = [Applying(extid, '{"call_ids":[1]}', self.choose("ABC"), disposition)]
+        op = ops.apply_results(items)
+        real = self.store.run(op)
+        before = self.now["calls"]
+        self.agree(op, real, self.model.apply(items, spares_of(op)))
+        touched = {x for x, record in self.now["calls"].items() if record != before[x]}
+        assert touched <= {real[0].record}, "a result changed a call of another extid"
+
+    def cancel(self) -> None:
+        names = [*EXTIDS[:2], *self.model.calls, *self.model.aliases]
+        extids = [self.choose(names) for _ in range(self.choose((1, 2)))]
+        op = ops.cancel(extids)
+        self.agree(op, self.store.run(op), self.model.cancel(extids))
+
+    def pace(self) -> None:
+        op = ops.pace()
+        real = self.store.run(op)
+        self.agree(op, real._replace(ring=sorted(real.ring)), self.model.pace())
+
+    def sweep(self) -> None:
+        op = ops.sweep(self.config, limit=20)
+        self.agree(op, self.store.run(op), (False, self.model.sweep(spares_of(op))))
+
+    def resume(self) -> None:
+        account = self.choose(("", "default"))
+        op = ops.resume(account)
+        self.store.run(op)
+        self.model.resume(account)
+        self.agree(op, None, None)
+
+    def stop(self) -> None:
+        self.store.redis.set(keys.STOP, "operator")
+        self.model.stop()
+
+    def time_passes(self) -> None:
+        self.pass_time(self.choose((0.3, 5, 20, 200, 1000, 1500, 7001, 61_000, 3_700_000)))
+
+    def pass_time(self, ms: float) -> None:
+        self.model.now += round(ms * 1000)
+        self.store.set_clock(self.model.now)
+        for account, until in self.model.bells.items():
+            if until <= self.model.ms:
+                self.store.redis.delete(keys.bell(account))
+
+    # What must hold whatever happened
+
+    def check_moves(self, before: Picture, after: Picture) -> None:
+        for x, old in before["calls"].items():
+            new = after["calls"][x]
+            if State(old["state"]) in ENDS and new["state"] != old["state"]:
+                assert new["state"] == LAST_WORDS.get(old["state"]), "an end was left"
+            if old["state"] in ("submitting", "unconfirmed") and new["state"] == "queued":
+                assert new["timeline"][-1][2] == "code", "back to queued without an answer that proves it unsent"
+
+    def check(self, after: Picture) -> None:
+        by_call: dict[str, list[tuple[Any, ...]]] = {}
+        for event in after["events"]:
+            by_call.setdefault(event[2], []).append(event)
+        for x, record in after["calls"].items():
+            state = State(record["state"])
+            self.check_place(x, record, after)
+            name = self.model.calls[x].new.id
+            events = by_call.get(name, [])
+            assert [event[0] for event in events] == [f"{name}-{i + 1}" for i in range(record["version"])]
+            ends = [event for event in events if event[1] in ENDS]
+            assert len(ends) == (1 if state in ENDS else 0), "each end has one event"
+        assert Counter(record["state"] for record in after["calls"].values()) == after["counts"]
+        for account, used in after["channels"].items():
+            cap = self.config.account(account).max_concurrent_calls
+            assert not cap or len(used) <= cap
+
+    def check_place(self, x: str, record: Picture, after: Picture) -> None:
+        """Nothing is stranded: whatever has not ended waits in one place from which somebody takes it."""
+        places = {name for name in ("due", "lease", "await") if x in after[name]}
+        if record["state"] == "queued" and not record["token"]:
+            assert any(x in queue for queue in after["ready"].values())
+            assert not places
+        elif State(record["state"]) in ENDS:
+            assert not places
+            assert not any(x in used for used in after["channels"].values())
+        else:
+            waits = {"scheduled": "due", "submitted": "await", "unconfirmed": "await"}
+            assert places == {waits.get(record["state"], "lease")}
+
+
+STEPS = (
+    *("enqueue", "enqueue", "work", "work", "work", "claim", "arm", "arm", "settle", "settle", "settle", "settle"),
+    *("apply", "apply", "cancel", "pace", "sweep", "time_passes", "time_passes", "time_passes"),
+    *("die", "resume", "halt", "fail", "refuse", "give_up"),
+)
+
+
+def live(store: ClockedStore, seed: int, seen: Counter[str], steps: int = 70) -> None:
+    """One random life of a store. Raises AssertionError that names the seed."""
+    rng = random.Random(seed)
+    pair = Pair(store, rng.choice, seen)
+    mix = ["enqueue", "work", "settle", "time_passes", *rng.choices(STEPS, k=8)]
+    for _ in range(steps):
+        step = rng.choice(mix)
+        if pair.held or step not in ("arm", "settle"):
+            try:
+                getattr(pair, step)()
+            except AssertionError as exc:
+                raise AssertionError(f"seed {seed}, step {step}: {exc}") from exc

@@ -1,0 +1,198 @@
+"""Every script whose answer is lost on the way and which is run again: the same answer, the same store (FAULTS B10)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+import redis.exceptions
+
+from alodial.embedded import EmbeddedRedis
+from alodial.errors import StoreUnavailable
+from alodial.settings import Settings
+from alodial.store import inbox, keys, ops
+from alodial.store.client import Op, Store
+from alodial.store.connect import connect
+from alodial.store.ops import Applying, Arming, Claimed, NewCall, Settling
+from alodial_schemas import new_ids
+
+
+class Lossy(Store):
+    """A store on which the answer of the next script never comes."""
+
+    def lose_next(self) -> None:
+        run = self.redis.evalsha
+
+        def lost(*args: Any, **options: Any) -> Any:
+            self.redis.evalsha = run  # type: ignore[method-assign]  # the fault is in this one client
+            run(*args, **options)
+            raise redis.exceptions.ConnectionError("Connection closed by server.")
+
+        self.redis.evalsha = lost  # type: ignore[method-assign]  # as above
+
+
+@pytest.fixture
+def lossy(redis_server: EmbeddedRedis, settings: Settings) -> Lossy:
+    store = Lossy(settings, client=connect(redis_server.url, repeat=0))
+    store.redis.set(keys.EPOCH, "epoch")
+    for name in ("enqueue", "claim", "arm", "settle", "apply", "cancel", "pace", "sweep", "park", "resume"):
+        store.redis.script_load(store._scripts[name].text)
+    return store
+
+
+def everything(store: Store) -> dict[bytes, Any]:
+    """All keys and what they hold."""
+    client: Any = store.redis
+    read: dict[bytes, Callable[[bytes], Any]] = {
+        b"hash": client.hgetall,
+        b"string": client.get,
+        b"list": lambda name: client.lrange(name, 0, -1),
+        b"zset": lambda name: client.zrange(name, 0, -1, withscores=True),
+        b"set": client.smembers,
+        b"stream": client.xrange,
+    }
+    return {name: read[client.type(name)](name) for name in sorted(client.keys())}
+
+
+def lose_and_repeat(store: Lossy, op: Op[Any]) -> tuple[Any, Any]:
+    """The answer that was lost and the one that came; the store must not differ between them."""
+    answers = []
+    kept = Op(op.script, op.args, lambda raw: answers.append(op.read(raw)))
+    store.lose_next()
+    with pytest.raises(StoreUnavailable):
+        store.run(kept)
+    before = everything(store)
+    again = store.run(op)
+    assert everything(store) == before
+    return before, again
+
+
+def enqueued(store: Store, **options: Any) -> str:
+    call_id, extid = new_ids()
+    store.run(ops.enqueue([NewCall(extid, call_id, "{}", **options)], store.settings))
+    return extid
+
+
+def claimed(store: Store) -> Claimed:
+    limits = store.settings.account("default")
+    claim = store.run(ops.claim(store.settings, "default", limits, epoch="epoch", room=1, horizon=0, attend=0))
+    return claim.calls[0]
+
+
+def arming(store: Store, call: Claimed) -> Op[Any]:
+    limits = store.settings.account("default")
+    return ops.arm(store.settings, limits, [Arming(call.record, call.token, call.slot)], epoch="epoch", worker="w")
+
+
+def armed(store: Store, **options: Any) -> Claimed:
+    enqueued(store, **options)
+    call = claimed(store)
+    store.run(arming(store, call))
+    return call
+
+
+def settling(store: Store, call: Claimed, outcome: ops.SettleOutcome) -> Op[Any]:
+    item = Settling(call.record, call.token, outcome, 1, 0, '{"status":200}', "code")
+    return ops.settle(store.settings, store.settings.account("default"), [item])
+
+
+def test_enqueue_says_the_same_again(lossy: Lossy) -> None:
+    call_id, extid = new_ids()
+    op = ops.enqueue([NewCall(extid, call_id, "{}", key="k", digest="d")], lossy.settings)
+    _, (ring, rows) = lose_and_repeat(lossy, op)
+    assert rows == [ops.Enqueued("created", extid, call_id, rows[0].state)]
+    assert ring == [], "the bell was set by the first run; the pacer rings within a second"
+
+
+def test_a_lost_claim_leaves_calls_that_the_sweeper_gives_back(lossy: Lossy) -> None:
+    extids = [enqueued(lossy), enqueued(lossy)]
+    limits = lossy.settings.account("default")
+    lossy.lose_next()
+    with pytest.raises(StoreUnavailable):
+        lossy.run(ops.claim(lossy.settings, "default", limits, epoch="epoch", room=1, horizon=0, attend=0))
+    assert claimed(lossy).record == extids[1]
+    lossy.redis.zadd(keys.LEASE, {extids[0]: 1})
+    _, swept = lossy.run(ops.sweep(lossy.settings))
+    assert [(row.what, row.record) for row in swept] == [("given_back", extids[0])]
+    assert claimed(lossy).record == extids[0]
+
+
+def test_arm_says_the_same_again(lossy: Lossy) -> None:
+    enqueued(lossy)
+    _, again = lose_and_repeat(lossy, arming(lossy, claimed(lossy)))
+    assert [row.outcome for row in again] == ["armed"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        ("taken", "submitted"),
+        ("rejected", "rejected"),
+        ("unconfirmed", "unconfirmed"),
+        ("retry", "scheduled"),
+        ("auth", "auth:opened"),
+        ("release", "queued"),
+    ],
+)
+def test_settle_says_the_same_again(lossy: Lossy, outcome: ops.SettleOutcome, said: str) -> None:
+    _, again = lose_and_repeat(lossy, settling(lossy, armed(lossy), outcome))
+    assert again == [said]
+
+
+def test_settle_of_an_automatic_redial_says_the_same_again(lossy: Lossy) -> None:
+    _, again = lose_and_repeat(lossy, settling(lossy, armed(lossy, on_unconfirmed="redial"), "unconfirmed"))
+    assert again == ["scheduled"]
+
+
+@pytest.mark.parametrize(("disposition", "said"), [("answered", "completed"), ("busy", "redial")])
+def test_apply_says_the_same_again(lossy: Lossy, disposition: str, said: str) -> None:
+    call = armed(lossy, redial='{"max_attempts":2,"delays":{"busy":[60]}}')
+    op = ops.apply_results([Applying(call.extid, "{}", "digest", disposition)])
+    _, again = lose_and_repeat(lossy, op)
+    assert [row.outcome for row in again] == [said]
+    [twice] = lossy.run(ops.apply_results([Applying(call.extid, "{}", "digest", disposition)._replace()]))
+    assert twice.outcome == "duplicate", "the same result sent again by AloVoice is another thing"
+
+
+def test_a_correction_says_the_same_again(lossy: Lossy) -> None:
+    call = armed(lossy)
+    lossy.run(ops.apply_results([Applying(call.extid, "{}", "first", "answered")]))
+    _, again = lose_and_repeat(lossy, ops.apply_results([Applying(call.extid, "{}", "second", "busy")]))
+    assert [row.outcome for row in again] == ["corrected"]
+
+
+def test_cancel_says_the_same_again(lossy: Lossy) -> None:
+    _, again = lose_and_repeat(lossy, ops.cancel([enqueued(lossy)]))
+    assert [row.outcome for row in again] == ["canceled"]
+
+
+def test_pace_finds_it_done(lossy: Lossy) -> None:
+    extid = enqueued(lossy, not_before=4_000_000_000_000)
+    lossy.redis.zadd(keys.DUE, {extid: 1})
+    _, again = lose_and_repeat(lossy, ops.pace())
+    assert again.moved == 0
+    assert claimed(lossy).record == extid
+
+
+def test_sweep_finds_it_done(lossy: Lossy) -> None:
+    call = armed(lossy)
+    lossy.redis.zadd(keys.LEASE, {call.record: 1})
+    _, again = lose_and_repeat(lossy, ops.sweep(lossy.settings))
+    assert again == (False, [])
+    assert lossy.redis.hget(keys.record(call.record), "s") == b"unconfirmed"
+
+
+def test_park_keeps_a_body_once(lossy: Lossy) -> None:
+    inbox.make_group(lossy.redis)
+    lossy.redis.xadd(keys.INBOX, {"b": b"?", "t": "text/plain"})
+    [entry] = inbox.take(lossy.redis, "reader", 1)
+    op = inbox.park("ack", entry.id, [inbox.Parked("unreadable", entry.body, "text/plain", "why")], 600)
+    lose_and_repeat(lossy, op)
+    assert len(inbox.dead(lossy.redis)) == 1
+
+
+def test_resume_says_the_same_again(lossy: Lossy) -> None:
+    enqueued(lossy)
+    lossy.redis.set(keys.STOP, "operator")
+    lose_and_repeat(lossy, ops.resume())
+    assert not lossy.redis.exists(keys.STOP)
