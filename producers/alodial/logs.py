@@ -11,6 +11,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, MutableMapping
+from types import TracebackType
 from typing import IO, Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -210,6 +211,17 @@ def configure(settings: Settings, *, stream: IO[str] | None = None, patient: boo
     for name in ("dramatiq", "uvicorn", "uvicorn.error", "asyncio"):
         logging.getLogger(name).handlers[:] = []
         logging.getLogger(name).propagate = True
+    # What nobody caught would print its words, and with them whatever secret they hold, straight to standard error.
+    logging.captureWarnings(True)
+    sys.excepthook = _uncaught
+    threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def _uncaught(kind: type[BaseException], exc: BaseException | None, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, exc or kind(), trace)
+    elif not issubclass(kind, SystemExit):
+        structlog.get_logger("alodial").critical("process.uncaught", exc_info=(kind, exc, trace))
 
 
 def _no_control(_logger: object, _method: str, event: Event) -> Event:

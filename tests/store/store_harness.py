@@ -24,6 +24,7 @@ START = 1_800_000_000_000_000
 def _under_test_clock(script: Script) -> Script:
     """Redis' TIME cannot be set, so the text reads it from a key; bells do not run out by themselves: the clock stands still."""
     text = script.text.replace("redis.call('TIME')", "redis.call('LRANGE', P .. 'test:clock', 0, 1)")
+    text = text.replace("redis.call('SET', P .. 'help:' .. account, '1', 'NX', 'PX', 250)", "true")
     text = text.replace("'NX', 'PX', 1000)", "'NX')").replace("'1', 'PX', attend)", "'1')")
     return Script(script.name, text, hashlib.sha1(text.encode()).hexdigest())
 
@@ -91,7 +92,6 @@ def _record(raw: dict[bytes, bytes]) -> Picture:
         "token": text.get("tok", ""),
         "tries": int(text.get("rt", 0)),
         "crashes": int(text.get("cr", 0)),
-        "slot": int(text.get("sl", 0)),
         "settled": tuple(text["st"].split(" ", 1)) if "st" in text else None,
         "disposition": text.get("dp"),
         "reason": text.get("why"),
@@ -118,7 +118,6 @@ def _modelled(call: Call) -> Picture:
         "token": call.token,
         "tries": call.tries,
         "crashes": call.crashes,
-        "slot": call.slot,
         "settled": call.settled,
         "disposition": call.disposition,
         "reason": call.reason,
@@ -168,6 +167,7 @@ def picture(client: "redis.Redis", extids: Iterable[str], accounts: Iterable[str
             pipe.lrange(f"{keys.PREFIX}q:{a}:{p}", 0, -1)
         for a in accounts:
             pipe.hgetall(keys.account(a))
+            pipe.lrange(f"{keys.PREFIX}starts:{a}", 0, -1)
             pipe.exists(keys.bell(a))
         pipe.hgetall(keys.COUNTS)
         pipe.xrange(keys.EVENTS)
@@ -176,10 +176,12 @@ def picture(client: "redis.Redis", extids: Iterable[str], accounts: Iterable[str
     due, exp, lease, awaiting = (_scores(next(answers)) for _ in range(4))
     channels = {a: used for a in accounts if (used := _scores(next(answers)))}
     ready = {name: [x.decode() for x in queue] for name in queues if (queue := next(answers))}
-    limits, bells = {}, []
+    limits, starts, bells = {}, {}, []
     for a in accounts:
         if (account := _account(next(answers))) != Account():
             limits[a] = account
+        if times := next(answers):
+            starts[a] = [int(time) for time in times]
         if next(answers):
             bells.append(a)
     return {
@@ -190,6 +192,7 @@ def picture(client: "redis.Redis", extids: Iterable[str], accounts: Iterable[str
         "await": awaiting,
         "channels": channels,
         "ready": ready,
+        "starts": starts,
         "accounts": limits,
         "bells": sorted(bells),
         "counts": {state.decode(): int(n) for state, n in next(answers).items() if int(n)},
@@ -207,6 +210,7 @@ def modelled(model: ModelStore) -> Picture:
         "await": dict(model.awaiting),
         "channels": {a: dict(used) for a, used in model.channels.items() if used},
         "ready": {name: list(queue) for name, queue in model.ready.items() if queue},
+        "starts": {a: list(starts) for a, starts in model.starts.items() if starts},
         "accounts": {a: account for a, account in model.accounts.items() if account != Account()},
         "counts": {state: n for state, n in model.counts.items() if n},
         "bells": sorted(a for a, until in model.bells.items() if until > model.ms),

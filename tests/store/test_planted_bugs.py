@@ -23,7 +23,12 @@ PLANTED = {
     "arm does not look at the token": ("arm", "if not r or r.tok ~= token then", "if not r then"),
     "arm does not look at the lease": ("arm", "if not ends or tonumber(ends) <= ms then", "if not ends then"),
     "arm does not look at the stop": ("arm", "if stopped then", "if false then"),
-    "arm forgets the slot it gave": ("arm", "redis.call('HSET', P .. 'c:' .. x, 'sl', int(tat))", ""),
+    "arm starts before its slot": ("arm", "if us < slot - early then", "if false then"),
+    "arm does not write its start down": (
+        "arm",
+        "if redis.call('LPUSH', starts, int(us)) > 2 * most then",
+        "if redis.call('LLEN', starts) > 2 * most then",
+    ),
     "settle does not look at the token": ("settle", "if r.tok ~= token or not", "if not"),
     "settle counts every refusal": ("settle", "if state[1] and state[3] ~= token and", "if false and"),
     "settle never gives up": ("settle", "if tries >= max_tries then", "if false then"),

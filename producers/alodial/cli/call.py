@@ -7,7 +7,10 @@ import typer
 
 from .output import document, say, styled
 
-app = typer.Typer(no_args_is_help=True, help="Enqueue one call.\n\nExample: alodial call two-way --from 712037006 --to 994412860 --wait")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Enqueue one call.\n\nExample: alodial call two-way --from 712037006 --to 994412860 --wait",
+)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document a line on standard output.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the call to its end; exit code 0 only when it completed.")]
@@ -125,7 +128,9 @@ def _enqueue(body: dict[str, Any], key: str, wait: bool, timeout: float, as_json
             if as_json:
                 document({"id": call.id, "extid": call.extid, "state": call.state, "created": call.created})
             else:
-                typer.echo(f"{call.id}  extid {call.extid}  {call.state}{'' if call.created else ' (was there before)'}")
+                typer.echo(
+                    f"{call.id}  extid {call.extid}  {call.state}{'' if call.created else ' (was there before)'}"
+                )
                 say(f"hint: alodial calls show {call.extid}")
             return
         raise typer.Exit(_follow(queue, call.id, timeout, as_json))
@@ -142,7 +147,9 @@ def _follow(queue: Any, call_id: str, timeout: float, as_json: bool) -> int:
     while True:
         record = queue.get(call_id)
         for moment in record.timeline[told:]:
-            people.print(f"{moment['at'][11:23]}  {styled(moment['state'])}{'  ' + moment['note'] if moment['note'] else ''}")
+            people.print(
+                f"{moment['at'][11:23]}  {styled(moment['state'])}{'  ' + moment['note'] if moment['note'] else ''}"
+            )
         told = len(record.timeline)
         if record.state in ENDS:
             break

@@ -9,7 +9,9 @@ from .output import console, document, say, seconds, styled, table
 if TYPE_CHECKING:
     from ..store.records import CallRecord
 
-app = typer.Typer(no_args_is_help=True, help="Look at calls and cancel them.\n\nExample: alodial calls list --state unconfirmed")
+app = typer.Typer(
+    no_args_is_help=True, help="Look at calls and cancel them.\n\nExample: alodial calls list --state unconfirmed"
+)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document a line on standard output.")]
 
@@ -50,7 +52,10 @@ def list_calls(
     elif page.calls:
         table(
             ("extid", "state", "disposition", "attempt", "created", "to", "reference"),
-            ((c.extid, c.state, c.disposition, c.attempt, c.created_at[:19] + "Z", _to(c), c.reference) for c in page.calls),
+            (
+                (c.extid, c.state, c.disposition, c.attempt, c.created_at[:19] + "Z", _to(c), c.reference)
+                for c in page.calls
+            ),
         )
     else:
         say("no calls")
@@ -68,7 +73,9 @@ def _to(record: "CallRecord") -> str:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="ID|EXTID", help="The call's id, or the extid of any of its attempts.")],
+    name: Annotated[
+        str, typer.Argument(metavar="ID|EXTID", help="The call's id, or the extid of any of its attempts.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Show one call: its timeline, attempts, AloVoice's answers and results.
@@ -117,14 +124,18 @@ def show_record(record: "CallRecord") -> None:
     for attempt in record.attempts:
         if attempt["submitted_at"] is None:
             continue
-        out.print(f"[bold]attempt {attempt['attempt']}[/bold]  extid {attempt['extid']}  worker {escape(attempt['worker'] or '')}")
+        out.print(
+            f"[bold]attempt {attempt['attempt']}[/bold]  extid {attempt['extid']}  worker {escape(attempt['worker'] or '')}"
+        )
         if answer := attempt["answer"]:
             status = f"HTTP {answer['status']}, " if "status" in answer else ""
             out.print(f"  AloVoice answered: {status}{escape(answer.get('code', ''))} after {answer.get('ms', 0)} ms")
             if answer.get("body"):
                 out.print(f"    {escape(_line(answer['body']))}")
         if result := attempt["result"]:
-            out.print(f"  result: {styled(attempt['disposition'])} ({escape(result['dialstatus'])}), {result['duration']} s")
+            out.print(
+                f"  result: {styled(attempt['disposition'])} ({escape(result['dialstatus'])}), {result['duration']} s"
+            )
             if result["record"]:
                 out.print(f"    recording {escape(result['record'])}")
         if attempt["conflicting_result"]:

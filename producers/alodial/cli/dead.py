@@ -7,7 +7,9 @@ import typer
 from ..errors import NotFound
 from .output import document, say, table
 
-app = typer.Typer(no_args_is_help=True, help="Results that matched nothing or could not be read.\n\nExample: alodial dead list")
+app = typer.Typer(
+    no_args_is_help=True, help="Results that matched nothing or could not be read.\n\nExample: alodial dead list"
+)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document a line on standard output.")]
 Name = Annotated[str, typer.Argument(metavar="ID", help="As `alodial dead list` shows it.")]
@@ -32,7 +34,10 @@ def list_dead(
         for row in rows:
             document(_shown(row))
     elif rows:
-        table(("id", "kind", "reason", "bytes", "content type"), ((r.id, r.kind, r.reason, len(r.body), r.content_type) for r in rows))
+        table(
+            ("id", "kind", "reason", "bytes", "content type"),
+            ((r.id, r.kind, r.reason, len(r.body), r.content_type) for r in rows),
+        )
     else:
         say("nothing is dead")
 
@@ -47,7 +52,9 @@ def show(name: Name, as_json: Json = False) -> None:
     if as_json:
         document({**_shown(item), "body": item.body.decode("utf-8", "backslashreplace")})
         return
-    typer.echo(f"{item.id}  {item.kind}: {item.reason}  ({item.content_type or 'no content type'}, {len(item.body)} bytes)")
+    typer.echo(
+        f"{item.id}  {item.kind}: {item.reason}  ({item.content_type or 'no content type'}, {len(item.body)} bytes)"
+    )
     typer.echo(item.body.decode("utf-8", "backslashreplace").encode("unicode_escape").decode("ascii"))
 
 
@@ -96,4 +103,10 @@ def _found(name: str) -> Any:
 
 
 def _shown(item: Any) -> dict[str, Any]:
-    return {"id": item.id, "kind": item.kind, "reason": item.reason, "content_type": item.content_type, "bytes": len(item.body)}
+    return {
+        "id": item.id,
+        "kind": item.kind,
+        "reason": item.reason,
+        "content_type": item.content_type,
+        "bytes": len(item.body),
+    }

@@ -67,7 +67,10 @@ def shown_settings(settings: "Settings") -> dict[str, Any]:
         elif isinstance(value, tuple) and value and isinstance(value[0], SecretStr):
             shown[label] = f"{len(value)} set"
         elif name == "accounts":
-            shown[label] = {key: {**account.model_dump(exclude={"token"}), "token": "set" if account.token else "not set"} for key, account in value.items()}
+            shown[label] = {
+                key: {**account.model_dump(exclude={"token"}), "token": "set" if account.token else "not set"}
+                for key, account in value.items()
+            }
         elif isinstance(value, tuple | frozenset):
             shown[label] = ",".join(str(part) for part in sorted(value)) if value else "none"
         else:
@@ -89,11 +92,15 @@ def _settings(settings: "Settings") -> list["Finding"]:
     if parts.scheme == "https" or _loopback(parts.hostname or ""):
         found.append(Finding("provider.url", "ok", settings.provider_url))
     else:
-        found.append(Finding("provider.url", "error", "the token would travel in clear text", "ALODIAL_PROVIDER_URL=https://..."))
+        found.append(
+            Finding("provider.url", "error", "the token would travel in clear text", "ALODIAL_PROVIDER_URL=https://...")
+        )
     for name in settings.account_names:
         if settings.account(name).token is None:
             setting = "ALODIAL_PROVIDER_TOKEN=..." if name == "default" else "give it a token in ALODIAL_ACCOUNTS"
-            found.append(Finding("provider.token", "warning", f"account {name} has no token: workers cannot call", setting))
+            found.append(
+                Finding("provider.token", "warning", f"account {name} has no token: workers cannot call", setting)
+            )
         else:
             found.append(Finding("provider.token", "ok", f"account {name} has a token"))
     make = "python -c 'import secrets; print(secrets.token_urlsafe(24))'"
@@ -133,11 +140,20 @@ def _store(settings: "Settings") -> list["Finding"]:
         found.append(health.Finding("stop", "warning", f"the emergency stop is on: {stopped}", "alodial resume"))
     for pause in held:
         message = f"account {pause.account} waits {pause.seconds:.0f} s more ({pause.why})"
-        found.append(health.Finding("account", "error" if pause.breaker else "warning", message, "check its token, then: alodial resume" if pause.breaker else ""))
+        found.append(
+            health.Finding(
+                "account",
+                "error" if pause.breaker else "warning",
+                message,
+                "check its token, then: alodial resume" if pause.breaker else "",
+            )
+        )
     now = time.time() * 1000
     living = [beat for beat in beats if now - beat.at < SILENT_AFTER * 1000]
     if living:
-        found.append(health.Finding("workers", "ok", ", ".join(f"{beat.name} ({beat.in_flight} in flight)" for beat in living)))
+        found.append(
+            health.Finding("workers", "ok", ", ".join(f"{beat.name} ({beat.in_flight} in flight)" for beat in living))
+        )
     else:
         found.append(health.Finding("workers", "warning", "no worker is alive: calls wait", "alodial worker"))
     return found

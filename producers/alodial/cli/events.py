@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
 def events(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
-    start: Annotated[str, typer.Option("--from", help="0: the oldest event kept; now: only new ones; or an event's stream id.")] = "0",
-    kind: Annotated[list[str] | None, typer.Option("--type", help="Only this type, such as completed; may be repeated.")] = None,
+    start: Annotated[
+        str, typer.Option("--from", help="0: the oldest event kept; now: only new ones; or an event's stream id.")
+    ] = "0",
+    kind: Annotated[
+        list[str] | None, typer.Option("--type", help="Only this type, such as completed; may be repeated.")
+    ] = None,
     group: Annotated[
         str | None, typer.Option(help="Read as a member of this group: each event once, acknowledged when printed.")
     ] = None,
@@ -48,7 +52,9 @@ def events(
             words = [event.disposition, event.reference and f"reference {event.reference}"]
             more = "  ".join(str(word) for word in words if word)
             label = event.type.removeprefix("alodial.").removeprefix("call.")
-            out.print(f"{event.time:%H:%M:%S}  {styled(label):<16}  {event.extid or event.subject}  {more}", markup=True)
+            out.print(
+                f"{event.time:%H:%M:%S}  {styled(label):<16}  {event.extid or event.subject}  {more}", markup=True
+            )
 
 
 def _texts(queue: "CallQueue", group: str | None, start: str, follow: bool) -> Iterator[str]:

@@ -14,8 +14,10 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``lease``             zset     claimed and submitting calls by the end of their lease, ms
 ``await``             zset     submitted and unconfirmed calls by the deadline of their result, ms
 ``chan:{account}``    zset     channels in use by the time they are given up, ms
+``starts:{account}``  list     when the last calls were armed, microseconds, newest first
 ``acct:{account}``    hash     limiter (``tat`` in microseconds), ``hold`` until ms, ``why``, breaker ``brk``
 ``bell:{account}``    string   a doorbell is on its way or a worker is attending
+``help:{account}``    string   the pacers rang for work that waits, within the last 250 ms
 ``accounts``          set      names seen
 ``counts``            hash     calls by state
 ``index``             stream   every call in order of its creation, for lists

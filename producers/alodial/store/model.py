@@ -54,6 +54,7 @@ class ModelStore:
     lease: dict[str, int] = field(default_factory=dict)
     awaiting: dict[str, int] = field(default_factory=dict)
     channels: dict[str, dict[str, int]] = field(default_factory=dict)
+    starts: dict[str, list[int]] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
     bells: dict[str, int] = field(default_factory=dict)
@@ -76,6 +77,7 @@ class ModelStore:
             lease=dict(self.lease),
             awaiting=dict(self.awaiting),
             channels={name: dict(used) for name, used in self.channels.items()},
+            starts={name: list(starts) for name, starts in self.starts.items()},
             accounts={name: replace(account) for name, account in self.accounts.items()},
             known=set(self.known),
             bells=dict(self.bells),
@@ -112,7 +114,7 @@ class ModelStore:
         c.state = to
         c.timeline += ((to.value, self.ms, note),)
         if to in ENDS:
-            c.token, c.slot, c.settled = "", 0, None
+            c.token, c.settled = "", None
             for waiting in (self.due, self.lease, self.awaiting, self.exp):
                 waiting.pop(c.new.extid, None)
             self._free_channel(c)
@@ -317,7 +319,7 @@ class ModelStore:
         paced = self.accounts.get(c.new.account, Account())
         if paced.hold > self.ms and paced.probe != item.token:
             return Armed("hold", 0, 0)
-        if limits.rate and (slot := self._late(limits, c, item.slot)):
+        if limits.rate and (slot := self._too_soon(limits, c, item.slot)):
             return Armed("wait", (slot - self.now) / 1_000_000, slot)
         self.lease[item.record] = self.ms + self.rules.lease
         used = self.channels.get(c.new.account, {})
@@ -327,21 +329,17 @@ class ModelStore:
         c.note(armed=self.ms)
         return Armed("armed", 0, 0)
 
-    def _late(self, limits: Limits, c: Call, slot: int) -> int | None:
-        """The slot to wait for: a new one for who comes too late for his own. None when it may go now."""
-        gap = 1_000_000 / limits.rate
-        slot = max(slot, c.slot)
-        if self.now < slot - min(gap, TIMER_ERROR):
+    def _too_soon(self, limits: Limits, c: Call, slot: int) -> int | None:
+        """When to ask again; None when it may start now, which is then written down."""
+        if self.now < slot - min(1_000_000 / limits.rate, TIMER_ERROR):
             return slot
-        if self.now <= slot + max(limits.burst - 1, 0) * gap:
-            return None
-        paced = self._account(c.new.account)
-        tat = max(paced.tat, self.now)
-        paced.tat = round(tat + gap)
-        if tat == self.now:
-            return None
-        c.slot = tat
-        return tat
+        most, starts = int(limits.rate) + limits.burst, self.starts.setdefault(c.new.account, [])
+        if len(starts) >= most and self.now - starts[most - 1] < 1_000_000:
+            return starts[most - 1] + 1_000_000
+        starts.insert(0, self.now)
+        if len(starts) > 2 * most:
+            del starts[most:]
+        return None
 
     def settle(self, limits: Limits, items: Sequence[Settling], spares: Sequence[str]) -> list[str]:
         return [self._settle(limits, item, spare) for item, spare in zip(items, spares, strict=True)]
@@ -448,8 +446,8 @@ class ModelStore:
                 self._move(c, State.COMPLETED, "late_result")
             self._emit(c, "corrected", n)
             return "corrected"
-        unclaimed = c.state is State.SCHEDULED or (c.state is State.QUEUED and not c.token)
-        if n < c.attempt and (disposition != "answered" or not unclaimed):
+        unsent = c.state in (State.SCHEDULED, State.QUEUED)
+        if n < c.attempt and (disposition != "answered" or not unsent):
             return "kept"
         c.disposition = disposition
         delay = self._redial_delay(c, disposition) if n == c.attempt else None
@@ -503,7 +501,7 @@ class ModelStore:
         ring = []
         for name in sorted(self.known) if not self.stopped else ():
             held = self.accounts.get(name, Account()).hold > self.ms
-            if not held and any(self.ready.get((name, p)) for p in PRIORITIES) and self._bell(name):
+            if not held and any(self.ready.get((name, p)) for p in PRIORITIES):
                 ring.append(name)
         return Pace(len(due), None if nearest is None else max(0, nearest - self.ms) / 1000, ring)
 

@@ -71,7 +71,7 @@ class Emitted(NamedTuple):
 
 @dataclass(slots=True)
 class Call:
-    """A record. ``token`` is its holder's; ``slot`` was given by a late arm; ``settled`` is what a holder was told."""
+    """A record. ``token`` is its holder's; ``settled`` is what a holder was told."""
 
     new: NewCall
     state: State
@@ -82,7 +82,6 @@ class Call:
     token: str = ""
     tries: int = 0
     crashes: int = 0
-    slot: int = 0
     settled: tuple[str, str] | None = None
     disposition: str | None = None
     reason: str | None = None

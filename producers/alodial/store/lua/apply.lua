@@ -40,7 +40,7 @@ local function first(r, n, extid, json, disposition, spare)
     emit(r, 'corrected', json, n, extid)
     return 'corrected'
   end
-  if n < r.n and (disposition ~= 'answered' or r.s ~= 'scheduled' and not (r.s == 'queued' and not r.tok)) then return 'kept' end
+  if n < r.n and (disposition ~= 'answered' or r.s ~= 'scheduled' and r.s ~= 'queued') then return 'kept' end
   r.dp = disposition
   local delay = n == r.n and redial_delay(r, disposition)
   if delay then

@@ -1,15 +1,15 @@
 -- The last step before the first byte: from claimed to submitting, for the holder of the token only.
 -- ARGV: epoch worker lease_ms rate burst channel_ms, then for each call: extid token slot_us
--- Answer for each: {outcome, wait_us, slot_us}; outcome is armed, wait (too late for its slot: a new one was reserved),
--- lost (canceled, expired, taken away), stop, hold.
+-- Answer for each: {outcome, wait_us, slot_us}; outcome is armed, wait (ask again at that slot), lost (canceled, expired,
+-- taken away), stop, hold.
 local epoch, worker, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local rate, burst, channel_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local same_store = redis.call('GET', P .. 'epoch') == epoch
 local stopped = redis.call('EXISTS', P .. 'stop') == 1
-local gap = rate > 0 and 1000000 / rate or 0
--- A slot is kept when its call comes at most this late, and not before it but for a timer's error of 5 ms: within any
--- second no more than rate + burst can then start.
-local late, early = math.max(burst - 1, 0) * gap, math.min(gap, 5000)
+-- claim spaces the slots evenly; a call that comes late uses its slot all the same, as long as the last second then
+-- holds no more than rate + burst starts. A timer may be 5 ms early, never a whole gap.
+local most = math.floor(rate) + burst
+local early = rate > 0 and math.min(1000000 / rate, 5000) or 0
 local answer = {}
 local function arm(x, token, slot)
   if not same_store then return { 'lost', 0, 0 } end
@@ -26,20 +26,17 @@ local function arm(x, token, slot)
     return { 'lost', 0, 0 }
   end
   local acct = P .. 'acct:' .. r.a
-  local held = redis.call('HMGET', acct, 'hold', 'probe', 'tat')
+  local held = redis.call('HMGET', acct, 'hold', 'probe')
   if held[1] and tonumber(held[1]) > ms and held[2] ~= token then return { 'hold', 0, 0 } end
   if rate > 0 then
-    -- A slot given below belongs to the call: whoever asks again, because the answer was lost, is told the same.
-    slot = math.max(slot, tonumber(r.sl or 0))
     if us < slot - early then return { 'wait', int(slot - us), int(slot) } end
-    if us > slot + late then
-      local tat = math.max(tonumber(held[3] or 0), us)
-      redis.call('HSET', acct, 'tat', int(tat + gap))
-      if tat > us then
-        redis.call('HSET', P .. 'c:' .. x, 'sl', int(tat))
-        return { 'wait', int(tat - us), int(tat) }
-      end
+    local starts = P .. 'starts:' .. r.a
+    local oldest = redis.call('LINDEX', starts, most - 1)
+    if oldest and us - oldest < 1000000 then
+      return { 'wait', int(oldest + 1000000 - us), int(oldest + 1000000) }
     end
+    -- Trimmed now and then: a list twice as long costs less than a second command for each start.
+    if redis.call('LPUSH', starts, int(us)) > 2 * most then redis.call('LTRIM', starts, 0, most - 1) end
   end
   redis.call('ZADD', LEASE, ms + lease, x)
   if redis.call('ZSCORE', P .. 'chan:' .. r.a, x) then redis.call('ZADD', P .. 'chan:' .. r.a, ms + lease + channel_ms, x) end

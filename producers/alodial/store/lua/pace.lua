@@ -1,4 +1,5 @@
--- Moves what is due into the ready lists and says which accounts have work that nobody attends to.
+-- Moves what is due into the ready lists and says which accounts have work waiting. They are rung four times a second,
+-- whoever attends already: so that a second worker joins a first that has more than it can do, and no lost bell matters.
 -- ARGV: limit.  Answer: {moved, ms until the next one is due or -1, accounts to ring...}
 local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', ms, 'LIMIT', 0, ARGV[1])
 for _, x in ipairs(due) do
@@ -16,7 +17,7 @@ if redis.call('EXISTS', P .. 'stop') == 0 then
   for _, account in ipairs(redis.call('SMEMBERS', P .. 'accounts')) do
     local hold = tonumber(redis.call('HGET', P .. 'acct:' .. account, 'hold') or 0)
     if hold <= ms and redis.call('EXISTS', P .. 'q:' .. account .. ':u', P .. 'q:' .. account .. ':n', P .. 'q:' .. account .. ':b') > 0
-      and bell(account) then answer[#answer + 1] = account end
+      and redis.call('SET', P .. 'help:' .. account, '1', 'NX', 'PX', 250) then answer[#answer + 1] = account end
   end
 end
 return answer

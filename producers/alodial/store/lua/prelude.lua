@@ -7,7 +7,7 @@ local ms = math.floor(us / 1000)
 
 local DUE, EXP, LEASE, AWAIT = P .. 'due', P .. 'exp', P .. 'lease', P .. 'await'
 local COUNTS = P .. 'counts'
-local FIELDS = { 's', 'id', 'cx', 'r', 'g', 'm', 'v', 'dp', 'n', 'tl', 'a', 'p', 'tok', 'x', 'rt', 'u', 'rd', 'cr', 'sl', 'st' }
+local FIELDS = { 's', 'id', 'cx', 'r', 'g', 'm', 'v', 'dp', 'n', 'tl', 'a', 'p', 'tok', 'x', 'rt', 'u', 'rd', 'cr', 'st' }
 
 -- 14 significant digits is all that Lua's own conversion keeps; microseconds have 16.
 local function int(n) return string.format('%.0f', n) end
@@ -108,7 +108,7 @@ local function move(r, to, note, ...)
   local key = P .. 'c:' .. r.x
   redis.call('HSET', key, 's', to, 'tl', r.tl, ...)
   if ENDS[to] then
-    redis.call('HDEL', key, 'tok', 'sl', 'st')
+    redis.call('HDEL', key, 'tok', 'st')
     redis.call('PEXPIRE', key, RETAIN)
     if r.cx then
       for i = 2, r.n do
