@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .errors import ConfigurationError
@@ -91,7 +92,7 @@ class Settings(BaseSettings):
     )
     timezone: str = Field("Asia/Tashkent", description="Zone of calling hours and reports.")
 
-    call_retention: Seconds = Field(30 * 86400, ge=60, description="How long an ended call's record is kept.")
+    call_retention: Seconds = Field(30 * 86400, ge=86400, description="How long an ended call's record is kept.")
     idempotency_retention: Seconds = Field(
         48 * 3600, ge=86400, description="How long an Idempotency-Key is remembered."
     )
@@ -140,8 +141,15 @@ class Settings(BaseSettings):
     def _default_account_is_not_named_twice(self) -> Self:
         if DEFAULT_ACCOUNT in self.accounts:
             raise ValueError(
-                "accounts: 'default' is set by ALODIAL_PROVIDER_TOKEN and its limits; give this one another name"
+                "ALODIAL_ACCOUNTS: 'default' is set by ALODIAL_PROVIDER_TOKEN and its limits; give this one another name"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _keys_do_not_outlive_their_calls(self) -> Self:
+        # A key whose call is forgotten would let the same request ring once more.
+        if self.call_retention < self.idempotency_retention:
+            raise ValueError("ALODIAL_CALL_RETENTION: must not be shorter than ALODIAL_IDEMPOTENCY_RETENTION")
         return self
 
     def account(self, name: str) -> AccountSettings:
@@ -171,8 +179,12 @@ def read_settings(**given: object) -> Settings:
     try:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic validates what the caller names
     except ValidationError as exc:
-        lines = [
-            f"ALODIAL_{'_'.join(str(part) for part in e['loc']).upper() or 'ACCOUNTS'}: {e['msg']}"
-            for e in exc.errors()
-        ]
+        lines = [_problem(error) for error in exc.errors()]
         raise ConfigurationError("; ".join(lines)) from None
+
+
+def _problem(error: ErrorDetails) -> str:
+    """What is wrong with which setting, without its value."""
+    where = "_".join(str(part) for part in error["loc"]).upper()
+    message = error["msg"].removeprefix("Value error, ")
+    return f"ALODIAL_{where}: {message}" if where else message

@@ -208,18 +208,11 @@ class RedialPolicy(_Frozen):
     """When a call that did not get through is dialled again.
 
     `max_attempts` counts every attempt, the first included (2 to 10). `delays` gives seconds (1 to 604,800) for each
-    disposition but answered: the nth attempt's failure waits for the nth entry, and the last entry repeats.
+    disposition but answered: the nth time that an attempt ends so, the nth entry is waited, and the last entry repeats.
     """
 
     max_attempts: Annotated[int, Field(ge=2, le=10)]
     delays: dict[_Failure, Annotated[list[_Seconds], Field(min_length=1, max_length=9)]]
-
-    def delay_after(self, disposition: Disposition, attempt: int) -> int | None:
-        """Seconds from the end of attempt number `attempt` (1 is the first) to the next; None when there is none."""
-        delays = self.delays.get(disposition)
-        if not delays or attempt >= self.max_attempts:
-            return None
-        return delays[min(max(attempt, 1), len(delays)) - 1]
 
 
 class CallOptions(_Frozen):

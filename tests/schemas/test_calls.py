@@ -16,7 +16,6 @@ from alodial_schemas.calls import (
     IvrCall,
     Phone,
     Queue,
-    RedialPolicy,
     TwoWayCall,
     body_json,
     parse_call,
@@ -25,7 +24,6 @@ from alodial_schemas.calls import (
     request_from_body,
     set_default_allowed,
 )
-from alodial_schemas.dispositions import Disposition
 
 TWO_WAY: dict[str, Any] = {
     "callfrom": {"phone": "712037006", "lang": "ru"},
@@ -331,14 +329,6 @@ def test_the_default_allowlist_can_be_set() -> None:
     assert Phone(phone="+79161234567").phone == "+79161234567"
     with pytest.raises(ValidationError):
         TwoWayCall(callfrom="712037006", callto=["712037006"])
-
-
-def test_the_nth_failure_waits_for_the_nth_delay_and_the_last_repeats() -> None:
-    policy = RedialPolicy(max_attempts=5, delays={"busy": [60, 300], "no_answer": [3600]})
-    assert [policy.delay_after(Disposition.BUSY, n) for n in range(1, 7)] == [60, 300, 300, 300, None, None]
-    assert policy.delay_after(Disposition.NO_ANSWER, 4) == 3600
-    assert policy.delay_after(Disposition.CONGESTION, 1) is None
-    assert policy.delay_after(Disposition.ANSWERED, 1) is None
 
 
 phones = st.integers(10**8, 10**9 - 1).map(lambda n: f"+998{n}")

@@ -152,5 +152,11 @@ def _report(call: Claimed, submission: Submission, settling: Settling, state: st
             )
         case "auth":
             log.warning("account.token_refused", **_ids(call), status=status)
-        case _:
-            log.warning(f"call.{state}", **_ids(call), status=status, code=code, ms=ms)
+        case "rejected":
+            log.warning("call.rejected", **_ids(call), status=status, code=code, ms=ms)
+        case "unconfirmed":
+            log.warning("call.unconfirmed", **_ids(call), status=status, code=code, ms=ms)
+        case "failed":
+            log.warning("call.failed", **_ids(call), status=status, code=code, tries=call.tries + 1)
+        case other:
+            log.error("call.settled_oddly", **_ids(call), state=other, status=status, code=code)

@@ -51,15 +51,7 @@ class Sweeper(threading.Thread):
         while more and not self._ended.is_set():
             more, rows = self._store.run(ops.sweep(self._settings))
             for row in rows:
-                level = log.info if row.what in {"given_back", "expired"} else log.warning
-                level(
-                    f"call.{row.what}",
-                    call_id=row.id,
-                    extid=row.record,
-                    account=row.account,
-                    attempt=row.attempt,
-                    by="sweeper",
-                )
+                _report(row)
         while recover(self._store, self._settings, self._reader, INBOX_IDLE) and not self._ended.is_set():
             pass
         retry_orphans(self._store, self._settings, self._now_ms())
@@ -82,3 +74,19 @@ class Sweeper(threading.Thread):
 
     def stop(self) -> None:
         self._ended.set()
+
+
+def _report(row: ops.Swept) -> None:
+    """One line for what a sweep did to a call."""
+    ids = {"call_id": row.id, "extid": row.record, "account": row.account, "attempt": row.attempt, "by": "sweeper"}
+    match row.what:
+        case "given_back":
+            log.info("call.given_back", **ids)
+        case "expired":
+            log.info("call.expired", **ids)
+        case "unconfirmed":
+            log.warning("call.unconfirmed", **ids, code="worker_lost")
+        case "timed_out":
+            log.warning("call.timed_out", **ids)
+        case other:
+            log.error("call.failed", **ids, code=other)
