@@ -154,6 +154,8 @@ class PatientStream(io.TextIOBase):
                 self._wake.set()
             else:
                 self._idle.set()
+                if self._lines:
+                    self._idle.clear()  # a line came between the two
 
 
 def _encode(event: object, **_options: Any) -> str:

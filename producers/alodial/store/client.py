@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
+import hiredis
 import redis
 import redis.asyncio as aioredis
 from redis.exceptions import (
@@ -116,7 +117,9 @@ class Store:
                     yield done
                 script = self._scripts[op.script]
                 try:
-                    connection.send_command("EVALSHA", script.sha, 2, keys.PREFIX, keys.EVENTS, *op.args)
+                    # redis-py's own packing looks at every argument first: a fifth of the whole for 3,500 of them.
+                    words: Any = ("EVALSHA", script.sha, 2, keys.PREFIX, keys.EVENTS, *op.args)
+                    connection.send_packed_command([hiredis.pack_command(words)])
                 except (ConnectionError, TimeoutError):
                     connection.disconnect()
                     yield self.run(op)
