@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
 from alodial.store import inbox, ops
 from alodial.store.client import Store
@@ -17,8 +18,11 @@ from alodial_schemas.alovoice.result import CallResult, Unreadable, parse_result
 log = structlog.get_logger("alodial.collect")
 
 BATCH = 100
-MAX_RESULT = 16_000
-"""Characters of a result's JSON; an event stays under 20 kB."""
+MAX_RESULT = 8_000
+"""Bytes of a result's JSON: with 16 entries of metadata in Cyrillic, 10 kB, an event stays under 20 kB."""
+
+MAX_DATA = 200
+MAX_ENTRY = 64
 
 
 def result_json(result: CallResult) -> str:
@@ -31,12 +35,16 @@ def result_json(result: CallResult) -> str:
         public = {**public, "attempts": [*result.attempts[:kept], {"truncated": len(result.attempts) - kept}]}
         text = json.dumps(public, ensure_ascii=False, separators=(",", ":"))
     if len(text.encode()) > MAX_RESULT:
-        short = {
-            name: (value[:4] if isinstance(value, list) else value[:1000] if isinstance(value, str) else value)
-            for name, value in public.items()
-        }
+        # A control character is six bytes of JSON, so that even the shortest form counts on the worst.
+        short = {name: _shortened(value) for name, value in public.items()}
         text = json.dumps({**short, "truncated": True}, ensure_ascii=False, separators=(",", ":"))
     return text
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, list):
+        return [part[:MAX_ENTRY] if isinstance(part, str) else part for part in value[:4]]
+    return value[:MAX_DATA] if isinstance(value, str) else value
 
 
 def collect(store: Store, settings: Settings, reader: str) -> int:
@@ -57,7 +65,25 @@ def recover(store: Store, settings: Settings, reader: str, idle: float) -> int:
 
 
 def process(entries: Sequence[Entry], store: Store, settings: Settings) -> None:
-    """Applies every result of these bodies. What one body does wrong, the others do not feel."""
+    """Applies every result of these bodies. What one body does wrong, the others do not feel.
+
+    Raises StoreUnavailable; then they are read once more, which does no harm.
+    """
+    try:
+        _process(entries, store, settings)
+    except StoreUnavailable:
+        raise
+    except Exception as exc:  # one of them: each alone, and the one that cannot be is kept whole for an operator
+        if len(entries) > 1:
+            for entry in entries:
+                process([entry], store, settings)
+            return
+        log.exception("result.crashed", entry=entries[0].id, error=type(exc).__name__)
+        unreadable = Unreadable(f"processing failed: {type(exc).__name__}", None)
+        store.run(inbox.park("ack", entries[0].id, [_unreadable([unreadable], entries[0])], settings.orphan_timeout))
+
+
+def _process(entries: Sequence[Entry], store: Store, settings: Settings) -> None:
     read: list[tuple[Entry, list[CallResult | Unreadable]]] = []
     for entry in entries:
         try:
@@ -77,15 +103,24 @@ def process(entries: Sequence[Entry], store: Store, settings: Settings) -> None:
         applied += answers
     outcomes = iter(zip(results, texts, applied, strict=True))
     for entry, found in read:
-        kept = []
+        kept: list[Parked] = []
+        nameless: list[CallResult] = []
+        unreadable: list[Unreadable] = []
         for result in found:
-            if isinstance(result, CallResult) and result.extid:
+            if isinstance(result, Unreadable):
+                unreadable.append(result)
+            elif not result.extid:
+                nameless.append(result)
+            else:
                 known, text, outcome = next(outcomes)
                 if outcome.outcome == "unknown":
                     kept.append(_orphan(known, text, entry, alone=len(found) == 1))
                 report(known, outcome)
-            else:
-                kept.append(_unusable(result, entry))
+        # The body is kept whole once for each kind: a list of a thousand must not become a thousand copies of itself.
+        if nameless:
+            kept.append(_nameless(nameless, entry))
+        if unreadable:
+            kept.append(_unreadable(unreadable, entry))
         store.run(inbox.park("ack", entry.id, kept, settings.orphan_timeout))
 
 
@@ -93,21 +128,29 @@ def retry_orphans(store: Store, settings: Settings, now_ms: int, limit: int = 50
     """Tries results with an unknown extid once more; gives up those whose time is over. Answers how many found a call."""
     found = 0
     for member, deadline in store.call(lambda client: inbox.orphans(client, limit)):
-        orphan: dict[str, Any] = json.loads(member)
-        outcome = store.run(
-            ops.apply_results([Applying(*(orphan[name] for name in ("extid", "result", "digest", "disposition")))])
-        )[0]
+        try:
+            orphan: dict[str, Any] = json.loads(member)
+            applying = Applying(*(str(orphan[name]) for name in ("extid", "result", "digest", "disposition")))
+            body, content_type = base64.b64decode(orphan["body"]), str(orphan["type"])
+            outcome = store.run(ops.apply_results([applying]))[0]
+        except StoreUnavailable:
+            raise
+        except Exception as exc:  # damaged, or it meets a damaged record: the others must have their turn
+            log.exception("result.crashed", error=type(exc).__name__)
+            reason = f"processing failed: {type(exc).__name__}"
+            parked = Parked("unreadable", member, "application/json", reason, _event_data(None, None, reason=reason))
+            store.run(inbox.park("zrem", member, [parked], 0))
+            continue
         if outcome.outcome != "unknown":
             store.run(inbox.park("zrem", member, [], settings.orphan_timeout))
             log.info("result.adopted", call_id=outcome.id, extid=orphan["extid"], outcome=outcome.outcome)
             found += 1
         elif deadline <= now_ms:
-            body = base64.b64decode(orphan["body"])
             data = _event_data(
                 orphan["extid"], orphan["disposition"], result=json.loads(orphan["result"]), reason="unknown_extid"
             )
             if store.run(
-                inbox.park("zrem", member, [Parked("unmatched", body, orphan["type"], "unknown_extid", data)], 0)
+                inbox.park("zrem", member, [Parked("unmatched", body, content_type, "unknown_extid", data)], 0)
             ):
                 log.warning("result.unmatched", extid=orphan["extid"], reason="unknown_extid")
     return found
@@ -188,19 +231,23 @@ def _as_body(result: CallResult) -> bytes:
     ).encode()
 
 
-def _unusable(result: CallResult | Unreadable, entry: Entry) -> Parked:
-    if isinstance(result, CallResult):
-        # A result that names no call exactly is never given to a neighbour.
-        reason = "; ".join(result.warnings)[:300] or "no extid"
-        log.warning("result.unmatched", reason=reason, entry=entry.id)
-        data = _event_data(None, result.disposition, result=json.loads(result_json(result)), reason=reason)
-        return Parked("unmatched", entry.body, entry.content_type, reason, data)
-    log.warning("result.unreadable", reason=result.reason, entry=entry.id, size=len(entry.body))
-    reason = result.reason if result.hint is None else f"{result.reason} ({result.hint})"
-    return Parked(
-        "unreadable",
-        entry.body,
-        entry.content_type,
-        reason[:300],
-        _event_data(None, None, reason=reason[:300], size=len(entry.body)),
-    )
+def _nameless(results: Sequence[CallResult], entry: Entry) -> Parked:
+    """Results that name no call exactly are never given to a neighbour. The event shows the first of them."""
+    first = results[0]
+    reason = _counted("; ".join(first.warnings)[:300] or "no extid", len(results))
+    log.warning("result.unmatched", reason=reason, entry=entry.id)
+    data = _event_data(None, first.disposition, result=json.loads(result_json(first)), reason=reason)
+    return Parked("unmatched", entry.body, entry.content_type, reason, data)
+
+
+def _unreadable(found: Sequence[Unreadable], entry: Entry) -> Parked:
+    first = found[0]
+    reason = first.reason if first.hint is None else f"{first.reason} ({first.hint})"
+    reason = _counted(reason[:300], len(found))
+    log.warning("result.unreadable", reason=reason, entry=entry.id, size=len(entry.body))
+    data = _event_data(None, None, reason=reason, size=len(entry.body))
+    return Parked("unreadable", entry.body, entry.content_type, reason, data)
+
+
+def _counted(reason: str, count: int) -> str:
+    return reason if count == 1 else f"{reason} (and {count - 1} more in this body)"

@@ -32,6 +32,7 @@ LINGER = 0.25
 """Seconds that an idle engine still looks for work before it leaves."""
 
 POLL = 0.004
+STOP_LOOK = 0.25
 CAP_POLL = 0.02
 MOST_PER_CLAIM = 128
 
@@ -48,9 +49,11 @@ class Engine:
         self._store = store
         self._worker = worker
         self._epoch = epoch
-        self._limits = {name: settings.account(name) for name in settings.account_names}
-        self._armers = {name: Batcher(self._arm(limits)) for name, limits in self._limits.items()}
-        self._settlers = {name: Batcher(self._settle(limits)) for name, limits in self._limits.items()}
+        # Calls of an account without a token wait; a claimed one could only be given back.
+        every = {name: settings.account(name) for name in settings.account_names}
+        self._limits = {name: account for name, account in every.items() if account.token is not None}
+        self._armers = {name: Batcher(self._arm(limits), apart=True) for name, limits in self._limits.items()}
+        self._settlers = {name: Batcher(self._settle(limits), apart=True) for name, limits in self._limits.items()}
         self._work = {
             name: Collaborators(settings, client, self._armers[name].ask, self._settlers[name].ask, self._refuses)
             for name in self._limits
@@ -91,9 +94,11 @@ class Engine:
         idle_since: float | None = None
         cap_poll = CAP_POLL
         while not self.stopping and not self.store_lost:
-            while most - len(self._tasks) < enough:
+            while most - len(self._tasks) < enough and not self.stopping:
                 self._room.clear()
                 await self._room.wait()
+            if self.stopping:
+                break
             leaving = idle_since is not None and loop.time() - idle_since > LINGER
             claim = await self._store.run(
                 ops.claim(
@@ -170,21 +175,30 @@ class Engine:
         allowed = self._settings.allowed_prefixes
         if not allowed:
             return None
-        request = json.loads(body)
-        to = request["callto"]
-        numbers = (
-            [to]
-            if isinstance(to, str)
-            else [request["callfrom"]["phone"], *(entry["phone"] for entry in to if "phone" in entry)]
-        )
-        return None if all(number.startswith(allowed) for number in numbers) else "phone_not_allowed"
+        try:
+            request = json.loads(body)
+            to = request["callto"]
+            numbers = (
+                [to]
+                if isinstance(to, str)
+                else [request["callfrom"]["phone"], *(entry["phone"] for entry in to if "phone" in entry)]
+            )
+            return None if all(number.startswith(allowed) for number in numbers) else "phone_not_allowed"
+        except (ValueError, TypeError, LookupError, AttributeError):
+            return "record_unreadable"
 
     async def stop(self, grace: float) -> int:
         """No new claims; waits for what is in flight, at most ``grace`` seconds. Answers how many were left."""
         self.stopping = True
         self._room.set()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace)
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + grace
+        # A claim may be on its way back: what it brings is submitted too, so whoever attends is waited for as well.
+        while (self._tasks or self._attending) and (left := ends - loop.time()) > 0:
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=min(left, STOP_LOOK))
+            else:
+                await asyncio.sleep(min(left, POLL))
         return len(self._tasks)
 
 

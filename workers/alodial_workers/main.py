@@ -9,7 +9,7 @@ from types import FrameType
 import structlog
 from dramatiq import Worker
 
-from alodial.errors import AlodialError
+from alodial.errors import AlodialError, ConfigurationError
 from alodial.logs import configure
 from alodial.settings import Settings
 
@@ -45,6 +45,7 @@ def run_worker(settings: Settings) -> int:
         signal.signal(number, on_signal)
     declare(runtime)
     try:
+        _check_tokens(settings)
         if not runtime.start():
             return 0
     except AlodialError as exc:
@@ -63,3 +64,12 @@ def run_worker(settings: Settings) -> int:
     if reload.is_set():
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  # ourselves again, with new settings
     return 0
+
+
+def _check_tokens(settings: Settings) -> None:
+    """Raises ConfigurationError when no account has a token; tells of those that have none beside others."""
+    missing = [name for name in settings.account_names if settings.account(name).token is None]
+    if len(missing) == len(settings.account_names):
+        raise ConfigurationError("no account has a token; set ALODIAL_PROVIDER_TOKEN (or ALODIAL_ACCOUNTS)")
+    for name in missing:
+        log.warning("account.no_token", account=name, hint="its calls wait until it has one and the workers start anew")

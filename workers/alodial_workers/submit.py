@@ -10,7 +10,7 @@ import structlog
 
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
-from alodial.store.ops import Armed, Arming, Claimed, Settling
+from alodial.store.ops import Armed, Arming, Claimed, Settling, lease_seconds
 
 from .alovoice.client import AloVoiceClient, NotArmed, Submission
 
@@ -62,12 +62,16 @@ async def submit(call: Claimed, claimed_at: float, work: Collaborators) -> str:
         nonlocal slot
         await asyncio.sleep(max(0.0, call.delay - (loop.time() - claimed_at)))
         while True:
+            asked = loop.time()
             try:
                 armed = await work.arm(Arming(call.record, call.token, slot))
             except StoreUnavailable:
                 raise NotArmed("store_unavailable") from None
             if armed.outcome == "armed":
-                return
+                if loop.time() - asked < lease_seconds(work.settings):
+                    return
+                # The process stood still while the answer lay there (a paused machine): the lease may have run out.
+                raise NotArmed("woke_late")
             if armed.outcome != "wait":
                 raise NotArmed(armed.outcome)
             slot = armed.slot

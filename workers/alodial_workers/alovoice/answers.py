@@ -13,6 +13,7 @@
 import email.utils
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -112,13 +113,16 @@ def _no_constant(_name: str) -> Any:
     raise ValueError("NaN and Infinity are not JSON")
 
 
+_FIRST_WORD = re.compile(r"[^a-z]")
 _BAD_WORDS = frozenset({"error", "err", "fail", "failed", "failure", "false", "denied", "rejected"})
 
 
 def error_marked(content: object, depth: int = 2) -> bool:
-    """Whether JSON says of itself that something went wrong: on its top level, or in the ``answer`` it wraps."""
+    """Whether JSON says of itself that something went wrong: on its top level, in a list, or in the ``answer`` it wraps."""
     if isinstance(content, str):
-        return content.strip().lower() in _BAD_WORDS
+        return _FIRST_WORD.split(content.strip().lower(), 1)[0] in _BAD_WORDS
+    if isinstance(content, list):
+        return depth > 0 and any(error_marked(item, depth - 1) for item in content)
     if not isinstance(content, dict):
         return False
     for name, value in content.items():
@@ -134,7 +138,5 @@ def error_marked(content: object, depth: int = 2) -> bool:
         if word in {"code", "statuscode", "status_code", "status"} and isinstance(value, int) and 400 <= value < 600:
             return True
     return depth > 0 and any(
-        error_marked(content[name], depth - 1)
-        for name in ("answer", "data", "response", "result")
-        if isinstance(content.get(name), dict)
+        error_marked(content[name], depth - 1) for name in ("answer", "data", "response", "result") if name in content
     )

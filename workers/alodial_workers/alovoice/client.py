@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -85,9 +86,10 @@ class AloVoiceClient:
                 raise ConfigurationError(
                     f"account {account} has no token; set ALODIAL_PROVIDER_TOKEN (or ALODIAL_ACCOUNTS)"
                 )
-            url = self._urls[account] = httpx.URL(self._settings.provider_url).join(
-                httpx.URL(path=f"/requestcall/{token.get_secret_value()}")
-            )
+            base = httpx.URL(self._settings.provider_url)
+            # Quoted: a slash or a question mark in a token must neither cut it off nor raise an error that shows it.
+            path = f"{base.path.rstrip('/')}/requestcall/{quote(token.get_secret_value(), safe='')}"
+            url = self._urls[account] = base.copy_with(path=path)
         return url
 
     def _request(
@@ -134,7 +136,11 @@ class AloVoiceClient:
             # 100 ms at least, so that a slow connect does not turn every answer into an ambiguous one.
             deadline.reschedule(sent + max(0.1, timeout - spent))
 
-        request = self._request(account, body, extid, trace)
+        try:
+            request = self._request(account, body, extid, trace)
+        except (ValueError, TypeError, LookupError, AttributeError):
+            # Not a body of ours: somebody wrote it straight into Redis, or it was damaged there.
+            return Submission(Verdict("rejected", "record_unreadable"), 0.0)
         try:
             async with deadline:
                 response = await self._transport.handle_async_request(request)
@@ -145,6 +151,9 @@ class AloVoiceClient:
             verdict = classify_error(httpx.ReadTimeout("") if armed else httpx.ConnectTimeout(""))
         except Exception as exc:  # whatever a transport raises, the call must come to a verdict
             verdict = classify_error(exc)
+            if not armed and verdict.outcome != "retry":
+                # The hook had not returned, so not one byte was sent: ambiguous is only what came after it.
+                verdict = Verdict("retry", "not_sent")
         return Submission(verdict, loop.time() - sent)
 
     async def aclose(self) -> None:

@@ -22,6 +22,9 @@ MAX_ANSWER = 64 * 1024
 
 MAX_HEAD = 64 * 1024
 
+MAX_RECEIVED = 1024 * 1024
+"""Bytes of an answer on the wire, chunk sizes and trailers with it; a body of 64 KiB in chunks of one byte is 384 KiB."""
+
 KEEP_ALIVE = 4.0
 """Seconds an idle connection is used again: below Express' 5 s, so that the server does not close it under a request."""
 
@@ -30,6 +33,10 @@ MAX_IDLE = 512
 
 class _Cut(Exception):
     """The answer's body is longer than is read."""
+
+
+class _Another(Exception):
+    """Bytes behind the answer that look like one more: nobody asked for it, and it must not replace the first."""
 
 
 class Connection(asyncio.Protocol):
@@ -46,7 +53,7 @@ class Connection(asyncio.Protocol):
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.body = bytearray()
-        self._head_bytes = 0
+        self._received = 0
         self._complete = False
         self._keep = False
         self._in_body = False
@@ -63,25 +70,20 @@ class Connection(asyncio.Protocol):
             # Bytes that nobody asked for: whatever they are, they are not the answer to our next call.
             self.close()
             return
-        if not self._in_body:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD + MAX_ANSWER:
-                self._fail(httpx.RemoteProtocolError("answer's head is too long"))
-                return
+        self._received += len(data)
         try:
             self._parser.feed_data(data)
-        except _Cut:
-            self._finish(reusable=False)
-        except httptools.HttpParserCallbackError as exc:
-            if isinstance(exc.__context__, _Cut):
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
+            # What follows a whole answer makes the connection useless, not the answer wrong.
+            if self._complete or isinstance(exc.__context__, _Cut):
                 self._finish(reusable=False)
             else:
                 self._fail(httpx.RemoteProtocolError("unreadable answer"))
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._fail(httpx.RemoteProtocolError("unreadable answer"))
         else:
             if self._complete:
                 self._finish(reusable=self._keep)
+            elif self._received > (MAX_RECEIVED if self._in_body else MAX_HEAD):
+                self._fail(httpx.RemoteProtocolError("answer is too long"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.reusable = False
@@ -95,10 +97,14 @@ class Connection(asyncio.Protocol):
 
     # httptools calls these
     def on_message_begin(self) -> None:
+        if self._complete:
+            raise _Another
         self.headers = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name, value))
+        # A trailer after a chunked body says nothing that we act on.
+        if not self._in_body:
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         assert self._parser is not None  # noqa: S101  # it is the parser that calls
@@ -141,7 +147,7 @@ class Connection(asyncio.Protocol):
         self.reusable = False
         if self._done is not None and not self._done.done():
             self._done.set_exception(exc)
-        self._done = None
+        self._done = self._parser = None
         self.close()
 
     def close(self) -> None:
@@ -178,9 +184,9 @@ class DirectTransport(httpx.AsyncBaseTransport):
             trace = request.extensions.get("trace")
             if trace is not None:
                 await trace("http11.send_request_headers.started", {"request": request})
-                if not connection.open:
-                    # It was closed while the hook waited; not one byte of the request was written.
-                    raise httpx.ConnectError("connection closed before the request was sent")
+            if not connection.open:
+                # It was closed while the hook waited; not one byte of the request was written.
+                raise httpx.ConnectError("connection closed before the request was sent")
             payload = b"".join([chunk async for chunk in cast(httpx.AsyncByteStream, request.stream)])
             await connection.start(self._head(request, len(payload)) + payload)
         except BaseException:

@@ -1,0 +1,131 @@
+"""docs/settings.md, made from the fields of Settings. ``python tests/outside/settings_page.py`` writes it anew."""
+
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from alodial.settings import AccountSettings, Settings
+
+PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
+
+# The first field of each group, in the order of the class.
+GROUPS = {
+    "redis_url": "Redis",
+    "provider_url": "AloVoice and its limits",
+    "result_timeout": "Waiting and trying again",
+    "callback_secret": "Who may come in, whom may be rung",
+    "call_retention": "Keeping",
+    "max_in_flight": "Processes and logs",
+}
+
+# Read and checked already, so that an environment can be prepared, but nothing acts on them in this version.
+NOT_USED_YET = {"webhooks", "webhook_secret", "timezone"}
+
+HEAD = """\
+# Settings
+
+Read from the environment, or from a file `.env` in the working directory; the environment wins. This page is made from
+`producers/alodial/settings.py` by `python tests/outside/settings_page.py`, and a test keeps the two the same. A wrong value
+stops the start with the setting's name and the rule, and is not printed.
+
+Times are in seconds, sizes in bytes. A *secret* is never printed or logged.
+"""
+
+TAIL = """
+## More than one AloVoice account
+
+`ALODIAL_ACCOUNTS` is JSON: further accounts by name, each with a token and limits of its own. A call names its account
+(`"account": "sales"`); without a name it is the default account's.
+
+```json
+{accounts}
+```
+
+{fields}
+"""
+
+EXAMPLE = '{"sales": {"token": "SECRET", "calls_per_second": 2, "max_concurrent_calls": 4}}'
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    match value:
+        case None | () | dict() if not value:
+            return "none"
+        case bool():
+            return f"`{str(value).lower()}`"
+        case frozenset():
+            return f"`[{', '.join(str(part) for part in sorted(value))}]`" if value else "none"
+        case tuple():
+            return f"`{','.join(str(part) for part in value)}`"
+        case float() if value.is_integer():
+            return f"`{value:.0f}`" + _in_words(value, {86400: "days", 60: "minutes"})
+        case int():
+            return f"`{value}`" + _in_words(value, {1024 * 1024: "MiB"})
+        case _:
+            return f"`{value}`"
+
+
+def _in_words(value: float, units: dict[int, str]) -> str:
+    for size, unit in units.items():
+        if value >= 2 * size and value % size == 0:
+            return f" ({value / size:.0f} {unit})"
+    return ""
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default_factory:
+        return _plain({})
+    return _plain(float(field.default) if field.annotation is float else field.default)
+
+
+def _choices(annotation: Any) -> list[str]:
+    if typing.get_origin(annotation) is Literal:
+        return [str(choice) for choice in typing.get_args(annotation)]
+    return [choice for part in typing.get_args(annotation) for choice in _choices(part)]
+
+
+def _bounds(field: FieldInfo) -> str:
+    signs = {"gt": "above", "ge": "from", "le": "to"}
+    found = [
+        f"{word} {bound:.10g}"
+        for sign, word in signs.items()
+        for rule in field.metadata
+        if (bound := getattr(rule, sign, None)) is not None
+    ]
+    return " ".join(found)
+
+
+def _meaning(name: str, field: FieldInfo) -> str:
+    said = [field.description or ""]
+    if choices := _choices(field.annotation):
+        said.append("One of " + ", ".join(f"`{choice}`" for choice in choices) + ".")
+    elif bounds := _bounds(field):
+        said.append(f"{bounds[0].upper()}{bounds[1:]}.")
+    if "SecretStr" in str(field.annotation):
+        said.append("*Secret.*")
+    if name in NOT_USED_YET:
+        said.append("Checked, but nothing acts on it in this version.")
+    return " ".join(part for part in said if part)
+
+
+def rows() -> Iterator[str]:
+    for name, field in Settings.model_fields.items():
+        if name in GROUPS:
+            yield f"\n## {GROUPS[name]}\n\n| setting | default | meaning |\n| --- | --- | --- |\n"
+        yield f"| `ALODIAL_{name.upper()}` | {_default(field)} | {_meaning(name, field)} |\n"
+
+
+def render() -> str:
+    own = ", ".join(f"`{name}` ({_default(field)})" for name, field in AccountSettings.model_fields.items())
+    tail = TAIL.replace("{accounts}", EXAMPLE).replace("{fields}", f"Its fields and their defaults: {own}.")
+    return HEAD + "".join(rows()) + tail
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render())

@@ -1,0 +1,282 @@
+"""Doorbells: lost, doubled or unreachable, they change nothing but when somebody looks."""
+
+import asyncio
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Self
+
+import dramatiq
+import pytest
+import structlog
+from dramatiq import Worker
+
+from alodial import CallQueue, TwoWayCall
+from alodial.doorbell import COLLECT_QUEUE, SUBMIT_QUEUE, Doorbell
+from alodial.embedded import EmbeddedRedis
+from alodial.errors import ConfigurationError
+from alodial.settings import Settings
+from alodial.store import keys
+from alodial_workers.actors import declare
+from alodial_workers.broker import DEAD_AFTER_MS, WORKER_TIMEOUT_MS, DoorbellBroker, tidy, worker_broker
+from alodial_workers.main import run_worker
+from alodial_workers.runtime import Runtime
+
+from .raw import TAKEN, Peer, RawServer
+
+CALL = TwoWayCall(callfrom="712037006", callto=["994412860", "977076909"])
+
+
+def wait_until(condition: Callable[[], Any], *, within: float = 15) -> None:
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.005)
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    with structlog.testing.capture_logs():
+        yield
+
+
+class Provider:
+    """A server in a thread of its own that takes every call and counts their extids."""
+
+    def __init__(self, pause: float = 0) -> None:
+        self.extids: Counter[bytes] = Counter()
+        self._pause = pause
+        self._ready, self._loop = threading.Event(), asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),), daemon=True)
+
+    async def _take(self, peer: Peer) -> None:
+        while not peer.closed.is_set():
+            request = await peer.request()
+            if b'name="extid"' in request:
+                self.extids[request.partition(b'name="extid"\r\n\r\n')[2].partition(b"\r\n")[0]] += 1
+                await asyncio.sleep(self._pause)
+                peer.send(TAKEN)
+
+    async def _serve(self) -> None:
+        self._end = asyncio.Event()
+        async with RawServer(self._take) as server:
+            self.url = server.url()
+            self._ready.set()
+            await self._end.wait()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._ready.wait(10)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join(10)
+
+
+class Process:
+    """What a worker process is made of, in this one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.runtime = Runtime(settings, f"test:{id(self)}")
+        declare(self.runtime)
+
+    def __enter__(self) -> Self:
+        assert self.runtime.start()
+        self.worker = Worker(self.runtime.broker, worker_timeout=WORKER_TIMEOUT_MS, worker_threads=4)
+        self.worker.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.runtime.stop(5)
+        self.worker.stop(timeout=2000)
+        self.runtime.broker.close()
+        self.runtime.loop.call_soon_threadsafe(self.runtime.loop.stop)
+
+
+class Counting:
+    """A worker whose actors only count."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.rung: Counter[str] = Counter()
+        self.broker = worker_broker(settings)
+
+        def submit_calls(account: str) -> None:
+            self.rung[account] += 1
+
+        def collect_results() -> None:
+            self.rung["results"] += 1
+
+        for name, actor in ((SUBMIT_QUEUE, submit_calls), (COLLECT_QUEUE, collect_results)):
+            dramatiq.actor(broker=self.broker, queue_name=name, actor_name=name)(actor)
+        self.worker = Worker(self.broker, worker_timeout=WORKER_TIMEOUT_MS, worker_threads=2)
+
+    def __enter__(self) -> Self:
+        self.worker.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.worker.stop(timeout=2000)
+        self.broker.close()
+
+
+def test_a_doorbell_reaches_its_actor_and_leaves_nothing_behind(settings: Settings) -> None:
+    with Counting(settings) as counting:
+        bell = Doorbell(settings)
+        bell.submit(["default", "north"])
+        bell.collect()
+        wait_until(lambda: counting.rung == {"default": 1, "north": 1, "results": 1})
+        client: Any = counting.broker.client
+        wait_until(
+            lambda: not any(client.hlen(f"alodial:broker:{name}.msgs") for name in (SUBMIT_QUEUE, COLLECT_QUEUE))
+        )
+        bell.close()
+
+
+def test_there_are_no_delay_queues_and_nobody_consumes_any(settings: Settings) -> None:
+    with Counting(settings) as counting:
+        Doorbell(settings).submit(["default"])
+        wait_until(lambda: counting.rung["default"])
+        assert set(counting.worker.consumers) == {SUBMIT_QUEUE, COLLECT_QUEUE}
+        assert counting.broker.delay_queues == set()
+        client: Any = counting.broker.client
+        assert not [key for key in client.keys("*") if b".DQ" in key]
+        names = {type(part).__module__ for part in counting.broker.middleware}
+        assert names == {"dramatiq.worker"}
+
+
+def test_ringing_an_absent_redis_never_raises_and_is_over_soon(settings: Settings) -> None:
+    away = settings.model_copy(update={"redis_url": type(settings.redis_url)("redis://127.0.0.1:1/0")})
+    began = time.monotonic()
+    Doorbell(away).submit(["default"])
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.slow
+def test_consumers_come_back_by_themselves_when_redis_does(settings: Settings) -> None:
+    with EmbeddedRedis() as server:
+        ours = settings.model_copy(update={"redis_url": type(settings.redis_url)(server.url), "redis_timeout": 0.5})
+        with Counting(ours) as counting:
+            bell = Doorbell(ours)
+            bell.submit(["before"])
+            wait_until(lambda: counting.rung["before"])
+            for round_ in ("first", "second"):
+                server.kill()
+                bell.submit(["lost"])
+                time.sleep(1.2)  # long enough for every consumer to have met the absence
+                assert all(consumer.is_alive() for consumer in counting.worker.consumers.values())
+                server.start()
+                bell.submit([round_])
+                wait_until(lambda name=round_: counting.rung[name])  # type: ignore[misc]  # lambda default
+            bell.close()
+
+
+def _fetched(settings: Settings, messages: int) -> DoorbellBroker:
+    """A broker whose worker fetched doorbells and then fell silent."""
+    broker = worker_broker(settings)
+    broker.declare_queue(SUBMIT_QUEUE)
+    Doorbell(settings, broker).submit(["default"] * messages)
+    assert next(broker.consume(SUBMIT_QUEUE, prefetch=messages)) is not None
+    return broker
+
+
+def test_what_a_dead_worker_had_fetched_is_thrown_away_and_what_a_live_one_has_is_not(settings: Settings) -> None:
+    dead, alive, tidier = _fetched(settings, 3), _fetched(settings, 2), worker_broker(settings)
+    client: Any = tidier.client
+    beats, messages = "alodial:broker:__heartbeats__", "alodial:broker:submit.msgs"
+    assert tidy(tidier) == 0
+    assert client.hlen(messages) == 5
+    client.zadd(beats, {dead.broker_id: time.time() * 1000 - DEAD_AFTER_MS - 1000})
+    assert tidy(tidier) == 1
+    assert client.hlen(messages) == 2
+    assert not client.exists(f"alodial:broker:__acks__.{dead.broker_id}.submit")
+    assert client.scard(f"alodial:broker:__acks__.{alive.broker_id}.submit") == 2
+    assert client.zscore(beats, dead.broker_id) is None
+    assert tidy(tidier) == 0
+
+
+def test_a_hundred_doorbells_ring_each_phone_once(settings: Settings) -> None:
+    with Provider(pause=0.005) as provider:
+        ours = settings.model_copy(update={"provider_url": provider.url, "max_in_flight": 8})
+        with CallQueue(settings=ours) as queue, Process(ours) as first, Process(ours) as second:
+            calls = queue.enqueue_many([CALL] * 60)
+            bell = Doorbell(ours)
+            for _ in range(100):
+                bell.submit(["default"])
+            extids = {row.extid.encode() for row in calls if hasattr(row, "extid")}
+            wait_until(lambda: set(provider.extids) == extids)
+            for process in (first, second):
+                for _ in range(50):
+                    process.runtime.on_loop(process.runtime.engine.attend("default"))
+            wait_until(lambda: {c.state.value for c in queue.calls(limit=100).calls} == {"submitted"})
+            assert set(provider.extids.values()) == {1}
+            bell.close()
+
+
+def test_without_any_doorbell_calls_go_out_and_results_come_in(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Provider() as provider:
+        ours = settings.model_copy(update={"provider_url": provider.url})
+        with CallQueue(settings=ours) as queue, Process(ours):
+            monkeypatch.setattr(queue.doorbell, "submit", lambda _accounts: None)
+            call = queue.enqueue(CALL)
+            wait_until(lambda: provider.extids[call.extid.encode()] == 1)
+            body = json.dumps({"externalid": int(call.extid), "dialstatus": "BUSY", "id": [1]})
+            queue.store.redis.xadd(keys.INBOX, {"b": body, "t": "application/json"})
+            wait_until(lambda: queue.get(call.id).disposition == "busy")
+
+
+@pytest.mark.slow
+def test_a_worker_goes_on_after_redis_was_away(settings: Settings) -> None:
+    with EmbeddedRedis(fsync="always") as server, Provider() as provider:
+        ours = settings.model_copy(
+            update={
+                "redis_url": type(settings.redis_url)(server.url),
+                "provider_url": provider.url,
+                "redis_timeout": 0.5,
+            }
+        )
+        with CallQueue(settings=ours) as queue, Process(ours):
+            first = queue.enqueue(CALL)
+            wait_until(lambda: queue.get(first.id).state == "submitted")
+            server.kill()
+            time.sleep(2)
+            server.start()
+            second = queue.enqueue(CALL)
+            wait_until(lambda: queue.get(second.id).state == "submitted")
+            assert set(provider.extids.values()) == {1}
+
+
+def test_an_actor_that_fails_is_not_repeated_by_dramatiq(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    with CallQueue(settings=settings), Process(settings) as process:
+        attended: list[str] = []
+
+        async def broken(account: str) -> str:
+            attended.append(account)
+            raise RuntimeError("a bug")
+
+        monkeypatch.setattr(process.runtime.engine, "attend", broken)
+        Doorbell(settings).submit(["default"])
+        wait_until(lambda: attended)
+        client: Any = process.runtime.broker.client
+        wait_until(lambda: not client.hlen("alodial:broker:submit.msgs"))
+        time.sleep(0.1)
+        assert attended == ["default"]
+
+
+def test_a_worker_without_any_token_refuses_to_start(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("signal.signal", "configure"):
+        monkeypatch.setattr(f"alodial_workers.main.{name}", lambda *_args, **_options: None)
+    assert run_worker(settings.model_copy(update={"provider_token": None})) == 1
+    with pytest.raises(ConfigurationError, match="ALODIAL_REDIS_URL"):
+        worker_broker(settings.model_copy(update={"redis_url": type(settings.redis_url)("http://127.0.0.1")}))
