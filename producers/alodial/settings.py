@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] | None = Field(
         None, description="Default: console on a terminal, else json."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
 
     @field_validator("callback_secret", "api_keys", "webhooks", "allowed_prefixes", mode="before")
     @classmethod

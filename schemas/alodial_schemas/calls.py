@@ -178,7 +178,7 @@ def _phone_from(value: object, allowed: tuple[str, ...]) -> object:
     kind = type(value)
     if kind is str or kind is int:
         try:
-            return _made_phone(normalise_phone(value if kind is str else str(value), allowed=allowed))  # type: ignore[arg-type]
+            return _made_phone(normalise_phone(value if kind is str else str(value), allowed=allowed))  # type: ignore[arg-type] # `kind` is str
         except ValueError:
             return {"phone": value}
     if kind is Phone:
@@ -345,9 +345,14 @@ _TAGS: Final[frozenset[str | int]] = frozenset({"<phone>", "<queue>", "[key]"})
 def problems_of(exc: ValidationError) -> list[FieldProblem]:
     """Pydantic's errors in people's words, each with a remedy. Input values are never repeated."""
     problems: list[FieldProblem] = []
-    for error in exc.errors(include_url=False, include_input=False)[:_MAX_PROBLEMS]:
+    errors = exc.errors(include_url=False, include_input=False)[:_MAX_PROBLEMS]
+    # Pydantic counts only the entries that are good: a list whose one entry is bad is "too short" besides.
+    inside = {error["loc"][:depth] for error in errors for depth in range(1, len(error["loc"]))}
+    for error in errors:
         kind = error["type"]
         loc = error["loc"]
+        if kind == "too_short" and loc in inside:
+            continue
         # The tags are ours and no part of the body, unless a hostile body has a field of such a name.
         named = [part for part in loc[:-1] if part not in _TAGS]
         named += [part for part in loc[-1:] if kind == "extra_forbidden" or part not in _TAGS]
@@ -416,7 +421,7 @@ def body_json(call: CallRequest) -> str:
     if type(call) is TwoWayCall:
         targets = ",".join([_target_json(target) for target in call.callto])
         return f'{{"callfrom":{_target_json(call.callfrom)},"callto":[{targets}]}}'
-    return f'{{"callto":"{call.callto}","ivrid":{call.ivrid},"fromline":"{call.fromline}"}}'  # type: ignore[union-attr]
+    return f'{{"callto":"{call.callto}","ivrid":{call.ivrid},"fromline":"{call.fromline}"}}'  # type: ignore[union-attr] # as above
 
 
 def request_from_body(json_text: str) -> dict[str, Any]:

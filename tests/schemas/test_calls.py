@@ -331,6 +331,12 @@ def test_the_default_allowlist_can_be_set() -> None:
         TwoWayCall(callfrom="712037006", callto=["712037006"])
 
 
+def test_a_list_whose_one_entry_is_bad_is_not_called_empty_besides() -> None:
+    with pytest.raises(CallError) as caught:
+        parse_call({"callfrom": {"phone": "712037006"}, "callto": [{"phone": "12"}]})
+    assert [problem.field for problem in caught.value.problems] == ["callto.0.phone"]
+
+
 phones = st.integers(10**8, 10**9 - 1).map(lambda n: f"+998{n}")
 langs = st.none() | st.from_regex("[A-Za-z-]{2,8}", fullmatch=True)
 people = st.builds(lambda phone, lang: {"phone": phone, "lang": lang} if lang else {"phone": phone}, phones, langs)
