@@ -73,7 +73,11 @@ class EmbeddedRedis:
         log = self.folder / "redis.log"
         with log.open("ab") as out:
             self.process = subprocess.Popen(  # noqa: S603  # our own binary and options
-                [self._binary, *self._options], stdout=out, stderr=out, stdin=subprocess.DEVNULL
+                [self._binary, *self._options],
+                stdout=out,
+                stderr=out,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # a terminal's Ctrl-C ends us first, and we end it
             )
         deadline = time.monotonic() + START_TIMEOUT
         with redis.Redis(port=self.port, socket_timeout=1) as client:

@@ -98,7 +98,7 @@ def events_counted(events: Sequence[Event]) -> Group:
     table.add_column()
     for type_, count in sorted(Counter(event.type for event in events).items(), key=lambda row: (-row[1], row[0])):
         table.add_row(str(count), type_)
-    return _titled("The events, which your programs read or get as webhooks", table)
+    return _titled("The events that your programs read", table)
 
 
 def one_event(console: Console, event: Event) -> None:
