@@ -20,6 +20,7 @@ from .errors import Conflict, InvalidCall, NotCancelable, NotFound
 from .prepare import prepare, read_call, with_options
 from .settings import Settings, load_settings, read_settings
 from .store import keys, ops
+from .store.accept import accept, accept_async
 from .store.client import AsyncStore, Op, Store
 from .store.ops import NewCall
 from .store.reads import CallFilter, Page, find, find_async, page, page_async, possible_extid
@@ -144,7 +145,7 @@ class CallQueue:
         row = prepare(
             with_options(request, options) if options else request, self.settings, key=idempotency_key, scope=scope
         )
-        ring, answers = self.store.run(ops.enqueue([row], self.settings))
+        ring, answers = accept(self.store, [row])
         self.doorbell.submit(ring)
         return _one(answers[0], row)
 
@@ -279,7 +280,7 @@ class AsyncCallQueue:
     async def _store(self, calls: list[NewCall]) -> list[ops.Enqueued]:
         if not calls:
             return []
-        ring, answers = await self.store.run(ops.enqueue(calls, self.settings))
+        ring, answers = await accept_async(self.store, calls)
         if ring:
             await asyncio.to_thread(self.doorbell.submit, ring)
         return answers

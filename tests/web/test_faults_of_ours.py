@@ -48,10 +48,10 @@ def test_a_call_that_breaks_the_script_breaks_for_itself_alone(
 ) -> None:
     whole = ops.enqueue
 
-    def enqueue(calls: Sequence[NewCall], given: Settings) -> object:
+    def enqueue(calls: Sequence[NewCall], given: Settings, **more: int) -> object:
         if any(call.reference == "poison" for call in calls):
             raise ValueError("the script broke")
-        return whole(calls, given)
+        return whole(calls, given, **more)
 
     monkeypatch.setattr(ops, "enqueue", enqueue)
 

@@ -27,6 +27,7 @@ from redis.exceptions import (
 from ..errors import StoreUnavailable
 from ..settings import Settings
 from . import keys
+from .clock import ServerClock
 from .connect import connect, connect_async
 from .scripts import load_scripts
 
@@ -89,6 +90,7 @@ class Store:
     def __init__(self, settings: Settings, *, client: "redis.Redis | None" = None) -> None:
         self.settings = settings
         self.redis = client or connect(settings.redis_url.get_secret_value(), timeout=settings.redis_timeout)
+        self.clock = ServerClock()
         self._scripts = load_scripts(int(settings.call_retention * 1000))
 
     def run(self, op: Op[T]) -> T:
@@ -160,6 +162,7 @@ class AsyncStore:
     def __init__(self, settings: Settings, *, client: "aioredis.Redis | None" = None) -> None:
         self.settings = settings
         self.redis = client or connect_async(settings.redis_url.get_secret_value(), timeout=settings.redis_timeout)
+        self.clock = ServerClock()
         self._scripts = load_scripts(int(settings.call_retention * 1000))
 
     async def run(self, op: Op[T]) -> T:

@@ -55,13 +55,26 @@ class Enqueued(NamedTuple):
     state: State | None
 
 
-def enqueue(calls: Sequence[NewCall], settings: Settings) -> Op[tuple[list[str], list[Enqueued]]]:
-    """Stores calls, each once. Answers the accounts to ring and one row for each call."""
-    args: list[Arg] = [_ms(settings.idempotency_retention)]
+class LateEnqueue(Exception):
+    """Redis came to the request only after its deadline and stored nothing; ``server_ms`` is its clock."""
+
+    def __init__(self, server_ms: int) -> None:
+        self.server_ms = server_ms
+        super().__init__("stored nothing: the deadline had passed")
+
+
+def enqueue(calls: Sequence[NewCall], settings: Settings, *, deadline: int = 0) -> Op[tuple[list[str], list[Enqueued]]]:
+    """Stores calls, each once. Answers the accounts to ring and one row for each call.
+
+    ``deadline`` is Unix ms by Redis' clock, 0 for none; after it the answer is read as LateEnqueue.
+    """
+    args: list[Arg] = [_ms(settings.idempotency_retention), deadline]
     for call in calls:
         args += call
 
-    def read(answer: list[Any]) -> tuple[list[str], list[Enqueued]]:
+    def read(answer: Any) -> tuple[list[str], list[Enqueued]]:
+        if isinstance(answer, int):
+            raise LateEnqueue(answer)
         rows = []
         for call, row in zip(calls, answer[1:], strict=True):
             if row == 1:

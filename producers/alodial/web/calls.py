@@ -56,7 +56,7 @@ async def place_call(request: Request) -> Response:
     summary="List calls, newest first",
     responses=shapes.refusals(401, 422, 503) | shapes.answers({200: ("A page", shapes.CallPage)}),
 )
-async def list_calls(  # noqa: PLR0917  # FastAPI fills them by name
+async def list_calls(
     request: Request,
     _scope: Caller,
     state: Annotated[State | None, Query(description="Only calls in this state")] = None,

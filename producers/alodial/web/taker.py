@@ -11,7 +11,7 @@ from alodial_schemas import State
 from ..batch import Batcher
 from ..errors import Conflict, StoreUnavailable
 from ..queue import CHUNK, AsyncCallQueue, QueuedCall
-from ..store import ops
+from ..store.accept import accept_async
 from ..store.ops import Enqueued, NewCall
 
 log = structlog.get_logger("alodial.web")
@@ -83,7 +83,7 @@ class Taker:
     async def _store(self, calls: Sequence[NewCall]) -> list[Enqueued]:
         try:
             async with asyncio.timeout(self._timeout):
-                ring, rows = await self._queue.store.run(ops.enqueue(calls, self._queue.settings))
+                ring, rows = await accept_async(self._queue.store, calls)
         except TimeoutError:
             raise StoreUnavailable("Redis is not available (too slow)") from None
         if ring:

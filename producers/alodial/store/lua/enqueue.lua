@@ -1,13 +1,15 @@
 -- Stores calls, each once for its id, its extid and its idempotency key.
--- ARGV: retention of idempotency keys in ms, then for each call 14 values:
+-- ARGV: retention of idempotency keys in ms, deadline in ms by Redis' clock (0: none), then for each call 14 values:
 --   extid id body account priority reference metadata not_before expires on_unconfirmed redial campaign digest key
 -- Answer: { {accounts to ring}, row, ... }; a row is 1 (stored and queued), 2 (stored and scheduled) or
 --   {outcome, extid, id, state} of the call that was there: created (by this very request), same or conflict.
-local keep = ARGV[1]
+-- After the deadline nothing is stored and the answer is Redis' clock in ms: whoever asked was told so by then.
+local keep, deadline = ARGV[1], tonumber(ARGV[2])
+if deadline > 0 and ms > deadline then return ms end
 local answer, ring, touched = { {} }, {}, {}
 local ready, scheduled, queued = {}, 0, 0
 local OPTIONAL = { [5] = 'r', [6] = 'm', [7] = 'nb', [8] = 'x', [9] = 'u', [10] = 'rd', [11] = 'g', [12] = 'd' }
-for i = 2, #ARGV, 14 do
+for i = 3, #ARGV, 14 do
   local x, id, account, priority = ARGV[i], ARGV[i + 1], ARGV[i + 3], ARGV[i + 4]
   local digest, idem = ARGV[i + 12], ARGV[i + 13]
   local found = x

@@ -1,0 +1,49 @@
+"""Stores calls for somebody who waits for the answer: what Redis could not do in that time it does not do later.
+
+A Redis that hangs carries out what it finds in its sockets when it wakes. The caller was told by then that nothing was
+queued, so the script itself refuses a request whose deadline has passed by Redis' clock.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import StoreUnavailable
+from . import ops
+from .client import AsyncStore, Store
+from .ops import Enqueued, LateEnqueue, NewCall
+
+Accepted = tuple[list[str], list[Enqueued]]
+
+
+def _ms(clock: Any) -> int:
+    seconds, micros = clock
+    return int(seconds) * 1000 + int(micros) // 1000
+
+
+def accept(store: Store, calls: Sequence[NewCall]) -> Accepted:
+    """The accounts to ring and a row for each call. Raises StoreUnavailable; then nothing was stored nor will be."""
+    for _ in range(2):
+        if not store.clock.fresh:
+            store.clock.learn(_ms(store.call(lambda client: client.time())))
+        try:
+            return store.run(
+                ops.enqueue(calls, store.settings, deadline=store.clock.deadline(store.settings.redis_timeout))
+            )
+        except LateEnqueue as exc:
+            # Redis hung, or its clock was set: once more, by the clock that it has now.
+            store.clock.learn(exc.server_ms)
+    raise StoreUnavailable("Redis took too long")
+
+
+async def accept_async(store: AsyncStore, calls: Sequence[NewCall]) -> Accepted:
+    """As :func:`accept`."""
+    for _ in range(2):
+        if not store.clock.fresh:
+            store.clock.learn(_ms(await store.call(lambda client: client.time())))
+        try:
+            return await store.run(
+                ops.enqueue(calls, store.settings, deadline=store.clock.deadline(store.settings.redis_timeout))
+            )
+        except LateEnqueue as exc:
+            store.clock.learn(exc.server_ms)
+    raise StoreUnavailable("Redis took too long")
