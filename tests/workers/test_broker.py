@@ -161,6 +161,17 @@ def test_ringing_an_absent_redis_never_raises_and_is_over_soon(settings: Setting
     assert time.monotonic() - began < 5
 
 
+def test_a_consumer_that_cannot_reach_redis_waits_and_raises_nothing(settings: Settings) -> None:
+    away = worker_broker(settings.model_copy(update={"redis_url": type(settings.redis_url)("redis://127.0.0.1:1/0")}))
+    consumer = away.consume(SUBMIT_QUEUE)
+    assert next(consumer) is None
+    message = dramatiq.MessageProxy(dramatiq.Message(SUBMIT_QUEUE, SUBMIT_QUEUE, (), {}, {"redis_message_id": "x"}))
+    consumer.ack(message)
+    consumer.nack(message)
+    consumer.requeue([message])
+    consumer.close()
+
+
 @pytest.mark.slow
 def test_consumers_come_back_by_themselves_when_redis_does(settings: Settings) -> None:
     with EmbeddedRedis() as server:
@@ -272,6 +283,7 @@ def test_an_actor_that_fails_is_not_repeated_by_dramatiq(settings: Settings, mon
         wait_until(lambda: not client.hlen("alodial:broker:submit.msgs"))
         time.sleep(0.1)
         assert attended == ["default"]
+        assert not [key for key in client.keys("*") if b".XQ" in key]
 
 
 def test_a_worker_without_any_token_refuses_to_start(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,12 +78,13 @@ async def submit(settings: Settings, arm: Arm | None = None, body: str | None = 
 
 
 @pytest.fixture(scope="module")
-def express(request: pytest.FixtureRequest) -> Iterator[str]:
+def express(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real Express 5 with multer 2, installed with npm into pytest's cache."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("node and npm are not here: install them to check the body against a real Express")
-    folder: Path = request.config.cache.mkdir("express") if request.config.cache else pytest.skip("no cache")
+    cache = getattr(request.config, "cache", None)
+    folder = cache.mkdir("express") if cache else tmp_path_factory.mktemp("express")
     for source in (Path(__file__).parent.parent / "express").iterdir():
         if source.is_file():
             shutil.copy(source, folder)

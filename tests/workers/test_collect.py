@@ -332,6 +332,7 @@ def test_one_of_a_list_that_nobody_knows_is_replayed_alone(plant: Plant) -> None
     plant.collect()
     retry_orphans(plant.store, plant.settings, plant_now(plant) + 10**7)
     (dead,) = plant.dead()
+    assert json.loads(dead.body)["externalid"] == "777000111"
     plant.submitted(extid="777000111")
     inbox.replay(plant.redis, dead)
     plant.collect()

@@ -416,6 +416,7 @@ def test_calls_of_an_account_without_a_token_wait(settings: Settings, queue: Cal
 
     assert with_works(settings, queue, all_taken, work, provider_token=None) == ("empty", 0)
     assert queue.get(call.id).state == "queued"
+    assert queue.store.redis.hget(keys.record(call.extid), "tok") is None
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 """The command line. ``main`` is the console command ``alodial``."""
 
-import os
 import sys
 
 
@@ -11,12 +10,10 @@ def main() -> None:
 
         print(f"alodial {version('alodial')}")  # noqa: T201  # what the command is for
         return
-    from .app import run  # noqa: PLC0415  # as above
-
-    code = run()
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # `alodial calls list | head`: the reader has gone, and Python would complain of it once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from .app import run  # noqa: PLC0415  # as above
+
+        code = run()
+    except KeyboardInterrupt:
+        code = 130
     sys.exit(code)

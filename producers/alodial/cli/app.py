@@ -1,11 +1,9 @@
 """Puts the commands together; turns errors into words, hints and exit codes."""
 
 import os
-import sys
 from importlib.metadata import entry_points, version
-from typing import Annotated
+from typing import Annotated, Any, cast
 
-import click
 import typer
 
 from ..errors import (
@@ -16,18 +14,26 @@ from ..errors import (
     NotCancelable,
     NotFound,
     StoreUnavailable,
+    StoreUnfit,
 )
 from ..web.command import web
 from . import call, calls, control, dead, doctor, events
 from .output import say
 
-HINTS: dict[type[AlodialError], str] = {
+HINTS: dict[type[AlodialError], str] = {  # the first that fits, so the narrower ones come first
+    StoreUnfit: "alodial doctor",
     StoreUnavailable: "is Redis running? alodial doctor",
-    ConfigurationError: "alodial doctor shows the settings in force",
+    ConfigurationError: "correct it in the environment or in .env; docs/settings.md has every setting",
+    dead.NoDeadResult: "alodial dead list",
     NotFound: "alodial calls list",
     NotCancelable: "alodial calls show ID says where it is",
     Conflict: "use another --extid or --idempotency-key, or send the same body",
 }
+
+# Typer raises the exceptions of click, or since 0.26 those of a click inside itself; its own BadParameter leads to either.
+WrongUsage = cast(
+    type[Exception], next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+)
 
 app = typer.Typer(
     name="alodial",
@@ -73,21 +79,28 @@ def run(args: list[str] | None = None) -> int:
     """Runs one command and answers its exit code."""
     try:
         code = app(args, standalone_mode=False, prog_name="alodial")
-    except click.ClickException as exc:
-        exc.show()
-        return exc.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except WrongUsage as exc:
+        return _misused(exc)
+    except (typer.Abort, KeyboardInterrupt):
         return 130
-    except typer.Exit as exc:
-        return int(exc.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except AlodialError as exc:
         if os.environ.get("ALODIAL_DEBUG"):
             raise
         return _told(exc)
     return int(code or 0)
+
+
+def _misused(exc: Exception) -> int:
+    wrong = cast(Any, exc)
+    message = wrong.format_message()
+    path = wrong.ctx.command_path if getattr(wrong, "ctx", None) is not None else "alodial"
+    if message.startswith("Usage:"):
+        # A group without a command: its help says what can follow.
+        say(message)
+    else:
+        say(f"error: {message[:1].lower()}{message[1:]}")
+        say(f"hint: {path} --help")
+    return int(wrong.exit_code)
 
 
 def _told(exc: AlodialError) -> int:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .output import document, say, styled
+from .output import document, line, safe, say, styled
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,7 +22,9 @@ ExpiresAt = Annotated[str | None, typer.Option(help="ISO 8601 with zone: never a
 Priority = Annotated[str, typer.Option(help="urgent, normal or bulk.")]
 Account = Annotated[str, typer.Option(help="Which AloVoice account.")]
 OnUnconfirmed = Annotated[str, typer.Option(help="wait, or redial: ring again although it may have rung.")]
-Metadata = Annotated[list[str] | None, typer.Option(help="NAME=VALUE, handed back in events; may be repeated.")]
+Metadata = Annotated[
+    list[str] | None, typer.Option(metavar="NAME=VALUE", help="Handed back in events; may be repeated.")
+]
 Key = Annotated[str, typer.Option("--idempotency-key", help="The same key with the same call gives the same call.")]
 
 POLL = 0.2
@@ -30,11 +32,16 @@ POLL = 0.2
 
 @app.command("two-way")
 def two_way(
-    callfrom: Annotated[str, typer.Option("--from", help="The initiator, rung first; NUMBER or NUMBER/LANG.")],
+    callfrom: Annotated[
+        str, typer.Option("--from", metavar="NUMBER", help="The initiator, rung first; NUMBER or NUMBER/LANG.")
+    ],
     to: Annotated[
-        list[str] | None, typer.Option("--to", help="A recipient, NUMBER or NUMBER/LANG; repeat it for a list.")
+        list[str] | None,
+        typer.Option("--to", metavar="NUMBER", help="A recipient, NUMBER or NUMBER/LANG; repeat it for a list."),
     ] = None,
-    to_queue: Annotated[list[str] | None, typer.Option("--to-queue", help="A PBX queue as recipient.")] = None,
+    to_queue: Annotated[
+        list[str] | None, typer.Option("--to-queue", metavar="QUEUE", help="A PBX queue as recipient.")
+    ] = None,
     extid: Extid = None,
     reference: Reference = None,
     not_before: NotBefore = None,
@@ -61,9 +68,9 @@ def two_way(
 
 @app.command("ivr")
 def ivr(
-    to: Annotated[str, typer.Option("--to", help="The number that is rung.")],
+    to: Annotated[str, typer.Option("--to", metavar="NUMBER", help="The number that is rung.")],
     ivrid: Annotated[int, typer.Option(help="Id of the IVR menu in AloVoice's settings.")],
-    fromline: Annotated[str, typer.Option(help="The line that the call goes out from.")],
+    fromline: Annotated[str, typer.Option(metavar="NUMBER", help="The line that the call goes out from.")],
     extid: Extid = None,
     reference: Reference = None,
     not_before: NotBefore = None,
@@ -128,9 +135,7 @@ def _enqueue(body: dict[str, Any], key: str, wait: bool, timeout: float, as_json
             if as_json:
                 document({"id": call.id, "extid": call.extid, "state": call.state, "created": call.created})
             else:
-                typer.echo(
-                    f"{call.id}  extid {call.extid}  {call.state}{'' if call.created else ' (was there before)'}"
-                )
+                line(f"{call.id}  extid {call.extid}  {call.state}{'' if call.created else ' (was there before)'}")
                 say(f"hint: alodial calls show {call.extid}")
             return
         raise typer.Exit(_follow(queue, call.id, timeout, as_json))
@@ -147,9 +152,7 @@ def _follow(queue: Any, call_id: str, timeout: float, as_json: bool) -> int:
     while True:
         record = queue.get(call_id)
         for moment in record.timeline[told:]:
-            people.print(
-                f"{moment['at'][11:23]}  {styled(moment['state'])}{'  ' + moment['note'] if moment['note'] else ''}"
-            )
+            people.print(f"{moment['at'][11:23]}  {styled(moment['state'])}  {safe(moment['note'])}".rstrip())
         told = len(record.timeline)
         if record.state in ENDS:
             break

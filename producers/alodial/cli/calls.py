@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .output import console, document, say, seconds, styled, table
+from .output import console, document, line, plain, safe, say, seconds, styled, table
 
 if TYPE_CHECKING:
     from ..store.records import CallRecord
@@ -94,8 +94,6 @@ def show(
 
 def show_record(record: "CallRecord") -> None:
     """The whole record for people. Numbers are shown in full: it is their own terminal and their own call."""
-    from rich.markup import escape  # noqa: PLC0415  # --help need not load it
-
     out = console()
     out.print(f"[bold]call {record.id}[/bold]")
     facts: list[tuple[str, Any]] = [
@@ -114,30 +112,30 @@ def show_record(record: "CallRecord") -> None:
     ]
     for label, value in facts:
         if value is not None:
-            shown = styled(value) if label in {"state", "disposition"} else escape(str(value))
+            shown = styled(value) if label in {"state", "disposition"} else safe(value)
             out.print(f"  {label:<12} {shown}")
     out.print("[bold]timeline[/bold]")
     start = record.timeline[0]["at"]
     for moment in record.timeline:
-        note = f"  [dim]{escape(moment['note'])}[/dim]" if moment["note"] else ""
+        note = f"  [dim]{safe(moment['note'])}[/dim]" if moment["note"] else ""
         out.print(f"  {moment['at']}  {seconds(moment['at'], start):>12}  {styled(moment['state'])}{note}")
     for attempt in record.attempts:
         if attempt["submitted_at"] is None:
             continue
         out.print(
-            f"[bold]attempt {attempt['attempt']}[/bold]  extid {attempt['extid']}  worker {escape(attempt['worker'] or '')}"
+            f"[bold]attempt {attempt['attempt']}[/bold]  extid {attempt['extid']}  worker {safe(attempt['worker'])}"
         )
         if answer := attempt["answer"]:
             status = f"HTTP {answer['status']}, " if "status" in answer else ""
-            out.print(f"  AloVoice answered: {status}{escape(answer.get('code', ''))} after {answer.get('ms', 0)} ms")
+            out.print(f"  AloVoice answered: {status}{safe(answer.get('code'))} after {answer.get('ms', 0)} ms")
             if answer.get("body"):
-                out.print(f"    {escape(_line(answer['body']))}")
+                out.print(f"    {safe(_short(answer['body']))}")
         if result := attempt["result"]:
             out.print(
-                f"  result: {styled(attempt['disposition'])} ({escape(result['dialstatus'])}), {result['duration']} s"
+                f"  result: {styled(attempt['disposition'])} ({safe(result['dialstatus'])}), {result['duration']} s"
             )
             if result["record"]:
-                out.print(f"    recording {escape(result['record'])}")
+                out.print(f"    recording {safe(result['record'])}")
         if attempt["conflicting_result"]:
             out.print("  [yellow]a second, different result came later and is kept beside it[/yellow]")
     if record.state == "unconfirmed":
@@ -151,9 +149,9 @@ def _recipients(record: "CallRecord") -> str:
     return ", ".join(entry.get("phone") or f"queue {entry['queue']}" for entry in to)
 
 
-def _line(text: str) -> str:
-    """Text from outside on one line, without control characters."""
-    shown = text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+def _short(text: str) -> str:
+    """What AloVoice answered, on one line."""
+    shown = plain(text)
     return shown if len(shown) <= 300 else shown[:300] + "..."
 
 
@@ -184,5 +182,5 @@ def cancel(
             if as_json:
                 document({"id": call.id, "extid": call.extid, "state": call.state})
             else:
-                typer.echo(f"{call.id}  extid {call.extid}  {call.state}")
+                line(f"{call.id}  extid {call.extid}  {call.state}")
     raise typer.Exit(1 if failed else 0)

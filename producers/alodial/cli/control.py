@@ -16,7 +16,8 @@ def stop(reason: Annotated[str, typer.Option(help="Why, for whoever looks later.
 
     with CallQueue() as queue:
         queue.stop(reason)
-    say("stopped; hint: alodial resume lifts it")
+    say("stopped: no new POST goes out")
+    say("hint: alodial resume lifts it")
 
 
 def resume(

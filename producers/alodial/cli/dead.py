@@ -5,7 +5,12 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import NotFound
-from .output import document, say, table
+from .output import document, line, plain, say, table
+
+
+class NoDeadResult(NotFound):
+    """There is none of that id."""
+
 
 app = typer.Typer(
     no_args_is_help=True, help="Results that matched nothing or could not be read.\n\nExample: alodial dead list"
@@ -52,14 +57,14 @@ def show(name: Name, as_json: Json = False) -> None:
     if as_json:
         document({**_shown(item), "body": item.body.decode("utf-8", "backslashreplace")})
         return
-    typer.echo(
-        f"{item.id}  {item.kind}: {item.reason}  ({item.content_type or 'no content type'}, {len(item.body)} bytes)"
-    )
-    typer.echo(item.body.decode("utf-8", "backslashreplace").encode("unicode_escape").decode("ascii"))
+    kind = item.content_type or "no content type"
+    line(plain(f"{item.id}  {item.kind}: {item.reason}  ({kind}, {len(item.body)} bytes)"))
+    for text in item.body.decode("utf-8", "backslashreplace").splitlines():
+        line(plain(text))
 
 
 @app.command()
-def replay(name: Name) -> None:
+def replay(name: Name, as_json: Json = False) -> None:
     """Put one back into the inbox, as if AloVoice had just sent it.
 
     Example: alodial dead replay 1795413409008-0
@@ -71,11 +76,13 @@ def replay(name: Name) -> None:
     with CallQueue() as queue:
         queue.store.call(lambda client: inbox.replay(client, item))
         queue.doorbell.collect()
+    if as_json:
+        document({"id": name, "outcome": "replayed"})
     say(f"replayed {name}")
 
 
 @app.command()
-def drop(name: Name) -> None:
+def drop(name: Name, as_json: Json = False) -> None:
     """Throw one away for good.
 
     Example: alodial dead drop 1795413409008-0
@@ -86,6 +93,8 @@ def drop(name: Name) -> None:
     _found(name)
     with CallQueue() as queue:
         queue.store.call(lambda client: inbox.drop(client, name))
+    if as_json:
+        document({"id": name, "outcome": "dropped"})
     say(f"dropped {name}")
 
 
@@ -94,11 +103,11 @@ def _found(name: str) -> Any:
     from ..store import inbox  # noqa: PLC0415  # as above
 
     if not all(part.isdigit() for part in name.split("-", 1)):
-        raise NotFound(f"no dead result {name}")
+        raise NoDeadResult(f"no dead result {name}")
     with CallQueue() as queue:
         item = queue.store.call(lambda client: inbox.find_dead(client, name))
     if item is None:
-        raise NotFound(f"no dead result {name}")
+        raise NoDeadResult(f"no dead result {name}")
     return item
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import typer
 
 from ..errors import StoreUnavailable
-from .output import console, document, say
+from .output import console, document, safe, say
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ADVISED_SECRET = 16
 SILENT_AFTER = 15.0
+SECRET_LISTS = {"callback_secret", "api_keys", "webhooks"}
 MARKS = {"ok": "[green]ok[/green]     ", "warning": "[yellow]warning[/yellow]", "error": "[red]error[/red]  "}
 
 
@@ -26,9 +27,7 @@ def doctor(
 
     Example: alodial doctor
     """
-    from rich.markup import escape  # noqa: PLC0415  # --help need not load it
-
-    from ..settings import load_settings  # noqa: PLC0415  # as above
+    from ..settings import load_settings  # noqa: PLC0415  # --help need not load it
 
     settings = load_settings()
     findings = [*_settings(settings), *_store(settings)]
@@ -40,12 +39,12 @@ def doctor(
         out = console()
         out.print("[bold]settings in force[/bold]")
         for name, value in shown_settings(settings).items():
-            out.print(f"  {name:<34} {escape(str(value))}")
+            out.print(f"  {name:<34} {safe(value)}")
         out.print("[bold]findings[/bold]")
         for finding in findings:
-            out.print(f"  {MARKS[finding.level]}  {finding.name:<20} {escape(finding.message)}")
+            out.print(f"  {MARKS[finding.level]}  {finding.name:<20} {safe(finding.message)}")
             if finding.hint:
-                out.print(f"           hint: {escape(finding.hint)}")
+                out.print(f"           hint: {safe(finding.hint)}")
     wrong = sum(finding.level == "error" for finding in findings)
     if wrong:
         say(f"error: {wrong} thing{'s' if wrong > 1 else ''} to mend")
@@ -61,11 +60,11 @@ def shown_settings(settings: "Settings") -> dict[str, Any]:
         value = getattr(settings, name)
         label = f"ALODIAL_{name.upper()}"
         if name in {"redis_url", "broker_url"}:
-            shown[label] = _host(value.get_secret_value()) if value is not None else None
+            shown[label] = _host(value.get_secret_value()) if value is not None else "not set"
         elif isinstance(value, SecretStr) or value is None:
             shown[label] = "set" if value is not None else "not set"
-        elif isinstance(value, tuple) and value and isinstance(value[0], SecretStr):
-            shown[label] = f"{len(value)} set"
+        elif name in SECRET_LISTS:
+            shown[label] = f"{len(value)} set" if value else "not set"
         elif name == "accounts":
             shown[label] = {
                 key: {**account.model_dump(exclude={"token"}), "token": "set" if account.token else "not set"}
@@ -79,8 +78,8 @@ def shown_settings(settings: "Settings") -> dict[str, Any]:
 
 
 def _host(url: str) -> str:
-    """The URL without its password."""
-    scheme, _, rest = url.partition("://")
+    """The URL without what may hold a password: its user and its query."""
+    scheme, _, rest = url.partition("?")[0].partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"
 
 

@@ -1,14 +1,23 @@
 """``alodial events``: the stream of what happened."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .output import console, document, styled
+from .output import READER_LEFT, console, document, safe, styled
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from alodial_schemas import Event
+
     from ..queue import CallQueue
+
+
+WIDEST = 17
+"""Characters of the longest kind of event that is common, result.unreadable."""
 
 
 def events(
@@ -41,23 +50,32 @@ def events(
     if start not in ("0", "now") and not all(part.isdigit() for part in start.split("-", 1)):
         raise typer.BadParameter(f"--from {start!r}: use 0, now or an event's stream id")
     out = console()
-    with CallQueue() as queue:
-        for text in _texts(queue, group, start, follow):
+    # Closed before the queue is: a reader that leaves its group still needs the connection.
+    with CallQueue() as queue, closing(_texts(queue, group, start, follow)) as texts:
+        for text in texts:
             event = parse_event(text)
-            if wanted and event.type not in wanted:
-                continue
-            if as_json:
-                document(event.model_dump(mode="json"))
-                continue
-            words = [event.disposition, event.reference and f"reference {event.reference}"]
-            more = "  ".join(str(word) for word in words if word)
-            label = event.type.removeprefix("alodial.").removeprefix("call.")
-            out.print(
-                f"{event.time:%H:%M:%S}  {styled(label):<16}  {event.extid or event.subject}  {more}", markup=True
-            )
+            if not wanted or event.type in wanted:
+                _tell(event, out, as_json=as_json)
+            # Before the next one is asked for, which acknowledges this one although nobody saw it.
+            if READER_LEFT.is_set():
+                return
 
 
-def _texts(queue: "CallQueue", group: str | None, start: str, follow: bool) -> Iterator[str]:
+def _tell(event: "Event", out: "Console", *, as_json: bool) -> None:
+    from alodial_schemas import event_time  # noqa: PLC0415  # as above
+
+    moment = None if event.time is None else event_time(event.time)
+    if as_json:
+        document({**event.model_dump(mode="json"), "time": moment})
+        return
+    label = event.type.removeprefix("alodial.").removeprefix("call.")
+    words = [(moment or "")[11:19], styled(label) + " " * (WIDEST - len(label)), safe(event.extid or event.subject)]
+    words += [styled(event.disposition)] if event.disposition else []
+    words += [f"reference {safe(event.reference)}"] if event.reference else []
+    out.print("  ".join(words))
+
+
+def _texts(queue: "CallQueue", group: str | None, start: str, follow: bool) -> Generator[str, None, None]:
     from ..store.stream import read_events  # noqa: PLC0415  # as above
 
     if group is not None:

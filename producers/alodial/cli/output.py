@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,17 +22,39 @@ COLOURS = {
 }
 
 
+READER_LEFT = Event()
+"""Set once nobody reads standard output any more; what has no end of its own ends by it."""
+
+
 def console(*, err: bool = False) -> "Console":
     """A console that colours on a terminal only and respects NO_COLOR."""
     from rich.console import Console  # noqa: PLC0415  # rich is loaded when something is drawn
 
-    return Console(stderr=err, highlight=False, soft_wrap=True, no_color=True if os.environ.get("NO_COLOR") else None)
+    class Quiet(Console):
+        def on_broken_pipe(self) -> None:
+            reader_gone()
+
+    return Quiet(stderr=err, highlight=False, soft_wrap=True, no_color=True if os.environ.get("NO_COLOR") else None)
+
+
+def line(text: str) -> None:
+    """One line on standard output, at once."""
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        reader_gone()
 
 
 def document(value: Mapping[str, Any]) -> None:
     """One JSON document on a line of its own."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str) + "\n")
-    sys.stdout.flush()
+    line(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str))
+
+
+def reader_gone() -> None:
+    """`alodial calls list | head`: the reader has all it wanted. The command goes on to its end and its own exit code."""
+    READER_LEFT.set()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(text: str) -> None:
@@ -39,18 +62,29 @@ def say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def styled(word: object) -> str:
-    """A state or disposition in its colour, as rich's markup."""
+def plain(text: str) -> str:
+    """Text from outside on one line: what would move the cursor or colour the terminal is spelled out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def safe(value: object) -> str:
+    """Any value as rich's markup that says the value itself; nothing for None."""
     from rich.markup import escape  # noqa: PLC0415  # as above
 
+    # A backslash at the end would escape the markup that comes after it.
+    text = escape(plain("" if value is None else str(value)))
+    return text + " " if text.endswith("\\") else text
+
+
+def styled(word: object) -> str:
+    """A state or disposition in its colour, as rich's markup."""
     text = "" if word is None else str(word)
     colour = COLOURS.get(text, "red" if text in {"rejected", "failed", "expired", "timed_out", "error"} else "")
-    return f"[{colour}]{escape(text)}[/{colour}]" if colour else escape(text)
+    return f"[{colour}]{text}[/{colour}]" if colour else safe(text)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """An aligned table on standard output; the cells of state-like columns in their colours."""
-    from rich.markup import escape  # noqa: PLC0415  # as above
+    """An aligned table on standard output; the cells of state-like columns in their colours. Nothing is cut off."""
     from rich.table import Table  # noqa: PLC0415  # as above
 
     drawn = Table(box=None, pad_edge=False, header_style="bold")
@@ -58,8 +92,10 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         drawn.add_column(name, no_wrap=True)
     coloured = {i for i, name in enumerate(columns) if name in {"state", "disposition"}}
     for row in rows:
-        drawn.add_row(*(styled(c) if i in coloured else escape("" if c is None else str(c)) for i, c in enumerate(row)))
-    console().print(drawn)
+        drawn.add_row(*(styled(c) if i in coloured else safe(c) for i, c in enumerate(row)))
+    out = console()
+    # An extid that ends in an ellipsis helps nobody: a long line wraps on a terminal and stays whole in a pipe.
+    out.print(drawn, width=max(out.width, out.measure(drawn, options=out.options.update(max_width=10_000)).maximum))
 
 
 def seconds(later: str, earlier: str) -> str:

@@ -1,0 +1,156 @@
+"""The store on every kind of Redis that the settings name: cluster, Sentinel, unix socket, password, replica."""
+
+import asyncio
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+
+from alodial import CallQueue, TwoWayCall
+from alodial.embedded import EmbeddedRedis, find_server, free_port
+from alodial.settings import AccountSettings, Settings
+from alodial.store import health, ops
+from alodial.store.client import AsyncStore, Store
+from alodial.store.ops import Applying, Arming, Settling
+
+pytestmark = pytest.mark.slow
+
+CALL = TwoWayCall(callfrom="712037006", callto=["994412860"])
+NO_LIMITS = AccountSettings(calls_per_second=50, max_concurrent_calls=10)
+
+
+def given(url: str, **more: object) -> Settings:
+    return Settings(_env_file=None, redis_url=url, **more)  # type: ignore[call-arg, arg-type] # pydantic-settings' own
+
+
+def a_whole_life(settings: Settings) -> None:
+    """From enqueue to completed, and each script once."""
+    store = Store(settings)
+    with CallQueue(settings=settings, store=store) as queue:
+        epoch = health.epoch(store.redis)
+        call = queue.enqueue(CALL)
+        canceled = queue.enqueue(CALL)
+        queue.cancel(canceled.id)
+        store.run(ops.pace())
+        claimed = store.run(ops.claim(settings, "default", NO_LIMITS, epoch=epoch, room=5, horizon=1, attend=1)).calls
+        assert [one.id for one in claimed] == [call.id]
+        one = claimed[0]
+        armed = store.run(
+            ops.arm(settings, NO_LIMITS, [Arming(one.record, one.token, one.slot)], epoch=epoch, worker="w")
+        )
+        assert armed[0].outcome == "armed"
+        assert store.run(ops.settle(settings, NO_LIMITS, [Settling(one.record, one.token, "taken", answer="{}")])) == [
+            "submitted"
+        ]
+        store.run(ops.sweep(settings))
+        applied = store.run(ops.apply_results([Applying(one.extid, "{}", "digest", "answered")]))
+        assert applied[0].outcome == "completed"
+        store.run(ops.trim(1000))
+        assert queue.get(call.id).state == "completed"
+        assert [row.id for row in queue.calls().calls] == [canceled.id, call.id]
+        assert len(list(queue.events("test", block=0))) == 5
+
+
+def test_every_script_stays_in_one_slot_of_a_cluster(tmp_path: Path) -> None:
+    node = EmbeddedRedis(folder=tmp_path, fsync="no", options=("--cluster-enabled", "yes"))
+    while node.port > 55_535:  # the cluster's own port is 10,000 higher
+        node = EmbeddedRedis(folder=tmp_path, fsync="no", options=("--cluster-enabled", "yes"))
+    with node as server:
+        with server.client() as client:
+            client.execute_command("CLUSTER ADDSLOTS", *range(16384))
+            while b"cluster_state:ok" not in client.execute_command("CLUSTER INFO"):
+                pass
+        # Dramatiq's doorbells do not keep to one slot: on a cluster they need a Redis of their own.
+        (tmp_path / "broker").mkdir()
+        with EmbeddedRedis(folder=tmp_path / "broker", fsync="no") as broker:
+            a_whole_life(given(server.url, broker_url=broker.url))
+
+
+def test_a_redis_behind_a_password_and_one_on_a_unix_socket_are_used(tmp_path: Path) -> None:
+    socket = tmp_path / "s"
+    with EmbeddedRedis(folder=tmp_path, fsync="no", options=("--unixsocket", str(socket))) as server:
+        with server.client() as client:
+            client.config_set("requirepass", "planted")
+        a_whole_life(given(f"unix://:planted@{socket}?db=0"))
+        with redis.Redis(port=server.port, password="planted") as client:
+            client.flushall()
+        a_whole_life(given(server.url.replace("redis://", "redis://:planted@")))
+
+
+@contextmanager
+def sentinel(folder: Path, master_port: int) -> Iterator[int]:
+    port = free_port()
+    config = folder / "sentinel.conf"
+    config.write_text(
+        f"port {port}\nbind 127.0.0.1\ndir {folder}\nsentinel monitor calls 127.0.0.1 {master_port} 1\n"
+        "sentinel down-after-milliseconds calls 1000\nsentinel failover-timeout calls 3000\n"
+    )
+    process = subprocess.Popen([find_server(), str(config), "--sentinel"], stdout=subprocess.DEVNULL)
+    try:
+        with redis.Redis(port=port, socket_timeout=1) as client:
+            for _ in range(500):
+                try:
+                    if client.execute_command("SENTINEL", "get-master-addr-by-name", "calls"):
+                        break
+                except redis.RedisError:
+                    continue
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_primary_is_found_through_sentinel(tmp_path: Path) -> None:
+    (tmp_path / "redis").mkdir()
+    with EmbeddedRedis(folder=tmp_path / "redis", fsync="no") as server, sentinel(tmp_path, server.port) as port:
+        a_whole_life(given(f"redis+sentinel://127.0.0.1:{port}/calls/0"))
+
+
+def test_an_arm_waits_for_the_replica_and_is_refused_without_one(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    with EmbeddedRedis(folder=tmp_path / "one", fsync="no", options=("--repl-diskless-sync-delay", "0")) as primary:
+        settings = given(primary.url, durability="replica")
+        store = Store(settings)
+        epoch = health.epoch(store.redis)
+
+        def arm() -> int:
+            with CallQueue(settings=settings) as queue:
+                queue.enqueue(CALL)
+            one = store.run(ops.claim(settings, "default", NO_LIMITS, epoch=epoch, room=1, horizon=1, attend=0)).calls[
+                0
+            ]
+            op = ops.arm(settings, NO_LIMITS, [Arming(one.record, one.token, one.slot)], epoch=epoch, worker="w")
+
+            async def run() -> int:
+                mine = AsyncStore(settings)
+                try:
+                    return (await mine.run_durable(op, ("WAIT", 1, 300)))[1]
+                finally:
+                    await mine.aclose()
+
+            return asyncio.run(run())
+
+        assert arm() == 0
+        follow = ("--replicaof", "127.0.0.1", str(primary.port))
+        with EmbeddedRedis(folder=tmp_path / "two", fsync="no", options=follow):
+            while int(store.redis.info("replication")["connected_slaves"]) < 1:  # type: ignore[index] # sync or async in its stubs
+                pass
+            while b"online" not in str(store.redis.info("replication")).encode():
+                pass
+            assert arm() == 1
+        store.close()
+
+
+def test_a_redis_that_evicts_is_called_unfit(tmp_path: Path) -> None:
+    with EmbeddedRedis(folder=tmp_path, fsync="no") as server, server.client() as client:
+        assert {finding.level for finding in health.inspect(client)} == {"ok"}
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        client.config_set("appendonly", "no")
+        found = {finding.name: finding for finding in health.inspect(client)}
+        assert found["redis.eviction"].level == "error"
+        assert found["redis.eviction"].hint == "redis-cli CONFIG SET maxmemory-policy noeviction"
+        assert found["redis.durability"].level == "warning"
