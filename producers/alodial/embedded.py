@@ -20,6 +20,8 @@ import redis.exceptions
 from .errors import ConfigurationError
 
 START_TIMEOUT = 10.0
+STOP_TIMEOUT = 5.0
+"""Redis rewrites its append-only file before it goes, and a replica of 6.2 may never be done with it."""
 
 
 def find_server() -> str:
@@ -101,7 +103,10 @@ class EmbeddedRedis:
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait()
+            try:
+                self.process.wait(STOP_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                self.kill()
         if self._temporary is not None:
             self._temporary.cleanup()
 

@@ -95,7 +95,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         drawn.add_row(*(styled(c) if i in coloured else safe(c) for i, c in enumerate(row)))
     out = console()
     # An extid that ends in an ellipsis helps nobody: a long line wraps on a terminal and stays whole in a pipe.
-    out.print(drawn, width=max(out.width, out.measure(drawn, options=out.options.update(max_width=10_000)).maximum))
+    out.width = max(out.width, out.measure(drawn, options=out.options.update(max_width=10_000)).maximum)
+    out.print(drawn)
 
 
 def seconds(later: str, earlier: str) -> str:

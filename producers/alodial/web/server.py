@@ -176,7 +176,7 @@ def _allow_connections() -> None:
 
 def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8080) -> None:
     """Serves until SIGTERM or SIGINT; prints ``alodial web listening on URL``. Raises ConfigurationError."""
-    logs.configure(settings)
+    logs.configure(settings, patient=True)
     _allow_connections()
     server, listener = make_server(settings, host, port)
     server.run(sockets=[listener])

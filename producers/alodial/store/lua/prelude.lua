@@ -51,8 +51,8 @@ local function load(x)
   for i = 1, #FIELDS do r[FIELDS[i]] = values[i] or nil end
   r.expires = r.x
   r.x = x
-  r.n = tonumber(r.n or 1)
-  r.v = tonumber(r.v or 0)
+  r.n = tonumber(r.n or 1) or 1
+  r.v = tonumber(r.v or 0) or 0
   r.a = r.a or 'default'
   r.p = r.p or 'n'
   return r

@@ -1,0 +1,89 @@
+"""What every command says of itself, and what the page says of every command."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from alodial.cli.app import app
+
+from .conftest import Alodial
+
+
+def _commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, command in group.commands.items():
+        yield (*path, name), command
+        if hasattr(command, "commands"):
+            yield from _commands(command, (*path, name))
+
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = dict(_commands(typer.main.get_command(app)))
+PAGE = (ROOT / "docs" / "cli.md").read_text()
+
+
+def test_the_commands_of_the_contract_are_there() -> None:
+    assert {" ".join(path) for path, command in COMMANDS.items() if not hasattr(command, "commands")} == {
+        *(f"call {name}" for name in ("two-way", "ivr")),
+        *(f"calls {name}" for name in ("list", "show", "cancel")),
+        *(f"dead {name}" for name in ("list", "show", "replay", "drop")),
+        *("events", "doctor", "stop", "resume", "worker", "web", "sandbox", "demo"),
+    }
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_help_shows_an_example(path: tuple[str, ...], alodial: Alodial) -> None:
+    done = alodial(*path, "--help")
+    assert done.code == 0
+    assert f"alodial {path[0]}" in done.out.partition("Example:")[2]
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_the_page_names_the_command_and_its_options(path: tuple[str, ...]) -> None:
+    command = COMMANDS[path]
+    assert f"alodial {' '.join(path)}" in PAGE
+    page = (ROOT / "docs" / "sandbox.md").read_text() if path == ("sandbox",) else PAGE
+    options = {name for parameter in command.params for name in parameter.opts if name.startswith("--")}
+    assert {name for name in options - {"--help"} if f"`{name}" not in page and f" {name} " not in page} == set()
+
+
+def test_without_a_command_there_is_help(alodial: Alodial) -> None:
+    done = alodial()
+    assert done.code == 2
+    assert "Usage: alodial" in done.out + done.err
+
+
+def test_the_version_is_said_at_once_and_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['alodial', '--version']; import alodial.cli; alodial.cli.main(); print(*sys.modules)"
+    )
+    said, loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert said == f"alodial {version('alodial')}"
+    assert {"pydantic", "redis", "dramatiq", "typer", "rich", "fastapi", "httpx"}.isdisjoint(loaded.split())
+
+
+def _seconds(*command: str) -> float:
+    began = time.monotonic()
+    subprocess.run(command, capture_output=True, check=True)
+    return time.monotonic() - began
+
+
+def test_the_version_costs_little_more_than_python_itself() -> None:
+    # The best of some, beside Python's own start: a bound in seconds alone would measure the machine's load.
+    bare = min(_seconds(sys.executable, "-c", "import importlib.metadata, email.message") for _ in range(5))
+    said = min(_seconds(sys.executable, "-m", "alodial.cli", "--version") for _ in range(5))
+    assert said < bare + 0.2
+
+
+def test_nothing_heavy_is_loaded_to_show_help() -> None:
+    code = "import sys; from alodial.cli.app import run; run(['--help']); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert {"redis", "dramatiq", "fastapi", "uvicorn", "httpx"}.isdisjoint(loaded)
