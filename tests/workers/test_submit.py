@@ -400,7 +400,7 @@ def test_a_damaged_record_does_not_take_its_neighbours_with_it(settings: Setting
 
     async def work(works: Works) -> list[Any]:
         taken = await works.claim()
-        queue.store.redis.hset(keys.record(calls[2].extid), "n", "x")
+        queue.store.redis.set(keys.record(calls[2].extid), "not a hash")
         return await asyncio.gather(*(works.submit(call) for call in taken), return_exceptions=True)
 
     ended = with_works(settings, queue, all_taken, work)
