@@ -234,7 +234,7 @@ class CallQueue:
         self.store.call(lambda client: client.set(keys.STOP, reason))
 
     def resume(self, account: str = "") -> None:
-        """Lifts the emergency stop, and the pause and breaker of one account or of all."""
+        """Lifts the emergency stop and the pauses and breakers of all accounts, or those of one account only."""
         self.store.run(ops.resume(account))
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ def stop(reason: Annotated[str, typer.Option(help="Why, for whoever looks later.
 
 def resume(
     account: Annotated[
-        str, typer.Option(help="Of the accounts, lift this one's only. The emergency stop is lifted all the same.")
+        str, typer.Option(help="Lift the pause and breaker of this account only; the emergency stop stays.")
     ] = "",
 ) -> None:
     """Lift the emergency stop, and the pauses and breakers of accounts.

@@ -333,7 +333,7 @@ class ModelStore:
         """When to ask again; None when it may start now, which is then written down."""
         if self.now < slot - min(1_000_000 / limits.rate, TIMER_ERROR):
             return slot
-        most, starts = int(limits.rate) + limits.burst, self.starts.setdefault(c.new.account, [])
+        most, starts = int(limits.rate) + max(1, limits.burst - 1), self.starts.setdefault(c.new.account, [])
         if len(starts) >= most and self.now - starts[most - 1] < 1_000_000:
             return starts[most - 1] + 1_000_000
         starts.insert(0, self.now)
@@ -536,7 +536,7 @@ class ModelStore:
         self.stopped = True
 
     def resume(self, account: str = "") -> None:
-        self.stopped = False
+        self.stopped = self.stopped and account != ""
         for name in self.known:
             if account in ("", name) and name in self.accounts:
                 self.accounts[name] = Account(tat=self.accounts[name].tat)

@@ -328,7 +328,7 @@ def sweep(settings: Settings, *, limit: int = 200) -> Op[tuple[bool, list[Swept]
 
 
 def resume(account: str = "") -> Op[None]:
-    """Lifts the emergency stop, and the pause and breaker of one account or of all."""
+    """Lifts the emergency stop and the pauses and breakers of all accounts, or those of one account only."""
     return Op("resume", [account], lambda _answer: None)
 
 

@@ -7,8 +7,9 @@ local rate, burst, channel_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(A
 local same_store = redis.call('GET', P .. 'epoch') == epoch
 local stopped = redis.call('EXISTS', P .. 'stop') == 1
 -- claim spaces the slots evenly; a call that comes late uses its slot all the same, as long as the last second then
--- holds no more than rate + burst starts. A timer may be 5 ms early, never a whole gap.
-local most = math.floor(rate) + burst
+-- holds less than rate + burst starts: one is left for what the network adds between here and AloVoice. A timer may be
+-- 5 ms early, never a whole gap.
+local most = math.floor(rate) + math.max(1, burst - 1)
 local early = rate > 0 and math.min(1000000 / rate, 5000) or 0
 local answer = {}
 local function arm(x, token, slot)

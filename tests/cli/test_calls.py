@@ -1,0 +1,110 @@
+"""``alodial calls``: looking at calls and canceling them."""
+
+import pytest
+
+from .conftest import TWO_WAY, Alodial
+
+AWAY = "redis://:planted-password@127.0.0.1:1/0"
+
+
+def _place(alodial: Alodial, *options: str) -> str:
+    extid: str = alodial(*TWO_WAY, *options, "--json").documents[0]["extid"]
+    return extid
+
+
+def test_a_list_is_narrowed_by_what_is_asked(alodial: Alodial) -> None:
+    _place(alodial, "--extid", "1", "--reference", "a")
+    _place(alodial, "--extid", "2", "--reference", "b", "--not-before", "2099-01-01T00:00:00Z")
+    _place(alodial, "--extid", "3", "--to", "977076909")
+
+    def listed(*options: str) -> list[str]:
+        return [row["extid"] for row in alodial("calls", "list", "--json", *options).documents]
+
+    assert listed() == ["3", "2", "1"]
+    assert listed("--state", "scheduled") == ["2"]
+    assert listed("--reference", "a") == ["1"]
+    assert listed("--phone", "977076909") == ["3"]
+    assert listed("--phone", "+998 97 707 69 09") == ["3"]
+    assert listed("--campaign", "none") == []
+
+
+def test_a_list_goes_on_where_the_last_one_ended(alodial: Alodial) -> None:
+    for extid in "123":
+        _place(alodial, "--extid", extid)
+    first = alodial("calls", "list", "--limit", "2", "--json")
+    assert [row["extid"] for row in first.documents] == ["3", "2"]
+    cursor = first.err.split()[-1]
+    assert [row["extid"] for row in alodial("calls", "list", "--cursor", cursor, "--json").documents] == ["1"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--state", "bogus"), ("--cursor", "xyz"), ("--phone", "12"), ("--limit", "0"), ("--limit", "x")]
+)
+def test_a_list_asked_for_wrongly_says_which_option_it_is(wrong: tuple[str, str], alodial: Alodial) -> None:
+    done = alodial("calls", "list", *wrong)
+    assert done.code == 2
+    assert wrong[0] in done.err
+    assert "hint: alodial calls list --help" in done.err
+
+
+def test_a_table_cuts_nothing_off_however_narrow_it_is(alodial: Alodial, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("COLUMNS", "40")
+    extid = _place(alodial, "--reference", "r" * 100)
+    out = alodial("calls", "list").out
+    assert extid in out
+    assert "r" * 100 in out
+    assert "\u2026" not in out
+
+
+def test_an_empty_list_says_so_and_is_still_no_document(alodial: Alodial) -> None:
+    assert alodial("calls", "list").err == "no calls\n"
+    assert alodial("calls", "list", "--json").out == ""
+
+
+def test_show_tells_the_facts_and_full_numbers(alodial: Alodial) -> None:
+    extid = _place(alodial, "--to-queue", "6000", "--reference", "order-17", "--metadata", "shop=12")
+    shown = alodial("calls", "show", extid)
+    for words in (extid, "queued", "+998712037006", "+998994412860, queue 6000", "order-17", "shop=12", "timeline"):
+        assert words in shown.out
+    [record] = alodial("calls", "show", extid, "--json").documents
+    assert alodial("calls", "show", record["id"]).out == shown.out
+
+
+def test_text_that_looks_like_markup_is_shown_as_it_is(alodial: Alodial) -> None:
+    for reference in ("a[/b]c", "[red]", "end\\"):
+        extid = _place(alodial, "--reference", reference, "--metadata", f"k={reference}")
+        for command in (("calls", "show", extid), ("calls", "list"), ("events",)):
+            done = alodial(*command)
+            assert done.code == 0
+            assert reference in done.out
+
+
+def test_an_unknown_call_is_said_to_be_unknown(alodial: Alodial) -> None:
+    done = alodial("calls", "show", "99")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == "error: no call 99\nhint: alodial calls list\n"
+
+
+def test_canceling_goes_on_after_one_that_cannot_be_canceled(alodial: Alodial) -> None:
+    first, last = _place(alodial), _place(alodial)
+    done = alodial("calls", "cancel", first, "99", last, "--json")
+    assert done.code == 1
+    assert [row.get("state") or row["error"]["code"] for row in done.documents] == ["canceled", "not_found", "canceled"]
+
+
+def test_canceling_for_people(alodial: Alodial) -> None:
+    done = alodial("calls", "cancel", extid := _place(alodial))
+    assert done.code == 0
+    assert done.out.rstrip().endswith(f"extid {extid}  canceled")
+
+
+def test_without_redis_it_fails_in_words_and_shows_no_password(
+    alodial: Alodial, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("ALODIAL_REDIS_URL", AWAY)
+    for command in (("calls", "list"), TWO_WAY, ("dead", "list"), ("stop",), ("events",)):
+        done = alodial(*command)
+        assert (done.code, done.out) == (1, "")
+        assert done.err.startswith("error: Redis is not available")
+        assert "hint: " in done.err
+        assert "planted-password" not in done.err

@@ -1,0 +1,61 @@
+"""``alodial dead``: results that nobody could use, seen and dealt with."""
+
+from collections.abc import Callable
+
+import pytest
+
+from alodial.store import keys
+from alodial.store.client import Store
+
+from .conftest import Alodial
+
+Dead = Callable[..., str]
+
+
+def test_they_are_listed_newest_first(alodial: Alodial, dead: Dead) -> None:
+    first, second = dead(b"{"), dead(b"[", "text/plain")
+    rows = alodial("dead", "list", "--json").documents
+    assert [(row["id"], row["kind"], row["bytes"]) for row in rows] == [
+        (second, "unreadable", 1),
+        (first, "unreadable", 1),
+    ]
+    assert [row["id"] for row in alodial("dead", "list", "--after", second, "--json").documents] == [first]
+    assert "not JSON" in alodial("dead", "list", "--limit", "1").out
+
+
+def test_none_is_said_in_words(alodial: Alodial) -> None:
+    assert alodial("dead", "list").err == "nothing is dead\n"
+
+
+def test_the_body_is_shown_as_it_came_but_cannot_command_the_terminal(alodial: Alodial, dead: Dead) -> None:
+    name = dead("строка\n\x1b[31m\xff[/b]".encode() + b"\xfe")
+    shown = alodial("dead", "show", name).out
+    assert "строка\n\\x1b[31m" in shown
+    assert "[/b]" in shown
+    assert "\x1b" not in shown
+    [row] = alodial("dead", "show", name, "--json").documents
+    assert row["body"] == "строка\n\x1b[31m\xff[/b]\\xfe"
+
+
+def test_a_replayed_one_is_back_in_the_inbox(alodial: Alodial, dead: Dead, store: Store) -> None:
+    name = dead(b'{"externalid": 5}')
+    done = alodial("dead", "replay", name, "--json")
+    assert done.documents == [{"id": name, "outcome": "replayed"}]
+    assert alodial("dead", "list", "--json").documents == []
+    bodies = [fields[b"b"] for _, fields in store.call(lambda client: client.xrange(keys.INBOX))]
+    assert bodies == [b'{"externalid": 5}']
+
+
+def test_a_dropped_one_is_gone(alodial: Alodial, dead: Dead, store: Store) -> None:
+    name = dead(b"{")
+    assert alodial("dead", "drop", name).err == f"dropped {name}\n"
+    assert alodial("dead", "list", "--json").documents == []
+    assert store.call(lambda client: client.xlen(keys.INBOX)) == 0
+
+
+@pytest.mark.parametrize("command", ["show", "replay", "drop"])
+@pytest.mark.parametrize("name", ["1-1", "abc"])
+def test_an_unknown_one_is_said_to_be_unknown(command: str, name: str, alodial: Alodial) -> None:
+    done = alodial("dead", command, name)
+    assert (done.code, done.out) == (1, "")
+    assert done.err == f"error: no dead result {name}\nhint: alodial dead list\n"

@@ -1,0 +1,144 @@
+"""``alodial doctor``, ``stop`` and ``resume``."""
+
+import os
+import time
+from typing import Any
+
+import pytest
+
+from alodial.store import keys, workers
+from alodial.store.client import Store
+
+from .conftest import API_KEY, CALLBACK_SECRET, PROVIDER_TOKEN, Alodial, Done
+
+
+def _findings(done: Done) -> dict[str, Any]:
+    return {row["name"]: row for row in done.documents[1:]}
+
+
+def _beat(store: Store, name: str, seconds_ago: float = 0) -> None:
+    at = int((time.time() - seconds_ago) * 1000)
+    store.call(lambda client: workers.beat(client, workers.Heartbeat(name, at, os.getpid(), "host", 3)))
+
+
+def test_a_sound_installation_has_no_errors(alodial: Alodial, store: Store) -> None:
+    _beat(store, "w1")
+    done = alodial("doctor", "--json")
+    assert done.code == 0
+    found = _findings(done)
+    for name in ("provider.url", "provider.token", "callback.secret", "api.keys", "redis.version", "workers"):
+        assert found[name]["level"] == "ok"
+    assert found["workers"]["message"] == "w1 (3 in flight)"
+    assert "account" not in found
+    assert "stop" not in found
+
+
+def test_secrets_are_said_to_be_set_and_never_shown(alodial: Alodial, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("ALODIAL_WEBHOOKS", "https://example.com/planted-path")
+    environment.setenv("ALODIAL_WEBHOOK_SECRET", "planted-webhook-secret")
+    environment.setenv("ALODIAL_ACCOUNTS", '{"second": {"token": "planted-second-token"}}')
+    for done in (alodial("doctor"), alodial("doctor", "--json")):
+        for secret in (PROVIDER_TOKEN, CALLBACK_SECRET, API_KEY, "planted-"):
+            assert secret not in done.out + done.err
+    shown = done.documents[0]["settings"]
+    assert shown["ALODIAL_PROVIDER_TOKEN"] == shown["ALODIAL_WEBHOOK_SECRET"] == "set"
+    assert shown["ALODIAL_API_KEYS"] == shown["ALODIAL_WEBHOOKS"] == "1 set"
+    assert shown["ALODIAL_BROKER_URL"] == shown["ALODIAL_LOG_FORMAT"] == "not set"
+    assert shown["ALODIAL_ACCOUNTS"]["second"]["token"] == "set"
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://me:planted-pass@127.0.0.1:1/0", "redis://127.0.0.1:1/0?password=planted-pass"]
+)
+def test_redis_away_is_an_error_that_shows_no_password(
+    url: str, alodial: Alodial, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("ALODIAL_REDIS_URL", url)
+    done = alodial("doctor", "--json")
+    assert done.code == 1
+    assert done.documents[0]["settings"]["ALODIAL_REDIS_URL"] == "redis://127.0.0.1:1/0"
+    assert _findings(done)["redis"]["level"] == "error"
+    assert "planted-pass" not in done.out + done.err
+
+
+@pytest.mark.parametrize(
+    ("url", "level"),
+    [("http://example.com", "error"), ("http://127.0.0.1:8090", "ok"), ("http://localhost:1", "ok")],
+)
+def test_the_token_may_travel_in_clear_text_on_this_machine_only(
+    url: str, level: str, alodial: Alodial, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("ALODIAL_PROVIDER_URL", url)
+    done = alodial("doctor", "--json")
+    assert _findings(done)["provider.url"]["level"] == level
+    assert done.code == (1 if level == "error" else 0)
+
+
+def test_missing_and_short_secrets_are_warned_of(alodial: Alodial, environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("ALODIAL_API_KEYS")
+    environment.delenv("ALODIAL_PROVIDER_TOKEN")
+    environment.setenv("ALODIAL_CALLBACK_SECRET", "fifteen-letters")
+    done = alodial("doctor", "--json")
+    found = _findings(done)
+    assert [found[name]["level"] for name in ("api.keys", "provider.token", "callback.secret")] == ["warning"] * 3
+    assert "shorter than 16" in found["callback.secret"]["message"]
+    assert all(found[name]["hint"] for name in ("api.keys", "provider.token", "callback.secret"))
+    assert done.code == 0
+
+
+def test_an_unfit_redis_is_told_with_the_command_that_mends_it(alodial: Alodial, store: Store) -> None:
+    store.call(lambda client: client.config_set("maxmemory-policy", "allkeys-lru"))
+    try:
+        done = alodial("doctor")
+    finally:
+        store.call(lambda client: client.config_set("maxmemory-policy", "noeviction"))
+    assert done.code == 1
+    assert "hint: redis-cli CONFIG SET maxmemory-policy noeviction" in done.out
+    assert "1 thing to mend" in done.err
+
+
+def test_a_worker_that_fell_silent_is_not_alive(alodial: Alodial, store: Store) -> None:
+    _beat(store, "gone", seconds_ago=60)
+    assert _findings(alodial("doctor", "--json"))["workers"]["level"] == "warning"
+    _beat(store, "here")
+    assert _findings(alodial("doctor", "--json"))["workers"]["message"] == "here (3 in flight)"
+
+
+def test_the_emergency_stop_is_shown_with_its_reason_until_it_is_lifted(alodial: Alodial) -> None:
+    stopped = alodial("stop", "--reason", "wrong [list]")
+    assert (stopped.code, stopped.out) == (0, "")
+    assert "hint: alodial resume" in stopped.err
+    assert "wrong [list]" in alodial("doctor").out
+    assert alodial("resume").code == 0
+    assert "stop" not in _findings(alodial("doctor", "--json"))
+
+
+def test_a_breaker_is_an_error_and_a_pause_a_warning_until_they_are_lifted(alodial: Alodial, store: Store) -> None:
+    later = int((time.time() + 600) * 1000)
+    for name, fields in (("shut", {"hold": later, "why": "status_401", "brk": 1}), ("slow", {"hold": later})):
+        store.call(lambda client, n=name: client.sadd(keys.ACCOUNTS, n))  # type: ignore[misc]  # lambda default
+        store.call(lambda client, n=name, f=fields: client.hset(keys.account(n), mapping=f))  # type: ignore[misc]  # as above
+
+    def accounts() -> dict[str, str]:
+        rows = [row for row in alodial("doctor", "--json").documents[1:] if row["name"] == "account"]
+        return {row["message"].split()[1]: row["level"] for row in rows}
+
+    assert accounts() == {"shut": "error", "slow": "warning"}
+    assert "status_401" in alodial("doctor").out
+    assert alodial("doctor").code == 1
+    alodial("resume", "--account", "shut")
+    assert accounts() == {"slow": "warning"}
+    alodial("resume")
+    assert accounts() == {}
+
+
+def test_settings_that_cannot_be_read_are_named_without_their_value(
+    alodial: Alodial, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("ALODIAL_CALLS_PER_SECOND", "planted-value")
+    for command in (("doctor",), ("calls", "list")):
+        done = alodial(*command)
+        assert (done.code, done.out) == (1, "")
+        assert done.err.startswith("error: ALODIAL_CALLS_PER_SECOND: ")
+        assert "planted-value" not in done.err
+        assert "hint: alodial doctor" not in done.err
