@@ -37,7 +37,7 @@ def main() -> int:
         good &= rate >= 25_000 and record <= 450
         print(f"enqueue_many      {rate:>8.0f}/s   goal 25000/s")
         print(
-            f"a stored call     {record:>8.0f} bytes   goal at most 450; its event in the stream, until trimmed: {event:.0f} bytes"
+            f"a stored call     {record:>8.0f} bytes   goal at most 450; its event, until it is trimmed: {event:.0f} bytes"
         )
     if given.only in (None, "latency"):
         good &= latency.report()

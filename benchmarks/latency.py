@@ -24,10 +24,11 @@ def idle_latencies(tries: int = TRIES) -> list[float]:
         }
         found = []
         with child(["-c", WORKER], WORKER_CORE, env):
-            for n in range(tries + 1):
-                time.sleep(
-                    0.5 if n else 3
-                )  # longer than an engine lingers: the measurement is from idle, by a doorbell
+            with redis.client() as client:
+                while not client.hlen(keys.WORKERS):
+                    time.sleep(0.1)
+            for _ in range(tries + 1):
+                time.sleep(0.5)  # longer than an engine lingers: the measurement is from idle, by a doorbell
                 before = posts(url)
                 began = time.perf_counter()
                 queue.enqueue(TwoWayCall(callfrom="712037006", callto=["994412860"]))

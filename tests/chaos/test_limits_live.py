@@ -59,7 +59,7 @@ def test_50_calls_a_second_over_two_processes_are_used_and_never_passed(tmp_path
         arrivals, armed = plant.arrivals(), armed_at(plant, [row.extid for row in rows])  # type: ignore[union-attr]  # none was refused
         used = (len(armed) - 1) / (armed[-1] - armed[0]) / 50
         print(
-            f"\narmed: {most_in_one_second(armed)} in the fullest second, arrived: {most_in_one_second(arrivals)}, used {used:.3f}"
+            f"\nfullest second: armed {most_in_one_second(armed)}, arrived {most_in_one_second(arrivals)}; used {used:.3f}"
         )
         assert most_in_one_second(armed) <= 52
         # What the sandbox's own loop adds when the machine is busy is not the limiter's: 2 more.

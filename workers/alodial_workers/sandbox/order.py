@@ -55,7 +55,7 @@ def read_order(body: Mapping[str, object]) -> Order:
             ivrid=_digits(body.get("ivrid"), "ivrid"),
         )
     callfrom = _unwrapped(body.get("callfrom"), "callfrom")
-    if isinstance(callfrom, Mapping):
+    if isinstance(callfrom, Mapping):  # noqa: SIM108  # on one line it is too long to read
         initiator = _phone(callfrom.get("phone"), "callfrom.phone")
     else:
         initiator = _phone(callfrom, "callfrom")
