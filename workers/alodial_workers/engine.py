@@ -32,6 +32,9 @@ LINGER = 0.25
 """Seconds that an idle engine still looks for work before it leaves."""
 
 POLL = 0.004
+LONGEST_SLEEP = 0.5
+"""Seconds: at a slow rate the next slot is far off, and a stop or a resume must not wait for it."""
+
 STOP_LOOK = 0.25
 CAP_POLL = 0.02
 MOST_PER_CLAIM = 128
@@ -118,7 +121,7 @@ class Engine:
                 idle_since, cap_poll = None, CAP_POLL
             match claim.status:
                 case "ok":
-                    await asyncio.sleep(claim.wait)
+                    await asyncio.sleep(min(claim.wait, LONGEST_SLEEP))
                 case "empty" if leaving and not claim.calls and account not in self._asked:
                     return "empty"
                 case "empty":

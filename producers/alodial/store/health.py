@@ -83,7 +83,8 @@ def inspect(client: "redis.Redis") -> list[Finding]:
             )
         )
     elif aof == "yes":
-        findings.append(Finding("redis.durability", "ok", f"append-only file, appendfsync {fsync}"))
+        risk = "" if fsync == "always" else ": safe if Redis dies, not if its host loses power (ALODIAL_DURABILITY)"
+        findings.append(Finding("redis.durability", "ok", f"append-only file, appendfsync {fsync}{risk}"))
     packed = _config(client, "hash-max-listpack-value") or _config(client, "hash-max-ziplist-value")
     if packed is not None and int(packed) < 1024:
         findings.append(
