@@ -12,7 +12,9 @@ def main() -> None:
         return
     try:
         from .app import run  # noqa: PLC0415  # as above
+        from .output import ready_streams  # noqa: PLC0415  # as above
 
+        ready_streams()
         code = run()
     except KeyboardInterrupt:
         code = 130

@@ -1,6 +1,8 @@
 """Puts the commands together; turns errors into words, hints and exit codes."""
 
+import errno
 import os
+import sys
 from importlib.metadata import entry_points, version
 from typing import Annotated, Any, cast
 
@@ -18,7 +20,8 @@ from ..errors import (
 )
 from ..web.command import web
 from . import call, calls, control, dead, doctor, events
-from .output import say
+from .given import is_text
+from .output import give_up_output, say
 
 HINTS: dict[type[AlodialError], str] = {  # the first that fits, so the narrower ones come first
     StoreUnfit: "alodial doctor",
@@ -29,6 +32,9 @@ HINTS: dict[type[AlodialError], str] = {  # the first that fits, so the narrower
     NotCancelable: "alodial calls show ID says where it is",
     Conflict: "use another --extid or --idempotency-key, or send the same body",
 }
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""What a file may answer when it is written to, and only then."""
 
 # Typer raises the exceptions of click, or since 0.26 those of a click inside itself; its own BadParameter leads to either.
 WrongUsage = cast(
@@ -77,6 +83,11 @@ for _entry in entry_points(group="alodial.commands"):
 
 def run(args: list[str] | None = None) -> int:
     """Runs one command and answers its exit code."""
+    for place, argument in enumerate(sys.argv[1:] if args is None else args, start=1):
+        if not is_text(argument):
+            say(f"error: argument {place} is not UTF-8 text")
+            say("hint: use a terminal and files in UTF-8")
+            return 2
     try:
         code = app(args, standalone_mode=False, prog_name="alodial")
     except WrongUsage as exc:
@@ -87,6 +98,12 @@ def run(args: list[str] | None = None) -> int:
         if os.environ.get("ALODIAL_DEBUG"):
             raise
         return _told(exc)
+    except OSError as exc:
+        if exc.errno not in FULL:
+            raise
+        give_up_output()
+        say(f"error: cannot write the output: {exc.strerror}")
+        return 1
     return int(code or 0)
 
 
@@ -112,6 +129,9 @@ def _told(exc: AlodialError) -> int:
     say(f"error: {exc}")
     for kind, hint in HINTS.items():
         if isinstance(exc, kind):
+            # One that names no setting is about an option, and says itself what to do.
+            if kind is ConfigurationError and "ALODIAL_" not in str(exc):
+                break
             say(f"hint: {hint}")
             break
     return 1

@@ -1,10 +1,12 @@
 """``alodial call two-way|ivr``: enqueues one call and, if asked, waits for its end."""
 
+import math
 import time
 from typing import Annotated, Any
 
 import typer
 
+from .opened import open_queue
 from .output import document, line, safe, say, styled
 
 app = typer.Typer(
@@ -14,7 +16,7 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document a line on standard output.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the call to its end; exit code 0 only when it completed.")]
-Timeout = Annotated[float, typer.Option(help="Seconds that --wait waits at most.")]
+Timeout = Annotated[float, typer.Option(min=0, help="Seconds that --wait waits at most.")]
 Extid = Annotated[str | None, typer.Option(help="1 to 15 digits; made when not given.")]
 Reference = Annotated[str | None, typer.Option(help="Your own text for the call, up to 128 characters.")]
 NotBefore = Annotated[str | None, typer.Option(help="ISO 8601 with zone: not before this moment.")]
@@ -112,6 +114,8 @@ def _options(
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise typer.BadParameter(f"--metadata {text!r}: write NAME=VALUE")
+        if name in pairs:
+            raise typer.BadParameter(f"--metadata {name!r}: given twice; write each name once")
         pairs[name] = value
     given = {
         "extid": extid,
@@ -127,9 +131,9 @@ def _options(
 
 
 def _enqueue(body: dict[str, Any], key: str, wait: bool, timeout: float, as_json: bool) -> None:
-    from ..queue import CallQueue  # noqa: PLC0415  # --help need not load redis
-
-    with CallQueue() as queue:
+    if math.isnan(timeout):
+        raise typer.BadParameter("--timeout: give a number of seconds")
+    with open_queue() as queue:
         call = queue.enqueue(body, idempotency_key=key)
         if not wait:
             if as_json:
@@ -143,7 +147,7 @@ def _enqueue(body: dict[str, Any], key: str, wait: bool, timeout: float, as_json
 
 def _follow(queue: Any, call_id: str, timeout: float, as_json: bool) -> int:
     """Tells each change until the end; 0 when it completed."""
-    from alodial_schemas import ENDS, State  # noqa: PLC0415  # as above
+    from alodial_schemas import ENDS, State  # noqa: PLC0415  # --help need not load it
 
     from .calls import show_record  # noqa: PLC0415  # as above
     from .output import console  # noqa: PLC0415  # as above
@@ -152,8 +156,10 @@ def _follow(queue: Any, call_id: str, timeout: float, as_json: bool) -> int:
     while True:
         record = queue.get(call_id)
         for moment in record.timeline[told:]:
-            people.print(f"{moment['at'][11:23]}  {styled(moment['state'])}  {safe(moment['note'])}".rstrip())
-        told = len(record.timeline)
+            # The name comes first: whoever interrupts us must be able to find the call again.
+            note = moment["note"] if told or moment["note"] else f"extid {record.extid}"
+            people.print(f"{moment['at'][11:23]}  {styled(moment['state'])}  {safe(note)}".rstrip())
+            told += 1
         if record.state in ENDS:
             break
         if time.monotonic() >= deadline:

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .output import console, document, line, plain, safe, say, seconds, styled, table
+from .given import check_position
+from .opened import open_queue
+from .output import READER_LEFT, console, document, line, plain, safe, say, seconds, styled, table
 
 if TYPE_CHECKING:
     from ..store.records import CallRecord
@@ -32,35 +34,42 @@ def list_calls(
     """
     from alodial_schemas import PhoneError, State, normalise_phone  # noqa: PLC0415  # --help need not load it
 
-    from ..queue import CallQueue  # noqa: PLC0415  # as above
     from ..store.reads import CallFilter  # noqa: PLC0415  # as above
 
     if state and state not in set(State):
         raise typer.BadParameter(f"--state {state!r}: use one of {', '.join(State)}")
-    if cursor is not None and not all(part.isdigit() for part in cursor.split("-", 1)):
-        raise typer.BadParameter(f"--cursor {cursor!r}: give what the last list printed")
+    check_position("--cursor", cursor, "give what the last list printed")
     if phone:
         try:
             phone = normalise_phone(phone, allowed=())
         except PhoneError as exc:
             raise typer.BadParameter(f"--phone: {exc}") from None
-    with CallQueue() as queue:
-        page = queue.calls(CallFilter(state, campaign, phone, reference), cursor=cursor, limit=limit)
-    if as_json:
-        for record in page.calls:
-            document(record.summary())
-    elif page.calls:
+    found: list[CallRecord] = []
+    with open_queue() as queue:
+        # A page ends after so many records looked at; a list ends when it is full or there are no more.
+        while len(found) < limit and not READER_LEFT.is_set():
+            page = queue.calls(
+                CallFilter(state, campaign, phone, reference), cursor=cursor, limit=limit - len(found)
+            )
+            found += page.calls
+            cursor = page.cursor
+            if as_json:
+                for record in page.calls:
+                    document(record.summary())
+            if cursor is None:
+                break
+    if found and not as_json:
         table(
             ("extid", "state", "disposition", "attempt", "created", "to", "reference"),
             (
                 (c.extid, c.state, c.disposition, c.attempt, c.created_at[:19] + "Z", _to(c), c.reference)
-                for c in page.calls
+                for c in found
             ),
         )
-    else:
+    elif not found and not as_json:
         say("no calls")
-    if page.cursor:
-        say(f"hint: more with --cursor {page.cursor}")
+    if cursor is not None:
+        say(f"hint: more with --cursor {cursor}")
 
 
 def _to(record: "CallRecord") -> str:
@@ -82,9 +91,7 @@ def show(
 
     Example: alodial calls show 937986460982123
     """
-    from ..queue import CallQueue  # noqa: PLC0415  # --help need not load it
-
-    with CallQueue() as queue:
+    with open_queue() as queue:
         record = queue.get(name)
     if as_json:
         document(record.to_dict())
@@ -165,10 +172,9 @@ def cancel(
     Example: alodial calls cancel 937986460982123
     """
     from ..errors import NotCancelable, NotFound  # noqa: PLC0415  # --help need not load it
-    from ..queue import CallQueue  # noqa: PLC0415  # as above
 
     failed = False
-    with CallQueue() as queue:
+    with open_queue() as queue:
         for name in names:
             try:
                 call = queue.cancel(name)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from .opened import open_queue
 from .output import say
 
 
@@ -12,9 +13,7 @@ def stop(reason: Annotated[str, typer.Option(help="Why, for whoever looks later.
 
     Example: alodial stop --reason "wrong list"
     """
-    from ..queue import CallQueue  # noqa: PLC0415  # --help need not load it
-
-    with CallQueue() as queue:
+    with open_queue() as queue:
         queue.stop(reason)
     say("stopped: no new POST goes out")
     say("hint: alodial resume lifts it")
@@ -29,8 +28,12 @@ def resume(
 
     Example: alodial resume
     """
-    from ..queue import CallQueue  # noqa: PLC0415  # --help need not load it
+    from ..store import pauses  # noqa: PLC0415  # --help need not load it
 
-    with CallQueue() as queue:
+    with open_queue() as queue:
+        if account:
+            known = {*queue.settings.account_names, *queue.store.call(pauses.accounts)}
+            if account not in known:
+                raise typer.BadParameter(f"--account {account!r}: use one of {', '.join(sorted(known))}")
         queue.resume(account)
     say("resumed")

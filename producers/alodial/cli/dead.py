@@ -5,6 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import NotFound
+from .given import check_position, is_position
+from .opened import open_queue
 from .output import document, line, plain, say, table
 
 
@@ -30,10 +32,10 @@ def list_dead(
 
     Example: alodial dead list --limit 20
     """
-    from ..queue import CallQueue  # noqa: PLC0415  # --help need not load it
-    from ..store import inbox  # noqa: PLC0415  # as above
+    from ..store import inbox  # noqa: PLC0415  # --help need not load it
 
-    with CallQueue() as queue:
+    check_position("--after", after, "give an id as `alodial dead list` shows it")
+    with open_queue() as queue:
         rows = queue.store.call(lambda client: inbox.dead(client, after=after, limit=limit))
     if as_json:
         for row in rows:
@@ -69,11 +71,10 @@ def replay(name: Name, as_json: Json = False) -> None:
 
     Example: alodial dead replay 1795413409008-0
     """
-    from ..queue import CallQueue  # noqa: PLC0415  # --help need not load it
-    from ..store import inbox  # noqa: PLC0415  # as above
+    from ..store import inbox  # noqa: PLC0415  # --help need not load it
 
     item = _found(name)
-    with CallQueue() as queue:
+    with open_queue() as queue:
         queue.store.call(lambda client: inbox.replay(client, item))
         queue.doorbell.collect()
     if as_json:
@@ -87,11 +88,10 @@ def drop(name: Name, as_json: Json = False) -> None:
 
     Example: alodial dead drop 1795413409008-0
     """
-    from ..queue import CallQueue  # noqa: PLC0415  # --help need not load it
-    from ..store import inbox  # noqa: PLC0415  # as above
+    from ..store import inbox  # noqa: PLC0415  # --help need not load it
 
     _found(name)
-    with CallQueue() as queue:
+    with open_queue() as queue:
         queue.store.call(lambda client: inbox.drop(client, name))
     if as_json:
         document({"id": name, "outcome": "dropped"})
@@ -99,12 +99,11 @@ def drop(name: Name, as_json: Json = False) -> None:
 
 
 def _found(name: str) -> Any:
-    from ..queue import CallQueue  # noqa: PLC0415  # --help need not load it
-    from ..store import inbox  # noqa: PLC0415  # as above
+    from ..store import inbox  # noqa: PLC0415  # --help need not load it
 
-    if not all(part.isdigit() for part in name.split("-", 1)):
+    if not is_position(name):
         raise NoDeadResult(f"no dead result {name}")
-    with CallQueue() as queue:
+    with open_queue() as queue:
         item = queue.store.call(lambda client: inbox.find_dead(client, name))
     if item is None:
         raise NoDeadResult(f"no dead result {name}")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .given import check_position
+from .opened import open_queue
 from .output import READER_LEFT, console, document, safe, styled
 
 if TYPE_CHECKING:
@@ -39,19 +41,19 @@ def events(
     """
     from alodial_schemas import EVENT_TYPES, parse_event  # noqa: PLC0415  # --help need not load it
 
-    from ..queue import CallQueue  # noqa: PLC0415  # as above
-
     wanted = set()
     for word in kind or []:
         full = word if word.startswith("alodial.") else f"alodial.call.{word}"
         if full not in EVENT_TYPES:
             raise typer.BadParameter(f"--type {word!r}: use one of {', '.join(sorted(EVENT_TYPES))}")
         wanted.add(full)
-    if start not in ("0", "now") and not all(part.isdigit() for part in start.split("-", 1)):
-        raise typer.BadParameter(f"--from {start!r}: use 0, now or an event's stream id")
+    if start != "now":
+        check_position("--from", start, "use 0, now or an event's stream id")
+    if group == "":
+        raise typer.BadParameter("--group: give it a name")
     out = console()
     # Closed before the queue is: a reader that leaves its group still needs the connection.
-    with CallQueue() as queue, closing(_texts(queue, group, start, follow)) as texts:
+    with open_queue() as queue, closing(_texts(queue, group, start, follow)) as texts:
         for text in texts:
             event = parse_event(text)
             if not wanted or event.type in wanted:

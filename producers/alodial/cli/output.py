@@ -1,11 +1,12 @@
 """What commands print: documents for programs on standard output, words for people."""
 
+import io
 import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,7 +33,10 @@ def console(*, err: bool = False) -> "Console":
 
     class Quiet(Console):
         def on_broken_pipe(self) -> None:
-            reader_gone()
+            if self.stderr:
+                _to_nowhere(sys.stderr)
+            else:
+                reader_gone()
 
     return Quiet(stderr=err, highlight=False, soft_wrap=True, no_color=True if os.environ.get("NO_COLOR") else None)
 
@@ -47,19 +51,51 @@ def line(text: str) -> None:
 
 
 def document(value: Mapping[str, Any]) -> None:
-    """One JSON document on a line of its own."""
-    line(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str))
+    """One JSON document on a line of its own. What would command a terminal is escaped; it parses to the same value."""
+    encoding = (getattr(sys.stdout, "encoding", None) or "ascii").replace("-", "").lower()
+    text = json.dumps(value, ensure_ascii=encoding != "utf8", separators=(",", ":"), default=str)
+    line(text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text))
 
 
 def reader_gone() -> None:
     """`alodial calls list | head`: the reader has all it wanted. The command goes on to its end and its own exit code."""
     READER_LEFT.set()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _to_nowhere(sys.stdout)
+
+
+def give_up_output() -> None:
+    """Nothing more can be written; what is still buffered must not fail a second time at the end of the process."""
+    _to_nowhere(sys.stdout)
+
+
+def _to_nowhere(stream: TextIO) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def ready_streams() -> None:
+    """A terminal that lacks a letter gets it spelled out; a stream that was closed before the start is nowhere."""
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        stream = getattr(sys, name)
+        if stream is None:
+            # Left closed, its number would go to the connection to Redis, and our words into it.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115  # lives as long as we do
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def say(text: str) -> None:
     """Words for people, on standard error."""
-    sys.stderr.write(text + "\n")
+    try:
+        sys.stderr.write("".join(plain(part) + "\n" for part in text.split("\n")))
+        sys.stderr.flush()
+    except BrokenPipeError:
+        _to_nowhere(sys.stderr)
 
 
 def plain(text: str) -> str:
