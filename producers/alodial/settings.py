@@ -1,12 +1,16 @@
 """Every setting, typed, with its unit and default. Read from ``ALODIAL_*`` in the environment or ``.env``."""
 
+import re
+from datetime import date
 from functools import cached_property, lru_cache
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from alodial_schemas import normalise_phone
 
 from .errors import ConfigurationError
 
@@ -15,6 +19,24 @@ SecretList = Annotated[tuple[SecretStr, ...], NoDecode]
 TextList = Annotated[tuple[str, ...], NoDecode]
 
 DEFAULT_ACCOUNT = "default"
+DEFAULT_HOURS = "09:00-20:00"
+COURTESY = "08:00-21:00"
+
+
+class FrequencyCap(NamedTuple):
+    """At most ``calls`` in any ``seconds`` for one number."""
+
+    calls: int
+    seconds: int
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """``3/1d`` or ``1/90m``. Raises ValueError."""
+        found = re.fullmatch(r"([1-9][0-9]{0,2})/([1-9][0-9]{0,3})([smhd])", text)
+        if found is None:
+            raise ValueError("write calls/time, such as 3/1d or 1/2h")
+        calls, count, unit = found.groups()
+        return cls(int(calls), int(count) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[unit])
 
 
 class AccountSettings(BaseModel):
@@ -26,6 +48,8 @@ class AccountSettings(BaseModel):
     calls_per_second: float = Field(5, ge=0, le=10_000)
     max_concurrent_calls: int = Field(10, ge=0, le=1_000_000)
     burst: int | None = Field(None, ge=1)
+    daily_calls: int = Field(0, ge=0)
+    daily_minutes: int = Field(0, ge=0)
 
     @property
     def burst_calls(self) -> int:
@@ -63,6 +87,8 @@ class Settings(BaseSettings):
     burst: int | None = Field(
         None, ge=1, description="Calls that may start at once; default 40 ms of the rate, at least 2."
     )
+    daily_calls: int = Field(0, ge=0, description="The default account's calls in a day; 0 no limit.")
+    daily_minutes: int = Field(0, ge=0, description="The default account's minutes of talk in a day; 0 no limit.")
     accounts: dict[str, AccountSettings] = Field(default_factory=dict, description="Further accounts as JSON by name.")
     refused_statuses: frozenset[int] = Field(
         frozenset({400, 404, 405, 409, 413, 415, 422}), description="Answers that refuse a call for good."
@@ -91,6 +117,25 @@ class Settings(BaseSettings):
         ("+998",), description="E.164 prefixes that may be rung, comma-separated; * for all."
     )
     timezone: str = Field("Asia/Tashkent", description="Zone of calling hours and reports.")
+    calling_hours: str = Field(
+        DEFAULT_HOURS, description="When campaigns ring, unless they say otherwise: `mon-fri 09:00-18:00; sat 10:00-14:00`."
+    )
+    courtesy_hours: str = Field(
+        COURTESY, description="No campaign rings outside of these, whatever it says; `off` lifts that."
+    )
+    closing_margin: Seconds = Field(
+        60, ge=0, le=3600, description="Campaigns stop this long before their hours end: a call begun then still rings after it."
+    )
+    holidays: Annotated[tuple[date, ...], NoDecode] = Field(
+        (), description="Days on which no campaign rings, as 2027-03-21, comma-separated."
+    )
+    frequency_caps: Annotated[tuple[FrequencyCap, ...], NoDecode] = Field(
+        (), description="How often one number may be rung over all calls and roles: `3/1d,1/1h`. Default: no cap."
+    )
+    own_numbers: TextList = Field(
+        (), description="Our own phones, such as agents'; they are never capped. Comma-separated, +998..."
+    )
+    upload_dir: str = Field("var/uploads", description="Where uploaded files are kept while they are read.")
 
     call_retention: Seconds = Field(30 * 86400, ge=86400, description="How long an ended call's record is kept.")
     idempotency_retention: Seconds = Field(
@@ -106,7 +151,9 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
 
-    @field_validator("callback_secret", "api_keys", "webhooks", "allowed_prefixes", mode="before")
+    @field_validator(
+        "callback_secret", "api_keys", "webhooks", "allowed_prefixes", "holidays", "own_numbers", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -119,6 +166,27 @@ class Settings(BaseSettings):
         for prefix in value:
             if not (prefix.startswith("+") and prefix[1:].isascii() and prefix[1:].isdigit()):
                 raise ValueError("each prefix is + and digits, such as +998")
+        return value
+
+    @field_validator("frequency_caps", mode="before")
+    @classmethod
+    def _caps(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(FrequencyCap.read(part.strip()) for part in value.split(",") if part.strip())
+
+    @field_validator("own_numbers")
+    @classmethod
+    def _numbers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(normalise_phone(number, allowed=()) for number in value)
+
+    @field_validator("calling_hours", "courtesy_hours")
+    @classmethod
+    def _hours(cls, value: str) -> str:
+        if value not in ("off", DEFAULT_HOURS, COURTESY):
+            from alodial_schemas.campaigns import parse_hours  # noqa: PLC0415  # a plain producer need not load it
+
+            parse_hours(value)
         return value
 
     @field_validator("timezone")
@@ -160,6 +228,8 @@ class Settings(BaseSettings):
                 calls_per_second=self.calls_per_second,
                 max_concurrent_calls=self.max_concurrent_calls,
                 burst=self.burst,
+                daily_calls=self.daily_calls,
+                daily_minutes=self.daily_minutes,
             )
         return self.accounts[name]
 

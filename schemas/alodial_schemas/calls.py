@@ -110,11 +110,12 @@ def _after_start(value: datetime | None, info: ValidationInfo) -> datetime | Non
 # Control characters and the two Unicode line ends: they forge log lines, CSV rows and headers further on.
 _NO_CONTROL: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
 
-_Moment = Annotated[AwareDatetime, BeforeValidator(_as_moment), AfterValidator(_as_utc)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_as_moment), AfterValidator(_as_utc)]
 _Extid = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,14}$")]
 _Reference = Annotated[str, StringConstraints(max_length=128, pattern=_NO_CONTROL)]
 _MetaKey = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_NO_CONTROL)]
 _MetaValue = Annotated[str, StringConstraints(max_length=256, pattern=_NO_CONTROL)]
+Metadata = Annotated[dict[_MetaKey, _MetaValue], Field(max_length=16)]
 _Lang = Annotated[str, StringConstraints(pattern=r"^[A-Za-z-]{2,8}$")]
 _Account = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 _QueueName = Annotated[str, BeforeValidator(_as_queue), StringConstraints(pattern=r"^[0-9A-Za-z_.-]{1,32}$")]
@@ -220,13 +221,13 @@ class CallOptions(_Frozen):
 
     extid: Annotated[_Extid | None, BeforeValidator(_as_extid)] = None
     reference: _Reference | None = None
-    not_before: _Moment | None = None
-    expires_at: Annotated[_Moment | None, AfterValidator(_after_start)] = None
+    not_before: Moment | None = None
+    expires_at: Annotated[Moment | None, AfterValidator(_after_start)] = None
     priority: Literal["urgent", "normal", "bulk"] = "normal"
     account: _Account = "default"
     on_unconfirmed: Literal["wait", "redial"] = "wait"
     redial: RedialPolicy | None = None
-    metadata: Annotated[dict[_MetaKey, _MetaValue], Field(max_length=16)] = Field(default_factory=dict)
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class TwoWayCall(CallOptions):

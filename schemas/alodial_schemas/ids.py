@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import re
 import struct
+from hashlib import blake2b
+from itertools import count
 from time import time_ns
 from typing import Final
 
@@ -76,3 +78,24 @@ def extid_of(id: str) -> str | None:
         return None
     number = int(id[19:23] + id[24:], 16) & _EXTID_MASK
     return str(number) if 0 < number < _END else None
+
+
+def row_extid(seed: bytes, row: int, salt: int = 0) -> str:
+    """The extid of a campaign's row: the same whenever it is asked for, and unguessable without the campaign's seed.
+
+    ``row`` counts from 0. A million rows meet one another by chance in one campaign of two thousand: then the second of
+    them takes ``salt`` 1.
+    """
+    for turn in count():
+        text = f"{row}:{salt}:{turn}".encode()
+        offset = int.from_bytes(blake2b(text, key=seed, digest_size=8).digest(), "big") & _EXTID_MASK
+        if offset < _SPAN:
+            return str(_SMALLEST + offset)
+    raise AssertionError("unreachable")
+
+
+def row_id(seed: bytes, row: int, extid: str, made_ms: int) -> str:
+    """The id that goes with :func:`row_extid`; ``made_ms`` is when the campaign was made, Unix milliseconds."""
+    word = int.from_bytes(blake2b(f"id:{row}:{extid}".encode(), key=seed, digest_size=3).digest(), "big")
+    low = f"{_VARIANT | (word >> 12) << _EXTID_BITS | int(extid):016x}"
+    return f"{made_ms >> 16:08x}-{made_ms & 0xFFFF:04x}-7{word & 0xFFF:03x}-{low[:4]}-{low[4:]}"

@@ -64,7 +64,7 @@ def spares_of(op: Op[Any]) -> list[str]:
     if op.script == "settle":
         return texts[4 + 7 :: 8]
     if op.script == "apply":
-        return texts[4::5]
+        return texts[4::6]
     return texts[5:] if op.script == "sweep" else []
 
 

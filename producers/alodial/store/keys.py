@@ -28,6 +28,28 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``stop``              string   the emergency stop and its reason
 ``epoch``             string   made once; missing while workers run = the store was lost
 ``workers``           hash     worker name -> heartbeat JSON
+``campaigns``         zset     every campaign's id by the time it was made, ms
+``campaigns:live``    set      those scheduled, running or paused
+``purge``             set      those that ended with calls still waiting
+``wake``              zset     running ones to be looked at again, by ms: their hours open, their day begins
+``g:{campaign}``      hash     s state, n name, a account, p priority, w weight, pace, gtat, ch channels, sd seed, start, end, cur
+                               cursor, cc co chunk and offset of the next row, nc chunks, tot rows, open (rows are being added until ms),
+                               left (what became of rows never called), rd redial, goal, fm failures in a row, dc dm rs day's caps,
+                               nz hours in the number's zone, pre prefixes, u on_unconfirmed, vt virtual time, req src cols rows (JSON)
+``gc:{campaign}``     hash     calls by state, live, attempts, talk seconds, ``d:{disposition}`` of calls, ``a:{disposition}`` of attempts
+``gq:{campaign}``     list     its ready calls: the hopper
+``gchan:{campaign}``  zset     channels that its calls hold, where it has a share
+``fair:{account}:{n b}`` zset  campaigns with ready calls by virtual time
+``rows:{campaign}``   hash     number of a chunk -> packed rows, ``b{number}`` -> place of its first row
+``bad:{campaign}``    hash     number of a chunk -> packed problems
+``cal:{campaign}[:{zone}]`` zset  moments when its hours open (o) and close (c), ms
+``day:{campaign}``, ``day:@`` zset  local midnights, ms; @ is the installation's
+``glog:{campaign}``   stream   who did what
+``gd: gf: gr:{hash}`` string   a draft, a file, rows in whatever order -> campaign
+``fill:{campaign}``   string   somebody fills its hopper
+``dnc``, ``dnc:{campaign}`` hash  numbers that are not rung -> why, JSON
+``freq:{number}``     list     when it was rung, ms, newest first, while frequency caps are set
+``use:{scope}:{day}`` hash     calls and talk seconds of a day; scope is ``@account`` or a campaign
 """
 
 from typing import Final
@@ -49,6 +71,10 @@ ACCOUNTS: Final = PREFIX + "accounts"
 STOP: Final = PREFIX + "stop"
 EPOCH: Final = PREFIX + "epoch"
 WORKERS: Final = PREFIX + "workers"
+CAMPAIGNS: Final = PREFIX + "campaigns"
+CAMPAIGNS_LIVE: Final = PREFIX + "campaigns:live"
+CAMPAIGNS_PURGE: Final = PREFIX + "purge"
+DNC: Final = PREFIX + "dnc"
 INBOX_BELL: Final = PREFIX + "bell:inbox:"
 
 BROKER_NAMESPACE: Final = "alodial:broker"
@@ -79,3 +105,43 @@ def account(name: str) -> str:
 
 def bell(name: str) -> str:
     return f"{PREFIX}bell:{name}"
+
+
+def campaign(id: str) -> str:
+    return f"{PREFIX}g:{id}"
+
+
+def campaign_counts(id: str) -> str:
+    return f"{PREFIX}gc:{id}"
+
+
+def campaign_rows(id: str) -> str:
+    return f"{PREFIX}rows:{id}"
+
+
+def campaign_problems(id: str) -> str:
+    return f"{PREFIX}bad:{id}"
+
+
+def campaign_ready(id: str) -> str:
+    return f"{PREFIX}gq:{id}"
+
+
+def campaign_log(id: str) -> str:
+    return f"{PREFIX}glog:{id}"
+
+
+def calendar(campaign: str, zone: str = "") -> str:
+    return f"{PREFIX}cal:{campaign}:{zone}" if zone else f"{PREFIX}cal:{campaign}"
+
+
+def days(campaign: str) -> str:
+    return f"{PREFIX}day:{campaign}"
+
+
+def do_not_call(scope: str = "") -> str:
+    return f"{DNC}:{scope}" if scope else DNC
+
+
+def campaign_draft(draft: str) -> str:
+    return f"{PREFIX}gd:{draft}"

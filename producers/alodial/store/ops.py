@@ -1,7 +1,7 @@
 """The store's operations: what each script is given and what its answer means."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, cast
 
@@ -11,11 +11,14 @@ from ..settings import AccountSettings, Settings
 from .client import Arg, Op
 
 EnqueueOutcome = Literal["created", "same", "conflict"]
-ClaimStatus = Literal["ok", "empty", "cap", "hold", "stop", "lost"]
+ClaimStatus = Literal["ok", "empty", "cap", "paced", "hold", "stop", "lost"]
 ArmOutcome = Literal["armed", "wait", "lost", "stop", "hold"]
 SettleOutcome = Literal["taken", "rejected", "unconfirmed", "retry", "auth", "release"]
 ApplyOutcome = Literal["completed", "redial", "corrected", "kept", "duplicate", "unknown"]
 CancelOutcome = Literal["canceled", "late", "unknown"]
+
+RESERVE_SECONDS = 180
+"""Talk time that a call under way holds of its account's day until its result tells the real one."""
 
 POISON_AFTER = 3
 """A call whose worker died this often between claim and arm is given up (FAULTS C14)."""
@@ -120,6 +123,17 @@ def lease_seconds(settings: Settings) -> float:
     return settings.provider_timeout + 5
 
 
+def _courtesy(settings: Settings, limits: AccountSettings) -> list[Arg]:
+    """What claim and arm both ask of every call: caps for a number, own numbers, the account's day."""
+    return [
+        ",".join(f"{cap.calls}:{cap.seconds * 1000}" for cap in settings.frequency_caps),
+        " ".join(settings.own_numbers),
+        limits.daily_calls,
+        limits.daily_minutes * 60,
+        RESERVE_SECONDS,
+    ]
+
+
 def claim(
     settings: Settings, account: str, limits: AccountSettings, *, epoch: str, room: int, horizon: float, attend: float
 ) -> Op[Claim]:
@@ -138,6 +152,7 @@ def claim(
         _ms(settings.channel_timeout),
         _ms(lease_seconds(settings)),
         _ms(attend),
+        *_courtesy(settings, limits),
     ]
 
     def read(answer: list[Any]) -> Claim:
@@ -187,6 +202,7 @@ def arm(
         limits.calls_per_second,
         limits.burst_calls,
         _ms(settings.channel_timeout),
+        *_courtesy(settings, limits),
     ]
     for item in items:
         args += item
@@ -229,6 +245,8 @@ class Applying(NamedTuple):
     result: str
     digest: str
     disposition: str
+    talk: int = 0
+    """Seconds that were talked."""
 
 
 class Applied(NamedTuple):
@@ -244,7 +262,7 @@ def apply_results(items: Sequence[Applying]) -> Op[list[Applied]]:
     """Gives results to their calls by extid."""
     args: list[Arg] = []
     for item in items:
-        args += (*item, new_ids()[1])
+        args += (item.extid, item.result, item.digest, item.disposition, new_ids()[1], item.talk)
 
     def read(answer: list[list[Any]]) -> list[Applied]:
         return [
@@ -271,8 +289,11 @@ class Canceled(NamedTuple):
     record: str
 
 
-def cancel(extids: Iterable[str], reason: str = "canceled_by_caller") -> Op[list[Canceled]]:
-    args: list[Arg] = []
+def cancel(
+    extids: Iterable[str], reason: str = "canceled_by_caller", *, campaign: str = ""
+) -> Op[list[Canceled]]:
+    """With ``campaign`` only calls of that campaign are touched; others are answered as unknown."""
+    args: list[Arg] = [campaign]
     for extid in extids:
         args += (extid, reason)
     return Op(
@@ -284,21 +305,38 @@ def cancel(extids: Iterable[str], reason: str = "canceled_by_caller") -> Op[list
     )
 
 
+class Hopper(NamedTuple):
+    """A campaign whose hopper runs low: where its rows go on, and how many there is room for."""
+
+    campaign: str
+    cursor: int
+    chunk: int
+    offset: int
+    room: int
+
+
 class Pace(NamedTuple):
     moved: int
     next_due: float | None
     ring: list[str]
+    hoppers: list[Hopper] = []  # noqa: RUF012  # a NamedTuple's default, never changed
 
 
-def pace(limit: int = 500) -> Op[Pace]:
-    """Moves what is due; ``next_due`` in seconds from now."""
+def pace(hoppers: Mapping[str, int] | None = None, *, limit: int = 500) -> Op[Pace]:
+    """Moves what is due; ``next_due`` in seconds from now. ``hoppers``: how many calls one should hold, by account."""
+    args: list[Arg] = [limit]
+    for account, room in (hoppers or {}).items():
+        args += (account, room)
 
     def read(answer: list[Any]) -> Pace:
         return Pace(
-            int(answer[0]), None if int(answer[1]) < 0 else int(answer[1]) / 1000, [_text(name) for name in answer[2:]]
+            int(answer[0]),
+            None if int(answer[1]) < 0 else int(answer[1]) / 1000,
+            [_text(name) for name in answer[2]],
+            [Hopper(_text(row[0]), *(int(part) for part in row[1:])) for row in answer[3]],
         )
 
-    return Op("pace", [limit], read)
+    return Op("pace", args, read)
 
 
 class Swept(NamedTuple):

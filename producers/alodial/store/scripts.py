@@ -7,7 +7,24 @@ from importlib import resources
 
 from alodial_schemas import ENDS, TRANSITIONS, State
 
-NAMES = ("enqueue", "claim", "arm", "settle", "apply", "cancel", "pace", "sweep", "park", "trim", "resume")
+NAMES = (
+    "enqueue",
+    "claim",
+    "arm",
+    "settle",
+    "apply",
+    "cancel",
+    "pace",
+    "sweep",
+    "park",
+    "trim",
+    "resume",
+    "create",
+    "append",
+    "finish",
+    "fill",
+    "steer",
+)
 
 EVENTS_CAP = 1_000_000
 """The event stream never holds more, whoever reads it or not: about 450 MB."""
@@ -37,9 +54,11 @@ def load_scripts(retain_ms: int) -> dict[str, Script]:
     """All scripts; ``retain_ms`` is how long a record is kept after the call's end."""
     folder = resources.files(__package__) / "lua"
     head = f"local RETAIN = {retain_ms}\nlocal EVENTS_CAP = {EVENTS_CAP}\n{transition_tables()}"
-    prelude = (folder / "prelude.lua").read_text("utf-8")
+    shared = "".join((folder / f"{name}.lua").read_text("utf-8") for name in ("prelude", "campaign"))
     scripts = {}
     for name in NAMES:
-        text = head + prelude + (folder / f"{name}.lua").read_text("utf-8")
+        own = (folder / f"{name}.lua").read_text("utf-8")
+        # The script's own text is a function, so that what its moves mean for campaigns is looked at after it, once.
+        text = f"{head}{shared}local function main()\n{own}\nend\nlocal said = main()\nlook_after_touched()\nreturn said\n"
         scripts[name] = Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
     return scripts

@@ -1,9 +1,11 @@
 -- The last step before the first byte: from claimed to submitting, for the holder of the token only.
--- ARGV: epoch worker lease_ms rate burst channel_ms, then for each call: extid token slot_us
+-- ARGV: epoch worker lease_ms rate burst channel_ms frequency_caps own_numbers daily_calls daily_seconds reserve_seconds,
+--   then for each call: extid token slot_us
 -- Answer for each: {outcome, wait_us, slot_us}; outcome is armed, wait (ask again at that slot), lost (canceled, expired,
--- taken away), stop, hold.
+-- taken away, suppressed meanwhile), stop, hold (its account or its campaign pauses, or its hours are over).
 local epoch, worker, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local rate, burst, channel_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local daily_calls, daily_seconds, reserve = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 local same_store = redis.call('GET', P .. 'epoch') == epoch
 local stopped = redis.call('EXISTS', P .. 'stop') == 1
 -- claim spaces the slots evenly; a call that comes late uses its slot all the same, as long as the last second then
@@ -11,6 +13,8 @@ local stopped = redis.call('EXISTS', P .. 'stop') == 1
 -- 5 ms early, never a whole gap.
 local most = math.floor(rate) + math.max(1, burst - 1)
 local early = rate > 0 and math.min(1000000 / rate, 5000) or 0
+read_rules(ARGV[7], ARGV[8])
+local dnc_or_rules = redis.call('EXISTS', P .. 'dnc') == 1 or #rules > 0
 local answer = {}
 local function arm(x, token, slot)
   if not same_store then return { 'lost', 0, 0 } end
@@ -29,8 +33,38 @@ local function arm(x, token, slot)
   local acct = P .. 'acct:' .. r.a
   local held = redis.call('HMGET', acct, 'hold', 'probe')
   if held[1] and tonumber(held[1]) > ms and held[2] ~= token then return { 'hold', 0, 0 } end
+  if rate > 0 and us < slot - early then return { 'wait', int(slot - us), int(slot) } end
+  -- Everything that claim looked at may have changed since: the lists, the caps, the hours, the campaign.
+  local body, scopes = '', {}
+  if r.g or dnc_or_rules then
+    local c, zone = nil, nil
+    if r.g then
+      c = redis.call('HMGET', P .. 'g:' .. r.g, 's', 'nz', 'pre', 'dc', 'dm', 'rs')
+      if c[1] ~= 'running' then return { 'hold', 0, 0 } end
+      if not c[2] and opening(P .. 'cal:' .. r.g) ~= 0 then return { 'hold', 0, 0 } end
+      if c[4] or c[5] then
+        local day = today(r.g)
+        if day_is_full(r.g, day, number(c[4]), number(c[5]), number(c[6])) then return { 'hold', 0, 0 } end
+        scopes[1] = { r.g, day, number(c[6]) }
+      end
+    end
+    local values = redis.call('HMGET', P .. 'c:' .. x, 'b', 'z')
+    body, zone = values[1] or '', values[2]
+    local code, from = forbidden(body, r.g, zone, c and c[3])
+    if code then
+      redis.call('HDEL', P .. 'c:' .. x, 'tok')
+      redis.call('ZREM', LEASE, x)
+      free_channel(r)
+      withhold(r, code, from)
+      return { 'lost', 0, 0 }
+    end
+  end
+  if daily_calls > 0 or daily_seconds > 0 then
+    local day = today()
+    if day_is_full('@' .. r.a, day, daily_calls, daily_seconds, reserve) then return { 'hold', 0, 0 } end
+    scopes[#scopes + 1] = { '@' .. r.a, day, reserve }
+  end
   if rate > 0 then
-    if us < slot - early then return { 'wait', int(slot - us), int(slot) } end
     local starts = P .. 'starts:' .. r.a
     local oldest = redis.call('LINDEX', starts, most - 1)
     if oldest and us - oldest < 1000000 then
@@ -41,8 +75,16 @@ local function arm(x, token, slot)
   end
   redis.call('ZADD', LEASE, ms + lease, x)
   if redis.call('ZSCORE', P .. 'chan:' .. r.a, x) then redis.call('ZADD', P .. 'chan:' .. r.a, ms + lease + channel_ms, x) end
+  if r.g then
+    if redis.call('ZSCORE', P .. 'gchan:' .. r.g, x) then redis.call('ZADD', P .. 'gchan:' .. r.g, ms + lease + channel_ms, x) end
+    redis.call('HINCRBY', P .. 'gc:' .. r.g, 'attempts', 1)
+  end
+  if r.dy or #scopes > 0 or #rules > 0 then
+    if body == '' then body = redis.call('HGET', P .. 'c:' .. x, 'b') or '' end
+    spend(r, body, scopes)
+  end
   move(r, 'submitting', worker, 'a' .. r.n, ms .. ' ' .. worker)
   return { 'armed', 0, 0 }
 end
-for i = 7, #ARGV, 3 do answer[#answer + 1] = arm(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])) end
+for i = 12, #ARGV, 3 do answer[#answer + 1] = arm(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])) end
 return answer

@@ -1,20 +1,31 @@
--- Takes the next calls that may go now, urgent before normal before bulk. Every limit is checked before a call is taken.
+-- Takes the next calls that may go now, urgent before normal before bulk; within a priority single calls before those of
+-- campaigns, and campaigns by their weights. Every limit is checked before a call is taken.
 -- ARGV: epoch account token max horizon_us lease_ms rate burst cap channel_ms retry_probe_ms attend_ms
+--   frequency_caps own_numbers daily_calls daily_seconds reserve_seconds
 -- Answer: {status, wait_us, calls...}; status is
 --   ok     calls were taken, or only the rate is in the way: come again after wait_us
 --   empty  nothing is ready         cap  every channel is in use       hold  the account pauses for wait_us
+--   paced  only campaigns that are held back by their own pace have calls: come again after wait_us
 --   stop   the emergency stop       lost the store is not the one this worker began with
 -- A call: {extid, id, body, delay_us, attempt, tries, current extid, priority, campaign, reference, slot_us}
 local epoch, account, token = ARGV[1], ARGV[2], ARGV[3]
 local max, horizon, lease = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local rate, burst, cap, channel_ms = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local probe_ms, attend = tonumber(ARGV[11]), ARGV[12]
+local daily_calls, daily_seconds, reserve = tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
 if redis.call('GET', P .. 'epoch') ~= epoch then return { 'lost', 0 } end
 if redis.call('EXISTS', P .. 'stop') == 1 then return { 'stop', 0 } end
 local acct, chan = P .. 'acct:' .. account, P .. 'chan:' .. account
-local state = redis.call('HMGET', acct, 'tat', 'hold', 'brk')
+local state = redis.call('HMGET', acct, 'tat', 'hold', 'brk', 'vn', 'vb')
 local hold = tonumber(state[2] or 0)
 if hold > ms then return { 'hold', int((hold - ms) * 1000) } end
+if daily_calls > 0 or daily_seconds > 0 then
+  local day, tomorrow = today()
+  if day_is_full('@' .. account, day, daily_calls, daily_seconds, reserve) then
+    redis.call('HSET', acct, 'hold', tomorrow, 'why', 'daily_cap')
+    return { 'hold', int((tomorrow - ms) * 1000) }
+  end
+end
 -- An open breaker lets one call through to see whether the token is right again, and nothing beside it.
 local probing = state[3]
 if probing and max > 1 then max = 1 end
@@ -32,46 +43,145 @@ if cap > 0 then
     return { 'cap', 0 }
   end
 end
-local queues = { P .. 'q:' .. account .. ':u', P .. 'q:' .. account .. ':n', P .. 'q:' .. account .. ':b' }
+read_rules(ARGV[13], ARGV[14])
+
+local LEVELS = { 'u', 'n', 'b' }
 local at, tat = 1, tonumber(state[1] or 0)
+local virtual = { n = number(state[4]), b = number(state[5]) }
 local gap = rate > 0 and 1000000 / rate or 0
 local answer, status, wait, looked = { 'ok', 0 }, 'ok', 0, 0
+local flows, paced, full = nil, nil, false
+
+-- A campaign with ready calls, or nil when nothing of it may go now. Who has to wait long leaves, and is woken.
+local function flow_of(g, v, p)
+  local c = redis.call('HMGET', P .. 'g:' .. g, 's', 'w', 'pace', 'gtat', 'ch', 'dc', 'dm', 'rs', 'nz', 'pre')
+  if c[1] ~= 'running' then leave(g, account, p, v); return nil end
+  if not c[9] then
+    local opens = opening(P .. 'cal:' .. g)
+    if opens ~= 0 then
+      redis.call('ZADD', WAKE, opens or ms + 3600000, g)
+      leave(g, account, p, v)
+      return nil
+    end
+  end
+  local flow = { g = g, v = v, w = math.max(1, number(c[2])), pace = number(c[3]), tat = number(c[4]), pre = c[10] or nil, free = max }
+  if number(c[5]) > 0 then
+    redis.call('ZREMRANGEBYSCORE', P .. 'gchan:' .. g, '-inf', ms)
+    flow.share = true
+    flow.free = number(c[5]) - redis.call('ZCARD', P .. 'gchan:' .. g)
+    if flow.free <= 0 then full = true; return nil end
+  end
+  if c[6] or c[7] then
+    local day, tomorrow = today(g)
+    if day_is_full(g, day, number(c[6]), number(c[7]), number(c[8])) then
+      redis.call('ZADD', WAKE, tomorrow, g)
+      leave(g, account, p, v)
+      return nil
+    end
+  end
+  return flow
+end
+
+-- The next call of this priority's campaigns: extid and flow. Nil when there is none that may go now.
+local function from_campaigns(p)
+  if p == 'u' then return nil end
+  if not flows then
+    flows = {}
+    local rows = redis.call('ZRANGE', P .. 'fair:' .. account .. ':' .. p, 0, 199, 'WITHSCORES')
+    for i = 1, #rows, 2 do flows[#flows + 1] = flow_of(rows[i], tonumber(rows[i + 1]), p) end
+  end
+  while true do
+    local best, where
+    for i, flow in ipairs(flows) do
+      if flow.pace > 0 and flow.tat - us > horizon then
+        paced = math.min(paced or flow.tat - us - horizon, flow.tat - us - horizon)
+      elseif flow.free <= 0 then
+        full = true
+      elseif not best or flow.v < best.v then
+        best, where = flow, i
+      end
+    end
+    if not best then return nil end
+    local x = redis.call('LPOP', P .. 'gq:' .. best.g)
+    if x then return x, best end
+    leave(best.g, account, p, best.v)
+    table.remove(flows, where)
+  end
+end
+
+-- Next level; what this one's campaigns used is written down.
+local function close_level(p)
+  for _, flow in ipairs(flows or {}) do
+    if flow.taken then
+      redis.call('ZADD', P .. 'fair:' .. account .. ':' .. p, score(flow.v), flow.g)
+      if flow.pace > 0 then redis.call('HSET', P .. 'g:' .. flow.g, 'gtat', int(flow.tat)) end
+    end
+  end
+  flows = nil
+end
+
 while #answer - 2 < max and #answer - 2 < free do
   local slot = us
   if rate > 0 then
     if tat > slot then slot = tat end
     if slot - us > horizon then wait = slot - us - horizon; break end
   end
-  local x = redis.call('LPOP', queues[at])
+  local p = LEVELS[at]
+  local x, flow = redis.call('LPOP', P .. 'q:' .. account .. ':' .. p), nil
+  if not x then x, flow = from_campaigns(p) end
   if not x then
+    close_level(p)
     at = at + 1
     if at > 3 then status = 'empty'; break end
   else
     looked = looked + 1
-    local r = redis.call('HMGET', P .. 'c:' .. x, 's', 'tok', 'x', 'id', 'b', 'n', 'rt', 'cx', 'g', 'r', 'tl', 'a')
+    local r = redis.call('HMGET', P .. 'c:' .. x, 's', 'tok', 'x', 'id', 'b', 'n', 'rt', 'cx', 'g', 'r', 'z')
     -- Canceled, expired or taken already: its place in the list is only a trace.
     if r[1] == 'queued' and not r[2] then
+      local code, from
       if r[3] and tonumber(r[3]) <= ms then
-        local full = load(x)
-        move(full, 'expired', 'expires_at')
-        emit(full, 'expired')
+        local gone = load(x)
+        move(gone, 'expired', 'expires_at')
+        emit(gone, 'expired')
+        code = 'expired'
       else
+        code, from = forbidden(r[5] or '', r[9], r[11], flow and flow.pre)
+        if code then withhold(load(x), code, from) end
+      end
+      if not code then
+        if flow then
+          if flow.pace > 0 then
+            if flow.tat > slot then slot = flow.tat end
+            flow.tat = slot + 1000000 / flow.pace
+          end
+          virtual[p] = math.max(virtual[p], flow.v)
+          flow.v, flow.taken, flow.free = flow.v + 1 / flow.w, true, flow.free - 1
+          if flow.share then redis.call('ZADD', P .. 'gchan:' .. flow.g, ms + lease + channel_ms, x) end
+        end
         redis.call('HSET', P .. 'c:' .. x, 'tok', token)
         redis.call('ZADD', LEASE, ms + lease, x)
         if cap > 0 then redis.call('ZADD', chan, ms + lease + channel_ms, x) end
         if rate > 0 then tat = slot + gap end
         answer[#answer + 1] = { x, r[4], r[5], int(slot - us), tonumber(r[6] or 1), tonumber(r[7] or 0), r[8] or x,
-          ({ 'urgent', 'normal', 'bulk' })[at], r[9] or '', r[10] or '', int(slot) }
+          ({ u = 'urgent', n = 'normal', b = 'bulk' })[p], r[9] or '', r[10] or '', int(slot) }
       end
     end
     if looked >= 1000 then break end -- a bound on one script's time: 1,000 dead traces are about 2 ms
   end
 end
+if at <= 3 then close_level(LEVELS[at]) end
 if #answer > 2 then
   if rate > 0 then redis.call('HSET', acct, 'tat', int(tat)) end
+  if virtual.n > number(state[4]) then redis.call('HSET', acct, 'vn', score(virtual.n)) end
+  if virtual.b > number(state[5]) then redis.call('HSET', acct, 'vb', score(virtual.b)) end
   if probing then redis.call('HSET', acct, 'hold', ms + probe_ms, 'probe', token) end
 end
 if cap > 0 and #answer - 2 >= free and status == 'ok' and #answer - 2 < max then status = 'cap' end
+if status == 'empty' and paced then
+  status, wait = 'paced', paced
+elseif status == 'empty' and full then
+  status = 'cap'
+end
 attend_or_leave()
 answer[1], answer[2] = status, int(wait)
 return answer

@@ -7,7 +7,10 @@ local ms = math.floor(us / 1000)
 
 local DUE, EXP, LEASE, AWAIT = P .. 'due', P .. 'exp', P .. 'lease', P .. 'await'
 local COUNTS = P .. 'counts'
-local FIELDS = { 's', 'id', 'cx', 'r', 'g', 'm', 'v', 'dp', 'n', 'tl', 'a', 'p', 'tok', 'x', 'rt', 'u', 'rd', 'cr', 'st' }
+local FIELDS = { 's', 'id', 'cx', 'r', 'g', 'm', 'v', 'dp', 'n', 'tl', 'a', 'p', 'tok', 'x', 'rt', 'u', 'rd', 'cr', 'st', 'dy' }
+
+-- What campaigns add to a move and to a ready list; campaign.lua says how.
+local campaign_moved, join
 
 -- 14 significant digits is all that Lua's own conversion keeps; microseconds have 16.
 local function int(n) return string.format('%.0f', n) end
@@ -100,7 +103,8 @@ end
 
 -- Moves a record to another state, with further fields; refuses what the transition table does not allow.
 local function move(r, to, note, ...)
-  if not T[r.s][to] then error('alodial: no way from ' .. r.s .. ' to ' .. to) end
+  local from = r.s
+  if not T[from][to] then error('alodial: no way from ' .. from .. ' to ' .. to) end
   redis.call('HINCRBY', COUNTS, r.s, -1)
   redis.call('HINCRBY', COUNTS, to, 1)
   r.tl = line(r.tl, to, note)
@@ -120,11 +124,27 @@ local function move(r, to, note, ...)
     redis.call('ZREM', LEASE, r.x)
     redis.call('ZREM', AWAIT, r.x)
     redis.call('ZREM', P .. 'chan:' .. r.a, r.x)
+    if r.g then redis.call('ZREM', P .. 'gchan:' .. r.g, r.x) end
     if r.expires then redis.call('ZREM', EXP, r.x) end
+  end
+  if r.g then campaign_moved(r, from, to) end
+end
+
+-- Into the list that claim takes it from: its campaign's, or the account's for its priority.
+local function push_ready(r, command)
+  if r.g then
+    redis.call(command, P .. 'gq:' .. r.g, r.x)
+    join(r.g, r.a, r.p)
+  else
+    redis.call(command, P .. 'q:' .. r.a .. ':' .. r.p, r.x)
   end
 end
 
-local function ready_key(r) return P .. 'q:' .. r.a .. ':' .. r.p end
+-- Its channel is free again.
+local function free_channel(r)
+  redis.call('ZREM', P .. 'chan:' .. r.a, r.x)
+  if r.g then redis.call('ZREM', P .. 'gchan:' .. r.g, r.x) end
+end
 
 -- True when somebody has to be rung: nobody was within the last second and nobody attends.
 local function bell(account)
@@ -135,16 +155,16 @@ end
 local function give_back(r)
   redis.call('HDEL', P .. 'c:' .. r.x, 'tok')
   redis.call('ZREM', LEASE, r.x)
-  redis.call('ZREM', P .. 'chan:' .. r.a, r.x)
+  free_channel(r)
   if r.expires then redis.call('ZADD', EXP, r.expires, r.x) end
-  redis.call('LPUSH', ready_key(r), r.x)
+  push_ready(r, 'LPUSH')
 end
 
 -- Out of the ready lists until `delay` ms from now; a spare extid makes it a redial.
 local function schedule(r, delay, note, spare)
   redis.call('ZREM', LEASE, r.x)
   redis.call('ZREM', AWAIT, r.x)
-  redis.call('ZREM', P .. 'chan:' .. r.a, r.x)
+  free_channel(r)
   redis.call('HDEL', P .. 'c:' .. r.x, 'tok')
   redis.call('ZADD', DUE, ms + delay, r.x)
   if r.expires then redis.call('ZADD', EXP, r.expires, r.x) end
@@ -170,6 +190,9 @@ local function await(r, timeout, hold)
   redis.call('ZREM', LEASE, r.x)
   redis.call('ZADD', AWAIT, ms + timeout, r.x)
   if hold > 0 then redis.call('ZADD', P .. 'chan:' .. r.a, ms + hold, r.x) end
+  if r.g and redis.call('ZSCORE', P .. 'gchan:' .. r.g, r.x) then
+    redis.call('ZADD', P .. 'gchan:' .. r.g, ms + (hold > 0 and hold or timeout), r.x)
+  end
 end
 
 -- What was POSTed and whose outcome nobody knows. Redialled by itself only where the call says so, three attempts at most.

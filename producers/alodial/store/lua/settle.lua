@@ -30,7 +30,10 @@ local function record(r, token, outcome, delay, hold, json, code, spare)
   local armed = r.s == 'submitting'
   if outcome == 'auth' then
     local opened = open_breaker(r.a, token, code)
-    if armed then move(r, 'queued', code, 'o' .. r.n, json) end
+    if armed then
+      take_back(r)
+      move(r, 'queued', code, 'o' .. r.n, json)
+    end
     give_back(r)
     return opened and 'auth:opened' or 'auth'
   end
@@ -43,6 +46,7 @@ local function record(r, token, outcome, delay, hold, json, code, spare)
   if armed and (outcome == 'taken' or outcome == 'rejected') and redis.call('HEXISTS', acct, 'brk') == 1 then
     redis.call('HDEL', acct, 'brk', 'probe', 'hold', 'why')
   end
+  if armed and outcome ~= 'taken' and outcome ~= 'unconfirmed' then take_back(r) end
   if outcome == 'release' then
     if armed then move(r, 'queued', code) end
     give_back(r)

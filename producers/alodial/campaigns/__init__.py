@@ -1,0 +1,1 @@
+"""Campaigns: many calls from a file or an iterable, under one policy."""

@@ -1,0 +1,46 @@
+"""What can be wrong with a campaign, a file or a request about one."""
+
+from alodial_schemas import FieldProblem
+
+from ..errors import AlodialError, NotFound
+
+
+class BadFile(AlodialError):
+    """The file cannot be read as a whole. Not worth a retry with the same file."""
+
+    def __init__(self, code: str, problem: str, remedy: str) -> None:
+        self.code = code
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{problem}; {remedy}")
+
+
+class InvalidCampaign(AlodialError):
+    """The campaign's own fields are wrong; ``problems`` names each."""
+
+    code = "invalid_campaign"
+
+    def __init__(self, problems: list[FieldProblem]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(str(problem) for problem in problems))
+
+
+class CampaignDuplicate(AlodialError):
+    """The same rows were submitted before, as the campaign that is named."""
+
+    code = "campaign_duplicate"
+
+    def __init__(self, id: str, name: str) -> None:
+        self.id = id
+        self.name = name
+        super().__init__(f"these rows were submitted before, as campaign {name!r} ({id})")
+
+
+class CampaignNotFound(NotFound):
+    """No campaign of that name or id."""
+
+
+class CampaignNotAllowed(AlodialError):
+    """The campaign's state does not permit it."""
+
+    code = "campaign_state"

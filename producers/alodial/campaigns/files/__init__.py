@@ -1,0 +1,57 @@
+"""Files and iterables as rows: CSV, XLSX, NDJSON. Read first: source.py."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadFile
+from .source import RowFault, Source, SourceRow
+
+MOST_BYTES = 4 << 30
+"""Bytes of a file; a million rows are 20 to 100 MB."""
+
+
+def open_source(given: Path | str | Iterable[Mapping[str, Any] | str | int], *, name: str = "", kind: str = "") -> Source:
+    """A path, or rows: mappings of column to value, or plain numbers. Raises BadFile, which names the problem and a remedy.
+
+    ``name`` is what the file is called where its path does not tell (an upload); ``kind`` csv, xlsx or ndjson where its
+    first bytes do not.
+    """
+    if not isinstance(given, Path | str):
+        from .lines import Given  # noqa: PLC0415  # each kind when it is needed
+
+        return Given(given, name)
+    path = Path(given)
+    title = name or path.name
+    try:
+        if not path.is_file():
+            raise BadFile("no_file", f"there is no file {title!r}", "give the path of a CSV, XLSX or NDJSON file")
+        size = path.stat().st_size
+        if size == 0:
+            raise BadFile("empty_file", "is empty", "give a header and a row for each call")
+        if size > MOST_BYTES:
+            raise BadFile("file_too_large", "is larger than 4 GiB", "split it")
+        return _reader(path, title, kind)
+    except PermissionError:
+        raise BadFile("no_access", f"{title!r} may not be read", "give this user the right to read it") from None
+
+
+def _reader(path: Path, name: str, kind: str) -> Source:
+    from .sniff import kind_of  # noqa: PLC0415  # as above
+
+    match kind or kind_of(path, name):
+        case "xlsx":
+            from .sheet import Workbook  # noqa: PLC0415  # as above
+
+            return Workbook(path, name)
+        case "ndjson":
+            from .lines import Lines  # noqa: PLC0415  # as above
+
+            return Lines(path, name)
+        case _:
+            from .delimited import Delimited  # noqa: PLC0415  # as above
+
+            return Delimited(path, name)
+
+
+__all__ = ["BadFile", "RowFault", "Source", "SourceRow", "open_source"]

@@ -1,0 +1,95 @@
+"""What is told of campaigns: a campaign with its figures, a row with its outcome, an act with its author."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRecord:
+    """One campaign as HTTP and ``--json`` show it. Times are ISO 8601 in UTC.
+
+    ``waiting`` is "" or why nothing is dialled although it runs: ``window`` (outside of its hours, until ``opens_at``),
+    ``start`` (until its start), ``cap`` (its day is used up). ``rows`` counts the file's rows: file, good, bad, duplicate,
+    suppressed. ``calls`` counts the good ones by state, ``waiting`` for those not in the hopper yet. ``progress`` is the
+    ended share of the good rows, 0 to 1.
+    """
+
+    id: str
+    name: str
+    state: str
+    waiting: str
+    opens_at: str | None
+    reason: str
+    account: str
+    request: dict[str, Any]
+    columns: list[str]
+    source: dict[str, Any]
+    rows: dict[str, int]
+    calls: dict[str, int]
+    dispositions: dict[str, int]
+    attempts: int
+    talk_seconds: int
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    created_by: str
+    expected_end: str | None
+    progress: float
+
+    @property
+    def answered(self) -> int:
+        return self.dispositions.get("answered", 0)
+
+    @property
+    def answer_rate(self) -> float | None:
+        """Answered calls among those that ended after an attempt, 0 to 1; None before the first."""
+        reached = sum(self.dispositions.values())
+        return self.answered / reached if reached else None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__} | {"answer_rate": self.answer_rate}
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignPage:
+    """Newest first; ``cursor`` continues, None at the end."""
+
+    campaigns: list[CampaignRecord]
+    cursor: str | None
+
+
+class Activity(NamedTuple):
+    """Who did what to a campaign. ``at`` ISO 8601."""
+
+    at: str
+    who: str
+    action: str
+    detail: str
+
+    def to_dict(self) -> dict[str, str]:
+        return self._asdict()
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """One good row of the file and what became of it. ``number`` is the spreadsheet's own; ``cells`` the original ones."""
+
+    number: int
+    cells: tuple[str, ...]
+    state: str
+    phones: tuple[str, ...] = ()
+    disposition: str | None = None
+    dialstatus: str | None = None
+    attempts: int = 0
+    extid: str | None = None
+    id: str | None = None
+    reference: str | None = None
+    last_attempt_at: str | None = None
+    answered_at: str | None = None
+    talk_seconds: int | None = None
+    record: str | None = None
+    reason: str | None = None
+    attempts_at: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}

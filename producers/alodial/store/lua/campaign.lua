@@ -1,0 +1,253 @@
+-- Campaigns, and what forbids ringing a number now. Shared by every script, after prelude.lua.
+local LIVE, WAKE, PURGE = P .. 'campaigns:live', P .. 'wake', P .. 'purge'
+local touched = {}
+
+local function number(value) return tonumber(value) or 0 end
+
+local function score(n) return string.format('%.17g', n) end
+
+-- Among the campaigns of its account that have a ready call. Whoever was away comes in at the virtual time of the last call
+-- that was taken, or at his own when that is later: nobody saves up a share. What comes back to one that has ended is cleaned up.
+join = function(g, a, p)
+  local c = redis.call('HMGET', P .. 'g:' .. g, 's', 'vt')
+  if c[1] == 'running' then
+    local fair = P .. 'fair:' .. a .. ':' .. p
+    if not redis.call('ZSCORE', fair, g) then
+      redis.call('ZADD', fair, score(math.max(number(redis.call('HGET', P .. 'acct:' .. a, 'v' .. p)), number(c[2]))), g)
+    end
+  elseif c[1] ~= 'paused' then
+    redis.call('SADD', PURGE, g)
+  end
+end
+
+local function leave(g, a, p, at)
+  redis.call('ZREM', P .. 'fair:' .. a .. ':' .. p, g)
+  if at then redis.call('HSET', P .. 'g:' .. g, 'vt', score(at)) end
+end
+
+local function act(g, who, action, detail)
+  redis.call('XADD', P .. 'glog:' .. g, 'MAXLEN', '~', 1000, '*', 'who', who, 'action', action, 'detail', detail or '')
+end
+
+local function campaign_event(g, kind)
+  local key = P .. 'g:' .. g
+  local c = redis.call('HMGET', key, 's', 'n', 'why')
+  local v = redis.call('HINCRBY', key, 'v', 1)
+  local calls = redis.call('HMGET', P .. 'gc:' .. g, 'completed', 'rejected', 'failed', 'expired', 'canceled', 'timed_out', 'd:answered')
+  emit_raw('{"specversion":"1.0","id":"' .. g .. '-' .. v .. '","source":"/alodial","type":"alodial.campaign.' .. kind ..
+    '","subject":"' .. g .. '","time":"' .. now_text() .. '","datacontenttype":"application/json","data":{"call_id":null,' ..
+    '"extid":null,"reference":null,"campaign_id":"' .. g .. '","state":"' .. c[1] .. '","disposition":null,"attempt":null,' ..
+    '"metadata":{},"name":' .. text(c[2]) .. ',"reason":' .. text(c[3]) .. ',"rows":' .. number(redis.call('HGET', key, 'tot')) ..
+    ',"calls":{"completed":' .. number(calls[1]) .. ',"rejected":' .. number(calls[2]) .. ',"failed":' .. number(calls[3]) ..
+    ',"expired":' .. number(calls[4]) .. ',"canceled":' .. number(calls[5]) .. ',"timed_out":' .. number(calls[6]) ..
+    '},"answered":' .. number(calls[7]) .. '}}')
+end
+
+local function campaign_keys(g)
+  return { P .. 'g:' .. g, P .. 'gc:' .. g, P .. 'rows:' .. g, P .. 'bad:' .. g, P .. 'glog:' .. g, P .. 'cal:' .. g,
+    P .. 'day:' .. g, P .. 'dnc:' .. g }
+end
+
+-- To one of its ends. What waits in its lists is canceled by whoever cleans up, `left` says what became of rows never called.
+local function finish(g, state, why, left)
+  local key = P .. 'g:' .. g
+  local c = redis.call('HMGET', key, 'a', 'p', 'cur', 'tot')
+  redis.call('HSET', key, 's', state, 'why', why, 'en', ms)
+  if left and number(c[3]) < number(c[4]) then redis.call('HSETNX', key, 'left', left) end
+  redis.call('SREM', LIVE, g)
+  redis.call('ZREM', WAKE, g)
+  leave(g, c[1], c[2])
+  if number(redis.call('HGET', P .. 'gc:' .. g, 'live')) > 0 then redis.call('SADD', PURGE, g) end
+  for _, name in ipairs(campaign_keys(g)) do redis.call('PEXPIRE', name, RETAIN) end
+  campaign_event(g, state)
+end
+
+local function pause_campaign(g, why)
+  local c = redis.call('HMGET', P .. 'g:' .. g, 'a', 'p')
+  redis.call('HSET', P .. 'g:' .. g, 's', 'paused', 'why', why)
+  redis.call('ZREM', WAKE, g)
+  leave(g, c[1], c[2], tonumber(redis.call('ZSCORE', P .. 'fair:' .. c[1] .. ':' .. c[2], g) or nil))
+  campaign_event(g, 'paused')
+end
+
+campaign_moved = function(r, from, to)
+  local counts = P .. 'gc:' .. r.g
+  redis.call('HINCRBY', counts, from, -1)
+  redis.call('HINCRBY', counts, to, 1)
+  if ENDS[to] and not ENDS[from] then
+    redis.call('HINCRBY', counts, 'live', -1)
+    if to == 'rejected' or to == 'failed' then redis.call('HINCRBY', counts, 'row', 1)
+    elseif to == 'completed' then redis.call('HSET', counts, 'row', 0) end
+    touched[r.g] = true
+  end
+end
+
+-- What the end of its calls means for a campaign: its goal is reached, too many failed in a row, or it is over.
+local function look_after(g)
+  local key, counts = P .. 'g:' .. g, P .. 'gc:' .. g
+  local c = redis.call('HMGET', key, 's', 'cur', 'tot', 'open', 'left', 'goal', 'fm')
+  if c[1] ~= 'running' and c[1] ~= 'paused' then return end
+  local n = redis.call('HMGET', counts, 'live', 'd:answered', 'row')
+  if c[6] and number(n[2]) >= number(c[6]) then
+    finish(g, 'completed', 'goal', 'canceled')
+  elseif number(n[1]) == 0 and number(c[4]) <= ms and (c[5] or number(c[2]) >= number(c[3])) then
+    finish(g, 'completed', c[5] and 'ended' or '')
+  elseif c[7] and c[1] == 'running' and number(n[3]) >= number(c[7]) then
+    pause_campaign(g, 'failures_in_row')
+    act(g, 'alodial', 'paused', 'failures_in_row ' .. number(n[3]))
+    redis.call('HSET', counts, 'row', 0)
+  end
+end
+
+-- Once, when the script's own work is done: so that a campaign's end follows the end of its last call.
+local function look_after_touched()
+  for g in pairs(touched) do look_after(g) end
+end
+
+-- A calendar is a sorted set of the moments when it opens ('o' and ms) and closes ('c' and ms).
+-- Answers 0 when it is open, the ms of its next opening, or nil when none is known: then it is closed.
+local function opening(calendar)
+  local nearest = redis.call('ZRANGEBYSCORE', calendar, '(' .. ms, '+inf', 'LIMIT', 0, 1)[1]
+  if not nearest then return nil end
+  if string.sub(nearest, 1, 1) == 'c' then return 0 end
+  return tonumber(string.sub(nearest, 2))
+end
+
+-- The local midnight that began this day, and the next one. Without a calendar the day is UTC's.
+local function today(g)
+  local days = P .. 'day:' .. (g or '@')
+  local from = redis.call('ZREVRANGEBYSCORE', days, ms, '-inf', 'LIMIT', 0, 1)[1]
+  local to = redis.call('ZRANGEBYSCORE', days, '(' .. ms, '+inf', 'LIMIT', 0, 1)[1]
+  from = from and tonumber(from) or ms - ms % 86400000
+  return from, to and tonumber(to) or from + 86400000
+end
+
+-- The installation's rules, as the workers give them: 'count:ms,count:ms' and the numbers that are never capped.
+local rules, longest, most_calls, own = {}, 0, 0, {}
+local function read_rules(caps, numbers)
+  for n, per in string.gmatch(caps, '(%d+):(%d+)') do
+    rules[#rules + 1] = { tonumber(n), tonumber(per) }
+    longest, most_calls = math.max(longest, tonumber(per)), math.max(most_calls, tonumber(n))
+  end
+  for n in string.gmatch(numbers, '%S+') do own[n] = true end
+end
+
+-- Every number that this body may ring. Bodies are written by us: a phone is the only text that is + and digits.
+local function numbers_of(body)
+  local found, line = {}, string.match(body, '"fromline":"(%+%d+)"')
+  for n in string.gmatch(body, '"(%+%d+)"') do if n ~= line then found[#found + 1] = n end end
+  return found
+end
+
+-- 0 when a number may be rung, or the ms from which it may.
+local function capped(numbers)
+  local from = 0
+  for _, n in ipairs(numbers) do
+    if not own[n] then
+      for _, rule in ipairs(rules) do
+        local at = redis.call('LINDEX', P .. 'freq:' .. n, rule[1] - 1)
+        if at and ms - at < rule[2] then from = math.max(from, at + rule[2]) end
+      end
+    end
+  end
+  return from
+end
+
+local lists
+-- What forbids this call now: nil, or a code and the ms from which it may be tried again (nil: never).
+local function forbidden(body, g, zone, prefixes)
+  if not lists then
+    lists = redis.call('EXISTS', P .. 'dnc') == 1
+  end
+  local own_list = g and redis.call('EXISTS', P .. 'dnc:' .. g) == 1
+  if not (lists or own_list or prefixes or zone or #rules > 0) then return nil end
+  local numbers = numbers_of(body)
+  for _, n in ipairs(numbers) do
+    if lists and redis.call('HEXISTS', P .. 'dnc', n) == 1 then return 'do_not_call' end
+    if own_list and redis.call('HEXISTS', P .. 'dnc:' .. g, n) == 1 then return 'do_not_call' end
+    if prefixes and not own[n] then
+      local allowed = false
+      for prefix in string.gmatch(prefixes, '%+%d+') do
+        if string.sub(n, 1, #prefix) == prefix then allowed = true end
+      end
+      if not allowed then return 'phone_not_allowed' end
+    end
+  end
+  if zone then
+    local opens = opening(P .. 'cal:' .. g .. ':' .. zone)
+    -- None known: the pacer writes calendars on; it looks again in an hour.
+    if opens ~= 0 then return 'window', opens or ms + 3600000 end
+  end
+  if #rules > 0 then
+    local from = capped(numbers)
+    if from > 0 then return 'frequency_cap', from end
+  end
+  return nil
+end
+
+-- Takes a call that may not go out of the ready lists: a campaign's waits where waiting helps, everything else is refused.
+local function withhold(r, code, at)
+  if at and (r.g or code == 'window') then
+    schedule(r, at - ms, code)
+  else
+    redis.call('HSET', P .. 'c:' .. r.x, 'why', code)
+    move(r, 'rejected', code)
+    emit(r, 'rejected')
+  end
+end
+
+-- How many calls and seconds a day may still take; scope is '@account' or a campaign's id.
+local function day_is_full(scope, day, calls, seconds, reserve)
+  if calls == 0 and seconds == 0 then return false end
+  local used = redis.call('HMGET', P .. 'use:' .. scope .. ':' .. int(day), 'c', 's')
+  return (calls > 0 and number(used[1]) + 1 > calls) or (seconds > 0 and number(used[2]) + reserve > seconds)
+end
+
+local function use_day(scope, day, calls, seconds)
+  local key = P .. 'use:' .. scope .. ':' .. int(day)
+  redis.call('HINCRBY', key, 'c', calls)
+  redis.call('HINCRBY', key, 's', int(seconds))
+  redis.call('PEXPIRE', key, 259200000)
+end
+
+-- Writes down that the numbers ring now and that the day's allowance is used; `dy` tells how to take it back.
+local function spend(r, body, scopes)
+  if #rules > 0 then
+    for _, n in ipairs(numbers_of(body)) do
+      if not own[n] then
+        redis.call('LPUSH', P .. 'freq:' .. n, ms)
+        redis.call('LTRIM', P .. 'freq:' .. n, 0, most_calls - 1)
+        redis.call('PEXPIRE', P .. 'freq:' .. n, longest)
+      end
+    end
+  end
+  local mark = {}
+  for _, scope in ipairs(scopes) do
+    use_day(scope[1], scope[2], 1, scope[3])
+    mark[#mark + 1] = scope[1] .. ' ' .. int(scope[2]) .. ' ' .. int(scope[3])
+  end
+  if #mark > 0 or #rules > 0 then
+    redis.call('HSET', P .. 'c:' .. r.x, 'dy', ms .. ';' .. table.concat(mark, ';'))
+  elseif r.dy then
+    redis.call('HDEL', P .. 'c:' .. r.x, 'dy')
+  end
+end
+
+-- A POST that provably rang nobody gives back what it took.
+local function take_back(r)
+  if not r.dy then return end
+  local at = string.match(r.dy, '^(%d+)')
+  local body = redis.call('HGET', P .. 'c:' .. r.x, 'b')
+  for _, n in ipairs(numbers_of(body or '')) do redis.call('LREM', P .. 'freq:' .. n, 1, at) end
+  for scope, day, reserve in string.gmatch(r.dy, ';(%S+) (%d+) (%d+)') do use_day(scope, tonumber(day), -1, -tonumber(reserve)) end
+  redis.call('HDEL', P .. 'c:' .. r.x, 'dy')
+  r.dy = nil
+end
+
+-- Its result says how long was talked: that replaces what was held for it.
+local function settle_talk(r, talk)
+  if not r.dy then return end
+  for scope, day, reserve in string.gmatch(r.dy, ';(%S+) (%d+) (%d+)') do use_day(scope, tonumber(day), 0, talk - tonumber(reserve)) end
+  redis.call('HDEL', P .. 'c:' .. r.x, 'dy')
+  r.dy = nil
+end

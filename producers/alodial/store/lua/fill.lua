@@ -1,0 +1,48 @@
+-- A campaign's next rows as calls into its hopper, each once: only from where its cursor stands.
+-- ARGV: campaign, cursor before, cursor after, chunk after, offset after, then for each row 9 values:
+--   extid id body reference metadata expires zone other_extid other_id
+-- Answer: {filled, accounts to ring...} or {stale}
+local g, from, to = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local key = P .. 'g:' .. g
+local c = redis.call('HMGET', key, 's', 'cur', 'a', 'p', 'u', 'left')
+redis.call('DEL', P .. 'fill:' .. g)
+if c[1] ~= 'running' or number(c[2]) ~= from or c[6] then return { 'stale' } end
+local a, p, u = c[3], c[4], c[5]
+local ready, lost = {}, 0
+local function taken(x) return redis.call('EXISTS', P .. 'c:' .. x, P .. 'x:' .. x) > 0 end
+for i = 6, #ARGV, 9 do
+  local x, id = ARGV[i], ARGV[i + 1]
+  -- Somebody's extid already, by a chance of one in a thousand million: the row has another one ready.
+  if taken(x) then x, id = ARGV[i + 7], ARGV[i + 8] end
+  if taken(x) then
+    lost = lost + 1
+  else
+    local fields, n = { 's', 'queued', 'id', id, 'b', ARGV[i + 2], 'tl', 'queued ' .. ms, 'v', 1, 'g', g, 'p', p }, 14
+    if a ~= 'default' then fields[n + 1], fields[n + 2], n = 'a', a, n + 2 end
+    if u then fields[n + 1], fields[n + 2], n = 'u', u, n + 2 end
+    local reference, metadata, expires, zone = ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6]
+    if reference ~= '' then fields[n + 1], fields[n + 2], n = 'r', reference, n + 2 end
+    if metadata ~= '' then fields[n + 1], fields[n + 2], n = 'm', metadata, n + 2 end
+    if zone ~= '' then fields[n + 1], fields[n + 2], n = 'z', zone, n + 2 end
+    if expires ~= '' then
+      fields[n + 1], fields[n + 2], n = 'x', expires, n + 2
+      redis.call('ZADD', EXP, expires, x)
+    end
+    redis.call('HSET', P .. 'c:' .. x, unpack(fields))
+    redis.call('XADD', P .. 'index', '*', 'x', x)
+    ready[#ready + 1] = x
+    append_event({ x = x, id = id, s = 'queued', r = reference, m = metadata, g = g, v = 1, n = 1 }, 'queued')
+  end
+end
+redis.call('HSET', key, 'cur', to, 'cc', ARGV[4], 'co', ARGV[5])
+local counts = P .. 'gc:' .. g
+if lost > 0 then redis.call('HINCRBY', counts, 'rejected', lost) end
+if #ready > 0 then
+  redis.call('RPUSH', P .. 'gq:' .. g, unpack(ready))
+  redis.call('HINCRBY', COUNTS, 'queued', #ready)
+  redis.call('HINCRBY', counts, 'queued', #ready)
+  redis.call('HINCRBY', counts, 'live', #ready)
+  join(g, a, p)
+end
+if bell(a) then return { 'filled', a } end
+return { 'filled' }

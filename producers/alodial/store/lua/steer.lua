@@ -1,0 +1,35 @@
+-- What people do to a campaign. ARGV: campaign, action, who, reason, then names and values to change ('' takes a field away)
+-- Actions: pause, resume, cancel, change.  Answer: {outcome, state}; outcome is done, same (it was so before), refused, unknown
+local g, action, who, reason = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local key = P .. 'g:' .. g
+local c = redis.call('HMGET', key, 's', 'a', 'p', 'start')
+local state = c[1]
+if not state then return { 'unknown', '' } end
+local over = state == 'completed' or state == 'canceled'
+if action == 'pause' then
+  if state == 'paused' then return { 'same', state } end
+  if over or state == 'draft' then return { 'refused', state } end
+  pause_campaign(g, reason)
+  act(g, who, 'paused', reason)
+elseif action == 'resume' then
+  if state == 'running' or state == 'scheduled' then return { 'same', state } end
+  if state ~= 'paused' then return { 'refused', state } end
+  local later = number(c[4]) > ms
+  redis.call('HSET', key, 's', later and 'scheduled' or 'running', 'why', '')
+  if not later then redis.call('HSETNX', key, 'st', ms) end
+  act(g, who, 'resumed', reason)
+  campaign_event(g, 'resumed')
+  if not later and redis.call('EXISTS', P .. 'gq:' .. g) == 1 then join(g, c[2], c[3]) end
+elseif action == 'cancel' then
+  if state == 'canceled' then return { 'same', state } end
+  if over then return { 'refused', state } end
+  act(g, who, 'canceled', reason)
+  finish(g, 'canceled', reason, 'canceled')
+else
+  if over then return { 'refused', state } end
+  for i = 5, #ARGV, 2 do
+    if ARGV[i + 1] == '' then redis.call('HDEL', key, ARGV[i]) else redis.call('HSET', key, ARGV[i], ARGV[i + 1]) end
+  end
+  act(g, who, 'changed', reason)
+end
+return { 'done', redis.call('HGET', key, 's') }

@@ -1,0 +1,184 @@
+"""When a campaign may ring: windows by local clocks turned into moments. Pure; the tz database is the only source.
+
+A window's bounds are wall-clock times of a zone. Where the clock jumps forward over a bound, the bound is the moment of the
+jump; where a time comes twice, a window opens at the second and closes at the first: never earlier, never later than said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from .campaigns import WEEKDAYS, CallingHours, Window
+
+Interval = tuple[int, int]
+"""From and to, Unix milliseconds; open from ``from`` on until just before ``to``."""
+
+_UZBEKISTAN: Final = ("Asia/Tashkent",)
+_DAY_MS: Final = 86_400_000
+
+
+def boundaries(
+    hours: CallingHours,
+    zones: Sequence[str],
+    start: datetime,
+    days: int,
+    courtesy: Sequence[Window] | None = None,
+    *,
+    margin_ms: int = 0,
+) -> list[tuple[int, bool]]:
+    """The moments (Unix ms, True when it opens) within ``days`` days from ``start``, sorted and alternating.
+
+    Open means: inside one of the windows by the clock of *every* zone, inside ``courtesy`` too, and on a holiday of none.
+    Open at ``start`` the list begins with it; open at the end of the span it closes there. Each stretch ends
+    ``margin_ms`` earlier than its window. Never open: an empty list.
+    """
+    start_ms = _ms(start)
+    end_ms = start_ms + days * _DAY_MS
+    found: list[Interval] = [(start_ms, end_ms)]
+    for zone in zones:
+        found = _common(found, _opened(hours.windows, zone, start_ms, end_ms, frozenset(hours.holidays)))
+        if courtesy is not None:
+            found = _common(found, _opened(courtesy, zone, start_ms, end_ms, frozenset()))
+    if not zones:
+        return []
+    moments: list[tuple[int, bool]] = []
+    for opens, ends in found:
+        # The end of the span is no end of a window: nothing is taken off there.
+        closes = ends if ends == end_ms else ends - margin_ms
+        if closes > opens:
+            moments += [(opens, True), (closes, False)]
+    return moments
+
+
+def is_open(moments: Sequence[tuple[int, bool]], at_ms: int) -> bool:
+    """Whether a list of :func:`boundaries` is open at that moment; False outside of its span."""
+    state = False
+    for moment, opens in moments:
+        if moment > at_ms:
+            break
+        state = opens
+    return state
+
+
+def next_opening(moments: Sequence[tuple[int, bool]], at_ms: int) -> int | None:
+    """``at_ms`` itself when it is open then, else the next opening; None when the list knows none."""
+    if is_open(moments, at_ms):
+        return at_ms
+    return next((moment for moment, opens in moments if opens and moment > at_ms), None)
+
+
+def day_starts(zone: str, start: datetime, days: int) -> list[int]:
+    """The local midnights of ``days`` days, the one at or before ``start`` first, Unix ms."""
+    first = start.astimezone(_zone(zone)).date()
+    return [_moment(zone, first + timedelta(days=n), 0, opens=True) for n in range(days)]
+
+
+def zones_of_number(e164: str) -> tuple[str, ...]:
+    """The zones in which a number may ring; empty when nobody knows."""
+    if e164.startswith("+998"):
+        return _UZBEKISTAN
+    return _looked_up(e164)
+
+
+@lru_cache(maxsize=65_536)
+def _looked_up(e164: str) -> tuple[str, ...]:
+    import phonenumbers  # noqa: PLC0415  # tables that few need
+    from phonenumbers import timezone  # noqa: PLC0415  # as above
+
+    try:
+        zones = timezone.time_zones_for_number(phonenumbers.parse(e164))
+    except phonenumbers.NumberParseException:
+        return ()
+    return tuple(sorted(zone for zone in zones if zone != "Etc/Unknown"))
+
+
+@lru_cache(maxsize=512)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _opened(
+    windows: Iterable[Window], zone: str, start_ms: int, end_ms: int, holidays: frozenset[date]
+) -> list[Interval]:
+    """Sorted, disjoint stretches of one zone's clock, cut to the span."""
+    tz = _zone(zone)
+    first = datetime.fromtimestamp(start_ms / 1000, tz).date() - timedelta(days=1)
+    last = datetime.fromtimestamp(end_ms / 1000, tz).date()
+    found: list[Interval] = []
+    day = first
+    while day <= last:
+        if day not in holidays:
+            name = WEEKDAYS[day.weekday()]
+            for window in windows:
+                if name not in window.days:
+                    continue
+                to = window.to_minute
+                if to > 1440 and day + timedelta(days=1) in holidays:
+                    to = 1440
+                found.append((_moment(zone, day, window.from_minute, opens=True), _moment(zone, day, to, opens=False)))
+        day += timedelta(days=1)
+    return _joined((max(a, start_ms), min(b, end_ms)) for a, b in found)
+
+
+def _moment(zone: str, day: date, minute: int, *, opens: bool) -> int:
+    """A wall-clock time as Unix ms; ``minute`` may lie on the day after."""
+    tz = _zone(zone)
+    local = datetime(day.year, day.month, day.day) + timedelta(minutes=minute)  # noqa: DTZ001  # a wall clock
+    early, late = (local.replace(tzinfo=tz, fold=fold).timestamp() for fold in (0, 1))
+    if early == late:
+        return int(early * 1000)
+    if early < late:  # it comes twice
+        return int((late if opens else early) * 1000)
+    # It is jumped over: fold 1 lies before the jump and fold 0 after it; the jump itself is between.
+    return _jump(tz, late, early)
+
+
+def _jump(tz: ZoneInfo, low: float, high: float) -> int:
+    """The moment between two when the zone's offset changes, by halving to the second."""
+    before = datetime.fromtimestamp(low, tz).utcoffset()
+    a, b = int(low), int(high)
+    while b - a > 1:
+        middle = (a + b) // 2
+        if datetime.fromtimestamp(middle, tz).utcoffset() == before:
+            a = middle
+        else:
+            b = middle
+    return b * 1000
+
+
+def _joined(intervals: Iterable[Interval]) -> list[Interval]:
+    out: list[Interval] = []
+    for a, b in sorted(interval for interval in intervals if interval[1] > interval[0]):
+        if out and a <= out[-1][1]:
+            out[-1] = (out[-1][0], max(out[-1][1], b))
+        else:
+            out.append((a, b))
+    return out
+
+
+def _common(left: list[Interval], right: list[Interval]) -> list[Interval]:
+    """The intersection of two sorted lists."""
+    out: list[Interval] = []
+    i = j = 0
+    while i < len(left) and j < len(right):
+        a, b = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
+        if b > a:
+            out.append((a, b))
+        if left[i][1] < right[j][1]:
+            i += 1
+        else:
+            j += 1
+    return out
+
+
+def text_of(moment_ms: int, zone: str) -> str:
+    """A moment by a zone's clock, for people: "2027-01-04 09:00"."""
+    return datetime.fromtimestamp(moment_ms / 1000, UTC).astimezone(_zone(zone)).strftime("%Y-%m-%d %H:%M")
