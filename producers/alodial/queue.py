@@ -8,8 +8,9 @@ import socket
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import redis.exceptions
 
@@ -25,6 +26,15 @@ from .store.client import AsyncStore, Op, Store
 from .store.ops import NewCall
 from .store.reads import CallFilter, Page, find, find_async, page, page_async, possible_extid
 from .store.records import CallRecord
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from alodial_schemas.campaigns import CampaignRequest
+
+    from .campaigns.front import Campaigns, OnProblem, OnProgress
+    from .campaigns.records import CampaignRecord
+    from .dnc import Dnc
 
 CHUNK = 250
 """Calls stored by one script: about 5 ms of Redis, so that nobody else waits longer."""
@@ -229,6 +239,40 @@ class CallQueue:
                 return None
         return None
 
+    @cached_property
+    def campaigns(self) -> "Campaigns":
+        """Campaigns: see :class:`alodial.campaigns.front.Campaigns`."""
+        from .campaigns.front import Campaigns  # noqa: PLC0415  # whoever places single calls need not load it
+
+        return Campaigns(self.store, self.settings, self.doorbell)
+
+    @cached_property
+    def dnc(self) -> "Dnc":
+        """The do-not-call lists."""
+        from .dnc import Dnc  # noqa: PLC0415  # as above
+
+        return Dnc(self.store)
+
+    def submit_campaign(
+        self,
+        source: "Path | str | Iterable[Mapping[str, Any] | str]",
+        campaign: "CampaignRequest | Mapping[str, Any]",
+        *,
+        again: bool = False,
+        who: str = "python",
+        progress: "OnProgress | None" = None,
+        on_problem: "OnProblem | None" = None,
+    ) -> "CampaignRecord":
+        """Submits the rows of a file (CSV, XLSX, NDJSON) or of an iterable as a campaign.
+
+        ``campaign`` is a :class:`~alodial.CampaignRequest` or its JSON shape. Given the same file again after it was
+        broken off, it goes on where it stopped. Raises BadFile, InvalidCampaign, CampaignDuplicate, StoreUnavailable.
+        """
+        from .campaigns.asked import read_campaign  # noqa: PLC0415  # as above
+
+        request = read_campaign(campaign, self.settings)
+        return self.campaigns.submit(source, request, who=who, again=again, progress=progress, on_problem=on_problem)
+
     def stop(self, reason: str = "operator") -> None:
         """Emergency stop: no new POST on any worker from the next arm on. Survives restarts."""
         self.store.call(lambda client: client.set(keys.STOP, reason))
@@ -337,6 +381,41 @@ class AsyncCallQueue:
                 return None
         return None
 
+    @cached_property
+    def _blocking(self) -> CallQueue:
+        return CallQueue(settings=self.settings)
+
+    @property
+    def campaigns(self) -> "Campaigns":
+        """As :attr:`CallQueue.campaigns`: its methods block, so give them to ``asyncio.to_thread``."""
+        return self._blocking.campaigns
+
+    @property
+    def dnc(self) -> "Dnc":
+        """As :attr:`CallQueue.dnc`, for ``asyncio.to_thread`` too."""
+        return self._blocking.dnc
+
+    async def submit_campaign(
+        self,
+        source: "Path | str | Iterable[Mapping[str, Any] | str]",
+        campaign: "CampaignRequest | Mapping[str, Any]",
+        *,
+        again: bool = False,
+        who: str = "python",
+        progress: "OnProgress | None" = None,
+        on_problem: "OnProblem | None" = None,
+    ) -> "CampaignRecord":
+        """As :meth:`CallQueue.submit_campaign`, in a thread; so are the two callbacks called."""
+        return await asyncio.to_thread(
+            self._blocking.submit_campaign,
+            source,
+            campaign,
+            again=again,
+            who=who,
+            progress=progress,
+            on_problem=on_problem,
+        )
+
     async def stop(self, reason: str = "operator") -> None:
         """As :meth:`CallQueue.stop`."""
         await self.store.call(lambda client: client.set(keys.STOP, reason))
@@ -347,6 +426,8 @@ class AsyncCallQueue:
 
     async def aclose(self) -> None:
         await asyncio.to_thread(self.doorbell.close)
+        if "_blocking" in self.__dict__:
+            await asyncio.to_thread(self._blocking.close)
         await self.store.aclose()
 
     async def __aenter__(self) -> Self:

@@ -118,13 +118,17 @@ class Settings(BaseSettings):
     )
     timezone: str = Field("Asia/Tashkent", description="Zone of calling hours and reports.")
     calling_hours: str = Field(
-        DEFAULT_HOURS, description="When campaigns ring, unless they say otherwise: `mon-fri 09:00-18:00; sat 10:00-14:00`."
+        DEFAULT_HOURS,
+        description="When campaigns ring, unless they say otherwise: `mon-fri 09:00-18:00; sat 10:00-14:00`.",
     )
     courtesy_hours: str = Field(
         COURTESY, description="No campaign rings outside of these, whatever it says; `off` lifts that."
     )
     closing_margin: Seconds = Field(
-        60, ge=0, le=3600, description="Campaigns stop this long before their hours end: a call begun then still rings after it."
+        60,
+        ge=0,
+        le=3600,
+        description="Campaigns stop this long before their hours end: a call begun then still rings after it.",
     )
     holidays: Annotated[tuple[date, ...], NoDecode] = Field(
         (), description="Days on which no campaign rings, as 2027-03-21, comma-separated."

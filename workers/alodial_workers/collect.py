@@ -96,7 +96,7 @@ def _process(entries: Sequence[Entry], store: Store, settings: Settings) -> None
     applied: list[Applied] = []
     for start in range(0, len(results), BATCH):
         chunk: list[Applying] = [
-            Applying(result.extid or "", text, result.digest(), result.disposition)
+            Applying(result.extid or "", text, result.digest(), result.disposition, result.talk_seconds)
             for result, text in zip(results[start : start + BATCH], texts[start : start + BATCH], strict=True)
         ]
         answers: list[Applied] = store.run(ops.apply_results(chunk))
@@ -130,7 +130,8 @@ def retry_orphans(store: Store, settings: Settings, now_ms: int, limit: int = 50
     for member, deadline in store.call(lambda client: inbox.orphans(client, limit)):
         try:
             orphan: dict[str, Any] = json.loads(member)
-            applying = Applying(*(str(orphan[name]) for name in ("extid", "result", "digest", "disposition")))
+            extid, result, digest, disposition = (str(orphan[n]) for n in ("extid", "result", "digest", "disposition"))
+            applying = Applying(extid, result, digest, disposition, int(orphan.get("talk", 0)))
             body, content_type = base64.b64decode(orphan["body"]), str(orphan["type"])
             outcome = store.run(ops.apply_results([applying]))[0]
         except StoreUnavailable:
@@ -200,6 +201,7 @@ def _orphan(result: CallResult, text: str, entry: Entry, *, alone: bool) -> Park
         "result": text,
         "digest": result.digest(),
         "disposition": result.disposition,
+        "talk": result.talk_seconds,
         "type": entry.content_type if alone else "application/json",
         "body": base64.b64encode(body).decode("ascii"),
         "entry": entry.id,

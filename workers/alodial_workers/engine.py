@@ -35,6 +35,7 @@ POLL = 0.004
 LONGEST_SLEEP = 0.5
 """Seconds: at a slow rate the next slot is far off, and a stop or a resume must not wait for it."""
 
+PACED_SLEEP = 0.02
 STOP_LOOK = 0.25
 CAP_POLL = 0.02
 MOST_PER_CLAIM = 128
@@ -128,6 +129,10 @@ class Engine:
                     self._asked.discard(account)
                     idle_since = idle_since if idle_since is not None and not leaving else now
                     await asyncio.sleep(POLL)
+                case "paced":
+                    idle_since = None
+                    # Only campaigns wait: a single call that comes meanwhile must not wait with them.
+                    await asyncio.sleep(min(claim.wait, PACED_SLEEP))
                 case "cap":
                     await asyncio.sleep(cap_poll)
                     cap_poll = min(cap_poll * 1.5, 0.1)

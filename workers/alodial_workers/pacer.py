@@ -11,6 +11,8 @@ from alodial.errors import AlodialError, StoreUnavailable
 from alodial.store import inbox, ops, workers
 from alodial.store.client import Store
 
+from .hopper import Filler
+
 log = structlog.get_logger("alodial.pacer")
 
 TICK = 0.25
@@ -23,10 +25,13 @@ HEARTBEAT = 2.0
 class Pacer(threading.Thread):
     """Until ``stop``. Tells once when the store goes away and once when it is back."""
 
-    def __init__(self, store: Store, doorbell: Doorbell, heartbeat: Callable[[], workers.Heartbeat]) -> None:
+    def __init__(
+        self, store: Store, doorbell: Doorbell, filler: Filler, heartbeat: Callable[[], workers.Heartbeat]
+    ) -> None:
         super().__init__(name="pacer", daemon=True)
         self._store = store
         self._doorbell = doorbell
+        self._filler = filler
         self._heartbeat = heartbeat
         self._ended = threading.Event()
         self._away = False
@@ -53,8 +58,10 @@ class Pacer(threading.Thread):
             self._ended.wait(pause)
 
     def _tick(self) -> float:
-        pace = self._store.run(ops.pace())
+        pace = self._store.run(ops.pace(self._filler.rooms()))
         self._doorbell.submit(pace.ring)
+        for hopper in pace.hoppers:
+            self._doorbell.submit(self._filler.fill(hopper))
         if self._store.call(inbox.neglected):
             self._doorbell.collect()
         if time.monotonic() >= self._next_beat:

@@ -20,6 +20,7 @@ from alodial.store.client import AsyncStore, Store, store_errors
 from .alovoice.client import AloVoiceClient
 from .broker import DoorbellBroker, worker_broker
 from .engine import Engine
+from .hopper import Filler
 from .pacer import Pacer
 from .sweeper import Sweeper
 
@@ -79,7 +80,9 @@ class Runtime:
             inbox.make_group(self.store.redis)
         self._thread.start()
         self.engine = self.on_loop(self._make_engine(epoch))
-        self.pacer = Pacer(self.store, Doorbell(self.settings, self.broker), self._heartbeat)
+        self.pacer = Pacer(
+            self.store, Doorbell(self.settings, self.broker), Filler(self.store, self.settings), self._heartbeat
+        )
         self.sweeper = Sweeper(self.store, self.settings, self.broker, self.name)
         self.pacer.start()
         self.sweeper.start()

@@ -7,13 +7,15 @@ import time
 import structlog
 from dramatiq.brokers.redis import RedisBroker
 
+from alodial.campaigns.calendars import keep_calendars
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
-from alodial.store import inbox, ops, workers
+from alodial.store import campaigns, inbox, ops, workers
 from alodial.store.client import Store
 
 from .broker import tidy
 from .collect import recover, retry_orphans
+from .hopper import purge
 
 log = structlog.get_logger("alodial.sweeper")
 
@@ -34,7 +36,7 @@ class Sweeper(threading.Thread):
         self._broker = broker
         self._reader = reader
         self._ended = threading.Event()
-        self._next_slow = time.monotonic() + SLOW_EVERY
+        self._next_slow = time.monotonic()
 
     def run(self) -> None:
         while not self._ended.wait(EVERY + random.random()):
@@ -56,12 +58,17 @@ class Sweeper(threading.Thread):
             pass
         retry_orphans(self._store, self._settings, self._now_ms())
         self._trim()
+        for campaign in self._store.call(campaigns.purging):
+            while purge(self._store, campaign) and not self._ended.is_set():
+                pass
         if time.monotonic() >= self._next_slow:
             self._next_slow = time.monotonic() + SLOW_EVERY
             self._store.call(lambda client: inbox.forget_readers(client, 600))
             self._store.call(workers.forget_gone)
             self._store.call(lambda client: inbox.forget_old(client, self._settings.call_retention))
             self._store.call(lambda _client: tidy(self._broker))
+            keep_calendars(self._store, self._settings)
+            self._store.call(campaigns.forget_gone)
 
     def _now_ms(self) -> int:
         return self._store.call(inbox.server_ms)

@@ -59,9 +59,7 @@ def write_calendar(
     start = datetime.fromtimestamp(now_ms / 1000, UTC)
     if anew:
         store.call(lambda client: campaigns.replace_calendar(client, campaign, ahead))
-    store.call(
-        lambda client: campaigns.write_calendar(client, campaign, "", ahead, days=day_starts(zone, start, DAYS))
-    )
+    store.call(lambda client: campaigns.write_calendar(client, campaign, "", ahead, days=day_starts(zone, start, DAYS)))
 
 
 def know_zone(store: Store, settings: Settings, request: CampaignRequest, campaign: str, zone: str) -> None:

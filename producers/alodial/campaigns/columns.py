@@ -109,5 +109,7 @@ def understand(names: Sequence[str], mapping: Mapping[str, str] | None = None) -
     phones += [found.pop(key) for key in sorted((k for k in found if k.startswith("phone")), key=lambda k: int(k[5:]))]
     if not phones:
         shown = ", ".join(repr(name) for name in names[:12])
-        raise BadFile("no_phone_column", f"no column is a phone: {shown[:300]}", "name one Phone, or say --map phone=NAME")
+        raise BadFile(
+            "no_phone_column", f"no column is a phone: {shown[:300]}", "name one Phone, or say --map phone=NAME"
+        )
     return Columns(tuple(names), tuple(phones), **found, metadata=metadata)

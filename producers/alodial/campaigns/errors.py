@@ -9,7 +9,7 @@ class BadFile(AlodialError):
     """The file cannot be read as a whole. Not worth a retry with the same file."""
 
     def __init__(self, code: str, problem: str, remedy: str) -> None:
-        self.code = code
+        self.code = code  # type: ignore[misc]  # one class for everything that a file can be
         self.problem = problem
         self.remedy = remedy
         super().__init__(f"{problem}; {remedy}")

@@ -57,7 +57,7 @@ def expected_end(
 
 
 def humanise(seconds: float) -> str:
-    """"2 h 5 min" and the like, in two units at most."""
+    """ "2 h 5 min" and the like, in two units at most."""
     whole = max(0, round(seconds))
     days, rest = divmod(whole, 86_400)
     hours, rest = divmod(rest, 3600)

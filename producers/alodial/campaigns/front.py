@@ -3,7 +3,7 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -280,9 +280,9 @@ class Campaigns:
                 if (there.blob if there else b"") != blob:
                     return False
                 continue
-            bad = bad[: max(0, MOST_KEPT_PROBLEMS - kept)]
-            kept += len(bad)
-            chunk = campaign_ops.NewChunk(len(rows), blob, pack_problems(bad) if bad else b"")
+            few = bad[: max(0, MOST_KEPT_PROBLEMS - kept)]
+            kept += len(few)
+            chunk = campaign_ops.NewChunk(len(rows), blob, pack_problems(few) if few else b"")
             self._store.run(campaign_ops.append(created.id, index, [chunk]))
         return True
 
@@ -364,7 +364,9 @@ class Campaigns:
         for row in rows:
             batch.append(row)
             if len(batch) == CHUNK_ROWS:
-                self._store.run(campaign_ops.append(created.id, index, [campaign_ops.NewChunk(len(batch), pack(batch))]))
+                self._store.run(
+                    campaign_ops.append(created.id, index, [campaign_ops.NewChunk(len(batch), pack(batch))])
+                )
                 total, index = total + len(batch), index + 1
                 batch = []
         if batch:
@@ -411,7 +413,7 @@ class Campaigns:
         stored = self._store.call(lambda client: campaigns.read(client, ids.ids))
         return CampaignPage([self._record(one) for one in stored if not state or one.state == state], ids.cursor)
 
-    def activity(self, name: str, limit: int = 100) -> "list[Activity]":
+    def activity(self, name: str, limit: int = 100) -> Sequence[Activity]:
         """Who did what to it, newest first."""
         stored = self._one(name)
         acts = self._store.call(lambda client: campaigns.activity(client, stored.id, limit))
@@ -610,7 +612,9 @@ def _fields(request: CampaignRequest) -> dict[str, Any]:
 
 def _no_good_rows(report: CheckReport) -> FieldProblem:
     told = f"has no row that can be called ({report.rows} rows: {report.bad} bad, {report.duplicate} duplicate, "
-    return FieldProblem("file", "no_good_rows", f"{told}{report.suppressed} suppressed)", "mend the rows and submit again")
+    return FieldProblem(
+        "file", "no_good_rows", f"{told}{report.suppressed} suppressed)", "mend the rows and submit again"
+    )
 
 
 def _is_of(call: CallRecord, campaign: str, spec: RowSpec, request: CampaignRequest) -> bool:
@@ -645,7 +649,7 @@ def _result(row: PackedRow, call: CallRecord | None, left: str) -> ResultRow:
         reference=call.reference,
         last_attempt_at=last.get("submitted_at"),
         answered_at=result.get("answer_time"),
-        talk_seconds=talk_seconds(result) if result else None,
+        talk_seconds=talk_seconds(result) if result and call.disposition == "answered" else None,
         record=result.get("record"),
         reason=call.reason,
         attempts_at=[attempt["submitted_at"] for attempt in tried],
@@ -653,11 +657,11 @@ def _result(row: PackedRow, call: CallRecord | None, left: str) -> ResultRow:
 
 
 def talk_seconds(result: dict[str, Any]) -> int:
-    """Seconds that were talked: from the answer to the end, or the duration of an answered call without those times."""
+    """Seconds that were talked: from the answer to the end, or the duration where those times were not told."""
     answered, ended = result.get("answer_time"), result.get("end_time")
     if answered and ended:
         return max(0, round((datetime.fromisoformat(ended) - datetime.fromisoformat(answered)).total_seconds()))
-    return int(result.get("duration") or 0) if answered else 0
+    return max(0, round(result.get("duration") or 0))
 
 
 __all__ = ["KEEP", "CampaignKind", "Campaigns", "expander_of", "talk_seconds"]

@@ -74,7 +74,7 @@ def pack_problems(problems: Sequence[RowProblem]) -> bytes:
 
 
 def unpack_problems(blob: bytes) -> list[RowProblem]:
-    return [RowProblem(*values[:-1], tuple(values[-1])) for values in _plain(blob)]
+    return [RowProblem._make((*values[:-1], tuple(values[-1]))) for values in _plain(blob)]
 
 
 def _squeezed(plain: object) -> bytes:

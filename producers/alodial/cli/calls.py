@@ -48,9 +48,7 @@ def list_calls(
     with open_queue() as queue:
         # A page ends after so many records looked at; a list ends when it is full or there are no more.
         while len(found) < limit and not READER_LEFT.is_set():
-            page = queue.calls(
-                CallFilter(state, campaign, phone, reference), cursor=cursor, limit=limit - len(found)
-            )
+            page = queue.calls(CallFilter(state, campaign, phone, reference), cursor=cursor, limit=limit - len(found))
             found += page.calls
             cursor = page.cursor
             if as_json:
@@ -61,10 +59,7 @@ def list_calls(
     if found and not as_json:
         table(
             ("extid", "state", "disposition", "attempt", "created", "to", "reference"),
-            (
-                (c.extid, c.state, c.disposition, c.attempt, c.created_at[:19] + "Z", _to(c), c.reference)
-                for c in found
-            ),
+            ((c.extid, c.state, c.disposition, c.attempt, c.created_at[:19] + "Z", _to(c), c.reference) for c in found),
         )
     elif not found and not as_json:
         say("no calls")

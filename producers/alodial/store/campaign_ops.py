@@ -108,11 +108,9 @@ class HopperRow(NamedTuple):
     other_id: str
 
 
-def fill(
-    campaign: str, cursor: int, rows: Sequence[HopperRow], *, skipped: int, chunk: int, offset: int
-) -> Op[list[str] | None]:
-    """Rows from ``cursor`` on into the hopper; ``skipped`` more are passed over. Answers accounts to ring, None when stale."""
-    args: list[Arg] = [campaign, cursor, cursor + len(rows) + skipped, chunk, offset]
+def fill(campaign: str, cursor: int, rows: Sequence[HopperRow], *, chunk: int, offset: int) -> Op[list[str] | None]:
+    """Rows from ``cursor`` on into the hopper; the next one is ``offset`` in ``chunk``. Answers accounts to ring, None when stale."""
+    args: list[Arg] = [campaign, cursor, cursor + len(rows), chunk, offset]
     for row in rows:
         args += row
 

@@ -17,7 +17,7 @@ PREFIX_LEAST = 6
 
 @dataclass(frozen=True, slots=True)
 class StoredCampaign:
-    """One campaign. ``fields`` and ``counts`` as in keys.py; ``opens`` 0 when its hours are on, else the ms of the next opening."""
+    """One campaign. ``fields`` and ``counts`` as in keys.py; ``opens`` 0 in its hours, else the ms of the next opening."""
 
     id: str
     fields: dict[str, str]
@@ -98,7 +98,9 @@ def find(client: "redis.Redis", name: str) -> list[str]:
                 pipe.hget(keys.campaign(id), "n")
             names = pipe.execute()
         found += [
-            id for id, value in zip(ids[start : start + 500], names, strict=True) if value is not None and value.decode() == name
+            id
+            for id, value in zip(ids[start : start + 500], names, strict=True)
+            if value is not None and value.decode() == name
         ]
     return found
 
@@ -170,7 +172,9 @@ def replace_calendar(client: "redis.Redis", campaign: str, moments: Iterable[tup
     """The hours were changed."""
     with client.pipeline(transaction=True) as pipe:
         pipe.delete(keys.calendar(campaign, ""))
-        pipe.zadd(keys.calendar(campaign, ""), {f"{'o' if opens else 'c'}{at}": at for at, opens in moments} or {"c0": 0})
+        pipe.zadd(
+            keys.calendar(campaign, ""), {f"{'o' if opens else 'c'}{at}": at for at, opens in moments} or {"c0": 0}
+        )
         pipe.execute()
 
 
@@ -260,7 +264,13 @@ def records(client: "redis.Redis", extids: Sequence[str]) -> list[CallRecord | N
 def drop_draft(client: "redis.Redis", campaign: str, draft: str) -> None:
     """A draft whose file turned out to hold nothing that can be called."""
     with client.pipeline(transaction=True) as pipe:
-        for name in (keys.campaign, keys.campaign_counts, keys.campaign_rows, keys.campaign_problems, keys.campaign_log):
+        for name in (
+            keys.campaign,
+            keys.campaign_counts,
+            keys.campaign_rows,
+            keys.campaign_problems,
+            keys.campaign_log,
+        ):
             pipe.delete(name(campaign))
         pipe.delete(keys.campaign_draft(draft))
         pipe.zrem(keys.CAMPAIGNS, campaign)

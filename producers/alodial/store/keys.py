@@ -32,10 +32,11 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``campaigns:live``    set      those scheduled, running or paused
 ``purge``             set      those that ended with calls still waiting
 ``wake``              zset     running ones to be looked at again, by ms: their hours open, their day begins
-``g:{campaign}``      hash     s state, n name, a account, p priority, w weight, pace, gtat, ch channels, sd seed, start, end, cur
-                               cursor, cc co chunk and offset of the next row, nc chunks, tot rows, open (rows are being added until ms),
-                               left (what became of rows never called), rd redial, goal, fm failures in a row, dc dm rs day's caps,
-                               nz hours in the number's zone, pre prefixes, u on_unconfirmed, vt virtual time, req src cols rows (JSON)
+``g:{campaign}``      hash     s state, n name, a account, p priority, w weight, pace, gtat, ch channels, sd seed, start, end,
+                               cur cursor, cc co chunk and offset of the next row, nc chunks, tot rows, open (rows are being
+                               added until ms), left (what became of rows never called), rd redial, goal, fm failures in a
+                               row, dc dm rs day's caps, nz hours in the number's zone, pre prefixes, u on_unconfirmed,
+                               vt virtual time, req src cols rows (JSON)
 ``gc:{campaign}``     hash     calls by state, live, attempts, talk seconds, ``d:{disposition}`` of calls, ``a:{disposition}`` of attempts
 ``gq:{campaign}``     list     its ready calls: the hopper
 ``gchan:{campaign}``  zset     channels that its calls hold, where it has a share

@@ -289,9 +289,7 @@ class Canceled(NamedTuple):
     record: str
 
 
-def cancel(
-    extids: Iterable[str], reason: str = "canceled_by_caller", *, campaign: str = ""
-) -> Op[list[Canceled]]:
+def cancel(extids: Iterable[str], reason: str = "canceled_by_caller", *, campaign: str = "") -> Op[list[Canceled]]:
     """With ``campaign`` only calls of that campaign are touched; others are answered as unknown."""
     args: list[Arg] = [campaign]
     for extid in extids:

@@ -59,6 +59,8 @@ def load_scripts(retain_ms: int) -> dict[str, Script]:
     for name in NAMES:
         own = (folder / f"{name}.lua").read_text("utf-8")
         # The script's own text is a function, so that what its moves mean for campaigns is looked at after it, once.
-        text = f"{head}{shared}local function main()\n{own}\nend\nlocal said = main()\nlook_after_touched()\nreturn said\n"
+        text = (
+            f"{head}{shared}local function main()\n{own}\nend\nlocal said = main()\nlook_after_touched()\nreturn said\n"
+        )
         scripts[name] = Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
     return scripts

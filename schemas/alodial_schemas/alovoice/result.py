@@ -59,6 +59,15 @@ class CallResult(BaseModel):
     def disposition(self) -> Disposition:
         return disposition_of(self.dialstatus)
 
+    @property
+    def talk_seconds(self) -> int:
+        """From the answer to the end of an answered call; its duration where those times were not told; else 0."""
+        if self.disposition is not Disposition.ANSWERED:
+            return 0
+        if self.answer_time is not None and self.end_time is not None:
+            return max(0, round((self.end_time - self.answer_time).total_seconds()))
+        return max(0, round(self.duration or 0))
+
     def public(self) -> dict[str, Any]:
         """CONTRACT's `result`, JSON-able: times as "2026-01-02T03:04:05Z" (with milliseconds when there are any)."""
         return {

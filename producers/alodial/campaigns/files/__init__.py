@@ -11,7 +11,9 @@ MOST_BYTES = 4 << 30
 """Bytes of a file; a million rows are 20 to 100 MB."""
 
 
-def open_source(given: Path | str | Iterable[Mapping[str, Any] | str | int], *, name: str = "", kind: str = "") -> Source:
+def open_source(
+    given: Path | str | Iterable[Mapping[str, Any] | str | int], *, name: str = "", kind: str = ""
+) -> Source:
     """A path, or rows: mappings of column to value, or plain numbers. Raises BadFile, which names the problem and a remedy.
 
     ``name`` is what the file is called where its path does not tell (an upload); ``kind`` csv, xlsx or ndjson where its

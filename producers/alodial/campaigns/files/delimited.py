@@ -107,7 +107,7 @@ class _Splitter:
                     self._fault("quote_unclosed", problem, "close it, or write it twice inside of quotes", line)
                     yield "\n"
                     continue
-                line = whole  # noqa: PLW2901  # the record that begins with this line
+                line = whole  # the record that begins with this line
             if "\0" in line:
                 self._fault("nul", "holds a NUL character", "save the file as text once more", line)
                 yield "\n"

@@ -52,7 +52,11 @@ class Lines:
                 if len(line) >= LONGEST_LINE and not line.endswith(b"\n"):
                     while (rest := file.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
                         position += len(rest)
-                    yield number, position, _fault(number, "cell_too_large", "is longer than 256 KiB", "cut its long values")
+                    yield (
+                        number,
+                        position,
+                        _fault(number, "cell_too_large", "is longer than 256 KiB", "cut its long values"),
+                    )
                     continue
                 text = line.removeprefix(b"\xef\xbb\xbf").strip()
                 if text:
@@ -87,7 +91,9 @@ def _value(number: int, text: bytes) -> Mapping[str, str] | RowFault:
             continue
         cell = _text(one)
         if cell is None:
-            return RowFault(number, name[:64], "not_a_cell", "is neither text nor number nor a list of them", "write it as text")
+            return RowFault(
+                number, name[:64], "not_a_cell", "is neither text nor number nor a list of them", "write it as text"
+            )
         flat[name] = cell
     return flat
 

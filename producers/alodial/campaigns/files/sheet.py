@@ -54,7 +54,9 @@ class Workbook:
                 _inspect(archive)
                 sheets = _sheets(archive)
                 self._strings = _SharedStrings(archive)
-                found = next(((title, part, first) for title, part in sheets if (first := self._first(archive, part))), None)
+                found = next(
+                    ((title, part, first) for title, part in sheets if (first := self._first(archive, part))), None
+                )
         except BadFile:
             raise
         except _BROKEN as exc:
@@ -216,7 +218,7 @@ class _SharedStrings:
 
 
 def _column_of(reference: str) -> int:
-    """"C7" -> 2; -1 for what is no reference."""
+    """ "C7" -> 2; -1 for what is no reference."""
     at = 0
     for letter in reference:
         if not ("A" <= letter <= "Z"):

@@ -74,9 +74,7 @@ def looks_like_phone(cell: str) -> bool:
     return 9 <= digits <= 15 and all(c.isdigit() or c in "+-() .\u00a0" for c in text)
 
 
-def fitted(
-    number: int, cells: tuple[str, ...], columns: tuple[str, ...], position: int
-) -> SourceRow | RowFault:
+def fitted(number: int, cells: tuple[str, ...], columns: tuple[str, ...], position: int) -> SourceRow | RowFault:
     """As many cells as columns; too many that are not empty are a fault."""
     missing = len(columns) - len(cells)
     if missing > 0:

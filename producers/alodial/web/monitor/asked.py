@@ -116,7 +116,9 @@ def _mapping(fields: Mapping[str, str]) -> dict[str, str]:
     for line in filter(None, map(str.strip, fields["columns"].splitlines())):
         name, equals, column = line.partition("=")
         if not equals or not column.strip():
-            problem = FieldProblem("columns", "no_mapping", f"{line[:40]!r} is no mapping", "write for example lang=Язык")
+            problem = FieldProblem(
+                "columns", "no_mapping", f"{line[:40]!r} is no mapping", "write for example lang=Язык"
+            )
             raise CampaignError([problem])
         found[name.strip()] = column.strip()
     if fields["phone_column"]:

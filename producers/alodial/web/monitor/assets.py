@@ -12,7 +12,12 @@ from starlette.responses import Response
 from ..problems import not_found
 
 FOLDER: Final = Path(__file__).parent / "static"
-KINDS: Final = {"monitor.css": "text/css", "monitor.js": "text/javascript", "htmx.min.js": "text/javascript", "icon.svg": "image/svg+xml"}
+KINDS: Final = {
+    "monitor.css": "text/css",
+    "monitor.js": "text/javascript",
+    "htmx.min.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
 
 router = APIRouter(include_in_schema=False)
 

@@ -136,7 +136,9 @@ async def do(request: Request, operator: Signed, name: str, act: str) -> Respons
     who = operator.who
     reason, new_name = text_of(form, "reason")[:LONGEST_TEXT], text_of(form, "new_name")[:100]
     if act == "pace":
-        return await _change(request, operator, record, {name: text_of(form, name) for name in ("pace", "channels", "weight")})
+        return await _change(
+            request, operator, record, {name: text_of(form, name) for name in ("pace", "channels", "weight")}
+        )
     todo: dict[str, Callable[[], CampaignRecord]] = {
         "pause": lambda: campaigns.pause(record.id, who=who, reason=reason),
         "resume": lambda: campaigns.resume(record.id, who=who),
@@ -146,7 +148,13 @@ async def do(request: Request, operator: Signed, name: str, act: str) -> Respons
     }
     count = _count(record, act)
     changed = await asyncio.to_thread(todo[act])
-    told(operator, f"campaign.{act}", campaign=record.id, calls=count, made=changed.id if changed.id != record.id else None)
+    told(
+        operator,
+        f"campaign.{act}",
+        campaign=record.id,
+        calls=count,
+        made=changed.id if changed.id != record.id else None,
+    )
     return go(f"/campaigns/{changed.id}?said={act}")
 
 

@@ -36,9 +36,24 @@ async def _screen(request: Request, operator: Signed, *, status: int = 200, **mo
     count, shown = await asyncio.gather(
         asyncio.to_thread(dnc.count), asyncio.to_thread(lambda: dnc.page(cursor, LISTED))
     )
-    context: dict[str, Any] = {"searched": "", "found": None, "wrong": None, "added": None, "removed": None, "typed": "", "reason": ""}
+    context: dict[str, Any] = {
+        "searched": "",
+        "found": None,
+        "wrong": None,
+        "added": None,
+        "removed": None,
+        "typed": "",
+        "reason": "",
+    }
     return page(
-        request, "dnc.html", operator, status=status, count=count, entries=shown.entries, cursor=shown.cursor, **context | more
+        request,
+        "dnc.html",
+        operator,
+        status=status,
+        count=count,
+        entries=shown.entries,
+        cursor=shown.cursor,
+        **context | more,
     )
 
 

@@ -85,7 +85,9 @@ class Sessions:
         return bool(nonce) and self._signed("form", nonce, given)
 
     def _sign(self, purpose: str, text: str) -> str:
-        return hmac.new(self._secret, f"{purpose}\0{text}".encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
+        return hmac.new(
+            self._secret, f"{purpose}\0{text}".encode("utf-8", "surrogateescape"), hashlib.sha256
+        ).hexdigest()
 
     def _signed(self, purpose: str, text: str, signature: str) -> bool:
         return hmac.compare_digest(self._sign(purpose, text).encode(), signature.encode("utf-8", "surrogateescape"))

@@ -19,9 +19,7 @@ from .guard import TOKEN_FIELD, Forbidden, SignInNeeded, log
 from .session import Operator
 from .words import LANGUAGES
 
-HTMX_CONFIG: Final = (
-    '{"includeIndicatorStyles":false,"allowEval":false,"allowScriptTags":false,"selfRequestsOnly":true,"historyCacheSize":0}'
-)
+HTMX_CONFIG: Final = '{"includeIndicatorStyles":false,"allowEval":false,"allowScriptTags":false,"selfRequestsOnly":true,"historyCacheSize":0}'
 """As our CSP has it: no style and no script but those of our own files; and no page of ours kept in local storage."""
 
 NAVIGATION: Final[tuple[tuple[str, str], ...]] = (
@@ -66,7 +64,9 @@ def page(
         zone=desk.settings.timezone,
         **context,
     )
-    return HTMLResponse(text, status, {"Cache-Control": "no-store", "Vary": "Cookie, Accept-Language"} | dict(headers or {}))
+    return HTMLResponse(
+        text, status, {"Cache-Control": "no-store", "Vary": "Cookie, Accept-Language"} | dict(headers or {})
+    )
 
 
 def go(address: str) -> Response:
@@ -80,7 +80,9 @@ def own_address(given: str) -> str:
     return given if plain and given.startswith("/") and not given.startswith("//") else "/"
 
 
-def _refused(request: Request, status: int, key: str, detail: str = "", headers: Mapping[str, str] | None = None) -> Response:
+def _refused(
+    request: Request, status: int, key: str, detail: str = "", headers: Mapping[str, str] | None = None
+) -> Response:
     return page(request, "refused.html", status=status, headers=headers, key=key, detail=detail)
 
 

@@ -1,0 +1,209 @@
+"""Goes through a file once and judges every row: good, bad, duplicate or suppressed. Check and submit share it."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from alodial_schemas.campaigns import CampaignRequest
+
+from ..settings import Settings
+from .columns import understand
+from .duplicates import Seen
+from .estimate import humanise
+from .files import RowFault, Source, SourceRow
+from .pack import RowProblem, RowSpec
+from .rows import MASK_128, Rows, content_hash, numbers_of, row_key, shown
+
+BATCH = 1000
+MOST_SHOWN = 100
+
+Good = tuple[int, RowSpec, tuple[str, ...]]
+
+
+class Progress(NamedTuple):
+    """How far the reading has come; ``position`` and ``size`` in bytes."""
+
+    rows: int
+    good: int
+    bad: int
+    position: int
+    size: int | None
+
+
+@dataclass(slots=True)
+class CheckReport:
+    """What a file holds. ``rows`` is always the sum of good, bad, duplicate and suppressed."""
+
+    name: str
+    kind: str
+    encoding: str | None
+    delimiter: str | None
+    sheet: str | None
+    understood: dict[str, str]
+    columns: tuple[str, ...]
+    good: int = 0
+    bad: int = 0
+    duplicate: int = 0
+    suppressed: int = 0
+    problems: list[RowProblem] = field(default_factory=list)
+    by_code: Counter[str] = field(default_factory=Counter)
+    first: RowSpec | None = None
+    content: str = ""
+    seconds: float | None = None
+    expected_end: int | None = None
+
+    @property
+    def rows(self) -> int:
+        return self.good + self.bad + self.duplicate + self.suppressed
+
+    def totals(self) -> dict[str, int]:
+        """As a campaign keeps them."""
+        return {
+            "file": self.rows,
+            "good": self.good,
+            "bad": self.bad,
+            "duplicate": self.duplicate,
+            "suppressed": self.suppressed,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        from ..store.records import iso  # noqa: PLC0415  # pure otherwise
+
+        return {
+            "file": self.name,
+            "kind": self.kind,
+            "encoding": self.encoding,
+            "delimiter": self.delimiter,
+            "sheet": self.sheet,
+            "columns": list(self.columns),
+            "understood": self.understood,
+            "rows": self.totals(),
+            "problems": [problem.to_dict() for problem in self.problems],
+            "by_code": dict(self.by_code.most_common()),
+            "seconds": self.seconds,
+            "duration": None if self.seconds is None else humanise(self.seconds),
+            "expected_end": None if self.expected_end is None else iso(self.expected_end),
+        }
+
+
+class Judge:
+    """One pass over a file. Raises BadFile at once when its columns cannot be understood."""
+
+    def __init__(
+        self,
+        source: Source,
+        request: CampaignRequest,
+        settings: Settings,
+        *,
+        suppressed: Callable[[list[str]], list[bool]],
+        progress: Callable[[Progress], None] | None = None,
+        on_problem: Callable[[RowProblem], None] | None = None,
+    ) -> None:
+        understood = understand(source.columns, request.columns)
+        self.columns = source.columns
+        self.report = CheckReport(
+            source.name,
+            source.kind,
+            source.encoding,
+            source.delimiter,
+            source.sheet,
+            understood.told(),
+            source.columns,
+        )
+        self._source = source
+        self._rows = Rows(understood, request, settings)
+        self._phone_name = understood.names[understood.phones[0]]
+        self._suppressed = suppressed
+        self._progress = progress
+        self._on_problem = on_problem
+        self._sum = 0
+
+    def chunks(self, size: int) -> Iterator[tuple[list[Good], list[RowProblem]]]:
+        """The good rows, ``size`` together, and the others met meanwhile. The last may be shorter, or without good ones."""
+        seen = Seen()
+        good: list[Good] = []
+        others: list[RowProblem] = []
+        try:
+            for rows, position in self._batches():
+                judged, refused = self._judge(rows, seen)
+                others += refused
+                good += judged
+                while len(good) >= size:
+                    yield good[:size], others
+                    good, others = good[size:], []
+                if self._progress is not None:
+                    report = self.report
+                    self._progress(Progress(report.rows, report.good, report.bad, position, self._source.size))
+            if good or others:
+                yield good, others
+            self.report.content = f"{self._sum:032x}{self.report.good:x}"
+        finally:
+            seen.close()
+
+    def _batches(self) -> Iterator[tuple[list[SourceRow | RowFault], int]]:
+        batch: list[SourceRow | RowFault] = []
+        position = 0
+        for row in self._source.rows():
+            batch.append(row)
+            if len(batch) >= BATCH:
+                position = next((r.position for r in reversed(batch) if isinstance(r, SourceRow)), position)
+                yield batch, position
+                batch = []
+        if batch:
+            yield batch, self._source.size or position
+
+    def _judge(self, rows: list[SourceRow | RowFault], seen: Seen) -> tuple[list[Good], list[RowProblem]]:
+        read = self._rows.read
+        found: list[tuple[int, RowSpec | RowProblem, tuple[str, ...]]] = []
+        for row in rows:
+            if isinstance(row, RowFault):
+                value = shown(row.cells[0]) if row.cells else ""
+                found.append((row.number, RowProblem(*row[:5], value, row.cells), row.cells))
+            else:
+                found.append((row.number, read(row), row.cells))
+        specs = [spec for _, spec, _ in found if isinstance(spec, RowSpec)]
+        repeated = iter(seen.add_many([row_key(spec) for spec in specs]))
+        numbers = [numbers_of(spec) for spec in specs]
+        flat = [number for some in numbers for number in some]
+        listed = dict(zip(flat, self._suppressed(flat), strict=True)) if flat else {}
+        held = iter(any(listed[number] for number in some) for some in numbers)
+        good: list[Good] = []
+        refused: list[RowProblem] = []
+        report = self.report
+        for number, spec, cells in found:
+            if isinstance(spec, RowProblem):
+                report.bad += 1
+                self._refuse(spec, refused)
+            elif next(repeated):
+                next(held)
+                report.duplicate += 1
+                self._refuse(self._told(number, "duplicate", spec, cells), refused)
+            elif next(held):
+                report.suppressed += 1
+                self._refuse(self._told(number, "do_not_call", spec, cells), refused)
+            else:
+                report.good += 1
+                if report.first is None:
+                    report.first = spec
+                self._sum = (self._sum + content_hash(spec)) & MASK_128
+                good.append((number, spec, cells))
+        return good, refused
+
+    def _told(self, number: int, code: str, spec: RowSpec, cells: tuple[str, ...]) -> RowProblem:
+        problem, remedy = _REFUSALS[code]
+        return RowProblem(number, self._phone_name, code, problem, remedy, spec.to[0], cells)
+
+    def _refuse(self, problem: RowProblem, refused: list[RowProblem]) -> None:
+        self.report.by_code[problem.code] += 1
+        if len(self.report.problems) < MOST_SHOWN:
+            self.report.problems.append(problem)
+        if self._on_problem is not None:
+            self._on_problem(problem)
+        refused.append(problem)
+
+
+_REFUSALS = {
+    "duplicate": ("is a number that stood in an earlier row", "leave one row for each number"),
+    "do_not_call": ("is on the do-not-call list", "leave the row out; alodial dnc list says why"),
+}
