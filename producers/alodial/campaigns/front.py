@@ -72,7 +72,7 @@ class Campaigns:
 
     def __init__(self, store: Store, settings: Settings, doorbell: Doorbell) -> None:
         self._store = store
-        self._settings = settings
+        self.settings = settings
         self._doorbell = doorbell
 
     # Submitting
@@ -138,7 +138,7 @@ class Campaigns:
                 file=file,
                 draft=draft,
                 again=again,
-                keep=self._settings.call_retention,
+                keep=self.settings.call_retention,
                 who=who,
                 totals=json.dumps(report.totals()),
                 how="pause" if paused else "start",
@@ -182,7 +182,7 @@ class Campaigns:
             raise InvalidCampaign([FieldProblem("file", "too_many_rows", f"has more than {MOST_ADDED} rows", remedy)])
         added = self._store.run(
             campaign_ops.append(
-                stored.id, -1, chunks, content=report.content, again=again, keep=self._settings.call_retention
+                stored.id, -1, chunks, content=report.content, again=again, keep=self.settings.call_retention
             )
         )
         if added.outcome == "duplicate":
@@ -198,7 +198,7 @@ class Campaigns:
                 file="",
                 draft="",
                 again=again,
-                keep=self._settings.call_retention,
+                keep=self.settings.call_retention,
                 who=who,
                 totals=json.dumps(totals),
                 how="add",
@@ -213,7 +213,7 @@ class Campaigns:
         return Judge(
             source,
             request,
-            self._settings,
+            self.settings,
             suppressed=lambda numbers: self._store.call(lambda client: dnc.listed(client, numbers)),
             progress=progress,
             on_problem=on_problem,
@@ -222,13 +222,13 @@ class Campaigns:
     def _check_request(self, request: CampaignRequest) -> None:
         """What only this installation knows: its accounts, its own numbers, whether the hours ever come."""
         problems = []
-        names = self._settings.account_names
+        names = self.settings.account_names
         if request.call.account not in names:
             problems.append(
                 FieldProblem("call.account", "account_unknown", "is not set up here", f"use one of {', '.join(names)}")
             )
         initiator = request.call.callfrom
-        if self._settings.frequency_caps and initiator and initiator not in self._settings.own_numbers:
+        if self.settings.frequency_caps and initiator and initiator not in self.settings.own_numbers:
             remedy = "name it in ALODIAL_OWN_NUMBERS if it is your own phone"
             problems.append(
                 FieldProblem("call.callfrom", "frequency_cap", "would be rung for every row, and has a cap", remedy)
@@ -237,8 +237,8 @@ class Campaigns:
         policy = request.policy
         if policy.ends_at is not None and policy.ends_at.timestamp() * 1000 <= now_ms:
             problems.append(FieldProblem("policy.ends_at", "in_the_past", "has passed", "give a later time"))
-        zone = main_zone(hours_of(request, self._settings), self._settings)
-        if not moments(request, self._settings, (zone,), now_ms):
+        zone = main_zone(hours_of(request, self.settings), self.settings)
+        if not moments(request, self.settings, (zone,), now_ms):
             remedy = "widen them; no campaign rings outside of ALODIAL_COURTESY_HOURS"
             problems.append(FieldProblem("policy.hours", "never_open", "never come within 40 days", remedy))
         if problems:
@@ -261,13 +261,13 @@ class Campaigns:
                 draft=draft,
                 file=file,
                 again=again,
-                keep=self._settings.call_retention,
+                keep=self.settings.call_retention,
                 who=who,
             )
         )
         if created.outcome == "duplicate":
             raise self._duplicate(created.id)
-        write_calendar(self._store, self._settings, request, created.id, self._store.call(inbox.server_ms))
+        write_calendar(self._store, self.settings, request, created.id, self._store.call(inbox.server_ms))
         return created
 
     def _load(self, judge: Judge, created: campaign_ops.Created) -> bool:
@@ -354,11 +354,11 @@ class Campaigns:
                 draft=secrets.token_hex(16),
                 file="",
                 again=True,
-                keep=self._settings.call_retention,
+                keep=self.settings.call_retention,
                 who=who,
             )
         )
-        write_calendar(self._store, self._settings, request, created.id, self._store.call(inbox.server_ms))
+        write_calendar(self._store, self.settings, request, created.id, self._store.call(inbox.server_ms))
         total = index = 0
         batch: list[PackedRow] = []
         for row in rows:
@@ -383,7 +383,7 @@ class Campaigns:
                 file="",
                 draft="",
                 again=True,
-                keep=self._settings.call_retention,
+                keep=self.settings.call_retention,
                 who=who,
                 totals=json.dumps(totals),
                 how="pause" if paused else "start",
@@ -527,13 +527,13 @@ class Campaigns:
         """When it will be over, by rate, channels, hours and what its calls took so far; None when nobody can say."""
         if calls <= 0:
             return now_ms
-        limits = self._settings.account(request.call.account)
+        limits = self.settings.account(request.call.account)
         rates = [rate for rate in (limits.calls_per_second, request.policy.pace or 0) if rate > 0]
         channels = [n for n in (limits.max_concurrent_calls, request.policy.channels or 0) if n > 0]
         attempts, ended = counts.get("attempts", 0), sum(counts.get(state, 0) for state in _ENDS)
         each = max(1.0, attempts / ended) if ended >= 20 else 1.0
         took = counts.get("talk", 0) / attempts + 20 if attempts >= 20 else SECONDS_PER_CALL
-        zone = main_zone(hours_of(request, self._settings), self._settings)
+        zone = main_zone(hours_of(request, self.settings), self.settings)
         start = max(now_ms, stored.number("start") if stored else _start_ms(request.policy))
         daily = [n for n in (limits.daily_calls, request.policy.daily.calls if request.policy.daily else 0) if n]
         return expected_end(
@@ -541,7 +541,7 @@ class Campaigns:
             rate=min(rates, default=0.0),
             channels=min(channels, default=0),
             seconds_per_call=took,
-            open_from=moments(request, self._settings, (zone,), start, days=370),
+            open_from=moments(request, self.settings, (zone,), start, days=370),
             now_ms=start,
             daily_calls=min(daily, default=None),
         )

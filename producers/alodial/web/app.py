@@ -12,7 +12,7 @@ from starlette.routing import Route
 from ..errors import AlodialError
 from ..queue import AsyncCallQueue
 from ..settings import Settings
-from . import bulk, calls, dropin, openapi, pages, probes, stream
+from . import bulk, calls, campaigns, dnc, dropin, openapi, pages, probes, stream
 from .access import Secrets
 from .callbacks import Callbacks
 from .envelope import Envelope
@@ -25,7 +25,16 @@ from .readiness import Readiness
 from .taker import Taker
 
 # The batch's address would be taken for a call's name, so it stands first.
-ROUTERS = (bulk.router, calls.router, stream.router, dropin.router, probes.router, pages.router)
+ROUTERS = (
+    bulk.router,
+    calls.router,
+    campaigns.router,
+    dnc.router,
+    stream.router,
+    dropin.router,
+    probes.router,
+    pages.router,
+)
 
 
 @asynccontextmanager

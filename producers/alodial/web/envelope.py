@@ -14,7 +14,7 @@ LIMITS: tuple[tuple[str, int, float], ...] = (
     ("/callbacks/", 256 * KIB, 10),
     ("/requestcall/", 64 * KIB, 10),
     ("/v1/calls/batch", 16 * KIB * KIB, 60),
-    ("/v1/campaigns", 64 * KIB * KIB, 300),
+    ("/v1/campaigns", 1024 * KIB * KIB, 1800),
 )
 """By the path's beginning: the largest body in bytes, and how many seconds it may take to arrive."""
 

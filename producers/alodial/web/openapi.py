@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from alodial_schemas import IvrCall, TwoWayCall
+from alodial_schemas.campaigns import CampaignRequest
 
 from . import shapes
 
@@ -18,7 +19,7 @@ Every answer has an `X-Request-ID`."""
 
 
 def _call_schemas() -> dict[str, Any]:
-    models: list[type[BaseModel]] = [TwoWayCall, IvrCall, shapes.Problem, shapes.Status]
+    models: list[type[BaseModel]] = [TwoWayCall, IvrCall, CampaignRequest, shapes.Problem, shapes.Status]
     _, document = models_json_schema(
         [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
     )

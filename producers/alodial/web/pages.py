@@ -46,6 +46,14 @@ async def style() -> Response:
     return Response(STYLE, media_type="text/css")
 
 
+@router.get("/report.css")
+async def report_style() -> Response:
+    """The style of a campaign's report."""
+    from ..campaigns.report import report_css  # noqa: PLC0415  # only a report needs it
+
+    return Response(report_css(), media_type="text/css")
+
+
 @router.get("/docs")
 async def docs(request: Request) -> Response:
     """The OpenAPI document as a plain list: FastAPI's own page loads its scripts from another host."""

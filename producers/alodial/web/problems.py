@@ -14,6 +14,7 @@ from starlette.routing import compile_path
 
 from alodial_schemas import FieldProblem
 
+from ..campaigns.errors import BadFile, CampaignDuplicate, CampaignNotAllowed, InvalidCampaign
 from ..errors import AlodialError, Conflict, InvalidCall, NotCancelable, NotFound, StoreUnavailable
 
 CONTENT_TYPE = "application/problem+json"
@@ -32,6 +33,12 @@ _TITLES: Mapping[str, str] = {
     "idempotency_conflict": "The Idempotency-Key belongs to another call",
     "extid_conflict": "The extid belongs to another call",
     "not_cancelable": "The call can no longer be canceled",
+    "invalid_campaign": "The campaign cannot be submitted as it is written",
+    "bad_file": "The file cannot be read",
+    "campaign_duplicate": "These rows were submitted before",
+    "campaign_state": "The campaign's state does not permit it",
+    "malformed_form": "The form cannot be read",
+    "unsupported_media_type": "A body of another kind is needed",
     "too_large": "The body is too large",
     "too_many_rows": "Too many rows",
     "too_slow": "The body came too slowly",
@@ -102,6 +109,18 @@ def of_error(exc: AlodialError) -> Response:
     if isinstance(exc, InvalidCall):
         log.info("request.refused", code=exc.code, fields=[p.field for p in exc.problems])
         return problem(422, exc.code, f"{len(exc.problems)} field(s) to mend; see errors.", exc.problems)
+    if isinstance(exc, InvalidCampaign):
+        log.info("request.refused", code=exc.code, fields=[p.field for p in exc.problems])
+        return problem(422, exc.code, f"{len(exc.problems)} field(s) to mend; see errors.", exc.problems)
+    if isinstance(exc, BadFile):
+        log.info("request.refused", code=exc.code)
+        wrong = FieldProblem("file", exc.code, exc.problem, exc.remedy)
+        return problem(422, "bad_file", "The file cannot be read; see errors.", [wrong])
+    if isinstance(exc, CampaignDuplicate):
+        log.info("request.refused", code=exc.code, campaign=exc.id)
+        return problem(409, exc.code, f"{exc}; send `again` to submit them once more.", campaign_id=exc.id)
+    if isinstance(exc, CampaignNotAllowed):
+        return problem(409, exc.code, str(exc))
     if isinstance(exc, Conflict):
         log.info("request.refused", code=exc.code, call_id=exc.call_id)
         return problem(409, exc.code, str(exc))

@@ -20,6 +20,9 @@ def open_source(
     first bytes do not.
     """
     if not isinstance(given, Path | str):
+        if isinstance(given, bytes | bytearray | Mapping) or hasattr(given, "read") or not isinstance(given, Iterable):
+            problem = f"a {type(given).__name__} is neither a path nor rows"
+            raise BadFile("not_rows", problem, "give a file's path, or an iterable of dicts or of phone numbers")
         from .lines import Given  # noqa: PLC0415  # each kind when it is needed
 
         return Given(given, name)
@@ -30,12 +33,14 @@ def open_source(
             raise BadFile("no_file", f"there is no file {title!r}", "give the path of a CSV, XLSX or NDJSON file")
         size = path.stat().st_size
         if size == 0:
-            raise BadFile("empty_file", "is empty", "give a header and a row for each call")
+            raise BadFile("empty_file", "the file is empty", "give a header and a row for each call")
         if size > MOST_BYTES:
-            raise BadFile("file_too_large", "is larger than 4 GiB", "split it")
+            raise BadFile("file_too_large", "the file is larger than 4 GiB", "split it")
         return _reader(path, title, kind)
     except PermissionError:
         raise BadFile("no_access", f"{title!r} may not be read", "give this user the right to read it") from None
+    except ValueError:
+        raise BadFile("no_file", "the path holds a NUL character", "give the path of a file") from None
 
 
 def _reader(path: Path, name: str, kind: str) -> Source:
@@ -50,10 +55,12 @@ def _reader(path: Path, name: str, kind: str) -> Source:
             from .lines import Lines  # noqa: PLC0415  # as above
 
             return Lines(path, name)
-        case _:
+        case "csv":
             from .delimited import Delimited  # noqa: PLC0415  # as above
 
             return Delimited(path, name)
+        case other:
+            raise BadFile("bad_kind", f"{other!r} is no kind of file", "give csv, xlsx or ndjson")
 
 
 __all__ = ["BadFile", "RowFault", "Source", "SourceRow", "open_source"]

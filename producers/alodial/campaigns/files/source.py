@@ -1,5 +1,6 @@
 """What every kind of file is read as."""
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
@@ -7,11 +8,13 @@ MOST_COLUMNS = 256
 MOST_CELL = 32_767
 """Characters in a cell: what a spreadsheet's own cell can hold."""
 
+_BETWEEN_PHONES = re.compile(r"[,;/|\n]")
+
 
 class SourceRow(NamedTuple):
     """``number`` is the row's number in the spreadsheet program (a line's in NDJSON); ``cells`` as many as columns.
 
-    ``position`` is how far the reading has come, in bytes, for a progress bar.
+    ``position`` is how far the reading has come, in bytes of the file, for a progress bar.
     """
 
     number: int
@@ -53,29 +56,60 @@ class Source(Protocol):
 
 
 def header_of(first: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
-    """Names for the columns, and whether the first row was a header: a row with a phone in it is data."""
-    phones = [looks_like_phone(cell) for cell in first]
-    if any(phones):
-        at = phones.index(True)
-        return tuple("phone" if i == at else f"column {i + 1}" for i in range(len(first))), False
-    seen: dict[str, int] = {}
+    """Names for the columns, and whether the first row was a header: a row with a phone in it is data.
+
+    A column without a name is called by its letter, and so is one whose name stood before: "Phone [C]".
+    """
+    at = _phone_among(first)
+    if at is not None:
+        return tuple("phone" if i == at else f"column {letters(i)}" for i in range(len(first))), False
+    seen: set[str] = set()
     names = []
     for i, cell in enumerate(first):
-        name = " ".join(cell.split())[:200] or f"column {i + 1}"
-        seen[name] = seen.get(name, 0) + 1
-        names.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+        name = " ".join(cell.split())[:200] or f"column {letters(i)}"
+        if name.casefold() in seen:
+            name = f"{name} [{letters(i)}]"
+        seen.add(name.casefold())
+        names.append(name)
     return tuple(names), True
 
 
+def letters(at: int) -> str:
+    """The name that a spreadsheet gives a column, counted from 0: 0 is A, 26 is AA."""
+    name = ""
+    at += 1
+    while at:
+        at, rest = divmod(at - 1, 26)
+        name = chr(65 + rest) + name
+    return name
+
+
+def _phone_among(cells: tuple[str, ...]) -> int | None:
+    phones = [i for i, cell in enumerate(cells) if looks_like_phone(cell)]
+    # A contract's number may have nine digits too, and stand before the phone.
+    whole = [i for i in phones if _digits(cells[i]).startswith("998") or cells[i].lstrip().startswith("+")]
+    return next(iter(whole or phones), None)
+
+
+def _digits(cell: str) -> str:
+    return "".join(c for c in cell if c.isdecimal())
+
+
 def looks_like_phone(cell: str) -> bool:
-    """Nine to fifteen digits and nothing but what people write between them."""
-    text = cell.strip()
-    digits = sum(c.isdigit() for c in text)
-    return 9 <= digits <= 15 and all(c.isdigit() or c in "+-() .\u00a0" for c in text)
+    """One or several phones: nine to fifteen digits each and nothing but what people write between them."""
+    text = cell.strip().removeprefix("tel:")
+    if len(text) > 512:
+        return False
+    parts = [part for part in _BETWEEN_PHONES.split(text) if part.strip()]
+    return bool(parts) and all(
+        9 <= len(_digits(part)) <= 15 and all(c.isdecimal() or c in "+-() .\u00a0" for c in part) for part in parts
+    )
 
 
-def fitted(number: int, cells: tuple[str, ...], columns: tuple[str, ...], position: int) -> SourceRow | RowFault:
-    """As many cells as columns; too many that are not empty are a fault."""
+def fitted(
+    number: int, cells: tuple[str, ...], columns: tuple[str, ...], position: int, *, most: int | None = None
+) -> SourceRow | RowFault:
+    """As many cells as columns; too many that are not empty are a fault. ``most`` is a bound of a cell's length, if known."""
     missing = len(columns) - len(cells)
     if missing > 0:
         cells += ("",) * missing
@@ -83,11 +117,15 @@ def fitted(number: int, cells: tuple[str, ...], columns: tuple[str, ...], positi
         if any(cell.strip() for cell in cells[len(columns) :]):
             problem = f"has {len(cells)} cells, and the header has {len(columns)}"
             remedy = "put quotes around cells that hold the separator"
-            return RowFault(number, "", "too_many_cells", problem, remedy, cells[: len(columns)])
+            return RowFault(number, "", "too_many_cells", problem, remedy, shortened(cells[: len(columns)]))
         cells = cells[: len(columns)]
-    if any(len(cell) > MOST_CELL for cell in cells):
+    if (most is None or most > MOST_CELL) and len(max(cells, key=len, default="")) > MOST_CELL:
         at = next(i for i, cell in enumerate(cells) if len(cell) > MOST_CELL)
-        short = tuple(cell[:200] for cell in cells)
-        problem = f"a cell has {len(cells[at])} characters"
-        return RowFault(number, columns[at], "cell_too_large", problem, f"cut it to {MOST_CELL}", short)
+        problem = f"a cell has more than {MOST_CELL} characters"
+        return RowFault(number, columns[at], "cell_too_large", problem, "cut the cell", shortened(cells))
     return SourceRow(number, cells, position)
+
+
+def shortened(cells: tuple[str, ...]) -> tuple[str, ...]:
+    """Cells as a fault carries them."""
+    return tuple(cell[:200] for cell in cells)

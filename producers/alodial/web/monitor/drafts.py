@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import Literal
 
 import structlog
 
 from alodial_schemas import FieldProblem
 
-from ...campaigns.check import Progress
+from ...campaigns.check import CheckReport, Progress
 from ...errors import AlodialError
 
 KEPT = 3600.0
@@ -49,7 +49,7 @@ class Draft:
     columns: tuple[str, ...] = ()
     rows: int = 0
     share: float | None = None
-    report: dict[str, Any] | None = None
+    report: CheckReport | None = None
     trouble: AlodialError | None = None
     campaign: str = ""
     touched: float = field(default_factory=time.monotonic)

@@ -13,6 +13,8 @@ from alodial_schemas.campaigns import CampaignError, CampaignRequest
 
 from ...campaigns.errors import BadFile, CampaignDuplicate, InvalidCampaign
 from ...campaigns.files import open_source
+from ...errors import StoreUnavailable
+from ...store.records import iso
 from ..parts import parts_of
 from ..uploads import receive_upload
 from .asked import DEFAULTS, KINDS, fields_of, form_field, request_of
@@ -89,7 +91,7 @@ def _check(request: Request, draft: Draft) -> None:
             draft.step = "settings"
             return
         try:
-            draft.report = campaigns.check(source, asked, progress=draft.progressed).to_dict()
+            draft.report = campaigns.check(source, asked, progress=draft.progressed)
         except InvalidCampaign as exc:
             draft.problems, draft.step = exc.problems, "settings"
         else:
@@ -129,10 +131,12 @@ async def shown(request: Request, operator: Signed, id: str) -> Response:
         operator,
         draft=draft,
         report=draft.report,
+        expected_end=iso(draft.report.expected_end) if draft.report and draft.report.expected_end else None,
         terms=terms(asked.model_dump(mode="json"), words) if asked else [],
         title=asked.name if asked else draft.fields["name"] or draft.filename,
         duplicate=draft.trouble if isinstance(draft.trouble, CampaignDuplicate) else None,
         bad_file=draft.trouble if isinstance(draft.trouble, BadFile) else None,
+        away=isinstance(draft.trouble, StoreUnavailable),
         busy=draft.step in BUSY,
         **_form(request, draft.fields, wrong=wrong, file_columns=draft.columns),
     )
@@ -173,7 +177,11 @@ async def submit(request: Request, operator: Signed, id: str) -> Response:
 
         def todo() -> None:
             source = open_source(draft.path, name=draft.filename)
-            record = campaigns.submit(source, asked, who=operator.who, again=again, progress=draft.progressed)
+            try:
+                record = campaigns.submit(source, asked, who=operator.who, again=again, progress=draft.progressed)
+            except InvalidCampaign as exc:
+                draft.problems, draft.step = exc.problems, "settings"
+                return
             draft.campaign, draft.step = record.id, "submitted"
             told(operator, "campaign.submit", campaign=record.id, again=again)
 

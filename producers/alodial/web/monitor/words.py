@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 FOLDER: Final = Path(__file__).parent / "words"
 LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "ru": "Русский", "uz": "O‘zbekcha"}
@@ -40,6 +40,22 @@ def catalogue(language: str) -> Mapping[str, Any]:
     """Texts by key; a text with a number is an object with a form for each kind of number."""
     words: Mapping[str, Any] = json.loads((FOLDER / f"{language}.json").read_text("utf-8"))
     return words
+
+
+@cache
+def _problems(language: str) -> Mapping[str, list[str]]:
+    """What is wrong and what would be right, by code. English is as the code itself says it."""
+    path = FOLDER / f"problems.{language}.json"
+    found: Mapping[str, list[str]] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return found
+
+
+class Told(NamedTuple):
+    """``language`` is that of the texts, so that they are read out rightly."""
+
+    problem: str
+    remedy: str
+    language: str
 
 
 def preferred(accept: str) -> str:
@@ -82,6 +98,11 @@ class Words:
 
     def has(self, prefix: str, word: str) -> bool:
         return f"{prefix}.{word}" in self._texts
+
+    def problem(self, code: str, problem: str, remedy: str) -> Told:
+        """A problem in this language; as it was told, which is English, where its code has no words here."""
+        known = _problems(self.language).get(code)
+        return Told(problem, remedy, "en") if known is None else Told(known[0], known[1], self.language)
 
     def number(self, value: float) -> str:
         shown = f"{value:,}" if isinstance(value, int) else f"{value:,.10g}"
