@@ -66,3 +66,9 @@ class Expander:
 
 def _json(metadata: dict[str, str]) -> str:
     return json.dumps(metadata, ensure_ascii=False, separators=(",", ":")) if metadata else ""
+
+
+def trial_call(spec: RowSpec, request: CampaignRequest, phone: str) -> dict[str, object]:
+    """The call of a row as it would be, but to ``phone``; urgent, and nothing of the campaign."""
+    body: dict[str, object] = json.loads(make_body(spec._replace(to=(phone,)), request))
+    return body | {"priority": "urgent", "account": request.call.account, "reference": "campaign test"}

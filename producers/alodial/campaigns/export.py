@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from .guard import safe_cell
 from .pack import RowProblem
@@ -136,9 +136,7 @@ def write_xlsx(path: Path, rows: Iterable[ResultRow], columns: Sequence[str], *,
             _sheet(book, 1, header, bold)
 
 
-def _sheet(
-    book: "xlsxwriter.Workbook", number: int, header: list[str], bold: object
-) -> "xlsxwriter.worksheet.Worksheet":
+def _sheet(book: Any, number: int, header: list[str], bold: Any) -> Any:
     sheet = book.add_worksheet("results" if number == 1 else f"results {number}")
     sheet.freeze_panes(1, 0)
     for column, name in enumerate(header):

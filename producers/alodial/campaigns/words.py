@@ -3,37 +3,52 @@
 from typing import Final
 
 PHONE: Final = (
-    "phone", "phone number", "phones", "number", "mobile", "mobile phone", "msisdn", "tel", "telephone", "contact",
-    "contact number", "cell", "cell phone", "to", "callto", "recipient", "recipients",
-    "телефон", "номер телефона", "номер", "тел", "мобильный", "мобильный телефон", "мобильный номер", "телефоны",
-    "контактный телефон", "контакт", "сотовый", "получатель", "кому", "абонент",
-    "telefon", "telefon raqam", "telefon raqami", "raqam", "raqami", "mobil", "mobil telefon", "tel raqam", "tel raqami",
-    "aloqa raqami", "abonent", "qabul qiluvchi",
-    "телефон рақам", "телефон рақами", "рақам", "рақами", "алоқа рақами", "тел рақами",
+    "phone", "phone number", "phonenumber", "phone no", "phones", "mobile", "mobile phone", "mobile number", "msisdn", "tel",
+    "telephone", "telephone number", "tel no", "tel number", "contact phone", "contact number", "cell", "cell phone",
+    "customer phone", "client phone", "callto", "recipient", "recipients", "recipient phone",
+    "телефон", "номер телефона", "телефонный номер", "тел", "тел номер", "номер тел", "моб", "моб тел", "моб телефон",
+    "мобильный", "мобильный телефон", "мобильный номер", "телефоны", "контактный телефон", "контактный номер", "сотовый",
+    "сотовый телефон", "телефон клиента", "номер клиента", "телефон абонента", "номер абонента", "телефон получателя",
+    "получатель", "получатели",
+    "telefon", "telefoni", "telefon raqam", "telefon raqami", "telefon raqamlari", "telefon nomer", "telefon nomeri", "mobil",
+    "mobil telefon", "mobil raqam", "tel raqam", "tel raqami", "aloqa raqami", "aloqa telefoni", "mijoz telefoni",
+    "mijoz raqami", "abonent raqami", "qabul qiluvchi",
+    "телефони", "телефон рақам", "телефон рақами", "мобил телефон", "алоқа рақами", "тел рақами", "мижоз телефони",
+    "мижоз рақами", "абонент рақами", "қабул қилувчи",
 )  # fmt: skip
 
+PERHAPS_PHONE: Final = (
+    "number", "numbers", "to", "contact", "contacts", "номер", "номера", "контакт", "контакты", "кому", "абонент",
+    "raqam", "raqami", "nomer", "abonent", "kontakt", "kimga", "рақам", "рақами", "кимга",
+)  # fmt: skip
+"""The phone where nothing else is: beside a phone, "номер" is the row's number and "контакт" a person's name."""
+
 LANG: Final = (
-    "lang", "language", "locale", "язык", "til", "tili", "тил", "тили", "muloqot tili", "язык общения",
+    "lang", "language", "locale", "язык", "язык общения", "til", "tili", "muloqot tili", "тил", "тили", "мулоқот тили",
 )  # fmt: skip
 
 INITIATOR: Final = (
-    "initiator", "callfrom", "from", "agent", "agent phone", "operator", "manager phone", "инициатор", "от кого", "оператор",
-    "телефон оператора", "агент", "телефон агента", "телефон менеджера", "operator telefoni", "operator raqami", "agent telefoni",
-    "tashabbuskor", "ташаббускор", "оператор рақами",
+    "initiator", "initiator phone", "callfrom", "from", "agent phone", "agent number", "operator phone", "operator number",
+    "manager phone", "инициатор", "телефон инициатора", "от кого", "телефон оператора", "номер оператора", "телефон агента",
+    "телефон менеджера", "номер менеджера", "tashabbuskor", "operator telefoni", "operator raqami", "agent telefoni",
+    "menejer telefoni", "kimdan", "ташаббускор", "оператор телефони", "оператор рақами", "кимдан",
 )  # fmt: skip
 
-QUEUE: Final = ("queue", "pbx queue", "очередь", "номер очереди", "navbat", "навбат", "navbat raqami")
+QUEUE: Final = ("queue", "pbx queue", "очередь", "номер очереди", "navbat", "navbat raqami", "навбат", "навбат рақами")
 
 REFERENCE: Final = (
-    "reference", "ref", "id", "external id", "order", "order id", "order number", "invoice", "invoice number", "contract",
-    "contract number", "client id", "customer id", "референс", "ид", "номер заказа", "заказ", "договор", "номер договора",
-    "счет", "номер счета", "код клиента", "id клиента", "buyurtma", "buyurtma raqami", "shartnoma", "shartnoma raqami",
-    "hisob raqami", "mijoz id", "буюртма", "буюртма рақами", "шартнома", "шартнома рақами",
+    "reference", "ref", "референс", "external id", "внешний id", "invoice number", "invoice no", "invoice", "order number",
+    "order no", "order id", "order", "contract number", "contract no", "contract", "client id", "customer id", "id",
+    "номер счета", "счет", "номер заказа", "заказ", "номер договора", "договор", "лицевой счет", "код клиента", "id клиента",
+    "ид клиента", "ид", "hisob raqami", "hisob faktura", "buyurtma raqami", "buyurtma", "shartnoma raqami", "shartnoma",
+    "mijoz id", "mijoz kodi", "ҳисоб рақами", "буюртма рақами", "буюртма", "шартнома рақами", "шартнома", "мижоз коди",
 )  # fmt: skip
+"""The best first: of several that a file has, the one that stands first here is the reference."""
 
 EXPIRES: Final = (
-    "expires_at", "expires at", "expires", "valid until", "until", "deadline", "срок", "действует до", "до", "истекает",
-    "годен до", "muddati", "amal qilish muddati", "gacha", "муддати", "гача",
+    "expires at", "expires", "expiry", "expiry date", "valid until", "call before", "годен до", "действует до",
+    "действителен до", "позвонить до", "срок действия", "истекает", "amal qilish muddati", "muddati", "амал қилиш муддати",
+    "муддати",
 )  # fmt: skip
 
 FIELDS: Final = {

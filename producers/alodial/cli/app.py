@@ -19,7 +19,7 @@ from ..errors import (
     StoreUnfit,
 )
 from ..web.command import web
-from . import call, calls, control, dead, doctor, events
+from . import call, calls, campaign, control, dead, dnc, doctor, events
 from .given import is_text
 from .output import give_up_output, say
 
@@ -71,6 +71,8 @@ def _options(
 
 app.add_typer(call.app, name="call")
 app.add_typer(calls.app, name="calls")
+app.add_typer(campaign.app, name="campaign")
+app.add_typer(dnc.app, name="dnc")
 app.add_typer(dead.app, name="dead")
 app.command()(events.events)
 app.command()(doctor.doctor)

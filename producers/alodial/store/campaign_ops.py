@@ -109,7 +109,10 @@ class HopperRow(NamedTuple):
 
 
 def fill(campaign: str, cursor: int, rows: Sequence[HopperRow], *, chunk: int, offset: int) -> Op[list[str] | None]:
-    """Rows from ``cursor`` on into the hopper; the next one is ``offset`` in ``chunk``. Answers accounts to ring, None when stale."""
+    """Rows from ``cursor`` on into the hopper; the next one is ``offset`` in ``chunk``.
+
+    Answers the accounts to ring, None when another was quicker or the campaign does not run.
+    """
     args: list[Arg] = [campaign, cursor, cursor + len(rows), chunk, offset]
     for row in rows:
         args += row

@@ -37,7 +37,8 @@ core of one node, measured at tens of thousands of transitions a second, far abo
                                added until ms), left (what became of rows never called), rd redial, goal, fm failures in a
                                row, dc dm rs day's caps, nz hours in the number's zone, pre prefixes, u on_unconfirmed,
                                vt virtual time, req src cols rows (JSON)
-``gc:{campaign}``     hash     calls by state, live, attempts, talk seconds, ``d:{disposition}`` of calls, ``a:{disposition}`` of attempts
+``gc:{campaign}``     hash     calls by state, live, attempts, talk seconds, row (failures in a row),
+                               ``d:{disposition}`` of calls, ``a:{disposition}`` of attempts
 ``gq:{campaign}``     list     its ready calls: the hopper
 ``gchan:{campaign}``  zset     channels that its calls hold, where it has a share
 ``fair:{account}:{n b}`` zset  campaigns with ready calls by virtual time

@@ -1,5 +1,6 @@
 """The whole HTTP side as one app."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -12,7 +13,7 @@ from starlette.routing import Route
 from ..errors import AlodialError
 from ..queue import AsyncCallQueue
 from ..settings import Settings
-from . import bulk, calls, campaigns, dnc, dropin, openapi, pages, probes, stream
+from . import bulk, calls, campaigns, dnc, dropin, monitor, openapi, pages, probes, stream
 from .access import Secrets
 from .callbacks import Callbacks
 from .envelope import Envelope
@@ -34,6 +35,7 @@ ROUTERS = (
     dropin.router,
     probes.router,
     pages.router,
+    monitor.router,
 )
 
 
@@ -45,6 +47,7 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         parts.follower.close()
+        await asyncio.to_thread(app.state.desk.drafts.close)
         await parts.keeper.aclose()
         parts.taker.close()
         await parts.queue.aclose()
@@ -78,6 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.parts = parts
     app.state.keys = parts.keys
+    app.state.desk = monitor.make_desk(settings)
     # First and raw: it is the address under the greatest load.
     app.router.routes.insert(
         0, Route("/callbacks/alovoice/{secret}", Callbacks(Secrets(settings.callback_secret), keeper, meters))

@@ -344,7 +344,7 @@ class _Passing(FileResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            Path(self.path).unlink(missing_ok=True)
+            await asyncio.to_thread(Path(self.path).unlink, missing_ok=True)
 
 
 @router.get(

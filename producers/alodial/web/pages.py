@@ -1,4 +1,4 @@
-"""Pages for people: what this is, and the routes as a list. They load nothing from other hosts."""
+"""The API's own page for people: the routes as a list. It loads nothing from other hosts."""
 
 from html import escape
 from typing import Any
@@ -24,20 +24,6 @@ def _page(title: str, body: str) -> Response:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<title>{escape(title)}</title><link rel="stylesheet" href="/style.css"></head><body>{body}</body></html>'
-    )
-
-
-@router.get("/")
-async def front() -> Response:
-    return _page(
-        "Alodial",
-        "<h1>Alodial</h1><p>This server queues telephone calls for AloVoice and takes their results. "
-        "It is made for programs; there is nothing to click here yet.</p><ul>"
-        '<li><a href="/docs">/docs</a> what may be asked, and how</li>'
-        '<li><a href="/openapi.json">/openapi.json</a> the same for programs</li>'
-        '<li><a href="/healthz">/healthz</a> is this process alive?</li>'
-        '<li><a href="/readyz">/readyz</a> is Redis reachable and fit?</li>'
-        '<li><a href="/metrics">/metrics</a> figures for Prometheus</li></ul>',
     )
 
 

@@ -1,44 +1,24 @@
-"""XLSX, read as a stream: a million rows take no more memory than ten.
+"""XLSX, read as a stream: a million rows take no more memory than ten. Read first: archive.py."""
 
-The archive is looked at before a byte of it is unpacked, and what it unpacks to is counted while it is: sizes in an archive's
-directory may lie. XML with a document type is refused, so that no entity can grow.
-"""
-
-import mmap
-import re
-import tempfile
 import zipfile
-import zlib
-from array import array
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Final
-from xml.parsers import expat
+from typing import Final
 
 from ..errors import BadFile
+from .archive import BROKEN, MOST_DEPTH, Elements, Part, Relations, bomb, open_archive
 from .sniff import fingerprint
-from .source import MOST_COLUMNS, RowFault, SourceRow, fitted, header_of
+from .source import MOST_COLUMNS, RowFault, SourceRow, fitted, header_of, letters, looks_like_phone
+from .strings import MOST_TEXT, SharedStrings
+from .styles import date_styles, date_text
 
-MOST_BYTES: Final = 2 << 30
-"""Unpacked, all parts together: a sheet of 1,048,576 rows and ten columns is about 700 MB of XML."""
-
-MOST_RATIO: Final = 200
-"""A sheet of alike rows shrinks to a thirtieth; a bomb to a thousandth."""
-
-RATIO_FROM: Final = 1 << 20
-MOST_PARTS: Final = 2000
-MOST_TEXT: Final = 64 * 1024
-BLOCK: Final = 1 << 16
-
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, expat.ExpatError, NotImplementedError, RuntimeError)
-
-
-def _bomb(what: str) -> BadFile:
-    return BadFile("zip_bomb", f"unpacks to {what}", "save the table anew, with values only, or as CSV")
+_LAST_COLUMN: Final = 16_384
+_DIGITS: Final = "0123456789"
+_AGAIN: Final = "save it once more as .xlsx or as CSV"
 
 
 class Workbook:
-    """The first sheet with rows of an .xlsx. Raises BadFile for an archive that is broken, hostile or no workbook."""
+    """The first visible sheet with rows of an .xlsx. Raises BadFile for an archive that is broken, hostile or no workbook."""
 
     kind = "xlsx"
     encoding: str | None = None
@@ -50,263 +30,210 @@ class Workbook:
         self.size: int | None = path.stat().st_size
         self.fingerprint = fingerprint(path)
         try:
-            with zipfile.ZipFile(path) as archive:
-                _inspect(archive)
-                sheets = _sheets(archive)
-                self._strings = _SharedStrings(archive)
-                found = next(
-                    ((title, part, first) for title, part in sheets if (first := self._first(archive, part))), None
-                )
+            with open_archive(path) as archive:
+                first = self._find(archive)
         except BadFile:
             raise
-        except _BROKEN as exc:
-            raise BadFile("broken_xlsx", "is no whole XLSX file", "save it once more as .xlsx or as CSV") from exc
-        if found is None:
-            raise BadFile("empty_file", "has no rows", "give a header and a row for each call")
-        self.sheet: str | None = found[0]
-        self._part = found[1]
-        self.columns, self._header = header_of(found[2].cells)
-        self._first_number = found[2].number
+        except BROKEN as exc:
+            raise BadFile("broken_xlsx", "the file is no whole XLSX file", _AGAIN) from exc
+        if isinstance(first, RowFault):
+            raise BadFile(first.code, f"row {first.number} {first.problem}", first.remedy)
+        self.columns, self._header = header_of(first.cells)
 
-    def _first(self, archive: zipfile.ZipFile, part: str) -> SourceRow | None:
-        return next((row for row in _rows(archive, part, self._strings) if isinstance(row, SourceRow)), None)
+    def _find(self, archive: zipfile.ZipFile) -> SourceRow | RowFault:
+        workbook = Relations(archive, "").first("officeDocument", "xl/workbook.xml")
+        if workbook not in archive.NameToInfo:
+            raise BadFile("not_a_table", "the file is an archive, and no Excel workbook", "give CSV, XLSX or NDJSON")
+        relations = Relations(archive, workbook)
+        elements = Elements(archive, workbook, "sheet", "workbookPr")
+        self._strings = SharedStrings(archive, relations.first("sharedStrings", "xl/sharedStrings.xml"))
+        self._dates = date_styles(archive, relations.first("styles", "xl/styles.xml"))
+        self._from_1904 = any(one.get("date1904") in ("1", "true") for one in elements.of("workbookPr"))
+        for sheet in elements.of("sheet"):
+            kind, self._part = relations.by_id.get(sheet.get("id", ""), ("", ""))
+            if kind == "worksheet" and sheet.get("state", "visible") == "visible" and self._part in archive.NameToInfo:
+                self.sheet: str | None = sheet.get("name", "")
+                first = next(self._rows(archive), None)
+                if first is not None:
+                    return first
+        raise BadFile("empty_file", "the file has no rows", "give a header and a row for each call")
 
     def rows(self) -> Iterator[SourceRow | RowFault]:
+        size = self.size or 0
         try:
-            with zipfile.ZipFile(self.path) as archive:
-                for row in _rows(archive, self._part, self._strings):
+            with open_archive(self.path) as archive:
+                rows = self._rows(archive)
+                if self._header:
+                    next(rows, None)
+                for row in rows:
                     if isinstance(row, RowFault):
                         yield row
-                    elif row.number > self._first_number or not self._header:
-                        yield fitted(row.number, row.cells, self.columns, row.position)
-        except _BROKEN as exc:
-            raise BadFile("broken_xlsx", "breaks off in the middle", "save it once more as .xlsx or as CSV") from exc
+                    else:
+                        yield fitted(row.number, row.cells, self.columns, row.position * size // 1_000_000)
+        except BadFile:
+            raise
+        except BROKEN as exc:
+            raise BadFile("broken_xlsx", "the file breaks off in the middle", _AGAIN) from exc
+
+    def _rows(self, archive: zipfile.ZipFile) -> Iterator[SourceRow | RowFault]:
+        """Rows that are not empty; ``position`` in millionths of the sheet."""
+        reader = _Reader(self._strings, self._dates, self._from_1904)
+        stream = Part(archive, self._part, start=reader.start, end=reader.end, data=reader.data)
+        more = True
+        while more:
+            more = stream.feed()
+            position = int(stream.share * 1_000_000)
+            for number, cells, too_wide in reader.take():
+                if too_wide:
+                    problem = f"has cells behind column {letters(MOST_COLUMNS - 1)}"
+                    yield RowFault(
+                        number, "", "too_many_cells", problem, f"leave {MOST_COLUMNS} columns", tuple(cells[:20])
+                    )
+                else:
+                    yield SourceRow(number, tuple(cells), position)
 
 
-def _inspect(archive: zipfile.ZipFile) -> None:
-    entries = archive.infolist()
-    if len(entries) > MOST_PARTS:
-        raise _bomb(f"more than {MOST_PARTS} parts")
-    if sum(entry.file_size for entry in entries) > MOST_BYTES:
-        raise _bomb("more than 2 GiB")
-    for entry in entries:
-        if entry.filename.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", entry.filename):
-            raise BadFile("unsafe_archive", "holds a part with a path out of the archive", "save the table anew")
-        if entry.flag_bits & 1:
-            raise BadFile("encrypted", "is encrypted", "take the password off")
-        if entry.file_size > RATIO_FROM and entry.file_size > MOST_RATIO * max(1, entry.compress_size):
-            raise _bomb("hundreds of times its size")
-    if "xl/workbook.xml" not in archive.namelist():
-        raise BadFile("not_a_table", "is an archive, and no Excel workbook", "give CSV, XLSX or NDJSON")
+class _Reader:
+    """Makes rows of a sheet's tags."""
 
+    def __init__(self, strings: SharedStrings, dates: frozenset[str], from_1904: bool) -> None:
+        self._strings = strings
+        self._dates = dates
+        self._from_1904 = from_1904
+        self._ready: list[tuple[int, list[str], bool]] = []
+        self._places: dict[str, int] = {}
+        self._cells: list[str] = []
+        self._text: list[str] = []
+        self._formula: str | None = None
+        self._kind = "n"
+        self._style: str | None = None
+        self._row = self._at = self._length = self._depth = 0
+        self._catching = ""
+        self._prefix = self._c = self._v = self._r = ""
+        self._too_wide = False
 
-class _Part:
-    """One part of the archive, fed to expat block by block."""
+    def take(self) -> list[tuple[int, list[str], bool]]:
+        ready, self._ready = self._ready, []
+        return ready
 
-    def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
-        self._file: IO[bytes] = archive.open(name)
-        self._packed = max(1, archive.getinfo(name).compress_size)
-        self.read = 0
-        self.parser = expat.ParserCreate()
-        self.parser.buffer_text = True
-        self.parser.StartDoctypeDeclHandler = self._doctype
-
-    @staticmethod
-    def _doctype(*_: Any) -> None:
-        raise BadFile("xml_entities", "holds XML with a document type", "save the table anew as .xlsx or as CSV")
-
-    def feed(self) -> bool:
-        """False at the end."""
-        block = self._file.read(BLOCK)
-        self.read += len(block)
-        if self.read > MOST_BYTES or (self.read > RATIO_FROM and self.read > MOST_RATIO * self._packed):
-            raise _bomb("hundreds of times its size")
-        self.parser.Parse(block, not block)
-        return bool(block)
-
-
-def _local(name: str) -> str:
-    return name.rpartition(":")[2]
-
-
-def _attributes_of(archive: zipfile.ZipFile, part: str, element: str) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = []
-    if part not in archive.namelist():
-        return found
-    stream = _Part(archive, part)
-
-    def start(name: str, attributes: dict[str, str]) -> None:
-        if _local(name) == element and len(found) < MOST_PARTS:
-            found.append({_local(key): value for key, value in attributes.items()})
-
-    stream.parser.StartElementHandler = start
-    while stream.feed():
-        pass
-    return found
-
-
-def _sheets(archive: zipfile.ZipFile) -> list[tuple[str, str]]:
-    """Titles and parts, in the workbook's order."""
-    targets = {
-        one.get("Id", ""): one.get("Target", "")
-        for one in _attributes_of(archive, "xl/_rels/workbook.xml.rels", "Relationship")
-    }
-    sheets = []
-    for one in _attributes_of(archive, "xl/workbook.xml", "sheet"):
-        target = targets.get(one.get("id", ""), "")
-        part = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
-        if part in archive.namelist() and "worksheets" in part:
-            sheets.append((one.get("name", ""), part))
-    return sheets
-
-
-class _SharedStrings:
-    """The workbook's texts in a temporary file; eight bytes of memory for each."""
-
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self._ends = array("Q")
-        self._file = tempfile.TemporaryFile(prefix="alodial-strings-")  # noqa: SIM115  # lives as long as we do
-        self._map: mmap.mmap | None = None
-        if "xl/sharedStrings.xml" not in archive.namelist():
-            return
-        parts: list[str] = []
-        inside = phonetic = False
-        size = 0
-        stream = _Part(archive, "xl/sharedStrings.xml")
-
-        def start(name: str, _: dict[str, str]) -> None:
-            nonlocal inside, phonetic
-            local = _local(name)
-            if local == "si":
-                parts.clear()
-            elif local == "rPh":
-                phonetic = True
-            inside = local == "t" and not phonetic
-
-        def end(name: str) -> None:
-            nonlocal inside, phonetic, size
-            local = _local(name)
-            inside = False
-            if local == "rPh":
-                phonetic = False
-            elif local == "si":
-                text = "".join(parts)[:MOST_TEXT].encode("utf-8", "replace")
-                size += self._file.write(text)
-                self._ends.append(size)
-
-        def data(text: str) -> None:
-            if inside and sum(map(len, parts)) <= MOST_TEXT:
-                parts.append(text)
-
-        stream.parser.StartElementHandler, stream.parser.EndElementHandler = start, end
-        stream.parser.CharacterDataHandler = data
-        while stream.feed():
-            pass
-        self._file.flush()
-        if size:
-            self._map = mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_READ)
-
-    def get(self, index: str) -> str:
-        try:
-            at = int(index)
-            if at < 0:
-                return ""
-            begin = self._ends[at - 1] if at else 0
-            return self._map[begin : self._ends[at]].decode() if self._map is not None else ""
-        except (ValueError, IndexError):
-            return ""
-
-
-def _column_of(reference: str) -> int:
-    """ "C7" -> 2; -1 for what is no reference."""
-    at = 0
-    for letter in reference:
-        if not ("A" <= letter <= "Z"):
-            break
-        at = at * 26 + ord(letter) - 64
-        if at > 16_384:
-            return -1
-    return at - 1
-
-
-def _number_text(text: str) -> str:
-    """A number as its digits: a phone of twelve digits is kept as 9.98901234567E11 by some programs, and exact."""
-    try:
-        value = float(text)
-    except ValueError:
-        return text
-    if value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    return text
-
-
-def _rows(archive: zipfile.ZipFile, part: str, strings: _SharedStrings) -> Iterator[SourceRow | RowFault]:
-    stream = _Part(archive, part)
-    ready: list[SourceRow | RowFault] = []
-    cells: dict[int, str] = {}
-    number = last_column = 0
-    kind, formula = "n", ""
-    catching = ""
-    text: list[str] = []
-    length = 0
-
-    def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal number, last_column, kind, formula, catching, length
-        local = _local(name)
-        if local == "c":
-            at = _column_of(attributes.get("r", ""))
-            last_column = at if at >= 0 else last_column + 1
-            kind, formula = attributes.get("t", "n"), ""
-            text.clear()
-            length = 0
-        elif local in ("v", "t"):
-            catching = "text"
-        elif local == "f":
-            catching = "formula"
-            formula = "="
-        elif local == "row":
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if name == self._c:
+            reference = attributes.get("r")
+            self._at = self._at + 1 if reference is None else self._place(reference)
+            self._kind = attributes.get("t", "n")
+            self._style = attributes.get("s")
+            self._formula = None
+            if self._text:
+                self._text.clear()
+            self._length = 0
+        elif name == self._v:
+            self._catching = "v"
+        elif name == self._r:
             told = attributes.get("r", "")
-            number = int(told) if told.isdigit() and len(told) < 9 else number + 1
-            cells.clear()
-            last_column = -1
+            self._row = int(told) if told.isdecimal() and len(told) < 9 else self._row + 1
+            self._cells = []
+            self._at = -1
+            self._too_wide = False
+        elif self._depth == 1:
+            prefix = name.rpartition(":")[0]
+            self._prefix = f"{prefix}:" if prefix else ""
+            self._c, self._v, self._r = (f"{self._prefix}{tag}" for tag in ("c", "v", "row"))
+        elif name == f"{self._prefix}t":
+            self._catching = "v"
+        elif name == f"{self._prefix}f":
+            self._catching = "f"
+            self._formula = "="
+        elif self._depth > MOST_DEPTH:
+            raise bomb(f"XML deeper than {MOST_DEPTH}")
 
-    def end(name: str) -> None:
-        nonlocal catching
-        local = _local(name)
-        if local == "c":
-            value = "".join(text)
-            if kind == "s":
-                value = strings.get(value)
-            elif kind == "n":
-                value = _number_text(value) if value else ""
-            elif kind == "b":
-                value = "true" if value == "1" else "false"
-            if formula:
-                value = formula
-            if value and last_column < MOST_COLUMNS:
-                cells[last_column] = value
-        elif local == "row":
-            if any(value.strip() for value in cells.values()):
-                width = max(cells) + 1
-                ready.append(SourceRow(number, tuple(cells.get(i, "") for i in range(width)), 0))
-        elif local in ("v", "t", "f"):
-            catching = ""
+    def end(self, name: str) -> None:
+        self._depth -= 1
+        self._catching = ""
+        if name == self._c:
+            if self._text or self._formula is not None:
+                self._keep(self._value())
+        elif name == self._r and (self._too_wide or any(cell and not cell.isspace() for cell in self._cells)):
+            self._ready.append((self._row, self._cells, self._too_wide))
+            self._cells = []
 
-    def data(piece: str) -> None:
-        nonlocal formula, length
-        if catching == "text":
-            length += len(piece)
-            if length <= MOST_TEXT:
-                text.append(piece)
-        elif catching == "formula" and len(formula) < 200:
-            formula += piece[:200]
+    def data(self, piece: str) -> None:
+        if self._catching == "v":
+            if self._length <= MOST_TEXT:
+                self._length += len(piece)
+                self._text.append(piece)
+        elif self._catching == "f" and self._formula is not None and len(self._formula) < 200:
+            self._formula += piece[:200]
 
-    stream.parser.StartElementHandler, stream.parser.EndElementHandler = start, end
-    stream.parser.CharacterDataHandler = data
-    more = True
-    while more:
-        more = stream.feed()
-        share = stream.read
-        for row in ready:
-            yield row._replace(position=share) if isinstance(row, SourceRow) else row
-        ready.clear()
+    def _place(self, reference: str) -> int:
+        """ "C7" is column 2."""
+        word = reference.rstrip(_DIGITS)
+        at = self._places.get(word)
+        if at is None:
+            at = 0
+            for letter in word[:4]:
+                at = at * 26 + ord(letter) - 64 if "A" <= letter <= "Z" else _LAST_COLUMN + 1
+            at = min(at, _LAST_COLUMN + 1) - 1
+            if len(self._places) < _LAST_COLUMN:
+                self._places[word] = at
+        return at
+
+    def _keep(self, value: str) -> None:
+        cells = self._cells
+        missing = self._at - len(cells)
+        if not value or self._at < 0:
+            return
+        if self._at >= MOST_COLUMNS:
+            self._too_wide = True
+        elif missing >= 0:
+            if missing:
+                cells.extend([""] * missing)
+            cells.append(value)
+        else:
+            cells[self._at] = value
+
+    def _value(self) -> str:
+        text = self._text[0] if len(self._text) == 1 else "".join(self._text)
+        kind = self._kind
+        if kind == "s":
+            value = self._strings[int(text)] if text.isdecimal() and len(text) < 10 else ""
+        elif kind == "n":
+            if self._style in self._dates:
+                value = date_text(text, from_1904=self._from_1904)
+            else:
+                value = text if text.isdecimal() and text.isascii() else number_text(text)
+        elif kind == "b":
+            value = "true" if text == "1" else "false"
+        else:
+            value = text
+        if self._formula is not None and (not value or looks_like_phone(value)):
+            # What a formula came to is taken as the cell's text, but nobody is rung by it: it may be old, or meant otherwise.
+            return self._formula
+        return value
+
+
+def number_text(text: str) -> str:
+    """A cell's number as it would be shown: 998901234567.0 and 9.98901234567E11 are 998901234567, with no digit made up.
+
+    9.98901E11 stays as it is: six of a phone's digits were lost somewhere, and zeros stand for them.
+    """
+    text = text.strip()
+    mantissa, exponential, exponent = text.upper().partition("E")
+    whole, _, fraction = mantissa.partition(".")
+    digits = whole.removeprefix("-")
+    if not (digits + fraction).isdecimal() or not text.isascii() or len(text) > 40:
+        return text
+    fraction = fraction.rstrip("0")
+    if not exponential:
+        if not fraction:
+            return whole
+        return f"{float(text):.15g}" if len(digits) + len(fraction) > 15 and len(digits) < 15 else text
+    places = exponent.removeprefix("+")
+    if not places.isdecimal() or len(places) > 2:
+        return text
+    zeros = int(places) - len(fraction)
+    if zeros > 0 and int(places) >= 8:
+        return text
+    if zeros >= 0:
+        return f"{whole}{fraction}{'0' * zeros}"
+    return f"{whole}{fraction[: int(places)]}.{fraction[int(places) :]}"

@@ -93,7 +93,8 @@ async def one(request: Request, operator: Signed, name: str) -> Response:
 async def live(request: Request, operator: Signed, name: str) -> Response:
     """What changes by itself. Where the state is another one, the buttons are too: the page is asked for anew."""
     record = await _get(request, name)
-    headers = {"HX-Refresh": "true"} if request.query_params.get("was") not in (None, record.state) else {}
+    changed = request.query_params.get("was") not in (None, record.state)
+    headers = {"HX-Redirect": f"/campaigns/{record.id}"} if changed else {}
     activity = await asyncio.to_thread(_campaigns(request).activity, record.id, ACTIVITY)
     return page(request, "live.html", operator, headers=headers, record=record, activity=activity)
 
@@ -111,7 +112,13 @@ def _count(record: CampaignRecord, act: str) -> int:
 
 
 def _ask(request: Request, operator: Signed, record: CampaignRecord, act: str, **more: Any) -> Response:
-    context = {"record": record, "act": act, "count": _count(record, act), "problem": "", "given": {}} | more
+    context: dict[str, Any] = {
+        "record": record,
+        "act": act,
+        "count": _count(record, act),
+        "problem": "",
+        "given": {},
+    } | more
     return page(request, "act.html", operator, status=422 if context["problem"] else 200, **context)
 
 

@@ -32,6 +32,10 @@ BUSY = ("checking", "submitting")
 log = structlog.get_logger("alodial.monitor")
 
 
+class Stopped(AlodialError):
+    """The process ends; the same file submitted again goes on where it was."""
+
+
 @dataclass(slots=True)
 class Draft:
     """One uploaded file. ``fields`` are the form's; ``step`` says what is being done or was done last.
@@ -54,8 +58,12 @@ class Draft:
     campaign: str = ""
     touched: float = field(default_factory=time.monotonic)
 
+    stopping: bool = False
+
     def progressed(self, progress: Progress) -> None:
-        """Called while the file is read."""
+        """Called while the file is read. Raises Stopped when this process ends."""
+        if self.stopping:
+            raise Stopped
         self.rows = progress.rows
         self.share = min(1.0, progress.position / progress.size) if progress.size else None
 
@@ -117,7 +125,9 @@ class Drafts:
                 self.drop(draft)
 
     def close(self) -> None:
-        """Deletes what is left; a file under way is read to its end first."""
+        """Breaks off what is under way and deletes what is left."""
+        for draft in list(self._drafts.values()):
+            draft.stopping = True
         self._threads.shutdown(wait=True, cancel_futures=True)
         for draft in list(self._drafts.values()):
             self.drop(draft)

@@ -28,7 +28,7 @@ class Row(NamedTuple):
     """``share`` of all, 0 to 1."""
 
     name: str
-    count: int
+    calls: int
     share: float
 
 

@@ -19,7 +19,10 @@ from .guard import TOKEN_FIELD, Forbidden, SignInNeeded, log
 from .session import Operator
 from .words import LANGUAGES
 
-HTMX_CONFIG: Final = '{"includeIndicatorStyles":false,"allowEval":false,"allowScriptTags":false,"selfRequestsOnly":true,"historyCacheSize":0}'
+HTMX_CONFIG: Final = (
+    '{"includeIndicatorStyles":false,"allowEval":false,"allowScriptTags":false,'
+    '"selfRequestsOnly":true,"historyCacheSize":0}'
+)
 """As our CSP has it: no style and no script but those of our own files; and no page of ours kept in local storage."""
 
 NAVIGATION: Final[tuple[tuple[str, str], ...]] = (

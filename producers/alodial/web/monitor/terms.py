@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from alodial_schemas.campaigns import CampaignRequest
+
 from .words import Words
 
 
@@ -24,8 +26,9 @@ def _redial(redial: Mapping[str, Any], words: Words) -> str:
 
 
 def terms(request: Mapping[str, Any], words: Words) -> list[tuple[str, str]]:
-    """Label and value of each setting that was given, in the order of the form."""
-    call, policy = request.get("call") or {}, request.get("policy") or {}
+    """Label and value of each setting, in the order of the form. ``request`` as it is stored, without its defaults."""
+    whole = CampaignRequest.model_validate(request, context={"allowed": ()}).model_dump(mode="json")
+    call, policy = whole["call"], whole["policy"]
     found: list[tuple[str, str]] = []
 
     def put(label: str, value: object) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
@@ -53,7 +52,7 @@ async def upload(request: Request, operator: Signed) -> Response:
     if not may(operator, "campaign.submit"):
         raise Forbidden("refused.role")
     received = await receive_upload(request)
-    path = Path(received.path)
+    path = received.path
     try:
         check_token(request, operator.nonce, received.fields.get(TOKEN_FIELD))
     except Forbidden:

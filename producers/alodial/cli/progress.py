@@ -1,0 +1,51 @@
+"""A progress bar on standard error, where that is a terminal: rows, rows a second, time left."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..campaigns.check import Progress as Reading
+
+
+@contextmanager
+def reading(label: str) -> Iterator["Callable[[Reading], None] | None"]:
+    """What is given to ``progress=``; None where nobody looks."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import (  # noqa: PLC0415  # a quarter of a second that only a terminal needs
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from .output import console  # noqa: PLC0415  # as above
+
+    shown = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rows]:,} rows"),
+        TextColumn("{task.fields[speed]:,.0f}/s"),
+        TimeRemainingColumn(),
+        console=console(err=True),
+        transient=True,
+    )
+    with shown:
+        task = shown.add_task(label, total=None, rows=0, speed=0.0)
+
+        def tell(progress: "Reading") -> None:
+            elapsed = shown.tasks[task].elapsed or 0.0
+            shown.update(
+                task,
+                total=progress.size,
+                completed=min(progress.position, progress.size or progress.position),
+                rows=progress.rows,
+                speed=progress.rows / elapsed if elapsed else 0.0,
+            )
+
+        yield tell
