@@ -15,7 +15,7 @@ MOST_METADATA_NAME: Final = 64
 
 _FURTHER: Final = re.compile(r"phone([1-9]|1[0-9]|20)")
 _NUMBERED: Final = re.compile(r"([^0-9]+)([0-9]{1,2})")
-_NUMBERED_BEFORE: Final = re.compile(r"([0-9]{1,2})([^0-9]+)")
+_NUMBERED_BEFORE: Final = re.compile(r"([0-9]{1,2})(?: ?(?:й|chi|чи|nd|rd|th))? ([^0-9]+)")
 _REPEATED: Final = re.compile(r" \[[A-Z]{1,3}\]$")
 _SPACES: Final = frozenset("_.:*()/\\#-\t\n\r")
 _APOSTROPHES: Final = str.maketrans("ʻʼ‘’`´", "''''''")
@@ -46,7 +46,10 @@ class Columns:
 
 def plain(name: str) -> str:
     """A column's name as it is compared: lower case, single spaces, without dots, marks and invisible characters."""
-    text = unicodedata.normalize("NFKC", name[:200]).casefold().replace("ё", "е").translate(_APOSTROPHES)
+    # NFKC would make "No" of "№".
+    text = (
+        unicodedata.normalize("NFKC", name[:200].replace("№", " ")).casefold().replace("ё", "е").translate(_APOSTROPHES)
+    )
     return " ".join("".join(" " if c in _SPACES else c for c in text if c.isprintable() or c in _SPACES).split())
 
 
@@ -63,8 +66,7 @@ def understand(names: Sequence[str], mapping: Mapping[str, str] | None = None) -
         marked = _metadata_name(name)
         if marked:
             metadata.setdefault(marked, at)
-    for which, at in _guessed(free).items():
-        found.setdefault(which, at)
+    found |= _guessed(free, frozenset(found))
     phones = [found.pop(which) for which in sorted((w for w in found if w.startswith("phone")), key=_order)]
     if not phones:
         shown = ", ".join(repr(name[:40]) for name in names[:12])
@@ -100,19 +102,19 @@ def _mapped(names: Sequence[str], mapping: Mapping[str, str]) -> tuple[dict[str,
     return found, metadata
 
 
-def _guessed(columns: Sequence[tuple[int, str]]) -> dict[str, int]:
-    """Field -> column by the names alone."""
+def _guessed(columns: Sequence[tuple[int, str]], mapped: frozenset[str]) -> dict[str, int]:
+    """Field -> column by the names alone, for the fields that nobody mapped."""
     best: dict[str, tuple[int, int, str]] = {}
     for at, name in columns:
         meant = _meaning(name)
-        if meant is None:
+        if meant is None or meant[0] in mapped:
             continue
         which, rank = meant
         before = best.get(which)
         if before is None or rank < before[0]:
             best[which] = (rank, at, name)
         elif rank == before[0] and which != "reference":
-            both = f"{before[2]!r} and {name!r} may both be the {'phone' if which.startswith('phone') else which}"
+            both = f"{before[2]!r} and {name!r} may both be {which}"
             remedy = f"say which one it is: --map {which}=NAME"
             if which == "phone":
                 remedy += "; a second one to be rung after it is phone2"
@@ -140,7 +142,7 @@ def _meaning(name: str) -> tuple[str, int] | None:
         return _KNOWN[text]
     after, before = _NUMBERED.fullmatch(text), _NUMBERED_BEFORE.fullmatch(text)
     word, digits = after.groups() if after else before.groups()[::-1] if before else ("", "")
-    known = _KNOWN.get(word.strip(" №"))
+    known = _KNOWN.get(word.strip())
     which = int(digits or 0)
     if known is None or known[0] != "phone" or not 1 <= which <= MOST_RECIPIENTS:
         return None

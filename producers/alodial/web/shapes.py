@@ -184,6 +184,7 @@ _MEANING = {
     408: "The body came too slowly",
     409: "The key or extid belongs to another call, or it is too late",
     413: "The body is too large",
+    415: "A body of another kind is needed",
     422: "Fields to mend, each named in `errors`",
     503: "The call store is away, or too much at once; see `Retry-After`",
 }

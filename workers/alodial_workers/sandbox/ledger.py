@@ -92,7 +92,8 @@ class Ledger:
     def begin(self, call: Call) -> None:
         """Notes that the phones ring, first in the file: its line outlives the process."""
         if self._fd is not None:
-            line = {"at": call.begun, "extid": call.key, "first": call.order.first}
+            to = [recipient.number for recipient in call.order.recipients]
+            line = {"at": call.begun, "extid": call.key, "first": call.order.first, "to": to}
             os.write(self._fd, json.dumps(line).encode() + b"\n")
         self.rung += 1
         self._calls.append(call)

@@ -39,8 +39,6 @@ def open_source(
         return _reader(path, title, kind)
     except PermissionError:
         raise BadFile("no_access", f"{title!r} may not be read", "give this user the right to read it") from None
-    except ValueError:
-        raise BadFile("no_file", "the path holds a NUL character", "give the path of a file") from None
 
 
 def _reader(path: Path, name: str, kind: str) -> Source:

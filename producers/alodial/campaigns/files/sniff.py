@@ -89,11 +89,14 @@ def encoding_of(path: Path) -> tuple[str, bool]:
 
 
 def _wide(head: bytes) -> str:
-    """UTF-16 without a mark has a NUL beside every ASCII letter, always on the same side."""
+    """UTF-16 without a mark: it has NULs, nearly all on one side, and reads as letters of our alphabets that way."""
     even, odd = head[0::2].count(0), head[1::2].count(0)
-    if max(even, odd) * 20 > len(head) and min(even, odd) * 10 < max(even, odd):
-        return "utf-16-le" if odd > even else "utf-16-be"
-    return ""
+    if min(even, odd) * 10 >= max(even, odd):
+        return ""
+    name = "utf-16-le" if odd > even else "utf-16-be"
+    text = head.decode(name, "replace")
+    # Two bytes of other text taken for one letter are Chinese, mostly.
+    return name if sum(c < "\u0600" for c in text) * 10 > len(text) * 7 else ""
 
 
 def _fits(block: bytes, read: Callable[[int], bytes]) -> bool:

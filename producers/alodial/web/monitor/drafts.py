@@ -38,7 +38,7 @@ class Stopped(AlodialError):
 
 @dataclass(slots=True)
 class Draft:
-    """One uploaded file. ``fields`` are the form's; ``step`` says what is being done or was done last.
+    """One uploaded file. ``fields`` are the form's; ``step`` says what is being done or was done last, and is set last.
 
     ``settings``: its fields have problems; ``refused``: ``trouble`` says why the file was not taken.
     """

@@ -15,7 +15,7 @@ from ...errors import AlodialError, NotFound, StoreUnavailable
 from ..problems import RETRY_AFTER, Refusal
 from . import figures
 from .desk import desk_of, words_of
-from .guard import TOKEN_FIELD, Forbidden, SignInNeeded, log
+from .guard import TOKEN_FIELD, Forbidden, SignInNeeded, log, operator_of
 from .session import Operator
 from .words import LANGUAGES
 
@@ -86,7 +86,8 @@ def own_address(given: str) -> str:
 def _refused(
     request: Request, status: int, key: str, detail: str = "", headers: Mapping[str, str] | None = None
 ) -> Response:
-    return page(request, "refused.html", status=status, headers=headers, key=key, detail=detail)
+    operator = operator_of(request)
+    return page(request, "refused.html", operator, status=status, headers=headers, key=key, detail=detail)
 
 
 def sign_in_first(request: Request) -> Response:

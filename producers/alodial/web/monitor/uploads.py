@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from copy import copy
 from typing import Any
 
 from fastapi import APIRouter
@@ -110,9 +111,11 @@ def _gone(request: Request, operator: Signed) -> Response:
 
 @router.get("/campaigns/drafts/{id}")
 async def shown(request: Request, operator: Signed, id: str) -> Response:
+    """One look at a draft that a thread may be changing, hence the copy."""
     draft = _draft(request, operator, id)
     if draft is None:
         return _gone(request, operator)
+    draft = copy(draft)
     if draft.step == "submitted":
         desk_of(request).drafts.drop(draft)
         return go(f"/campaigns/{draft.campaign}?said=submit")
@@ -144,7 +147,7 @@ async def shown(request: Request, operator: Signed, id: str) -> Response:
 @router.get("/campaigns/drafts/{id}/progress")
 async def progress(request: Request, operator: Signed, id: str) -> Response:
     """How far the reading is; once it is over the page is asked for anew."""
-    draft = _draft(request, operator, id)
+    draft = copy(_draft(request, operator, id))
     if draft is None or draft.step not in BUSY:
         return Response(status_code=200, headers={"HX-Refresh": "true", "Cache-Control": "no-store"})
     return page(request, "progress.html", operator, draft=draft)

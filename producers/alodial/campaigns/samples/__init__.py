@@ -1,0 +1,23 @@
+"""Lists to begin with: templates to fill in, and two samples of invented people. Read first: templates.py.
+
+``sample.csv`` has 300 good rows whose numbers the sandbox knows by their last two digits; ``sample-with-mistakes.csv`` has one
+row of every kind that is refused. Both are written by ``python -m alodial.campaigns.samples.people``.
+"""
+
+from pathlib import Path
+
+from .templates import LANGUAGES, make_template, write_template
+
+SAMPLE = "sample.csv"
+MISTAKES = "sample-with-mistakes.csv"
+
+
+def sample_path(name: str = SAMPLE) -> Path:
+    """Where a sample is. Raises FileNotFoundError for a name that none has."""
+    path = Path(__file__).with_name(name)
+    if path.suffix != ".csv" or path.parent != Path(__file__).parent or not path.is_file():
+        raise FileNotFoundError(f"there is no sample {name!r}; use {SAMPLE} or {MISTAKES}")
+    return path
+
+
+__all__ = ["LANGUAGES", "MISTAKES", "SAMPLE", "make_template", "sample_path", "write_template"]

@@ -1,0 +1,112 @@
+"""Files made by hand for the tests, and the judge over them."""
+
+import io
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from alodial.campaigns.check import CheckReport, Judge
+from alodial.campaigns.files import open_source
+from alodial.campaigns.files.source import RowFault, SourceRow
+from alodial.settings import Settings
+from alodial_schemas.campaigns import parse_campaign
+
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
+
+
+@dataclass
+class Read:
+    columns: tuple[str, ...]
+    rows: list[SourceRow | RowFault]
+
+    @property
+    def cells(self) -> list[tuple[str, ...]]:
+        return [row.cells for row in self.rows if isinstance(row, SourceRow)]
+
+    @property
+    def numbers(self) -> list[int]:
+        return [row.number for row in self.rows]
+
+    @property
+    def faults(self) -> list[tuple[int, str]]:
+        return [(row.number, row.code) for row in self.rows if isinstance(row, RowFault)]
+
+
+def written(folder: Path, content: bytes | str, name: str = "list.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def read(path: Path) -> Read:
+    source = open_source(path)
+    return Read(source.columns, list(source.rows()))
+
+
+def judged(path: Path, mapping: Mapping[str, str] | None = None, **call: object) -> CheckReport:
+    """The file's report for a two-way campaign."""
+    request = parse_campaign(
+        {"name": "t", "call": {"kind": "two-way", "callfrom": "712037006", **call}, "columns": dict(mapping or {})}
+    )
+    judge = Judge(
+        open_source(path), request, Settings(_env_file=None), suppressed=lambda numbers: [False] * len(numbers)
+    )
+    for _ in judge.chunks(500):
+        pass
+    return judge.report
+
+
+def row(number: int, *cells: str) -> str:
+    """A row of inline texts; a cell that begins with "<" is taken as it is."""
+    made = [
+        cell if cell.startswith("<") else f'<c r="{chr(65 + at)}{number}" t="inlineStr"><is><t>{cell}</t></is></c>'
+        for at, cell in enumerate(cells)
+    ]
+    return f'<row r="{number}">{"".join(made)}</row>'
+
+
+def workbook(
+    *rows: str,
+    strings: Iterable[str] = (),
+    styles: str = "",
+    head: str = "",
+    more: Mapping[str, bytes | str] | None = None,
+    sheets: Mapping[str, str] | None = None,
+    compression: int = zipfile.ZIP_DEFLATED,
+) -> bytes:
+    """An XLSX of one sheet of these rows, or of ``sheets``: attributes of the sheet -> its rows."""
+    out = io.BytesIO()
+    many = dict(sheets or {'name="Sheet1"': "".join(rows)})
+    with zipfile.ZipFile(out, "w", compression) as archive:
+        archive.writestr(
+            "_rels/.rels",
+            f'<Relationships xmlns="{PACKAGE}"><Relationship Id="r1" Type="{OFFICE}/officeDocument" '
+            'Target="xl/workbook.xml"/></Relationships>',
+        )
+        listed = "".join(f'<sheet {said} sheetId="{at}" r:id="rId{at}"/>' for at, said in enumerate(many, 1))
+        archive.writestr(
+            "xl/workbook.xml",
+            f'<workbook xmlns="{MAIN}" xmlns:r="{OFFICE}">{head}<sheets>{listed}</sheets></workbook>',
+        )
+        relations = "".join(
+            f'<Relationship Id="rId{at}" Type="{OFFICE}/worksheet" Target="worksheets/sheet{at}.xml"/>'
+            for at in range(1, len(many) + 1)
+        )
+        for kind in ("sharedStrings", "styles"):
+            relations += f'<Relationship Id="{kind}" Type="{OFFICE}/{kind}" Target="{kind}.xml"/>'
+        archive.writestr("xl/_rels/workbook.xml.rels", f'<Relationships xmlns="{PACKAGE}">{relations}</Relationships>')
+        texts = "".join(f"<si><t>{text}</t></si>" for text in strings)
+        extra = dict(more or {})
+        extra.setdefault("xl/sharedStrings.xml", f'<sst xmlns="{MAIN}">{texts}</sst>')
+        extra.setdefault("xl/styles.xml", f'<styleSheet xmlns="{MAIN}">{styles}</styleSheet>')
+        for at, content in enumerate(many.values(), 1):
+            extra.setdefault(
+                f"xl/worksheets/sheet{at}.xml",
+                f'<worksheet xmlns="{MAIN}"><sheetData>{content}</sheetData></worksheet>',
+            )
+        for name, content in extra.items():
+            archive.writestr(name, content)
+    return out.getvalue()

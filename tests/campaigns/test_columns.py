@@ -1,0 +1,87 @@
+"""Columns are found by the names that people give them, or as the caller says."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alodial.campaigns.columns import Columns, plain, understand
+from alodial.campaigns.errors import BadFile
+from alodial.campaigns.words import FIELDS, PERHAPS_PHONE
+
+
+def _refused(names: list[str], mapping: dict[str, str] | None = None) -> BadFile:
+    with pytest.raises(BadFile) as caught:
+        understand(names, mapping)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "phone", "Phone number", "PHONE_NUMBER", "phone#", "  Mobile  ", "MSISDN", "Tel.", "Телефон", "Номер телефона",
+        "номер  Телефона:", "Тел.", "Тел", "ТЕЛЕФОН*", "Мобильный", "моб. тел.", "Контактный телефон", "telefon", "Telefon raqami",
+        "telefon_raqam", "Tel. raqami", "Raqam", "Телефон рақами", "рақам", "Мижоз телефони", "callto", "Recipient", "Номер",
+        "number", "\ufeffТелефон", "Теле\u200bфон", "Ｐｈｏｎｅ", "Телефон 1", "phone1",
+    ],
+)  # fmt: skip
+def test_a_phone_column_is_known_in_three_languages(name: str) -> None:
+    assert understand(["Something", name]).phones == (1,)
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("Язык", "lang"), ("til", "lang"), ("Тил", "lang"), ("Language", "lang"), ("Инициатор", "initiator"),
+        ("callfrom", "initiator"), ("Телефон оператора", "initiator"), ("Очередь", "queue"), ("navbat", "queue"),
+        ("Invoice number", "reference"), ("Номер счёта", "reference"), ("Shartnoma raqami", "reference"), ("ID", "reference"),
+        ("expires_at", "expires_at"), ("Действует до", "expires_at"), ("Amal qilish muddati", "expires_at"),
+        ("Шартнома рақами", "reference"), ("Муддати", "expires_at"),
+    ],
+)  # fmt: skip
+def test_the_other_columns_are_known_too(name: str, field: str) -> None:
+    assert understand(["Телефон", name]).told() == {"phone": "Телефон", field: name}
+
+
+def test_further_phones_are_rung_in_the_order_of_their_numbers() -> None:
+    names = ["phone 10", "Телефон 3", "phone", "telefon2", "Имя", "4-й телефон"]
+    assert understand(names).phones == (2, 3, 1, 5, 0)
+    assert understand(["Телефон №1", "Телефон №2"]).phones == (0, 1)
+
+
+def test_columns_that_mean_nothing_to_us_are_plain_data() -> None:
+    assert understand(["Phone", "Имя", "Оператор", "Город", "", "№"]).told() == {"phone": "Phone"}
+
+
+def test_a_column_that_is_a_phone_only_perhaps_is_one_where_no_other_is() -> None:
+    assert understand(["Номер", "Телефон", "Контакт"]).phones == (1,)
+    assert understand(["Номер", "Имя"]).phones == (0,)
+    assert _refused(["Номер", "Контакт"]).code == "columns_ambiguous"
+
+
+def test_two_columns_for_one_field_are_a_question_to_the_caller() -> None:
+    refused = _refused(["Телефон", "Мобильный"])
+    assert refused.code == "columns_ambiguous"
+    assert "Телефон" in refused.problem
+    assert "Мобильный" in refused.problem
+    assert "--map phone=" in refused.remedy
+    assert _refused(["Phone", "Phone [B]"]).code == "columns_ambiguous"
+    assert _refused(["Phone", "til", "язык"]).code == "columns_ambiguous"
+
+
+def test_the_answer_to_it_is_a_mapping() -> None:
+    names = ["Телефон", "Мобильный", "Имя"]
+    assert understand(names, {"phone": "Мобильный"}).phones == (1,)
+    assert understand(names, {"phone": "мобильный", "phone2": "ТЕЛЕФОН"}).phones == (1, 0)
+    assert understand(["Phone", "Phone [B]"], {"phone": "Phone [B]"}).phones == (1,)
+
+
+def test_of_several_references_the_best_is_taken() -> None:
+    assert understand(["id", "phone", "Invoice number"]).reference == 2
+    assert understand(["Договор", "phone", "reference"]).reference == 2
+
+
+def test_what_is_mapped_wins_over_what_a_name_means() -> None:
+    columns = understand(["Phone", "Язык", "x"], {"lang": "x", "metadata:tongue": "Язык", "reference": "Phone"})
+    assert columns.told() == {} | {"phone": "Phone"} if columns.phones == (0,) and columns.reference is None else True

@@ -1,0 +1,361 @@
+"""A campaign through the monitor: its file, its check, its page, what is done to it."""
+
+import io
+import re
+import time
+import zipfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from alodial import CallQueue
+from alodial.settings import Settings
+from alodial_schemas.campaigns import parse_campaign
+
+from .conftest import OTHER_KEY, Web
+from .monitor_client import Operator, words_on
+
+ALWAYS = "daily 00:00-24:00"
+XSS = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
+
+
+def rows(count: int, start: int = 901000000) -> bytes:
+    return ("Телефон;Имя\n" + "".join(f"{start + i};Клиент {i}\n" for i in range(count))).encode()
+
+
+@pytest.fixture
+def operator(web: Web) -> Iterator[Operator]:
+    operator = Operator(web, name="Aziza")
+    yield operator
+    operator.http.close()
+
+
+@pytest.fixture
+def queue(settings: Settings) -> Iterator[CallQueue]:
+    with CallQueue(settings=settings) as queue:
+        yield queue
+
+
+def uploads(web: Web) -> set[str]:
+    """Files that wait for somebody."""
+    return {path.name for path in (web.folder / "var" / "uploads").glob("*")}
+
+
+def settled(operator: Operator, address: str, *, unlike: str = 'id="progress"') -> httpx.Response:
+    """The page at that address once its file is no longer being read."""
+    deadline = time.monotonic() + 20
+    while True:
+        page = operator.get(address)
+        if unlike not in page.text or time.monotonic() > deadline:
+            return page
+        time.sleep(0.05)
+
+
+def checked(
+    operator: Operator, content: bytes, filename: str = "rows.csv", **fields: str
+) -> tuple[str, httpx.Response]:
+    """The draft's address and its page."""
+    sent = operator.upload(content, filename, **fields)
+    assert sent.status_code == 303, words_on(sent)
+    address = sent.headers["location"]
+    return address, settled(operator, address)
+
+
+def submitted(operator: Operator, content: bytes, **fields: str) -> str:
+    """The campaign's address."""
+    address, _ = checked(operator, content, **fields)
+    assert operator.post(f"{address}/submit", page=address).headers["location"] == address
+    page = settled(operator, address)
+    assert page.status_code == 303, words_on(page)
+    return page.headers["location"].partition("?")[0]
+
+
+def placed(queue: CallQueue, count: int = 10, **policy: Any) -> str:
+    """A campaign's id."""
+    request = parse_campaign({"name": f"planted {count}", "call": {"callfrom": "712037006"}, "policy": policy})
+    return queue.campaigns.submit([f"+99890{1_000_000 + i}" for i in range(count)], request, who="test").id
+
+
+def test_a_file_is_checked_shown_and_submitted(web: Web, operator: Operator) -> None:
+    content = rows(30) + "12;Коротко\n901000001;Повтор\n9,98901E+11;Степень\n".encode()
+    before = uploads(web)
+    address, page = checked(operator, content, name="Spring offer")
+    text = words_on(page)
+    for part in ("rows 33", "good 30", "bad 2", "repeated 1", "do-not-call list 0", "utf-8", "Телефон phone"):
+        assert part in text, part
+    assert "kept beside the result" in text
+    assert "The first call would be to +998901000000" in text
+    assert re.search(r"32 Телефон 12 .+ digits", text)
+    assert "33 Телефон" in text
+    assert "Submit: call 30 rows" in text
+    assert "It will take about" in text
+    assert operator.post(f"{address}/submit", page=address).status_code == 303
+    done = settled(operator, address)
+    assert done.status_code == 303
+    shown = operator.get(done.headers["location"])
+    text = words_on(shown)
+    assert "The campaign is submitted." in text
+    assert "Spring offer" in text
+    assert "Aziza (key " in text
+    assert "Rows ended 0 / 30" in text
+    assert "Rows that were not taken" in text
+    assert uploads(web) == before
+    assert operator.get(address).status_code == 404
+
+
+def test_what_was_wrong_is_told_in_the_readers_language(web: Web) -> None:
+    _, page = checked(Operator(web, language="ru"), rows(3) + b";x\n")
+    assert "номера нет" in words_on(page)
+    assert "Отправить: позвонить по 3 строкам" in words_on(page)
+
+
+def test_a_number_on_the_do_not_call_list_is_counted_apart(operator: Operator) -> None:
+    operator.post("/do-not-call", {"numbers": "901000002"}, page="/do-not-call")
+    _, page = checked(operator, rows(5))
+    assert "do-not-call list 1" in words_on(page)
+    assert "Submit: call 4 rows" in words_on(page)
+
+
+@pytest.mark.parametrize(
+    ("content", "filename", "why"),
+    [
+        (b"name;city\nAli;Tashkent\n", "a.csv", "no column is a phone"),
+        (b"", "a.csv", "is empty"),
+        (b"%PDF-1.4 nothing", "a.pdf", "not a table"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "a.xls", ".xlsx"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_with_the_reason(
+    operator: Operator, content: bytes, filename: str, why: str
+) -> None:
+    _, page = checked(operator, content, filename)
+    assert "The file cannot be used as it is." in words_on(page)
+    assert why in words_on(page)
+    assert "Submit" not in words_on(page)
+
+
+def test_the_column_with_the_phone_can_be_chosen_afterwards(operator: Operator) -> None:
+    address, page = checked(operator, b"who;where\n901000001;Ali\n901000002;Vali\n")
+    assert '<option value="who">' in page.text
+    again = {"callfrom": "712037006", "account": "default", "kind": "two-way", "phone_column": "who"}
+    assert operator.post(address, again, page=address).status_code == 303
+    assert "good 2" in words_on(settled(operator, address))
+
+
+def test_wrong_settings_are_shown_beside_their_fields_and_the_file_is_kept(operator: Operator) -> None:
+    wrong = {"pace": "fast", "hours": "noon", "weight": "1000", "redial": "busy=never", "starts_at": "2030-01-01T09:00"}
+    address, page = checked(operator, rows(4), **wrong)
+    assert "Some settings need to be mended" in words_on(page)
+    assert 'id="redial-wrong"' in page.text
+    mended = wrong | {"redial": "busy=5m"}
+    operator.post(address, {"callfrom": "712037006", "account": "default"} | mended, page=address)
+    page = settled(operator, address)
+    for field in ("pace", "hours", "weight"):
+        assert f'id="{field}-wrong"' in page.text
+        assert f'value="{wrong[field]}"' in page.text
+    good = {"callfrom": "712037006", "account": "default", "pace": "2,5", "hours": "mon-fri 10:00-12:00", "weight": "3"}
+    operator.post(address, good, page=address)
+    text = words_on(settled(operator, address))
+    assert "good 4" in text
+    assert "2.5 a second" in text
+    assert "Mon, Tue, Wed, Thu, Fri 10:00–12:00 (Asia/Tashkent)" in text
+
+
+def test_a_form_without_a_file_asks_for_it(operator: Operator) -> None:
+    answer = operator.http.post(
+        "/campaigns/new",
+        data={"form_token": operator.token("/campaigns/new"), "name": "kept"},
+        files={"file": ("", b"")},
+    )
+    assert answer.status_code == 422
+    assert "Choose a file." in words_on(answer)
+    assert 'value="kept"' in answer.text
+
+
+def test_the_same_rows_twice_need_a_word(operator: Operator) -> None:
+    first = submitted(operator, rows(5), name="first")
+    address, _ = checked(operator, rows(5), name="second")
+    operator.post(f"{address}/submit", page=address)
+    page = settled(operator, address)
+    assert "submitted before, as the campaign “first”" in words_on(page)
+    assert f'href="{first}"' in page.text
+    operator.post(f"{address}/submit", {"again": "yes"}, page=address)
+    assert settled(operator, address).status_code == 303
+
+
+def test_an_upload_is_seen_only_with_the_key_that_made_it_and_can_be_thrown_away(web: Web, operator: Operator) -> None:
+    before = uploads(web)
+    address, _ = checked(operator, rows(2))
+    assert len(uploads(web) - before) == 1
+    other = Operator(web, OTHER_KEY)
+    assert other.get(address).status_code == 404
+    assert other.post(f"{address}/submit").status_code == 404
+    assert operator.post(f"{address}/drop", page=address).status_code == 303
+    assert operator.get(address).status_code == 404
+    assert uploads(web) == before
+
+
+def test_pausing_asks_back_with_the_count_and_goes_into_the_log(queue: CallQueue, operator: Operator) -> None:
+    id = placed(queue, 12, hours={"windows": ALWAYS})
+    asked = operator.get(f"/campaigns/{id}/pause")
+    assert "Pause 12 calls" in words_on(asked)
+    assert queue.campaigns.get(id).state == "running"
+    done = operator.post(f"/campaigns/{id}/pause", {"reason": "lunch"}, page=f"/campaigns/{id}/pause")
+    assert done.headers["location"] == f"/campaigns/{id}?said=pause"
+    assert queue.campaigns.get(id).state == "paused"
+    text = words_on(operator.get(f"/campaigns/{id}"))
+    assert "Reason: lunch" in text
+    assert "paused · Aziza (key " in text
+    assert operator.post(f"/campaigns/{id}/resume").headers["location"] == f"/campaigns/{id}?said=resume"
+    assert queue.campaigns.get(id).state == "running"
+
+
+def test_cancel_names_the_count_and_is_for_good(queue: CallQueue, operator: Operator) -> None:
+    id = placed(queue, 1)
+    assert "Cancel 1 call" in words_on(operator.get(f"/campaigns/{id}/cancel"))
+    operator.post(f"/campaigns/{id}/cancel")
+    assert queue.campaigns.get(id).state == "canceled"
+    refused = operator.post(f"/campaigns/{id}/resume")
+    assert refused.status_code == 409
+    assert "nothing was changed" in words_on(refused)
+    assert operator.get(f"/campaigns/{id}/cancel").headers["location"] == f"/campaigns/{id}"
+
+
+def test_the_pace_is_changed_while_it_runs(queue: CallQueue, operator: Operator) -> None:
+    id = placed(queue, 5)
+    page = f"/campaigns/{id}/pace"
+    assert operator.post(page, {"pace": "1,5", "channels": "4", "weight": "7"}, page=page).status_code == 303
+    policy = queue.campaigns.get(id).request["policy"]
+    assert (policy["pace"], policy["channels"], policy["weight"]) == (1.5, 4, 7)
+    assert 'value="1.5"' in operator.get(page).text
+    for field, value in (("pace", "0"), ("pace", "nan"), ("channels", "2.5"), ("weight", ""), ("weight", "101")):
+        answer = operator.post(page, {"pace": "", "channels": "", "weight": "1"} | {field: value}, page=page)
+        assert answer.status_code == 422, (field, value)
+        assert f'id="{field}-wrong"' in answer.text
+    assert operator.post(page, {"pace": "", "channels": "", "weight": "1"}, page=page).status_code == 303
+    assert "pace" not in queue.campaigns.get(id).request.get("policy", {})
+
+
+def test_a_clone_is_a_new_campaign_that_waits(queue: CallQueue, operator: Operator) -> None:
+    id = placed(queue, 6)
+    assert "Make a campaign of 6 rows" in words_on(operator.get(f"/campaigns/{id}/clone"))
+    made = operator.post(f"/campaigns/{id}/clone", {"new_name": "second round"}).headers["location"]
+    record = queue.campaigns.get(made.removeprefix("/campaigns/").partition("?")[0])
+    assert (record.name, record.state, record.rows["good"]) == ("second round", "paused", 6)
+
+
+def test_the_unanswered_of_an_ended_campaign_are_called_again(queue: CallQueue, operator: Operator) -> None:
+    id = placed(queue, 6)
+    assert operator.get(f"/campaigns/{id}/retry").headers["location"] == f"/campaigns/{id}"
+    queue.campaigns.cancel(id, who="test")
+    assert "Call up to 6 rows again" in words_on(operator.get(f"/campaigns/{id}/retry"))
+    made = operator.post(f"/campaigns/{id}/retry").headers["location"]
+    record = queue.campaigns.get(made.removeprefix("/campaigns/").partition("?")[0])
+    assert record.id != id
+    assert record.rows["good"] == 6
+
+
+def test_a_campaign_outside_of_its_hours_says_when_it_goes_on(queue: CallQueue, operator: Operator) -> None:
+    # Two hours from now, for one hour, by a clock that is never near midnight.
+    zone = next(f"Etc/GMT{h:+d}" for h in range(-12, 13) if (datetime.now(UTC) - timedelta(hours=h)).hour == 12)
+    id = placed(queue, 3, hours={"windows": "14:30-15:30", "timezone": zone})
+    text = words_on(operator.get(f"/campaigns/{id}"))
+    assert "waiting for calling hours" in text
+    assert re.search(r"It goes on (today|tomorrow) \d\d:30, in [12] h", text)
+    assert "waiting for calling hours" in words_on(operator.get("/campaigns"))
+
+
+def test_a_campaign_that_is_to_begin_says_when(queue: CallQueue, operator: Operator) -> None:
+    id = placed(queue, 3, starts_at=(datetime.now(UTC) + timedelta(hours=3, minutes=1)).isoformat())
+    assert re.search(r"It begins (today|tomorrow) \d\d:\d\d, in 3 h", words_on(operator.get(f"/campaigns/{id}")))
+
+
+def test_the_live_part_leads_to_the_whole_page_once_the_state_is_another(queue: CallQueue, operator: Operator) -> None:
+    id = placed(queue, 3)
+    same = operator.get(f"/campaigns/{id}/live?was=running")
+    assert "hx-redirect" not in same.headers
+    assert 'hx-trigger="every 2s"' in same.text
+    assert "<html" not in same.text
+    queue.campaigns.cancel(id, who="test")
+    changed = operator.get(f"/campaigns/{id}/live?was=running")
+    assert changed.headers["hx-redirect"] == f"/campaigns/{id}"
+    assert "hx-trigger" not in changed.text
+
+
+def test_a_page_that_is_open_after_sign_out_is_sent_to_the_door(web: Web) -> None:
+    answer = Operator(web, None).get("/campaigns/x/live", **{"HX-Request": "true"})
+    assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/")
+
+
+def test_the_list_can_be_narrowed_to_a_state(queue: CallQueue, operator: Operator) -> None:
+    running, paused = placed(queue, 2), placed(queue, 4)
+    queue.campaigns.pause(paused, who="test")
+    text = operator.get("/campaigns?state=paused").text
+    assert f"/campaigns/{paused}" in text
+    assert f"/campaigns/{running}" not in text
+    assert operator.get("/campaigns?state=%3Cscript%3E&cursor=-1").status_code == 200
+    assert f"/campaigns/{running}" in operator.get("/").text
+
+
+def test_the_results_can_be_taken_away(queue: CallQueue, operator: Operator) -> None:
+    address = submitted(operator, rows(4) + b"12;x\n")
+    csv = operator.get(f"{address}/results.csv")
+    assert csv.headers["content-type"].startswith("text/csv")
+    assert "attachment" in csv.headers["content-disposition"]
+    assert "901000003" in csv.text
+    xlsx = operator.get(f"{address}/results.xlsx")
+    assert zipfile.is_zipfile(io.BytesIO(xlsx.content))
+    assert "12" in operator.get(f"{address}/problems.csv").text
+    assert operator.get(f"{address}/problems").status_code == 200
+    report = operator.get(f"{address}/report")
+    assert report.headers["content-type"].startswith("text/html")
+    for kind in ("results.csv", "results.xlsx", "problems.csv", "report"):
+        assert operator.get(f"/campaigns/nothing/{kind}").status_code == 404
+
+
+def hostile_file() -> bytes:
+    cells = [XSS, "{{ 7*7 }}", "' onmouseover=alert(3) '", "javascript:alert(4)", "\u202egnp.exe", "A" * 10_000]
+    header = ";".join(["Телефон", *(f'"{cell.replace(chr(34), chr(34) * 2)}"' for cell in cells)])
+    body = "\n".join(f'"{cell.replace(chr(34), chr(34) * 2)}"' for cell in cells)
+    return f"{header}\n901000001;a;b;c;d;e;f\n{body}\n".encode()
+
+
+def test_hostile_texts_are_shown_as_texts(queue: CallQueue, operator: Operator) -> None:
+    address, page = checked(operator, hostile_file(), f"{XSS}.csv", name=XSS[:90])
+    for one in (page, operator.get(submitted(operator, hostile_file(), name=XSS[:90], filename=f"{XSS}.csv"))):
+        assert "<script>alert" not in one.text
+        assert "<img src=x" not in one.text
+        assert "&lt;script&gt;alert(1)" in one.text
+        assert "49" not in re.findall(r"\{\{.*?\}\}|\b49\b", one.text)
+    id = queue.campaigns.list().campaigns[0].id
+    operator.post(f"/campaigns/{id}/pause", {"reason": XSS})
+    for where in (f"/campaigns/{id}", f"/campaigns/{id}/live", f"/campaigns/{id}/cancel", "/campaigns", "/", address):
+        assert "<script>alert" not in operator.get(where).text
+        assert "<img src=x" not in operator.get(where).text
+
+
+def test_an_unknown_campaign_is_told_in_words(operator: Operator) -> None:
+    for address in ("/campaigns/none", "/campaigns/none/live", "/campaigns/none/pause", "/campaigns/drafts/none"):
+        answer = operator.get(address)
+        assert answer.status_code == 404
+        assert answer.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.slow
+def test_while_redis_is_away_the_monitor_says_so(tmp_path: Any) -> None:
+    from alodial.embedded import EmbeddedRedis  # noqa: PLC0415  # a server of its own, to be taken away
+
+    server = EmbeddedRedis(fsync="no").start()
+    web = Web(server.url, tmp_path, REDIS_TIMEOUT="0.3")
+    try:
+        operator = Operator(web)
+        server.stop()
+        for address in ("/", "/campaigns", "/do-not-call", "/campaigns/x"):
+            answer = operator.get(address)
+            assert answer.status_code == 503
+            assert "Redis does not answer" in words_on(answer)
+    finally:
+        web.stop()

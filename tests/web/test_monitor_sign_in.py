@@ -1,0 +1,218 @@
+"""The monitor's door: who gets in, what a session is worth, which forms are taken."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+from pydantic import SecretStr
+
+from alodial.web import monitor
+from alodial.web.monitor import session
+from alodial.web.monitor.session import LASTS, Sessions
+
+from .conftest import API_KEY, OTHER_KEY, Web
+from .monitor_client import Operator, words_on
+
+EVIL = "https://evil.example"
+
+
+def acts_in(web: Web) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in web.log.read_text().splitlines() if line.startswith("{")]
+    return [line for line in lines if line.get("event") == "operator.act"]
+
+
+def test_the_front_page_is_the_sign_in_page_until_somebody_signs_in(web: Web) -> None:
+    page = Operator(web, None).get("/")
+    assert page.status_code == 200
+    assert 'name="key"' in page.text
+    assert "<script" not in page.text
+    assert 'action="/sign-out"' not in page.text
+
+
+def test_an_operator_key_opens_the_monitor_until_sign_out(web: Web) -> None:
+    operator = Operator(web, name="Aziza")
+    page = operator.get("/")
+    assert page.status_code == 200
+    assert "Emergency stop is off" in words_on(page)
+    assert "Aziza (key " in words_on(page)
+    assert API_KEY not in page.text
+    copied = operator.http.cookies["alodial_session"]
+    assert operator.post("/sign-out").status_code == 303
+    assert 'name="key"' in operator.get("/").text
+    operator.http.cookies.set("alodial_session", copied)
+    assert 'name="key"' in operator.get("/").text
+
+
+def test_the_session_cookie_is_hidden_from_scripts_and_other_sites(web: Web) -> None:
+    plain = Operator(web, None).sign_in(API_KEY)
+    cookie = next(value for value in plain.headers.get_list("set-cookie") if value.startswith("alodial_session="))
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert f"Max-Age={LASTS}" in cookie
+    assert "Secure" not in cookie
+    behind_tls = Operator(web, None).sign_in(API_KEY, **{"X-Forwarded-Proto": "https"})
+    assert all("Secure" in value for value in behind_tls.headers.get_list("set-cookie"))
+
+
+def test_a_wrong_key_stays_outside_and_is_told_so(web: Web) -> None:
+    operator = Operator(web, None)
+    answer = operator.sign_in("planted-wrong-key-5521")
+    assert answer.status_code == 401
+    assert "That key is not one of this installation" in words_on(answer)
+    assert "alodial_session" not in operator.http.cookies
+    assert "planted-wrong-key-5521" not in web.log.read_text()
+    assert "planted-wrong-key-5521" not in answer.text
+
+
+def test_without_any_key_nobody_can_sign_in(redis_server: Any, tmp_path: Path) -> None:
+    web = Web(redis_server.url, tmp_path, API_KEYS="")
+    try:
+        page = httpx.get(web.url)
+        assert "ALODIAL_API_KEYS" in page.text
+        assert 'name="key"' not in page.text
+        nobody = Sessions(())
+        forged = nobody.cookie(session.Operator("0" * 16, "", "0" * 32, 2**40))
+        assert "Sign in" in words_on(httpx.get(web.url, cookies={"alodial_session": forged}))
+        assert httpx.get(web.url + "/campaigns", cookies={"alodial_session": forged}).status_code == 303
+    finally:
+        web.stop()
+
+
+def test_a_session_is_worth_nothing_when_forged_changed_over_or_of_other_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = Sessions([SecretStr("one-key"), SecretStr("other-key")])
+    operator = ours.open("one-key", "Aziza\n<b>")
+    assert operator is not None
+    assert operator.name == "Aziza<b>"
+    cookie = ours.cookie(operator)
+    assert ours.read(cookie) == operator
+    body, _, signature = cookie.partition(".")
+    for changed in (
+        "",
+        ".",
+        body,
+        f"{body}.",
+        f"{body}x.{signature}",
+        f"{body}.{signature[:-1]}0x",
+        "й.й",
+        cookie + "x" * 2000,
+    ):
+        assert ours.read(changed) is None
+    assert Sessions([SecretStr("one-key")]).read(cookie) is None
+    assert Sessions([SecretStr("other-key"), SecretStr("one-key")]).read(cookie) == operator
+    monkeypatch.setattr(session.time, "time", lambda: operator.expires)
+    assert ours.read(cookie) is None
+
+
+@pytest.mark.parametrize("address", ["/campaigns", "/campaigns/new", "/campaigns/anything", "/do-not-call", "/now"])
+def test_every_screen_asks_for_sign_in_and_comes_back_to_itself(web: Web, address: str) -> None:
+    operator = Operator(web, None)
+    asked = operator.get(f"{address}?state=paused")
+    assert asked.status_code == 303
+    assert asked.headers["location"].startswith("/?to=%2F")
+    page = operator.get(asked.headers["location"])
+    assert f'name="to" value="{address}?state=paused"' in page.text
+    assert operator.sign_in(API_KEY, to=address).headers["location"] == address
+
+
+@pytest.mark.parametrize(
+    "to",
+    ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "/\r\nSet-Cookie: a=b", ""],
+)
+def test_nobody_is_led_to_another_site(web: Web, to: str) -> None:
+    assert Operator(web, None).sign_in(API_KEY, to=to).headers["location"] == "/"
+    assert Operator(web).http.get("/language", params={"set": "ru", "to": to}).headers["location"] == "/"
+
+
+def test_a_request_that_another_site_made_is_refused(web: Web) -> None:
+    operator = Operator(web)
+    token = operator.token("/")
+    foreign = [
+        {"Origin": EVIL},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": f"{web.url}.evil.example"},
+        {"Origin": web.url, "Sec-Fetch-Site": "cross-site"},
+        {"Origin": web.url, "Sec-Fetch-Site": "same-site"},
+        {"Origin": web.url, "Sec-Fetch-Site": "none"},
+    ]
+    for headers in foreign:
+        answer = operator.http.post("/do-not-call", data={"form_token": token, "numbers": "901234567"}, headers=headers)
+        assert answer.status_code == 403, headers
+        assert "did not come from a page of this monitor" in words_on(answer)
+        assert Operator(web, None).http.post("/sign-in", data={"key": API_KEY}, headers=headers).status_code == 403
+    assert "0 numbers on the list" in words_on(operator.get("/do-not-call"))
+
+
+def test_a_form_that_was_not_made_for_this_session_is_refused(web: Web) -> None:
+    operator, other = Operator(web), Operator(web, OTHER_KEY)
+    again = Operator(web)
+    for token in ("", "0" * 64, other.token("/"), again.token("/")):
+        answer = operator.http.post("/do-not-call", data={"form_token": token, "numbers": "901234567"})
+        assert answer.status_code == 403
+    folder = web.folder / "var" / "uploads"
+    before = set(folder.glob("*"))
+    sent = operator.http.post(
+        "/campaigns/new", data={"form_token": other.token("/")}, files={"file": ("rows.csv", b"phone\n901234567\n")}
+    )
+    assert sent.status_code == 403
+    assert set(folder.glob("*")) == before
+    assert "0 numbers on the list" in words_on(operator.get("/do-not-call"))
+
+
+def addresses(router: Any) -> list[tuple[str, str]]:
+    found = []
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            found += [(method, route.path) for method in route.methods]
+        elif hasattr(route, "original_router"):
+            found += addresses(route.original_router)
+    return found
+
+
+def test_no_act_can_be_done_without_a_form_of_ours(web: Web) -> None:
+    operator = Operator(web)
+    acts = sorted({path for method, path in addresses(monitor.router) if method == "POST"} - {"/sign-in"})
+    assert len(acts) >= 7
+    for path in acts:
+        address = re.sub(r"\{\w+\}", "x", path)
+        files = {"file": ("rows.csv", b"phone\n")} if path == "/campaigns/new" else None
+        assert operator.http.post(address, data={"reason": "x"}, files=files).status_code == 403, path
+        assert Operator(web, None).http.post(address, data={"reason": "x"}, files=files).status_code == 401, path
+
+
+def test_every_act_leaves_an_audit_line_that_names_who(web: Web) -> None:
+    operator = Operator(web, name="Bobur")
+    operator.post("/do-not-call", {"numbers": "901234567"}, page="/do-not-call")
+    operator.post("/sign-out")
+    mine = [line for line in acts_in(web) if line["who"].startswith("Bobur (key ")]
+    assert [line["act"] for line in mine] == ["sign_in", "dnc.add", "sign_out"]
+    assert API_KEY not in web.log.read_text()
+    assert "901234567" not in web.log.read_text()
+
+
+@pytest.mark.parametrize("address", ["/", "/campaigns", "/campaigns/new", "/do-not-call", "/campaigns/none"])
+def test_pages_are_strict_about_what_they_load(web: Web, address: str) -> None:
+    page = Operator(web).get(address)
+    assert page.headers["content-security-policy"].startswith("default-src 'self'")
+    assert page.headers["cache-control"] == "no-store"
+    assert not re.search(r"""(src|href|action|hx-\w+)=["']?(https?:)?//""", page.text)
+    assert " style=" not in page.text
+    assert "<style" not in page.text
+    assert not re.search(r"\son\w+=", page.text)
+    assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", page.text))
+    assert "&#34;includeIndicatorStyles&#34;:false" in page.text
+
+
+def test_the_pages_files_come_with_their_types_and_nothing_else_does(web: Web) -> None:
+    for name, kind in (("monitor.css", "text/css"), ("htmx.min.js", "text/javascript"), ("icon.svg", "image/svg+xml")):
+        answer = httpx.get(f"{web.url}/static/{name}")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith(kind)
+        again = httpx.get(f"{web.url}/static/{name}", headers={"If-None-Match": answer.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+    for name in ("README.md", "htmx.LICENSE.txt", "..%2Fsession.py", "%2e%2e/session.py"):
+        assert httpx.get(f"{web.url}/static/{name}").status_code == 404
