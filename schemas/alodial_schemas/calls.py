@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -262,7 +262,12 @@ class FieldProblem:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.field or 'the call'}: {self.problem}; {self.remedy}"
+        return f"{self.field or 'the body'}: {self.problem}; {self.remedy}"
+
+
+def told(*problems: FieldProblem) -> PydanticCustomError:
+    """What a validator raises when it knows its remedy; `field` is told from where the validator stands ("" there)."""
+    return PydanticCustomError("told", "{reason}", {"reason": "; ".join(map(str, problems)), "told": problems})
 
 
 class CallError(ValueError):
@@ -326,11 +331,33 @@ _PROBLEMS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-def _unknown_field(path: list[str]) -> FieldProblem:
+class Words(NamedTuple):
+    """How `problems_of` speaks of one family of models.
+
+    `known`: the fields of each parent, "" for the body itself. `remedies`: what would be right, by field. `problems`: the
+    code and what is wrong, by pydantic's kind of error.
+    """
+
+    known: Mapping[str, tuple[str, ...]]
+    remedies: Mapping[str, str]
+    problems: Mapping[str, tuple[str, str]]
+
+
+CALL_WORDS: Final = Words(_KNOWN, _TEXT_RULES, _PROBLEMS)
+
+
+def _unknown_field(path: list[str], known_by_parent: Mapping[str, tuple[str, ...]]) -> FieldProblem:
     parents = [part for part in path[:-1] if not part.isdigit()]
-    known = _KNOWN.get(parents[-1] if parents else "", ())
-    near = get_close_matches(path[-1].lower(), known, n=1, cutoff=0.6)
-    remedy = f"did you mean {near[0]}?" if near else f"remove it; known here are {', '.join(known)}"
+    parent, name = parents[-1] if parents else "", path[-1].lower()
+    known = known_by_parent.get(parent, ())
+    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    elsewhere = [other for other, names in known_by_parent.items() if other and other != parent and name in names]
+    if elsewhere:
+        remedy = f"put it into {' or '.join(elsewhere)}"
+    elif near:
+        remedy = f"did you mean {near[0]}?"
+    else:
+        remedy = f"remove it; known here are {', '.join(known)}"
     return FieldProblem(".".join(path), "unknown_field", "is not a known field", remedy)
 
 
@@ -343,8 +370,8 @@ def _safe_part(part: object) -> str:
 _TAGS: Final[frozenset[str | int]] = frozenset({"<phone>", "<queue>", "[key]"})
 
 
-def problems_of(exc: ValidationError) -> list[FieldProblem]:
-    """Pydantic's errors in people's words, each with a remedy. Input values are never repeated."""
+def problems_of(exc: ValidationError, words: Words = CALL_WORDS) -> list[FieldProblem]:
+    """Pydantic's errors in people's words, each with a remedy. Phone numbers are never repeated."""
     problems: list[FieldProblem] = []
     errors = exc.errors(include_url=False, include_input=False)[:_MAX_PROBLEMS]
     # Pydantic counts only the entries that are good: a list whose one entry is bad is "too short" besides.
@@ -360,14 +387,20 @@ def problems_of(exc: ValidationError) -> list[FieldProblem]:
         path = [_safe_part(part) for part in named]
         field = ".".join(path)
         if kind == "extra_forbidden":
-            problems.append(_unknown_field(path))
+            problems.append(_unknown_field(path, words.known))
+            continue
+        if kind == "told":
+            for one in error["ctx"]["told"]:
+                at = ".".join(part for part in (field, one.field) if part)
+                problems.append(FieldProblem(at, one.code, one.problem, one.remedy))
             continue
         if kind == "phone":
             context = error["ctx"]
             problems.append(FieldProblem(field, context["code"], context["reason"], context["remedy"]))
             continue
-        rule = next((_TEXT_RULES[part] for part in reversed(path) if part in _TEXT_RULES), "see the documentation")
-        code, problem = _PROBLEMS.get(kind, ("invalid", ""))
+        rules = words.remedies
+        rule = next((rules[part] for part in reversed(path) if part in rules), "see the documentation")
+        code, problem = words.problems.get(kind, ("invalid", ""))
         if not problem:
             code, problem = ("not_a_time", "is not a time") if "date" in kind else ("invalid", "does not fit")
         problems.append(FieldProblem(field, code, problem, rule))

@@ -172,17 +172,20 @@ def test_urgent_single_calls_start_at_once_while_a_great_campaign_is_submitted_a
     with path.open("w", newline="") as file:
         out = csv.writer(file)
         out.writerow(["Phone"])
-        out.writerows([f"9{n % 10}{n:07d}"] for n in range(rows))
+        out.writerows([f"9{n:06d}10"] for n in range(rows))
     with Plant(tmp_path / "plant", sandbox=("--speed", "1000"), ALODIAL_CALLS_PER_SECOND="50", **COURTESY) as plant:
         for name in WORKERS[:2]:
             plant.start_worker(name)
         with open_queue(plant) as queue, open_queue(plant) as other:
+            wait_until(
+                lambda: plant.redis.client().hlen("alodial:{dial}:workers") == 2, within=30, what="both workers are there"
+            )
             asked = {"name": "great", "call": {"callfrom": FROM}, "policy": {"hours": ALWAYS}}
             submitting = threading.Thread(target=other.submit_campaign, args=(path, asked))
             submitting.start()
             calls = []
             for n in range(60):
-                call = TwoWayCall(callfrom=FROM, callto=[f"93{n:05d}10"], priority="urgent")
+                call = TwoWayCall(callfrom=FROM, callto=[f"71{n:05d}10"], priority="urgent")
                 calls.append((time.time(), queue.enqueue(call).extid))
                 time.sleep(0.1)
             submitting.join()

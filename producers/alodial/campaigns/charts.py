@@ -1,26 +1,40 @@
-"""Charts as SVG text, drawn here: no script, no other host, readable in print without colour."""
+"""Charts as SVG text, drawn here: no script, no style attribute, no other host, readable in print without colour.
+
+Every chart has a title and a description for those who cannot see it; what is told apart is told apart by fill and by
+number, never by colour alone.
+"""
 
 from collections.abc import Sequence
 from html import escape
+from typing import Final
 
-WIDTH = 640
-ROW = 28
-LABEL = 150
-BAR = WIDTH - LABEL - 90
+WIDTH: Final = 640
+ROW: Final = 28
+LABEL: Final = 150
+BAR: Final = WIDTH - LABEL - 110
+MOST_LABEL: Final = 22
+
+# Solid, hatched, dotted, empty: told apart in black and white.
+FILLS: Final = ("solid", "hatched", "dotted", "empty")
+
+
+def short(text: str, most: int = MOST_LABEL) -> str:
+    """At most so many characters, without those that turn the text around or break the page."""
+    plain = "".join(c if c.isprintable() else " " for c in text[: 4 * most]).strip()
+    return plain if len(plain) <= most else plain[: most - 1] + "…"
 
 
 def bars(title: str, values: Sequence[tuple[str, int]]) -> str:
-    """Horizontal bars with their labels and numbers."""
+    """Horizontal bars with their labels, numbers and shares of the whole."""
     most = max((count for _, count in values), default=0) or 1
     total = sum(count for _, count in values) or 1
-    height = ROW * max(1, len(values)) + 8
-    parts = [_open(title, height)]
+    parts = [_open(title, ROW * max(1, len(values)) + 8, [f"{short(label)}: {count}" for label, count in values])]
     for i, (label, count) in enumerate(values):
         y = i * ROW + 4
         width = round(BAR * count / most, 1)
         parts.append(
-            f'<text x="{LABEL - 8}" y="{y + 16}" text-anchor="end">{escape(label[:24])}</text>'
-            f'<rect class="bar" x="{LABEL}" y="{y + 2}" width="{width}" height="{ROW - 8}" rx="2"/>'
+            f'<text x="{LABEL - 8}" y="{y + 16}" text-anchor="end">{escape(short(label))}</text>'
+            f'<rect class="solid" x="{LABEL}" y="{y + 2}" width="{width}" height="{ROW - 8}" rx="2"/>'
             f'<text x="{LABEL + width + 6}" y="{y + 16}">{count:,} ({count / total:.0%})</text>'
         )
     return "".join(parts) + "</svg>"
@@ -29,24 +43,54 @@ def bars(title: str, values: Sequence[tuple[str, int]]) -> str:
 def columns(title: str, values: Sequence[tuple[str, int, int]]) -> str:
     """Standing bars: label, whole and the filled part of it."""
     most = max((whole for _, whole, _ in values), default=0) or 1
-    height, base = 190, 160
+    top, base = 22, 162
     step = min(60.0, WIDTH / max(1, len(values)))
-    every = max(1, round(28 / step))
-    parts = [_open(title, height), f'<line class="axis" x1="0" y1="{base}" x2="{WIDTH}" y2="{base}"/>']
+    every = -(-34 // max(1, int(step)))  # a label takes 34 units
+    told = [f"{short(label)}: {whole}, filled {part}" for label, whole, part in values if whole]
+    parts = [
+        _open(title, 190, told),
+        f'<line class="axis" x1="0" y1="{base}" x2="{WIDTH}" y2="{base}"/>',
+        f'<text x="0" y="12">highest: {most:,}</text>' if values else "",
+    ]
     for i, (label, whole, part) in enumerate(values):
-        x, wide = round(i * step + 2, 1), round(step - 4, 1)
-        tall, filled = (round(140 * n / most, 1) for n in (whole, part))
+        x, wide = round(i * step + 2, 1), round(max(1.0, step - 4), 1)
+        tall, filled = (round((base - top) * n / most, 1) for n in (whole, min(part, whole)))
         parts.append(
-            f'<rect class="hollow" x="{x}" y="{base - tall}" width="{wide}" height="{tall}"/>'
-            f'<rect class="bar" x="{x}" y="{base - filled}" width="{wide}" height="{filled}"/>'
+            f'<rect class="empty" x="{x}" y="{round(base - tall, 1)}" width="{wide}" height="{tall}"/>'
+            f'<rect class="solid" x="{x}" y="{round(base - filled, 1)}" width="{wide}" height="{filled}"/>'
         )
         if i % every == 0:
-            parts.append(f'<text x="{x + wide / 2}" y="{base + 18}" text-anchor="middle">{escape(label)}</text>')
+            parts.append(
+                f'<text x="{round(x + wide / 2, 1)}" y="{base + 18}" text-anchor="middle">{escape(short(label))}</text>'
+            )
     return "".join(parts) + "</svg>"
 
 
-def _open(title: str, height: int) -> str:
+def strip(title: str, values: Sequence[tuple[str, int]]) -> str:
+    """One bar in up to four parts, each with its own fill, and a key below it."""
+    total = sum(count for _, count in values) or 1
+    parts = [
+        _open(title, 34 + 22 * max(1, len(values)), [f"{short(label)}: {count}" for label, count in values]),
+        '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+        '<line class="ink" x1="0" y1="0" x2="0" y2="6"/></pattern>'
+        '<pattern id="dots" width="6" height="6" patternUnits="userSpaceOnUse">'
+        '<circle class="dot" cx="2" cy="2" r="1.2"/></pattern></defs>',
+    ]
+    x = 1.0
+    for i, ((label, count), fill) in enumerate(zip(values, FILLS, strict=False)):
+        width, y = round((WIDTH - 2) * count / total, 2), 34 + 22 * i
+        parts.append(
+            f'<rect class="{fill}" x="{round(x, 2)}" y="2" width="{width}" height="24"/>'
+            f'<rect class="{fill}" x="1" y="{y}" width="14" height="14"/>'
+            f'<text x="22" y="{y + 12}">{escape(short(label))}: {count:,} ({count / total:.0%})</text>'
+        )
+        x += width
+    return "".join(parts) + "</svg>"
+
+
+def _open(title: str, height: int, told: Sequence[str]) -> str:
     return (
-        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}" xmlns="http://www.w3.org/2000/svg">'
-        f"<title>{escape(title)}</title>"
+        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}" '
+        f'xmlns="http://www.w3.org/2000/svg"><title>{escape(title)}</title>'
+        f"<desc>{escape('; '.join(told) or 'nothing yet')}</desc>"
     )

@@ -64,6 +64,8 @@ local function flow_of(g, v, p)
       return nil
     end
   end
+  -- Held back by its pace, its channels or its hours it saves up no share either.
+  v = math.max(v, virtual[p])
   local flow = { g = g, v = v, w = math.max(1, number(c[2])), pace = number(c[3]), tat = number(c[4]), pre = c[10] or nil, free = max }
   if number(c[5]) > 0 then
     redis.call('ZREMRANGEBYSCORE', P .. 'gchan:' .. g, '-inf', ms)
@@ -80,6 +82,11 @@ local function flow_of(g, v, p)
     end
   end
   return flow
+end
+
+-- When the next call of a campaign with a pace of its own may start.
+local function keep_pace(flow)
+  if flow.taken and flow.pace > 0 then redis.call('HSET', P .. 'g:' .. flow.g, 'gtat', int(flow.tat)) end
 end
 
 -- The next call of this priority's campaigns: extid and flow. Nil when there is none that may go now.
@@ -105,6 +112,7 @@ local function from_campaigns(p)
     local x = redis.call('LPOP', P .. 'gq:' .. best.g)
     if x then return x, best end
     leave(best.g, account, p, best.v)
+    keep_pace(best)
     table.remove(flows, where)
   end
 end
@@ -114,7 +122,7 @@ local function close_level(p)
   for _, flow in ipairs(flows or {}) do
     if flow.taken then
       redis.call('ZADD', P .. 'fair:' .. account .. ':' .. p, score(flow.v), flow.g)
-      if flow.pace > 0 then redis.call('HSET', P .. 'g:' .. flow.g, 'gtat', int(flow.tat)) end
+      keep_pace(flow)
     end
   end
   flows = nil

@@ -28,6 +28,8 @@ elseif action == 'cancel' then
 else
   if over then return { 'refused', state } end
   for i = 5, #ARGV, 2 do
+    -- The next slot was reckoned with the old pace: an hour away, perhaps.
+    if ARGV[i] == 'pace' and number(ARGV[i + 1]) ~= number(redis.call('HGET', key, 'pace')) then redis.call('HDEL', key, 'gtat') end
     if ARGV[i + 1] == '' then redis.call('HDEL', key, ARGV[i]) else redis.call('HSET', key, ARGV[i], ARGV[i + 1]) end
   end
   act(g, who, 'changed', reason)
