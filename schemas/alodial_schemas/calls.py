@@ -399,7 +399,7 @@ def problems_of(exc: ValidationError, words: Words = CALL_WORDS) -> list[FieldPr
             problems.append(FieldProblem(field, context["code"], context["reason"], context["remedy"]))
             continue
         rules = words.remedies
-        rule = next((rules[part] for part in reversed(path) if part in rules), "see the documentation")
+        rule = next((rules[part] for part in reversed(path) if part in rules), rules.get("", "see the documentation"))
         code, problem = words.problems.get(kind, ("invalid", ""))
         if not problem:
             code, problem = ("not_a_time", "is not a time") if "date" in kind else ("invalid", "does not fit")

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, time
+from difflib import get_close_matches
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal, get_args
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, model_validator
 
 from .calls import (
     _NO_CONTROL,
+    CALL_WORDS,
     FieldProblem,
     Metadata,
     Moment,
+    Words,
     _Account,
     _as_e164,
     _as_line,
@@ -26,14 +26,45 @@ from .calls import (
     _QueueName,
     _Seconds,
     problems_of,
+    told,
 )
-from .phones import DEFAULT_ALLOWED
+from .dispositions import Disposition
+from .phones import DEFAULT_ALLOWED, mask_numbers
+from .windows import (
+    CLOCK_EXAMPLE,
+    DAYS_EXAMPLE,
+    HOLIDAYS_EXAMPLE,
+    HOURS_EXAMPLE,
+    NUMBER_ZONE,
+    WEEKDAYS,
+    ZONE_EXAMPLE,
+    CallingHours,
+    Weekday,
+    Window,
+    parse_hours,
+)
 
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-WEEKDAYS: Final[tuple[Weekday, ...]] = get_args(Weekday)
-
-NUMBER_ZONE: Final = "number"
-"""In place of a zone: the zone or zones of the number that is rung."""
+__all__ = [
+    "CAMPAIGN_ENDS",
+    "NUMBER_ZONE",
+    "WEEKDAYS",
+    "CallingHours",
+    "CampaignCall",
+    "CampaignError",
+    "CampaignKind",
+    "CampaignPolicy",
+    "CampaignRedial",
+    "CampaignRequest",
+    "CampaignState",
+    "DailyCaps",
+    "StopConditions",
+    "Weekday",
+    "Window",
+    "campaign_problems",
+    "parse_campaign",
+    "parse_hours",
+    "parse_redial",
+]
 
 CampaignKind = Literal["two-way", "queue", "ivr"]
 
@@ -52,142 +83,88 @@ class CampaignState(StrEnum):
 CAMPAIGN_ENDS: Final[frozenset[CampaignState]] = frozenset({CampaignState.COMPLETED, CampaignState.CANCELED})
 
 
-def _days(value: object) -> object:
-    """ "mon-fri", "mon,wed", "daily" or a list of days."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip().lower()
-    if text in ("daily", "every day", "*"):
-        return WEEKDAYS
-    found: list[str] = []
-    for part in filter(None, re.split(r"[,\s]+", text)):
-        first, dash, last = part.partition("-")
-        if first not in WEEKDAYS or (dash and last not in WEEKDAYS):
-            raise PydanticCustomError("not_days", "no days of the week")
-        at, to = WEEKDAYS.index(first), WEEKDAYS.index(last if dash else first)
-        found += [WEEKDAYS[i % 7] for i in range(at, to + 1 if to >= at else to + 8)]
-    return tuple(day for day in WEEKDAYS if day in found)
+_FAILURES: Final = tuple(name.value for name in Disposition if name is not Disposition.ANSWERED)
+_DELAY = re.compile(r"([1-9][0-9]{0,5}) ?(s|sec|m|min|h|hours?|d|days?)?")
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_LONGEST_DELAY: Final = 604_800
+_MOST_DELAYS: Final = 9
+_REDIAL_EXAMPLE: Final = "write for example: busy=5m,15m no_answer=1h,4h"
+_LONGEST_REDIAL: Final = 1000  # of text
 
 
-_CLOCK: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+def _delay(name: str, text: str) -> int:
+    found = _DELAY.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{mask_numbers(text[:40])!r} is no delay for {name}; {_REDIAL_EXAMPLE}")
+    seconds = int(found[1]) * _UNITS[(found[2] or "s")[0]]
+    if seconds > _LONGEST_DELAY:
+        raise ValueError(f"a delay for {name} is longer than 7 days; give 1 second to 7d")
+    return seconds
 
 
-class Window(_Frozen):
-    """Hours on some days of the week, by the local clock. ``closes`` at or before ``opens`` is on the day after."""
-
-    days: Annotated[tuple[Weekday, ...], BeforeValidator(_days), Field(min_length=1, max_length=7)] = WEEKDAYS
-    opens: Annotated[str, StringConstraints(pattern=_CLOCK)]
-    closes: Annotated[str, StringConstraints(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
-
-    @property
-    def from_minute(self) -> int:
-        """Minutes after local midnight."""
-        return _minutes(self.opens)
-
-    @property
-    def to_minute(self) -> int:
-        """Minutes after the local midnight that began its day: above 1440 when it ends the day after."""
-        to = _minutes(self.closes)
-        return to if to > self.from_minute else to + 1440
-
-    def __str__(self) -> str:
-        days = "daily" if len(self.days) == len(WEEKDAYS) else ",".join(self.days)
-        return f"{days} {self.opens}-{self.closes}"
-
-
-def _minutes(clock: str) -> int:
-    hours, _, minutes = clock.partition(":")
-    return int(hours) * 60 + int(minutes)
-
-
-_WINDOW = re.compile(r"(?:(?P<days>[a-z][a-z,\- ]*?)\s+)?(?P<opens>\d{1,2}:\d{2})\s*[-–]\s*(?P<closes>\d{1,2}:\d{2})")
-_HOURS_REMEDY: Final = "write for example: 09:00-20:00, or mon-fri 09:00-18:00; sat 10:00-14:00"
-
-
-def parse_hours(text: str) -> tuple[Window, ...]:
-    """Windows from "mon-fri 09:00-18:00; sat 10:00-14:00"; without days every day is meant. Raises ValueError."""
-    windows = []
-    for part in filter(None, (piece.strip() for piece in text.lower().split(";"))):
-        found = _WINDOW.fullmatch(part)
-        if found is None:
-            raise ValueError(f"{part[:40]!r} are no hours; {_HOURS_REMEDY}")
-        try:
-            windows.append(
-                Window.model_validate(
-                    {
-                        "days": found["days"] or "daily",
-                        "opens": found["opens"].zfill(5),
-                        "closes": found["closes"].zfill(5),
-                    }
-                )
-            )
-        except ValidationError:
-            raise ValueError(f"{part[:40]!r} are no hours; {_HOURS_REMEDY}") from None
-    if not windows:
-        raise ValueError(f"no hours are given; {_HOURS_REMEDY}")
-    return tuple(windows)
-
-
-def _windows(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return parse_hours(value)
-    except ValueError as exc:
-        raise PydanticCustomError("not_hours", "{reason}", {"reason": str(exc)}) from None
-
-
-def _zone(value: str) -> str:
-    if value != NUMBER_ZONE:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise PydanticCustomError("not_a_zone", "is not a zone") from None
-    return value
-
-
-class CallingHours(_Frozen):
-    """When a campaign may ring: windows by the clock of a zone, or of the number's own ("number"), never on holidays."""
-
-    windows: Annotated[tuple[Window, ...], BeforeValidator(_windows), Field(min_length=1, max_length=50)]
-    timezone: Annotated[str, StringConstraints(max_length=64), AfterValidator(_zone)] = "Asia/Tashkent"
-    holidays: Annotated[tuple[date, ...], Field(max_length=400)] = ()
-
-
-_DELAY = re.compile(r"([1-9][0-9]{0,5})([smhd]?)")
-_UNITS: Final = {"s": 1, "": 1, "m": 60, "h": 3600, "d": 86400}
-_REDIAL_REMEDY: Final = "write for example: busy=5m,15m no_answer=1h,4h"
+def _failure(text: str) -> str:
+    """The disposition that is meant. Raises ValueError."""
+    name = text.replace("-", "_")
+    if name in _FAILURES:
+        return name
+    if name == Disposition.ANSWERED:
+        raise ValueError("answered has delays, and an answered call is not dialled again; take it out")
+    near = get_close_matches(name, _FAILURES, n=1, cutoff=0.6)
+    remedy = f"did you mean {near[0]}?" if near else f"known here are {', '.join(_FAILURES)}"
+    raise ValueError(f"{mask_numbers(text[:40])!r} is no disposition; {remedy}")
 
 
 def parse_redial(text: str) -> dict[str, list[int]]:
-    """Delays in seconds from "busy=5m,15m no_answer=1h,4h". Raises ValueError."""
+    """Delays in seconds from "busy=5m,15m no_answer=1h,4h"; a number alone is seconds. Raises ValueError."""
+    if len(text) > _LONGEST_REDIAL:
+        raise ValueError(f"the redial rules have more than {_LONGEST_REDIAL} characters; {_REDIAL_EXAMPLE}")
+    plain = re.sub(r" ?([=,]) ?", r"\1", re.sub(r"\s+", " ", text.strip().lower()))
     delays: dict[str, list[int]] = {}
-    for part in re.split(r"[;\s]+", text.strip().lower()):
-        name, _, values = part.partition("=")
-        found = [_DELAY.fullmatch(value) for value in values.split(",")]
-        if not name or not all(found):
-            raise ValueError(f"{part[:40]!r} is no redial rule; {_REDIAL_REMEDY}")
-        delays[name] = [int(one[1]) * _UNITS[one[2]] for one in found if one]
+    for part in filter(None, re.split(r"[; ]+", plain)):
+        given, equals, values = part.partition("=")
+        if not equals or not given or not values:
+            raise ValueError(f"{mask_numbers(part[:40])!r} is no redial rule; {_REDIAL_EXAMPLE}")
+        name = _failure(given)
+        if name in delays:
+            raise ValueError(f"{name} is given twice; write all its delays in one place, such as {name}=5m,15m")
+        delays[name] = [_delay(name, value) for value in values.split(",")]
+        if len(delays[name]) > _MOST_DELAYS:
+            raise ValueError(f"{name} has more than {_MOST_DELAYS} delays; the last one repeats by itself")
+    if not delays:
+        raise ValueError(f"no redial rule is given; {_REDIAL_EXAMPLE}")
     return delays
+
+
+def _as_delays(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_redial(value)
+    except ValueError as exc:
+        problem, _, remedy = str(exc).partition("; ")
+        raise told(FieldProblem("", "not_redial", problem, remedy)) from None
 
 
 class CampaignRedial(_Frozen):
     """When a row that did not get through is dialled again.
 
-    ``max_attempts`` counts every attempt, the first included (1 to 10), ``max_attempts_per_day`` those of one local day.
-    ``delays`` gives seconds for each disposition but answered: the nth time that an attempt ends so, the nth entry is
-    waited, and the last one repeats. A redial that the day has no room for goes to the next day, ``next_day_shift``
+    `max_attempts` counts every attempt, the first included (1 to 10), `max_attempts_per_day` those of one local day.
+    `delays` gives seconds for each disposition but answered: the nth time that an attempt ends so, the nth entry is
+    waited, and the last one repeats; text as for `parse_redial` is taken too. A redial that the day has no room for goes to the next day, `next_day_shift`
     seconds later within its hours, so that another hour is tried.
     """
 
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
     max_attempts_per_day: Annotated[int | None, Field(ge=1, le=10)] = None
-    delays: dict[_Failure, Annotated[list[_Seconds], Field(min_length=1, max_length=9)]]
+    delays: Annotated[
+        dict[_Failure, Annotated[list[_Seconds], Field(min_length=1, max_length=_MOST_DELAYS)]],
+        BeforeValidator(_as_delays),
+    ]
     next_day_shift: Annotated[int, Field(ge=0, le=86_399)] = 10_800
 
 
 class DailyCaps(_Frozen):
-    """What one local day may take. ``reserve_minutes`` are held for a call under way until its talk time is known."""
+    """What one local day may take. `reserve_minutes` are held for a call under way until its talk time is known."""
 
     calls: Annotated[int | None, Field(ge=1, le=10_000_000)] = None
     minutes: Annotated[int | None, Field(ge=1, le=10_000_000)] = None
@@ -195,7 +172,7 @@ class DailyCaps(_Frozen):
 
 
 class StopConditions(_Frozen):
-    """``answered``: so many answered calls are enough, the rest is canceled. ``failures_in_row``: so many refused or
+    """`answered`: so many answered calls are enough, the rest is canceled. `failures_in_row`: so many refused or
     failed one after another pause the campaign."""
 
     answered: Annotated[int | None, Field(ge=1, le=10_000_000)] = None
@@ -204,7 +181,9 @@ class StopConditions(_Frozen):
 
 def _bulk(value: object) -> object:
     if value == "urgent":
-        raise PydanticCustomError("urgent_campaign", "a campaign is never urgent")
+        raise told(
+            FieldProblem("", "urgent_campaign", "is urgent, and that is for single calls", "give normal or bulk")
+        )
     return value
 
 
@@ -214,9 +193,9 @@ _Prefix = Annotated[str, StringConstraints(pattern=r"^\+[0-9]{1,15}$")]
 class CampaignPolicy(_Frozen):
     """How a campaign is dialled. What is not given is the installation's.
 
-    ``starts_at`` and ``ends_at`` with zone; ``pace`` calls a second; ``channels`` the most of the account's that it may
-    hold; ``weight`` its share beside other campaigns (1 to 100); ``row_ttl`` seconds after the campaign's start, when a row
-    that was not dialled expires; ``allowed_prefixes`` narrow the installation's.
+    `starts_at` and `ends_at` with zone; `pace` calls a second; `channels` the most of the account's that it may
+    hold; `weight` its share beside other campaigns (1 to 100); `row_ttl` seconds after the campaign's start, when a row
+    that was not dialled expires; `allowed_prefixes` narrow the installation's.
     """
 
     starts_at: Moment | None = None
@@ -235,7 +214,7 @@ class CampaignPolicy(_Frozen):
     @model_validator(mode="after")
     def _ends_after_its_start(self) -> CampaignPolicy:
         if self.starts_at is not None and self.ends_at is not None and self.ends_at <= self.starts_at:
-            raise PydanticCustomError("ends_too_early", "ends_at is not after starts_at")
+            raise told(FieldProblem("ends_at", "ends_too_early", "is not after starts_at", "give a later ends_at"))
         return self
 
 
@@ -250,9 +229,9 @@ _OF_KIND: Final[Mapping[str, frozenset[str]]] = {
 class CampaignCall(_Frozen):
     """What every row's call is.
 
-    ``two-way``: ``callfrom`` is rung first, then the row's phones (without it every row gives its initiator).
-    ``queue``: the row's phone is rung first and then joined to the PBX queue.
-    ``ivr``: the row's phone is rung from the line ``fromline`` and put into the menu ``ivrid``.
+    `two-way`: `callfrom` is rung first, then the row's phones (without it every row gives its initiator).
+    `queue`: the row's phone is rung first and then joined to the PBX queue.
+    `ivr`: the row's phone is rung from the line `fromline` and put into the menu `ivrid`.
     """
 
     kind: CampaignKind = "two-way"
@@ -266,12 +245,18 @@ class CampaignCall(_Frozen):
 
     @model_validator(mode="after")
     def _what_its_kind_needs(self) -> CampaignCall:
-        for name in _NEEDS[self.kind]:
-            if getattr(self, name) is None:
-                raise PydanticCustomError("kind_needs", "{field}", {"field": name, "kind": self.kind})
-        for name in ("callfrom", "queue", "ivrid", "fromline", "lang"):
-            if getattr(self, name) is not None and name not in _OF_KIND[self.kind]:
-                raise PydanticCustomError("kind_forbids", "{field}", {"field": name, "kind": self.kind})
+        of = f"a campaign of kind {self.kind}"
+        problems = [
+            FieldProblem(name, "missing", f"is missing, and {of} needs it", CALL_WORDS.remedies[name])
+            for name in _NEEDS[self.kind]
+            if getattr(self, name) is None
+        ] + [
+            FieldProblem(name, "not_of_kind", f"does not belong to {of}", "take it out, or change the kind")
+            for name in ("callfrom", "queue", "ivrid", "fromline", "lang")
+            if getattr(self, name) is not None and name not in _OF_KIND[self.kind]
+        ]
+        if problems:
+            raise told(*problems)
         return self
 
 
@@ -280,7 +265,7 @@ _ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class CampaignRequest(_Frozen):
-    """A campaign without its rows. ``columns`` maps our fields to the file's columns where their names do not tell."""
+    """A campaign without its rows. `columns` maps our fields to the file's columns where their names do not tell."""
 
     name: _Name
     call: CampaignCall
@@ -290,7 +275,7 @@ class CampaignRequest(_Frozen):
 
 
 class CampaignError(ValueError):
-    """The body is no campaign. ``problems`` names each bad field with its remedy."""
+    """The body is no campaign. `problems` names each bad field with its remedy."""
 
     def __init__(self, problems: list[FieldProblem]) -> None:
         super().__init__(problems)
@@ -300,83 +285,86 @@ class CampaignError(ValueError):
         return "\n".join(str(problem) for problem in self.problems)
 
 
-_WORDS: Final[Mapping[str, tuple[str, str]]] = {
-    "name": ("is missing or too long", "give the campaign a name of 1 to 100 characters"),
-    "windows": ("are no hours", _HOURS_REMEDY),
-    "days": ("are no days of the week", "write mon-fri, or mon,wed,sat, or daily"),
-    "opens": ("is no time of the day", "write HH:MM, such as 09:00"),
-    "closes": ("is no time of the day", "write HH:MM, such as 20:00 or 24:00"),
-    "timezone": (
-        "is not a zone of the tz database",
-        'write for example Asia/Tashkent, or "number" for the number\'s own',
-    ),
-    "holidays": ("are no dates", "write dates such as 2027-03-21"),
-    "pace": ("is no rate", "give calls a second, such as 2.5, above 0"),
-    "channels": ("is no number of channels", "give a whole number from 1"),
-    "weight": ("is no weight", "give a whole number from 1 to 100"),
-    "kind": ("is none of the kinds", "give two-way, queue or ivr"),
-    "starts_at": ("is no time", "give ISO 8601 with a zone, such as 2026-01-02T09:00:00+05:00"),
-    "ends_at": ("is no time", "give ISO 8601 with a zone, later than starts_at"),
-    "row_ttl": ("is no time to live", "give whole seconds from 60"),
-    "max_attempts": ("is no number of attempts", "give 1 to 10, the first attempt included"),
-    "max_attempts_per_day": ("is no number of attempts", "give 1 to 10"),
-    "delays": ("are no delays", 'give seconds for each disposition but answered, such as {"busy": [300, 900]}'),
-    "next_day_shift": ("is no shift", "give whole seconds below a day, such as 10800"),
-    "calls": ("is no cap", "give a whole number from 1"),
-    "minutes": ("is no cap", "give whole minutes from 1"),
-    "reserve_minutes": ("is no reserve", "give whole minutes from 1 to 240"),
-    "answered": ("is no goal", "give a whole number from 1"),
-    "failures_in_row": ("is no number of failures", "give a whole number from 1"),
-    "allowed_prefixes": ("are no prefixes", 'give a list such as ["+99890", "+99891"]'),
-    "columns": ("is no mapping of columns", 'give an object such as {"phone": "Телефон"}'),
-    "priority": ("is none of the priorities of a campaign", "give normal or bulk; urgent is for single calls"),
-}
+def _fields(model: type[_Frozen]) -> tuple[str, ...]:
+    return tuple(model.model_fields)
 
 
-def _kind_problem(kind: str, context: Mapping[str, Any]) -> FieldProblem:
-    field, of = context["field"], context["kind"]
-    if kind == "kind_needs":
-        return FieldProblem(
-            f"call.{field}", "missing", f"is missing, and a campaign of kind {of} needs it", f"give {field}"
-        )
-    return FieldProblem(
-        f"call.{field}",
-        "not_of_kind",
-        f"does not belong to a campaign of kind {of}",
-        f"take {field} out, or change the kind",
-    )
+_CAP: Final = "give a whole number from 1 to 10000000"
+
+_WORDS: Final = Words(
+    known={
+        "": _fields(CampaignRequest),
+        "call": _fields(CampaignCall),
+        "policy": _fields(CampaignPolicy),
+        "hours": _fields(CallingHours),
+        "windows": _fields(Window),
+        "redial": _fields(CampaignRedial),
+        "daily": _fields(DailyCaps),
+        "stop": _fields(StopConditions),
+    },
+    remedies={
+        **CALL_WORDS.remedies,
+        "": "send one JSON object with name, call and policy",
+        "name": "give the campaign a name of 1 to 100 characters without control characters",
+        "call": 'give an object such as {"kind": "two-way", "callfrom": "712037006"}',
+        "policy": 'give an object such as {"pace": 2.5, "hours": {"windows": "09:00-20:00"}}, or leave it out',
+        "hours": 'give an object such as {"windows": "mon-fri 09:00-18:00", "timezone": "Asia/Tashkent"}',
+        "windows": HOURS_EXAMPLE,
+        "days": DAYS_EXAMPLE,
+        "opens": CLOCK_EXAMPLE,
+        "closes": CLOCK_EXAMPLE,
+        "timezone": ZONE_EXAMPLE,
+        "holidays": HOLIDAYS_EXAMPLE,
+        "pace": "give calls a second, such as 2.5, above 0 and at most 10000",
+        "channels": "give a whole number from 1 to 1000000",
+        "weight": "give a whole number from 1 to 100",
+        "kind": "give two-way, queue or ivr",
+        "starts_at": "give ISO 8601 with a zone, such as 2026-01-02T09:00:00+05:00",
+        "ends_at": "give ISO 8601 with a zone, such as 2026-01-02T18:00:00+05:00, later than starts_at",
+        "row_ttl": "give whole seconds from 60 to 31536000 (a year)",
+        "redial": 'give an object such as {"max_attempts": 3, "delays": {"busy": [300, 900]}}',
+        "max_attempts": "give 1 to 10, the first attempt included",
+        "max_attempts_per_day": "give 1 to 10",
+        "delays": f"give 1 to {_MOST_DELAYS} whole seconds from 1 to {_LONGEST_DELAY} for each of {', '.join(_FAILURES)},"
+        ' such as {"busy": [300, 900]}',
+        "next_day_shift": "give whole seconds from 0 to 86399, such as 10800",
+        "daily": 'give an object such as {"calls": 5000, "minutes": 3000}',
+        "calls": _CAP,
+        "minutes": _CAP,
+        "reserve_minutes": "give whole minutes from 1 to 240",
+        "stop": 'give an object such as {"answered": 100, "failures_in_row": 50}',
+        "answered": _CAP,
+        "failures_in_row": "give a whole number from 1 to 100000",
+        "allowed_prefixes": 'give a list such as ["+99890", "+99891"]',
+        "columns": 'give an object such as {"phone": "Телефон"}',
+        "priority": "give normal or bulk; urgent is for single calls",
+    },
+    problems={
+        **CALL_WORDS.problems,
+        **dict.fromkeys(
+            ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "finite_number"),
+            ("out_of_range", "is out of its range"),
+        ),
+        **dict.fromkeys(
+            ("int_type", "int_parsing", "int_parsing_size", "int_from_float", "float_type", "float_parsing"),
+            ("not_a_number", "is not a number that fits"),
+        ),
+        **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), ("not_an_object", "must be an object")),
+        **dict.fromkeys(("tuple_type", "list_type"), ("not_a_list", "must be a list")),
+    },
+)
 
 
 def campaign_problems(exc: ValidationError) -> list[FieldProblem]:
-    """Pydantic's errors in people's words, each with a remedy. Input values are never repeated."""
-    problems = []
-    for error, usual in zip(exc.errors(include_url=False, include_input=False), problems_of(exc), strict=False):
-        kind, path = error["type"], [str(part) for part in error["loc"] if not isinstance(part, int)]
-        if kind in ("kind_needs", "kind_forbids"):
-            problems.append(_kind_problem(kind, error["ctx"]))
-        elif kind == "ends_too_early":
-            problems.append(FieldProblem("policy.ends_at", kind, "is not after starts_at", "give a later ends_at"))
-        elif kind in ("extra_forbidden", "phone"):
-            problems.append(usual)
-        elif kind == "missing":
-            remedy = _WORDS.get(path[-1], ("", f"give {path[-1]}"))[1]
-            problems.append(FieldProblem(usual.field, "missing", "is missing", remedy))
-        else:
-            words = next((_WORDS[part] for part in reversed(path) if part in _WORDS), None)
-            problems.append(usual if words is None else FieldProblem(usual.field, usual.code, *words))
-    return problems
+    """Pydantic's errors about a campaign or a part of one, as `problems_of` tells them."""
+    return problems_of(exc, _WORDS)
 
 
 def parse_campaign(obj: object, *, allowed: tuple[str, ...] = DEFAULT_ALLOWED) -> CampaignRequest:
     """A campaign from a JSON object. Raises CampaignError."""
     if not isinstance(obj, Mapping):
-        raise CampaignError([FieldProblem("", "not_an_object", "must be an object", "send one JSON object")])
+        raise CampaignError([FieldProblem("", "not_an_object", "must be an object", _WORDS.remedies[""])])
     try:
         return CampaignRequest.model_validate(dict(obj), context={"allowed": allowed})
     except ValidationError as exc:
         raise CampaignError(campaign_problems(exc)) from None
-
-
-def clock_time(minute: int) -> time:
-    """Minutes after midnight (0 to 1439) as a time of the day."""
-    return time(minute // 60, minute % 60)

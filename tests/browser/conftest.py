@@ -10,8 +10,7 @@ import pytest
 
 from alodial import CallQueue
 from alodial.settings import Settings
-
-from ..web.conftest import API_KEY, Web, shared_web
+from web.conftest import API_KEY, Web, shared_web
 
 __all__ = ["shared_web"]
 

@@ -10,8 +10,8 @@ import pytest
 
 from alodial import CallQueue
 from alodial_schemas.campaigns import parse_campaign
+from web.conftest import Web
 
-from ..web.conftest import Web
 from .conftest import Visitor
 
 pytestmark = pytest.mark.slow

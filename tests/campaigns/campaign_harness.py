@@ -68,7 +68,9 @@ def request(name: str = "campaign", *, call: dict[str, Any] | None = None, **pol
 class Desk:
     """A store, its clock, and what callers, workers, AloVoice and operators do."""
 
-    def __init__(self, server: EmbeddedRedis, *, plant: Callable[[ClockedStore], Any] | None = None, **given: Any) -> None:
+    def __init__(
+        self, server: EmbeddedRedis, *, plant: Callable[[ClockedStore], Any] | None = None, **given: Any
+    ) -> None:
         usual: dict[str, Any] = {
             "calls_per_second": 0,
             "max_concurrent_calls": 0,
@@ -112,12 +114,20 @@ class Desk:
         self.at(round(local.timestamp() * 1_000_000))
 
     def clock(self, moment_ms: int | None = None, zone: str = "Asia/Tashkent") -> datetime:
-        return datetime.fromtimestamp((self.ms if moment_ms is None else moment_ms) / 1000, UTC).astimezone(ZoneInfo(zone))
+        return datetime.fromtimestamp((self.ms if moment_ms is None else moment_ms) / 1000, UTC).astimezone(
+            ZoneInfo(zone)
+        )
 
     # Callers and operators
 
     def submit(
-        self, rows: int | Sequence[Any], name: str = "campaign", *, paused: bool = False, call: Any = None, **policy: Any
+        self,
+        rows: int | Sequence[Any],
+        name: str = "campaign",
+        *,
+        paused: bool = False,
+        call: Any = None,
+        **policy: Any,
     ) -> str:
         """A campaign of so many numbers, or of these rows; answers its id."""
         source = [phone(n) for n in range(rows)] if isinstance(rows, int) else list(rows)
@@ -174,7 +184,13 @@ class Desk:
         return [one.outcome for one in said]
 
     def settle(
-        self, call: Claimed, outcome: ops.SettleOutcome = "taken", *, delay: float = 0, hold: float = 0, code: str = "code"
+        self,
+        call: Claimed,
+        outcome: ops.SettleOutcome = "taken",
+        *,
+        delay: float = 0,
+        hold: float = 0,
+        code: str = "code",
     ) -> str:
         item = Settling(call.record, call.token, outcome, delay, hold, "{}", code)
         return self.store.run(ops.settle(self.settings, self.limits, [item]))[0]
@@ -200,7 +216,12 @@ class Desk:
         return call
 
     def ring_all(
-        self, disposition: str | Callable[[Claimed], str] = "answered", *, talk: int = 0, room: int = 50, most: int = 10_000
+        self,
+        disposition: str | Callable[[Claimed], str] = "answered",
+        *,
+        talk: int = 0,
+        room: int = 50,
+        most: int = 10_000,
     ) -> list[Claimed]:
         """Paces, claims and rings until nothing more can go at this moment."""
         done: list[Claimed] = []
@@ -209,10 +230,13 @@ class Desk:
             calls = self.claim(room).calls
             if not calls:
                 return done
-            for call in calls:
-                if self.post(call) == "submitted":
+            said = [self.post(call) for call in calls]
+            if "hold" in said:
+                return done
+            for call, state in zip(calls, said, strict=True):
+                if state == "submitted":
                     self.result(call.extid, disposition if isinstance(disposition, str) else disposition(call), talk)
-            done += calls
+                    done.append(call)
         return done
 
     def sweep(self) -> None:
@@ -293,7 +317,9 @@ class Desk:
     def _check_campaign(self, id: str, calls: dict[str, dict[str, str]]) -> None:
         stored = self.campaign(id)
         by_state = Counter(record["s"] for record in calls.values())
-        counts = {state.value: stored.counts.get(state.value, 0) for state in State if stored.counts.get(state.value, 0)}
+        counts = {
+            state.value: stored.counts.get(state.value, 0) for state in State if stored.counts.get(state.value, 0)
+        }
         assert counts == dict(by_state), f"{stored.fields['n']}: counters {counts}, records {dict(by_state)}"
         live = sum(n for state, n in by_state.items() if State(state) not in ENDS)
         assert stored.counts.get("live", 0) == live
@@ -316,7 +342,9 @@ class Desk:
         state = record["s"]
         if state == "queued" and "tok" not in record:
             assert not places
-            name = keys.campaign_ready(record["g"]) if "g" in record else f"{keys.PREFIX}q:default:{record.get('p', 'n')}"
+            name = (
+                keys.campaign_ready(record["g"]) if "g" in record else f"{keys.PREFIX}q:default:{record.get('p', 'n')}"
+            )
             assert client.lpos(name, x) is not None, "a queued call is in no list"
         elif State(state) in ENDS:
             assert not places

@@ -22,7 +22,8 @@ def _refused(names: list[str], mapping: dict[str, str] | None = None) -> BadFile
     [
         "phone", "Phone number", "PHONE_NUMBER", "phone#", "  Mobile  ", "MSISDN", "Tel.", "Телефон", "Номер телефона",
         "номер  Телефона:", "Тел.", "Тел", "ТЕЛЕФОН*", "Мобильный", "моб. тел.", "Контактный телефон", "telefon",
-        "Telefon raqami", "telefon_raqam", "Tel. raqami", "Raqam", "Телефон рақами", "рақам", "Мижоз телефони", "callto", "Recipient", "Номер",
+        "Telefon raqami", "telefon_raqam", "Tel. raqami", "Raqam", "Телефон рақами", "рақам",
+        "Мижоз телефони", "callto", "Recipient", "Номер",
         "number", "\ufeffТелефон", "Теле\u200bфон", "Ｐｈｏｎｅ", "Телефон 1", "phone1",
     ],
 )  # fmt: skip

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import unescape
 
 import pytest
 from hypothesis import example, given
@@ -314,6 +315,7 @@ def test_libreoffice_evaluates_nothing(tmp_path: Path, delimiter: str, opened_wi
     planted = [text.replace("1+1", "1234*1001") for text in HOSTILE]
     rows = [a_row(i, text, f"x;{text}", f"x,{text}", dialstatus=text) for i, text in enumerate(planted, 2)]
     write_csv(tmp_path / "a.csv", rows, ["a", "b", "c"], delimiter=delimiter)
+    (tmp_path / "control.csv").write_text("=1234*1001\r\n", "utf-8")  # shows that this reading does evaluate
     # Separator, quote, UTF-8, from row 1, with formulas evaluated where there are any (token 14).
     reading = f"--infilter=CSV:{opened_with},34,76,1,,1033,false,true,false,false,false,-1,true"
     profile = f"-env:UserInstallation=file://{tmp_path}/profile"
@@ -327,9 +329,11 @@ def test_libreoffice_evaluates_nothing(tmp_path: Path, delimiter: str, opened_wi
         "--outdir",
         str(tmp_path),
         str(tmp_path / "a.csv"),
+        str(tmp_path / "control.csv"),
     ]
     subprocess.run(command, check=True, capture_output=True, timeout=150)
-    seen = (tmp_path / "a.fods").read_text("utf-8")
+    seen = unescape((tmp_path / "a.fods").read_text("utf-8"), {"&apos;": "'"})
+    assert "1235234" in (tmp_path / "control.fods").read_text("utf-8")
     assert "table:formula" not in seen
     assert "1235234" not in seen  # 1234 * 1001
     if ord(delimiter) == int(opened_with):

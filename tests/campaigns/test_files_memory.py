@@ -1,6 +1,7 @@
 """Big files and bombs in flat memory, measured in a process of their own."""
 
 import json
+import random
 import subprocess
 import sys
 import zipfile
@@ -9,15 +10,22 @@ from pathlib import Path
 import pytest
 from file_harness import MAIN, row, workbook, written
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the highest memory is told by Linux"),
+]
 
 MOST_MB = 150
 
 _SCRIPT = """
-import json, resource, sys
+import json, sys
 from alodial.campaigns.errors import BadFile
 from alodial.campaigns.files import SourceRow, open_source
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def highest():
+    # Of this program alone; getrusage counts what the process was before it became this program.
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+before = highest()
 good = bad = 0
 refused = ""
 try:
@@ -28,7 +36,7 @@ try:
             bad += 1
 except BadFile as exc:
     refused = exc.code
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+peak = highest()
 print(json.dumps({"good": good, "bad": bad, "refused": refused, "peak": peak >> 10, "grown": (peak - before) >> 10}))
 """
 
@@ -105,7 +113,7 @@ def test_a_bomb_is_refused_in_flat_memory(part: str, blocks: list[tuple[bytes, i
     assert int(str(found["grown"])) < 40
 
 
-_NOISE = bytes((i * 7919 + (i >> 3) * 104_729) % 26 + 97 for i in range(1_000_000))
+_NOISE = bytes(97 + byte % 26 for byte in random.Random(3).randbytes(1_000_000))
 """Letters that shrink badly enough to pass for an honest file."""
 
 
@@ -122,7 +130,7 @@ def test_a_tag_without_an_end_is_refused_before_it_is_kept(
     part: str, blocks: list[tuple[bytes, int]], tmp_path: Path
 ) -> None:
     found = _measured(_of_blocks(tmp_path / "a.xlsx", part, *blocks))
-    assert found["refused"] in ("zip_bomb", "broken_xlsx")
+    assert found["refused"] == "zip_bomb"
     assert int(str(found["grown"])) < 40
 
 
@@ -136,12 +144,12 @@ def test_a_cell_of_sixty_megabytes_is_one_bad_row(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["a", '"', "\n", '"a\n', ",", "\0"])
 @pytest.mark.parametrize("name", ["a.csv", "a.ndjson"])
-def test_a_hundred_megabytes_of_one_thing_are_read_in_flat_memory(text: str, name: str, tmp_path: Path) -> None:
+def test_megabytes_of_one_thing_are_read_in_flat_memory(text: str, name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     block = text.encode() * (1_000_000 // len(text))
     with path.open("wb") as file:
         file.write(b'{"phone": "405550001"}\n' if name.endswith("ndjson") else b"Phone,Name\n405550001,x\n")
-        for _ in range(40):
+        for _ in range(8):
             file.write(block)
     found = _measured(path)
     assert found["good"] in (0, 1) or text == '"a\n'

@@ -61,7 +61,9 @@ def test_a_campaign_that_waits_is_woken_at_its_opening_without_being_asked_befor
     assert len(desk.claim(9).calls) == 5
 
 
-def test_a_call_claimed_inside_and_armed_after_the_close_is_first_again_in_the_morning(redis_server: EmbeddedRedis) -> None:
+def test_a_call_claimed_inside_and_armed_after_the_close_is_first_again_in_the_morning(
+    redis_server: EmbeddedRedis,
+) -> None:
     desk = Desk(redis_server)
     campaign = desk.submit(5, hours="09:00-20:00")
     desk.pace()
@@ -123,13 +125,20 @@ def test_a_window_over_midnight_and_a_holiday_inside_it(redis_server: EmbeddedRe
         date(2027, 1, 18): (time(22), time(23, 30)),
     }
     seen = times(desk)
-    assert {day for day, _ in seen} == {date(2027, 1, 15), date(2027, 1, 16)}, "the 17th is a holiday from its midnight on"
+    assert {day for day, _ in seen} == {date(2027, 1, 15), date(2027, 1, 16)}, (
+        "the 17th is a holiday from its midnight on"
+    )
     for day in (date(2027, 1, 15), date(2027, 1, 16)):
         mine = sorted(at for on, at in seen if on == day)
         assert (mine[0], mine[-1]) == stretches[day]
     assert all(at >= time(22) or at < time(2) for _, at in seen)
     swept_day(desk, "", 1, step=1800)
-    assert {day for day, _ in times(desk)} == {date(2027, 1, 15), date(2027, 1, 16), date(2027, 1, 18), date(2027, 1, 19)}
+    assert {day for day, _ in times(desk)} == {
+        date(2027, 1, 15),
+        date(2027, 1, 16),
+        date(2027, 1, 18),
+        date(2027, 1, 19),
+    }
 
 
 @pytest.mark.parametrize(

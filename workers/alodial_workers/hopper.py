@@ -111,10 +111,12 @@ def purge(store: Store, campaign: str) -> int:
         return sum(row.outcome == "canceled" for row in rows)
     waiting = stored[0].counts.get("scheduled", 0) + stored[0].counts.get("queued", 0)
     position = stored[0].number("pc")
-    if waiting <= 0 or position >= stored[0].number("cur"):
-        if stored[0].counts.get("queued", 0) > 0:
-            return 0  # claimed and given back later: another look finds them in the list
+    if waiting <= 0:
         store.call(lambda client: campaigns.purged(client, campaign))
+        return 0
+    if position >= stored[0].number("cur"):
+        # One came back while its place was looked at, from a POST that was refused: the next sweep begins anew.
+        store.call(lambda client: campaigns.purge_position(client, campaign, 0))
         return 0
     expander = expander_of(stored[0])
     last = min(position + PURGE_STEP, stored[0].number("cur"))

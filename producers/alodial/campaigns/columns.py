@@ -12,6 +12,7 @@ from .words import FIELDS, METADATA, PERHAPS_PHONE
 
 MOST_RECIPIENTS: Final = 20
 MOST_METADATA_NAME: Final = 64
+MOST_NAME: Final = 200
 
 _FURTHER: Final = re.compile(r"phone([1-9]|1[0-9]|20)")
 _NUMBERED: Final = re.compile(r"([^0-9]+)([0-9]{1,2})")
@@ -48,7 +49,10 @@ def plain(name: str) -> str:
     """A column's name as it is compared: lower case, single spaces, without dots, marks and invisible characters."""
     # NFKC would make "No" of "№".
     text = (
-        unicodedata.normalize("NFKC", name[:200].replace("№", " ")).casefold().replace("ё", "е").translate(_APOSTROPHES)
+        unicodedata.normalize("NFKC", name[:MOST_NAME].replace("№", " "))
+        .casefold()
+        .replace("ё", "е")
+        .translate(_APOSTROPHES)
     )
     return " ".join("".join(" " if c in _SPACES else c for c in text if c.isprintable() or c in _SPACES).split())
 
@@ -114,7 +118,7 @@ def _guessed(columns: Sequence[tuple[int, str]], mapped: frozenset[str]) -> dict
         if before is None or rank < before[0]:
             best[which] = (rank, at, name)
         elif rank == before[0] and which != "reference":
-            both = f"{before[2]!r} and {name!r} may both be {which}"
+            both = f"{before[2][:60]!r} and {name[:60]!r} may both be {which}"
             remedy = f"say which one it is: --map {which}=NAME"
             if which == "phone":
                 remedy += "; a second one to be rung after it is phone2"
@@ -137,6 +141,8 @@ _KNOWN: Final = _ranks()
 
 def _meaning(name: str) -> tuple[str, int] | None:
     """The field that a column's name means, and how surely: 0 is best."""
+    if len(name) > MOST_NAME:
+        return None
     text = plain(_REPEATED.sub("", name))
     if text in _KNOWN:
         return _KNOWN[text]

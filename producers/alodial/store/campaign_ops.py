@@ -1,5 +1,6 @@
 """The operations on campaigns: what each script is given and what its answer means."""
 
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, cast
 
@@ -66,6 +67,7 @@ def append(
 ) -> Op[Appended]:
     """Chunks of rows from number ``index`` on (-1: after the last), all or none. ``content``: these rows' fingerprint."""
     args: list[Arg] = [campaign, index, content, int(again), round(keep * 1000), round(LOADING_LEASE * 1000)]
+    args.append(secrets.token_hex(8))
     for chunk in chunks:
         args += chunk
     return Op("append", args, lambda answer: Appended(cast(AppendOutcome, _text(answer[0])), _text(answer[1])))

@@ -47,11 +47,12 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``cal:{campaign}[:{zone}]`` zset  moments when its hours open (o) and close (c), ms
 ``day:{campaign}``, ``day:@`` zset  local midnights, ms; @ is the installation's
 ``glog:{campaign}``   stream   who did what
+``ga:{name}``         string   rows were added by this request; kept an hour
 ``gd: gf: gr:{hash}`` string   a draft, a file, rows in whatever order -> campaign
 ``fill:{campaign}``   string   somebody fills its hopper
 ``dnc``, ``dnc:{campaign}`` hash  numbers that are not rung -> why, JSON
 ``freq:{number}``     list     when it was rung, ms, newest first, while frequency caps are set
-``use:{scope}:{day}`` hash     calls and talk seconds of a day; scope is ``@account`` or a campaign
+``use:{scope}:{day}`` hash     c calls, s talk seconds, o calls without a result of a day; scope is ``@account`` or a campaign
 """
 
 from typing import Final

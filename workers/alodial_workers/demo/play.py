@@ -16,6 +16,7 @@ from alodial.queue import CallQueue
 from alodial_schemas import State
 
 from . import story
+from .campaign import show_campaign
 from .cast import DemoCall, cast
 from .follow import Board, Lines, follow
 from .house import House, HouseDown
@@ -87,8 +88,13 @@ def _show(chosen: Sequence[DemoCall], house: House, queue: CallQueue, console: C
     right = _witnesses(placed, house, queue, console)
     if surprises := story.surprises(placed):
         console.print(surprises)
-    good = done and right and not surprises
-    verdict = "Every call ended as it was announced." if good else "Not everything went as announced, see above."
+    kept = show_campaign(house, queue, console)
+    good = done and right and kept and not surprises
+    verdict = (
+        "Every call ended as it was announced, and every row of the campaign at its end."
+        if good
+        else "Not everything went as announced, see above."
+    )
     console.print(Text(f"{verdict}\n", style="bold green" if good else "bold red"))
     if keep:
         _stay(house, console)

@@ -40,7 +40,6 @@ def _ending(i: int) -> int:
         case _, 50:
             return 93
         case _:
-
             return _ANSWERED[i * 7 % len(_ANSWERED)]
 
 

@@ -1,10 +1,12 @@
 -- Chunks of rows at the end of a campaign, all of them or none, once.
 -- ARGV: campaign, number of the first chunk (-1: after the last), key of these rows ('' for a draft), again, retention_ms, lease_ms,
---   then for each chunk: rows, blob, problems blob ('' for none)
+--   name of this request (for -1: asked again it appends nothing), then for each chunk: rows, blob, problems blob ('' for none)
 -- Answer: {outcome, id}; outcome is added, had (the first chunk was there), gap (one before it is missing), closed, or duplicate
 -- with the id of the campaign that these rows were submitted to before
 local g, index, content, again, keep = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local key = P .. 'g:' .. g
+local once = index < 0 and P .. 'ga:' .. ARGV[7]
+if once and redis.call('EXISTS', once) == 1 then return { 'added', g } end
 local c = redis.call('HMGET', key, 's', 'nc', 'tot')
 if not c[1] or c[1] == 'completed' or c[1] == 'canceled' then return { 'closed', c[1] or '' } end
 local chunks, total = number(c[2]), number(c[3])
@@ -16,7 +18,8 @@ if content ~= '' then
   if first and redis.call('EXISTS', P .. 'g:' .. first) == 1 then return { 'duplicate', first } end
   redis.call('SET', P .. 'gr:' .. content, g, 'PX', keep)
 end
-for i = 7, #ARGV, 3 do
+if once then redis.call('SET', once, g, 'PX', 3600000) end
+for i = 8, #ARGV, 3 do
   local rows = tonumber(ARGV[i])
   if rows > 0 then redis.call('HSET', P .. 'rows:' .. g, chunks, ARGV[i + 1], 'b' .. chunks, int(total)) end
   if ARGV[i + 2] ~= '' then redis.call('HSET', P .. 'bad:' .. g, chunks, ARGV[i + 2]) end

@@ -7,51 +7,17 @@ local answer = {}
 local LETTER = { completed = 'c', redial = 'r', corrected = 'x', kept = 'k' }
 local OUTCOME = { c = 'completed', r = 'redial', x = 'corrected', k = 'kept' }
 
--- Moves a redial to the next local day and another hour: `shift` later in that day's hours, round again past their end.
-local function next_day(g, tomorrow, day, shift)
-  local target = tomorrow + (ms - day) + shift
-  local calendar = P .. 'cal:' .. g
-  local opens = redis.call('ZRANGEBYSCORE', calendar, tomorrow, '+inf', 'LIMIT', 0, 2)
-  if #opens < 2 or string.sub(opens[1], 1, 1) ~= 'o' then return math.max(target, tomorrow) end
-  local from, to = tonumber(string.sub(opens[1], 2)), tonumber(string.sub(opens[2], 2))
-  if target < from then return from end
-  return from + (target - from) % (to - from)
-end
-
-local function attempts_since(r, moment)
-  local key, used = P .. 'c:' .. r.x, 0
-  for i = 1, r.n do
-    local at = string.match(redis.call('HGET', key, 'a' .. i) or '', '^%d+')
-    if at and tonumber(at) >= moment then used = used + 1 end
-  end
-  return used
-end
-
 local function redial_delay(r, disposition)
   if disposition == 'answered' then return nil end
-  local text = r.rd
+  local delay
   if r.g then
-    -- A campaign's redials are written once, in the campaign; one that has ended dials nobody again.
-    local c = redis.call('HMGET', P .. 'g:' .. r.g, 'rd', 's')
-    if c[2] ~= 'running' and c[2] ~= 'paused' then return nil end
-    text = c[1]
+    delay = campaign_redial(r, nil, disposition)
+  elseif r.rd then
+    local policy = cjson.decode(r.rd)
+    if r.n >= policy.max_attempts then return nil end
+    delay = nth_delay(r, policy, disposition)
   end
-  if not text then return nil end
-  local policy = cjson.decode(text)
-  if r.n >= policy.max_attempts then return nil end
-  local delays = policy.delays[disposition]
-  if not delays then return nil end
-  local key, used = P .. 'c:' .. r.x, 0
-  for i = 1, r.n do if redis.call('HGET', key, 'd' .. i) == disposition then used = used + 1 end end
-  local delay = delays[math.min(used, #delays)] * 1000
-  local a_day = policy.max_attempts_per_day
-  if r.g and type(a_day) == 'number' then
-    local day, tomorrow = today(r.g)
-    if ms + delay < tomorrow and attempts_since(r, day) >= a_day then
-      delay = next_day(r.g, tomorrow, day, (policy.next_day_shift or 0) * 1000) - ms
-    end
-  end
-  if r.expires and tonumber(r.expires) <= ms + delay then return nil end
+  if not delay or r.expires and tonumber(r.expires) <= ms + delay then return nil end
   return delay
 end
 
@@ -66,8 +32,8 @@ local function before(stored, digest, spare)
 end
 
 -- The first result of attempt n: where it takes the call.
-local function first(r, n, extid, json, disposition, spare, talk)
-  settle_talk(r, talk)
+local function first(r, n, extid, json, disposition, spare, talk, took)
+  settle_talk(r, n, took, talk)
   if r.g then
     redis.call('HINCRBY', P .. 'gc:' .. r.g, 'talk', int(talk))
     redis.call('HINCRBY', P .. 'gc:' .. r.g, 'a:' .. disposition, 1)
@@ -109,7 +75,7 @@ local function apply(extid, json, digest, disposition, spare, talk)
   end
   local key = P .. 'c:' .. x
   local function says(outcome) return { outcome, r.id, r.s, r.a, n, x } end
-  local known = redis.call('HMGET', key, 'a' .. n, 'h' .. n, 'k' .. n)
+  local known = redis.call('HMGET', key, 'a' .. n, 'h' .. n, 'k' .. n, 'dy' .. n)
   -- Nothing was ever POSTed under this extid: whoever sends this, it is not the result of our call.
   if not known[1] then return { 'unknown' } end
   local said = before(known[2], digest, spare) or before(known[3], digest, spare)
@@ -121,7 +87,7 @@ local function apply(extid, json, digest, disposition, spare, talk)
     return says('corrected')
   end
   redis.call('HSET', key, 'r' .. n, json, 'd' .. n, disposition)
-  local outcome = first(r, n, extid, json, disposition, spare, talk)
+  local outcome = first(r, n, extid, json, disposition, spare, talk, known[4])
   redis.call('HSET', key, 'h' .. n, mark(digest, spare, outcome))
   return says(outcome)
 end

@@ -35,21 +35,26 @@ local function arm(x, token, slot)
   if held[1] and tonumber(held[1]) > ms and held[2] ~= token then return { 'hold', 0, 0 } end
   if rate > 0 and us < slot - early then return { 'wait', int(slot - us), int(slot) } end
   -- Everything that claim looked at may have changed since: the lists, the caps, the hours, the campaign.
-  local body, scopes = '', {}
+  local body, scopes, fresh = '', {}, false
   if r.g or dnc_or_rules then
     local c, zone = nil, nil
     if r.g then
-      c = redis.call('HMGET', P .. 'g:' .. r.g, 's', 'nz', 'pre', 'dc', 'dm', 'rs')
+      c = redis.call('HMGET', P .. 'g:' .. r.g, 's', 'nz', 'pre', 'dc', 'dm', 'rs', 'end')
       if c[1] ~= 'running' then return { 'hold', 0, 0 } end
+      if c[7] and tonumber(c[7]) <= ms then
+        move(r, 'expired', 'ends_at')
+        emit(r, 'expired')
+        return { 'lost', 0, 0 }
+      end
       if not c[2] and opening(P .. 'cal:' .. r.g) ~= 0 then return { 'hold', 0, 0 } end
       if c[4] or c[5] then
-        local day = today(r.g)
-        if day_is_full(r.g, day, number(c[4]), number(c[5]), number(c[6])) then return { 'hold', 0, 0 } end
+        local day, tomorrow = today(r.g)
+        if day_is_full(r.g, day, tomorrow, number(c[4]), number(c[5]), number(c[6])) then return { 'hold', 0, 0 } end
         scopes[1] = { r.g, day, number(c[6]) }
       end
     end
-    local values = redis.call('HMGET', P .. 'c:' .. x, 'b', 'z')
-    body, zone = values[1] or '', values[2]
+    local values = redis.call('HMGET', P .. 'c:' .. x, 'b', 'z', 'a' .. r.n)
+    body, zone, fresh = values[1] or '', values[2], not values[3]
     local code, from = forbidden(body, r.g, zone, c and c[3])
     if code then
       redis.call('HDEL', P .. 'c:' .. x, 'tok')
@@ -60,8 +65,8 @@ local function arm(x, token, slot)
     end
   end
   if daily_calls > 0 or daily_seconds > 0 then
-    local day = today()
-    if day_is_full('@' .. r.a, day, daily_calls, daily_seconds, reserve) then return { 'hold', 0, 0 } end
+    local day, tomorrow = today()
+    if day_is_full('@' .. r.a, day, tomorrow, daily_calls, daily_seconds, reserve) then return { 'hold', 0, 0 } end
     scopes[#scopes + 1] = { '@' .. r.a, day, reserve }
   end
   if rate > 0 then
@@ -77,9 +82,10 @@ local function arm(x, token, slot)
   if redis.call('ZSCORE', P .. 'chan:' .. r.a, x) then redis.call('ZADD', P .. 'chan:' .. r.a, ms + lease + channel_ms, x) end
   if r.g then
     if redis.call('ZSCORE', P .. 'gchan:' .. r.g, x) then redis.call('ZADD', P .. 'gchan:' .. r.g, ms + lease + channel_ms, x) end
-    redis.call('HINCRBY', P .. 'gc:' .. r.g, 'attempts', 1)
+    -- An attempt whose POST was refused for the moment is the same attempt when it goes out again.
+    if fresh then redis.call('HINCRBY', P .. 'gc:' .. r.g, 'attempts', 1) end
   end
-  if r.dy or #scopes > 0 or #rules > 0 then
+  if #scopes > 0 or #rules > 0 then
     if body == '' then body = redis.call('HGET', P .. 'c:' .. x, 'b') or '' end
     spend(r, body, scopes)
   end

@@ -76,7 +76,8 @@ campaign_moved = function(r, from, to)
   redis.call('HINCRBY', counts, to, 1)
   if ENDS[to] and not ENDS[from] then
     redis.call('HINCRBY', counts, 'live', -1)
-    if to == 'rejected' or to == 'failed' then redis.call('HINCRBY', counts, 'row', 1)
+    -- What was refused for our own sake, such as a number on the list, is no failure of the line's.
+    if to == 'failed' or to == 'rejected' and from == 'submitting' then redis.call('HINCRBY', counts, 'row', 1)
     elseif to == 'completed' then redis.call('HSET', counts, 'row', 0) end
     touched[r.g] = true
   end
@@ -196,21 +197,27 @@ local function withhold(r, code, at)
   end
 end
 
--- How many calls and seconds a day may still take; scope is '@account' or a campaign's id.
-local function day_is_full(scope, day, calls, seconds, reserve)
+-- Whether a day has no room for one more call; scope is '@account' or a campaign's id. The second value is when to look
+-- again: tomorrow, or in 5 s while calls are under way, which may give back most of what is held for them.
+local function day_is_full(scope, day, tomorrow, calls, seconds, reserve)
   if calls == 0 and seconds == 0 then return false end
-  local used = redis.call('HMGET', P .. 'use:' .. scope .. ':' .. int(day), 'c', 's')
-  return (calls > 0 and number(used[1]) + 1 > calls) or (seconds > 0 and number(used[2]) + reserve > seconds)
+  local used = redis.call('HMGET', P .. 'use:' .. scope .. ':' .. int(day), 'c', 's', 'o')
+  if (calls > 0 and number(used[1]) + 1 > calls) or (seconds > 0 and number(used[2]) + reserve > seconds) then
+    return true, number(used[3]) > 0 and math.min(tomorrow, ms + 5000) or tomorrow
+  end
+  return false
 end
 
-local function use_day(scope, day, calls, seconds)
+-- Calls, talk seconds, and calls whose talk is not known yet.
+local function use_day(scope, day, calls, seconds, open)
   local key = P .. 'use:' .. scope .. ':' .. int(day)
   redis.call('HINCRBY', key, 'c', calls)
   redis.call('HINCRBY', key, 's', int(seconds))
+  redis.call('HINCRBY', key, 'o', open)
   redis.call('PEXPIRE', key, 259200000)
 end
 
--- Writes down that the numbers ring now and that the day's allowance is used; `dy` tells how to take it back.
+-- Writes down that the numbers ring now and that the day's allowance is used; `dy` of the attempt tells how to take it back.
 local function spend(r, body, scopes)
   if #rules > 0 then
     for _, n in ipairs(numbers_of(body)) do
@@ -223,31 +230,81 @@ local function spend(r, body, scopes)
   end
   local mark = {}
   for _, scope in ipairs(scopes) do
-    use_day(scope[1], scope[2], 1, scope[3])
+    use_day(scope[1], scope[2], 1, scope[3], 1)
     mark[#mark + 1] = scope[1] .. ' ' .. int(scope[2]) .. ' ' .. int(scope[3])
   end
-  if #mark > 0 or #rules > 0 then
-    redis.call('HSET', P .. 'c:' .. r.x, 'dy', ms .. ';' .. table.concat(mark, ';'))
-  elseif r.dy then
-    redis.call('HDEL', P .. 'c:' .. r.x, 'dy')
-  end
+  redis.call('HSET', P .. 'c:' .. r.x, 'dy' .. r.n, ms .. ';' .. table.concat(mark, ';'))
 end
 
 -- A POST that provably rang nobody gives back what it took.
 local function take_back(r)
-  if not r.dy then return end
-  local at = string.match(r.dy, '^(%d+)')
-  local body = redis.call('HGET', P .. 'c:' .. r.x, 'b')
-  for _, n in ipairs(numbers_of(body or '')) do redis.call('LREM', P .. 'freq:' .. n, 1, at) end
-  for scope, day, reserve in string.gmatch(r.dy, ';(%S+) (%d+) (%d+)') do use_day(scope, tonumber(day), -1, -tonumber(reserve)) end
-  redis.call('HDEL', P .. 'c:' .. r.x, 'dy')
-  r.dy = nil
+  local key = P .. 'c:' .. r.x
+  local took = redis.call('HMGET', key, 'dy' .. r.n, 'b')
+  if not took[1] then return end
+  local at = string.match(took[1], '^(%d+)')
+  for _, n in ipairs(numbers_of(took[2] or '')) do redis.call('LREM', P .. 'freq:' .. n, 1, at) end
+  for scope, day, reserve in string.gmatch(took[1], ';(%S+) (%d+) (%d+)') do
+    use_day(scope, tonumber(day), -1, -tonumber(reserve), -1)
+  end
+  redis.call('HDEL', key, 'dy' .. r.n)
 end
 
--- Its result says how long was talked: that replaces what was held for it.
-local function settle_talk(r, talk)
-  if not r.dy then return end
-  for scope, day, reserve in string.gmatch(r.dy, ';(%S+) (%d+) (%d+)') do use_day(scope, tonumber(day), 0, talk - tonumber(reserve)) end
-  redis.call('HDEL', P .. 'c:' .. r.x, 'dy')
-  r.dy = nil
+-- The result of an attempt says how long was talked: that replaces what was held for it.
+local function settle_talk(r, n, took, talk)
+  if not took then return end
+  for scope, day, reserve in string.gmatch(took, ';(%S+) (%d+) (%d+)') do
+    use_day(scope, tonumber(day), 0, talk - tonumber(reserve), -1)
+  end
+  redis.call('HDEL', P .. 'c:' .. r.x, 'dy' .. n)
+end
+
+-- The nth time that an attempt ends so, the nth delay is waited, and the last one repeats.
+local function nth_delay(r, policy, disposition)
+  local delays = policy.delays[disposition]
+  if not delays then return nil end
+  local key, used = P .. 'c:' .. r.x, 0
+  for i = 1, r.n do if redis.call('HGET', key, 'd' .. i) == disposition then used = used + 1 end end
+  return delays[math.min(used, #delays)] * 1000
+end
+
+-- Moves a redial to the next local day and another hour: `shift` later in that day's hours, round again past their end.
+local function next_day(g, tomorrow, day, shift)
+  local target = tomorrow + (ms - day) + shift
+  local calendar = P .. 'cal:' .. g
+  local opens = redis.call('ZRANGEBYSCORE', calendar, tomorrow, '+inf', 'LIMIT', 0, 2)
+  if #opens < 2 or string.sub(opens[1], 1, 1) ~= 'o' then return math.max(target, tomorrow) end
+  local from, to = tonumber(string.sub(opens[1], 2)), tonumber(string.sub(opens[2], 2))
+  if target < from then return from end
+  return from + (target - from) % (to - from)
+end
+
+local function attempts_since(r, moment)
+  local key, used = P .. 'c:' .. r.x, 0
+  for i = 1, r.n do
+    local at = string.match(redis.call('HGET', key, 'a' .. i) or '', '^%d+')
+    if at and tonumber(at) >= moment then used = used + 1 end
+  end
+  return used
+end
+
+-- The ms after which a campaign's call is dialled again, or nil: never. Asked for `delay`, or for a disposition, whose delay
+-- the campaign's policy knows. A campaign's redials are written once, in the campaign; one that has ended dials nobody again.
+campaign_redial = function(r, delay, disposition)
+  local c = redis.call('HMGET', P .. 'g:' .. r.g, 'rd', 's', 'end')
+  if c[2] ~= 'running' and c[2] ~= 'paused' then return nil end
+  if c[1] then
+    local policy = cjson.decode(c[1])
+    if r.n >= policy.max_attempts then return nil end
+    delay = delay or nth_delay(r, policy, disposition)
+    if not delay then return nil end
+    local a_day = policy.max_attempts_per_day
+    if type(a_day) == 'number' then
+      local day, tomorrow = today(r.g)
+      if ms + delay < tomorrow and attempts_since(r, day) >= a_day then
+        delay = next_day(r.g, tomorrow, day, (policy.next_day_shift or 0) * 1000) - ms
+      end
+    end
+  end
+  if not delay or c[3] and tonumber(c[3]) <= ms + delay then return nil end
+  return delay
 end

@@ -21,9 +21,10 @@ local hold = tonumber(state[2] or 0)
 if hold > ms then return { 'hold', int((hold - ms) * 1000) } end
 if daily_calls > 0 or daily_seconds > 0 then
   local day, tomorrow = today()
-  if day_is_full('@' .. account, day, daily_calls, daily_seconds, reserve) then
-    redis.call('HSET', acct, 'hold', tomorrow, 'why', 'daily_cap')
-    return { 'hold', int((tomorrow - ms) * 1000) }
+  local is_full, again = day_is_full('@' .. account, day, tomorrow, daily_calls, daily_seconds, reserve)
+  if is_full then
+    redis.call('HSET', acct, 'hold', again, 'why', 'daily_cap')
+    return { 'hold', int((again - ms) * 1000) }
   end
 end
 -- An open breaker lets one call through to see whether the token is right again, and nothing beside it.
@@ -54,8 +55,10 @@ local flows, paced, full = nil, nil, false
 
 -- A campaign with ready calls, or nil when nothing of it may go now. Who has to wait long leaves, and is woken.
 local function flow_of(g, v, p)
-  local c = redis.call('HMGET', P .. 'g:' .. g, 's', 'w', 'pace', 'gtat', 'ch', 'dc', 'dm', 'rs', 'nz', 'pre')
+  local c = redis.call('HMGET', P .. 'g:' .. g, 's', 'w', 'pace', 'gtat', 'ch', 'dc', 'dm', 'rs', 'nz', 'pre', 'end')
   if c[1] ~= 'running' then leave(g, account, p, v); return nil end
+  -- Its end was set after these calls were ready: they expire, at whatever hour.
+  if c[11] and tonumber(c[11]) <= ms then return { g = g, v = v, w = 1, pace = 0, free = max, over = true } end
   if not c[9] then
     local opens = opening(P .. 'cal:' .. g)
     if opens ~= 0 then
@@ -75,8 +78,9 @@ local function flow_of(g, v, p)
   end
   if c[6] or c[7] then
     local day, tomorrow = today(g)
-    if day_is_full(g, day, number(c[6]), number(c[7]), number(c[8])) then
-      redis.call('ZADD', WAKE, tomorrow, g)
+    local is_full, again = day_is_full(g, day, tomorrow, number(c[6]), number(c[7]), number(c[8]))
+    if is_full then
+      redis.call('ZADD', WAKE, again, g)
       leave(g, account, p, v)
       return nil
     end
@@ -147,9 +151,9 @@ while #answer - 2 < max and #answer - 2 < free do
     -- Canceled, expired or taken already: its place in the list is only a trace.
     if r[1] == 'queued' and not r[2] then
       local code, from
-      if r[3] and tonumber(r[3]) <= ms then
+      if r[3] and tonumber(r[3]) <= ms or flow and flow.over then
         local gone = load(x)
-        move(gone, 'expired', 'expires_at')
+        move(gone, 'expired', r[3] and tonumber(r[3]) <= ms and 'expires_at' or 'ends_at')
         emit(gone, 'expired')
         code = 'expired'
       else

@@ -5,7 +5,11 @@
 local g, content, file, again, draft, keep, who, totals = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local key = P .. 'g:' .. g
 local c = redis.call('HMGET', key, 's', 'start', 'a', 'rows')
-if not c[1] then return { 'had', g } end
+if not c[1] then
+  -- Asked again: this draft was the duplicate.
+  local first = again ~= '1' and redis.call('GET', P .. 'gr:' .. content)
+  return first and first ~= g and { 'duplicate', first } or { 'had', g }
+end
 local how = ARGV[9]
 if how == 'add' then
   redis.call('HSET', key, 'open', 0, 'rows', totals)

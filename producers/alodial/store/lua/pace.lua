@@ -45,6 +45,8 @@ for _, g in ipairs(redis.call('SMEMBERS', LIVE)) do
     redis.call('HSET', key, 'left', 'expired', 'why', 'ended')
     act(g, 'alodial', 'ended')
     c[10] = 'expired'
+    -- Its end may have been set after calls became ready, and without their knowing: claim lets those expire.
+    if redis.call('EXISTS', P .. 'gq:' .. g) == 1 then join(g, c[2], c[11]) end
   end
   if c[1] == 'running' and not c[10] and not stopped and number(c[5]) < number(c[6]) then
     local room = (hoppers[c[2]] or 0) - redis.call('LLEN', P .. 'gq:' .. g)

@@ -7,10 +7,10 @@ local ms = math.floor(us / 1000)
 
 local DUE, EXP, LEASE, AWAIT = P .. 'due', P .. 'exp', P .. 'lease', P .. 'await'
 local COUNTS = P .. 'counts'
-local FIELDS = { 's', 'id', 'cx', 'r', 'g', 'm', 'v', 'dp', 'n', 'tl', 'a', 'p', 'tok', 'x', 'rt', 'u', 'rd', 'cr', 'st', 'dy' }
+local FIELDS = { 's', 'id', 'cx', 'r', 'g', 'm', 'v', 'dp', 'n', 'tl', 'a', 'p', 'tok', 'x', 'rt', 'u', 'rd', 'cr', 'st' }
 
 -- What campaigns add to a move and to a ready list; campaign.lua says how.
-local campaign_moved, join
+local campaign_moved, join, campaign_redial
 
 -- 14 significant digits is all that Lua's own conversion keeps; microseconds have 16.
 local function int(n) return string.format('%.0f', n) end
@@ -200,9 +200,12 @@ local function unconfirm(r, note, timeout, hold, redial_after, spare, ...)
   move(r, 'unconfirmed', note, ...)
   await(r, timeout, hold)
   emit(r, 'unconfirmed')
-  if r.u == 'redial' and r.n < 3 and not (r.expires and tonumber(r.expires) <= ms + redial_after) then
+  if r.u ~= 'redial' or r.n >= 3 then return end
+  local delay = redial_after
+  if r.g then delay = campaign_redial(r, delay) end
+  if delay and not (r.expires and tonumber(r.expires) <= ms + delay) then
     local attempt, extid = r.n, r.cx or r.x
-    schedule(r, redial_after, 'on_unconfirmed', spare)
+    schedule(r, delay, 'on_unconfirmed', spare)
     emit(r, 'redial_scheduled', nil, attempt, extid)
   end
 end

@@ -17,6 +17,8 @@ elseif action == 'resume' then
   local later = number(c[4]) > ms
   redis.call('HSET', key, 's', later and 'scheduled' or 'running', 'why', '')
   if not later then redis.call('HSETNX', key, 'st', ms) end
+  -- What failed while it was paused does not pause it again.
+  redis.call('HSET', P .. 'gc:' .. g, 'row', 0)
   act(g, who, 'resumed', reason)
   campaign_event(g, 'resumed')
   if not later and redis.call('EXISTS', P .. 'gq:' .. g) == 1 then join(g, c[2], c[3]) end
