@@ -12,8 +12,6 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-import redis.exceptions
-
 from alodial_schemas import CallRequest, Event, FieldProblem, State, parse_event
 
 from .doorbell import Doorbell
@@ -23,6 +21,7 @@ from .settings import Settings, load_settings, read_settings
 from .store import keys, ops
 from .store.accept import accept, accept_async
 from .store.client import AsyncStore, Op, Store
+from .store.groups import leave, leave_async, make_group, make_group_async
 from .store.ops import NewCall
 from .store.reads import CallFilter, Page, find, find_async, page, page_async, possible_extid
 from .store.records import CallRecord
@@ -206,7 +205,7 @@ class CallQueue:
         reader of the group after a minute.
         """
         client, reader = self.store.redis, _reader_name()
-        self.store.call(lambda c: _make_group(c, group, start))
+        self.store.call(lambda c: make_group(c, group, start))
         try:
             while True:
                 rows = self.store.call(
@@ -219,7 +218,7 @@ class CallQueue:
                     yield parse_event(fields[b"event"])
                     self.store.call(lambda c, p=position: c.xack(keys.EVENTS, group, p))  # type: ignore[misc]  # lambda default
         finally:
-            _leave(client, group, reader)
+            leave(client, group, reader)
 
     def _read(self, group: str, reader: str, block: float | None) -> list[Any] | None:
         """One batch; None after ``block`` seconds without any."""
@@ -350,7 +349,7 @@ class AsyncCallQueue:
     async def events(self, group: str, *, start: str = "0", block: float | None = None) -> AsyncIterator[Event]:
         """As :meth:`CallQueue.events`."""
         reader = _reader_name()
-        await self.store.call(lambda c: _make_group_async(c, group, start))
+        await self.store.call(lambda c: make_group_async(c, group, start))
         try:
             while True:
                 rows = await self.store.call(
@@ -363,7 +362,7 @@ class AsyncCallQueue:
                     yield parse_event(fields[b"event"])
                     await self.store.call(lambda c, p=position: c.xack(keys.EVENTS, group, p))  # type: ignore[misc]  # lambda default
         finally:
-            await _leave_async(self.store.redis, group, reader)
+            await leave_async(self.store.redis, group, reader)
 
     async def _read(self, group: str, reader: str, block: float | None) -> list[Any] | None:
         waited = 0.0
@@ -437,36 +436,3 @@ class AsyncCallQueue:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
-
-
-def _make_group(client: Any, group: str, start: str) -> None:
-    try:
-        client.xgroup_create(keys.EVENTS, group, id=start, mkstream=True)
-    except redis.exceptions.ResponseError as exc:
-        if not str(exc).startswith("BUSYGROUP"):
-            raise
-
-
-async def _make_group_async(client: Any, group: str, start: str) -> None:
-    try:
-        await client.xgroup_create(keys.EVENTS, group, id=start, mkstream=True)
-    except redis.exceptions.ResponseError as exc:
-        if not str(exc).startswith("BUSYGROUP"):
-            raise
-
-
-def _leave(client: Any, group: str, reader: str) -> None:
-    """Takes the reader's name out of the group, unless it leaves unfinished events behind for others."""
-    try:
-        if not client.xpending_range(keys.EVENTS, group, "-", "+", 1, consumername=reader):
-            client.xgroup_delconsumer(keys.EVENTS, group, reader)
-    except (redis.exceptions.RedisError, OSError):
-        return
-
-
-async def _leave_async(client: Any, group: str, reader: str) -> None:
-    try:
-        if not await client.xpending_range(keys.EVENTS, group, "-", "+", 1, consumername=reader):
-            await client.xgroup_delconsumer(keys.EVENTS, group, reader)
-    except (redis.exceptions.RedisError, OSError):
-        return

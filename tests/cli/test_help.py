@@ -32,6 +32,14 @@ def test_the_commands_of_the_contract_are_there() -> None:
     assert {" ".join(path) for path, command in COMMANDS.items() if not hasattr(command, "commands")} == {
         *(f"call {name}" for name in ("two-way", "ivr")),
         *(f"calls {name}" for name in ("list", "show", "cancel")),
+        *(
+            f"campaign {name}"
+            for name in (
+                *("check", "submit", "list", "show", "watch", "pause", "resume", "cancel", "pace", "add", "clone"),
+                *("retry", "activity", "problems", "export", "report", "template"),
+            )
+        ),
+        *(f"dnc {name}" for name in ("add", "remove", "list", "import", "export")),
         *(f"dead {name}" for name in ("list", "show", "replay", "drop")),
         *("events", "doctor", "stop", "resume", "worker", "web", "sandbox", "demo"),
     }

@@ -72,7 +72,7 @@ def test_importing_the_front_door_loads_no_http_client_no_web_framework_and_no_c
 
 
 # Parts of something declared, which names them in its own documentation as what to import.
-COMES_WITH = {"starlette": "fastapi", "pydantic_core": "pydantic"}
+COMES_WITH = {"starlette": "fastapi", "pydantic_core": "pydantic", "markupsafe": "jinja2"}
 
 
 def test_everything_that_the_product_imports_is_declared_as_a_dependency() -> None:

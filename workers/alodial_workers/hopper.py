@@ -7,7 +7,7 @@ import structlog
 
 from alodial.campaigns.calendars import know_zone
 from alodial.campaigns.expand import Expander
-from alodial.campaigns.front import expander_of
+from alodial.campaigns.fields import expander_of
 from alodial.campaigns.pack import PackedRow, unpack
 from alodial.settings import Settings
 from alodial.store import campaign_ops, campaigns, ops

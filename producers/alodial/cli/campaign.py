@@ -1,258 +1,24 @@
 """``alodial campaign``: from a spreadsheet to a finished call list."""
 
-import getpass
-from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from .campaign_shown import show_campaign, show_report, show_row, watch_campaign
+from .campaign_options import Errors, File, Json, Name
+from .campaign_shown import show_row, tell, watch_campaign
+from .campaign_submit import check, problems_to, submit
 from .opened import open_queue
-from .output import document, line, say, table
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..campaigns.records import CampaignRecord
-    from ..queue import CallQueue
+from .output import document, say, table
+from .who import who
 
 app = typer.Typer(
     no_args_is_help=True,
     help="Check, submit, watch and steer campaigns.\n\nExample: alodial campaign submit clients.csv --from 712037006",
 )
 
-File = Annotated[
-    Path, typer.Argument(help="CSV, XLSX or NDJSON; `alodial campaign template` writes one to begin with.")
-]
-Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Its id, a beginning of it, or its name.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document a line on standard output.")]
-Title = Annotated[str, typer.Option("--name", help="What it is called; the file's name when not given.")]
-From = Annotated[str | None, typer.Option("--from", help="Two-way: the initiator, rung before each row's phones.")]
-QueueName = Annotated[str | None, typer.Option("--queue", help="PBX queue: each row's phone is rung and joined to it.")]
-Ivr = Annotated[int | None, typer.Option("--ivr", help="IVR menu that each row's phone is put into; needs --line.")]
-Line = Annotated[str | None, typer.Option("--line", help="The line that an IVR call goes out from.")]
-Lang = Annotated[str | None, typer.Option(help="Language of announcements, where a row gives none.")]
-Account = Annotated[str, typer.Option(help="AloVoice account.")]
-Map = Annotated[list[str] | None, typer.Option("--map", help="FIELD=COLUMN where a column's name does not tell.")]
-Metadata = Annotated[list[str] | None, typer.Option(help="NAME=VALUE, handed back in the events of every call.")]
-Hours = Annotated[str | None, typer.Option(help='When it may ring: "mon-fri 09:00-18:00; sat 10:00-14:00".')]
-Zone = Annotated[str | None, typer.Option(help='Zone of the hours, or "number" for the number\'s own.')]
-Holiday = Annotated[list[str] | None, typer.Option(help="A day on which it does not ring, such as 2027-03-21.")]
-Start = Annotated[str | None, typer.Option("--start", help="ISO 8601 with zone: not before.")]
-End = Annotated[str | None, typer.Option("--end", help="ISO 8601 with zone: what was not dialled by then expires.")]
-Pace = Annotated[float | None, typer.Option(help="Calls a second, at most.")]
-Channels = Annotated[int | None, typer.Option(help="Of the account's channels, at most.")]
-Priority = Annotated[str | None, typer.Option(help="bulk or normal.")]
-Weight = Annotated[int | None, typer.Option(help="Share beside other campaigns, 1 to 100.")]
-Redial = Annotated[str | None, typer.Option(help='What is dialled again and when: "busy=5m,15m no_answer=1h,4h".')]
-MaxAttempts = Annotated[int | None, typer.Option(help="Attempts for a row, the first included; 3 when not given.")]
-PerDay = Annotated[int | None, typer.Option("--max-attempts-per-day", help="Of them in one day.")]
-RowTtl = Annotated[str | None, typer.Option(help="A row not dialled this long after the start expires: 90m, 2d.")]
-DailyCalls = Annotated[int | None, typer.Option(help="Calls in a day, at most.")]
-DailyMinutes = Annotated[int | None, typer.Option(help="Minutes of talk in a day, at most.")]
-Prefix = Annotated[list[str] | None, typer.Option(help="Only numbers of this beginning, such as +99890.")]
-Goal = Annotated[int | None, typer.Option(help="So many answered calls are enough; the rest is canceled.")]
-Failures = Annotated[int | None, typer.Option("--stop-after-failures", help="So many failures in a row pause it.")]
-PolicyFile = Annotated[Path | None, typer.Option("--policy", help="The policy as JSON or TOML; options win over it.")]
-Errors = Annotated[Path | None, typer.Option("--errors", help="Write the rows not taken there, each with its reason.")]
-
-
-def who() -> str:
-    """Whose name the activity log gets."""
-    try:
-        return f"cli:{getpass.getuser()}"
-    except (KeyError, OSError):
-        return "cli"
-
-
-@app.command()
-def check(
-    file: File,
-    name: Title = "",
-    initiator: From = None,
-    queue: QueueName = None,
-    ivr: Ivr = None,
-    line: Line = None,
-    lang: Lang = None,
-    account: Account = "default",
-    map: Map = None,
-    metadata: Metadata = None,
-    hours: Hours = None,
-    zone: Zone = None,
-    holiday: Holiday = None,
-    starts_at: Start = None,
-    ends_at: End = None,
-    pace: Pace = None,
-    channels: Channels = None,
-    priority: Priority = None,
-    weight: Weight = None,
-    redial: Redial = None,
-    max_attempts: MaxAttempts = None,
-    max_attempts_per_day: PerDay = None,
-    row_ttl: RowTtl = None,
-    daily_calls: DailyCalls = None,
-    daily_minutes: DailyMinutes = None,
-    prefix: Prefix = None,
-    goal: Goal = None,
-    stop_after_failures: Failures = None,
-    policy: PolicyFile = None,
-    errors: Errors = None,
-    as_json: Json = False,
-) -> None:
-    """Read a file as a submission would, and say what is right and wrong with it. Nobody is called.
-
-    Exit code 1 when a row is bad.
-
-    Example: alodial campaign check clients.csv --from 712037006 --errors bad.csv
-    """
-    options = _options(locals())
-    if initiator is None and queue is None and ivr is None:
-        # What a row's call would be is of no matter to the file: numbers are judged alike.
-        options["queue"] = "0"
-    from .progress import reading  # noqa: PLC0415  # --help need not load it
-
-    with open_queue() as opened, _problems_to(errors, file) as on_problem, reading("checking") as progress:
-        from .campaign_asked import request_of  # noqa: PLC0415  # as above
-
-        request = request_of(opened.settings, options)
-        report = opened.campaigns.check(file, request, progress=progress, on_problem=on_problem)
-    if as_json:
-        document(report.to_dict())
-    else:
-        show_report(report)
-    if report.bad:
-        raise typer.Exit(1)
-
-
-@app.command()
-def submit(
-    file: File,
-    name: Title = "",
-    initiator: From = None,
-    queue: QueueName = None,
-    ivr: Ivr = None,
-    line: Line = None,
-    lang: Lang = None,
-    account: Account = "default",
-    map: Map = None,
-    metadata: Metadata = None,
-    hours: Hours = None,
-    zone: Zone = None,
-    holiday: Holiday = None,
-    starts_at: Start = None,
-    ends_at: End = None,
-    pace: Pace = None,
-    channels: Channels = None,
-    priority: Priority = None,
-    weight: Weight = None,
-    redial: Redial = None,
-    max_attempts: MaxAttempts = None,
-    max_attempts_per_day: PerDay = None,
-    row_ttl: RowTtl = None,
-    daily_calls: DailyCalls = None,
-    daily_minutes: DailyMinutes = None,
-    prefix: Prefix = None,
-    goal: Goal = None,
-    stop_after_failures: Failures = None,
-    policy: PolicyFile = None,
-    errors: Errors = None,
-    again: Annotated[bool, typer.Option("--again", help="Although these rows were submitted before.")] = False,
-    paused: Annotated[bool, typer.Option("--paused", help="Wait for `alodial campaign resume`.")] = False,
-    test: Annotated[
-        str | None,
-        typer.Option("--test", metavar="PHONE", help="Place the first row's call to your own phone, no campaign."),
-    ] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Stay and watch it.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Submit a file's good rows as a campaign. Broken off, the same command goes on where it stopped.
-
-    Exit code 1 when a row was bad, though the good ones are dialled.
-
-    Example: alodial campaign submit clients.csv --from 712037006 --hours "mon-sat 09:00-18:00" --redial busy=5m,15m
-    """
-    options = _options(locals())
-    from .campaign_asked import request_of  # noqa: PLC0415  # --help need not load it
-    from .progress import reading  # noqa: PLC0415  # as above
-
-    with open_queue() as opened:
-        request = request_of(opened.settings, options)
-        if test is not None:
-            _test(opened, file, request, test, as_json)
-            return
-        with _problems_to(errors, file) as on_problem, reading("submitting") as progress:
-            record = opened.campaigns.submit(
-                file, request, who=who(), again=again, paused=paused, progress=progress, on_problem=on_problem
-            )
-        _told(record, as_json)
-        if record.rows.get("bad") and not as_json:
-            say(f"hint: {record.rows['bad']} rows are bad; alodial campaign problems {record.id}")
-        if watch:
-            watch_campaign(opened, record.id, as_json=as_json)
-    if record.rows.get("bad"):
-        raise typer.Exit(1)
-
-
-def _options(given: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of a command by name; lists that were not given are empty."""
-    lists = {"map", "metadata", "holiday", "prefix"}
-    return {name: (value or []) if name in lists else value for name, value in given.items()}
-
-
-@contextmanager
-def _problems_to(path: Path | None, file: Path) -> "Iterator[Callable[[Any], None] | None]":
-    """Writes the rows that are not taken, in the form of the file they came from."""
-    if path is None:
-        yield None
-        return
-    from ..campaigns.errors import BadFile  # noqa: PLC0415  # --help need not load it
-    from ..campaigns.errors_out import ErrorsOut  # noqa: PLC0415  # as above
-    from ..campaigns.files import open_source  # noqa: PLC0415  # as above
-
-    if path.resolve() == file.resolve():
-        raise typer.BadParameter("--errors: give another file than the one that is read")
-    try:
-        out = path.open("wb")
-    except OSError as exc:
-        raise BadFile("no_access", f"{path.name!r} cannot be written ({exc.strerror})", "give another path") from None
-    with out:
-        errors = ErrorsOut(out, open_source(file).columns)
-        yield errors.add
-        errors.close()
-
-
-def _test(opened: "CallQueue", file: Path, request: Any, number: str, as_json: bool) -> None:
-    """The first good row's call, to somebody's own phone."""
-    from alodial_schemas import PhoneError, normalise_phone  # noqa: PLC0415  # as above
-
-    from ..campaigns.check import Judge  # noqa: PLC0415  # as above
-    from ..campaigns.errors import InvalidCampaign  # noqa: PLC0415  # as above
-    from ..campaigns.expand import trial_call  # noqa: PLC0415  # as above
-    from ..campaigns.files import open_source  # noqa: PLC0415  # as above
-
-    try:
-        phone = normalise_phone(number, allowed=opened.settings.allowed_prefixes)
-    except PhoneError as exc:
-        raise typer.BadParameter(f"--test: {exc}") from None
-    judge = Judge(open_source(file), request, opened.settings, suppressed=opened.dnc.listed)
-    first = next((rows[0] for rows, _ in judge.chunks(1) if rows), None)
-    if first is None:
-        raise InvalidCampaign([])
-    call = opened.enqueue(trial_call(first[1], request, phone))
-    if as_json:
-        document({"id": call.id, "extid": call.extid, "state": call.state})
-    else:
-        line(f"{call.id}  extid {call.extid}  {call.state}")
-        say(f"hint: row {first[0]} as a test; alodial calls show {call.extid}")
-
-
-def _told(record: "CampaignRecord", as_json: bool) -> None:
-    if as_json:
-        document(record.to_dict())
-    else:
-        show_campaign(record)
+app.command()(check)
+app.command()(submit)
 
 
 @app.command("list")
@@ -292,7 +58,7 @@ def show(name: Name, as_json: Json = False) -> None:
     Example: alodial campaign show clients
     """
     with open_queue() as opened:
-        _told(opened.campaigns.get(name), as_json)
+        tell(opened.campaigns.get(name), as_json)
 
 
 @app.command()
@@ -315,7 +81,7 @@ def pause(name: Name, reason: Reason = "", as_json: Json = False) -> None:
     Example: alodial campaign pause clients --reason "wrong greeting"
     """
     with open_queue() as opened:
-        _told(opened.campaigns.pause(name, who=who(), reason=reason), as_json)
+        tell(opened.campaigns.pause(name, who=who(), reason=reason), as_json)
 
 
 @app.command()
@@ -325,7 +91,7 @@ def resume(name: Name, as_json: Json = False) -> None:
     Example: alodial campaign resume clients
     """
     with open_queue() as opened:
-        _told(opened.campaigns.resume(name, who=who()), as_json)
+        tell(opened.campaigns.resume(name, who=who()), as_json)
 
 
 @app.command()
@@ -335,7 +101,7 @@ def cancel(name: Name, reason: Reason = "", as_json: Json = False) -> None:
     Example: alodial campaign cancel clients
     """
     with open_queue() as opened:
-        _told(opened.campaigns.cancel(name, who=who(), reason=reason), as_json)
+        tell(opened.campaigns.cancel(name, who=who(), reason=reason), as_json)
 
 
 @app.command()
@@ -363,7 +129,7 @@ def pace(
     if weight is not None:
         changes["weight"] = weight
     with open_queue() as opened:
-        _told(opened.campaigns.change(name, who=who(), **changes), as_json)
+        tell(opened.campaigns.change(name, who=who(), **changes), as_json)
 
 
 @app.command()
@@ -380,9 +146,9 @@ def add(
     """
     from .progress import reading  # noqa: PLC0415  # --help need not load it
 
-    with open_queue() as opened, _problems_to(errors, file) as on_problem, reading("adding") as progress:
+    with open_queue() as opened, problems_to(errors, file) as on_problem, reading("adding") as progress:
         record = opened.campaigns.add(name, file, who=who(), again=again, progress=progress, on_problem=on_problem)
-    _told(record, as_json)
+    tell(record, as_json)
 
 
 @app.command()
@@ -396,7 +162,7 @@ def clone(
     Example: alodial campaign clone clients --name "clients, second round"
     """
     with open_queue() as opened:
-        _told(opened.campaigns.clone(name, who=who(), new_name=new_name), as_json)
+        tell(opened.campaigns.clone(name, who=who(), new_name=new_name), as_json)
 
 
 @app.command()
@@ -410,7 +176,7 @@ def retry(
     Example: alodial campaign retry clients
     """
     with open_queue() as opened:
-        _told(opened.campaigns.retry_failed(name, who=who(), new_name=new_name), as_json)
+        tell(opened.campaigns.retry_failed(name, who=who(), new_name=new_name), as_json)
 
 
 @app.command()

@@ -39,6 +39,14 @@ def show_row(record: "CampaignRecord") -> tuple[Any, ...]:
     )
 
 
+def tell(record: "CampaignRecord", as_json: bool) -> None:
+    """After a command that changed or asked for it."""
+    if as_json:
+        document(record.to_dict())
+    else:
+        show_campaign(record)
+
+
 def show_campaign(record: "CampaignRecord") -> None:
     """Its figures, aligned."""
     from ..campaigns.estimate import humanise  # noqa: PLC0415  # --help need not load it

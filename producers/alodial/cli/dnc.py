@@ -7,6 +7,7 @@ import typer
 
 from .opened import open_queue
 from .output import READER_LEFT, document, line, say, table
+from .who import who
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,8 +28,6 @@ def add(numbers: Numbers, reason: Reason = "", scope: Scope = "", as_json: Json 
 
     Example: alodial dnc add 994412860 --reason "asked on the phone"
     """
-    from .campaign import who  # noqa: PLC0415  # --help need not load it
-
     with open_queue() as queue:
         new = queue.dnc.add(numbers, scope=_scope(queue, scope), reason=reason, who=who())
     if as_json:
@@ -94,7 +93,6 @@ def import_file(
     """
     from ..campaigns.errors import BadFile  # noqa: PLC0415  # --help need not load it
     from ..campaigns.files.sniff import encoding_of  # noqa: PLC0415  # as above
-    from .campaign import who  # noqa: PLC0415  # as above
 
     if not file.is_file():
         raise BadFile("no_file", f"there is no file {file.name!r}", "give a file with one number a line")

@@ -54,8 +54,10 @@ def show_campaign(house: House, queue: CallQueue, console: Console) -> bool:
         f"{report.suppressed} on the do-not-call list; busy and unanswered numbers are dialled up to three times",
         highlight=False,
     )
-    record = queue.campaigns.submit(path, request, who="demo")
-    for record in _watched(house, queue, record.id, console):
+    submitted = queue.campaigns.submit(path, request, who="demo")
+    record = submitted
+    for seen in _watched(house, queue, submitted.id, console):
+        record = seen
         if record.state == "completed":
             break
     rows = list(queue.campaigns.rows(record.id))

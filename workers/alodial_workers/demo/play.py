@@ -23,6 +23,7 @@ from .house import House, HouseDown
 from .place import Placed, place
 from .witness import ends_told_wrongly, hear, sandbox_timeline, told
 
+WELL = "Every call ended as it was announced. Every row of the campaign came to its end."
 _WIDTH = 130
 """Columns where there is no terminal to ask."""
 
@@ -90,11 +91,7 @@ def _show(chosen: Sequence[DemoCall], house: House, queue: CallQueue, console: C
         console.print(surprises)
     kept = show_campaign(house, queue, console)
     good = done and right and kept and not surprises
-    verdict = (
-        "Every call ended as it was announced, and every row of the campaign at its end."
-        if good
-        else "Not everything went as announced, see above."
-    )
+    verdict = WELL if good else "Not everything went as announced, see above."
     console.print(Text(f"{verdict}\n", style="bold green" if good else "bold red"))
     if keep:
         _stay(house, console)

@@ -19,7 +19,7 @@ from .guard import Signed, form_of, text_of, told
 from .show import PeopleRoute, go, page
 from .terms import terms
 
-LISTED = 50
+LISTED = 25
 ACTIVITY = 50
 PROBLEMS = 20
 """Bad rows on a campaign's own page; the others have a page of their own."""

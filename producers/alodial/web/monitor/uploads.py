@@ -140,6 +140,7 @@ async def shown(request: Request, operator: Signed, id: str) -> Response:
         bad_file=draft.trouble if isinstance(draft.trouble, BadFile) else None,
         away=isinstance(draft.trouble, StoreUnavailable),
         busy=draft.step in BUSY,
+        form_field=form_field,
         **_form(request, draft.fields, wrong=wrong, file_columns=draft.columns),
     )
 

@@ -1,0 +1,86 @@
+"""Uploaded files that wait to be submitted."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from alodial.campaigns.check import Progress
+from alodial.errors import StoreUnavailable
+from alodial.web.monitor import drafts as module
+from alodial.web.monitor.drafts import Draft, Drafts
+
+
+def add(drafts: Drafts, folder: Path, number: int) -> Draft:
+    path = folder / f"upload-{number}"
+    path.write_text("phone\n")
+    return drafts.add(path, "rows.csv", "owner", {})
+
+
+def finished(draft: Draft) -> None:
+    deadline = time.monotonic() + 10
+    while draft.step in module.BUSY:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_uploads_cannot_fill_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST", 3)
+    drafts = Drafts()
+    made = [add(drafts, tmp_path, number) for number in range(5)]
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["upload-2", "upload-3", "upload-4"]
+    assert drafts.get(made[0].id, "owner") is None
+    assert drafts.get(made[4].id, "owner") is made[4]
+    drafts.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_nobody_came_back_to_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drafts = Drafts()
+    first = add(drafts, tmp_path, 1)
+    monkeypatch.setattr(module, "KEPT", -1.0)
+    add(drafts, tmp_path, 2)
+    assert drafts.get(first.id, "owner") is None
+    drafts.close()
+
+
+def test_what_goes_wrong_is_kept_for_the_page_and_can_be_tried_again(tmp_path: Path) -> None:
+    drafts = Drafts()
+    draft = add(drafts, tmp_path, 1)
+
+    def away() -> None:
+        raise StoreUnavailable("Redis is not available")
+
+    def broken() -> None:
+        raise KeyError("a fault of ours")
+
+    def good() -> None:
+        draft.step = "checked"
+
+    for todo, step in ((away, "refused"), (broken, "refused"), (good, "checked")):
+        assert drafts.work(draft, "checking", todo)
+        finished(draft)
+        assert draft.step == step
+        assert (draft.trouble is None) == (step == "checked")
+    drafts.close()
+
+
+def test_a_file_is_read_by_one_at_a_time_and_broken_off_when_the_process_ends(tmp_path: Path) -> None:
+    drafts = Drafts()
+    draft = add(drafts, tmp_path, 1)
+    begun = threading.Event()
+
+    def endless() -> None:
+        while True:
+            draft.progressed(Progress(10, 9, 1, 50, 100))
+            begun.set()
+            time.sleep(0.001)
+
+    assert drafts.work(draft, "checking", endless)
+    assert begun.wait(10)
+    assert (draft.rows, draft.share) == (10, 0.5)
+    assert not drafts.work(draft, "submitting", endless)
+    drafts.close()
+    assert draft.step == "refused"
+    assert list(tmp_path.iterdir()) == []
