@@ -14,7 +14,7 @@ from alodial.store.scripts import Script
 
 PLANTED = {
     "claim takes traces of canceled calls": ("claim", "if r[1] == 'queued' and not r[2] then", "if not r[2] then"),
-    "claim does not look at expires_at": ("claim", "if r[3] and tonumber(r[3]) <= ms then", "if false then"),
+    "claim does not look at expires_at": ("claim", "if r[3] and tonumber(r[3]) <= ms or flow and flow.over then", "if false then"),
     "claim sets no lease": ("claim", "redis.call('ZADD', LEASE, ms + lease, x)", ""),
     "claim does not count channels": ("claim", "free = cap - redis.call('ZCARD', chan)", "free = cap"),
     "claim forgets the slots it gave": ("claim", "if rate > 0 then tat = slot + gap end", ""),
@@ -23,7 +23,7 @@ PLANTED = {
     "arm does not look at the token": ("arm", "if not r or r.tok ~= token then", "if not r then"),
     "arm does not look at the lease": ("arm", "if not ends or tonumber(ends) <= ms then", "if not ends then"),
     "arm does not look at the stop": ("arm", "if stopped then", "if false then"),
-    "arm starts before its slot": ("arm", "if us < slot - early then", "if false then"),
+    "arm starts before its slot": ("arm", "if rate > 0 and us < slot - early then", "if false then"),
     "arm does not write its start down": (
         "arm",
         "if redis.call('LPUSH', starts, int(us)) > 2 * most then",
@@ -35,13 +35,13 @@ PLANTED = {
     "settle forgets what it said": ("settle", "redis.call('HSET', key, 'st', mark .. answer)", ""),
     "apply takes results of what was never sent": ("apply", "if not known[1] then", "if false then"),
     "apply takes a duplicate for new": ("apply", "if said then return says(said) end", ""),
-    "apply redials without end": ("apply", "if r.n >= policy.max_attempts then return nil end", ""),
+    "apply redials without end": ("apply", "if r.n >= policy.max_attempts then return nil end\n    delay = nth", "delay = nth"),
     "cancel reaches what is being submitted": (
         "cancel",
         "elseif r.s == 'scheduled' or r.s == 'queued' then",
         "elseif not ENDS[r.s] then",
     ),
-    "the pacer forgets the ready list": ("pace", "redis.call('RPUSH', ready_key(r), x)", ""),
+    "the pacer forgets the ready list": ("pace", "push_ready(r, r.g and 'LPUSH' or 'RPUSH')", ""),
     "the sweeper puts back what may have rung": ("sweep", "if r and r.s == 'queued' then", "if r then"),
     "the sweeper never gives up": ("sweep", "if crashes >= poison then", "if false then"),
     "the sweeper leaves overdue results": (
@@ -51,8 +51,8 @@ PLANTED = {
     ),
     "an end keeps its channel": (
         "settle",
-        "redis.call('ZREM', P .. 'chan:' .. r.a, r.x)\n    if r.expires",
-        "if r.expires",
+        "redis.call('ZREM', P .. 'chan:' .. r.a, r.x)\n    if r.g then redis.call('ZREM', P .. 'gchan:'",
+        "if r.g then redis.call('ZREM', P .. 'gchan:'",
     ),
     "an unconfirmed call has no deadline": ("settle", "redis.call('ZADD', AWAIT, ms + timeout, r.x)", ""),
 }
