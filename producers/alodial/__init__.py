@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from alodial_schemas import Disposition, Event, FieldProblem, IvrCall, Phone, Queue, RedialPolicy, State, TwoWayCall
+    from alodial_schemas.campaigns import CampaignRequest
 
+    from .campaigns.errors import BadFile, CampaignDuplicate, CampaignNotAllowed, InvalidCampaign
+    from .campaigns.records import CampaignRecord
     from .errors import (
         AlodialError,
         ConfigurationError,
@@ -31,15 +34,21 @@ if TYPE_CHECKING:
 __all__ = [
     "AlodialError",
     "AsyncCallQueue",
+    "BadFile",
     "CallFilter",
     "CallQueue",
     "CallRecord",
+    "CampaignDuplicate",
+    "CampaignNotAllowed",
+    "CampaignRecord",
+    "CampaignRequest",
     "ConfigurationError",
     "Conflict",
     "Disposition",
     "Event",
     "FieldProblem",
     "InvalidCall",
+    "InvalidCampaign",
     "IvrCall",
     "NotCancelable",
     "NotFound",
@@ -59,6 +68,9 @@ _HOMES = {
     "alodial_schemas": "Disposition Event FieldProblem IvrCall Phone Queue RedialPolicy State TwoWayCall",
     "alodial.errors": "AlodialError ConfigurationError Conflict InvalidCall NotCancelable NotFound StoreUnavailable",
     "alodial.queue": "AsyncCallQueue CallQueue QueuedCall RefusedCall",
+    "alodial.campaigns.errors": "BadFile CampaignDuplicate CampaignNotAllowed InvalidCampaign",
+    "alodial.campaigns.records": "CampaignRecord",
+    "alodial_schemas.campaigns": "CampaignRequest",
     "alodial.settings": "Settings",
     "alodial.store.reads": "CallFilter Page",
     "alodial.store.records": "CallRecord",

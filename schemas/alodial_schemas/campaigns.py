@@ -150,8 +150,8 @@ class CampaignRedial(_Frozen):
 
     `max_attempts` counts every attempt, the first included (1 to 10), `max_attempts_per_day` those of one local day.
     `delays` gives seconds for each disposition but answered: the nth time that an attempt ends so, the nth entry is
-    waited, and the last one repeats; text as for `parse_redial` is taken too. A redial that the day has no room for goes to the next day, `next_day_shift`
-    seconds later within its hours, so that another hour is tried.
+    waited, and the last one repeats; text as for `parse_redial` is taken too. A redial that the day has no room for goes to
+    the next day, `next_day_shift` seconds later within its hours, so that another hour is tried.
     """
 
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 3

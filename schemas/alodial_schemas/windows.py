@@ -70,9 +70,10 @@ def _plain(text: str) -> str:
 
 def _as_days(value: object) -> object:
     words = value if isinstance(value, (list, tuple)) else [value]
-    if not all(isinstance(word, str) for word in words):
+    texts = [word for word in words if isinstance(word, str)]
+    if len(texts) != len(words):
         return value
-    days = _days_of(filter(None, re.split(r"[,\s]+", _plain(",".join(words)[:_LONGEST_HOURS]))))
+    days = _days_of(filter(None, re.split(r"[,\s]+", _plain(",".join(texts)[:_LONGEST_HOURS]))))
     if not days:
         raise told(FieldProblem("", "not_days", "is no day of the week", DAYS_EXAMPLE))
     return days

@@ -178,7 +178,9 @@ def test_urgent_single_calls_start_at_once_while_a_great_campaign_is_submitted_a
             plant.start_worker(name)
         with open_queue(plant) as queue, open_queue(plant) as other:
             wait_until(
-                lambda: plant.redis.client().hlen("alodial:{dial}:workers") == 2, within=30, what="both workers are there"
+                lambda: plant.redis.client().hlen("alodial:{dial}:workers") == 2,
+                within=30,
+                what="both workers are there",
             )
             asked = {"name": "great", "call": {"callfrom": FROM}, "policy": {"hours": ALWAYS}}
             submitting = threading.Thread(target=other.submit_campaign, args=(path, asked))
@@ -196,5 +198,7 @@ def test_urgent_single_calls_start_at_once_while_a_great_campaign_is_submitted_a
             )
         posted = {line["extid"]: line["at"] for line in ledger(plant)}
     waits = sorted(posted[extid] - at for at, extid in calls)
-    print(f"\nurgent beside {rows} rows: median {statistics.median(waits):.3f} s, p95 {waits[int(len(waits) * 0.95)]:.3f} s")
+    print(
+        f"\nurgent beside {rows} rows: median {statistics.median(waits):.3f} s, p95 {waits[int(len(waits) * 0.95)]:.3f} s"
+    )
     assert waits[int(len(waits) * 0.95)] < 0.25

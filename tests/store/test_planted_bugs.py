@@ -14,7 +14,11 @@ from alodial.store.scripts import Script
 
 PLANTED = {
     "claim takes traces of canceled calls": ("claim", "if r[1] == 'queued' and not r[2] then", "if not r[2] then"),
-    "claim does not look at expires_at": ("claim", "if r[3] and tonumber(r[3]) <= ms or flow and flow.over then", "if false then"),
+    "claim does not look at expires_at": (
+        "claim",
+        "if r[3] and tonumber(r[3]) <= ms or flow and flow.over then",
+        "if false then",
+    ),
     "claim sets no lease": ("claim", "redis.call('ZADD', LEASE, ms + lease, x)", ""),
     "claim does not count channels": ("claim", "free = cap - redis.call('ZCARD', chan)", "free = cap"),
     "claim forgets the slots it gave": ("claim", "if rate > 0 then tat = slot + gap end", ""),
@@ -35,7 +39,11 @@ PLANTED = {
     "settle forgets what it said": ("settle", "redis.call('HSET', key, 'st', mark .. answer)", ""),
     "apply takes results of what was never sent": ("apply", "if not known[1] then", "if false then"),
     "apply takes a duplicate for new": ("apply", "if said then return says(said) end", ""),
-    "apply redials without end": ("apply", "if r.n >= policy.max_attempts then return nil end\n    delay = nth", "delay = nth"),
+    "apply redials without end": (
+        "apply",
+        "if r.n >= policy.max_attempts then return nil end\n    delay = nth",
+        "delay = nth",
+    ),
     "cancel reaches what is being submitted": (
         "cancel",
         "elseif r.s == 'scheduled' or r.s == 'queued' then",

@@ -8,6 +8,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from ..campaigns.errors import CampaignDuplicate
 from ..errors import (
     AlodialError,
     ConfigurationError,
@@ -30,6 +31,7 @@ HINTS: dict[type[AlodialError], str] = {  # the first that fits, so the narrower
     dead.NoDeadResult: "alodial dead list",
     NotFound: "alodial calls list",
     NotCancelable: "alodial calls show ID says where it is",
+    CampaignDuplicate: "add --again to submit them once more",
     Conflict: "use another --extid or --idempotency-key, or send the same body",
 }
 

@@ -256,16 +256,24 @@ def report(name: Name, to: Annotated[Path, typer.Argument(metavar="FILE", help="
 def template(
     to: Annotated[Path, typer.Argument(metavar="FILE", help="Ending in .csv or .xlsx.")],
     language: Annotated[str, typer.Option(help="Of the columns: en, ru or uz.")] = "en",
+    sample: Annotated[
+        bool, typer.Option("--sample", help="300 invented people for the sandbox instead, as CSV.")
+    ] = False,
 ) -> None:
-    """Write an empty list to fill in.
+    """Write a list to fill in.
 
     Example: alodial campaign template clients.xlsx --language ru
     """
-    from ..campaigns.samples import write_template  # noqa: PLC0415  # --help need not load it
+    from ..campaigns.samples import sample_path, write_template  # noqa: PLC0415  # --help need not load it
 
     if language not in ("en", "ru", "uz"):
         raise typer.BadParameter(f"--language {language!r}: use en, ru or uz")
     if to.suffix.lower() not in (".csv", ".xlsx"):
         raise typer.BadParameter(f"{to.name!r}: end it in .csv or .xlsx")
-    write_template(to, language)
+    if sample and to.suffix.lower() != ".csv":
+        raise typer.BadParameter("--sample: the sample is a .csv")
+    if sample:
+        to.write_bytes(sample_path().read_bytes())
+    else:
+        write_template(to, language)
     say(f"written: {to}")

@@ -15,6 +15,7 @@ LIMITS: tuple[tuple[str, int, float], ...] = (
     ("/requestcall/", 64 * KIB, 10),
     ("/v1/calls/batch", 16 * KIB * KIB, 60),
     ("/v1/campaigns", 1024 * KIB * KIB, 1800),
+    ("/campaigns/new", 1024 * KIB * KIB, 1800),
 )
 """By the path's beginning: the largest body in bytes, and how many seconds it may take to arrive."""
 
