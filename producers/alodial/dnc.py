@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from alodial_schemas import FieldProblem, PhoneError, normalise_phone
 
+from .campaigns.guard import unsafe_cell
 from .errors import InvalidCall
 from .store import dnc
 from .store.client import Store
@@ -93,6 +94,7 @@ class Dnc:
 
         for number, line in enumerate(lines, start=1):
             text = line.lstrip("\ufeff").replace(";", ",").replace("\t", ",").partition(",")[0].strip().strip('"')
+            text = unsafe_cell(text)
             if not text or (number == 1 and not any(c.isdigit() for c in text)):
                 continue
             total += 1

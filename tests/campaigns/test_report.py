@@ -118,7 +118,7 @@ def test_fifty_hostile_texts_stay_texts_wherever_they_stand() -> None:
             ]
             summary = summarise(rows, "UTC")
             act = Activity("2026-11-23T04:00:00.000Z", text, text, text)
-            found = Page(render_report(record, summary, [act], style=style))  # type: ignore[arg-type]  # both literals
+            found = Page(render_report(record, summary, [act], style=style))
             assert not found.open
             assert {tag for tag, _ in found.elements} <= KNOWN
             names = {name for _, attributes in found.elements for name in attributes}

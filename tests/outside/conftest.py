@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from alodial.embedded import EmbeddedRedis
 
@@ -59,6 +60,13 @@ class Installation:
         said = process.stdout.readline()
         assert " listening on http://" in said, f"{command[0]}: {(self.folder / f'{command[0]}.log').read_text()}"
         return said.split()[-1]
+
+    def forget_campaigns(self) -> None:
+        """Each page is read by another newcomer: which files were submitted and who must not be called is forgotten."""
+        with redis.Redis.from_url(self.env["ALODIAL_REDIS_URL"]) as client:
+            for pattern in ("gf:*", "gr:*", "gd:*", "campaigns", "dnc*"):
+                for key in client.scan_iter(f"alodial:{{dial}}:{pattern}", count=1000):
+                    client.delete(key)
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

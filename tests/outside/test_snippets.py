@@ -49,6 +49,7 @@ def test_drawings_begin_as_mermaid_wants(page: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", _named("python"), ids=_id)
 def test_python_examples_run(page: Path, installation: Installation) -> None:
+    installation.forget_campaigns()
     done = installation.python([block.text for block in blocks(page, "python")])
     assert done.returncode == 0, done.stderr[-2000:]
     assert "alodial.call." in done.stdout
@@ -57,6 +58,7 @@ def test_python_examples_run(page: Path, installation: Installation) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", _named("sh"), ids=_id)
 def test_shell_examples_run(page: Path, installation: Installation) -> None:
+    installation.forget_campaigns()
     placed = installation.run("call", "two-way", "--from", "712037006", "--to", "994412860", "--json")
     assert placed.returncode == 0, placed.stderr
     known = {"KEY": installation.key, "ID": json.loads(placed.stdout.splitlines()[0])["id"]}

@@ -13,6 +13,7 @@ from alodial_schemas.hours import zones_of_number
 from ..settings import Settings
 from .columns import Columns
 from .files import SourceRow
+from .guard import unsafe_cell
 from .pack import RowProblem, RowSpec
 
 MASK_64 = (1 << 63) - 1
@@ -104,7 +105,8 @@ class Rows:
         return numbers
 
     def _several(self, text: str, at: int) -> list[str]:
-        if not text.strip():
+        text = unsafe_cell(text.strip())
+        if not text:
             return []
         if text.lstrip()[:1] in ("=", "@"):
             raise _Bad(at, "formula", "is a formula", "copy the column and paste it as values")
@@ -134,7 +136,7 @@ class Rows:
     def _cell(self, cells: tuple[str, ...], at: int | None) -> str:
         if at is None:
             return ""
-        text = cells[at].strip()
+        text = unsafe_cell(cells[at].strip())
         if text[:1] == "=":
             raise _Bad(at, "formula", "is a formula", "copy the column and paste it as values")
         return text
