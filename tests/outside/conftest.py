@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,6 +60,8 @@ class Installation:
         assert process.stdout is not None
         said = process.stdout.readline()
         assert " listening on http://" in said, f"{command[0]}: {(self.folder / f'{command[0]}.log').read_text()}"
+        # A campaign's lines fill a pipe that nobody reads, and the part would wait for its reader.
+        threading.Thread(target=process.stdout.read, daemon=True).start()
         return said.split()[-1]
 
     def forget_campaigns(self) -> None:
