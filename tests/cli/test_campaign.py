@@ -1,0 +1,103 @@
+"""``alodial campaign`` and ``alodial dnc`` as people type them."""
+
+import csv
+from pathlib import Path
+
+from .conftest import Alodial
+
+ALWAYS = ("--from", "712037006", "--hours", "09:00-20:00")
+
+
+def write(path: str, *phones: str) -> Path:
+    with Path(path).open("w", newline="") as file:
+        csv.writer(file).writerows([("Phone", "Name"), *((phone, "x") for phone in phones)])
+    return Path(path)
+
+
+def test_a_file_is_checked_submitted_steered_and_exported(alodial: Alodial) -> None:
+    write("list.csv", "994412860", "977076909")
+    checked = alodial("campaign", "check", "list.csv", "--json")
+    assert checked.code == 0
+    assert checked.documents[0]["rows"]["good"] == 2
+    made = alodial("campaign", "submit", "list.csv", *ALWAYS, "--name", "mine", "--redial", "busy=5m,15m", "--json")
+    assert made.code == 0
+    record = made.documents[0]
+    assert record["request"]["policy"]["redial"]["delays"] == {"busy": [300, 900]}
+    assert alodial("campaign", "pause", "mine", "--reason", "why", "--json").documents[0]["state"] == "paused"
+    assert alodial("campaign", "resume", record["id"][:8], "--json").documents[0]["state"] == "running"
+    assert alodial("campaign", "pace", "mine", "2.5", "--json").documents[0]["request"]["policy"]["pace"] == 2.5
+    assert alodial("campaign", "cancel", "mine", "--json").documents[0]["calls"] == {"canceled": 2}
+    assert alodial("campaign", "resume", "mine").code == 1
+    assert [act["action"] for act in alodial("campaign", "activity", "mine", "--json").documents][:2] == [
+        "canceled",
+        "changed",
+    ]
+    assert alodial("campaign", "export", "mine", "out.csv").code == 0
+    with Path("out.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["Phone"], row["alodial_state"]) for row in rows] == [
+        ("994412860", "canceled"),
+        ("977076909", "canceled"),
+    ]
+    assert alodial("campaign", "report", "mine", "report.html").code == 0
+    assert "<svg" in Path("report.html").read_text()
+    assert alodial("campaign", "list", "--json").documents[0]["name"] == "mine"
+
+
+def test_bad_rows_are_told_written_back_and_keep_nobody_else_out(alodial: Alodial) -> None:
+    write("list.csv", "994412860", "12", "994412860")
+    done = alodial("campaign", "submit", "list.csv", *ALWAYS, "--errors", "bad.csv")
+    assert done.code == 1
+    assert "1 good, 1 bad, 1 duplicate" in done.out
+    assert "has 2 national digits" in Path("bad.csv").read_text(encoding="utf-8-sig")
+    assert "12" in alodial("campaign", "problems", "list").out
+
+
+def test_the_same_rows_are_refused_by_name_unless_they_are_meant(alodial: Alodial) -> None:
+    write("list.csv", "994412860", "977076909")
+    write("other.csv", "977076909", "994412860")
+    assert alodial("campaign", "submit", "list.csv", *ALWAYS).code == 0
+    for name in ("list.csv", "other.csv"):
+        refused = alodial("campaign", "submit", name, *ALWAYS)
+        assert refused.code == 1
+        assert "as campaign 'list'" in refused.err
+        assert "--again" in refused.err
+    assert alodial("campaign", "submit", "list.csv", *ALWAYS, "--name", "second", "--again").code == 0
+
+
+def test_wrong_options_say_what_to_write(alodial: Alodial) -> None:
+    write("list.csv", "994412860")
+    for options in (("--hours", "always"), ("--redial", "busy"), ("--map", "phone"), ("--row-ttl", "soon")):
+        done = alodial("campaign", "submit", "list.csv", "--from", "712037006", *options)
+        assert done.code == 2
+        assert options[0] in done.err
+    assert alodial("campaign", "submit", "nowhere.csv", *ALWAYS).code == 1
+    assert alodial("campaign", "submit", "list.csv", "--ivr", "5").code == 1
+
+
+def test_numbers_on_the_list_are_left_out_and_the_list_says_why(alodial: Alodial) -> None:
+    assert alodial("dnc", "add", "994412860", "--reason", "asked").code == 0
+    entry = alodial("dnc", "list", "--number", "+998 99 441 28 60", "--json").documents[0]
+    assert (entry["number"], entry["reason"]) == ("+998994412860", "asked")
+    write("list.csv", "994412860", "977076909")
+    assert "1 good, 1 suppressed" in alodial("campaign", "submit", "list.csv", *ALWAYS).out
+    assert alodial("dnc", "export", "out.csv").code == 0
+    assert alodial("dnc", "remove", "994412860").code == 0
+    assert alodial("dnc", "list", "--json").documents == []
+    assert alodial("dnc", "import", "out.csv", "--json").documents[0]["added"] == 1
+
+
+def test_a_test_call_goes_to_ones_own_phone_and_submits_nothing(alodial: Alodial) -> None:
+    write("list.csv", "994412860")
+    done = alodial("campaign", "submit", "list.csv", *ALWAYS, "--test", "901234567", "--json")
+    call = alodial("calls", "show", done.documents[0]["extid"], "--json").documents[0]
+    assert call["request"]["callto"] == [{"phone": "+998901234567"}]
+    assert alodial("campaign", "list", "--json").documents == []
+
+
+def test_a_template_is_understood_by_check(alodial: Alodial) -> None:
+    for language in ("en", "ru", "uz"):
+        for ending in ("csv", "xlsx"):
+            name = f"list-{language}.{ending}"
+            assert alodial("campaign", "template", name, "--language", language).code == 0
+            assert "phone" in alodial("campaign", "check", name, "--json").documents[0]["understood"]

@@ -1,0 +1,85 @@
+"""``/v1/campaigns`` and ``/v1/dnc`` over HTTP."""
+
+import json
+from typing import Any
+
+import pytest
+
+from .conftest import Web
+
+ASKED: dict[str, Any] = {"name": "over http", "call": {"callfrom": "712037006"}}
+ROWS = [{"phone": "994412860", "reference": "INV-1"}, {"phone": "977076909"}, {"phone": "12"}]
+
+
+def submit(web: Web, **more: Any) -> Any:
+    return web.http.post("/v1/campaigns", json=ASKED | {"rows": ROWS} | more)
+
+
+def test_rows_inside_of_json_become_a_campaign_that_can_be_steered(web: Web) -> None:
+    made = submit(web)
+    assert made.status_code == 202, made.text
+    record = made.json()
+    assert record["rows"] == {"file": 3, "good": 2, "bad": 1, "duplicate": 0, "suppressed": 0}
+    address = made.headers["location"]
+    assert web.http.get(address).json()["id"] == record["id"]
+    assert web.http.post(f"{address}/pause", json={"reason": "why"}).json()["state"] == "paused"
+    assert web.http.post(f"{address}/change", json={"pace": 3}).json()["request"]["policy"]["pace"] == 3
+    assert web.http.post(f"{address}/resume").json()["state"] == "running"
+    assert web.http.post(f"{address}/cancel").json()["calls"] == {"canceled": 2}
+    assert web.http.post(f"{address}/resume").status_code == 409
+    assert next(act["action"] for act in web.http.get(f"{address}/activity").json()["activity"]) == "canceled"
+    table = web.http.get(f"{address}/results.csv")
+    assert table.headers["content-type"].startswith("text/csv")
+    assert "INV-1" in table.text
+    assert web.http.get(f"{address}/results.xlsx").content.startswith(b"PK")
+    assert "has 2 national digits" in web.http.get(f"{address}/problems.csv").text
+    assert "<svg" in web.http.get(f"{address}/report").text
+    assert [one["id"] for one in web.http.get("/v1/campaigns").json()["campaigns"]] == [record["id"]]
+
+
+def test_a_file_goes_up_is_checked_and_submitted_once(web: Web) -> None:
+    text = "Телефон;Имя\r\n994412860;А\r\n=1+1;Б\r\n".encode("cp1251")
+    form = {"campaign": (None, json.dumps(ASKED)), "file": ("list.csv", text, "text/csv")}
+    report = web.http.post("/v1/campaigns/check", files=form).json()
+    assert (report["encoding"], report["rows"]["good"], report["problems"][0]["number"]) == ("cp1251", 1, 3)
+    made = web.http.post("/v1/campaigns", files=form)
+    assert made.status_code == 202, made.text
+    again = web.http.post("/v1/campaigns", files=form)
+    assert (again.status_code, again.json()["campaign_id"]) == (409, made.json()["id"])
+    more = {"file": ("more.csv", "Телефон;Имя\r\n977076909;В\r\n".encode(), "text/csv")}
+    added = web.http.post(f"/v1/campaigns/{made.json()['id']}/rows", files=more)
+    assert added.status_code == 202, added.text
+    assert added.json()["rows"]["good"] == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"rows": ROWS}, "name"),
+        (ASKED, "rows"),
+        (ASKED | {"rows": ROWS, "policy": {"pace": -1}}, "policy.pace"),
+        (ASKED | {"rows": ROWS, "polcy": {}}, "polcy"),
+        (ASKED | {"rows": [{"phone": "12"}]}, "file"),
+        (ASKED | {"rows": [{"name": "nobody"}]}, "file"),
+    ],
+)
+def test_what_cannot_be_submitted_names_its_field(web: Web, body: dict[str, Any], field: str) -> None:
+    refused = web.http.post("/v1/campaigns", json=body)
+    assert refused.status_code == 422, refused.text
+    assert field in {error["field"] for error in refused.json()["errors"]}
+
+
+def test_strangers_and_unknown_names_are_turned_away(web: Web) -> None:
+    assert web.client(None).get("/v1/campaigns").status_code == 401
+    assert web.http.get("/v1/campaigns/nobody").status_code == 404
+    assert web.http.post("/v1/campaigns", content=b"x", headers={"Content-Type": "image/png"}).status_code == 415
+
+
+def test_the_do_not_call_list_over_http(web: Web) -> None:
+    added = web.http.post("/v1/dnc", json={"numbers": ["994412860"], "reason": "asked"})
+    assert added.json() == {"changed": 1}
+    entry = web.http.get("/v1/dnc", params={"number": "994412860"}).json()["entries"][0]
+    assert (entry["number"], entry["reason"]) == ("+998994412860", "asked")
+    assert submit(web).json()["rows"]["suppressed"] == 1
+    assert web.http.post("/v1/dnc/remove", json={"numbers": ["994412860"]}).json() == {"changed": 1}
+    assert web.http.post("/v1/dnc", json={"numbers": ["x"]}).status_code == 422
