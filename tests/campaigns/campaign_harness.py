@@ -231,12 +231,12 @@ class Desk:
             if not calls:
                 return done
             said = [self.post(call) for call in calls]
-            if "hold" in said:
-                return done
             for call, state in zip(calls, said, strict=True):
                 if state == "submitted":
                     self.result(call.extid, disposition if isinstance(disposition, str) else disposition(call), talk)
                     done.append(call)
+            if "hold" in said:
+                return done
         return done
 
     def sweep(self) -> None:

@@ -21,7 +21,7 @@ from alodial_schemas import ENDS
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1500)]
 
 FULL = os.environ.get("ALODIAL_CHAOS") == "full"
-ROWS = 10_000 if FULL else 600
+ROWS = 10_000 if FULL else 300
 RATE = 100 if FULL else 40
 FROM = "712037006"
 WORKERS = [f"worker-{n}" for n in range(3)]

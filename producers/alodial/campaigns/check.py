@@ -17,6 +17,8 @@ from .rows import MASK_128, Rows, content_hash, numbers_of, row_key, shown
 
 BATCH = 1000
 MOST_SHOWN = 100
+MOST_HELD = 2000
+"""Refused rows that are held back until good ones make a chunk: a file of bad rows alone needs no more memory."""
 
 Good = tuple[int, RowSpec, tuple[str, ...]]
 
@@ -120,7 +122,10 @@ class Judge:
         self._sum = 0
 
     def chunks(self, size: int) -> Iterator[tuple[list[Good], list[RowProblem]]]:
-        """The good rows, ``size`` together, and the others met meanwhile. The last may be shorter, or without good ones."""
+        """The good rows, ``size`` together, and the others met meanwhile.
+
+        After :data:`MOST_HELD` others, and at the end, a chunk may be shorter or without good ones.
+        """
         seen = Seen()
         good: list[Good] = []
         others: list[RowProblem] = []
@@ -132,6 +137,9 @@ class Judge:
                 while len(good) >= size:
                     yield good[:size], others
                     good, others = good[size:], []
+                if len(others) >= MOST_HELD:
+                    yield good, others
+                    good, others = [], []
                 if self._progress is not None:
                     report = self.report
                     self._progress(Progress(report.rows, report.good, report.bad, position, self._source.size))

@@ -5,7 +5,7 @@ import io
 from collections.abc import Sequence
 from typing import IO
 
-from .export import REASONS
+from .export import REASONS, names_of
 from .guard import safe_cell
 from .pack import RowProblem
 
@@ -18,7 +18,7 @@ class ErrorsOut:
         self._text.write("\ufeff")
         self._out = csv.writer(self._text, lineterminator="\r\n")
         self._width = len(columns)
-        self._out.writerow([safe_cell(name) for name in (*columns, *REASONS)])
+        self._out.writerow([safe_cell(name) for name in names_of(columns, REASONS)])
 
     def add(self, one: RowProblem) -> None:
         cells = [*one.cells, *[""] * self._width][: self._width]

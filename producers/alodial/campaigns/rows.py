@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from alodial_schemas import PhoneError, normalise_phone
@@ -24,7 +24,6 @@ MOST_METADATA = 16
 
 _SPLIT = re.compile(r"[,;/\n|]|\s{2,}")
 _SCIENTIFIC = re.compile(r"\s*[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d+\s*")
-_EXPONENT_LOST = re.compile(r"\s*\d[.,]\d+[eE]\+?\d+\s*")
 _LANG = re.compile(r"[A-Za-z-]{2,8}")
 _QUEUE = re.compile(r"[0-9A-Za-z_.-]{1,32}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -45,13 +44,15 @@ class Rows:
         self._columns = columns
         self._names = columns.names
         self._call = request.call
-        self._metadata_of_all = len(request.metadata)
+        self._metadata_of_all = request.metadata.keys()
+        self._metadata_at = [(_CONTROL.sub(" ", name), at) for name, at in columns.metadata.items()]
         self._by_number = request.policy.hours is not None and request.policy.hours.timezone == NUMBER_ZONE
         self._zone = ZoneInfo(settings.timezone)
         installation = settings.allowed_prefixes
         narrowed = request.policy.allowed_prefixes
         self._allowed = installation
         self._narrowed = tuple(narrowed) if narrowed else ()
+        self._own = frozenset(settings.own_numbers)
         self._one_phone = columns.phones[0] if len(columns.phones) == 1 else None
         self._plain = (
             (request.call.kind != "two-way" or (request.call.callfrom is not None and columns.initiator is None))
@@ -66,7 +67,7 @@ class Rows:
         try:
             to = self._phones(cells)
             lang = self._lang(cells)
-            queue = self._queue(cells)
+            queue = self._queue(cells, len(to))
             reference = self._reference(cells)
             if self._plain:
                 return RowSpec(to, lang, None, queue, reference)
@@ -123,12 +124,12 @@ class Rows:
                 raise whole from None
             return [self._phone(part, at) for part in parts]
 
-    def _phone(self, text: str, at: int) -> str:
+    def _phone(self, text: str, at: int | None, excepted: frozenset[str] = frozenset()) -> str:
         try:
             number = normalise_phone(text, allowed=self._allowed)
         except PhoneError as exc:
             raise _Bad(at, exc.code, exc.reason, exc.remedy) from None
-        if self._narrowed and not number.startswith(self._narrowed):
+        if self._narrowed and not number.startswith(self._narrowed) and number not in excepted:
             remedy = "take the row out, or widen the campaign's allowed_prefixes"
             raise _Bad(at, "phone_not_allowed", "is outside the campaign's allowed prefixes", remedy)
         return number
@@ -157,7 +158,7 @@ class Rows:
             raise _Bad(at, "bad_lang", "is no language", "give 2 to 8 letters, such as ru or uz")
         return text.lower()
 
-    def _queue(self, cells: tuple[str, ...]) -> str | None:
+    def _queue(self, cells: tuple[str, ...], phones: int) -> str | None:
         at = self._columns.queue
         text = self._cell(cells, at)
         if not text:
@@ -166,6 +167,9 @@ class Rows:
             raise _Bad(at, "queue_of_ivr", "gives a queue, and an IVR call has none", "take the column out")
         if _QUEUE.fullmatch(text) is None:
             raise _Bad(at, "bad_queue", "is no queue", "give 1 to 32 letters, digits, dots, _ or -, such as 6000")
+        if phones == MAX_RECIPIENTS and self._call.kind == "two-way":
+            remedy = f"leave {MAX_RECIPIENTS - 1} phones, because the queue is a recipient too"
+            raise _Bad(at, "too_many_phones", f"stands beside {phones} phones", remedy)
         return text
 
     def _reference(self, cells: tuple[str, ...]) -> str | None:
@@ -188,10 +192,7 @@ class Rows:
                 remedy = "give the row an initiator, or the campaign one with --from"
                 raise _Bad(at, "initiator_missing", "has no initiator", remedy)
             return None
-        try:
-            return normalise_phone(text, allowed=self._allowed)
-        except PhoneError as exc:
-            raise _Bad(at, exc.code, exc.reason, exc.remedy) from None
+        return self._phone(text, at, self._own)
 
     def _expires(self, cells: tuple[str, ...]) -> int | None:
         at = self._columns.expires_at
@@ -223,16 +224,16 @@ class Rows:
 
     def _metadata(self, cells: tuple[str, ...]) -> dict[str, str]:
         found: dict[str, str] = {}
-        for name, at in self._columns.metadata.items():
-            text = cells[at].strip()
+        for name, at in self._metadata_at:
+            text = unsafe_cell(cells[at].strip())
             if not text:
                 continue
             if len(text) > MOST_VALUE or _CONTROL.search(text):
                 raise _Bad(
                     at, "bad_metadata", "is too long or holds control characters", f"give up to {MOST_VALUE} characters"
                 )
-            found[name[:64]] = text
-        if len(found) + self._metadata_of_all > MOST_METADATA:
+            found[name] = text
+        if len(found.keys() | self._metadata_of_all) > MOST_METADATA:
             raise _Bad(
                 None, "too_much_metadata", f"has more than {MOST_METADATA} entries of metadata", "take columns out"
             )
@@ -283,9 +284,10 @@ def row_key(spec: RowSpec) -> int:
 
 def content_hash(spec: RowSpec) -> int:
     """Summed over the rows of a file modulo 2^128 it is the same in whatever order they stand."""
-    text = "\x1f".join((*spec.to, "", spec.lang or "", spec.initiator or "", spec.queue or "", spec.reference or ""))
+    # Values hold no control characters, so that no other row makes the same text.
+    plain = (spec.lang or "", spec.initiator or "", spec.queue or "", spec.reference or "")
+    text = "\x1f".join((*spec.to, "", *plain))
+    if spec.expires_at is not None or spec.metadata:
+        told = (f"{name}\x1e{value}" for name, value in sorted(spec.metadata.items()))
+        text = "\x1f".join((text, str(spec.expires_at or ""), *told))
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).digest(), "big")
-
-
-def utc_text(moment_ms: int) -> str:
-    return datetime.fromtimestamp(moment_ms / 1000, UTC).isoformat()
