@@ -1,206 +1,240 @@
-"""Rows of a file as calls: what is taken, what is not, and that nothing is left out of the count."""
+"""A file is gone through once, and every row of it is good, bad, a duplicate or suppressed."""
 
-import csv
 import io
-import json
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as with_settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from alodial.campaigns.check import Judge
-from alodial.campaigns.duplicates import Seen
+from alodial.campaigns.check import MOST_HELD, MOST_SHOWN, CheckReport, Good, Judge, Progress
+from alodial.campaigns.errors import BadFile
 from alodial.campaigns.errors_out import ErrorsOut
-from alodial.campaigns.expand import Expander, make_body
 from alodial.campaigns.files import open_source
-from alodial.campaigns.pack import CHUNK_ROWS, RowProblem, RowSpec, pack, pack_problems, unpack, unpack_problems
+from alodial.campaigns.pack import RowProblem
 from alodial.settings import Settings
-from alodial_schemas import IvrCall, Phone, Queue, TwoWayCall, body_json, extid_of
-from alodial_schemas.campaigns import CampaignRequest, parse_campaign
+from alodial_schemas.campaigns import parse_campaign
 
-TWO_WAY = parse_campaign({"name": "n", "call": {"callfrom": "712037006"}})
-PLAIN = Settings(_env_file=None)  # type: ignore[call-arg]  # pydantic-settings' own
+Suppressed = Callable[[list[str]], list[bool]]
 
 
-def judge(
-    path: Path, request: CampaignRequest = TWO_WAY, listed: frozenset[str] = frozenset()
-) -> tuple[Judge, list[Any]]:
-    made = Judge(open_source(path), request, PLAIN, suppressed=lambda numbers: [n in listed for n in numbers])
-    return made, [row for rows, _ in made.chunks(CHUNK_ROWS) for row in rows]
+def nobody(numbers: list[str]) -> list[bool]:
+    return [False] * len(numbers)
 
 
-def written(folder: Path, *rows: tuple[str, ...]) -> Path:
+def listing(*listed: str) -> Suppressed:
+    return lambda numbers: [number in listed for number in numbers]
+
+
+def judge(source: Any, *, suppressed: Suppressed = nobody, call: dict[str, Any] | None = None, **more: Any) -> Judge:
+    request = parse_campaign({"name": "t", "call": call or {"callfrom": "712037006"}})
+    return Judge(open_source(source), request, Settings(_env_file=None), suppressed=suppressed, **more)
+
+
+def gone_through(made: Judge, size: int = 500) -> tuple[list[Good], list[RowProblem]]:
+    good: list[Good] = []
+    others: list[RowProblem] = []
+    for rows, refused in made.chunks(size):
+        assert len(rows) <= size
+        good += rows
+        others += refused
+    return good, others
+
+
+def csv(folder: Path, *lines: str) -> Path:
     path = folder / "list.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows)
+    path.write_bytes("\r\n".join(lines).encode())
     return path
 
 
-CELLS = st.one_of(
-    st.sampled_from(
-        [
-            "994412860",
-            "+998 99 441-28-60",
-            "977076909",
-            "=1+1",
-            "9.98901E+11",
-            "112",
-            "",
-            "12",
-            "994412860, 977076909",
-            "+79031234567",
-        ]
-    ),
-    st.text(max_size=20),
-)
-
-
-@with_settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=40))
-def test_good_bad_duplicate_and_suppressed_rows_are_all_the_rows(
-    tmp_path: Path, rows: list[tuple[str, str, str]]
-) -> None:
-    path = written(tmp_path, ("Phone", "Language", "Name"), *rows)
-    made, good = judge(path, listed=frozenset({"+998977076909"}))
-    report = made.report
-    assert report.rows == sum(1 for _ in open_source(path).rows())
-    assert report.good == len(good)
-    assert sum(report.by_code.values()) == report.rows - report.good
-    numbers = [spec.to[0] for _, spec, _ in good]
-    assert len(numbers) == len(set(numbers))
-    assert "+998977076909" not in {number for _, spec, _ in good for number in spec.to}
-
-
-@pytest.mark.parametrize(
-    ("cell", "code"),
-    [
-        ("=1+1", "formula"),
-        ("9.98901E+11", "phone_scientific"),
-        ("9,98901E+11", "phone_scientific"),
-        ("", "phone_missing"),
-        ("+79031234567", "phone_not_allowed"),
-        ("994412860", ""),
-        ("'+998994412860", ""),
-        ("+998 (99) 441-28-60", ""),
-    ],
-)
-def test_a_phone_cell_is_a_phone_or_says_what_it_is(tmp_path: Path, cell: str, code: str) -> None:
-    made, good = judge(written(tmp_path, ("Phone", "Name"), (cell, "x")))
-    if code:
-        assert [problem.code for problem in made.report.problems] == [code]
-        assert made.report.problems[0].number == 2
-        assert made.report.problems[0].remedy
-    else:
-        assert [spec.to for _, spec, _ in good] == [("+998994412860",)]
-
-
-def test_what_a_row_says_beside_its_phone_goes_into_its_call(tmp_path: Path) -> None:
-    header = ("Телефон", "Телефон 2", "Язык", "Номер заказа", "Действует до", "metadata:shop")
-    path = written(tmp_path, header, ("994412860", "977076909", "узбекский", "INV-17", "31.12.2026", "12"))
-    _, good = judge(path)
-    spec = good[0][1]
-    assert spec.to == ("+998994412860", "+998977076909")
-    assert (spec.lang, spec.reference, spec.metadata) == ("uz", "INV-17", {"shop": "12"})
-    assert spec.expires_at == 1798743599000  # the end of that day in Tashkent
-
-
-@pytest.mark.parametrize(
-    ("call", "spec", "single"),
-    [
-        (
-            {"callfrom": "712037006", "lang": "ru"},
-            RowSpec(("+998994412860", "+998977076909"), "uz"),
-            TwoWayCall(
-                callfrom="712037006", callto=[Phone(phone="994412860", lang="uz"), Phone(phone="977076909", lang="uz")]
-            ),
-        ),
-        (
-            {"kind": "queue", "queue": "6000"},
-            RowSpec(("+998994412860",)),
-            TwoWayCall(callfrom="994412860", callto=[Queue(queue="6000")]),
-        ),
-        (
-            {"kind": "ivr", "ivrid": 222, "fromline": "712037006"},
-            RowSpec(("+998994412860",)),
-            IvrCall(callto="994412860", ivrid=222, fromline="712037006"),
-        ),
-    ],
-)
-def test_a_rows_call_is_written_as_a_single_one_is(call: dict[str, Any], spec: RowSpec, single: Any) -> None:
-    assert make_body(spec, parse_campaign({"name": "n", "call": call})) == body_json(single)
-
-
-def test_a_row_has_the_same_ids_whenever_they_are_asked_for_and_the_id_carries_the_extid() -> None:
-    expander = Expander(TWO_WAY, seed=b"s" * 16, made_ms=1_795_420_000_000, total=2, latest_ms=5)
-    row = unpack(pack([(2, RowSpec(("+998994412860",), expires_at=9), ("994412860",))]))[0]
-    first, again = expander.expand(0, row), expander.expand(0, row)
-    assert first == again
-    assert extid_of(first.id) == first.extid
-    assert first.expires_at == 5
-    assert len({first.extid, first.other_extid, expander.expand(1, row).extid}) == 3
-
-
-def test_packed_rows_come_back_whole_and_are_small() -> None:
-    rows = [
-        (
-            n + 2,
-            RowSpec((f"+99890{n:07d}",), reference=f"INV-{n}"),
-            (f"90{n:07d}", f"INV-{n}", "Karimov A.", str(n * 7919 % 100_000)),
-        )
-        for n in range(CHUNK_ROWS)
+def test_each_row_is_one_of_four_and_told_with_the_spreadsheets_number(tmp_path: Path) -> None:
+    path = csv(tmp_path, "Имя,Телефон", "a,901234567", "b,12", "c,+998901234567", "d,901234568", "e,901234569")
+    made = judge(path, suppressed=listing("+998901234568"))
+    good, others = gone_through(made)
+    assert [(number, spec.to[0], cells) for number, spec, cells in good] == [
+        (2, "+998901234567", ("a", "901234567")),
+        (6, "+998901234569", ("e", "901234569")),
     ]
-    blob = pack(rows)
-    assert [tuple(row) for row in unpack(blob)] == rows
-    assert len(blob) / CHUNK_ROWS < 100
-    assert pack(rows) == blob
-    problem = RowProblem(7, "Phone", "formula", "is a formula", "paste values", "=1", ("=1", "x"))
-    assert unpack_problems(pack_problems([problem])) == [problem]
+    assert [(one.number, one.column, one.code) for one in others] == [
+        (3, "Телефон", "phone_short"),
+        (4, "Телефон", "duplicate"),
+        (5, "Телефон", "do_not_call"),
+    ]
+    assert made.report.totals() == {"file": 5, "good": 2, "bad": 1, "duplicate": 1, "suppressed": 1}
+    assert made.report.first == good[0][1]
 
 
-def test_the_content_of_a_file_is_the_same_in_whatever_order_and_encoding(tmp_path: Path) -> None:
-    rows = [(f"90{n:07d}", f"Имя {n}") for n in range(50)]
-    one, _ = judge(written(tmp_path, ("Телефон", "Имя"), *rows))
-    other = tmp_path / "other.csv"
-    text = io.StringIO()
-    csv.writer(text, delimiter=";").writerows([("Телефон", "Имя"), *reversed(rows)])
-    other.write_bytes(text.getvalue().encode("cp1251"))
-    again, _ = judge(other)
-    fewer, _ = judge(written(tmp_path, ("Телефон", "Имя"), *rows[1:]))
-    assert one.report.content == again.report.content != fewer.report.content
+@given(
+    st.lists(
+        st.sampled_from(["901234567", "+998901234568", "90 123 45 69", "12", "", "=A1", '"', "9.9E+11", "901234567;x"])
+        | st.text(max_size=12),
+        max_size=40,
+    ),
+    st.sets(st.sampled_from(["+998901234567", "+998901234568"])),
+    st.integers(1, 7),
+)
+def test_the_four_always_make_up_the_file(phones: list[str], listed: set[str], size: int) -> None:
+    problems: list[RowProblem] = []
+    rows = [{"phone": text} for text in ["901111111", *phones]]
+    made = judge(rows, suppressed=listing(*listed), on_problem=problems.append)
+    good, others = gone_through(made, size)
+    report = made.report
+    assert report.rows == len(phones) + 1 == len(good) + len(others)
+    assert report.good == len(good)
+    assert report.bad + report.duplicate + report.suppressed == len(others) == sum(report.by_code.values())
+    assert problems == others
+    rung = [spec.to[0] for _, spec, _ in good]
+    assert len(set(rung)) == len(rung)
+    assert not listed.intersection(rung)
 
 
-def test_rows_written_back_with_their_reasons_are_understood_when_they_are_mended(tmp_path: Path) -> None:
-    source = open_source(written(tmp_path, ("Phone", "Note"), ("=1+1", "@x"), ("12", "plain")))
+def test_a_row_is_suppressed_by_any_number_that_it_would_ring() -> None:
+    rows = [
+        {"phone": "901234561", "phone2": "901234569", "initiator": ""},
+        {"phone": "901234562", "phone2": "", "initiator": "901234569"},
+        {"phone": "901234563", "phone2": "", "initiator": ""},
+    ]
+    made = judge(rows, suppressed=listing("+998901234569"))
+    good, _ = gone_through(made)
+    assert [spec.to[0] for _, spec, _ in good] == ["+998901234563"]
+    assert made.report.suppressed == 2
+
+
+def test_the_list_is_asked_for_many_numbers_at_once() -> None:
+    asked: list[int] = []
+
+    def suppressed(numbers: list[str]) -> list[bool]:
+        asked.append(len(numbers))
+        return nobody(numbers)
+
+    gone_through(judge([{"phone": str(900_000_000 + n)} for n in range(5_000)], suppressed=suppressed))
+    assert sum(asked) == 5_000
+    assert len(asked) <= 10
+
+
+def test_a_bad_row_makes_no_later_one_a_duplicate(tmp_path: Path) -> None:
+    made = judge(csv(tmp_path, "phone,lang", "901234567,???", "901234567,ru"))
+    gone_through(made)
+    assert (made.report.bad, made.report.good, made.report.duplicate) == (1, 1, 0)
+
+
+def test_chunks_are_full_but_for_the_last() -> None:
+    made = judge([{"phone": str(900_000_000 + n)} for n in range(2_345)])
+    assert [len(rows) for rows, _ in made.chunks(500)] == [500, 500, 500, 500, 345]
+
+
+def test_chunks_are_the_same_whenever_a_file_is_gone_through(tmp_path: Path) -> None:
+    lines = [f"90{n:07d}" if n % 5 == 0 else "x" for n in range(9_000)]
+    path = csv(tmp_path, "phone", *lines)
+    first, second = (list(judge(path).chunks(500)) for _ in range(2))
+    assert first == second
+
+
+def test_refused_rows_are_not_held_back_without_end() -> None:
+    made = judge({"phone": "x"} for _ in range(3 * MOST_HELD))
+    assert max(len(refused) for _, refused in made.chunks(500)) < 2 * MOST_HELD
+    assert made.report.bad == 3 * MOST_HELD
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("phone", ["x{:08d}", "90{:07d}"])
+def test_memory_does_not_grow_with_the_file(tmp_path: Path, phone: str) -> None:
+    def peak(rows: int) -> int:
+        # Long rows, so that the smaller file, too, is longer than what a reader takes at once.
+        path = csv(tmp_path, "phone,note", *(f"{phone.format(n)},{n:0300d}" for n in range(rows)))
+        tracemalloc.start()
+        for _ in judge(path).chunks(500):
+            pass
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    peak(100)
+    assert peak(40_000) < 1.5 * peak(10_000)
+
+
+def fingerprint(rows: list[dict[str, str]]) -> str:
+    made = judge(rows)
+    gone_through(made)
+    return made.report.content
+
+
+def test_the_same_rows_in_another_order_have_the_same_fingerprint() -> None:
+    rows = [{"phone": str(901_234_500 + n), "reference": f"INV-{n}"} for n in range(50)]
+    assert fingerprint(rows) == fingerprint(rows[::-1])
+    assert fingerprint(rows) != fingerprint(rows[1:])
+    assert fingerprint(rows) != fingerprint([{**rows[0], "reference": "other"}, *rows[1:]])
+
+
+def test_progress_counts_up_to_the_end_of_the_file(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    path = csv(tmp_path, "phone", *(str(900_000_000 + n) for n in range(3_500)))
+    gone_through(judge(path, progress=seen.append))
+    assert [one.rows for one in seen] == sorted({one.rows for one in seen})
+    assert [one.position for one in seen] == sorted(one.position for one in seen)
+    assert (seen[-1].rows, seen[-1].good, seen[-1].position) == (3_500, 3_500, path.stat().st_size)
+    assert {one.size for one in seen} == {path.stat().st_size}
+
+
+def test_a_report_shows_the_first_hundred_problems_and_counts_all() -> None:
+    made = judge([{"phone": "12"}] * 250)
+    gone_through(made)
+    told = made.report.to_dict()
+    assert len(told["problems"]) == MOST_SHOWN
+    assert told["by_code"] == {"phone_short": 250}
+    assert told["rows"]["file"] == 250
+    assert told["understood"] == {"phone": "phone"}
+
+
+def test_a_file_without_a_phone_column_is_refused_before_its_rows(tmp_path: Path) -> None:
+    with pytest.raises(BadFile) as caught:
+        judge(csv(tmp_path, "Имя,Город", "Али,Ташкент"))
+    assert caught.value.code == "no_phone_column"
+
+
+# What is written back
+
+
+def written_back(path: Path, **more: Any) -> tuple[bytes, CheckReport]:
     out = io.BytesIO()
-    errors = ErrorsOut(out, source.columns)
-    made = Judge(source, TWO_WAY, PLAIN, suppressed=lambda n: [False] * len(n), on_problem=errors.add)
-    list(made.chunks(CHUNK_ROWS))
+    errors = ErrorsOut(out, open_source(path).columns)
+    made = judge(path, on_problem=errors.add, **more)
+    gone_through(made)
     errors.close()
-    text = out.getvalue().decode("utf-8-sig")
-    assert "\n=" not in text
-    mended = tmp_path / "mended.csv"
-    mended.write_text(text.replace("'=1+1", "994412860").replace("\n12,", "\n977076909,"), encoding="utf-8-sig")
-    _, good = judge(mended)
-    assert [spec.to[0] for _, spec, _ in good] == ["+998994412860", "+998977076909"]
+    return out.getvalue(), made.report
 
 
-@given(st.lists(st.lists(st.integers(0, 50), max_size=20), max_size=10))
-def test_what_was_seen_is_known_exactly(batches: list[list[int]]) -> None:
-    seen, known = Seen(), set[int]()
-    for batch in batches:
-        expected = []
-        for key in batch:
-            expected.append(key in known)
-            known.add(key)
-        assert seen.add_many(batch) == expected
-    seen.close()
+def test_bad_rows_are_written_back_with_their_reasons(tmp_path: Path) -> None:
+    content, _ = written_back(csv(tmp_path, "Имя,Телефон", "Али,12", "Вали,901234567"))
+    assert content.startswith(b"\xef\xbb\xbf")
+    header, row, end = content.decode("utf-8-sig").split("\r\n")
+    assert header == "Имя,Телефон,alodial_row,alodial_column,alodial_reason,alodial_remedy"
+    assert row.startswith("Али,12,2,Телефон,")
+    assert end == ""
 
 
-def test_the_report_can_be_told_as_json(tmp_path: Path) -> None:
-    made, _ = judge(written(tmp_path, ("Phone",), ("994412860",), ("12",)))
-    told = json.loads(json.dumps(made.report.to_dict()))
-    assert told["rows"] == {"file": 2, "good": 1, "bad": 1, "duplicate": 0, "suppressed": 0}
-    assert told["problems"][0]["number"] == 3
+def test_nothing_that_is_written_back_is_calculated(tmp_path: Path) -> None:
+    content, _ = written_back(csv(tmp_path, "phone,=cmd", '12,"=HYPERLINK(""http://x"")"', "13,@SUM(A1)", "14,+1+1"))
+    text = content.decode("utf-8-sig")
+    for cell in ("=cmd", '"=HYPERLINK', ",@SUM", ",+1+1"):
+        assert f",{cell.lstrip(',')}" not in text
+    assert "'=HYPERLINK" in text
+
+
+def test_a_mended_file_is_understood_again_and_again(tmp_path: Path) -> None:
+    path = csv(tmp_path, "Имя,Телефон,metadata:note", "Али,12,=1", "Вали,13,-")
+    for _ in range(3):
+        content, report = written_back(path)
+        assert (report.good, report.bad) == (0, 2)
+        path.write_bytes(content)
+    assert content.decode("utf-8-sig").split("\r\n")[0].count("alodial_row") == 1
+    path.write_bytes(content.replace(b",12,", b",901234567,").replace(b",13,", b",901234568,"))
+    made = judge(path)
+    good, _ = gone_through(made)
+    assert [(spec.to[0], spec.metadata) for _, spec, _ in good] == [
+        ("+998901234567", {"note": "=1"}),
+        ("+998901234568", {"note": "-"}),
+    ]

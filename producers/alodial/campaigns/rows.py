@@ -112,15 +112,16 @@ class Rows:
         if text.lstrip()[:1] in ("=", "@"):
             raise _Bad(at, "formula", "is a formula", "copy the column and paste it as values")
         if _SCIENTIFIC.fullmatch(text):
-            remedy = "format the column as text and enter the numbers again: digits were lost"
-            raise _Bad(at, "phone_scientific", "was turned into a scientific number", remedy)
+            raise _scientific(at)
         try:
             return [self._phone(text, at)]
         except _Bad as whole:
             parts = [part for part in _SPLIT.split(text) if part.strip()]
             if len(parts) < 2:
                 raise
-            if any(_SCIENTIFIC.fullmatch(part) for part in parts) or len(parts) > 2 * MAX_RECIPIENTS:
+            if any(_SCIENTIFIC.fullmatch(part) for part in parts):
+                raise _scientific(at) from None
+            if len(parts) > 2 * MAX_RECIPIENTS:
                 raise whole from None
             return [self._phone(part, at) for part in parts]
 
@@ -257,6 +258,11 @@ class _Bad(Exception):
         self.problem = problem
         self.remedy = remedy
         super().__init__(code)
+
+
+def _scientific(at: int) -> _Bad:
+    remedy = "format the column as text and enter the numbers again: digits were lost"
+    return _Bad(at, "phone_scientific", "was turned into a scientific number", remedy)
 
 
 def _end_of_day(day: date) -> datetime:

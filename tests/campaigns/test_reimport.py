@@ -1,0 +1,43 @@
+"""An export that is read again says what the store says, row by row."""
+
+import csv
+from pathlib import Path
+
+import python_calamine
+from campaign_harness import Desk, phone
+
+from alodial.campaigns.export import OURS, values_of, write_csv, write_xlsx
+from alodial.campaigns.guard import unsafe_cell
+from alodial.embedded import EmbeddedRedis
+from alodial.store.ops import Claimed
+
+ROWS = 1200
+
+
+def outcome(call: Claimed) -> str:
+    return ("answered", "busy", "no_answer", "answered")[int(call.extid) % 4]
+
+
+def test_both_forms_of_an_export_equal_the_store(redis_server: EmbeddedRedis, tmp_path: Path) -> None:
+    desk = Desk(redis_server)
+    rows = [{"phone": phone(n), "name": f"=cmd|' /C {n}", "reference": f"INV-{n}"} for n in range(ROWS)]
+    campaign = desk.submit(rows, redial={"max_attempts": 2, "delays": {"busy": [60]}})
+    desk.ring_all(outcome, talk=7, most=ROWS // 2)
+    columns = desk.front.get(campaign).columns
+    kept = list(desk.front.rows(campaign))
+    assert len(kept) == ROWS
+    assert len({row.state for row in kept}) >= 3
+    expected = [[*row.cells, *values_of(row)] for row in kept]
+    write_csv(tmp_path / "out.csv", iter(kept), columns)
+    with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
+        header, *lines = list(csv.reader(file))
+    assert header == [*columns, *OURS]
+    assert [[unsafe_cell(cell) for cell in line] for line in lines] == expected
+    write_xlsx(tmp_path / "out.xlsx", iter(kept), columns)
+    sheet = python_calamine.CalamineWorkbook.from_path(str(tmp_path / "out.xlsx")).get_sheet_by_index(0).to_python()
+    assert sheet[0] == [*columns, *OURS]
+    assert [[_text(cell) for cell in line] for line in sheet[1:]] == expected
+
+
+def _text(cell: object) -> str:
+    return str(int(cell)) if isinstance(cell, float) else str(cell)
