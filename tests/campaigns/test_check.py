@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from campaign_harness import Desk, phone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from alodial.campaigns.errors import BadFile
 from alodial.campaigns.errors_out import ErrorsOut
 from alodial.campaigns.files import open_source
 from alodial.campaigns.pack import RowProblem
+from alodial.embedded import EmbeddedRedis
 from alodial.settings import Settings
 from alodial_schemas.campaigns import parse_campaign
 
@@ -140,11 +142,11 @@ def test_refused_rows_are_not_held_back_without_end() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("phone", ["x{:08d}", "90{:07d}"])
-def test_memory_does_not_grow_with_the_file(tmp_path: Path, phone: str) -> None:
+@pytest.mark.parametrize("form", ["x{:08d}", "90{:07d}"])
+def test_memory_does_not_grow_with_the_file(tmp_path: Path, form: str) -> None:
     def peak(rows: int) -> int:
         # Long rows, so that the smaller file, too, is longer than what a reader takes at once.
-        path = csv(tmp_path, "phone,note", *(f"{phone.format(n)},{n:0300d}" for n in range(rows)))
+        path = csv(tmp_path, "phone,note", *(f"{form.format(n)},{n:0300d}" for n in range(rows)))
         tracemalloc.start()
         for _ in judge(path).chunks(500):
             pass
@@ -238,3 +240,17 @@ def test_a_mended_file_is_understood_again_and_again(tmp_path: Path) -> None:
         ("+998901234567", {"note": "=1"}),
         ("+998901234568", {"note": "-"}),
     ]
+
+
+# In the store
+
+
+def test_thousands_of_bad_rows_between_good_ones_stop_no_campaign(redis_server: EmbeddedRedis) -> None:
+    desk = Desk(redis_server)
+    wrong = ["x"] * (2 * MOST_HELD + 500)
+    id = desk.submit([phone(0), *wrong, phone(1), *wrong, phone(2)])
+    desk.ring_all()
+    assert [row.numbers[0] for row in desk.rung] == [phone(0), phone(1), phone(2)]
+    assert desk.front.get(id).rows["bad"] == 2 * len(wrong)
+    assert sum(1 for _ in desk.front.problems(id)) == 2 * len(wrong)
+    assert [row.phones[0] for row in desk.front.rows(id)] == [phone(0), phone(1), phone(2)]

@@ -115,7 +115,7 @@ class Judge:
         )
         self._source = source
         self._rows = Rows(understood, request, settings)
-        self._phone_name = understood.names[understood.phones[0]]
+        self._understood = understood
         self._suppressed = suppressed
         self._progress = progress
         self._on_problem = on_problem
@@ -166,8 +166,7 @@ class Judge:
         found: list[tuple[int, RowSpec | RowProblem, tuple[str, ...]]] = []
         for row in rows:
             if isinstance(row, RowFault):
-                value = shown(row.cells[0]) if row.cells else ""
-                found.append((row.number, RowProblem(*row[:5], value, row.cells), row.cells))
+                found.append((row.number, RowProblem(*row[:5], self._faulty(row), row.cells), row.cells))
             else:
                 found.append((row.number, read(row), row.cells))
         specs = [spec for _, spec, _ in found if isinstance(spec, RowSpec)]
@@ -175,7 +174,7 @@ class Judge:
         numbers = [numbers_of(spec) for spec in specs]
         flat = [number for some in numbers for number in some]
         listed = dict(zip(flat, self._suppressed(flat), strict=True)) if flat else {}
-        held = iter(any(listed[number] for number in some) for some in numbers)
+        held = iter([next((number for number in some if listed[number]), "") for some in numbers])
         good: list[Good] = []
         refused: list[RowProblem] = []
         report = self.report
@@ -186,10 +185,10 @@ class Judge:
             elif next(repeated):
                 next(held)
                 report.duplicate += 1
-                self._refuse(self._told(number, "duplicate", spec, cells), refused)
-            elif next(held):
+                self._refuse(self._told(number, "duplicate", spec.to[0], cells), refused)
+            elif on_list := next(held):
                 report.suppressed += 1
-                self._refuse(self._told(number, "do_not_call", spec, cells), refused)
+                self._refuse(self._told(number, "do_not_call", on_list, cells), refused)
             else:
                 report.good += 1
                 if report.first is None:
@@ -198,9 +197,22 @@ class Judge:
                 good.append((number, spec, cells))
         return good, refused
 
-    def _told(self, number: int, code: str, spec: RowSpec, cells: tuple[str, ...]) -> RowProblem:
+    def _told(self, number: int, code: str, phone: str, cells: tuple[str, ...]) -> RowProblem:
         problem, remedy = _REFUSALS[code]
-        return RowProblem(number, self._phone_name, code, problem, remedy, spec.to[0], cells)
+        return RowProblem(number, self._column_of(phone, cells), code, problem, remedy, phone, cells)
+
+    def _column_of(self, phone: str, cells: tuple[str, ...]) -> str:
+        """Where this number stands: a row has several phones, and perhaps an initiator of its own."""
+        columns = self._understood
+        places = columns.phones if columns.initiator is None else (*columns.phones, columns.initiator)
+        # Nine digits are the shortest that a number is written with; whatever stands between them is the writer's.
+        ends = (at for at in places if phone[-9:] in "".join(c for c in cells[at] if c.isdecimal()))
+        return columns.names[next(ends, columns.phones[0])]
+
+    def _faulty(self, row: RowFault) -> str:
+        """The cell that the fault names; "" when it is the row as a whole."""
+        at = self.columns.index(row.column) if row.column in self.columns else len(row.cells)
+        return shown(row.cells[at]) if at < len(row.cells) else ""
 
     def _refuse(self, problem: RowProblem, refused: list[RowProblem]) -> None:
         self.report.by_code[problem.code] += 1

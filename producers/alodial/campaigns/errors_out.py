@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import IO
 
-from .export import REASONS
+from .export import DUPLICATE, REASONS
 from .guard import safe_cell, unsafe_cell
 from .pack import RowProblem
 
@@ -25,6 +25,8 @@ class ErrorsOut:
         self._write([*(columns[at] for at in self._kept), *REASONS])
 
     def add(self, one: RowProblem) -> None:
+        if one.code == DUPLICATE:  # its number was taken, and would be rung again when the mended file comes
+            return
         cells = one.cells
         kept = [cells[at] if at < len(cells) else "" for at in self._kept]
         self._write([*kept, str(one.number), one.column, one.problem, one.remedy])

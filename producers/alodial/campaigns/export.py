@@ -30,6 +30,9 @@ OURS: Final = (
     "alodial_reason",
 )
 
+DUPLICATE: Final = "duplicate"
+"""The code of a row whose number stood in an earlier one."""
+
 REASONS: Final = ("alodial_row", "alodial_column", "alodial_reason", "alodial_remedy")
 
 BLOCK: Final = 64 * 1024
@@ -120,11 +123,16 @@ def _fitted(cells: Sequence[str], width: int) -> Sequence[str]:
 
 
 def problem_blocks(problems: Iterable[RowProblem], columns: Sequence[str], *, delimiter: str = ",") -> Iterator[bytes]:
-    """The rows that were not taken, with their reasons. Mended, the file may be submitted: our columns are not looked at."""
+    """The rows that were not taken, with their reasons. Mended, the file may be submitted: our columns are not looked at.
+
+    Repeated rows are left out: their number was taken with its first row, and would be rung again.
+    """
 
     def lines() -> Iterator[list[str]]:
         width = len(columns)
         for one in problems:
+            if one.code == DUPLICATE:
+                continue
             told = (str(one.number), one.column, one.problem, one.remedy)
             yield [safe_cell(cell) for cell in (*_fitted(one.cells, width), *told)]
 

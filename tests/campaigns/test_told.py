@@ -1,0 +1,61 @@
+"""What is told of rows that are not taken: the right number, the right cell, and nobody who was taken."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from alodial.campaigns.check import CheckReport, Judge
+from alodial.campaigns.errors_out import ErrorsOut
+from alodial.campaigns.files import open_source
+from alodial.settings import Settings
+from alodial_schemas.campaigns import parse_campaign
+
+TWO_WAY = parse_campaign({"name": "n", "call": {"callfrom": "712037006"}})
+PLAIN = Settings(_env_file=None)
+LISTED = "+998977076909"
+
+
+def refused(folder: Path, text: str) -> CheckReport:
+    path = folder / "list.csv"
+    path.write_text(text, encoding="utf-8")
+    made = Judge(open_source(path), TWO_WAY, PLAIN, suppressed=lambda numbers: [n == LISTED for n in numbers])
+    for _ in made.chunks(500):
+        pass
+    return made.report
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("Phone,Phone 2\n994412860,97 707-69-09\n", "Phone 2"),
+        ("Phone,Initiator\n994412860,977076909\n", "Initiator"),
+        ('Phone,Name\n"994412860; +998 97 707 69 09",Ann\n', "Phone"),
+        ("Phone,Name\n977076909,Ann\n", "Phone"),
+    ],
+)
+def test_a_suppressed_row_names_the_number_that_is_on_the_list(tmp_path: Path, text: str, column: str) -> None:
+    report = refused(tmp_path, text)
+    assert report.suppressed == 1
+    assert [(p.column, p.code, p.value) for p in report.problems] == [(column, "do_not_call", LISTED)]
+
+
+def test_a_fault_shows_the_cell_it_speaks_of_and_no_other(tmp_path: Path) -> None:
+    report = refused(tmp_path, 'Name,Phone\nAnn,"994412860",more,and more\nAnn,' + "9" * 70_000 + "\n")
+    assert [p.code for p in report.problems] == ["too_many_cells", "cell_too_large"]
+    assert all(p.value == "" if not p.column else p.value.startswith("999") for p in report.problems)
+    assert report.rows == 2
+
+
+def test_a_mended_errors_file_does_not_ring_again_who_was_taken_before(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("Phone\n994412860\n994412860\n12\n", encoding="utf-8")
+    out = io.BytesIO()
+    errors = ErrorsOut(out, ("Phone",))
+    made = Judge(open_source(path), TWO_WAY, PLAIN, suppressed=lambda n: [False] * len(n), on_problem=errors.add)
+    for _ in made.chunks(500):
+        pass
+    errors.close()
+    assert made.report.duplicate == 1
+    assert out.getvalue().count(b"994412860") == 0
+    assert out.getvalue().count(b"\r\n") == 2
