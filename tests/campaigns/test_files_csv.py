@@ -10,6 +10,7 @@ from file_harness import read, written
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alodial.campaigns.errors import BadFile
 from alodial.campaigns.files import RowFault, SourceRow, open_source
 
 PHONE = "+998405550001"
@@ -171,3 +172,10 @@ def test_hostile_lines_take_linear_time(line: str, tmp_path: Path) -> None:
 
     # Eight times as much may take some eight times as long, and were it quadratic 64 times.
     assert taken(8) < 24 * max(taken(1), 0.02)
+
+
+@pytest.mark.parametrize("path", ["nowhere.csv", "a" * 5000, "a\0b.csv", "/dev/null", "."])
+def test_a_path_that_is_no_file_is_said_to_be_none(path: str) -> None:
+    with pytest.raises(BadFile) as caught:
+        open_source(path)
+    assert caught.value.code == "no_file"

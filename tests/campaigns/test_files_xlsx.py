@@ -1,7 +1,9 @@
 """XLSX as Excel, LibreOffice and libraries write it, read as what the spreadsheet program shows."""
 
 import contextlib
+import errno
 import io
+import tempfile
 from datetime import datetime
 from pathlib import Path
 
@@ -220,3 +222,14 @@ def test_progress_is_told_in_bytes_of_the_file(tmp_path: Path) -> None:
     assert positions == sorted(positions)
     assert source.size is not None
     assert source.size // 2 < positions[-1] <= source.size
+
+
+def test_a_full_disk_is_not_the_workbooks_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = written(tmp_path, workbook(row(1, "Phone"), row(2, PHONE)), "a.xlsx")
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        open_source(path)
+    assert caught.value.errno == errno.ENOSPC

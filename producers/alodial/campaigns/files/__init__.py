@@ -1,5 +1,6 @@
 """Files and iterables as rows: CSV, XLSX, NDJSON. Read first: source.py."""
 
+import errno
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,10 @@ def open_source(
         return _reader(path, title, kind)
     except PermissionError:
         raise BadFile("no_access", f"{title!r} may not be read", "give this user the right to read it") from None
+    except OSError as exc:
+        if exc.errno != errno.ENAMETOOLONG:
+            raise
+        raise BadFile("no_file", "no file has a path as long as this", "give the path of a file") from None
 
 
 def _reader(path: Path, name: str, kind: str) -> Source:

@@ -1,5 +1,6 @@
 """The archive that an XLSX is: looked at before a byte is unpacked, and counted while it is, as its directory may lie."""
 
+import errno
 import os
 import re
 import struct
@@ -40,6 +41,11 @@ _OTHERS: Final = {
     "word/document.xml": "a Word document",
     "Index/Document.iwa": "a Numbers table",
 }
+
+
+def full_disk(exc: BaseException) -> bool:
+    """No room for our temporary files is no fault of the workbook's, and the same file may succeed later."""
+    return isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)
 
 
 def bomb(what: str) -> BadFile:

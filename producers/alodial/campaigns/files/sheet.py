@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import BadFile
-from .archive import BROKEN, MOST_DEPTH, Elements, Part, Relations, bomb, open_archive
+from .archive import BROKEN, MOST_DEPTH, Elements, Part, Relations, bomb, full_disk, open_archive
 from .sniff import fingerprint
 from .source import MOST_COLUMNS, RowFault, SourceRow, fitted, header_of, letters, looks_like_phone
 from .strings import MOST_TEXT, SharedStrings
@@ -35,6 +35,8 @@ class Workbook:
         except BadFile:
             raise
         except BROKEN as exc:
+            if full_disk(exc):
+                raise
             raise BadFile("broken_xlsx", "the file is no whole XLSX file", _AGAIN) from exc
         if isinstance(first, RowFault):
             raise BadFile(first.code, f"row {first.number} {first.problem}", first.remedy)
@@ -73,6 +75,8 @@ class Workbook:
         except BadFile:
             raise
         except BROKEN as exc:
+            if full_disk(exc):
+                raise
             raise BadFile("broken_xlsx", "the file breaks off in the middle", _AGAIN) from exc
 
     def _rows(self, archive: zipfile.ZipFile) -> Iterator[SourceRow | RowFault]:
