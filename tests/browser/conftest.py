@@ -18,8 +18,10 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
+    """One browser a module, not a session: Playwright leaves its event loop running in this thread until it is stopped,
+    and every later test that calls ``asyncio.run`` would be refused."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not here: pip install playwright")
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:

@@ -37,8 +37,14 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {"en": ("one", "other"), "ru": ("o
 
 @cache
 def catalogue(language: str) -> Mapping[str, Any]:
-    """Texts by key; a text with a number is an object with a form for each kind of number."""
-    words: Mapping[str, Any] = json.loads((FOLDER / f"{language}.json").read_text("utf-8"))
+    """Texts by key, from the files of the language's folder; a text with a number is an object with a form for each kind
+    of number. Raises ValueError for a key that two files give."""
+    words: dict[str, Any] = {}
+    for path in sorted((FOLDER / language).glob("*.json")):
+        for key, text in json.loads(path.read_text("utf-8")).items():
+            if key in words:
+                raise ValueError(f"{path.name}: {key} is in another file too")
+            words[key] = text
     return words
 
 
