@@ -24,11 +24,14 @@ if TYPE_CHECKING:
         InvalidCall,
         NotCancelable,
         NotFound,
+        NotRedialable,
         StoreUnavailable,
     )
-    from .queue import AsyncCallQueue, CallQueue, QueuedCall, RefusedCall
+    from .outcomes import QueuedCall, RefusedCall
+    from .queue import AsyncCallQueue, CallQueue
     from .settings import Settings
-    from .store.reads import CallFilter, Page
+    from .store.filters import CallFilter
+    from .store.lists import Count, Page
     from .store.records import CallRecord
 
 __all__ = [
@@ -44,6 +47,7 @@ __all__ = [
     "CampaignRequest",
     "ConfigurationError",
     "Conflict",
+    "Count",
     "Disposition",
     "Event",
     "FieldProblem",
@@ -52,6 +56,7 @@ __all__ = [
     "IvrCall",
     "NotCancelable",
     "NotFound",
+    "NotRedialable",
     "Page",
     "Phone",
     "Queue",
@@ -66,13 +71,16 @@ __all__ = [
 
 _HOMES = {
     "alodial_schemas": "Disposition Event FieldProblem IvrCall Phone Queue RedialPolicy State TwoWayCall",
-    "alodial.errors": "AlodialError ConfigurationError Conflict InvalidCall NotCancelable NotFound StoreUnavailable",
-    "alodial.queue": "AsyncCallQueue CallQueue QueuedCall RefusedCall",
+    "alodial.errors": "AlodialError ConfigurationError Conflict InvalidCall NotCancelable NotFound NotRedialable "
+    "StoreUnavailable",
+    "alodial.outcomes": "QueuedCall RefusedCall",
+    "alodial.queue": "AsyncCallQueue CallQueue",
     "alodial.campaigns.errors": "BadFile CampaignDuplicate CampaignNotAllowed InvalidCampaign",
     "alodial.campaigns.records": "CampaignRecord",
     "alodial_schemas.campaigns": "CampaignRequest",
     "alodial.settings": "Settings",
-    "alodial.store.reads": "CallFilter Page",
+    "alodial.store.filters": "CallFilter",
+    "alodial.store.lists": "Count Page",
     "alodial.store.records": "CallRecord",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

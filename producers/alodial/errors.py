@@ -5,6 +5,7 @@ AlodialError                 code, retry (may the same request succeed later?), 
 +-- Conflict                 409  no   the same key or extid with another body
 +-- NotFound                 404  no
 +-- NotCancelable            409  no   it is being submitted, or was
++-- NotRedialable            409  no   it is under way, or its campaign redials it
 +-- StoreUnavailable         503  yes  Redis is away, full, loading or read-only; nothing was queued
 |   +-- StoreUnfit           503  no   Redis would lose calls as it is set up; says which command mends it
 +-- ConfigurationError        -   no   a setting is missing or wrong; names the setting, never its value
@@ -62,6 +63,20 @@ class NotCancelable(AlodialError):
         self.call_id = call_id
         self.state = state
         super().__init__(f"call {call_id} is {state} and can no longer be canceled")
+
+
+class NotRedialable(AlodialError):
+    """It is not to be rung again in this way; ``remedy`` says what to do instead."""
+
+    code = "not_redialable"
+    level = "info"
+
+    def __init__(self, call_id: str, state: str, problem: str, remedy: str) -> None:
+        self.call_id = call_id
+        self.state = state
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"call {call_id} {problem}; {remedy}")
 
 
 class StoreUnavailable(AlodialError):

@@ -6,25 +6,30 @@ import os
 import secrets
 import socket
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from alodial_schemas import CallRequest, Event, FieldProblem, State, parse_event
+from alodial_schemas import Event, FieldProblem, parse_event
 
 from .doorbell import Doorbell
-from .errors import Conflict, InvalidCall, NotCancelable, NotFound
+from .errors import InvalidCall, NotFound
+from .outcomes import QueuedCall, RefusedCall, Source, canceled_of, only_outcome, outcomes_of, prepare_all
 from .prepare import prepare, read_call, with_options
+from .redial import plan_redial, redialed
 from .settings import Settings, load_settings, read_settings
 from .store import keys, ops
 from .store.accept import accept, accept_async
 from .store.client import AsyncStore, Op, Store
+from .store.filters import CallFilter
 from .store.groups import leave, leave_async, make_group, make_group_async
+from .store.lists import MOST, Count, Page, count, count_async, page, page_async
 from .store.ops import NewCall
-from .store.reads import CallFilter, Page, find, find_async, page, page_async, possible_extid
+from .store.reads import find, find_async, possible_extid
 from .store.records import CallRecord
+from .store.sources import BadCursor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,83 +48,18 @@ RECLAIM_AFTER = 60.0
 
 READ_COUNT = 100
 
-Source = CallRequest | Mapping[str, Any]
-
-
-class QueuedCall(NamedTuple):
-    """A call that is stored. ``created`` is False when the same call had been stored before."""
-
-    id: str
-    extid: str
-    state: State
-    created: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedCall:
-    """A row of :meth:`CallQueue.enqueue_many` that was not stored, and why."""
-
-    code: str
-    problems: list[FieldProblem]
-
-
-def _outcome(row: ops.Enqueued, call: NewCall) -> QueuedCall | RefusedCall:
-    if row.outcome == "conflict":
-        field = "idempotency_key" if call.key else "extid"
-        problem = FieldProblem(
-            field,
-            f"{_conflict(call)}",
-            f"taken by call {row.id or row.extid} with another body",
-            f"use another {field}",
-        )
-        return RefusedCall(problem.code, [problem])
-    return QueuedCall(row.id, row.extid, row.state or State.QUEUED, row.outcome == "created")
-
-
-def _conflict(call: NewCall) -> str:
-    return "idempotency_conflict" if call.key else "extid_conflict"
-
-
-def _one(row: ops.Enqueued, call: NewCall) -> QueuedCall:
-    if row.outcome == "conflict":
-        raise Conflict(_conflict(call), row.extid, row.id)
-    return QueuedCall(row.id, row.extid, row.state or State.QUEUED, row.outcome == "created")
-
-
-def _prepared(
-    sources: Sequence[Source], settings: Settings, scope: str
-) -> tuple[list[NewCall], list[RefusedCall | None]]:
-    """The rows that can be stored, and for each source None or why it cannot."""
-    calls: list[NewCall] = []
-    marks: list[RefusedCall | None] = []
-    for source in sources:
-        try:
-            calls.append(prepare(read_call(source, settings), settings, scope=scope))
-        except InvalidCall as exc:
-            marks.append(RefusedCall(exc.problems[0].code if len(exc.problems) == 1 else exc.code, exc.problems))
-        else:
-            marks.append(None)
-    return calls, marks
-
-
-def _rows(
-    marks: Sequence[RefusedCall | None], calls: Sequence[NewCall], stored: Sequence[ops.Enqueued]
-) -> Iterator[QueuedCall | RefusedCall]:
-    answers = iter(zip(stored, calls, strict=True))
-    for mark in marks:
-        yield mark if mark is not None else _outcome(*next(answers))
-
 
 def _reader_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
 
 
-def _canceled(name: str, row: ops.Canceled) -> QueuedCall:
-    if row.outcome == "unknown":
-        raise NotFound(f"no call {name}")
-    if row.outcome == "late":
-        raise NotCancelable(row.id, row.state)
-    return QueuedCall(row.id, row.record, State(row.state), created=False)
+@contextmanager
+def _cursors() -> Iterator[None]:
+    try:
+        yield
+    except BadCursor:
+        remedy = "give the cursor of the page before as it was, with the same filter"
+        raise InvalidCall([FieldProblem("cursor", "bad_cursor", "is no cursor of this list", remedy)]) from None
 
 
 def _settings(redis_url: str | None, settings: Settings | None) -> Settings:
@@ -156,7 +96,7 @@ class CallQueue:
         )
         ring, answers = accept(self.store, [row])
         self.doorbell.submit(ring)
-        return _one(answers[0], row)
+        return only_outcome(answers[0], row)
 
     def enqueue_many(self, calls: Iterable[Source], *, scope: str = "") -> list[QueuedCall | RefusedCall]:
         """Stores many calls in bulk; one row for each in order. A bad call is a RefusedCall and keeps nobody else out.
@@ -170,13 +110,13 @@ class CallQueue:
         def operations() -> Iterator[Op[tuple[list[str], list[ops.Enqueued]]]]:
             source = iter(calls)
             while chunk := list(itertools.islice(source, CHUNK)):
-                chunks.append(_prepared(chunk, self.settings, scope))
+                chunks.append(prepare_all(chunk, self.settings, scope))
                 yield ops.enqueue(chunks[-1][0], self.settings)
 
         for ring, stored in self.store.run_overlapped(operations()):
             self.doorbell.submit(ring)
             ready, marks = chunks.popleft()
-            rows += _rows(marks, ready, stored)
+            rows += outcomes_of(marks, ready, stored)
         return rows
 
     def get(self, name: str) -> CallRecord:
@@ -191,11 +131,30 @@ class CallQueue:
         extid = possible_extid(name)
         if extid is None or (name != extid and self.get(name).id != name):
             raise NotFound(f"no call {name}")
-        return _canceled(name, self.store.run(ops.cancel([extid]))[0])
+        return canceled_of(name, self.store.run(ops.cancel([extid]))[0])
+
+    def redial(self, name: str, *, who: str = "python", attempt: int | None = None) -> QueuedCall:
+        """Rings again. An unconfirmed call gets a new attempt (the phone may ring a second time), one that has ended a new
+        call with the same request. Asked for twice it is done once; ``attempt`` says which one was looked at, so that
+        an old page cannot repeat a newer one. Raises NotFound, NotRedialable, InvalidCall.
+        """
+        plan = plan_redial(self.get(name), self.settings, attempt)
+        if plan.again is None:
+            return redialed(plan, self.store.run(ops.redial([plan.attempt], who))[0])
+        ring, answers = accept(self.store, [plan.again])
+        self.doorbell.submit(ring)
+        return only_outcome(answers[0], plan.again)
 
     def calls(self, wanted: CallFilter | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
-        """A page of calls, newest first."""
-        return self.store.call(lambda client: page(client, wanted or CallFilter(), cursor, limit))
+        """A page of calls: newest first; queued ones as they will go, scheduled ones by their time, ended ones as they
+        ended. Raises InvalidCall for a cursor of another list.
+        """
+        with _cursors():
+            return self.store.call(lambda client: page(client, wanted or CallFilter(), cursor, limit))
+
+    def count(self, wanted: CallFilter | None = None, *, most: int = MOST) -> Count:
+        """How many calls a filter means; where no figure is kept they are counted up to ``most``."""
+        return self.store.call(lambda client: count(client, wanted or CallFilter(), most))
 
     def events(self, group: str, *, start: str = "0", block: float | None = None) -> Iterator[Event]:
         """Events for one group of readers, each at least once; acknowledged when the next one is asked for.
@@ -309,15 +268,15 @@ class AsyncCallQueue:
         row = prepare(
             with_options(request, options) if options else request, self.settings, key=idempotency_key, scope=scope
         )
-        return _one((await self._store([row]))[0], row)
+        return only_outcome((await self._store([row]))[0], row)
 
     async def enqueue_many(self, calls: Iterable[Source], *, scope: str = "") -> list[QueuedCall | RefusedCall]:
         """As :meth:`CallQueue.enqueue_many`."""
         rows: list[QueuedCall | RefusedCall] = []
         source = iter(calls)
         while chunk := list(itertools.islice(source, CHUNK)):
-            ready, marks = _prepared(chunk, self.settings, scope)
-            rows += _rows(marks, ready, await self._store(ready))
+            ready, marks = prepare_all(chunk, self.settings, scope)
+            rows += outcomes_of(marks, ready, await self._store(ready))
         return rows
 
     async def _store(self, calls: list[NewCall]) -> list[ops.Enqueued]:
@@ -340,11 +299,23 @@ class AsyncCallQueue:
         extid = possible_extid(name)
         if extid is None or (name != extid and (await self.get(name)).id != name):
             raise NotFound(f"no call {name}")
-        return _canceled(name, (await self.store.run(ops.cancel([extid])))[0])
+        return canceled_of(name, (await self.store.run(ops.cancel([extid])))[0])
+
+    async def redial(self, name: str, *, who: str = "python", attempt: int | None = None) -> QueuedCall:
+        """As :meth:`CallQueue.redial`."""
+        plan = plan_redial(await self.get(name), self.settings, attempt)
+        if plan.again is None:
+            return redialed(plan, (await self.store.run(ops.redial([plan.attempt], who)))[0])
+        return only_outcome((await self._store([plan.again]))[0], plan.again)
 
     async def calls(self, wanted: CallFilter | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
         """As :meth:`CallQueue.calls`."""
-        return await self.store.call(lambda client: page_async(client, wanted or CallFilter(), cursor, limit))
+        with _cursors():
+            return await self.store.call(lambda client: page_async(client, wanted or CallFilter(), cursor, limit))
+
+    async def count(self, wanted: CallFilter | None = None, *, most: int = MOST) -> Count:
+        """As :meth:`CallQueue.count`."""
+        return await self.store.call(lambda client: count_async(client, wanted or CallFilter(), most))
 
     async def events(self, group: str, *, start: str = "0", block: float | None = None) -> AsyncIterator[Event]:
         """As :meth:`CallQueue.events`."""

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .given import check_position
 from .opened import open_queue
 from .output import READER_LEFT, console, document, line, plain, safe, say, seconds, styled, table
 
@@ -34,11 +33,10 @@ def list_calls(
     """
     from alodial_schemas import PhoneError, State, normalise_phone  # noqa: PLC0415  # --help need not load it
 
-    from ..store.reads import CallFilter  # noqa: PLC0415  # as above
+    from ..store.filters import CallFilter  # noqa: PLC0415  # as above
 
     if state and state not in set(State):
         raise typer.BadParameter(f"--state {state!r}: use one of {', '.join(State)}")
-    check_position("--cursor", cursor, "give what the last list printed")
     if phone:
         try:
             phone = normalise_phone(phone, allowed=())

@@ -165,11 +165,15 @@ def server_ms(client: "redis.Redis") -> int:
 
 
 def forget_old(client: "redis.Redis", retention: float) -> None:
-    """Drops dead results after 30 days, and from the index calls so old that their records have expired."""
+    """Drops dead results after 30 days, and from the lists calls so old that their records have expired."""
     now = server_ms(client)
+    for label in keys.ENDED_LABELS:
+        client.xtrim(keys.ended(label), minid=str(now - int(retention * 1000)))
     client.xtrim(keys.DEAD, minid=str(now - DEAD_RETENTION_MS))
     # A call may wait up to a year for its time before its retention begins.
-    client.xtrim(keys.INDEX, minid=str(now - int(retention * 1000) - 366 * 86_400_000))
+    owners: Any = client.smembers(keys.OWNERS)
+    for name in (keys.INDEX, *(keys.by_owner(owner.decode()) for owner in owners)):
+        client.xtrim(name, minid=str(now - int(retention * 1000) - 366 * 86_400_000))
 
 
 def neglected(client: "redis.Redis") -> bool:

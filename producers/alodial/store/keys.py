@@ -21,6 +21,14 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``accounts``          set      names seen
 ``counts``            hash     calls by state
 ``index``             stream   every call in order of its creation, for lists
+``n: i:{4 digits}``   list     calls whose recipients' (``n``) or initiator's (``i``) number ends so, newest first
+``r:{3 hex}``         list     calls whose reference's SHA-1 begins so, newest first
+``o:{owner}``         stream   calls of an API key that has a name; ``owners`` is the set of them
+``unconfirmed``       zset     unconfirmed calls by the time they became so, ms
+``e:{state}``         stream   calls that ended so, with the reason as ``y``; ``e:completed:{disposition}`` without
+``gi:{campaign}``     list     its calls, newest first; ``ge:{campaign}:{state or completed:disposition}`` those that ended
+``tick:{minute}``     hash     counters: a armed, c created, ``e:{end}``, ``d:{disposition}`` of calls, ``r:{disposition}`` of
+                               attempts; kept 2 h. ``hour:{hour}`` the same and ``y:{end}:{reason}``; kept 8 days
 ``inbox``             stream   raw results from AloVoice, group ``collect``
 ``orphans``           zset     results whose extid is not known yet, by the time they are given up, ms
 ``dead``              stream   results that nobody could use, for replay
@@ -55,13 +63,18 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``use:{scope}:{day}`` hash     c calls, s talk seconds, o calls without a result of a day; scope is ``@account`` or a campaign
 """
 
+import hashlib
 from typing import Final
+
+from alodial_schemas import ENDS, Disposition, State
 
 EVENTS: Final = "alodial:events"
 TAG: Final = "dial"
 PREFIX: Final = f"alodial:{{{TAG}}}:"
 
 INDEX: Final = PREFIX + "index"
+UNCONFIRMED: Final = PREFIX + "unconfirmed"
+OWNERS: Final = PREFIX + "owners"
 INBOX: Final = PREFIX + "inbox"
 INBOX_GROUP: Final = "collect"
 ORPHANS: Final = PREFIX + "orphans"
@@ -80,6 +93,12 @@ CAMPAIGNS_PURGE: Final = PREFIX + "purge"
 DNC: Final = PREFIX + "dnc"
 INBOX_BELL: Final = PREFIX + "bell:inbox:"
 
+ENDED_LABELS: Final = (
+    *(f"completed:{name}" for name in sorted(Disposition)),
+    *sorted(ENDS - {State.COMPLETED}),
+)
+"""What ended calls are listed under."""
+
 BROKER_NAMESPACE: Final = "alodial:broker"
 """Dramatiq's own keys; they may live in another Redis (``ALODIAL_BROKER_URL``)."""
 
@@ -96,6 +115,39 @@ def alias(extid: str) -> str:
 
 def ready(account: str, priority: str) -> str:
     return f"{PREFIX}q:{account}:{PRIORITY_LETTERS[priority]}"
+
+
+def by_number(number: str, *, initiator: bool) -> str:
+    return f"{PREFIX}{'i' if initiator else 'n'}:{number[-4:]}"
+
+
+def by_reference(reference: str) -> str:
+    return f"{PREFIX}r:{hashlib.sha1(reference.encode(), usedforsecurity=False).hexdigest()[:3]}"
+
+
+def by_owner(owner: str) -> str:
+    return f"{PREFIX}o:{owner}"
+
+
+def ended(label: str) -> str:
+    """Of an end, or of ``completed:{disposition}``."""
+    return f"{PREFIX}e:{label}"
+
+
+def campaign_calls(id: str) -> str:
+    return f"{PREFIX}gi:{id}"
+
+
+def campaign_ended(id: str, label: str) -> str:
+    return f"{PREFIX}ge:{id}:{label}"
+
+
+def minute(number: int) -> str:
+    return f"{PREFIX}tick:{number}"
+
+
+def hour(number: int) -> str:
+    return f"{PREFIX}hour:{number}"
 
 
 def channels(account: str) -> str:

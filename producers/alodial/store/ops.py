@@ -15,6 +15,7 @@ ClaimStatus = Literal["ok", "empty", "cap", "paced", "hold", "stop", "lost"]
 ArmOutcome = Literal["armed", "wait", "lost", "stop", "hold"]
 SettleOutcome = Literal["taken", "rejected", "unconfirmed", "retry", "auth", "release"]
 ApplyOutcome = Literal["completed", "redial", "corrected", "kept", "duplicate", "unknown"]
+RedialOutcome = Literal["redial", "already", "late", "over", "unknown"]
 CancelOutcome = Literal["canceled", "late", "unknown"]
 
 RESERVE_SECONDS = 180
@@ -49,6 +50,8 @@ class NewCall(NamedTuple):
     campaign: str = ""
     digest: str = ""
     key: str = ""
+    owner: str = ""
+    redial_of: str = ""
 
 
 class Enqueued(NamedTuple):
@@ -301,6 +304,34 @@ def cancel(extids: Iterable[str], reason: str = "canceled_by_caller", *, campaig
             Canceled(cast(CancelOutcome, _text(r[0])), _text(r[1]), _text(r[2]), _text(r[3])) for r in answer
         ],
     )
+
+
+class Redialing(NamedTuple):
+    record: str
+    attempt: int
+
+
+class Redialed(NamedTuple):
+    outcome: RedialOutcome
+    id: str
+    state: str
+    record: str
+    attempt: int
+
+
+def redial(items: Sequence[Redialing], who: str) -> Op[list[Redialed]]:
+    """A further attempt for unconfirmed calls, because ``who`` (a name without spaces) says so."""
+    args: list[Arg] = ["".join(who.split())[:64]]
+    for item in items:
+        args += (*item, new_ids()[1])
+
+    def read(answer: list[list[Any]]) -> list[Redialed]:
+        return [
+            Redialed(cast(RedialOutcome, _text(row[0])), _text(row[1]), _text(row[2]), _text(row[3]), int(row[4]))
+            for row in answer
+        ]
+
+    return Op("redial", args, read)
 
 
 class Hopper(NamedTuple):

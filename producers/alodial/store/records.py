@@ -26,6 +26,8 @@ class CallRecord:
     request: dict[str, Any]
     reference: str | None
     campaign_id: str | None
+    owner: str | None
+    redial_of: str | None
     disposition: str | None
     reason: str | None
     attempt: int
@@ -64,6 +66,8 @@ def read_record(extid: str, raw: Mapping[bytes, bytes]) -> CallRecord | None:
         request=request_from_body(text["b"]),
         reference=text.get("r"),
         campaign_id=text.get("g"),
+        owner=text.get("w"),
+        redial_of=text.get("of"),
         disposition=text.get("dp"),
         reason=text.get("why"),
         attempt=current,

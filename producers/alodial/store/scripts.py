@@ -24,6 +24,7 @@ NAMES = (
     "finish",
     "fill",
     "steer",
+    "redial",
 )
 
 EVENTS_CAP = 1_000_000
@@ -54,13 +55,13 @@ def load_scripts(retain_ms: int) -> dict[str, Script]:
     """All scripts; ``retain_ms`` is how long a record is kept after the call's end."""
     folder = resources.files(__package__) / "lua"
     head = f"local RETAIN = {retain_ms}\nlocal EVENTS_CAP = {EVENTS_CAP}\n{transition_tables()}"
-    shared = "".join((folder / f"{name}.lua").read_text("utf-8") for name in ("prelude", "campaign"))
+    shared = "".join((folder / f"{name}.lua").read_text("utf-8") for name in ("prelude", "campaign", "lists"))
     scripts = {}
     for name in NAMES:
         own = (folder / f"{name}.lua").read_text("utf-8")
-        # The script's own text is a function, so that what its moves mean for campaigns is looked at after it, once.
-        text = (
-            f"{head}{shared}local function main()\n{own}\nend\nlocal said = main()\nlook_after_touched()\nreturn said\n"
-        )
+        # The script's own text is a function, so that what its moves mean for campaigns and counters is written after it,
+        # once.
+        after = "look_after_touched()\nwrite_ticks()\n"
+        text = f"{head}{shared}local function main()\n{own}\nend\nlocal said = main()\n{after}return said\n"
         scripts[name] = Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
     return scripts

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from alodial_schemas import FieldProblem, PhoneError, State, mask_numbers, normalise_phone
 
 from ..prepare import prepare, read_call
-from ..store.reads import CallFilter
+from ..store.filters import CallFilter
 from . import shapes
 from .access import Caller, caller
 from .answers import answer
@@ -20,8 +20,8 @@ from .problems import Refusal
 
 router = APIRouter(prefix="/v1/calls", tags=["calls"])
 
-_CURSOR = r"^([0-9]{1,18}-[0-9]{1,18})?$"
-"""A place in the index. Redis takes 64 bits; 18 digits are always below and reach for 30 million years."""
+_CURSOR = r"^([a-z][0-9.-]{1,40})?$"
+"""A list's letter and a place in it."""
 
 _PARAMETERS = frozenset({"state", "campaign", "phone", "reference", "cursor", "limit"})
 

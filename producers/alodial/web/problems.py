@@ -15,7 +15,7 @@ from starlette.routing import compile_path
 from alodial_schemas import FieldProblem
 
 from ..campaigns.errors import BadFile, CampaignDuplicate, CampaignNotAllowed, InvalidCampaign
-from ..errors import AlodialError, Conflict, InvalidCall, NotCancelable, NotFound, StoreUnavailable
+from ..errors import AlodialError, Conflict, InvalidCall, NotCancelable, NotFound, NotRedialable, StoreUnavailable
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER = "5"
@@ -126,6 +126,8 @@ def of_error(exc: AlodialError) -> Response:
         return problem(409, exc.code, str(exc))
     if isinstance(exc, NotFound):
         return problem(404, exc.code, f"{exc}; ids are kept for ALODIAL_CALL_RETENTION seconds after a call's end.")
+    if isinstance(exc, NotRedialable):
+        return problem(409, exc.code, str(exc), state=exc.state)
     if isinstance(exc, NotCancelable):
         return problem(409, exc.code, str(exc), state=exc.state)
     if isinstance(exc, StoreUnavailable):

@@ -10,7 +10,8 @@ from alodial_schemas import State
 
 from ..batch import Batcher
 from ..errors import Conflict, StoreUnavailable
-from ..queue import CHUNK, AsyncCallQueue, QueuedCall
+from ..outcomes import QueuedCall
+from ..queue import CHUNK, AsyncCallQueue
 from ..store.accept import accept_async
 from ..store.ops import Enqueued, NewCall
 

@@ -33,6 +33,7 @@ end
 
 -- The first result of attempt n: where it takes the call.
 local function first(r, n, extid, json, disposition, spare, talk, took)
+  tick('r:' .. disposition)
   settle_talk(r, n, took, talk)
   if r.g then
     redis.call('HINCRBY', P .. 'gc:' .. r.g, 'talk', int(talk))

@@ -89,6 +89,7 @@ local function arm(x, token, slot)
     if body == '' then body = redis.call('HGET', P .. 'c:' .. x, 'b') or '' end
     spend(r, body, scopes)
   end
+  tick('a')
   move(r, 'submitting', worker, 'a' .. r.n, ms .. ' ' .. worker)
   return { 'armed', 0, 0 }
 end

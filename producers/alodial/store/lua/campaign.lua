@@ -31,10 +31,11 @@ end
 
 local function campaign_event(g, kind)
   local key = P .. 'g:' .. g
-  local c = redis.call('HMGET', key, 's', 'n', 'why')
+  local c = redis.call('HMGET', key, 's', 'n', 'why', 'ow')
   local v = redis.call('HINCRBY', key, 'v', 1)
   local calls = redis.call('HMGET', P .. 'gc:' .. g, 'completed', 'rejected', 'failed', 'expired', 'canceled', 'timed_out', 'd:answered')
-  emit_raw('{"specversion":"1.0","id":"' .. g .. '-' .. v .. '","source":"/alodial","type":"alodial.campaign.' .. kind ..
+  local owner = c[4] and ('","owner":"' .. c[4]) or ''
+  emit_raw('{"specversion":"1.0","id":"' .. g .. '-' .. v .. owner .. '","source":"/alodial","type":"alodial.campaign.' .. kind ..
     '","subject":"' .. g .. '","time":"' .. now_text() .. '","datacontenttype":"application/json","data":{"call_id":null,' ..
     '"extid":null,"reference":null,"campaign_id":"' .. g .. '","state":"' .. c[1] .. '","disposition":null,"attempt":null,' ..
     '"metadata":{},"name":' .. text(c[2]) .. ',"reason":' .. text(c[3]) .. ',"rows":' .. number(redis.call('HGET', key, 'tot')) ..

@@ -4,10 +4,10 @@
 -- Answer: {filled, accounts to ring...} or {stale}
 local g, from, to = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local key = P .. 'g:' .. g
-local c = redis.call('HMGET', key, 's', 'cur', 'a', 'p', 'u', 'left')
+local c = redis.call('HMGET', key, 's', 'cur', 'a', 'p', 'u', 'left', 'ow')
 redis.call('DEL', P .. 'fill:' .. g)
 if c[1] ~= 'running' or number(c[2]) ~= from or c[6] then return { 'stale' } end
-local a, p, u = c[3], c[4], c[5]
+local a, p, u, owner = c[3], c[4], c[5], c[7]
 local ready, lost = {}, 0
 local function taken(x) return redis.call('EXISTS', P .. 'c:' .. x, P .. 'x:' .. x) > 0 end
 for i = 6, #ARGV, 9 do
@@ -20,6 +20,7 @@ for i = 6, #ARGV, 9 do
     local fields, n = { 's', 'queued', 'id', id, 'b', ARGV[i + 2], 'tl', 'queued ' .. ms, 'v', 1, 'g', g, 'p', p }, 14
     if a ~= 'default' then fields[n + 1], fields[n + 2], n = 'a', a, n + 2 end
     if u then fields[n + 1], fields[n + 2], n = 'u', u, n + 2 end
+    if owner then fields[n + 1], fields[n + 2], n = 'w', owner, n + 2 end
     local reference, metadata, expires, zone = ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6]
     if reference ~= '' then fields[n + 1], fields[n + 2], n = 'r', reference, n + 2 end
     if metadata ~= '' then fields[n + 1], fields[n + 2], n = 'm', metadata, n + 2 end
@@ -29,9 +30,9 @@ for i = 6, #ARGV, 9 do
       redis.call('ZADD', EXP, expires, x)
     end
     redis.call('HSET', P .. 'c:' .. x, unpack(fields))
-    redis.call('XADD', P .. 'index', '*', 'x', x)
+    listed(x, ARGV[i + 2], reference, owner, g)
     ready[#ready + 1] = x
-    append_event({ x = x, id = id, s = 'queued', r = reference, m = metadata, g = g, v = 1, n = 1 }, 'queued')
+    append_event({ x = x, id = id, s = 'queued', r = reference, m = metadata, g = g, w = owner, v = 1, n = 1 }, 'queued')
   end
 end
 redis.call('HSET', key, 'cur', to, 'cc', ARGV[4], 'co', ARGV[5])

@@ -7,10 +7,12 @@ local ms = math.floor(us / 1000)
 
 local DUE, EXP, LEASE, AWAIT = P .. 'due', P .. 'exp', P .. 'lease', P .. 'await'
 local COUNTS = P .. 'counts'
-local FIELDS = { 's', 'id', 'cx', 'r', 'g', 'm', 'v', 'dp', 'n', 'tl', 'a', 'p', 'tok', 'x', 'rt', 'u', 'rd', 'cr', 'st' }
+local FIELDS = { 's', 'id', 'cx', 'r', 'g', 'm', 'v', 'dp', 'n', 'tl', 'a', 'p', 'tok', 'x', 'rt', 'u', 'rd', 'cr', 'st', 'w' }
 
 -- What campaigns add to a move and to a ready list; campaign.lua says how.
 local campaign_moved, join, campaign_redial
+-- What the lists of calls need to know of one that ended; lists.lua says how.
+local listed_end, tick
 
 -- 14 significant digits is all that Lua's own conversion keeps; microseconds have 16.
 local function int(n) return string.format('%.0f', n) end
@@ -76,7 +78,9 @@ local function append_event(r, kind, result, attempt, extid)
   if not after_subject then
     after_subject = '","time":"' .. now_text() .. '","datacontenttype":"application/json","data":{"call_id":"'
   end
-  emit_raw('{"specversion":"1.0","id":"' .. r.id .. '-' .. r.v .. before .. r.id .. after_subject .. r.id .. '","extid":"' ..
+  -- Whose it is stands before the type, as CloudEvents' extension attributes do; a call without an owner is everybody's.
+  local owner = (r.w and r.w ~= '') and ('","owner":"' .. r.w) or ''
+  emit_raw('{"specversion":"1.0","id":"' .. r.id .. '-' .. r.v .. owner .. before .. r.id .. after_subject .. r.id .. '","extid":"' ..
     (extid or r.cx or r.x) .. '","reference":' .. text(r.r) .. ',"campaign_id":' .. quoted(r.g) .. ',"state":"' .. r.s ..
     '","disposition":' .. quoted(r.dp) .. ',"attempt":' .. (attempt or r.n) .. ',"metadata":' ..
     ((r.m and r.m ~= '') and r.m or '{}') .. (result and (',"result":' .. result) or '') .. '}}')
@@ -127,6 +131,9 @@ local function move(r, to, note, ...)
     if r.g then redis.call('ZREM', P .. 'gchan:' .. r.g, r.x) end
     if r.expires then redis.call('ZREM', EXP, r.x) end
   end
+  if to == 'unconfirmed' then redis.call('ZADD', P .. 'unconfirmed', ms, r.x)
+  elseif from == 'unconfirmed' then redis.call('ZREM', P .. 'unconfirmed', r.x) end
+  if ENDS[to] then listed_end(r, to, note) end
   if r.g then campaign_moved(r, from, to) end
 end
 

@@ -1,0 +1,78 @@
+"""Which calls a list is narrowed to, and whether a record is one of them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Hash = Mapping[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    """What a list is narrowed to; an empty text means everything.
+
+    ``phone`` is E.164 and may be the initiator or a recipient. ``reason`` is the code with which a call ended badly.
+    ``since`` and ``until`` are Unix ms of its creation, the second one not included.
+    """
+
+    state: str = ""
+    campaign: str = ""
+    phone: str = ""
+    reference: str = ""
+    disposition: str = ""
+    account: str = ""
+    owner: str = ""
+    reason: str = ""
+    since: int | None = None
+    until: int | None = None
+
+    def matches(self, raw: Hash) -> bool:
+        """Whether the record of this Redis hash is meant. Nothing is decoded that was not asked for."""
+        if b"id" not in raw:
+            return False
+        for wanted, name in (
+            (self.state, b"s"),
+            (self.campaign, b"g"),
+            (self.reference, b"r"),
+            (self.disposition, b"dp"),
+            (self.owner, b"w"),
+        ):
+            if wanted and raw.get(name) != wanted.encode():
+                return False
+        if self.account and raw.get(b"a", b"default") != self.account.encode():
+            return False
+        if self.reason and reason_of(raw) != self.reason:
+            return False
+        if self.since is not None or self.until is not None:
+            made = created_ms(raw)
+            if (self.since is not None and made < self.since) or (self.until is not None and made >= self.until):
+                return False
+        return not self.phone or rings(raw, self.phone)
+
+
+def created_ms(raw: Hash) -> int:
+    return int(raw[b"tl"].split(b";", 1)[0].split(b" ", 2)[1])
+
+
+def reason_of(raw: Hash) -> str:
+    """The code of its last change of state."""
+    last = raw[b"tl"].rsplit(b";", 1)[-1].split(b" ")
+    return last[2].decode("utf-8", "replace") if len(last) > 2 else ""
+
+
+def recipients(raw: Hash) -> set[str]:
+    to = json.loads(raw[b"b"])["callto"]
+    return {to} if isinstance(to, str) else {entry["phone"] for entry in to if "phone" in entry}
+
+
+def rings(raw: Hash, phone: str) -> bool:
+    """Whether the call rings that number. What is in Redis may not have come through our front door."""
+    if f'"{phone}"'.encode() not in raw.get(b"b", b""):
+        return False
+    try:
+        body = json.loads(raw[b"b"])
+        return phone in recipients(raw) or (
+            isinstance(body["callto"], list) and bool(body["callfrom"]["phone"] == phone)
+        )
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return False

@@ -1,0 +1,78 @@
+-- What lists of calls are read from, and counters by minute and hour. Shared by every script, after campaign.lua.
+-- A list holds extids only, 11 bytes each: whoever reads looks at the records, which say what is true.
+local ticks = {}
+local YEAR = 366 * 86400000 -- the longest that a call may wait for its time
+
+-- Counted once a script: the calls of a batch share the commands. `hour` says that it belongs to the hour alone.
+tick = function(name, hour)
+  local names = hour and 'hour' or 'both'
+  ticks[names] = ticks[names] or {}
+  ticks[names][name] = (ticks[names][name] or 0) + 1
+end
+
+local function write_ticks()
+  if not next(ticks) then return end
+  local minute = P .. 'tick:' .. int(math.floor(ms / 60000))
+  local hour = P .. 'hour:' .. int(math.floor(ms / 3600000))
+  for name, count in pairs(ticks.both or {}) do
+    redis.call('HINCRBY', minute, name, count)
+    redis.call('HINCRBY', hour, name, count)
+  end
+  for name, count in pairs(ticks.hour or {}) do redis.call('HINCRBY', hour, name, count) end
+  if ticks.both then redis.call('PEXPIRE', minute, 7500000) end -- an hour is read, and the one before it for comparison
+  redis.call('PEXPIRE', hour, 8 * 86400000) -- seven days and the one that is not over
+end
+
+-- Into a list of those that share four digits of a number, or a reference's hash. Now and then what Redis forgot is taken
+-- from its end: at each 16th up to 32, twice as many as come.
+local function bucket(name, x)
+  local key = P .. name
+  local length = redis.call('LPUSH', key, x)
+  if length > 1 and tonumber(string.sub(x, -2)) % 16 > 0 then return end
+  redis.call('PEXPIRE', key, RETAIN + YEAR)
+  for _ = 1, 32 do
+    local oldest = redis.call('LINDEX', key, -1)
+    if not oldest or redis.call('EXISTS', P .. 'c:' .. oldest) == 1 then return end
+    redis.call('RPOP', key)
+  end
+end
+
+-- A new call, to be found by its numbers, its reference, its owner and in the order of all.
+local function listed(x, body, reference, owner, g)
+  redis.call('XADD', P .. 'index', '*', 'x', x)
+  local first = string.match(body, '^{"callfrom":{"phone":"(%+%d+)"')
+  for _, n in ipairs(numbers_of(body)) do
+    if n == first then
+      bucket('i:' .. string.sub(n, -4), x)
+      first = nil
+    else
+      bucket('n:' .. string.sub(n, -4), x)
+    end
+  end
+  if reference and reference ~= '' then bucket('r:' .. string.sub(redis.sha1hex(reference), 1, 3), x) end
+  if owner and owner ~= '' then
+    redis.call('SADD', P .. 'owners', owner)
+    redis.call('XADD', P .. 'o:' .. owner, '*', 'x', x)
+  end
+  if g and redis.call('LPUSH', P .. 'gi:' .. g, x) == 1 then redis.call('PEXPIRE', P .. 'gi:' .. g, RETAIN + YEAR) end
+  tick('c')
+end
+
+listed_end = function(r, to, note)
+  local label = to
+  if to == 'completed' then
+    label = 'completed:' .. (r.dp or 'unknown')
+    redis.call('XADD', P .. 'e:' .. label, '*', 'x', r.x)
+    tick('d:' .. (r.dp or 'unknown'))
+  else
+    -- The reason stands beside it, so that those of one reason are found without looking at the others' records.
+    local code = string.match(note or '', '^[%w_]+') or ''
+    redis.call('XADD', P .. 'e:' .. label, '*', 'x', r.x, 'y', code)
+    tick('y:' .. to .. ':' .. code, true)
+  end
+  if r.g then
+    local key = P .. 'ge:' .. r.g .. ':' .. label
+    if redis.call('LPUSH', key, r.x) == 1 then redis.call('PEXPIRE', key, RETAIN + YEAR) end
+  end
+  tick('e:' .. to)
+end
