@@ -61,7 +61,7 @@ def load_scripts(retain_ms: int) -> dict[str, Script]:
         own = (folder / f"{name}.lua").read_text("utf-8")
         # The script's own text is a function, so that what its moves mean for campaigns and counters is written after it,
         # once.
-        after = "look_after_touched()\nwrite_ticks()\n"
+        after = "look_after_touched()\nwrite_lists()\nwrite_ticks()\n"
         text = f"{head}{shared}local function main()\n{own}\nend\nlocal said = main()\n{after}return said\n"
         scripts[name] = Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
     return scripts
