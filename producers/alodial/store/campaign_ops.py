@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, cast
 
+from . import keys
 from .client import Arg, Op
 
 CreateOutcome = Literal["created", "resumed", "duplicate"]
@@ -118,6 +119,7 @@ def fill(campaign: str, cursor: int, rows: Sequence[HopperRow], *, chunk: int, o
     args: list[Arg] = [campaign, cursor, cursor + len(rows), chunk, offset]
     for row in rows:
         args += row
+        args.append(keys.buckets(row.body, row.reference))
 
     def read(answer: list[Any]) -> list[str] | None:
         return [_text(name) for name in answer[1:]] if answer[0] == b"filled" else None

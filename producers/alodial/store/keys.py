@@ -22,7 +22,7 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``counts``            hash     calls by state
 ``index``             stream   every call in order of its creation, for lists
 ``n: i:{4 digits}``   list     calls whose recipients' (``n``) or initiator's (``i``) number ends so, newest first
-``r:{3 hex}``         list     calls whose reference's SHA-1 begins so, newest first
+``r:{0 to 4095}``     list     calls whose reference's CRC-32 ends so, newest first
 ``o:{owner}``         stream   calls of an API key that has a name; ``owners`` is the set of them
 ``unconfirmed``       zset     unconfirmed calls by the time they became so, ms
 ``e:{state}``         stream   calls that ended so, with the reason as ``y``; ``e:completed:{disposition}`` without
@@ -63,7 +63,7 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``use:{scope}:{day}`` hash     c calls, s talk seconds, o calls without a result of a day; scope is ``@account`` or a campaign
 """
 
-import hashlib
+import zlib
 from typing import Final
 
 from alodial_schemas import ENDS, Disposition, State
@@ -122,7 +122,29 @@ def by_number(number: str, *, initiator: bool) -> str:
 
 
 def by_reference(reference: str) -> str:
-    return f"{PREFIX}r:{hashlib.sha1(reference.encode(), usedforsecurity=False).hexdigest()[:3]}"
+    return f"{PREFIX}{_reference_bucket(reference)}"
+
+
+def _reference_bucket(reference: str) -> str:
+    return f"r:{zlib.crc32(reference.encode('utf-8', 'surrogatepass')) & 4095}"
+
+
+def buckets(body: str, reference: str) -> str:
+    """The lists that find a call by its numbers and its reference, for the scripts: names without the prefix, with spaces.
+
+    By text and not by JSON: 1 microsecond of the 40 that a call takes in bulk. Bodies are written by us alone.
+    """
+    head, *phones = body.split('"phone":"')
+    if phones:
+        names = ["n:" + phone[: phone.find('"')][-4:] for phone in phones]
+        if head == '{"callfrom":{':
+            names[0] = "i" + names[0][1:]
+    else:
+        to = body.partition('"callto":"')[2]
+        names = ["n:" + to[: to.find('"')][-4:]] if to else []
+    if reference:
+        names.append(_reference_bucket(reference))
+    return " ".join(names)
 
 
 def by_owner(owner: str) -> str:

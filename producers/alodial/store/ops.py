@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, cast
 from alodial_schemas import State, new_ids
 
 from ..settings import AccountSettings, Settings
+from . import keys
 from .client import Arg, Op
 
 EnqueueOutcome = Literal["created", "same", "conflict"]
@@ -77,6 +78,7 @@ def enqueue(calls: Sequence[NewCall], settings: Settings, *, deadline: int = 0) 
     args: list[Arg] = [_ms(settings.idempotency_retention), deadline]
     for call in calls:
         args += call
+        args.append(keys.buckets(call.body, call.reference))
 
     def read(answer: Any) -> tuple[list[str], list[Enqueued]]:
         if isinstance(answer, int):

@@ -1,6 +1,6 @@
 -- Stores calls, each once for its id, its extid and its idempotency key.
--- ARGV: retention of idempotency keys in ms, deadline in ms by Redis' clock (0: none), then for each call 16 values:
---   extid id body account priority reference metadata not_before expires on_unconfirmed redial campaign digest key owner redial_of
+-- ARGV: retention of idempotency keys in ms, deadline in ms by Redis' clock (0: none), then for each call 17 values:
+--   extid id body account priority reference metadata not_before expires on_unconfirmed redial campaign digest key owner redial_of buckets
 -- Answer: { {accounts to ring}, row, ... }; a row is 1 (stored and queued), 2 (stored and scheduled) or
 --   {outcome, extid, id, state} of the call that was there: created (by this very request), same or conflict.
 -- After the deadline nothing is stored and the answer is Redis' clock in ms: whoever asked was told so by then.
@@ -9,7 +9,7 @@ if deadline > 0 and ms > deadline then return ms end
 local answer, ring, touched = { {} }, {}, {}
 local ready, scheduled, queued = {}, 0, 0
 local OPTIONAL = { [5] = 'r', [6] = 'm', [7] = 'nb', [8] = 'x', [9] = 'u', [10] = 'rd', [11] = 'g', [12] = 'd', [14] = 'w', [15] = 'of' }
-for i = 3, #ARGV, 16 do
+for i = 3, #ARGV, 17 do
   local x, id, account, priority = ARGV[i], ARGV[i + 1], ARGV[i + 3], ARGV[i + 4]
   local digest, idem = ARGV[i + 12], ARGV[i + 13]
   local found = x
@@ -45,7 +45,7 @@ for i = 3, #ARGV, 16 do
     redis.call('HSET', key, unpack(fields))
     if idem ~= '' then redis.call('SET', P .. 'k:' .. idem, x, 'PX', keep) end
     if expires ~= '' then redis.call('ZADD', EXP, expires, x) end
-    listed(x, ARGV[i + 2], ARGV[i + 5], ARGV[i + 14], ARGV[i + 11] ~= '' and ARGV[i + 11])
+    listed(x, ARGV[i + 16], ARGV[i + 14], ARGV[i + 11] ~= '' and ARGV[i + 11])
     if not touched[account] then
       redis.call('SADD', P .. 'accounts', account)
       touched[account] = true

@@ -1,6 +1,6 @@
 -- A campaign's next rows as calls into its hopper, each once: only from where its cursor stands.
--- ARGV: campaign, cursor before, cursor after, chunk after, offset after, then for each row 9 values:
---   extid id body reference metadata expires zone other_extid other_id
+-- ARGV: campaign, cursor before, cursor after, chunk after, offset after, then for each row 10 values:
+--   extid id body reference metadata expires zone other_extid other_id buckets
 -- Answer: {filled, accounts to ring...} or {stale}
 local g, from, to = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local key = P .. 'g:' .. g
@@ -10,7 +10,7 @@ if c[1] ~= 'running' or number(c[2]) ~= from or c[6] then return { 'stale' } end
 local a, p, u, owner = c[3], c[4], c[5], c[7]
 local ready, lost = {}, 0
 local function taken(x) return redis.call('EXISTS', P .. 'c:' .. x, P .. 'x:' .. x) > 0 end
-for i = 6, #ARGV, 9 do
+for i = 6, #ARGV, 10 do
   local x, id = ARGV[i], ARGV[i + 1]
   -- Somebody's extid already, by a chance of one in a thousand million: the row has another one ready.
   if taken(x) then x, id = ARGV[i + 7], ARGV[i + 8] end
@@ -30,7 +30,7 @@ for i = 6, #ARGV, 9 do
       redis.call('ZADD', EXP, expires, x)
     end
     redis.call('HSET', P .. 'c:' .. x, unpack(fields))
-    listed(x, ARGV[i + 2], reference, owner, g)
+    listed(x, ARGV[i + 9], owner, g)
     ready[#ready + 1] = x
     append_event({ x = x, id = id, s = 'queued', r = reference, m = metadata, g = g, w = owner, v = 1, n = 1 }, 'queued')
   end

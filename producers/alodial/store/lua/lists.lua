@@ -47,19 +47,11 @@ local function write_lists()
   end
 end
 
--- A new call, to be found by its numbers, its reference, its owner and in the order of all.
-local function listed(x, body, reference, owner, g)
+-- A new call, to be found by its numbers and its reference (`buckets`, as keys.buckets names them), its owner and in the order
+-- of all.
+local function listed(x, buckets, owner, g)
   redis.call('XADD', P .. 'index', '*', 'x', x)
-  local first = string.match(body, '^{"callfrom":{"phone":"(%+%d+)"')
-  for _, n in ipairs(numbers_of(body)) do
-    if n == first then
-      bucket('i:' .. string.sub(n, -4), x)
-      first = nil
-    else
-      bucket('n:' .. string.sub(n, -4), x)
-    end
-  end
-  if reference and reference ~= '' then bucket('r:' .. string.sub(redis.sha1hex(reference), 1, 3), x) end
+  for name in string.gmatch(buckets, '%S+') do bucket(name, x) end
   if owner and owner ~= '' then
     redis.call('SADD', P .. 'owners', owner)
     redis.call('XADD', P .. 'o:' .. owner, '*', 'x', x)
