@@ -102,6 +102,7 @@ def _process(entries: Sequence[Entry], store: Store, settings: Settings) -> None
         answers: list[Applied] = store.run(ops.apply_results(chunk))
         applied += answers
     outcomes = iter(zip(results, texts, applied, strict=True))
+    finished: list[str] = []
     for entry, found in read:
         kept: list[Parked] = []
         nameless: list[CallResult] = []
@@ -121,7 +122,12 @@ def _process(entries: Sequence[Entry], store: Store, settings: Settings) -> None
             kept.append(_nameless(nameless, entry))
         if unreadable:
             kept.append(_unreadable(unreadable, entry))
-        store.run(inbox.park("ack", entry.id, kept, settings.orphan_timeout))
+        if kept:
+            store.run(inbox.park("ack", entry.id, kept, settings.orphan_timeout))
+        else:
+            finished.append(entry.id)
+    # Nearly all of them: one round trip for the batch instead of a script each was 40 % of a result's time.
+    store.call(lambda client: inbox.finish(client, finished))
 
 
 def retry_orphans(store: Store, settings: Settings, now_ms: int, limit: int = 500) -> int:

@@ -119,6 +119,15 @@ def park(
     return Op("park", args, bool)
 
 
+def finish(client: "redis.Redis", entries: Sequence[str]) -> None:
+    """Takes entries out of which nothing has to be kept; all of them in one step."""
+    if entries:
+        with client.pipeline(transaction=True) as pipe:
+            pipe.xack(keys.INBOX, keys.INBOX_GROUP, *entries)
+            pipe.xdel(keys.INBOX, *entries)
+            pipe.execute()
+
+
 def orphans(client: "redis.Redis", count: int) -> list[tuple[bytes, int]]:
     """Results with an unknown extid, each with the moment it is given up, Unix ms."""
     rows: Any = client.zrange(keys.ORPHANS, 0, count - 1, withscores=True)
