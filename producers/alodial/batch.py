@@ -18,7 +18,8 @@ class Batcher(Generic[Item, Answer]):
     """``flush`` gets at most ``most`` items and returns their answers in order; its error goes to each of them.
 
     With ``apart``, for a flush that may be run twice, an error that is not the store's absence makes each item run
-    alone, so that one which breaks the flush does not take the others with it.
+    alone, so that one which breaks the flush does not take the others with it. ``pause`` is how many seconds are left
+    between two flushes under load, so that more go together; a lone item does not wait for it.
     """
 
     def __init__(
@@ -27,10 +28,12 @@ class Batcher(Generic[Item, Answer]):
         *,
         most: int = 256,
         apart: bool = False,
+        pause: float = 0,
     ) -> None:
         self._flush = flush
         self._most = most
         self._apart = apart
+        self._pause = pause
         self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -48,6 +51,8 @@ class Batcher(Generic[Item, Answer]):
                 batch = self._waiting[: self._most]
                 del self._waiting[: self._most]
                 await self._run(batch)
+                if self._pause and self._waiting:
+                    await asyncio.sleep(self._pause)
         finally:
             self._task = None
 

@@ -393,7 +393,7 @@ def test_a_damaged_record_stops_no_other_result(plant: Plant) -> None:
 
 
 class Dying(Store):
-    """The store goes away right before the n-th script that is named."""
+    """The store goes away right before the n-th script that is named, or before the n-th plain command."""
 
     def __init__(self, settings: Settings, script: str, after: int) -> None:
         super().__init__(settings)
@@ -406,8 +406,15 @@ class Dying(Store):
             self._left -= 1
         return super().run(op)
 
+    def call(self, command: Callable[[Any], T]) -> T:
+        if self._script == "call":
+            if self._left == 0:
+                raise StoreUnavailable("away")
+            self._left -= 1
+        return super().call(command)
 
-@pytest.mark.parametrize(("script", "after"), [("apply", 0), ("park", 0), ("park", 1), ("park", 3)])
+
+@pytest.mark.parametrize(("script", "after"), [("apply", 0), ("park", 0), ("park", 1), ("call", 2)])
 def test_a_crash_anywhere_between_reading_and_acknowledging_means_only_that_it_is_read_again(
     plant: Plant, script: str, after: int
 ) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,9 @@ from alodial_schemas.alovoice.result import CallResult, Unreadable, parse_result
 log = structlog.get_logger("alodial.collect")
 
 BATCH = 100
+GATHER = 0.01
+"""Seconds between small batches."""
+
 MAX_RESULT = 8_000
 """Bytes of a result's JSON: with 16 entries of metadata in Cyrillic, 10 kB, an event stays under 20 kB."""
 
@@ -54,6 +58,9 @@ def collect(store: Store, settings: Settings, reader: str) -> int:
     while entries := store.call(lambda client: inbox.take(client, reader, BATCH)):
         process(entries, store, settings)
         total += len(entries)
+        if len(entries) < BATCH // 4:
+            # More of them go together in the next round trips; the first of a burst did not wait.
+            time.sleep(GATHER)
     return total
 
 

@@ -16,7 +16,7 @@ from ..settings import Settings
 from . import bulk, calls, campaigns, dnc, dropin, monitor, openapi, pages, probes, stream
 from .access import Secrets
 from .callbacks import Callbacks
-from .envelope import Envelope
+from .envelope import CALLBACKS, Envelope
 from .follower import Follower
 from .intake import Keeper
 from .meters import Meters
@@ -82,16 +82,14 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.parts = parts
     app.state.keys = parts.keys
     app.state.desk = monitor.make_desk(settings)
-    # First and raw: it is the address under the greatest load.
-    app.router.routes.insert(
-        0, Route("/callbacks/alovoice/{secret}", Callbacks(Secrets(settings.callback_secret), keeper, meters))
-    )
+    callbacks = Callbacks(Secrets(settings.callback_secret), keeper, meters)
+    app.router.routes.insert(0, Route(CALLBACKS + "{secret}", callbacks))
     for router in ROUTERS:
         app.include_router(router)
     app.add_exception_handler(AlodialError, answer_alodial_error)
     app.add_exception_handler(Refusal, answer_refusal)
     app.add_exception_handler(HTTPException, answer_http_error)
     app.add_exception_handler(RequestValidationError, answer_validation_error)
-    app.add_middleware(Envelope)
+    app.add_middleware(Envelope, callbacks=callbacks)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
     return app

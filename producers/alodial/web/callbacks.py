@@ -13,6 +13,9 @@ from .intake import Keeper, Overloaded
 from .meters import Meters
 from .problems import RETRY_AFTER, not_found, problem
 
+KEPT = b'{"status":"ok"}'
+KEPT_HEADERS = [(b"content-length", b"%d" % len(KEPT)), (b"content-type", b"application/json")]
+
 MAX_CONTENT_TYPE = 256
 """Characters kept of the content type; a real one with its boundary has under 120."""
 
@@ -29,13 +32,20 @@ class Callbacks:
         self._secrets = secrets
         self._keeper = keeper
         self._meters = meters
+        self._stored, self._spooled = (meters.callbacks.labels(outcome) for outcome in ("stored", "spooled"))
         self._forged = 0
         self._told = -FORGED_EVERY
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await (await self._answer(scope, receive))(scope, receive, send)
+        refusal = await self._keep(scope, receive)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": KEPT_HEADERS})
+        await send({"type": "http.response.body", "body": KEPT})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+    async def _keep(self, scope: Scope, receive: Receive) -> Response | None:
+        """Keeps the body; answers what is said instead of 200."""
         if self._secrets.scope_of(scope["path_params"]["secret"]) is None:
             self._count_forged()
             return not_found()
@@ -51,8 +61,8 @@ class Callbacks:
         except Overloaded as exc:
             self._meters.callbacks.labels("refused").inc()
             return problem(503, "overloaded", f"Not kept: {exc}. Send it again.", headers={"Retry-After": RETRY_AFTER})
-        self._meters.callbacks.labels("spooled" if spooled else "stored").inc()
-        return Response(b'{"status":"ok"}', 200, media_type="application/json")
+        (self._spooled if spooled else self._stored).inc()
+        return None
 
     def _count_forged(self) -> None:
         self._meters.callbacks.labels("forged").inc()

@@ -14,6 +14,7 @@ import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -272,14 +273,19 @@ _WRAPPERS: Final = ("result", "results", "data", "answer")
 _NAME: Final = re.compile(r"(?:\[\])?([A-Za-z_]{1,40})(\[[0-9]{0,4}\])?")
 
 
+@lru_cache(maxsize=256)
+def _field(key: str) -> str | None:
+    """Which field a name in a body means. Remembered: a body has a dozen names, and they are always the same."""
+    found = _NAME.fullmatch(key.strip()[:64])
+    return None if found is None else _FIELDS.get(found[1].replace("_", "").lower())
+
+
 def _grouped(obj: dict[str, Any]) -> dict[str, list[Any]]:
     """Each known field's values, whether its name is `id`, `[]id`, `id[]` or `id[0]`, in any case."""
     groups: dict[str, list[Any]] = {}
     for key, value in obj.items():
-        found = _NAME.fullmatch(key.strip()[:64])
-        if found is None:
-            continue
-        name = _FIELDS.get(found[1].replace("_", "").lower())
+        # A longer name is nobody's, and would only push others out.
+        name = _field(key) if len(key) <= 200 else None
         if name is None:
             continue
         if name == "externalid" and isinstance(value, _Many):
@@ -289,8 +295,13 @@ def _grouped(obj: dict[str, Any]) -> dict[str, list[Any]]:
     return groups
 
 
+_NUMBERS: Final = re.compile(r"\s*\+?[0-9]{1,20}(?:\s*,\s*\+?[0-9]{1,20})+\s*")
+
+
 def _spread(values: list[Any]) -> list[Any]:
     """One flat list of the scalars in the values: lists, objects keyed by index, JSON text of a list, or themselves."""
+    if len(values) == 1 and type(values[0]) is int:
+        return values
     flat: list[Any] = []
     for value in values[: MAX_ENTRIES + 1]:
         if isinstance(value, str) and value.lstrip()[:1] == "[":
@@ -300,9 +311,7 @@ def _spread(values: list[Any]) -> list[Any]:
             value = list(value.values())  # noqa: PLW2901 - the keys are indexes
         if isinstance(value, list):
             flat.extend(item for item in value[: MAX_ENTRIES + 1] if not isinstance(item, (list, dict)))
-        elif isinstance(value, str) and re.fullmatch(
-            r"\s*\+?[0-9]{1,20}(?:\s*,\s*\+?[0-9]{1,20})+\s*", value[:MAX_TEXT]
-        ):
+        elif isinstance(value, str) and "," in value and _NUMBERS.fullmatch(value[:MAX_TEXT]):
             flat.extend(value[:MAX_TEXT].split(","))
         else:
             flat.append(value)
