@@ -18,7 +18,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from alodial import CallQueue, TwoWayCall
 from alodial.embedded import EmbeddedRedis
@@ -62,7 +62,7 @@ def house(fsync: str, calls: int) -> Iterator[tuple[CallQueue, str, list[str]]]:
             "ALODIAL_EVENTS_KEEP": "1000000",
             "ALODIAL_LOG_LEVEL": "warning",
         }
-        settings = Settings(_env_file=None, redis_url=redis.url, calls_per_second=0, max_concurrent_calls=0)  # type: ignore[call-arg, arg-type]
+        settings = Settings(_env_file=None, redis_url=redis.url, calls_per_second=0, max_concurrent_calls=0)
         with CallQueue(settings=settings) as queue:
             extids = submitted(queue, calls)
             with (
@@ -174,6 +174,11 @@ async def _blow(url: str, requests: list[bytes], rate: float) -> tuple[list[floa
     return took, answers, len(requests) / (ended - began)
 
 
+def _events(queue: CallQueue, after: str) -> list[Any]:
+    rows: Any = queue.store.redis.xrange(keys.EVENTS, min=after, count=5000)
+    return list(rows)
+
+
 def _completed(queue: CallQueue, count: int, patience: float = 60) -> dict[str, int]:
     """How many ``completed`` events each call has, once ``count`` calls have one or nothing moves any more."""
     deadline = time.monotonic() + patience
@@ -181,12 +186,12 @@ def _completed(queue: CallQueue, count: int, patience: float = 60) -> dict[str, 
         time.sleep(0.2)
     found: Counter[str] = Counter()
     position = "-"
-    while rows := queue.store.redis.xrange(keys.EVENTS, min=position, count=5000):
-        for _, fields in rows:  # type: ignore[union-attr]  # redis-py types both ways
+    while rows := _events(queue, position):
+        for _, fields in rows:
             event = json.loads(fields[b"event"])
             if event["type"] == "alodial.call.completed":
                 found[event["data"]["extid"]] += 1
-        position = f"({rows[-1][0].decode()}"  # type: ignore[index]  # as above
+        position = f"({rows[-1][0].decode()}"
     return dict(found)
 
 
@@ -213,7 +218,7 @@ def run(calls: int, rate: float, fsync: str = "everysec") -> Storm:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.storm", description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.storm", description="A storm of callbacks, each twice.")
     parser.add_argument("--calls", type=int, default=30_000)
     parser.add_argument("--rate", type=float, default=3000)
     parser.add_argument("--fsync", choices=["no", "everysec", "always"], default="everysec")
