@@ -20,6 +20,7 @@ from pydantic import SecretStr
 
 from alodial_schemas import mask_numbers, mask_phone
 
+from .log_sink import LogSink
 from .settings import Settings
 
 HIDDEN = "[hidden]"
@@ -162,10 +163,22 @@ def _encode(event: object, **_options: Any) -> str:
     return json.dumps(event, ensure_ascii=True, separators=(",", ":"), default=str)
 
 
-def configure(settings: Settings, *, stream: IO[str] | None = None, patient: bool = False, **bound: str) -> None:
+_sinks: list[LogSink] = []
+
+
+def drain() -> None:
+    """Waits a moment for lines on their way to Redis; for a process that ends without Python's own end."""
+    for sink in _sinks:
+        sink.drain()
+
+
+def configure(
+    settings: Settings, *, stream: IO[str] | None = None, patient: bool = False, shared: bool = False, **bound: str
+) -> None:
     """Sets up logging for the process. Every logger of the standard library goes the same way, from warning on.
 
-    ``bound`` is in every line, such as the worker's name; ``patient`` puts a :class:`PatientStream` before the stream.
+    ``bound`` is in every line, such as the worker's name; ``patient`` puts a :class:`PatientStream` before the stream;
+    ``shared`` sends each line to Redis too, where ``alodial logs`` finds those of all processes.
     """
     out: Any = stream or sys.stderr
     if patient:
@@ -173,7 +186,7 @@ def configure(settings: Settings, *, stream: IO[str] | None = None, patient: boo
     form = settings.log_format or ("console" if out.isatty() else "json")
     scrub = Scrubber(secrets_of(settings))
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    shared: list[Any] = [
+    common: list[Any] = [
         lambda _logger, _method, event: {**event, **bound} if bound else event,
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -184,15 +197,18 @@ def configure(settings: Settings, *, stream: IO[str] | None = None, patient: boo
         if form == "console"
         else structlog.processors.JSONRenderer(serializer=_encode)
     )
+    if shared and settings.logs_keep:
+        _sinks[:] = [LogSink(settings, bound)]
+    else:
+        _sinks.clear()
     # Tracebacks become text before they are scrubbed, so that a token in an exception cannot slip past.
-    tail: list[Any] = [
-        structlog.processors.format_exc_info,
-        scrub,
-        *([_no_control] if form == "console" else []),
-        render,
-    ]
+    tail: list[Any] = [structlog.processors.format_exc_info, scrub]
+    if form == "console":
+        tail += [*(sink.processor for sink in _sinks), _no_control, render]
+    else:
+        tail += [render, *(sink.rendered for sink in _sinks)]
     structlog.configure(
-        processors=[*shared, *tail],
+        processors=[*common, *tail],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=out),
         cache_logger_on_first_use=True,
@@ -200,7 +216,7 @@ def configure(settings: Settings, *, stream: IO[str] | None = None, patient: boo
     handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            foreign_pre_chain=[*common, structlog.stdlib.add_logger_name],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *tail],
         )
     )

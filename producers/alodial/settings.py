@@ -112,7 +112,14 @@ class Settings(BaseSettings):
     )
     api_keys: SecretList = Field((), description="Keys of the HTTP API, comma-separated.")
     webhooks: SecretList = Field((), description="URLs that get the events, comma-separated.")
-    webhook_secret: SecretStr | None = Field(None, description="Signs the webhooks.")
+    webhook_secret: SecretList = Field(
+        (),
+        description="Signs the webhooks; two, comma-separated, while it is changed. `alodial webhooks secret` makes one.",
+    )
+    webhook_private: bool = Field(
+        False, description="Send webhooks to http, private addresses and any port too, for development."
+    )
+    webhook_timeout: Seconds = Field(15, gt=0, le=60, description="Whole answer of a webhook's receiver.")
     allowed_prefixes: TextList = Field(
         ("+998",), description="E.164 prefixes that may be rung, comma-separated; * for all."
     )
@@ -154,9 +161,22 @@ class Settings(BaseSettings):
         None, description="Default: console on a terminal, else json."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+    logs_keep: int = Field(
+        50_000,
+        ge=0,
+        le=10_000_000,
+        description="Log lines of all processes kept in Redis for `alodial logs`; 0 keeps none there.",
+    )
 
     @field_validator(
-        "callback_secret", "api_keys", "webhooks", "allowed_prefixes", "holidays", "own_numbers", mode="before"
+        "callback_secret",
+        "api_keys",
+        "webhooks",
+        "webhook_secret",
+        "allowed_prefixes",
+        "holidays",
+        "own_numbers",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:

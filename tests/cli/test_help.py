@@ -41,7 +41,7 @@ def test_the_commands_of_the_contract_are_there() -> None:
         ),
         *(f"dnc {name}" for name in ("add", "remove", "list", "import", "export")),
         *(f"dead {name}" for name in ("list", "show", "replay", "drop")),
-        *("events", "doctor", "stop", "resume", "worker", "web", "sandbox", "demo"),
+        *("events", "logs", "doctor", "stop", "resume", "worker", "web", "sandbox", "demo"),
     }
 
 

@@ -23,7 +23,7 @@ GROUPS = {
 }
 
 # Read and checked already, so that an environment can be prepared, but nothing acts on them in this version.
-NOT_USED_YET = {"webhooks", "webhook_secret"}
+NOT_USED_YET: set[str] = set()
 
 HEAD = """\
 # Settings

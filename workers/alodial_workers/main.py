@@ -11,7 +11,7 @@ import structlog
 from dramatiq import Worker
 
 from alodial.errors import AlodialError, ConfigurationError
-from alodial.logs import configure
+from alodial.logs import configure, drain
 from alodial.settings import Settings
 
 from .actors import declare
@@ -31,7 +31,7 @@ def run_worker(settings: Settings) -> int:
     sweeper of another worker finds what was in flight and calls it unconfirmed.
     """
     name = worker_name()
-    configure(settings, patient=True, worker=name)
+    configure(settings, patient=True, shared=True, worker=name)
     runtime = Runtime(settings, name)
     reload = threading.Event()
 
@@ -66,6 +66,7 @@ def run_worker(settings: Settings) -> int:
     runtime.broker.close()
     log.info("worker.stopped", unsettled=left)
     if reload.is_set():
+        drain()
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  # ourselves again, with new settings
     return 0
 

@@ -19,6 +19,7 @@ from alodial.store.client import AsyncStore, Store, store_errors
 
 from .alovoice.client import AloVoiceClient
 from .broker import DoorbellBroker, worker_broker
+from .delivery.relay import Relay
 from .engine import Engine
 from .hopper import Filler
 from .pacer import Pacer
@@ -48,6 +49,7 @@ class Runtime:
         self._thread = threading.Thread(target=self._run_loop, name="loop", daemon=True)
         self._stop_asked = threading.Event()
         self.engine: Engine
+        self.relay: Relay
         self.pacer: Pacer
         self.sweeper: Sweeper
 
@@ -80,6 +82,7 @@ class Runtime:
             inbox.make_group(self.store.redis)
         self._thread.start()
         self.engine = self.on_loop(self._make_engine(epoch))
+        self.relay = self.on_loop(self._start_relay())
         self.pacer = Pacer(
             self.store, Doorbell(self.settings, self.broker), Filler(self.store, self.settings), self._heartbeat
         )
@@ -91,6 +94,11 @@ class Runtime:
     async def _make_engine(self, epoch: str) -> Engine:
         store, client = AsyncStore(self.settings), AloVoiceClient(self.settings)
         return Engine(self.settings, store, client, worker=self.name, epoch=epoch)
+
+    async def _start_relay(self) -> Relay:
+        relay = Relay(self.settings, AsyncStore(self.settings))
+        relay.start()
+        return relay
 
     def _wait_for_store(self) -> bool:
         told = False
@@ -139,6 +147,7 @@ class Runtime:
     def stop(self, grace: float) -> int:
         """Takes nothing new, waits for what is in flight at most ``grace`` seconds; answers how many POSTs were left."""
         left = self.on_loop(self.engine.stop(grace))
+        self.on_loop(self.relay.stop(grace))
         self.pacer.stop()
         self.sweeper.stop()
         try:

@@ -10,7 +10,7 @@ from dramatiq.brokers.redis import RedisBroker
 from alodial.campaigns.calendars import keep_calendars
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
-from alodial.store import campaigns, inbox, ops, workers
+from alodial.store import campaigns, inbox, ops, webhooks, workers
 from alodial.store.client import Store
 
 from .broker import tidy
@@ -69,6 +69,7 @@ class Sweeper(threading.Thread):
             self._store.call(lambda _client: tidy(self._broker))
             keep_calendars(self._store, self._settings)
             self._store.call(campaigns.forget_gone)
+            self._store.call(webhooks.forget_old)
 
     def _now_ms(self) -> int:
         return self._store.call(inbox.server_ms)

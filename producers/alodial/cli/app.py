@@ -20,7 +20,7 @@ from ..errors import (
     StoreUnfit,
 )
 from ..web.command import web
-from . import call, calls, campaign, control, dead, dnc, doctor, events
+from . import call, calls, campaign, control, dead, dnc, doctor, events, logs
 from .given import is_text
 from .output import give_up_output, say
 
@@ -77,6 +77,7 @@ app.add_typer(campaign.app, name="campaign")
 app.add_typer(dnc.app, name="dnc")
 app.add_typer(dead.app, name="dead")
 app.command()(events.events)
+app.command()(logs.logs)
 app.command()(doctor.doctor)
 app.command()(control.stop)
 app.command()(control.resume)

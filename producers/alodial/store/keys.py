@@ -36,6 +36,13 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``stop``              string   the emergency stop and its reason
 ``epoch``             string   made once; missing while workers run = the store was lost
 ``workers``           hash     worker name -> heartbeat JSON
+``logs``              stream   log lines of all processes as JSON, ``l``; ``p`` and ``n`` say which process and the how many-th
+``logs:lost``         string   log lines that did not get there; kept a day after the last
+``wh``                set      webhook endpoints by their id
+``wh:{endpoint}``     hash     url shown, seen, off and off_at, until (throttled), ok failed row parked counters, ok_ms, ok_at fail_at
+                               since (nothing but failures), status, why; it and the following are kept 40 days
+``wh:{endpoint}:due`` zset     ids of events to be delivered by ms; ``:body`` and ``:tries`` are hashes by that id
+``wh:{endpoint}:parked`` stream events that were given up, 30 days
 ``campaigns``         zset     every campaign's id by the time it was made, ms
 ``campaigns:live``    set      those scheduled, running or paused
 ``purge``             set      those that ended with calls still waiting
@@ -87,6 +94,9 @@ ACCOUNTS: Final = PREFIX + "accounts"
 STOP: Final = PREFIX + "stop"
 EPOCH: Final = PREFIX + "epoch"
 WORKERS: Final = PREFIX + "workers"
+WEBHOOKS: Final = PREFIX + "wh"
+LOGS: Final = PREFIX + "logs"
+LOGS_LOST: Final = PREFIX + "logs:lost"
 CAMPAIGNS: Final = PREFIX + "campaigns"
 CAMPAIGNS_LIVE: Final = PREFIX + "campaigns:live"
 CAMPAIGNS_PURGE: Final = PREFIX + "purge"
@@ -115,6 +125,10 @@ def alias(extid: str) -> str:
 
 def ready(account: str, priority: str) -> str:
     return f"{PREFIX}q:{account}:{PRIORITY_LETTERS[priority]}"
+
+
+def webhook(endpoint: str, part: str = "") -> str:
+    return f"{WEBHOOKS}:{endpoint}:{part}" if part else f"{WEBHOOKS}:{endpoint}"
 
 
 def by_number(number: str, *, initiator: bool) -> str:

@@ -25,6 +25,8 @@ NAMES = (
     "fill",
     "steer",
     "redial",
+    "relay",
+    "delivered",
 )
 
 EVENTS_CAP = 1_000_000

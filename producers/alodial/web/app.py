@@ -13,7 +13,7 @@ from starlette.routing import Route
 from ..errors import AlodialError
 from ..queue import AsyncCallQueue
 from ..settings import Settings
-from . import bulk, calls, campaigns, dnc, dropin, monitor, openapi, pages, probes, stream
+from . import bulk, calls, campaigns, dnc, dropin, logs, monitor, openapi, pages, probes, stream
 from .access import Secrets
 from .callbacks import Callbacks
 from .envelope import CALLBACKS, Envelope
@@ -32,6 +32,7 @@ ROUTERS = (
     campaigns.router,
     dnc.router,
     stream.router,
+    logs.router,
     dropin.router,
     probes.router,
     pages.router,

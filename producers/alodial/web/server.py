@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import os
 import resource
 import signal
 import socket
@@ -177,7 +178,7 @@ def _allow_connections() -> None:
 
 def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8080) -> None:
     """Serves until SIGTERM or SIGINT; prints ``alodial web listening on URL``. Raises ConfigurationError."""
-    logs.configure(settings, patient=True)
+    logs.configure(settings, patient=True, shared=True, worker=f"web:{socket.gethostname()[:32]}:{os.getpid()}")
     _allow_connections()
     server, listener = make_server(settings, host, port)
     # What was loaded stays until the end: looked through for garbage it held every request up for 100 ms.

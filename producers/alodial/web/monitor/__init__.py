@@ -2,12 +2,40 @@
 
 from fastapi import APIRouter
 
-from . import assets, campaigns, dnc, downloads, front, sign, uploads
+from . import (
+    assets,
+    call,
+    calls,
+    calls_bulk,
+    campaigns,
+    dnc,
+    downloads,
+    failed,
+    front,
+    logs,
+    sign,
+    unconfirmed,
+    uploads,
+)
 from .desk import Desk, make_desk
 
 router = APIRouter(include_in_schema=False)
 # What has a word of its own stands before what takes any name.
-for screen in (assets, sign, front, uploads, downloads, campaigns, dnc):
+for screen in (
+    assets,
+    sign,
+    front,
+    calls,
+    calls_bulk,
+    call,
+    unconfirmed,
+    failed,
+    uploads,
+    downloads,
+    campaigns,
+    dnc,
+    logs,
+):
     router.include_router(screen.router)
 
 __all__ = ["Desk", "make_desk", "router"]

@@ -14,6 +14,8 @@ from ..problems import not_found
 FOLDER: Final = Path(__file__).parent / "static"
 KINDS: Final = {
     "monitor.css": "text/css",
+    "calls.css": "text/css",
+    "logs.css": "text/css",
     "monitor.js": "text/javascript",
     "htmx.min.js": "text/javascript",
     "icon.svg": "image/svg+xml",

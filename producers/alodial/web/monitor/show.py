@@ -27,8 +27,12 @@ HTMX_CONFIG: Final = (
 
 NAVIGATION: Final[tuple[tuple[str, str], ...]] = (
     ("/", "nav.now"),
+    ("/calls", "nav.calls"),
+    ("/unconfirmed", "nav.unconfirmed"),
+    ("/failed", "nav.failed"),
     ("/campaigns", "nav.campaigns"),
     ("/do-not-call", "nav.dnc"),
+    ("/logs", "nav.logs"),
 )
 """Address and key of the word of each screen in the head."""
 

@@ -1,0 +1,185 @@
+"""``alodial logs``: the log lines of all processes on all machines."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .given import is_text
+from .log_filters import filter_of, level_of, moment, names_of
+from .opened import open_queue
+from .output import READER_LEFT, console, document, line, plain, safe, say
+
+if TYPE_CHECKING:
+    from ..store.client import Store
+    from ..store.log_filter import LogFilter
+    from ..store.log_lines import LogLine
+
+Tell = Callable[["LogLine"], None]
+
+COLOURS = {"debug": "dim", "info": "blue", "warning": "yellow", "error": "red", "critical": "bold red"}
+SHORT = {"warning": "warn", "critical": "crit"}
+WIDEST_EVENT = 22
+NEWEST = 200
+"""Lines without --since and --limit."""
+AWAY = 0.5
+"""Seconds between looks whether Redis is back."""
+APART = frozenset({"timestamp", "level", "event", "logger", "worker", "exception", "stack"})
+"""Fields that have a place of their own."""
+
+
+def logs(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
+    call: Annotated[str | None, typer.Option(help="Only this call, by id or extid, with all its attempts.")] = None,
+    extid: Annotated[str | None, typer.Option(help="Only this attempt.")] = None,
+    campaign: Annotated[str | None, typer.Option(help="Only calls of this campaign, by its id.")] = None,
+    account: Annotated[str | None, typer.Option(help="Only this account.")] = None,
+    worker: Annotated[str | None, typer.Option(help="Only processes whose name begins so: a host, or web.")] = None,
+    level: Annotated[str | None, typer.Option(help="This level and graver ones, such as warning.")] = None,
+    event: Annotated[str | None, typer.Option(help="Only this event; * stands for anything: 'call.*'.")] = None,
+    since: Annotated[str | None, typer.Option(help="From then on: 10m, 2h, 1d ago, or ISO 8601.")] = None,
+    until: Annotated[str | None, typer.Option(help="Before then, written as --since.")] = None,
+    limit: Annotated[int | None, typer.Option(min=0, help="So many of the newest; without --since 200.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Each line as it was logged, one JSON document.")] = False,
+) -> None:
+    """Print the log lines of all workers and web processes on all machines, oldest first.
+
+    Example: alodial logs --follow --level warning
+    """
+    if follow and until is not None:
+        raise typer.BadParameter("--until: does not go with --follow, which has no end")
+    begin, end, least = moment("--since", since), moment("--until", until), level_of(level)
+    if begin is not None and end is not None and begin >= end:
+        raise typer.BadParameter("--until: is not after --since")
+    most = limit if limit is not None else (NEWEST if begin is None else None)
+    with open_queue() as queue:
+        wanted = filter_of(
+            names_of(queue, call),
+            extid=extid,
+            campaign=campaign,
+            account=account,
+            worker=worker,
+            level=least,
+            event=event,
+            since=begin,
+            until=end,
+        )
+        tell = document_line if as_json else people_line(queue.settings.timezone)
+        newest = _print_kept(queue.store, wanted, most, tell, asked=limit is not None)
+        if follow:
+            _follow(queue.store, wanted, newest, tell)
+
+
+def _print_kept(store: "Store", wanted: "LogFilter", most: int | None, tell: Tell, *, asked: bool) -> str:
+    """The newest lines that are kept, oldest first; answers the place behind them."""
+    from ..store.log_lines import CHUNK, page  # noqa: PLC0415  # --help need not load it
+
+    found: list[LogLine] = []
+    cursor: str | None = None
+    newest = ""
+    while True:
+        left = sys.maxsize if most is None else most - len(found)
+        got = store.call(lambda client: page(client, wanted, cursor=cursor, limit=max(1, min(left, CHUNK))))  # noqa: B023  # called at once
+        newest = newest or got.newest
+        found += got.lines if left else []
+        cursor = got.cursor
+        if cursor is None or len(found) >= (most if most is not None else sys.maxsize):
+            break
+    for one in reversed(found):
+        tell(one)
+        if READER_LEFT.is_set():
+            return newest
+    if cursor is not None and not asked and found:
+        say(f"hint: these are the newest {len(found)}; --since 1h or --limit 1000 shows more")
+    return newest
+
+
+def _follow(store: "Store", wanted: "LogFilter", position: str, tell: Tell) -> None:
+    """Until nobody reads any more. Each line once, whatever becomes of the connection: the place moves with what was read."""
+    from ..errors import StoreUnavailable  # noqa: PLC0415  # as above
+    from ..store.log_lines import after  # noqa: PLC0415  # as above
+
+    away = False
+    while not READER_LEFT.is_set():
+        try:
+            lines, position = store.call(lambda client: after(client, position, wanted))  # noqa: B023  # called at once
+        except StoreUnavailable as exc:
+            if not away:
+                say(f"{exc}; waiting for it")
+            away = True
+            time.sleep(AWAY)
+            continue
+        if away:
+            say("Redis is back")
+            away = False
+        for one in lines:
+            tell(one)
+            if READER_LEFT.is_set():
+                return
+
+
+def document_line(one: "LogLine") -> None:
+    """For other programs."""
+    document(one.fields)
+
+
+def people_line(zone: str) -> Tell:
+    """For people: time, level, event and fields on one line, in colours on a terminal; a traceback below it."""
+    from zoneinfo import ZoneInfo  # noqa: PLC0415  # as above
+
+    there = ZoneInfo(zone)
+    if not sys.stdout.isatty():
+        # rich takes 100 times as long for a line, and a pipe wants no colours.
+        return lambda one: line("\n".join(["  ".join(_cells(one.fields, there)).rstrip(), *_below(one.fields)]))
+    out = console()
+
+    def tell(one: "LogLine") -> None:
+        clock, level, event, rest = map(safe, _cells(one.fields, there))
+        colour = COLOURS.get(str(one.fields.get("level")), "default")
+        out.print(f"[dim]{clock}[/dim]  [{colour}]{level}[/{colour}]  [bold]{event}[/bold]  {rest}")
+        for row in _below(one.fields):
+            out.print(f"[dim]{safe(row)}[/dim]")
+
+    return tell
+
+
+def _cells(fields: Mapping[str, Any], zone: tzinfo) -> tuple[str, str, str, str]:
+    """Time, level and event, each as wide as in other lines, and the other fields."""
+    level = str(fields.get("level", ""))
+    parts = [f"{name}={_value(value)}" for name, value in fields.items() if name not in APART]
+    if worker := fields.get("worker"):
+        parts.append(f"worker={_value(worker)}")
+    event = plain(str(fields.get("event", "")))
+    return (
+        _clock(fields.get("timestamp"), zone),
+        f"{SHORT.get(level, level):<5}",
+        f"{event:<{WIDEST_EVENT}}",
+        " ".join(parts),
+    )
+
+
+def _below(fields: Mapping[str, Any]) -> list[str]:
+    """A traceback's lines, set in."""
+    texts = [str(fields[name]) for name in ("exception", "stack") if fields.get(name)]
+    return [f"    {plain(row)}" for text in texts for row in text.split("\n")]
+
+
+def _value(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if not is_text(text):
+        text = json.dumps(text)[1:-1]
+    text = plain(text)
+    return json.dumps(text, ensure_ascii=False) if " " in text or not text else text
+
+
+def _clock(timestamp: object, zone: tzinfo) -> str:
+    """Day and time to the millisecond, in the installation's zone."""
+    try:
+        at = datetime.fromisoformat(str(timestamp)).astimezone(zone)
+    except ValueError:
+        return f"{'':<18}"
+    return f"{at:%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"

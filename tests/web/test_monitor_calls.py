@@ -1,0 +1,340 @@
+"""The lists of calls in the monitor: what they show, what their filters mean, what is done to many at once."""
+
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from alodial import CallQueue
+from alodial.settings import Settings
+from alodial.store import ops
+from alodial.store.filters import CallFilter
+from alodial.web.monitor import shown
+from alodial.web.monitor.calls_asked import cancelable, read_asked, redialable
+from alodial.web.monitor.session import Operator as Session
+from alodial_schemas import State
+from alodial_schemas.campaigns import parse_campaign
+
+from .calls_stage import Stage
+from .conftest import Web
+from .monitor_client import Operator, words_on
+
+XSS = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
+
+
+@pytest.fixture
+def operator(web: Web) -> Iterator[Operator]:
+    operator = Operator(web, name="Aziza")
+    yield operator
+    operator.http.close()
+
+
+@pytest.fixture
+def queue(settings: Settings) -> Iterator[CallQueue]:
+    with CallQueue(settings=settings) as queue:
+        yield queue
+
+
+@pytest.fixture
+def stage(queue: CallQueue) -> Stage:
+    return Stage(queue)
+
+
+def listed(page: Any) -> list[str]:
+    """Ids of the calls of a list, in its order."""
+    return re.findall(r'id="to-([0-9a-f-]{36})"', page.text)
+
+
+def test_the_list_shows_calls_newest_first_and_narrows_by_its_address(operator: Operator, stage: Stage) -> None:
+    answered = stage.completed("answered", reference="order-1")
+    busy = stage.completed("busy", reference="order-2")
+    waiting = stage.place({"callfrom": "712037006", "callto": ["901112233"]}, reference="order-3")
+    page = operator.get("/calls")
+    assert listed(page) == [waiting.id, busy.id, answered.id]
+    assert "order-3 +998712037006 → +998901112233 ready" in words_on(page)
+    assert "and 1 more" in words_on(page)
+    for query, found in (
+        ("state=completed", [busy.id, answered.id]),
+        ("disposition=busy", [busy.id]),
+        ("phone=901112233", [waiting.id]),
+        ("phone=+998901112233", [waiting.id]),
+        ("reference=order-1", [answered.id]),
+        ("state=queued&reference=order-1", []),
+        ("account=default&state=queued", [waiting.id]),
+        ("since=2000-01-01T00:00", [waiting.id, busy.id, answered.id]),
+        ("since=2099-01-01T00:00", []),
+        ("until=2099-01-01T00:00&state=completed", [busy.id, answered.id]),
+    ):
+        page = operator.get(f"/calls?{query}")
+        assert page.status_code == 200
+        assert listed(page) == found, query
+
+
+def test_counts_of_each_state_stand_on_their_links(operator: Operator, stage: Stage) -> None:
+    for _ in range(3):
+        stage.place()
+    stage.unconfirmed()
+    text = operator.get("/calls").text
+    counts = dict(re.findall(r'href="/calls\?state=(\w+)"[^>]*>[^<]*<span class="n">([\d,]+)</span>', text))
+    assert counts["queued"] == "3"
+    assert counts["unconfirmed"] == "1"
+    assert counts["completed"] == "0"
+    assert len(counts) == len(State)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "state=none",
+        "disposition=x",
+        "phone=12",
+        "since=yesterday",
+        "until=9999999",
+        "reason=a;b",
+        "phone=%00",
+        "reason=x%0d%0ay",
+    ],
+)
+def test_a_filter_that_means_nothing_shows_nothing_and_permits_nothing(
+    operator: Operator, stage: Stage, query: str
+) -> None:
+    stage.place()
+    page = operator.get(f"/calls?{query}")
+    assert page.status_code == 422
+    assert listed(page) == []
+    assert "Cancel" not in words_on(page)
+    assert operator.get(f"/calls/cancel?{query}").status_code == 303
+    fields = {name: values[0] for name, values in parse_qs(query).items()}
+    assert operator.post("/calls/cancel", fields).status_code == 303
+    assert stage.queue.count(CallFilter(state="queued")).number == 1
+
+
+def test_pages_follow_one_another_by_cursor_and_only_the_first_is_renewed(operator: Operator, stage: Stage) -> None:
+    placed = [stage.place().id for _ in range(60)]
+    first = operator.get("/calls")
+    assert 'hx-trigger="every 5s"' in first.text
+    assert 'hx-trigger="every 5s"' not in operator.get("/calls?live=off").text
+    following = re.search(r'id="older" href="([^"]+)"', first.text)
+    assert following is not None
+    second = operator.get(following[1].replace("&amp;", "&"))
+    assert "hx-trigger" not in second.text
+    assert listed(first) + listed(second) == placed[::-1]
+    forged = operator.get("/calls?cursor=z12.1")
+    assert (forged.status_code, listed(forged)) == (200, listed(first))
+
+
+@pytest.mark.parametrize("name", ["id", "extid", "reference"])
+def test_a_name_leads_straight_to_its_call(operator: Operator, stage: Stage, name: str) -> None:
+    placed = stage.place(reference="order-17")
+    given = {"id": placed.id, "extid": placed.extid, "reference": "order-17"}[name]
+    answer = operator.http.get("/calls", params={"find": f" {given} "})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/calls/{placed.id}")
+
+
+def test_other_names_lead_to_a_list(operator: Operator, stage: Stage) -> None:
+    for _ in range(2):
+        stage.place(reference="twice")
+    number = operator.http.get("/calls", params={"find": "99 441-28-60"})
+    assert number.headers["location"] == "/calls?phone=%2B998994412860"
+    assert operator.http.get("/calls", params={"find": "twice"}).headers["location"] == "/calls?reference=twice"
+    nothing = operator.http.get("/calls", params={"find": "//evil.example"})
+    assert nothing.headers["location"] == "/calls?reference=%2F%2Fevil.example&nothing=1"
+    assert "no call of that name" in words_on(operator.get(nothing.headers["location"]))
+
+
+def test_all_that_is_filtered_is_canceled_with_the_count_on_the_button(
+    operator: Operator, stage: Stage, web: Web
+) -> None:
+    for n in range(3):
+        stage.place(reference=f"keep-{n}", priority="urgent")
+        stage.settle("taken")
+    for n in range(7):
+        stage.place({"callfrom": "712037006", "callto": ["901112233"]}, reference=f"go-{n}")
+    stage.place({"callfrom": "712037006", "callto": ["901112244"]})
+    page = operator.get("/calls?phone=901112233")
+    assert "Cancel 7 calls" in words_on(page)
+    ask = operator.get("/calls/cancel?phone=901112233")
+    assert "Number, of either side: 901112233" in words_on(ask)
+    assert "These are 7 calls." in words_on(ask)
+    answer = operator.post("/calls/cancel", {"phone": "901112233"}, page="/calls/cancel?phone=901112233")
+    assert answer.status_code == 303
+    done = operator.get(answer.headers["location"])
+    assert "7 calls were canceled." in words_on(done)
+    assert stage.queue.count(CallFilter(state="canceled")).number == 7
+    assert stage.queue.count(CallFilter(state="queued")).number == 1
+    line = next(line for line in web.log.read_text().splitlines() if "cancel_calls" in line and "operator.act" in line)
+    assert "Aziza" in line
+    assert "901112233" not in line
+
+
+def test_what_was_done_is_told_only_to_whom_it_was_done_for(operator: Operator, web: Web, stage: Stage) -> None:
+    stage.place()
+    told = operator.post("/calls/cancel", {"state": "queued"}).headers["location"]
+    assert "1 call was canceled." in words_on(operator.get(told))
+    forged = told.replace("done=1", "done=1000")
+    assert operator.get(forged).headers["location"] == "/calls"
+    other = Operator(web, name="other")
+    assert other.get(told).headers["location"] == "/calls"
+    assert other.get("/calls/done").headers["location"] == "/calls"
+
+
+def test_too_late_is_told(operator: Operator, stage: Stage) -> None:
+    stage.place()
+    stage.arm()
+    stage.place(not_before="2099-01-01T00:00:00+05:00")
+    # Nothing of it can be canceled any more; the button's count was from a moment before.
+    assert operator.get("/calls/cancel?state=submitting").headers["location"] == "/calls?state=submitting"
+    done = operator.get(operator.post("/calls/cancel", {}).headers["location"])
+    assert "1 call was canceled." in words_on(done)
+
+
+def test_ended_calls_ring_again_once_however_often_it_is_pressed(operator: Operator, stage: Stage) -> None:
+    for n in range(4):
+        stage.rejected(reference=f"r-{n}")
+    page = operator.get("/calls?state=rejected")
+    assert "Ring up to 4 calls again" in words_on(page)
+    assert "Ring" not in words_on(operator.get("/calls?state=queued"))
+    ask = words_on(operator.get("/calls/redial?state=rejected"))
+    assert "State: rejected" in ask
+    first = operator.get(operator.post("/calls/redial", {"state": "rejected"}).headers["location"])
+    assert "4 calls ring again." in words_on(first)
+    for _ in range(4):
+        again = operator.get(operator.post("/calls/redial", {"state": "rejected"}).headers["location"])
+        assert "4 rang again before" in words_on(again)
+    assert stage.queue.count(CallFilter(state="queued")).number == 4
+
+
+def test_simply_everything_is_never_rung_again(operator: Operator, stage: Stage) -> None:
+    stage.completed()
+    assert "choose a state or an outcome first" in words_on(operator.get("/calls"))
+    assert operator.get("/calls/redial").headers["location"] == "/calls"
+    assert operator.post("/calls/redial", {}).headers["location"] == "/calls"
+    assert operator.post("/calls/redial", {"reference": "x"}).headers["location"] == "/calls?reference=x"
+    assert stage.queue.count(CallFilter(state="queued")).number == 0
+
+
+def test_calls_of_campaigns_are_left_to_their_campaign(operator: Operator, stage: Stage, queue: CallQueue) -> None:
+    request = parse_campaign(
+        {"name": "c", "call": {"callfrom": "712037006"}, "policy": {"hours": {"windows": "daily 00:00-24:00"}}}
+    )
+    id = queue.campaigns.submit(["+998901000001"], request, who="test").id
+    record = stage.rejected()
+    stage.store.redis.hset(f"alodial:{{dial}}:c:{record.extid}", "g", id)
+    done = operator.get(operator.post("/calls/redial", {"state": "rejected"}).headers["location"])
+    assert "1 belongs to a campaign" in words_on(done)
+    one = operator.get(f"/calls/{record.id}")
+    assert "Its campaign rings it again" in words_on(one)
+    assert f"/calls/{record.id}/redial" not in one.text
+    assert operator.get(f"/calls/{record.id}/redial").headers["location"].endswith("said=late")
+    late = operator.post(f"/calls/{record.id}/redial")
+    assert late.headers["location"].endswith("said=late")
+
+
+def test_no_act_without_our_own_form(operator: Operator, stage: Stage) -> None:
+    placed = stage.place()
+    for address in ("/calls/cancel", "/calls/redial", f"/calls/{placed.id}/cancel", f"/calls/{placed.id}/redial"):
+        assert operator.http.post(address, data={"state": "queued"}).status_code == 403
+        assert operator.post(address, {"form_token": "0" * 64, "state": "queued"}).status_code == 403
+        assert operator.post(address, {"state": "queued"}, Origin="http://evil.example").status_code == 403
+        assert operator.post(address, {"state": "queued"}, **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert stage.queue.get(placed.id).state == "queued"
+
+
+def test_whoever_only_looks_sees_no_acts_and_no_whole_numbers(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = Session("k" * 8, "", "nonce", 2**31)
+    monkeypatch.setattr(shown, "may", lambda _operator, act: act == "read")
+    assert not shown.in_full(reader)
+    record = stage.queue.get(stage.place(reference="call 998901234567", metadata={"phone": "+998901234567"}).id)
+    row = shown.row_of(record, full=False)
+    assert (row.first, row.to) == ("+99871***7006", "+99899***2860")
+    assert row.reference == "call 99890***4567"
+    assert shown.number("6000", full=False) == "6000"
+
+
+def test_the_signs_that_part_a_timeline_are_taken_out_of_a_name(stage: Stage) -> None:
+    placed = stage.unconfirmed()
+    author = shown.author(Session("k" * 8, "a;b c; queued 12", "nonce", 2**31))
+    assert not set("; ") & set(author)
+    stage.queue.redial(placed.id, who=author)
+    record = stage.queue.get(placed.id)
+    assert record.timeline[-1]["note"] == f"operator {author}"
+
+
+@pytest.mark.parametrize("state", [None, *State])
+def test_what_may_be_done_to_a_filter_follows_from_its_state(state: State | None) -> None:
+    asked = read_asked({"state": state.value} if state else {}, ZoneInfo("Asia/Tashkent"))
+    assert bool(cancelable(asked)) == (state in (None, State.SCHEDULED, State.QUEUED))
+    assert redialable(asked) == (state not in (None, State.SCHEDULED, State.QUEUED, State.SUBMITTING, State.SUBMITTED))
+
+
+def test_unconfirmed_calls_show_what_is_known_and_ring_again_once(operator: Operator, stage: Stage) -> None:
+    stage.beat(silent=60)
+    placed = stage.unconfirmed("worker_lost", reference="order-9")
+    page = operator.get("/unconfirmed")
+    text = words_on(page)
+    assert "1 call is unconfirmed." in text
+    assert "the worker died while it submitted" in text
+    assert "w1 · silent: probably died" in text
+    assert "from now" in text
+    assert "No worker is alive" in text
+    ask = words_on(operator.get(f"/calls/{placed.id}/redial"))
+    assert "The phones may have rung already. Then they ring a second time." in ask
+    addresses = [operator.post(f"/calls/{placed.id}/redial", {"attempt": "1"}).headers["location"] for _ in range(5)]
+    assert [parse_qs(urlsplit(one).query)["said"][0] for one in addresses] == ["redial", *["again"] * 4]
+    record = stage.queue.get(placed.id)
+    assert (record.attempt, record.state) == (2, "scheduled")
+    assert "None." in words_on(operator.get("/unconfirmed"))
+
+
+def test_an_old_page_does_not_repeat_a_newer_attempt(operator: Operator, stage: Stage) -> None:
+    placed = stage.unconfirmed()
+    operator.post(f"/calls/{placed.id}/redial", {"attempt": "1"})
+    stage.store.run(ops.pace())
+    stage.settle("unconfirmed", "answer_lost")
+    assert stage.queue.get(placed.id).state == "unconfirmed"
+    answer = operator.post(f"/calls/{placed.id}/redial", {"attempt": "1"})
+    assert answer.headers["location"].endswith("said=again")
+    assert stage.queue.get(placed.id).attempt == 2
+
+
+def test_failed_calls_are_grouped_by_reason_with_a_way_out(operator: Operator, stage: Stage) -> None:
+    for n in range(3):
+        stage.rejected("status_404", reference=f"a-{n}")
+    stage.rejected("do_not_call", reference="b")
+    stage.place(expires_at="2099-01-01T00:00:00+05:00")
+    page = operator.get("/failed")
+    text = words_on(page)
+    assert "3 rejected AloVoice answered with status 404" in text
+    assert "ALODIAL_PROVIDER_URL" in text
+    assert "last 24 hours 3 · last 7 days 3" in text
+    assert "For example a-2" in text
+    assert "Ring up to 3 calls again" in text
+    link = re.search(r'href="(/calls\?state=rejected&amp;reason=status_404[^"]*)"', page.text)
+    assert link is not None
+    assert len(listed(operator.get(link[1].replace("&amp;", "&")))) == 3
+    assert "a-2" in words_on(operator.get("/failed?period=week"))
+    assert operator.get("/failed?period=x").status_code == 200
+
+
+def test_every_list_tells_when_redis_is_away_and_not_more(web: Web, operator: Operator, redis_server: Any) -> None:
+    redis_server.process.send_signal(19) if hasattr(redis_server, "process") else pytest.skip("no process to stop")
+    try:
+        for address in ("/calls", "/unconfirmed", "/failed", "/calls/123456789012345"):
+            began = time.monotonic()
+            assert operator.get(address).status_code == 503
+            assert time.monotonic() - began < 15
+    finally:
+        redis_server.process.send_signal(18)
+
+
+def test_hostile_texts_are_shown_and_not_obeyed(operator: Operator, stage: Stage) -> None:
+    stage.place(reference=XSS[:128], metadata={"k": XSS[:200]})
+    stage.settle("rejected", "status_400", body=XSS)
+    for address in ("/calls", f"/calls?reference={XSS}", f"/calls?campaign={XSS}", f"/calls?phone={XSS}", "/failed"):
+        text = operator.get(address).text
+        assert "<script>alert" not in text
+        assert "<img src=x" not in text

@@ -1,0 +1,366 @@
+"""A call's course as data and as a picture, and the sentence for every reason. No server."""
+
+import re
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+import alodial.store
+from alodial.store.reasons import BAD_ENDS, Group
+from alodial.store.records import CallRecord, iso
+from alodial.store.standing import Standing
+from alodial.web.monitor import why as module
+from alodial.web.monitor.course import (
+    Moment,
+    failed_first,
+    numbers_differ,
+    of_result,
+    of_sandbox,
+    unix,
+)
+from alodial.web.monitor.failed import todo_of
+from alodial.web.monitor.picture import LEFT, MOST_MOMENTS, Change, Picture, draw, spans
+from alodial.web.monitor.why import KNOWN, reason_words, why
+from alodial.web.monitor.words import LANGUAGES, Words, catalogue
+from alodial_schemas import ENDS, State
+from alodial_workers.alovoice import answers
+
+ZONE = ZoneInfo("Asia/Tashkent")
+T = 1_795_000_000.0
+REQUEST: dict[str, Any] = {
+    "callfrom": {"phone": "+998712037006"},
+    "callto": [{"phone": "+998994412890"}, {"phone": "+998977076909"}],
+}
+
+
+def at(seconds: float) -> str:
+    return datetime.fromtimestamp(T + seconds, UTC).isoformat()
+
+
+def entry(seconds: float, party: str, number: str | None, event: str, file: str | None = None) -> dict[str, Any]:
+    return {"at": at(seconds), "party": party, "number": number, "event": event, "file": file}
+
+
+TOLD = [
+    entry(0, "initiator", "712037006", "ringing"),
+    entry(4, "initiator", "712037006", "answered"),
+    entry(4, "initiator", "712037006", "announced", "hello.wav"),
+    entry(7, "recipient", "994412890", "ringing"),
+    entry(9, "recipient", "994412890", "busy"),
+    entry(9, "initiator", "712037006", "announced", "next.wav"),
+    entry(12, "recipient", "977076909", "ringing"),
+    entry(16, "recipient", "977076909", "answered"),
+    entry(18, "recipient", "977076909", "connected"),
+    entry(48, "call", None, "ended"),
+]
+
+
+def say(kind: str, seconds: float | None) -> str:
+    return kind if seconds is None else f"{kind} {seconds:.0f}"
+
+
+def drawn(changes: list[Change], moments: list[Moment], *, now: float = T + 100, over: bool = True) -> Picture:
+    return draw(changes, moments, now, over=over, say=say, clock=lambda at: f"{at - T:.0f}")
+
+
+def kinds(moments: list[Moment], party: Any, number: str) -> list[tuple[str, float, float]]:
+    return [(one.kind, one.begin - T, one.end - T) for one in spans(moments, party, number, T + 100)]
+
+
+def test_each_phone_has_its_own_course() -> None:
+    moments = of_sandbox(TOLD)
+    assert kinds(moments, "initiator", "712037006") == [
+        ("ringing", 0, 4),
+        ("waits", 4, 4),
+        ("announced", 4, 7),
+        ("waits", 7, 9),
+        ("announced", 9, 12),
+        ("waits", 12, 18),
+        ("talk", 18, 48),
+    ]
+    assert kinds(moments, "recipient", "994412890") == [("ringing", 7, 9)]
+    assert kinds(moments, "recipient", "977076909") == [("ringing", 12, 16), ("waits", 16, 18), ("talk", 18, 48)]
+
+
+def test_the_picture_has_a_lane_for_us_and_one_for_each_phone() -> None:
+    changes = [
+        Change(T - 2, "queued"),
+        Change(T - 1, "submitting"),
+        Change(T, "submitted"),
+        Change(T + 48, "completed"),
+    ]
+    picture = drawn(changes, of_sandbox(TOLD))
+    assert [(lane.party, lane.number) for lane in picture.lanes] == [
+        ("us", ""),
+        ("initiator", "712037006"),
+        ("recipient", "994412890"),
+        ("recipient", "977076909"),
+    ]
+    ours = [bar for bar in picture.bars if bar.kind.startswith("state-")]
+    assert [bar.kind for bar in ours] == ["state-queued", "state-submitting", "state-submitted", "state-completed"]
+    for before, after in pairwise(ours):
+        assert before.x + before.width == pytest.approx(after.x, abs=0.2)
+    for x, y in [(bar.x, bar.y) for bar in picture.bars] + [(mark.x, mark.y) for mark in picture.marks]:
+        assert LEFT <= x <= picture.width
+        assert 0 <= y < picture.height
+    for bar in picture.bars:
+        assert bar.width > 0
+        assert bar.x + bar.width <= picture.width
+        assert len(bar.label) * 5 < bar.width or not bar.label
+    assert [mark.label for mark in picture.marks if mark.label] == ["event.busy"]
+
+
+def test_time_never_runs_backwards_in_it_and_no_two_clocks_overlap() -> None:
+    picture = drawn(
+        [Change(T - 86_400 * 30, "scheduled"), Change(T - 0.001, "queued"), Change(T, "submitting")], of_sandbox(TOLD)
+    )
+    places = [tick.x for tick in picture.ticks]
+    assert places == sorted(places)
+    clocks = [tick.x for tick in picture.ticks if tick.label]
+    assert all(b - a >= 70 for a, b in pairwise(clocks))
+
+
+@pytest.mark.parametrize("over", [True, False])
+def test_the_barest_calls_can_be_drawn(over: bool) -> None:
+    for changes in ([Change(T, "queued")], [Change(T, "queued"), Change(T, "canceled")], []):
+        picture = drawn(changes, [], over=over, now=T)
+        assert picture.width > LEFT
+        assert len(picture.bars) == len(changes)
+
+
+def test_a_call_dialled_again_and_again_shows_its_last_moments() -> None:
+    changes = [Change(T + n, ("queued", "submitting", "submitted", "scheduled")[n % 4]) for n in range(400)]
+    picture = drawn(changes, [])
+    assert picture.shortened
+    assert len([bar for bar in picture.bars if bar.kind.startswith("state-")]) <= MOST_MOMENTS + 1
+    assert not drawn(changes[:20], []).shortened
+
+
+def test_a_queue_and_an_ivr_call_have_their_lanes() -> None:
+    queue = [
+        entry(0, "initiator", "712037006", "ringing"),
+        entry(3, "initiator", "712037006", "answered"),
+        entry(4, "queue", "6000", "ringing"),
+    ]
+    assert [lane.party for lane in drawn([], of_sandbox(queue), over=False).lanes] == ["us", "initiator", "queue"]
+    ivr = [
+        entry(0, "ivr", "712037006", "ringing"),
+        entry(3, "ivr", "712037006", "connected"),
+        entry(9, "call", None, "ended"),
+    ]
+    assert kinds(of_sandbox(ivr), "ivr", "712037006") == [("ringing", 0, 3), ("talk", 3, 9)]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        None,
+        "text",
+        {},
+        [1, None, "x"],
+        [{}],
+        [entry(0, "stranger", "1", "ringing")],
+        [entry(0, "initiator", "1", "explodes")],
+        [{"at": "soon", "party": "call", "event": "ended"}],
+        [{"at": ["x"], "party": ["call"], "event": {"a": 1}}],
+    ],
+)
+def test_what_a_sandbox_says_wrongly_is_left_out(told: Any) -> None:
+    assert of_sandbox(told) == []
+
+
+def test_a_hundred_thousand_entries_are_not_read() -> None:
+    assert len(of_sandbox(TOLD * 10_000)) <= 200
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("2026-11-23T09:00:00Z", True),
+        (1795000000, True),
+        ("1795000000", True),
+        (0, False),
+        ("0", False),
+        (None, False),
+        ("", False),
+        (True, False),
+        (1e300, False),
+        (float("nan"), False),
+        ("9" * 400, False),
+        (-5, False),
+        ("x", False),
+        ({}, False),
+    ],
+)
+def test_a_time_is_a_time_of_this_century(value: object, read: bool) -> None:
+    assert (unix(value) is not None) is read
+
+
+def test_a_result_with_legs_tells_who_was_rung() -> None:
+    leg = {"to_number": "994412890", "dialstatus": "BUSY", "begin_time": T, "answer_time": 0, "end_time": T + 3}
+    taken = {
+        "to_number": "977076909",
+        "dialstatus": "ANSWER",
+        "begin_time": T + 5,
+        "answer_time": T + 9,
+        "end_time": T + 30,
+    }
+    moments = of_result({"attempts": [leg, taken], "end_time": iso(int((T + 30) * 1000))}, REQUEST)
+    assert [(one.party, one.number, one.event) for one in moments] == [
+        ("recipient", "+998994412890", "ringing"),
+        ("recipient", "+998994412890", "busy"),
+        ("recipient", "+998977076909", "ringing"),
+        ("recipient", "+998977076909", "connected"),
+        ("call", "", "ended"),
+    ]
+
+
+def test_a_result_without_legs_tells_its_begin_answer_and_end() -> None:
+    result = {
+        "begin_time": at(0),
+        "answer_time": at(5),
+        "end_time": at(20),
+        "to_numbers": ["998994412890"],
+        "attempts": [],
+    }
+    assert [(one.number, one.event) for one in of_result(result, REQUEST)] == [
+        ("+998994412890", "ringing"),
+        ("+998994412890", "connected"),
+        ("", "ended"),
+    ]
+    assert of_result(None, REQUEST) == []
+    assert of_result({"dialstatus": "BUSY"}, REQUEST) == []
+
+
+def test_it_is_known_when_whoever_is_rung_first_did_not_answer() -> None:
+    leg = {"to_number": "712037006", "dialstatus": "NOANSWER", "begin_time": T, "end_time": T + 30}
+    assert failed_first([], {"attempts": [leg]}, REQUEST)
+    assert not failed_first([], {"attempts": [leg, leg | {"to_number": "994412890"}]}, REQUEST)
+    assert not failed_first([], {"attempts": []}, REQUEST)
+    assert failed_first(of_sandbox([*TOLD[:1], entry(5, "initiator", "712037006", "no_answer")]), None, REQUEST)
+    assert not failed_first(of_sandbox(TOLD), None, REQUEST)
+    assert not failed_first(
+        [], {"attempts": [leg]}, {"callto": "+998712037006", "ivrid": 1, "fromline": "+998712037006"}
+    )
+
+
+def test_a_number_that_nobody_asked_for_is_noticed() -> None:
+    assert not numbers_differ({"to_numbers": ["994412890"], "from_numbers": ["998712037006"]}, REQUEST)
+    assert numbers_differ({"to_numbers": ["901112233"], "from_numbers": []}, REQUEST)
+    assert not numbers_differ({"to_numbers": ["6000", ""], "from_numbers": None}, REQUEST)
+
+
+# --- the sentence -----------------------------------------------------------------------------------------------------
+
+
+def record(state: State, note: str | None, **changes: Any) -> CallRecord:
+    timeline = [{"state": "queued", "at": at(0), "note": None}, {"state": state.value, "at": at(1), "note": note}]
+    attempt = {"attempt": 1, "extid": "17", "submitted_at": at(0), "worker": "w", "answer": None, "disposition": None}
+    values: dict[str, Any] = {
+        "id": "id",
+        "extid": "17",
+        "state": state,
+        "account": "default",
+        "priority": "normal",
+        "request": REQUEST,
+        "disposition": None,
+        "reason": None,
+        "attempt": 1,
+        "tries": 3,
+        "created_at": at(0),
+        "updated_at": at(1),
+        "on_unconfirmed": "wait",
+        "redial": None,
+        "metadata": {},
+        "attempts": [attempt | {"result": None, "conflicting_result": None}],
+        "timeline": timeline,
+    } | dict.fromkeys(("reference", "campaign_id", "owner", "redial_of", "not_before", "expires_at"))
+    return CallRecord(**values | changes)
+
+
+AROUND = Standing(now=int(T * 1000), due=int(T * 1000) + 60_000, deadline=int(T * 1000) + 3_600_000, workers={"w": 1.0})
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+@pytest.mark.parametrize("state", list(State))
+def test_every_state_and_reason_has_a_sentence_in_every_language(state: State, language: str) -> None:
+    words = Words(language, ZONE)
+    seen = set()
+    for code in ("", *KNOWN[state], "something_new", "typed by somebody; <b>"):
+        note = {"status": "status_418", "operator": "operator Aziza_(key_1)"}.get(code, code) or None
+        disposition = code if state is State.COMPLETED and code in module.DISPOSITIONS else None
+        told = why(record(state, note, disposition=disposition), AROUND, words)
+        assert told.text.strip()
+        assert "{" not in told.text
+        assert told.level in ("good", "warn", "bad", "plain")
+        seen.add(told.text)
+        assert not code or reason_words(note, words)
+    distinct = {State.SUBMITTED: 1, State.SUBMITTING: 1, State.QUEUED: 1, State.TIMED_OUT: 1}
+    assert len(seen) >= distinct.get(state, min(4, len(KNOWN[state])))
+
+
+@pytest.mark.parametrize(
+    ("around", "part"),
+    [
+        (Standing(now=0, stopped="fire", workers={"w": 1}), "emergency stop is on. Reason: fire"),
+        (Standing(now=0, stopped="", workers={"w": 1}), "emergency stop is on. Reason: –"),
+        (Standing(now=0, workers={"w": 60}), "no worker is alive"),
+        (Standing(now=0, breaker=True, held_for=30, workers={"w": 1}), "refuses the token of account default"),
+        (
+            Standing(now=0, held_for=30, held_why="daily_cap", workers={"w": 1}),
+            "the day’s calls or minutes are used up",
+        ),
+        (Standing(now=0, held_for=30, held_why="status_503", workers={"w": 1}), "status 503"),
+        (Standing(now=0, campaign="paused", workers={"w": 1}), "its campaign is paused"),
+        (Standing(now=0, workers={"w": 1}), "waits its turn"),
+    ],
+)
+def test_what_holds_a_ready_call_back_is_named(around: Standing, part: str) -> None:
+    assert part in why(record(State.QUEUED, None), around, Words("en", ZONE)).text
+
+
+def codes_in_the_code() -> set[str]:
+    """Every reason that a script or a worker writes down, read from their sources."""
+    lua = "".join(path.read_text() for path in (Path(alodial.store.__file__).parent / "lua").glob("*.lua"))
+    found = set(re.findall(r"move\(\w+, '\w+', '(\w+)'", lua))
+    found |= set(re.findall(r"(?:schedule|unconfirm)\(\w+, [^'\n]*'(\w+)'", lua))
+    found |= set(re.findall(r"return '(\w+)'(?:, from)?\s+end", lua)) & {
+        "do_not_call",
+        "phone_not_allowed",
+        "frequency_cap",
+        "window",
+    }
+    found |= {"window", "frequency_cap"} if "return 'window'" in lua and "'frequency_cap'" in lua else set()
+    source = "".join(path.read_text() for path in Path(answers.__file__).parent.glob("*.py"))
+    found |= set(re.findall(r'Verdict\("\w+", "(\w+)"', source))
+    found |= set(re.findall(r'known = .*?"(\w+)"$', source, re.M))
+    workers = "".join(path.read_text() for path in Path(answers.__file__).parents[1].glob("*.py"))
+    found |= set(re.findall(r'NotArmed\("(\w+)"\)', workers))
+    found |= {"campaign_canceled", "campaign_completed", "canceled_by_operator", "canceled_by_caller", "daily_cap"}
+    return found - {"taken", "campaign_", "o"}
+
+
+def test_every_reason_that_is_ever_written_down_has_words() -> None:
+    codes = codes_in_the_code()
+    assert {"worker_lost", "poison", "expires_at", "ends_at", "do_not_call", "answer_lost", "connect_failed"} <= codes
+    assert {"late_result", "on_unconfirmed", "token_refused", "woke_late", "record_unreadable"} <= codes
+    known = {code for some in KNOWN.values() for code in some} | {"daily_cap"}
+    assert codes - known == set()
+    for code in known - {"status", "operator"}:
+        assert f"cause.{code}" in catalogue("en") or f"disposition.{code}" in catalogue("en"), code
+
+
+@pytest.mark.parametrize("state", BAD_ENDS)
+def test_every_bad_end_says_what_to_do(state: State) -> None:
+    words = Words("en", ZONE)
+    for code in ("", *KNOWN[state], "something_new"):
+        told = todo_of(Group(state, {"status": "status_400"}.get(code, code), 1, 1, ""), words)
+        assert told.strip()
+    for code in KNOWN[state]:
+        assert f"failed.todo.{code}" in catalogue("en"), code
+    assert set(KNOWN) == set(State)
+    assert set(KNOWN) >= ENDS

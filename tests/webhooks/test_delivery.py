@@ -1,0 +1,188 @@
+"""Events reach other people's servers: signed, at least once, and nobody's trouble is somebody else's."""
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import pytest
+import structlog
+from standardwebhooks.webhooks import Webhook
+
+from alodial import CallQueue
+from alodial.settings import Settings
+from alodial.store import keys, webhooks
+from alodial.store.steps import run
+
+from .conftest import SECRET, relay, with_hooks
+from .receiver import OK, Receiver, status, until
+
+Place = Callable[[], str]
+
+
+def health(queue: CallQueue) -> webhooks.EndpointHealth:
+    return queue.store.call(lambda client: run(client, webhooks.health_steps()))[0]
+
+
+def test_an_event_arrives_as_it_is_in_the_stream_signed_as_standard_webhooks_wants(
+    settings: Settings, place: Place, queue: CallQueue
+) -> None:
+    with Receiver() as receiver, relay(with_hooks(settings, receiver.url)):
+        call = place()
+        until(lambda: len(receiver.got) == 1)
+        got = receiver.got[0]
+        assert Webhook(SECRET).verify(got.body, got.headers)["subject"] == call
+        assert got.head == "POST /hook?token=secret-in-query HTTP/1.1"
+        assert got.headers["content-type"] == "application/cloudevents+json"
+        assert got.id == json.loads(got.body)["id"]
+        assert got.body == queue.store.redis.xrange(keys.EVENTS)[0][1][b"event"]
+        until(lambda: health(queue).delivered == 1)
+        told = health(queue)
+        assert (told.waiting, told.parked, told.enabled, told.last_status) == (0, 0, True, 204)
+        assert "secret-in-query" not in told.url
+
+
+def test_both_secrets_sign_while_one_is_changed(settings: Settings, place: Place) -> None:
+    other = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+    both = with_hooks(settings, "", webhook_secret=f"{other},{SECRET}")
+    with Receiver() as receiver, relay(with_hooks(both, receiver.url, webhook_secret=f"{other},{SECRET}")):
+        place()
+        until(lambda: len(receiver.got) == 1)
+        for secret in (other, SECRET):
+            Webhook(secret).verify(receiver.got[0].body, receiver.got[0].headers)
+
+
+def test_connections_are_kept_and_a_closed_one_is_replaced(settings: Settings, place: Place) -> None:
+    with Receiver() as receiver, relay(with_hooks(settings, receiver.url)):
+        for n in range(5):
+            place()
+            until(lambda n=n: len(receiver.got) == n + 1)  # type: ignore[misc]
+        assert receiver.connections == 1
+        receiver.say = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+        place()
+        until(lambda: len(receiver.got) == 6)
+        receiver.say = OK
+        place()
+        until(lambda: len(receiver.got) == 7)
+        assert receiver.connections == 2
+
+
+@pytest.mark.parametrize(
+    ("say", "problem"),
+    [
+        (status(500), "http_500"),
+        (status(302, "location: https://example.com/"), "redirect"),
+        (status(307, "location: http://127.0.0.1:1/"), "redirect"),
+        (b"SSH-2.0-OpenSSH_9\r\n\r\n", "no_http"),
+        (b"HTTP/1.1 2", "no_connection"),
+        (b"", "no_connection"),
+        (b"HTTP/1.1 200 OK\r\nx: " + b"y" * 20_000, "no_connection"),
+        (lambda _got: 5.0, "timeout"),
+    ],
+)
+def test_an_answer_that_is_none_is_tried_again_in_five_seconds(
+    settings: Settings, place: Place, queue: CallQueue, say: bytes, problem: str
+) -> None:
+    with Receiver(say) as receiver, relay(with_hooks(settings, receiver.url, webhook_timeout=0.5)):
+        place()
+        until(lambda: health(queue).failed == 1)
+        told = health(queue)
+        assert (told.last_problem, told.waiting) == (problem, 1)
+        due = queue.store.redis.zrange(keys.webhook(told.id, "due"), 0, 0, withscores=True)[0][1]
+        assert 3500 < float(due) - time.time() * 1000 < 5600
+        receiver.say = OK
+        until(lambda: health(queue).delivered == 1)
+        assert len({got.id for got in receiver.got}) == 1
+
+
+def test_an_answer_without_end_is_cut_off_and_its_status_counts(
+    settings: Settings, place: Place, queue: CallQueue
+) -> None:
+    endless = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + b"100000\r\n" + b"x" * 0x100000
+    with Receiver(endless) as receiver, relay(with_hooks(settings, receiver.url)):
+        place()
+        until(lambda: health(queue).delivered == 1)
+
+
+def test_gone_switches_the_endpoint_off_and_what_comes_is_parked(
+    settings: Settings, place: Place, queue: CallQueue
+) -> None:
+    with Receiver(status(410)) as receiver, relay(with_hooks(settings, receiver.url)):
+        place()
+        until(lambda: not health(queue).enabled)
+        for _ in range(3):
+            place()
+        until(lambda: health(queue).parked == 4)
+        told = health(queue)
+        assert (told.off_reason, told.waiting, len(receiver.got)) == ("gone", 0, 1)
+        receiver.say = OK
+        queue.store.call(lambda client: webhooks.enable(client, told.id))
+        for chunk in webhooks.parked(queue.store.redis, told.id):
+            webhooks.put(queue.store.redis, told.id, [(id, event) for _, id, event in chunk])
+            webhooks.unpark(queue.store.redis, told.id, [place for place, _, _ in chunk])
+        until(lambda: health(queue).delivered == 4)
+        assert health(queue).parked == 0
+
+
+def test_throttling_holds_the_whole_endpoint_for_as_long_as_it_asks(
+    settings: Settings, place: Place, queue: CallQueue
+) -> None:
+    with Receiver(status(429, "retry-after: 2")) as receiver, relay(with_hooks(settings, receiver.url)):
+        place()
+        until(lambda: health(queue).failed == 1)
+        receiver.say = OK
+        place()
+        first = receiver.got[0].at
+        until(lambda: health(queue).delivered == 2)
+        assert min(got.at for got in receiver.got[1:]) - first > 1.5
+
+
+def test_events_go_on_after_redis_was_away(settings: Settings, place: Place, queue: CallQueue) -> None:
+    with Receiver() as receiver, relay(with_hooks(settings, receiver.url)):
+        place()
+        until(lambda: len(receiver.got) == 1)
+        queue.store.redis.client_kill_filter(_type="normal", skipme=True)
+        place()
+        until(lambda: len(receiver.got) == 2)
+
+
+def test_two_workers_deliver_each_event_once(settings: Settings, place: Place) -> None:
+    with Receiver() as receiver:
+        mine = with_hooks(settings, receiver.url)
+        with relay(mine), relay(mine):
+            for _ in range(100):
+                place()
+            until(lambda: len(receiver.got) >= 100)
+            time.sleep(0.3)
+        assert len(receiver.got) == len({got.id for got in receiver.got}) == 100
+
+
+@pytest.mark.slow
+def test_a_dead_endpoint_beside_nine_healthy_ones_keeps_none_of_them_waiting(
+    settings: Settings, queue: CallQueue
+) -> None:
+    with ExitStack() as stack:
+        healthy = [stack.enter_context(Receiver()) for _ in range(9)]
+        dead = stack.enter_context(Receiver(lambda _got: 120.0))
+        mine = with_hooks(settings, dead.url, *(one.url for one in healthy), webhook_timeout=30)
+        stack.enter_context(relay(mine))
+        for _ in range(20):
+            queue.enqueue_many([{"callto": "994412860", "ivrid": 7, "fromline": "712037006"}] * 10)
+        until(lambda: all(len({got.id for got in one.got}) == 200 for one in healthy), 25)
+        # Not one try at the dead one had even run out of its time.
+        assert 0 < len(dead.got) <= 16
+        assert sum(one.failed for one in queue.store.call(lambda c: run(c, webhooks.health_steps()))) == 0
+
+
+def test_no_secret_and_no_url_is_logged(settings: Settings, place: Place, queue: CallQueue) -> None:
+    with (
+        structlog.testing.capture_logs() as lines,
+        Receiver(status(500)) as receiver,
+        relay(with_hooks(settings, receiver.url)),
+    ):
+        place()
+        until(lambda: health(queue).failed == 1)
+    text = json.dumps(lines)
+    assert "webhook.failed" in text
+    assert "secret-in-query" not in text
+    assert SECRET not in text

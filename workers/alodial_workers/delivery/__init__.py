@@ -1,0 +1,1 @@
+"""Events to other people's servers."""

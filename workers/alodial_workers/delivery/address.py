@@ -1,0 +1,79 @@
+"""Which addresses a webhook may be sent to: none that only this machine or this network can reach.
+
+Names are resolved once for each connection and every address is looked at; the connection is then made to that very
+address, so that a name which answers differently a moment later leads nowhere else.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_LOCAL_NAT64: Final = ipaddress.ip_network("64:ff9b:1::/48")
+_SIX_TO_FOUR: Final = ipaddress.ip_network("2002::/16")
+_TEREDO: Final = ipaddress.ip_network("2001::/32")
+_COMPATIBLE: Final = ipaddress.ip_network("::/96")
+
+_CLOSED: Final = [
+    ipaddress.ip_network(text)
+    for text in (
+        "0.0.0.0/8",
+        "100.64.0.0/10",  # carriers' own
+        "192.0.0.0/24",
+        "192.88.99.0/24",
+        "198.18.0.0/15",
+        "fec0::/10",
+        "100::/64",
+        "5f00::/16",
+    )
+]
+"""Beside what Python's own lists know: some of these it counts as global, in one version or another."""
+
+
+class NotAllowed(Exception):
+    """The name leads to an address that is not everybody's."""
+
+
+def is_public(text: str) -> bool:
+    """Whether an address is one that everybody on the internet can reach, whatever IPv4 address it may embed."""
+    address: Address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return is_public(str(address.ipv4_mapped))
+        if address in _NAT64 or address in _COMPATIBLE:
+            return is_public(str(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)))
+        if address in _SIX_TO_FOUR:
+            return is_public(str(ipaddress.IPv4Address((int(address) >> 80) & 0xFFFFFFFF)))
+        if address in _TEREDO or address in _LOCAL_NAT64:
+            return False
+    if any(address.version == network.version and address in network for network in _CLOSED):
+        return False
+    return address.is_global and not (
+        address.is_multicast
+        or address.is_private
+        or address.is_loopback
+        or address.is_link_local
+        or address.is_reserved
+        or address.is_unspecified
+    )
+
+
+async def resolve(host: str, port: int) -> Sequence[str]:
+    """All addresses of a name, as the system gives them; spellings such as 127.1 or 0x7f000001 become what they mean."""
+    rows = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(row[4][0]) for row in rows]
+
+
+async def checked_address(host: str, port: int, *, private: bool, resolve: Resolve = resolve) -> str:
+    """The address to connect to. Raises NotAllowed, OSError."""
+    addresses = await resolve(host, port)
+    if not addresses:
+        raise OSError("the name has no address")
+    if not private and not all(is_public(address) for address in addresses):
+        raise NotAllowed("leads to an address that is not public")
+    return addresses[0]
