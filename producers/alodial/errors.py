@@ -53,6 +53,10 @@ class NotFound(AlodialError):
     level = "info"
 
 
+class NoEndpoint(NotFound):
+    """No webhook endpoint has that id."""
+
+
 class NotCancelable(AlodialError):
     """Too late: the call is being submitted, or it has ended."""
 

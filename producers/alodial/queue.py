@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .campaigns.front import Campaigns, OnProblem, OnProgress
     from .campaigns.records import CampaignRecord
     from .dnc import Dnc
+    from .endpoints import Endpoints
 
 CHUNK = 250
 """Calls stored by one script: about 5 ms of Redis, so that nobody else waits longer."""
@@ -211,6 +212,13 @@ class CallQueue:
 
         return Dnc(self.store)
 
+    @cached_property
+    def endpoints(self) -> "Endpoints":
+        """Webhook endpoints: see :class:`alodial.endpoints.Endpoints`."""
+        from .endpoints import Endpoints  # noqa: PLC0415  # as above
+
+        return Endpoints(self.store, self.settings)
+
     def submit_campaign(
         self,
         source: "Path | str | Iterable[Mapping[str, Any] | str]",
@@ -364,6 +372,11 @@ class AsyncCallQueue:
     def dnc(self) -> "Dnc":
         """As :attr:`CallQueue.dnc`, for ``asyncio.to_thread`` too."""
         return self._blocking.dnc
+
+    @property
+    def endpoints(self) -> "Endpoints":
+        """As :attr:`CallQueue.endpoints`, for ``asyncio.to_thread`` too."""
+        return self._blocking.endpoints
 
     async def submit_campaign(
         self,

@@ -41,7 +41,9 @@ def test_the_commands_of_the_contract_are_there() -> None:
         ),
         *(f"dnc {name}" for name in ("add", "remove", "list", "import", "export")),
         *(f"dead {name}" for name in ("list", "show", "replay", "drop")),
-        *("events", "logs", "doctor", "stop", "resume", "worker", "web", "sandbox", "demo"),
+        "events resend",
+        *(f"webhooks {name}" for name in ("list", "enable", "disable", "test", "secret")),
+        *("logs", "doctor", "stop", "resume", "worker", "web", "sandbox", "demo"),
     }
 
 

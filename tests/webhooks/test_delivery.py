@@ -116,10 +116,8 @@ def test_gone_switches_the_endpoint_off_and_what_comes_is_parked(
         told = health(queue)
         assert (told.off_reason, told.waiting, len(receiver.got)) == ("gone", 0, 1)
         receiver.say = OK
-        queue.store.call(lambda client: webhooks.enable(client, told.id))
-        for chunk in webhooks.parked(queue.store.redis, told.id):
-            webhooks.put(queue.store.redis, told.id, [(id, event) for _, id, event in chunk])
-            webhooks.unpark(queue.store.redis, told.id, [place for place, _, _ in chunk])
+        assert queue.endpoints.enable(told.id[:6]).enabled
+        assert queue.endpoints.resend_parked(told.id) == 4
         until(lambda: health(queue).delivered == 4)
         assert health(queue).parked == 0
 

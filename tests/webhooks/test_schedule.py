@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from alodial.embedded import EmbeddedRedis
+from alodial.endpoints import Endpoints
 from alodial.settings import Settings
 from alodial.store import keys, webhooks
 from alodial.store.ops import NewCall, enqueue, trim
@@ -118,9 +119,11 @@ def test_after_the_tenth_try_an_event_is_parked_and_can_be_sent_again(clocked: C
         clocked.store.redis.hdel(keys.webhook(EP), "off", "since")  # the endpoint's own patience is another test's
     assert tries == 10
     assert clocked.health.parked == 3
-    for chunk in webhooks.parked(clocked.store.redis, EP):
-        clocked.store.redis.zadd(keys.webhook(EP, "due"), {id: clocked.now // 1000 for _, id, _ in chunk})
-        clocked.store.redis.hset(keys.webhook(EP, "body"), mapping={id: event for _, id, event in chunk})
+    assert Endpoints(clocked.store, Settings(_env_file=None)).resend_parked(EP) == 3
+    clocked.store.redis.zadd(
+        keys.webhook(EP, "due"), dict.fromkeys(clocked.store.redis.zrange(keys.webhook(EP, "due"), 0, -1), 0)
+    )
+    assert clocked.health.parked == 0
     assert [d.tries for d in clocked.pull().deliveries] == [0, 0, 0]
 
 

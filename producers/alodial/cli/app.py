@@ -14,13 +14,14 @@ from ..errors import (
     ConfigurationError,
     Conflict,
     InvalidCall,
+    NoEndpoint,
     NotCancelable,
     NotFound,
     StoreUnavailable,
     StoreUnfit,
 )
 from ..web.command import web
-from . import call, calls, campaign, control, dead, dnc, doctor, events, logs
+from . import call, calls, campaign, control, dead, dnc, doctor, events, logs, webhooks
 from .given import is_text
 from .output import give_up_output, say
 
@@ -29,6 +30,7 @@ HINTS: dict[type[AlodialError], str] = {  # the first that fits, so the narrower
     StoreUnavailable: "is Redis running? alodial doctor",
     ConfigurationError: "correct it in the environment or in .env; docs/settings.md has every setting",
     dead.NoDeadResult: "alodial dead list",
+    NoEndpoint: "alodial webhooks list",
     NotFound: "alodial calls list",
     NotCancelable: "alodial calls show ID says where it is",
     CampaignDuplicate: "add --again to submit them once more",
@@ -76,7 +78,8 @@ app.add_typer(calls.app, name="calls")
 app.add_typer(campaign.app, name="campaign")
 app.add_typer(dnc.app, name="dnc")
 app.add_typer(dead.app, name="dead")
-app.command()(events.events)
+app.add_typer(events.app, name="events")
+app.add_typer(webhooks.app, name="webhooks")
 app.command()(logs.logs)
 app.command()(doctor.doctor)
 app.command()(control.stop)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ADVISED_SECRET = 16
 SILENT_AFTER = 15.0
-SECRET_LISTS = {"callback_secret", "api_keys", "webhooks"}
+SECRET_LISTS = {"callback_secret", "api_keys", "webhooks", "webhook_secret"}
 MARKS = {"ok": "[green]ok[/green]     ", "warning": "[yellow]warning[/yellow]", "error": "[red]error[/red]  "}
 
 
@@ -111,6 +111,26 @@ def _settings(settings: "Settings") -> list["Finding"]:
             found.append(Finding(label, "warning", f"{setting} is shorter than {ADVISED_SECRET} characters", make))
         else:
             found.append(Finding(label, "ok", f"{setting} is set"))
+    return [*found, *_webhooks(settings)]
+
+
+def _webhooks(settings: "Settings") -> list["Finding"]:
+    from ..errors import ConfigurationError  # noqa: PLC0415  # as above
+    from ..store.health import Finding  # noqa: PLC0415  # as above
+    from ..webhooks import endpoints_of  # noqa: PLC0415  # as above
+
+    try:
+        endpoints = endpoints_of(settings)
+    except ConfigurationError as exc:
+        return [Finding("webhooks", "error", str(exc), "docs/webhooks.md")]
+    if not endpoints:
+        return []
+    found = [Finding("webhooks", "ok", f"{len(endpoints)} endpoint{'s' if len(endpoints) != 1 else ''}, signed")]
+    if settings.webhook_private:
+        message = "ALODIAL_WEBHOOK_PRIVATE allows http and addresses of this network"
+        found.append(
+            Finding("webhooks.private", "warning", message, "leave it out where people outside choose the URLs")
+        )
     return found
 
 
@@ -122,8 +142,9 @@ def _loopback(host: str) -> bool:
 
 
 def _store(settings: "Settings") -> list["Finding"]:
-    from ..store import health, pauses, workers  # noqa: PLC0415  # as above
+    from ..store import health, pauses, webhooks, workers  # noqa: PLC0415  # as above
     from ..store.client import Store  # noqa: PLC0415  # as above
+    from ..store.steps import run  # noqa: PLC0415  # as above
 
     store = Store(settings)
     try:
@@ -131,6 +152,7 @@ def _store(settings: "Settings") -> list["Finding"]:
         beats = store.call(workers.alive)
         stopped = store.call(pauses.stopped)
         held = store.call(pauses.held)
+        fared = store.call(lambda client: run(client, webhooks.health_steps()))
     except StoreUnavailable as exc:
         return [health.Finding("redis", "error", str(exc), "start Redis, or correct ALODIAL_REDIS_URL")]
     finally:
@@ -147,6 +169,16 @@ def _store(settings: "Settings") -> list["Finding"]:
                 "check its token, then: alodial resume" if pause.breaker else "",
             )
         )
+    found += [
+        health.Finding(
+            "webhook",
+            "warning",
+            f"{one.url} is switched off ({one.off_reason}), {one.parked} events parked",
+            f"alodial webhooks enable {one.id}",
+        )
+        for one in fared
+        if not one.enabled
+    ]
     now = time.time() * 1000
     living = [beat for beat in beats if now - beat.at < SILENT_AFTER * 1000]
     if living:

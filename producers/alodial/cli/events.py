@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .given import check_position
+from .log_filters import moment
 from .opened import open_queue
-from .output import READER_LEFT, console, document, safe, styled
+from .output import READER_LEFT, console, document, safe, say, styled
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +23,12 @@ WIDEST = 17
 """Characters of the longest kind of event that is common, result.unreadable."""
 
 
+app = typer.Typer(invoke_without_command=True, no_args_is_help=False)
+
+
+@app.callback()
 def events(
+    ctx: typer.Context,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
     start: Annotated[
         str, typer.Option("--from", help="0: the oldest event kept; now: only new ones; or an event's stream id.")
@@ -39,6 +45,8 @@ def events(
 
     Example: alodial events --follow --type completed --json
     """
+    if ctx.invoked_subcommand:
+        return
     from alodial_schemas import EVENT_TYPES, parse_event  # noqa: PLC0415  # --help need not load it
 
     wanted = set()
@@ -85,3 +93,45 @@ def _texts(queue: "CallQueue", group: str | None, start: str, follow: bool) -> G
             yield event.model_dump_json()
         return
     yield from read_events(queue.store, start, follow=follow)
+
+
+@app.command()
+def resend(
+    endpoint: Annotated[
+        list[str] | None, typer.Option(help="Its id, as `alodial webhooks list` shows it; may be repeated.")
+    ] = None,
+    to_all: Annotated[bool, typer.Option("--all", help="To every endpoint.")] = False,
+    parked: Annotated[bool, typer.Option("--parked", help="What was given up or came while it was off.")] = False,
+    since: Annotated[str | None, typer.Option(help="From then on: 2h, 30m, 1d or ISO 8601 with a zone.")] = None,
+    until: Annotated[str | None, typer.Option(help="Up to then; now when not given.")] = None,
+    call: Annotated[str, typer.Option(help="Only the events of this call, by its id or extid.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document a line on standard output.")] = False,
+) -> None:
+    """Send events to webhook endpoints once more. They keep their ids, so a receiver can tell them from new ones.
+
+    Example: alodial events resend --all --since 2h
+    """
+    if to_all == bool(endpoint):
+        raise typer.BadParameter("name endpoints with --endpoint, or give --all")
+    if parked == bool(since or call):
+        raise typer.BadParameter("say what to send: --parked, or --since and --call")
+    if until and parked:
+        raise typer.BadParameter("--until goes with --since")
+    begins, ends = moment("--since", since), moment("--until", until)
+    from .progress import counting  # noqa: PLC0415  # --help need not load it
+
+    with open_queue() as queue:
+        chosen = queue.endpoints.list() if to_all else [queue.endpoints.find(name) for name in endpoint or []]
+        if not chosen:
+            say("no endpoints: ALODIAL_WEBHOOKS is empty")
+        for one in chosen:
+            with counting(one.url) as tell:
+                if parked:
+                    count = queue.endpoints.resend_parked(one.id, progress=tell)
+                else:
+                    count = queue.endpoints.resend(one.id, since=begins, until=ends, call=call, progress=tell)
+            if as_json:
+                document({"endpoint": one.id, "events": count})
+            say(f"{one.url}: {count} event{'s' if count != 1 else ''} on the way")
+            if not one.enabled:
+                say(f"hint: it is switched off; alodial webhooks enable {one.id}")

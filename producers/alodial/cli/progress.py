@@ -49,3 +49,15 @@ def reading(label: str) -> Iterator["Callable[[Reading], None] | None"]:
             )
 
         yield tell
+
+
+@contextmanager
+def counting(label: str) -> Iterator["Callable[[int], None] | None"]:
+    """A count that grows, for what has no known end; None where nobody looks."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from .output import console  # noqa: PLC0415  # as above
+
+    with console(err=True).status(label) as status:
+        yield lambda count: status.update(f"{label} {count:,}")

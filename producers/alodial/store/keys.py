@@ -39,8 +39,8 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``logs``              stream   log lines of all processes as JSON, ``l``; ``p`` and ``n`` say which process and the how many-th
 ``logs:lost``         string   log lines that did not get there; kept a day after the last
 ``wh``                set      webhook endpoints by their id
-``wh:{endpoint}``     hash     url shown, seen, off and off_at, until (throttled), ok failed row parked counters, ok_ms, ok_at fail_at
-                               since (nothing but failures), status, why; it and the following are kept 40 days
+``wh:{endpoint}``     hash     url shown, seen, off and off_at, until (throttled), ok failed row parked counters, ok_ms,
+                               ok_at fail_at since (nothing but failures), status, why; it and the following are kept 40 days
 ``wh:{endpoint}:due`` zset     ids of events to be delivered by ms; ``:body`` and ``:tries`` are hashes by that id
 ``wh:{endpoint}:parked`` stream events that were given up, 30 days
 ``campaigns``         zset     every campaign's id by the time it was made, ms

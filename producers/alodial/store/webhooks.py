@@ -1,8 +1,9 @@
 """Each webhook endpoint's queue in the store: what is due, what was parked, how it fares."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 import redis
@@ -101,6 +102,31 @@ class EndpointHealth:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
+def unserved(id: str, url: str) -> EndpointHealth:
+    """One of the settings that no worker has served yet."""
+    return EndpointHealth(
+        id=id,
+        url=url,
+        enabled=True,
+        off_reason=None,
+        off_at=None,
+        delivered=0,
+        failed=0,
+        failures_in_row=0,
+        failing_since=None,
+        last_success_at=None,
+        last_failure_at=None,
+        last_status=None,
+        last_problem=None,
+        mean_ms=None,
+        waiting=0,
+        lag=0.0,
+        parked=0,
+        seen_at=None,
+        held_until=None,
+    )
+
+
 def _number(raw: dict[bytes, bytes], name: bytes) -> int:
     return int(float(raw.get(name, b"0")))
 
@@ -111,8 +137,6 @@ def _when(raw: dict[bytes, bytes], name: bytes) -> str | None:
 
 def _made_ms(event: bytes | None) -> int | None:
     try:
-        from datetime import datetime  # noqa: PLC0415  # only here
-
         return round(datetime.fromisoformat(json.loads(event or b"{}")["time"]).timestamp() * 1000)
     except (ValueError, TypeError, LookupError):
         return None
@@ -199,30 +223,22 @@ def put(client: "redis.Redis", endpoint: str, events: Sequence[tuple[str, bytes]
     return sum(int(answer) for answer in answers[2::3])
 
 
-def parked(client: "redis.Redis", endpoint: str, *, count: int = 500) -> Iterator[list[tuple[bytes, str, bytes]]]:
-    """What was parked, oldest first, in chunks: place, event's id, event."""
-    after = "-"
-    while True:
-        rows: Any = client.xrange(keys.webhook(endpoint, "parked"), min=after, count=count)
-        if not rows:
-            return
-        yield [(place, fields[b"id"].decode(), fields[b"event"]) for place, fields in rows]
-        after = f"({rows[-1][0].decode()}"
+def parked_page(client: "redis.Redis", endpoint: str, count: int) -> list[tuple[bytes, str, bytes]]:
+    """The first of what was parked: place, event's id, event."""
+    rows: Any = client.xrange(keys.webhook(endpoint, "parked"), count=count)
+    return [(place, fields[b"id"].decode(), fields[b"event"]) for place, fields in rows]
 
 
 def unpark(client: "redis.Redis", endpoint: str, places: Sequence[bytes]) -> None:
     client.xdel(keys.webhook(endpoint, "parked"), *places)
 
 
-def between(client: "redis.Redis", since: str, until: str, *, count: int = 500) -> Iterator[list[tuple[str, bytes]]]:
-    """Events that the stream still has, oldest first, in chunks: id and event. Bounds are stream ids or Unix ms."""
-    after = since
-    while True:
-        rows: Any = client.xrange(keys.EVENTS, min=after, max=until, count=count)
-        if not rows:
-            return
-        yield [(json.loads(fields[b"event"])["id"], fields[b"event"]) for _, fields in rows]
-        after = f"({rows[-1][0].decode()}"
+def events_page(client: "redis.Redis", after: str, until: str, count: int) -> tuple[str, list[tuple[str, bytes]]]:
+    """Events that the stream still has, oldest first: where to go on ("" at the end), and id and event of each."""
+    rows: Any = client.xrange(keys.EVENTS, min=after, max=until, count=count)
+    if not rows:
+        return "", []
+    return f"({rows[-1][0].decode()}", [(json.loads(fields[b"event"])["id"], fields[b"event"]) for _, fields in rows]
 
 
 def forget_old(client: "redis.Redis") -> None:

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from ..errors import AlodialError
 from ..queue import AsyncCallQueue
 from ..settings import Settings
-from . import bulk, calls, campaigns, dnc, dropin, logs, monitor, openapi, pages, probes, stream
+from . import bulk, calls, campaigns, dnc, dropin, logs, monitor, openapi, pages, probes, stream, webhooks
 from .access import Secrets
 from .callbacks import Callbacks
 from .envelope import CALLBACKS, Envelope
@@ -33,6 +33,7 @@ ROUTERS = (
     dnc.router,
     stream.router,
     logs.router,
+    webhooks.router,
     dropin.router,
     probes.router,
     pages.router,

@@ -16,6 +16,7 @@ from .behaviours import REFUSALS, Trouble
 from .body import MAX_BODY, BodyTooLarge, read_body
 from .config import SandboxConfig
 from .cut import CutConnection
+from .hand_paths import ROUTES
 from .ledger import Call, iso, now, timeline
 from .order import MalformedRequest, read_order
 from .switchboard import Switchboard, Taken
@@ -43,6 +44,7 @@ def create_sandbox(config: SandboxConfig | None = None) -> Starlette:
             Route("/sandbox/arrivals", _list_arrivals),
             Route("/sandbox/records/{name}", _record),
             Route("/healthz", _healthz),
+            *ROUTES,
         ],
         lifespan=running,
     )
@@ -133,7 +135,6 @@ async def _list_calls(request: Request) -> Response:
 
 
 def _row(call: Call) -> dict[str, object]:
-    ended = call.played == len(call.course.steps)
     return {
         "id": call.id,
         "extid": call.key,
@@ -141,7 +142,7 @@ def _row(call: Call) -> dict[str, object]:
         "at": iso(call.begun),
         "first": call.order.first,
         "recipients": [recipient.number for recipient in call.order.recipients],
-        "dialstatus": call.course.dialstatus if ended else None,
+        "dialstatus": call.course.dialstatus if call.ended else None,
         "done": call.done,
     }
 

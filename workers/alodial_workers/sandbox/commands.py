@@ -38,6 +38,12 @@ def sandbox(
     ] = None,
     callback_encoding: Annotated[Encoding, typer.Option(help="How results are written.")] = "json",
     callback_spelling: Annotated[Spelling, typer.Option(help="How the list fields of results are spelled.")] = "id",
+    by_hand: Annotated[
+        bool, typer.Option("--by-hand", help="A person plays the phones, on the monitor's Sandbox phone.")
+    ] = False,
+    hand_seconds: Annotated[
+        float, typer.Option(help="Real seconds that a phone waits for a hand before life goes on.")
+    ] = 120.0,
     ledger: Annotated[Path | None, typer.Option(help="File that gets one JSON line for each POST that rang.")] = None,
     token: Annotated[
         str | None, typer.Option(envvar="ALODIAL_SANDBOX_TOKEN", help="The only token taken; unset: every one.")
@@ -63,6 +69,8 @@ def sandbox(
             seed=seed,
             answer_delay=answer_delay,
             slow_answer=slow_answer,
+            by_hand=by_hand,
+            hand_seconds=hand_seconds,
             ledger=ledger,
         )
     except ValidationError as problem:

@@ -46,6 +46,10 @@ class SandboxConfig(BaseModel):
     slow_answer: float | None = Field(
         default=None, ge=0, description="before the answer of a `slow` one; unset: 30 seconds of life"
     )
+    by_hand: bool = Field(default=False, description="whether a person plays the phones, from the start")
+    hand_seconds: float = Field(
+        default=120.0, gt=0, le=3600, description="that a phone waits for a hand before life goes on"
+    )
     ledger: Path | None = Field(default=None, description="file that gets one JSON line for each ringing POST")
     max_calls: int = Field(default=100_000, ge=1, description="calls kept in memory; the oldest are dropped")
 

@@ -13,7 +13,7 @@ from .scenario import Part, Scenario
 Party = Literal["initiator", "recipient", "queue", "ivr", "call"]
 
 # Seconds of life that a number rings, from and to, by what becomes of it. An Asterisk Dial gives up after 30 by custom.
-_RING: Final = {
+RING: Final = {
     Behaviour.ANSWERS: (3.0, 9.0),
     Behaviour.BUSY: (1.0, 2.5),
     Behaviour.NO_ANSWER: (25.0, 30.0),
@@ -21,10 +21,10 @@ _RING: Final = {
     Behaviour.UNAVAILABLE: (0.5, 2.0),
     Behaviour.CANCELED: (5.0, 15.0),
 }
-_TALK: Final = (8.0, 60.0)
+TALK: Final = (8.0, 60.0)
 _ANNOUNCEMENT: Final = (3.0, 5.0)
 
-_DIALSTATUS: Final = {
+DIALSTATUS: Final = {
     Behaviour.ANSWERS: "ANSWER",
     Behaviour.BUSY: "BUSY",
     Behaviour.NO_ANSWER: "NOANSWER",
@@ -91,13 +91,13 @@ class _Playing:
         """Rings a number until it answers or fails, and notes both. A given-up ring has no event of its own."""
         began = self.clock
         self.note(party, number, "ringing")
-        self.clock += self.draw.uniform(*_RING[part.behaviour]) if part.ring_seconds is None else part.ring_seconds
+        self.clock += self.draw.uniform(*RING[part.behaviour]) if part.ring_seconds is None else part.ring_seconds
         if part.behaviour is Behaviour.ANSWERS:
             self.note(party, number, "answered")
         else:
             if part.behaviour is not Behaviour.CANCELED:
                 self.note(party, number, part.behaviour.value)
-            self.tries.append(Try(number, _DIALSTATUS[part.behaviour], began, None, self.clock))
+            self.tries.append(Try(number, DIALSTATUS[part.behaviour], began, None, self.clock))
         return part.behaviour
 
     def announce(self, party: Party, number: str, file: str | None) -> None:
@@ -109,13 +109,13 @@ class _Playing:
         began = next(step.after for step in reversed(self.steps) if step.event == "ringing")
         self.note(party, number, "connected")
         answered = self.clock
-        self.clock += self.draw.uniform(*_TALK) if part.talk_seconds is None else part.talk_seconds
-        self.tries.append(Try(number, _DIALSTATUS[Behaviour.ANSWERS], began, answered, self.clock))
+        self.clock += self.draw.uniform(*TALK) if part.talk_seconds is None else part.talk_seconds
+        self.tries.append(Try(number, DIALSTATUS[Behaviour.ANSWERS], began, answered, self.clock))
         return self.end(Behaviour.ANSWERS, number, answered)
 
     def end(self, how: Behaviour, taken_by: str | None = None, answered: float | None = None) -> Course:
         self.note("call", None, "ended")
-        return Course(tuple(self.steps), _DIALSTATUS[how], taken_by, answered, self.clock, tuple(self.tries))
+        return Course(tuple(self.steps), DIALSTATUS[how], taken_by, answered, self.clock, tuple(self.tries))
 
 
 def play(order: Order, scenario: Scenario, announcements: Announcements, seed: int = 0) -> Course:

@@ -31,6 +31,12 @@ class Call:
         return self.begun + step.after * self.seconds_a_step
 
     @property
+    def ended(self) -> bool:
+        """Whether its last step has come to pass. By hand the last one so far is not the last one."""
+        steps = self.course.steps
+        return self.played == len(steps) and steps[-1].event == "ended"
+
+    @property
     def past(self) -> Iterable[Step]:
         """The steps that have come to pass."""
         return self.course.steps[: self.played]

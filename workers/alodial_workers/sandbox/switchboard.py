@@ -14,6 +14,8 @@ from .behaviours import ONCE, REFUSALS, Trouble
 from .callbacks import Callbacks
 from .config import SandboxConfig
 from .flow import play
+from .hand_flow import HandFlow, first_ring, lines_of
+from .hands import SENDS, Act, Fate, Hands, Held
 from .ledger import Call, Ledger
 from .order import Order
 from .result import UNSEEN_STATUS, conflicting, encode, result_of, unreadable
@@ -41,6 +43,7 @@ class Switchboard:
         self.config = config
         self.ledger = Ledger(config.max_calls, config.ledger)
         self.callbacks = Callbacks(config, self.ledger.callbacks)
+        self.hands = Hands(config.hand_seconds, on=config.by_hand)
         self._tasks: set[asyncio.Task[None]] = set()
         # Ids of a restarted sandbox do not repeat those before, unless it rang more than a thousand legs a second.
         self._next_id = int(time.time()) * 1000
@@ -75,15 +78,21 @@ class Switchboard:
     def ring(self, order: Order, troubles: frozenset[Trouble], wall: float, base_url: str) -> Taken:
         """Rings the first phone at once and plays the rest of the call by itself."""
         config = self.config
-        course = play(order, config.scenario, config.announcements, config.seed)
-        # An early result needs a call that is over before its POST is answered.
-        scale = 0.0 if Trouble.EARLY in troubles else 1.0 / config.speed
+        # An early result needs a call that is over before its POST is answered, so no hand plays it.
+        early = Trouble.EARLY in troubles
+        by_hand = self.hands.free and not early
+        lines = lines_of(order) if by_hand else []
+        course = first_ring(lines) if by_hand else play(order, config.scenario, config.announcements, config.seed)
+        scale = 0.0 if early else 1.0 / config.speed
         call_id = self._next_id
-        self._next_id += course.legs
+        self._next_id += len(lines) if by_hand else course.legs
         call = Call(call_id, order.extid or str(call_id), order, course, wall, scale, played=1)
         self.ledger.begin(call)
         taken = Taken(call, asyncio.Event())
-        self._start(self._play(taken, troubles, base_url))
+        if by_hand:
+            self._start(self._play_by_hand(taken, self.hands.take(call, lines), troubles, base_url))
+        else:
+            self._start(self._play(taken, troubles, base_url))
         return taken
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
@@ -101,13 +110,7 @@ class Switchboard:
                 if left > _SHORTEST_SLEEP:
                     await asyncio.sleep(left)
                 call.played += 1
-            log.info(
-                "sandbox.call_ended",
-                extid=call.key,
-                first=mask_phone(call.order.first),
-                dialstatus=call.course.dialstatus,
-                troubles=sorted(trouble.value for trouble in troubles),
-            )
+            _log_end(call, troubles)
             if Trouble.LATE in troubles:
                 await asyncio.sleep(_LATE / self.config.speed)
             await self._report(taken, troubles, base_url)
@@ -115,9 +118,26 @@ class Switchboard:
             taken.reported.set()
             self.ledger.finish(call)
 
-    async def _report(self, taken: Taken, troubles: frozenset[Trouble], base_url: str) -> None:
+    async def _play_by_hand(self, taken: Taken, held: Held, troubles: frozenset[Trouble], base_url: str) -> None:
+        try:
+            await HandFlow(held, self.config).play()
+            _log_end(taken.call, troubles)
+            act = await held.ask("ended", SENDS, natural=0.0)
+            if act is Act.SEND_LATE or (act is None and Trouble.LATE in troubles):
+                late = _LATE / self.config.speed
+                sooner = [one for one in SENDS if one is not Act.SEND_LATE]
+                act = await held.ask("late", sooner, natural=late, patience=late) or act
+            held.sent = act
+            held.enter("reporting")
+            held.fate = await self._report(taken, troubles if act is None else SENDS[act], base_url)
+        finally:
+            self.hands.put_down(held)
+            taken.reported.set()
+            self.ledger.finish(taken.call)
+
+    async def _report(self, taken: Taken, troubles: frozenset[Trouble], base_url: str) -> Fate:
         if Trouble.NO_CALLBACK in troubles:
-            return
+            return "never"
         config, extid = self.config, taken.call.key
         result = result_of(taken.call, base_url)
         if Trouble.UNSEEN_STATUS in troubles:
@@ -126,9 +146,22 @@ class Switchboard:
             written = unreadable(result)
         else:
             written = encode(result, config.callback_encoding, config.callback_spelling)
-        await self.callbacks.deliver(*written, extid, taken.reported)
+        delivered = await self.callbacks.deliver(*written, extid, taken.reported)
         if Trouble.DOUBLE in troubles:
             await self.callbacks.deliver(*written, extid)
         if Trouble.CONFLICT in troubles:
             other = encode(conflicting(result), config.callback_encoding, config.callback_spelling)
             await self.callbacks.deliver(*other, extid)
+        if config.callback_url is None:
+            return "nowhere"
+        return "delivered" if delivered else "given_up"
+
+
+def _log_end(call: Call, troubles: frozenset[Trouble]) -> None:
+    log.info(
+        "sandbox.call_ended",
+        extid=call.key,
+        first=mask_phone(call.order.first),
+        dialstatus=call.course.dialstatus,
+        troubles=sorted(trouble.value for trouble in troubles),
+    )

@@ -16,6 +16,7 @@ from . import (
     sign,
     unconfirmed,
     uploads,
+    webhooks,
 )
 from .desk import Desk, make_desk
 
@@ -35,6 +36,7 @@ for screen in (
     campaigns,
     dnc,
     logs,
+    webhooks,
 ):
     router.include_router(screen.router)
 

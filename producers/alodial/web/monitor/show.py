@@ -32,6 +32,7 @@ NAVIGATION: Final[tuple[tuple[str, str], ...]] = (
     ("/failed", "nav.failed"),
     ("/campaigns", "nav.campaigns"),
     ("/do-not-call", "nav.dnc"),
+    ("/webhooks", "nav.webhooks"),
     ("/logs", "nav.logs"),
 )
 """Address and key of the word of each screen in the head."""
