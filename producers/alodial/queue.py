@@ -20,7 +20,7 @@ from .outcomes import QueuedCall, RefusedCall, Source, canceled_of, only_outcome
 from .prepare import prepare, read_call, with_options
 from .redial import plan_redial, redialed
 from .settings import Settings, load_settings, read_settings
-from .store import keys, ops
+from .store import keys, ops, pauses
 from .store.accept import accept, accept_async
 from .store.client import AsyncStore, Op, Store
 from .store.filters import CallFilter
@@ -239,9 +239,9 @@ class CallQueue:
         request = read_campaign(campaign, self.settings)
         return self.campaigns.submit(source, request, who=who, again=again, progress=progress, on_problem=on_problem)
 
-    def stop(self, reason: str = "operator") -> None:
-        """Emergency stop: no new POST on any worker from the next arm on. Survives restarts."""
-        self.store.call(lambda client: client.set(keys.STOP, reason))
+    def stop(self, reason: str = "operator", *, who: str = "python") -> bool:
+        """Emergency stop: no new POST on any worker from the next arm on. Survives restarts. False: it was on already."""
+        return self.store.call(lambda client: pauses.stop(client, reason, who))[1]
 
     def resume(self, account: str = "") -> None:
         """Lifts the emergency stop and the pauses and breakers of all accounts, or those of one account only."""
@@ -399,9 +399,9 @@ class AsyncCallQueue:
             on_problem=on_problem,
         )
 
-    async def stop(self, reason: str = "operator") -> None:
+    async def stop(self, reason: str = "operator", *, who: str = "python") -> bool:
         """As :meth:`CallQueue.stop`."""
-        await self.store.call(lambda client: client.set(keys.STOP, reason))
+        return await asyncio.to_thread(lambda: self._blocking.stop(reason, who=who))
 
     async def resume(self, account: str = "") -> None:
         """As :meth:`CallQueue.resume`."""

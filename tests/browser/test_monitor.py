@@ -305,7 +305,7 @@ def test_no_text_from_outside_ever_runs(visit: Visit, queue: CallQueue, tmp_path
     visitor.go("/")
     with page.expect_response(lambda answer: answer.url.endswith("/now")):
         pass  # what is renewed is put into the page by a script of htmx's
-    page.wait_for_selector("text=Emergency stop is on")
+    page.wait_for_selector("text=The emergency stop has been on")
     visitor.picture("hostile-front")
     assert visitor.dialogs == []
     assert page.evaluate("document.querySelectorAll('script:not([src])').length") == 0

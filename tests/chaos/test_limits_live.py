@@ -160,3 +160,31 @@ def test_what_is_canceled_while_workers_claim_never_rings(tmp_path: Path) -> Non
         assert canceled & rung == set()
         assert len(canceled) + len(rung) == calls
         assert plant.counts() == {k: v for k, v in {"canceled": len(canceled), "completed": len(rung)}.items() if v}
+
+
+def test_after_the_emergency_stop_under_load_no_worker_posts_later_than_a_second_and_restarts_change_nothing(
+    tmp_path: Path,
+) -> None:
+    names = ["worker-0", "worker-1"]
+    with Plant(tmp_path / "plant", sandbox=("--speed", "1000"), ALODIAL_CALLS_PER_SECOND="100") as plant:
+        for name in names:
+            plant.start_worker(name)
+        with plant.queue() as queue:
+            queue.enqueue_many([{"callfrom": "712037006", "callto": ["994412810"]}] * 1500)
+            wait_until(lambda: len(plant.rings()) > 200, within=30, what="it runs at full load")
+            assert queue.stop("test", who="test") is True
+            stopped = time.monotonic()
+            time.sleep(1.5)
+            rung = len(plant.rings())
+            for name in names:
+                plant.kill(name)
+                plant.start_worker(name)
+            wait_until(
+                lambda: plant.redis.client().hlen("alodial:{dial}:workers") >= 4, within=30, what="the workers are back"
+            )
+            time.sleep(1)
+            assert len(plant.rings()) == rung < 1500
+            assert [at for at in plant.arrivals() if at > stopped + 1] == []
+            queue.resume()
+            wait_until(lambda: len(plant.rings()) > rung + 100, within=30, what="it goes on")
+        assert set(plant.rings().values()) == {1}

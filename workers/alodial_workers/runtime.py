@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Coroutine
+from importlib.metadata import version
 from typing import Any, TypeVar
 
 import structlog
@@ -43,6 +44,7 @@ class Runtime:
     def __init__(self, settings: Settings, name: str) -> None:
         self.settings = settings
         self.name = name
+        self._started_at = int(time.time() * 1000)
         self.store = Store(settings)
         self.broker: DoorbellBroker = worker_broker(settings)
         self.loop = asyncio.new_event_loop()
@@ -141,7 +143,13 @@ class Runtime:
 
     def _heartbeat(self) -> workers.Heartbeat:
         return workers.Heartbeat(
-            self.name, int(time.time() * 1000), os.getpid(), socket.gethostname(), self.engine.in_flight
+            self.name,
+            int(time.time() * 1000),
+            os.getpid(),
+            socket.gethostname(),
+            self.engine.in_flight,
+            self._started_at,
+            version("alodial"),
         )
 
     def stop(self, grace: float) -> int:

@@ -34,6 +34,7 @@ def list_calls(
     from alodial_schemas import PhoneError, State, normalise_phone  # noqa: PLC0415  # --help need not load it
 
     from ..store.filters import CallFilter  # noqa: PLC0415  # as above
+    from ..store.sources import BadCursor  # noqa: PLC0415  # as above
 
     if state and state not in set(State):
         raise typer.BadParameter(f"--state {state!r}: use one of {', '.join(State)}")
@@ -46,7 +47,14 @@ def list_calls(
     with open_queue() as queue:
         # A page ends after so many records looked at; a list ends when it is full or there are no more.
         while len(found) < limit and not READER_LEFT.is_set():
-            page = queue.calls(CallFilter(state, campaign, phone, reference), cursor=cursor, limit=limit - len(found))
+            try:
+                page = queue.calls(
+                    CallFilter(state, campaign, phone, reference), cursor=cursor, limit=limit - len(found)
+                )
+            except BadCursor:
+                raise typer.BadParameter(
+                    f"--cursor {cursor!r}: give the one of the list before, with its filters"
+                ) from None
             found += page.calls
             cursor = page.cursor
             if as_json:

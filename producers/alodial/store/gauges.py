@@ -7,6 +7,7 @@ from typing import Any
 import redis.asyncio as aioredis
 
 from . import keys
+from .pauses import read_stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ async def read_gauges(client: "aioredis.Redis", accounts: Iterable[str] = ()) ->
         inbox=inbox,
         orphans=orphans,
         dead=dead,
-        stopped=stop.decode("utf-8", "replace") if stop else "",
+        stopped=told.reason or "?" if (told := read_stop(stop)) else "",
         ready=ready,
         channels=channels,
     )

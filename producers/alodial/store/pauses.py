@@ -1,5 +1,6 @@
 """What keeps calls back: the emergency stop, pauses and breakers of accounts."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +19,41 @@ class Pause:
     breaker: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The emergency stop. ``who`` and ``at`` (Unix ms) are "" and 0 for one that an older version pulled."""
+
+    reason: str
+    who: str = ""
+    at: int = 0
+
+
+def read_stop(value: bytes | None) -> Stop | None:
+    """As it stands in the store; None when it is not on. Whatever stands there stops."""
+    if value is None:
+        return None
+    text = value.decode("utf-8", "replace")
+    try:
+        told = json.loads(text)
+        return Stop(str(told["reason"]), str(told["who"]), int(told["at"]))
+    except (ValueError, TypeError, LookupError):
+        return Stop(text)
+
+
+def stop(client: "redis.Redis", reason: str, who: str) -> tuple[Stop, bool]:
+    """Pulls it: the one that is on now, and whether it was this one."""
+    at: Any = client.time()
+    told = json.dumps({"reason": reason, "who": who, "at": int(at[0]) * 1000 + int(at[1]) // 1000})
+    pulled = bool(client.set(keys.STOP, told, nx=True))
+    value: Any = client.get(keys.STOP)
+    return read_stop(value) or Stop(reason, who), pulled
+
+
 def stopped(client: "redis.Redis") -> str | None:
     """The emergency stop's reason; None when it is not on."""
     value: Any = client.get(keys.STOP)
-    return None if value is None else value.decode("utf-8", "replace")
+    stop = read_stop(value)
+    return None if stop is None else stop.reason
 
 
 def accounts(client: "redis.Redis") -> set[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import redis.asyncio as aioredis
 
 from . import keys
+from .pauses import read_stop
 from .steps import Command, Steps, run_async
 
 SILENT_AFTER = 10.0
@@ -72,7 +73,7 @@ def _standing(extid: str, account: str, campaign: str) -> Steps[Standing]:
         now=now,
         due=_number(due),
         deadline=_number(deadline),
-        stopped=None if stop is None else stop.decode("utf-8", "replace"),
+        stopped=None if (told := read_stop(stop)) is None else told.reason,
         held_for=max(0.0, (float(hold or 0) - now) / 1000),
         held_why=(why or b"").decode("utf-8", "replace"),
         breaker=breaker is not None,

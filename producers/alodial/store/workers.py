@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import redis
@@ -15,13 +15,15 @@ GONE_AFTER = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """``at`` is Unix ms of the worker's clock, for people; no decision is made by it."""
+    """``at`` and ``started_at`` are Unix ms of the worker's clock, for people; no decision is made by it."""
 
     name: str
     at: int
     pid: int
     host: str
     in_flight: int
+    started_at: int = 0
+    version: str = ""
 
 
 def beat(client: "redis.Redis", heartbeat: Heartbeat) -> None:
@@ -35,7 +37,9 @@ def leave(client: "redis.Redis", name: str) -> None:
 def alive(client: "redis.Redis") -> list[Heartbeat]:
     """All known workers, by name."""
     rows: Any = client.hgetall(keys.WORKERS)
-    return sorted((Heartbeat(**json.loads(value)) for value in rows.values()), key=lambda beat: beat.name)
+    known = {one.name for one in fields(Heartbeat)}
+    beats = ({name: value for name, value in json.loads(row).items() if name in known} for row in rows.values())
+    return sorted((Heartbeat(**beat) for beat in beats), key=lambda beat: beat.name)
 
 
 def forget_gone(client: "redis.Redis") -> None:

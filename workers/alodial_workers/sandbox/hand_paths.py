@@ -30,11 +30,13 @@ def _error(status: int, text: str) -> JSONResponse:
 async def _sandbox(request: Request) -> Response:
     """That this is a sandbox and no AloVoice, and how it was told to behave."""
     switchboard = _switchboard(request)
-    return JSONResponse({"sandbox": "alodial"} | _hand(switchboard.hands) | _facts(switchboard))
+    return JSONResponse(_facts(switchboard))
 
 
 def _facts(switchboard: Switchboard) -> dict[str, object]:
-    return {"speed": switchboard.config.speed, "callback": switchboard.config.callback_url is not None}
+    config = switchboard.config
+    told = {"sandbox": "alodial", "speed": config.speed, "callback": config.callback_url is not None}
+    return told | _hand(switchboard.hands)
 
 
 def _hand(hands: Hands) -> dict[str, object]:
@@ -45,7 +47,7 @@ async def _phones(request: Request) -> Response:
     switchboard = _switchboard(request)
     hands = switchboard.hands
     found = [*hands.held, *hands.recent]
-    return JSONResponse(_hand(hands) | _facts(switchboard) | {"phones": [_told(held) for held in found]})
+    return JSONResponse(_facts(switchboard) | {"phones": [_told(held) for held in found]})
 
 
 def _told(held: Held) -> dict[str, object]:

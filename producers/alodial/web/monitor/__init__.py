@@ -13,10 +13,13 @@ from . import (
     failed,
     front,
     logs,
+    phone,
     sign,
+    stop,
     unconfirmed,
     uploads,
     webhooks,
+    workers,
 )
 from .desk import Desk, make_desk
 
@@ -37,6 +40,9 @@ for screen in (
     dnc,
     logs,
     webhooks,
+    workers,
+    stop,
+    phone,
 ):
     router.include_router(screen.router)
 

@@ -4,7 +4,9 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from socket import SHUT_RDWR
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -32,30 +34,47 @@ def may_be_sandbox(url: str) -> bool:
     return parts.scheme in ("http", "https") and bool(host) and not known
 
 
-def _get(url: str, path: str) -> tuple[int, bytes]:
-    """Status and body, which is cut off at a bound and at the deadline. Raises OSError, HTTPException, ValueError."""
+def _exchange(connection: HTTPConnection, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
     ends = time.monotonic() + TIMEOUT
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    connection = (HTTPSConnection if secure else HTTPConnection)(parts.hostname or "", parts.port, timeout=TIMEOUT)
+    headers = {"Accept": "application/json"} | ({} if body is None else {"Content-Type": "application/json"})
     try:
-        connection.request("GET", parts.path.rstrip("/") + path, headers={"Accept": "application/json"})
+        connection.request(method, path, body, headers)
         answer = connection.getresponse()
-        body = b""
-        while len(body) <= MOST_BYTES and time.monotonic() < ends:
+        said = b""
+        while len(said) <= MOST_BYTES and time.monotonic() < ends:
             part = answer.read1(8192)
             if not part:
-                return answer.status, body
-            body += part
+                return answer.status, said
+            said += part
         raise ValueError("too long, or too slow")
     finally:
         connection.close()
 
 
-def _ask(url: str, extids: Sequence[str]) -> dict[str, list[Moment]]:
+async def exchange(url: str, method: str, path: str, body: object = None) -> tuple[int, bytes]:
+    """Status and answer, which has a bound and a deadline; ``body`` goes as JSON.
+
+    Raises OSError, HTTPException, ValueError.
+    """
+    parts = urlsplit(url)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT)
+    text = None if body is None else json.dumps(body).encode()
+    work = asyncio.to_thread(_exchange, connection, method, parts.path.rstrip("/") + path, text)
+    try:
+        return await asyncio.wait_for(work, TIMEOUT)
+    finally:
+        # A head that drips would hold the thread for as long as it likes: every byte starts its wait anew.
+        held = connection.sock
+        if held is not None:
+            with suppress(OSError):
+                held.shutdown(SHUT_RDWR)
+
+
+async def _ask(url: str, extids: Sequence[str]) -> dict[str, list[Moment]]:
     found: dict[str, list[Moment]] = {}
     for extid in extids:
-        status, body = _get(url, f"/sandbox/calls/{quote(extid, safe='')}")
+        status, body = await exchange(url, "GET", f"/sandbox/calls/{quote(extid, safe='')}")
         content = json.loads(body)
         if not isinstance(content, dict):
             raise ValueError("no object")
@@ -72,7 +91,7 @@ async def ask_sandbox(settings: Settings, extids: Sequence[str]) -> dict[str, li
     if not extids or not may_be_sandbox(url) or _not_a_sandbox.get(url, 0.0) > time.monotonic():
         return {}
     try:
-        return await asyncio.wait_for(asyncio.to_thread(_ask, url, extids), TIMEOUT)
+        return await asyncio.wait_for(_ask(url, extids), TIMEOUT)
     except (OSError, HTTPException, ValueError, RecursionError):
         _not_a_sandbox.clear()
         _not_a_sandbox[url] = time.monotonic() + AGAIN_AFTER

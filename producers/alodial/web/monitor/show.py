@@ -15,7 +15,7 @@ from ...errors import AlodialError, NotFound, StoreUnavailable
 from ..problems import RETRY_AFTER, Refusal
 from . import figures
 from .desk import desk_of, words_of
-from .guard import TOKEN_FIELD, Forbidden, SignInNeeded, log, operator_of
+from .guard import TOKEN_FIELD, Forbidden, SignInNeeded, log, may, operator_of
 from .session import Operator
 from .words import LANGUAGES
 
@@ -32,6 +32,7 @@ NAVIGATION: Final[tuple[tuple[str, str], ...]] = (
     ("/failed", "nav.failed"),
     ("/campaigns", "nav.campaigns"),
     ("/do-not-call", "nav.dnc"),
+    ("/workers", "nav.workers"),
     ("/webhooks", "nav.webhooks"),
     ("/logs", "nav.logs"),
 )
@@ -46,7 +47,13 @@ _environment = Environment(
     auto_reload=False,
 )
 _environment.globals.update(
-    figures=figures, navigation=NAVIGATION, languages=LANGUAGES, htmx_config=HTMX_CONFIG, token_field=TOKEN_FIELD
+    figures=figures,
+    navigation=NAVIGATION,
+    screens={address for address, _ in NAVIGATION} | {"/stop"},
+    languages=LANGUAGES,
+    htmx_config=HTMX_CONFIG,
+    token_field=TOKEN_FIELD,
+    may=may,
 )
 
 

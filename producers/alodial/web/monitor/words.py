@@ -147,6 +147,10 @@ class Words:
         weekday = self._texts[f"weekday.{at.weekday()}"]
         return f"{weekday} {at:%Y-%m-%d} {clock}"
 
+    def clock(self, at: float) -> str:
+        """Hour and minute of Unix seconds."""
+        return f"{datetime.fromtimestamp(at, self._zone):%H:%M}"
+
     def until(self, iso: str, now: datetime | None = None) -> str:
         """How long it is until then."""
         return self.span((datetime.fromisoformat(iso) - (now or datetime.now(UTC))).total_seconds())

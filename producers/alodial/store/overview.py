@@ -1,0 +1,336 @@
+"""All that goes on at this moment, for screens and people at a terminal; as quick with a million calls as with one."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import redis
+import redis.asyncio as aioredis
+
+from . import keys
+from .pauses import Stop, read_stop
+from .standing import SILENT_AFTER
+from .steps import Command, Steps, run, run_async
+from .webhooks import EndpointHealth, health_steps
+
+MINUTES = 60
+"""Of the counters that are read: an hour."""
+
+STARTS = 500
+"""Latest starts of an account that its present rate is worked out from."""
+
+WINDOW = 10.0
+"""Seconds over which the present rate is the mean, shorter where more has started than is read."""
+
+SHORTEST = 5
+"""Starts from which on a list may have been shortened: the limiter keeps rate + burst of them at least."""
+
+MOST_CAMPAIGNS = 200
+"""Live campaigns whose hoppers are looked into."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the settings of whoever looks allow an account: starts a second and channels, 0 for none."""
+
+    rate: float
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Ready calls of one account and priority, campaigns' hoppers included. ``oldest`` is in seconds since it could go."""
+
+    priority: str
+    count: int
+    oldest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """``rate`` and ``channels`` are in use, ``limits`` allowed (None for one that the settings do not have)."""
+
+    name: str
+    rate: float
+    channels: int
+    limits: Limits | None
+    queues: tuple[Queue, ...]
+    held_for: float = 0.0
+    held_why: str = ""
+    breaker: bool = False
+
+    @property
+    def ready(self) -> int:
+        return sum(queue.count for queue in self.queues)
+
+    @property
+    def oldest(self) -> float:
+        return max((queue.oldest for queue in self.queues), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """``silent`` are seconds since it was heard of; ``started_at`` is Unix ms, None for one of an older version."""
+
+    name: str
+    host: str
+    pid: int
+    in_flight: int
+    silent: float
+    started_at: int | None
+    version: str
+
+    @property
+    def alive(self) -> bool:
+        return self.silent < SILENT_AFTER
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """``at`` is its beginning in Unix seconds; ``armed`` are POSTs that went out."""
+
+    at: int
+    armed: int
+    created: int
+    ends: Mapping[str, int]
+    dispositions: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCampaign:
+    id: str
+    name: str
+    state: str
+    account: str
+    ready: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Ages are in seconds. ``minutes`` are oldest first, the last one is not over yet. ``now`` is Redis' Unix ms."""
+
+    now: int
+    stop: Stop | None
+    accounts: tuple[Account, ...]
+    calls: Mapping[str, int]
+    scheduled: int
+    awaiting: int
+    unconfirmed: int
+    unconfirmed_oldest: float
+    inbox: int
+    inbox_oldest: float
+    orphans: int
+    dead: int
+    workers: tuple[Worker, ...]
+    minutes: tuple[Minute, ...]
+    campaigns: tuple[LiveCampaign, ...]
+    endpoints: tuple[EndpointHealth, ...]
+    logs_lost: int = 0
+
+    @property
+    def ready(self) -> int:
+        return sum(account.ready for account in self.accounts)
+
+    @property
+    def living(self) -> tuple[Worker, ...]:
+        return tuple(worker for worker in self.workers if worker.alive)
+
+    def in_last(self, minutes: int, kind: str) -> dict[str, int]:
+        """Sums of ``ends`` or ``dispositions`` over the last so many minutes."""
+        sums: dict[str, int] = {}
+        for minute in self.minutes[-minutes:]:
+            for name, count in getattr(minute, kind).items():
+                sums[name] = sums.get(name, 0) + count
+        return sums
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def _number(value: Any) -> int:
+    return int(float(value or 0))
+
+
+def _text(value: Any) -> str:
+    return (value or b"").decode("utf-8", "replace")
+
+
+def _age(now: int, stream_id: bytes) -> float:
+    return max(0.0, (now - int(stream_id.partition(b"-")[0])) / 1000)
+
+
+def _rate(starts: list[bytes], now_us: int) -> float:
+    """Starts a second. A list that is shortened to fewer than the window holds is read as far as it goes."""
+    moments = [int(at) for at in starts]
+    if not moments:
+        return 0.0
+    reach = (now_us - moments[-1]) / 1e6
+    window = max(1.0, min(WINDOW, reach)) if len(moments) >= SHORTEST else WINDOW
+    return sum(now_us - at <= window * 1e6 for at in moments) / window
+
+
+def _minute(number: int, raw: Mapping[bytes, bytes]) -> Minute:
+    ends: dict[str, int] = {}
+    dispositions: dict[str, int] = {}
+    for name, value in raw.items():
+        kind, _, rest = name.decode("utf-8", "replace").partition(":")
+        if kind == "e":
+            ends[rest] = int(value)
+        elif kind == "d":
+            dispositions[rest] = int(value)
+    return Minute(number * 60, _number(raw.get(b"a")), _number(raw.get(b"c")), ends, dispositions)
+
+
+def _worker(raw: bytes, now: int) -> Worker | None:
+    try:
+        told = json.loads(raw)
+        return Worker(
+            name=str(told["name"]),
+            host=str(told["host"]),
+            pid=int(told["pid"]),
+            in_flight=int(told["in_flight"]),
+            silent=max(0.0, (now - float(told["at"])) / 1000),
+            started_at=int(told["started_at"]) if told.get("started_at") else None,
+            version=str(told.get("version", "")),
+        )
+    except (ValueError, TypeError, LookupError):
+        return None
+
+
+def _ready_since(timeline: Any) -> int | None:
+    """Unix ms of a record's last change."""
+    words = _text(timeline).rpartition(";")[2].split(" ", 2)
+    return int(words[1]) if len(words) > 1 and words[1].isdigit() else None
+
+
+def _overview(limits: Mapping[str, Limits]) -> Steps[Overview]:
+    clock, *first = yield [
+        ("TIME",),
+        ("SMEMBERS", keys.ACCOUNTS),
+        ("HGETALL", keys.COUNTS),
+        ("ZCARD", keys.DUE),
+        ("ZCARD", keys.AWAIT),
+        ("ZCARD", keys.UNCONFIRMED),
+        ("ZRANGE", keys.UNCONFIRMED, 0, 0, "WITHSCORES"),
+        ("XLEN", keys.INBOX),
+        ("XRANGE", keys.INBOX, "-", "+", "COUNT", 1),
+        ("ZCARD", keys.ORPHANS),
+        ("XLEN", keys.DEAD),
+        ("GET", keys.STOP),
+        ("HGETALL", keys.WORKERS),
+        ("SMEMBERS", keys.CAMPAIGNS_LIVE),
+        ("GET", keys.LOGS_LOST),
+    ]
+    seen, counts, scheduled, awaiting, unsure, oldest_unsure, inbox, inbox_first, orphans, dead = first[:10]
+    stop, beats, live, lost = first[10:]
+    now_us = int(clock[0]) * 1_000_000 + int(clock[1])
+    now = now_us // 1000
+    names = sorted({name.decode() for name in seen} | set(limits))
+    campaigns = sorted(name.decode() for name in live)[:MOST_CAMPAIGNS]
+    this = now // 60_000
+    commands: list[Command] = []
+    for name in names:
+        commands.append(("HMGET", keys.account(name), "hold", "why", "brk"))
+        commands.append(("LRANGE", f"{keys.PREFIX}starts:{name}", 0, STARTS - 1))
+        # A channel whose time is over is free, though nobody has swept it yet.
+        commands.append(("ZCOUNT", keys.channels(name), now, "+inf"))
+        for priority in keys.PRIORITY_LETTERS:
+            commands.append(("LLEN", keys.ready(name, priority)))
+            commands.append(("LINDEX", keys.ready(name, priority), 0))
+    for id in campaigns:
+        commands.append(("HMGET", keys.campaign(id), "n", "s", "a", "p"))
+        commands.append(("LLEN", keys.campaign_ready(id)))
+        commands.append(("LINDEX", keys.campaign_ready(id), 0))
+    commands += [("HGETALL", keys.minute(this - back)) for back in range(MINUTES - 1, -1, -1)]
+    answers = iter((yield commands))
+    held: dict[str, Any] = {}
+    starts: dict[str, list[bytes]] = {}
+    channels: dict[str, int] = {}
+    heads: dict[tuple[str, str], list[bytes]] = {}
+    sizes: dict[tuple[str, str], int] = {}
+    for name in names:
+        held[name], starts[name], channels[name] = next(answers), next(answers), next(answers)
+        for priority in keys.PRIORITY_LETTERS:
+            sizes[name, priority] = next(answers)
+            head = next(answers)
+            heads[name, priority] = [head] if head is not None else []
+    shown = []
+    letters = {letter: priority for priority, letter in keys.PRIORITY_LETTERS.items()}
+    for id in campaigns:
+        raw, size, head = next(answers), next(answers), next(answers)
+        title, state, account, letter = (_text(value) for value in raw)
+        if not state:
+            continue
+        shown.append(LiveCampaign(id, title, state, account or "default", size))
+        place = (account or "default", letters.get(letter, "normal"))
+        if place in sizes and state == "running":
+            sizes[place] += size
+            heads[place] += [head] if head is not None else []
+    minutes = tuple(_minute(this - back, next(answers)) for back in range(MINUTES - 1, -1, -1))
+    places = [(place, extid) for place, extids in heads.items() for extid in extids]
+    moments = (yield [("HGET", keys.record(extid.decode()), "tl") for _, extid in places]) if places else []
+    oldest: dict[tuple[str, str], float] = {}
+    for (place, _), timeline in zip(places, moments, strict=True):
+        since = _ready_since(timeline)
+        if since is not None:
+            oldest[place] = max(oldest.get(place, 0.0), (now - since) / 1000)
+    endpoints = yield from health_steps()
+    accounts = tuple(
+        Account(
+            name=name,
+            rate=_rate(starts[name], now_us),
+            channels=channels[name],
+            limits=limits.get(name),
+            queues=tuple(
+                Queue(priority, sizes[name, priority], max(0.0, oldest.get((name, priority), 0.0)))
+                for priority in keys.PRIORITY_LETTERS
+            ),
+            held_for=max(0.0, (float(held[name][0] or 0) - now) / 1000),
+            held_why=_text(held[name][1]),
+            breaker=held[name][2] is not None,
+        )
+        for name in names
+    )
+    workers = [worker for raw in beats.values() if (worker := _worker(raw, now)) is not None]
+    return Overview(
+        now=now,
+        stop=read_stop(stop),
+        accounts=accounts,
+        calls={state.decode(): int(count) for state, count in counts.items()},
+        scheduled=scheduled,
+        awaiting=awaiting,
+        unconfirmed=unsure,
+        unconfirmed_oldest=max(0.0, (now - float(oldest_unsure[1])) / 1000) if oldest_unsure else 0.0,
+        inbox=inbox,
+        inbox_oldest=_age(now, inbox_first[0][0]) if inbox_first else 0.0,
+        orphans=orphans,
+        dead=dead,
+        workers=tuple(sorted(workers, key=lambda worker: (worker.alive, worker.name))),
+        minutes=minutes,
+        campaigns=tuple(shown),
+        endpoints=tuple(endpoints),
+        logs_lost=_number(lost),
+    )
+
+
+def limits_of(settings: Any) -> dict[str, Limits]:
+    """Of every account of the settings."""
+    found = {}
+    for name in settings.account_names:
+        account = settings.account(name)
+        found[name] = Limits(account.calls_per_second, account.max_concurrent_calls)
+    return found
+
+
+def read(client: "redis.Redis", limits: Mapping[str, Limits]) -> Overview:
+    """Five round trips, the same few commands whatever the store holds."""
+    return run(client, _overview(limits))
+
+
+async def read_async(client: "aioredis.Redis", limits: Mapping[str, Limits]) -> Overview:
+    """As :func:`read`."""
+    return await run_async(client, _overview(limits))
+
+
+__all__ = ["Account", "Limits", "Minute", "Overview", "Queue", "Worker", "limits_of", "read", "read_async"]

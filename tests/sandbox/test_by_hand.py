@@ -1,0 +1,311 @@
+"""A person plays the phones: what rings waits for an act, and life goes on without one."""
+
+import json
+from collections.abc import Generator
+from typing import Any
+
+import httpx
+import pytest
+
+from .conftest import Receiver, Sandbox, sandbox_with, wait_until
+
+PATIENT = {"speed": 1, "by_hand": True, "hand_seconds": 600}
+CALLER, FIRST, SECOND = "712037006", "994412890", "977076909"
+
+
+@pytest.fixture
+def hand(receiver: Receiver) -> Generator[Sandbox, None, None]:
+    """By hand, at life's pace, with a place for results; nobody is waited for in vain."""
+    with sandbox_with(**PATIENT, callback_url=receiver.url) as sandbox:
+        yield sandbox
+
+
+def phones(sandbox: Sandbox) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = sandbox.http.get("/sandbox/phones").json()["phones"]
+    return found
+
+
+def act(sandbox: Sandbox, extid: str, name: str, **more: Any) -> dict[str, Any]:
+    """Does it, and gives the phone as it is then."""
+    answer = sandbox.http.post(f"/sandbox/calls/{extid}/act", json={"act": name} | more)
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+def states(phone: dict[str, Any]) -> list[str]:
+    return [line["state"] for line in phone["lines"]]
+
+
+def settled(sandbox: Sandbox, extid: str) -> str:
+    """What became of its result, once that is known."""
+    done = wait_until(lambda: [one for one in phones(sandbox) if (one["extid"], one["stage"]) == (extid, "done")])
+    fate: str = done[0]["fate"]
+    return fate
+
+
+def test_a_call_rings_until_somebody_answers_and_talks_until_somebody_hangs_up(
+    hand: Sandbox, receiver: Receiver
+) -> None:
+    assert hand.two_way(FIRST, extid="1").json()["answer"]["extid"] == "1"
+    (phone,) = phones(hand)
+    assert (phone["stage"], states(phone), phone["alone"]) == ("ringing", ["ringing", "waiting"], False)
+    assert phone["acts"] == ["answer", "busy", "no_answer", "congestion", "unavailable"]
+    phone = act(hand, "1", "answer")
+    assert (phone["stage"], states(phone)) == ("ringing", ["on_line", "ringing"])
+    # Its ending says that it is busy; the hand that plays it says otherwise.
+    phone = act(hand, "1", "answer")
+    assert (phone["stage"], states(phone), phone["acts"]) == ("talking", ["talking", "talking"], ["hang_up"])
+    assert receiver.bodies == []
+    phone = act(hand, "1", "hang_up")
+    assert (phone["stage"], states(phone), phone["dialstatus"]) == ("ended", ["over", "over"], "ANSWER")
+    assert hand.http.get("/sandbox/calls").json()["calls"][0]["dialstatus"] == "ANSWER"
+    act(hand, "1", "send")
+    (result,) = receiver.results(1)
+    assert (result["dialstatus"], result["to_number"], result["externalid"]) == ("ANSWER", [FIRST], 1)
+    assert len(result["id"]) == 2
+    assert [entry["event"] for entry in hand.timeline("1")] == [
+        *("ringing", "answered", "ringing", "answered", "connected", "ended"),
+    ]
+    assert settled(hand, "1") == "delivered"
+    assert hand.ledger()["in_progress"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "dialstatus"),
+    [("busy", "BUSY"), ("no_answer", "NOANSWER"), ("congestion", "CONGESTION"), ("unavailable", "CHANUNAVAIL")],
+)
+def test_each_refusal_of_the_first_phone_ends_the_call(
+    hand: Sandbox, receiver: Receiver, name: str, dialstatus: str
+) -> None:
+    hand.two_way(FIRST, extid="2")
+    phone = act(hand, "2", name)
+    assert (phone["stage"], states(phone)) == ("ended", [name, "not_rung"])
+    act(hand, "2", "send")
+    assert receiver.results(1)[0]["dialstatus"] == dialstatus
+    assert hand.story("2")[1] == f"initiator {CALLER} {name}"
+
+
+def test_the_next_recipient_rings_after_one_that_does_not_take_it_and_hears_the_same_announcements() -> None:
+    files = {"initiator": "1.wav", "recipient": "2.wav", "next": "3.wav", "failed": "4.wav"}
+    with sandbox_with(**PATIENT, announcements=files) as sandbox:
+        sandbox.two_way(FIRST, SECOND, extid="3")
+        for name in ("answer", "no_answer", "busy"):
+            phone = act(sandbox, "3", name)
+        assert states(phone) == ["over", "no_answer", "busy"]
+        assert sandbox.story("3")[2:] == [
+            f"initiator {CALLER} announced 1.wav",
+            f"recipient {FIRST} ringing",
+            f"recipient {FIRST} no_answer",
+            f"initiator {CALLER} announced 3.wav",
+            f"recipient {SECOND} ringing",
+            f"recipient {SECOND} busy",
+            f"initiator {CALLER} announced 4.wav",
+            "call ended",
+        ]
+        act(sandbox, "3", "send")
+        assert settled(sandbox, "3") == "nowhere"  # it was given no callback URL
+
+
+def test_whoever_waits_on_the_line_can_hang_up_while_another_phone_rings(hand: Sandbox, receiver: Receiver) -> None:
+    hand.two_way(FIRST, SECOND, extid="4")
+    refused = hand.http.post("/sandbox/calls/4/act", json={"act": "hang_up"})
+    assert refused.status_code == 409  # nobody is on the line yet
+    assert "hang_up" in act(hand, "4", "answer")["acts"]
+    phone = act(hand, "4", "hang_up")
+    assert states(phone) == ["over", "canceled", "not_rung"]
+    act(hand, "4", "send")
+    assert receiver.results(1)[0]["dialstatus"] == "CANCEL"
+
+
+def test_a_queue_and_an_ivr_call_are_played_by_hand_too(hand: Sandbox, receiver: Receiver) -> None:
+    hand.post({"callfrom": {"phone": CALLER}, "callto": [{"queue": "6000"}], "extid": "5"})
+    act(hand, "5", "answer")
+    phone = act(hand, "5", "answer")
+    assert [line["party"] for line in phone["lines"]] == ["initiator", "queue"]
+    hand.post({"callto": FIRST, "ivrid": "222", "fromline": CALLER, "extid": "6"})
+    phone = act(hand, "6", "answer")
+    assert [(line["party"], line["state"]) for line in phone["lines"]] == [("ivr", "talking")]
+    assert act(hand, "6", "hang_up")["dialstatus"] == "ANSWER"
+    act(hand, "6", "send")
+    assert receiver.results(1)[0]["to_number"] == [FIRST]
+
+
+def test_the_result_is_sent_twice_never_or_garbled_as_asked(hand: Sandbox, receiver: Receiver) -> None:
+    for extid, how in (("7", "send_twice"), ("8", "send_never"), ("9", "send_garbled")):
+        hand.two_way(FIRST, extid=extid)
+        act(hand, extid, "busy")
+        act(hand, extid, how)
+        assert settled(hand, extid) == ("never" if extid == "8" else "delivered")
+    twice, again, garbled = [body for _, body in receiver.bodies]
+    assert twice == again
+    assert json.loads(twice)["externalid"] == 7
+    with pytest.raises(ValueError, match=r"delimiter|Expecting|Unterminated"):
+        json.loads(garbled)
+    assert [phone["sent"] for phone in phones(hand)] == ["send_garbled", "send_never", "send_twice"]
+
+
+def test_a_late_result_waits_and_can_still_be_sent_at_once(hand: Sandbox, receiver: Receiver) -> None:
+    hand.two_way(FIRST, extid="10")
+    act(hand, "10", "busy")
+    phone = act(hand, "10", "send_late")
+    assert (phone["stage"], "send_late" in phone["acts"], receiver.bodies) == ("late", False, [])
+    assert phone["until"] > phone["since"]
+    hand.http.post("/sandbox/hand", json={"on": False})
+    assert phones(hand)[0]["stage"] == "late"
+    act(hand, "10", "send")
+    receiver.results(1)
+
+
+def test_a_late_result_comes_by_itself_in_the_end(receiver: Receiver) -> None:
+    # Ten minutes of life are 60 ms.
+    with sandbox_with(by_hand=True, speed=10_000, callback_url=receiver.url) as sandbox:
+        sandbox.two_way(FIRST, extid="11")
+        act(sandbox, "11", "busy")
+        act(sandbox, "11", "send_late")
+        assert receiver.results(1)[0]["dialstatus"] == "BUSY"
+        assert settled(sandbox, "11") == "delivered"
+
+
+def test_life_goes_on_when_nobody_acts_in_time(receiver: Receiver) -> None:
+    with sandbox_with(by_hand=True, hand_seconds=0.05, speed=1000, callback_url=receiver.url) as sandbox:
+        sandbox.two_way(FIRST, SECOND, extid="12")
+        (result,) = receiver.results(1)
+        # The first recipient's ending says busy, and so it is.
+        assert (result["dialstatus"], result["to_number"]) == ("ANSWER", [SECOND])
+        assert f"recipient {FIRST} busy" in sandbox.story("12")
+        assert settled(sandbox, "12") == "delivered"
+
+
+def test_without_a_hand_the_endings_trouble_comes_about(receiver: Receiver) -> None:
+    with sandbox_with(by_hand=True, hand_seconds=0.02, speed=5000, callback_url=receiver.url) as sandbox:
+        sandbox.two_way("901234582", extid="13")  # double
+        sandbox.two_way("901234584", extid="14")  # no_callback
+        sandbox.two_way("901234573", extid="15")  # late
+        bodies = receiver.results(3)
+        assert settled(sandbox, "14") == "never"
+        assert sorted(body["externalid"] for body in bodies) == [13, 13, 15]
+
+
+def test_a_call_that_is_alone_can_be_taken_in_hand_again() -> None:
+    with sandbox_with(by_hand=True, hand_seconds=0.05, speed=0.01) as sandbox:
+        sandbox.two_way(SECOND, extid="16")
+        alone = wait_until(lambda: [phone for phone in phones(sandbox) if phone["alone"]])
+        assert states(alone[0]) == ["on_line", "ringing"]  # at this speed it rings for minutes
+        assert act(sandbox, "16", "busy")["stage"] == "ended"
+
+
+def test_switched_off_life_goes_on_at_once_and_new_calls_play_themselves(receiver: Receiver) -> None:
+    with sandbox_with(by_hand=True, hand_seconds=600, speed=5000, callback_url=receiver.url) as sandbox:
+        sandbox.two_way(SECOND, extid="17")
+        assert sandbox.http.post("/sandbox/hand", json={"on": False}).json()["by_hand"] is False
+        receiver.results(1)
+        sandbox.two_way(SECOND, extid="18")
+        assert receiver.results(2)[1]["externalid"] == 18
+        assert [phone["extid"] for phone in phones(sandbox)] == ["17"]
+        assert sandbox.http.post("/sandbox/hand", json={"on": True}).json()["by_hand"] is True
+        sandbox.two_way(SECOND, extid="19")
+        assert phones(sandbox)[0]["stage"] == "ringing"
+
+
+def test_at_most_twenty_calls_are_in_hand_and_the_others_play_themselves(receiver: Receiver) -> None:
+    with sandbox_with(by_hand=True, hand_seconds=600, speed=5000, callback_url=receiver.url) as sandbox:
+        for n in range(25):
+            sandbox.two_way(SECOND, extid=str(100 + n))
+        assert sorted(body["externalid"] for body in receiver.results(5)) == [120, 121, 122, 123, 124]
+        assert len(phones(sandbox)) == 20
+
+
+def test_the_answer_stays_short_whatever_rings() -> None:
+    with sandbox_with(**PATIENT) as sandbox:
+        many = [f"+99890{n:012d}"[:16] for n in range(900)]
+        for n in range(25):
+            assert sandbox.two_way(*many, extid="ў" * 127 + chr(65 + n), callfrom="+998901234567890").status_code == 200
+        answer = sandbox.http.get("/sandbox/phones")
+        assert len(answer.content) < 64 * 1024
+        assert answer.json()["phones"][0]["hidden"] == 901 - 12
+
+
+def test_a_long_list_is_told_around_the_phone_that_rings() -> None:
+    with sandbox_with(**PATIENT) as sandbox:
+        sandbox.two_way(*[f"9012345{n:02d}" for n in range(60)], extid="20")
+        act(sandbox, "20", "answer")
+        for _ in range(30):
+            phone = act(sandbox, "20", "busy")
+        assert phone["lines"][0]["party"] == "initiator"
+        assert [line["number"] for line in phone["lines"] if line["state"] == "ringing"] == ["901234530"]
+        assert len(phone["lines"]) == 12
+
+
+def test_an_act_that_was_meant_for_a_phone_before_hits_no_other(hand: Sandbox) -> None:
+    hand.two_way(FIRST, SECOND, extid="21")
+    turn = phones(hand)[0]["turn"]
+    act(hand, "21", "answer", turn=turn)
+    again = hand.http.post("/sandbox/calls/21/act", json={"act": "answer", "turn": turn})
+    assert again.status_code == 409
+    assert "possible: answer, busy" in again.json()["error"]
+    assert states(phones(hand)[0]) == ["on_line", "ringing", "waiting"]
+
+
+def test_two_posts_of_one_extid_are_two_calls_with_ids_of_their_own(hand: Sandbox) -> None:
+    hand.two_way(FIRST, extid="22")
+    hand.two_way(FIRST, extid="22")
+    first, second = phones(hand)
+    assert second["id"] == first["id"] + 2
+    assert act(hand, "22", "busy", id=second["id"])["id"] == second["id"]
+    assert [phone["stage"] for phone in phones(hand)] == ["ringing", "ended"]
+
+
+def test_troubles_before_the_ring_come_about_by_hand_as_well(hand: Sandbox) -> None:
+    assert hand.two_way("901234586", extid="23").status_code == 400
+    assert hand.two_way("901234589", extid="24").status_code == 500
+    with pytest.raises(httpx.RemoteProtocolError):
+        hand.two_way("901234580", extid="25")
+    assert [phone["extid"] for phone in phones(hand)] == ["24", "25"]
+
+
+def test_an_early_result_needs_no_hand(hand: Sandbox, receiver: Receiver) -> None:
+    assert hand.two_way("901234583", extid="26").status_code == 200
+    assert receiver.results(1)[0]["externalid"] == 26
+    assert phones(hand) == []
+
+
+def test_times_by_hand_are_those_of_life() -> None:
+    with sandbox_with(by_hand=True, speed=100, hand_seconds=600) as sandbox:
+        sandbox.two_way(FIRST, extid="27")
+        for name in ("answer", "answer", "hang_up"):
+            act(sandbox, "27", name)
+        moments = [entry["at"] for entry in sandbox.timeline("27")]
+        assert moments == sorted(moments)
+
+
+def test_a_sandbox_says_that_it_is_one(silent: Sandbox) -> None:
+    told = silent.http.get("/sandbox").json()
+    assert told["sandbox"] == "alodial"
+    assert (told["by_hand"], told["hand_seconds"], told["callback"]) == (False, 120.0, False)
+
+
+@pytest.mark.parametrize(
+    ("address", "content", "kind", "status", "says"),
+    [
+        ("hand", '{"on": true}', "text/plain", 400, "content-type"),
+        ("hand", "on=true", "application/x-www-form-urlencoded", 400, "content-type"),
+        ("hand", '{"on": 1}', "application/json", 400, "on: not a boolean"),
+        ("hand", "[" * 60_000, "application/json", 400, "body"),
+        ("hand", " " * 70_000, "application/json", 413, "body: above"),
+        ("calls/28/act", '{"act": "explode"}', "application/json", 400, "act: not known"),
+        ("calls/28/act", '{"act": ["answer"]}', "application/json", 400, "act: not known"),
+        ("calls/28/act", '{"act": "answer", "turn": true}', "application/json", 400, "turn: not an integer"),
+        ("calls/28/act", '{"act": "answer", "id": 1}', "application/json", 404, "extid"),
+        ("calls/none/act", '{"act": "answer"}', "application/json", 404, "extid"),
+        ("calls/28/act", '{"act": "send"}', "application/json", 409, "possible: answer"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_with_the_remedy(
+    hand: Sandbox, address: str, content: str, kind: str, status: int, says: str
+) -> None:
+    hand.two_way(FIRST, extid="28")
+    answer = hand.http.post(f"/sandbox/{address}", content=content, headers={"content-type": kind})
+    assert answer.status_code == status
+    assert says in answer.json()["error"]
+    assert phones(hand)[0]["stage"] == "ringing"

@@ -1,0 +1,103 @@
+"""What is wrong, from figures: each rule alone."""
+
+from dataclasses import replace
+
+import pytest
+
+from alodial.findings import findings, sentence, span
+from alodial.store.overview import Account, Limits, Overview, Queue, Worker
+from alodial.store.pauses import Stop
+from alodial.store.webhooks import unserved
+
+ALIVE = Worker("a:1", "a", 1, 0, 0.5, 0, "1")
+QUIET = Overview(
+    now=1_000_000,
+    stop=None,
+    accounts=(),
+    calls={},
+    scheduled=0,
+    awaiting=0,
+    unconfirmed=0,
+    unconfirmed_oldest=0,
+    inbox=0,
+    inbox_oldest=0,
+    orphans=0,
+    dead=0,
+    workers=(ALIVE,),
+    minutes=(),
+    campaigns=(),
+    endpoints=(),
+)
+WAITING = (Queue("normal", 600, 90.0),)
+
+
+LIMITS = Limits(5, 10)
+
+
+def account(rate: float = 0, channels: int = 0, limits: Limits | None = LIMITS, **more: object) -> Account:
+    return Account("default", rate, channels, limits, WAITING, **more)  # type: ignore[arg-type]  # what a test names
+
+
+def codes(now: Overview) -> list[str]:
+    return [one.code for one in findings(now)]
+
+
+def test_nothing_is_wrong_with_a_quiet_installation() -> None:
+    assert findings(QUIET) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        ({"stop": Stop("why", "who", 940_000)}, ["stopped"]),
+        ({"workers": ()}, ["no_worker"]),
+        ({"workers": (ALIVE, replace(ALIVE, name="a:2", silent=11.0))}, ["worker_silent"]),
+        ({"accounts": (account(rate=4.9),)}, ["rate_bound"]),
+        ({"accounts": (account(channels=10),)}, ["channels_bound"]),
+        ({"accounts": (account(rate=4.9, channels=10),)}, ["channels_bound"]),
+        ({"accounts": (account(rate=1.0),)}, ["stuck"]),
+        ({"accounts": (account(rate=900.0, limits=Limits(0, 0)),)}, ["stuck"]),
+        ({"accounts": (account(limits=None),)}, ["stuck"]),
+        ({"accounts": (account(held_for=3.0, held_why="http_429"),)}, ["held"]),
+        ({"accounts": (account(breaker=True),)}, ["breaker"]),
+        ({"accounts": (account(),), "workers": ()}, ["no_worker"]),
+        ({"accounts": (account(),), "stop": Stop("why")}, ["stopped"]),
+        ({"unconfirmed": 1, "unconfirmed_oldest": 5.0}, ["unconfirmed"]),
+        ({"inbox": 9, "inbox_oldest": 2.0}, []),
+        ({"inbox": 9, "inbox_oldest": 11.0}, ["inbox_lag"]),
+        ({"orphans": 1}, ["orphans"]),
+        ({"dead": 1}, ["dead"]),
+        ({"logs_lost": 1}, ["logs_lost"]),
+        ({"endpoints": (unserved("ab", "https://a/"),)}, []),
+        ({"endpoints": (replace(unserved("ab", "https://a/"), enabled=False),)}, ["webhook_off"]),
+        ({"endpoints": (replace(unserved("ab", "https://a/"), failing_since="2026"),)}, ["webhook_failing"]),
+    ],
+)
+def test_each_trouble_is_found_by_its_figures(change: dict[str, object], wanted: list[str]) -> None:
+    now = replace(QUIET, **change)  # type: ignore[arg-type]  # what the table names
+    assert codes(now) == wanted
+    for one in findings(now):
+        assert "{" not in sentence(one)
+
+
+def test_the_worst_stands_first() -> None:
+    now = replace(QUIET, workers=(), unconfirmed=1, dead=1)
+    assert [one.level for one in findings(now)] == ["bad", "warn", "info"]
+
+
+def test_an_old_unconfirmed_call_weighs_more() -> None:
+    assert findings(replace(QUIET, unconfirmed=1, unconfirmed_oldest=1000.0))[0].level == "warn"
+
+
+def test_how_long_the_rate_will_take_is_said() -> None:
+    (one,) = findings(replace(QUIET, accounts=(account(rate=5.0),)))
+    assert sentence(one) == (
+        "The rate is the bottleneck of account default: 5 of 5 a second are used, 600 calls wait, about 2 min."
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "0 s"), (59, "59 s"), (60, "1 min"), (3725, "1 h 2 min"), (90_000, "1 d 1 h")]
+)
+def test_lengths_of_time_are_short(seconds: float, words: str) -> None:
+    assert span(seconds) == words

@@ -1,0 +1,133 @@
+"""Now, Workers and the emergency stop."""
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from alodial import CallQueue
+from alodial.settings import Settings
+from alodial.store import keys, workers
+from alodial.store.pauses import stopped
+from alodial.store.workers import Heartbeat
+
+from .conftest import Web
+from .monitor_client import Operator, words_on
+
+TWO_WAY = {"callfrom": "712037006", "callto": ["994412860"]}
+
+
+@pytest.fixture
+def web(shared_web: Web, settings: Settings) -> Web:
+    return shared_web
+
+
+@pytest.fixture
+def queue(settings: Settings) -> Iterator[CallQueue]:
+    with CallQueue(settings=settings) as queue:
+        yield queue
+
+
+def beat(queue: CallQueue, name: str, ago: float = 0.0, in_flight: int = 0) -> None:
+    at = int((time.time() - ago) * 1000)
+    heartbeat = Heartbeat(name, at, 4711, "dialer-1", in_flight, at - 60_000, "1.0")
+    queue.store.call(lambda client: workers.beat(client, heartbeat))
+
+
+def test_a_quiet_installation_says_that_nothing_is_wrong(web: Web, queue: CallQueue) -> None:
+    beat(queue, "dialer-1:1")
+    shown = words_on(Operator(web).get("/"))
+    assert "Nothing is wrong." in shown
+    assert "0 of 5" in shown  # starts a second, of the default limit
+
+
+def test_what_is_wrong_is_said_in_words_with_what_to_do(web: Web, queue: CallQueue) -> None:
+    queue.enqueue(TWO_WAY)
+    beat(queue, "dialer-1:2", ago=30, in_flight=3)
+    operator = Operator(web)
+    shown = words_on(operator.get("/now"))
+    assert "No worker is alive. 1 calls and results wait." in shown
+    assert "Worker dialer-1:2 has been silent for 30 s; it had 3 calls in flight." in shown
+    assert "1 normal, oldest" in shown
+    russian = words_on(Operator(web, language="ru").get("/now"))
+    assert "Ни один рабочий процесс не жив" in russian
+
+
+def test_channels_that_are_all_in_use_are_named_as_the_bottleneck(web: Web, queue: CallQueue) -> None:
+    beat(queue, "dialer-1:1")
+    queue.enqueue(TWO_WAY)
+    later = int((time.time() + 60) * 1000)
+    queue.store.redis.zadd(keys.channels("default"), {str(n): later for n in range(10)})
+    shown = words_on(Operator(web).get("/now"))
+    assert "Channels are the bottleneck of account default: 10 of 10 are in use, 1 calls wait." in shown
+
+
+def test_the_rate_is_named_as_the_bottleneck(web: Web, queue: CallQueue) -> None:
+    beat(queue, "dialer-1:1")
+    for _ in range(20):
+        queue.enqueue(TWO_WAY)
+    now = int(time.time() * 1e6)
+    queue.store.redis.lpush(f"{keys.PREFIX}starts:default", *(now - n * 200_000 for n in range(60, 0, -1)))
+    shown = words_on(Operator(web).get("/now"))
+    assert (
+        "The rate is the bottleneck of account default: 4.9 of 5 a second are used, 20 calls wait, about 4 s." in shown
+    )
+
+
+def test_the_last_hour_is_drawn_from_the_counters_and_told_as_a_table(web: Web, queue: CallQueue) -> None:
+    minute = int(time.time() // 60)
+    queue.store.redis.hset(
+        keys.minute(minute), mapping={"a": 30, "c": 40, "e:failed": 2, "d:answered": 25, "d:busy": 3}
+    )
+    operator = Operator(web)
+    series = json.loads(operator.get("/now/series").text)
+    armed, limit = series["rate"]["series"][1:]
+    assert len(armed["values"]) == 60
+    assert armed["values"][-1] + armed["values"][-2] == 30
+    assert set(limit["values"]) == {300}
+    assert [one["label"] for one in series["outcomes"]["series"]] == ["time", "answered", "busy", "not placed"]
+    shown = words_on(operator.get("/"))
+    assert "25 answered" in shown or "answered 25" in shown
+
+
+def test_a_worker_that_died_stands_first_with_its_log(web: Web, queue: CallQueue) -> None:
+    beat(queue, "dialer-1:1")
+    beat(queue, "dialer-1:9", ago=90, in_flight=2)
+    page = Operator(web).get("/workers")
+    shown = words_on(page)
+    assert "1 worker is alive , 1 is silent" in shown
+    assert shown.index("dialer-1:9") < shown.index("dialer-1:1 ")
+    assert "1 min 30 s ago" in shown
+    assert 'href="/logs?worker=dialer-1%3A9"' in page.text
+
+
+def test_the_emergency_stop_is_pulled_with_a_reason_and_lifted(web: Web, queue: CallQueue) -> None:
+    operator = Operator(web, name="Aziza")
+    assert 'href="/stop"' in operator.get("/calls").text
+    done = words_on(operator.post("/stop", {"reason": "wrong list"}, page="/stop"))
+    assert "Stopped. No new call goes out." in done
+    assert queue.store.call(stopped) == "wrong list"
+    assert "wrong list (Aziza (key" in words_on(operator.get("/"))
+    again = words_on(operator.post("/stop", {"reason": "other"}, page="/stop"))
+    assert "It was on already" in again
+    assert queue.store.call(stopped) == "wrong list"
+    assert "Resumed" in words_on(operator.post("/stop/resume", page="/stop"))
+    assert queue.store.call(stopped) is None
+    acts = [line for line in web.log.read_text().splitlines() if "operator.act" in line]
+    assert sum("wrong list" in line for line in acts) == 1
+
+
+@pytest.mark.parametrize("address", ["/stop", "/stop/resume"])
+def test_a_form_of_another_site_neither_stops_nor_resumes(web: Web, queue: CallQueue, address: str) -> None:
+    queue.stop("here") if address.endswith("resume") else None
+    operator = Operator(web)
+    assert operator.http.post(address, data={"reason": "x"}).status_code == 403
+    assert operator.post(address, Origin="https://elsewhere.example").status_code == 403
+    assert (queue.store.call(stopped) == "here") is address.endswith("resume")
+
+
+def test_a_stop_that_an_older_version_pulled_is_shown(web: Web, queue: CallQueue) -> None:
+    queue.store.redis.set(keys.STOP, "by hand")
+    assert "by hand" in words_on(Operator(web).get("/stop"))
+    assert "by hand" in words_on(Operator(web).get("/now"))
