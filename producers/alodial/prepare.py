@@ -85,7 +85,9 @@ def key_hash(key: str, scope: str = "") -> str:
     return hashlib.sha256(f"{scope}\0{key}".encode()).hexdigest()[:32]
 
 
-def prepare(call: CallRequest, settings: Settings, *, key: str = "", scope: str = "", campaign: str = "") -> NewCall:
+def prepare(
+    call: CallRequest, settings: Settings, *, key: str = "", scope: str = "", campaign: str = "", owner: str = ""
+) -> NewCall:
     """What the store takes in. Raises InvalidCall where this installation's policy refuses the call."""
     _check_policy(call, settings)
     body = body_json(call)
@@ -107,6 +109,7 @@ def prepare(call: CallRequest, settings: Settings, *, key: str = "", scope: str 
         "redial" if call.on_unconfirmed == "redial" else "",
         call.redial.model_dump_json() if call.redial else "",
         campaign,
+        owner=owner,
     )
     if call.extid is None and not key:
         return row

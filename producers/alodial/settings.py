@@ -110,7 +110,13 @@ class Settings(BaseSettings):
     callback_secret: SecretList = Field(
         (), description="Secret in the callback URL; two, comma-separated, while it is changed."
     )
-    api_keys: SecretList = Field((), description="Keys of the HTTP API, comma-separated.")
+    api_keys: SecretList = Field(
+        (),
+        description="Keys of the HTTP API, comma-separated; one with less rights: `KEY;name=shop;roles=submit+read;own`.",
+    )
+    api_requests_per_second: float = Field(
+        1000, ge=0, le=1_000_000, description="Requests a second of one key in one web process; 0 for no limit."
+    )
     webhooks: SecretList = Field((), description="URLs that get the events, comma-separated.")
     webhook_secret: SecretList = Field(
         (),

@@ -40,14 +40,22 @@ class Exchange:
         given = provider | {"REDIS_URL": redis_url, "CALLBACK_SECRET": SECRET, "SPOOL_DIR": str(folder / "worker")}
         worker = plain | {f"ALODIAL_{name}": value for name, value in given.items()}
         address = ["--port", str(port), "--by-hand", "--callback-url", self.web.url + self.web.callback]
-        self._processes: list[subprocess.Popen[bytes]] = []
-        for command, environment in (
-            ([sys.executable, "-m", "alodial_workers.sandbox", *address], plain),
-            ([sys.executable, "-m", "alodial.cli", "worker"], worker),
-        ):
-            with (folder / f"process-{len(self._processes)}.log").open("ab") as log:
-                self._processes.append(subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log))
+        self._play = [sys.executable, "-m", "alodial_workers.sandbox", *address], plain
+        self._folder = folder
+        self._worker = self._start([sys.executable, "-m", "alodial.cli", "worker"], worker)
+        self.start_sandbox()
+
+    def _start(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        with (self._folder / "processes.log").open("ab") as log:
+            return subprocess.Popen(command, env=environment, cwd=self._folder, stdout=log, stderr=log)
+
+    def start_sandbox(self) -> None:
+        self._phones = self._start(*self._play)
         until(self._answers)
+
+    def kill_sandbox(self) -> None:
+        self._phones.kill()
+        self._phones.wait(30)
 
     def _answers(self) -> bool:
         try:
@@ -66,9 +74,8 @@ class Exchange:
             answer.raise_for_status()
 
     def stop(self) -> None:
-        for process in self._processes:
+        for process in (self._phones, self._worker):
             process.terminate()
-        for process in self._processes:
             process.wait(30)
         self.web.stop()
 
@@ -198,6 +205,20 @@ def test_the_hand_is_taken_away_and_given_back(look: Callable[..., Visitor], exc
     assert httpx.get(f"{exchange.sandbox}/sandbox/phones", trust_env=False).json()["phones"] == []
     page.click("button:has-text('Take the phones in hand')")
     page.wait_for_selector("text=You play the phones")
+
+
+def test_an_open_page_outlives_the_sandbox(look: Callable[..., Visitor], exchange: Exchange) -> None:
+    visitor = look()
+    page = visitor.page
+    exchange.kill_sandbox()
+    page.wait_for_selector("text=The sandbox does not answer")
+    visitor.picture("phone-away")
+    assert not page.is_visible("#offline")  # our own server does answer
+    exchange.start_sandbox()
+    exchange.ring("509", FIRST)
+    page.click("button:has-text('Busy')")
+    page.wait_for_selector("text=How does its result come?")
+    assert visitor.complaints == []
 
 
 def test_without_scripts_every_act_works(look: Callable[..., Visitor], exchange: Exchange) -> None:

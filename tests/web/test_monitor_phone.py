@@ -19,10 +19,11 @@ from alodial.settings import Settings
 from alodial.web.monitor.words import LANGUAGES
 from alodial_workers.sandbox import SandboxConfig, running_sandbox
 
-from .conftest import TWO_WAY, Web
+from .conftest import API_KEY, TWO_WAY, Web
 from .monitor_client import Operator, words_on
 
 CALL = {"callfrom": "712037006", "callto": "994412860 977076909", "lang": "uz"}
+EYES, SHOP = "planted-key-that-reads-4f1c", "planted-key-that-submits-83ad"
 XSS = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
 
 
@@ -35,7 +36,8 @@ def sandbox() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def at_sandbox(redis_server: Any, sandbox: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    web = Web(redis_server.url, tmp_path_factory.mktemp("phone"), PROVIDER_URL=sandbox)
+    keys = f"{API_KEY},{EYES};roles=read,{SHOP};name=shop;roles=submit+read"
+    web = Web(redis_server.url, tmp_path_factory.mktemp("phone"), PROVIDER_URL=sandbox, API_KEYS=keys)
     yield web
     assert web.stop() == 0
 
@@ -108,6 +110,7 @@ def test_a_call_is_played_from_its_ring_to_its_result(operator: Operator, hand: 
 
 
 def test_the_hand_is_switched_on_and_off_from_the_page(operator: Operator, sandbox: str, at_sandbox: Web) -> None:
+    assert 'href="/phone"' in operator.get("/calls").text
     assert "The phones play themselves" in words_on(operator.get("/phone"))
     back = operator.post("/phone/hand", {"on": "yes"}, page="/phone")
     assert back.headers["location"] == "/phone?did=hand_on"
@@ -225,6 +228,34 @@ def test_only_forms_of_ours_by_somebody_signed_in_are_heard(
     assert list(queue.calls().calls) == []
 
 
+def test_who_only_reads_sees_masked_phones_and_plays_none(
+    at_sandbox: Web, hand: httpx.Client, settings: Settings, queue: CallQueue
+) -> None:
+    ring(hand, "909")
+    eyes = Operator(at_sandbox, EYES)
+    page = eyes.get("/phone")
+    assert page.status_code == 200
+    assert 'action="/phone' not in page.text
+    assert "712037006" not in page.text
+    assert "994412860" not in eyes.get("/phone/ringing").text
+    turn = {"act": "answer", "extid": "909", "id": "1", "turn": "1"}
+    for address, fields in (("/phone/act", turn), ("/phone/hand", {"on": "no"}), ("/phone/call", CALL)):
+        assert eyes.post(address, fields).status_code == 403
+    assert list(queue.calls().calls) == []
+
+
+def test_who_submits_places_a_test_call_of_its_own_and_plays_none(
+    at_sandbox: Web, hand: httpx.Client, settings: Settings, queue: CallQueue
+) -> None:
+    shop = Operator(at_sandbox, SHOP)
+    page = shop.get("/phone")
+    assert 'action="/phone/call"' in page.text
+    assert 'action="/phone/hand"' not in page.text
+    extid = shop.post("/phone/call", CALL, page="/phone").headers["location"].rpartition("=")[2]
+    assert queue.get(extid).owner == "shop"
+    assert shop.post("/phone/hand", {"on": "no"}).status_code == 403
+
+
 def test_for_the_real_alovoice_nothing_can_be_done_here(web: Web, queue: CallQueue) -> None:
     operator = Operator(web)
     page = operator.get("/phone")
@@ -232,6 +263,7 @@ def test_for_the_real_alovoice_nothing_can_be_done_here(web: Web, queue: CallQue
     assert "Calls of this installation go to the real AloVoice" in words_on(page)
     assert 'action="/phone' not in page.text
     assert "every 1s" not in page.text
+    assert 'href="/phone"' not in page.text
     assert operator.post("/phone/call", CALL).status_code == 409
     assert operator.post("/phone/hand", {"on": "yes"}).headers["location"] == "/phone?did=nobody"
     assert list(queue.calls().calls) == []

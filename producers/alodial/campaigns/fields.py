@@ -83,3 +83,8 @@ def policy_of(values: dict[str, Any]) -> CampaignPolicy:
 def hash_of(*parts: str) -> str:
     """A short name for texts that belong together."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def owned_by(owner: str) -> dict[str, str]:
+    """The field that says whose campaign it is; none for everybody's."""
+    return {"ow": owner} if owner else {}

@@ -14,7 +14,7 @@ from ..store.campaigns import StoredCampaign
 from ..store.records import CallRecord
 from .calendars import read_request, write_calendar
 from .errors import CampaignNotAllowed, InvalidCampaign
-from .fields import fields_of, hash_of, policy_of
+from .fields import fields_of, hash_of, owned_by, policy_of
 from .pack import CHUNK_ROWS, PackedRow, pack
 from .records import CampaignRecord
 from .submitting import OnProblem, OnProgress, Submitting
@@ -63,24 +63,24 @@ class Campaigns(Submitting):
         told = ", ".join(f"{key} {value if value is not None else 'none'}" for key, value in asked.items())
         return self._steered(stored, campaign_ops.steer(stored.id, "change", who=who, reason=told, changes=changes))
 
-    def clone(self, name: str, *, who: str, new_name: str = "") -> CampaignRecord:
+    def clone(self, name: str, *, who: str, new_name: str = "", owner: str = "") -> CampaignRecord:
         """The same rows and policy once more, paused: look at it, then resume it."""
         stored = self._one(name)
         title = new_name or f"{stored.fields['n'][:90]} (copy)"
         rows = (row for _, row in self._packed(stored))
-        return self._again(stored, title, rows, who, paused=True)
+        return self._again(stored, title, rows, who, owner, paused=True)
 
-    def retry_failed(self, name: str, *, who: str, new_name: str = "") -> CampaignRecord:
+    def retry_failed(self, name: str, *, who: str, new_name: str = "", owner: str = "") -> CampaignRecord:
         """A new campaign of the rows that nobody answered. The old one must have ended, or a row might ring in both."""
         stored = self._one(name)
         if stored.state not in (CampaignState.COMPLETED, CampaignState.CANCELED):
             raise CampaignNotAllowed(f"campaign {stored.fields['n']!r} is {stored.state}: its rows may still be called")
         title = new_name or f"{stored.fields['n'][:90]} (retry)"
         unanswered = (row for row, call in self._outcomes(stored) if _may_be_retried(call))
-        return self._again(stored, title, unanswered, who, paused=False)
+        return self._again(stored, title, unanswered, who, owner, paused=False)
 
     def _again(
-        self, stored: StoredCampaign, title: str, rows: Iterator[PackedRow], who: str, *, paused: bool
+        self, stored: StoredCampaign, title: str, rows: Iterator[PackedRow], who: str, owner: str, *, paused: bool
     ) -> CampaignRecord:
         old = read_request(stored.fields["req"])
         policy = old.policy.model_copy(update={"starts_at": None, "ends_at": None})
@@ -88,7 +88,13 @@ class Campaigns(Submitting):
         created = self._store.run(
             campaign_ops.create(
                 new_ids()[0],
-                {**fields_of(request), "src": stored.fields["src"], "cols": stored.fields["cols"], "from": stored.id},
+                {
+                    **fields_of(request),
+                    "src": stored.fields["src"],
+                    "cols": stored.fields["cols"],
+                    "from": stored.id,
+                    **owned_by(owner),
+                },
                 draft=secrets.token_hex(16),
                 file="",
                 again=True,

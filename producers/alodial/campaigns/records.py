@@ -33,6 +33,7 @@ class CampaignRecord:
     started_at: str | None
     ended_at: str | None
     created_by: str
+    owner: str | None
     expected_end: str | None
     progress: float
 

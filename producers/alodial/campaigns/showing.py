@@ -43,11 +43,18 @@ class Showing:
         """Raises CampaignNotFound, also when several have that name."""
         return self._record(self._one(name))
 
-    def list(self, *, state: str = "", cursor: str | None = None, limit: int = 50) -> CampaignPage:
-        """Newest first. With ``state`` a page may be short: go on until the cursor is None."""
+    def list(self, *, state: str = "", owner: str = "", cursor: str | None = None, limit: int = 50) -> CampaignPage:
+        """Newest first. With ``state`` or ``owner`` a page may be short: go on until the cursor is None."""
         ids = self._store.call(lambda client: campaigns.page(client, cursor, limit))
         stored = self._store.call(lambda client: campaigns.read(client, ids.ids))
-        return CampaignPage([self._record(one) for one in stored if not state or one.state == state], ids.cursor)
+        return CampaignPage(
+            [
+                self._record(one)
+                for one in stored
+                if (not state or one.state == state) and (not owner or one.fields.get("ow") == owner)
+            ],
+            ids.cursor,
+        )
 
     def activity(self, name: str, limit: int = 100) -> Sequence[Activity]:
         """Who did what to it, newest first."""
@@ -139,6 +146,7 @@ class Showing:
             started_at=iso(fields["st"]) if fields.get("st") else None,
             ended_at=iso(fields["en"]) if fields.get("en") else None,
             created_by=fields.get("by", ""),
+            owner=fields.get("ow"),
             expected_end=None if expected is None else iso(expected),
             progress=round(ended / total, 4) if total else 0.0,
         )

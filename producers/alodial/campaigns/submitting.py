@@ -12,7 +12,7 @@ from ..store import campaign_ops, campaigns, dnc, inbox
 from .calendars import hours_of, main_zone, moments, read_request, write_calendar
 from .check import CheckReport, Judge, Progress
 from .errors import CampaignDuplicate, CampaignNotAllowed, InvalidCampaign
-from .fields import fields_of, hash_of, request_json
+from .fields import fields_of, hash_of, owned_by, request_json
 from .files import Source, open_source
 from .pack import CHUNK_ROWS, RowProblem, pack, pack_problems
 from .records import CampaignRecord
@@ -62,6 +62,7 @@ class Submitting(Showing):
         who: str,
         again: bool = False,
         paused: bool = False,
+        owner: str = "",
         progress: OnProgress | None = None,
         on_problem: OnProblem | None = None,
     ) -> CampaignRecord:
@@ -72,11 +73,13 @@ class Submitting(Showing):
         """
         self._check_request(request)
         opened = _opened(source)
-        draft = hash_of(opened.fingerprint or secrets.token_hex(16), request_json(request), opened.name)
-        file = hash_of(opened.fingerprint) if opened.fingerprint else ""
+        # Whoever has a name of their own learns nothing of what others have submitted.
+        mine = (owner,) if owner else ()
+        draft = hash_of(opened.fingerprint or secrets.token_hex(16), request_json(request), opened.name, *mine)
+        file = hash_of(opened.fingerprint, *mine) if opened.fingerprint else ""
         for _ in range(2):
             judge = self._judge(opened, request, progress, on_problem)
-            created = self._create(opened, request, judge, draft=draft, file=file, again=again, who=who)
+            created = self._create(opened, request, judge, draft=draft, file=file, again=again, who=who, owner=owner)
             if self._load(judge, created):
                 break
             # Begun with other rows: a number came onto the do-not-call list meanwhile, perhaps. Nobody was called yet.
@@ -88,7 +91,7 @@ class Submitting(Showing):
         finished = self._store.run(
             campaign_ops.finish(
                 created.id,
-                content=report.content,
+                content=hash_of(report.content, owner) if owner else report.content,
                 file=file,
                 draft=draft,
                 again=again,
@@ -198,7 +201,16 @@ class Submitting(Showing):
             raise InvalidCampaign(problems)
 
     def _create(
-        self, source: Source, request: CampaignRequest, judge: Judge, *, draft: str, file: str, again: bool, who: str
+        self,
+        source: Source,
+        request: CampaignRequest,
+        judge: Judge,
+        *,
+        draft: str,
+        file: str,
+        again: bool,
+        who: str,
+        owner: str,
     ) -> campaign_ops.Created:
         told = {
             "file": source.name,
@@ -210,7 +222,12 @@ class Submitting(Showing):
         created = self._store.run(
             campaign_ops.create(
                 new_ids()[0],
-                {**fields_of(request), "src": json.dumps(told), "cols": json.dumps(list(judge.columns))},
+                {
+                    **fields_of(request),
+                    "src": json.dumps(told),
+                    "cols": json.dumps(list(judge.columns)),
+                    **owned_by(owner),
+                },
                 draft=draft,
                 file=file,
                 again=again,

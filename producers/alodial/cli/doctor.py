@@ -107,11 +107,23 @@ def _settings(settings: "Settings") -> list["Finding"]:
         setting = "ALODIAL_CALLBACK_SECRET" if label == "callback.secret" else "ALODIAL_API_KEYS"
         if not values:
             found.append(Finding(label, "warning", f"{setting} is not set: `alodial web` answers nobody there", make))
-        elif any(len(value.get_secret_value()) < ADVISED_SECRET for value in values):
+        elif any(len(value.get_secret_value().partition(";")[0]) < ADVISED_SECRET for value in values):
             found.append(Finding(label, "warning", f"{setting} is shorter than {ADVISED_SECRET} characters", make))
         else:
             found.append(Finding(label, "ok", f"{setting} is set"))
-    return [*found, *_webhooks(settings)]
+    return [*found, *_api_keys(settings), *_webhooks(settings)]
+
+
+def _api_keys(settings: "Settings") -> list["Finding"]:
+    from ..api_keys import ApiKeys  # noqa: PLC0415  # as above
+    from ..errors import ConfigurationError  # noqa: PLC0415  # as above
+    from ..store.health import Finding  # noqa: PLC0415  # as above
+
+    try:
+        ApiKeys(settings.api_keys)
+    except ConfigurationError as exc:
+        return [Finding("api.keys", "error", str(exc), "docs/http.md says how a key is written")]
+    return []
 
 
 def _webhooks(settings: "Settings") -> list["Finding"]:

@@ -1,40 +1,63 @@
-"""Who may ask: API keys, compared in constant time."""
+"""Who may ask for what: API keys with roles, and how often."""
 
 import hashlib
 import hmac
-from collections.abc import Iterable
-from typing import Annotated
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Annotated, Any
 
 from fastapi import Depends
 from pydantic import SecretStr
 from starlette.requests import Request
 
+from ..api_keys import MEANINGS, ApiKey, ApiKeys, Role
+from ..errors import NotFound
 from .problems import Refusal
+from .throttle import Throttle, retry_after
 
 _HEADERS = {"WWW-Authenticate": 'Bearer realm="alodial"'}
 
-
-def _digest(secret: bytes) -> bytes:
-    return hashlib.sha256(secret).digest()
+WRONG_A_SECOND = 0.5
+WRONG_AT_ONCE = 20
+"""Wrong keys from one address before it is told to wait. A right key is never kept waiting by them."""
 
 
 class Secrets:
     """A few secrets, any of which opens. Digests are compared, so that not even a length shows in the time it takes."""
 
     def __init__(self, secrets: Iterable[SecretStr]) -> None:
-        self._digests = [_digest(secret.get_secret_value().encode()) for secret in secrets]
+        self._digests = [hashlib.sha256(secret.get_secret_value().encode()).digest() for secret in secrets]
 
     def __bool__(self) -> bool:
         return bool(self._digests)
 
-    def scope_of(self, given: str) -> str | None:
-        """A short name of the secret that was given, which does not tell it; None when it is none of ours."""
-        found: str | None = None
-        digest = _digest(given.encode("utf-8", "surrogateescape"))
+    def opens(self, given: str) -> bool:
+        digest = hashlib.sha256(given.encode("utf-8", "surrogateescape")).digest()
+        found = False
         for known in self._digests:
-            if hmac.compare_digest(known, digest):
-                found = known.hex()[:16]
+            found |= hmac.compare_digest(known, digest)
         return found
+
+
+class Door:
+    """The keys of one app and how often each was used. In each web process by itself."""
+
+    def __init__(self, keys: ApiKeys, requests_per_second: float) -> None:
+        self.keys = keys
+        self._asked = Throttle(requests_per_second, max(1.0, requests_per_second))
+        self._wrong = Throttle(WRONG_A_SECOND, WRONG_AT_ONCE)
+
+    def enter(self, given: str | None, address: str) -> ApiKey | None:
+        """The key, None when it is none of ours. Raises Refusal 429."""
+        key = None if given is None else self.keys.find(given)
+        if key is None:
+            if given is not None and (wait := self._wrong.take(address)):
+                detail = "Too many wrong keys came from this address."
+                raise Refusal(429, "too_many_requests", detail, headers={"Retry-After": retry_after(wait)})
+            return None
+        if wait := self._asked.take(key.scope):
+            detail = "This key asks more often than ALODIAL_API_REQUESTS_PER_SECOND allows."
+            raise Refusal(429, "too_many_requests", detail, headers={"Retry-After": retry_after(wait)})
+        return key
 
 
 def _bearer(request: Request) -> str | None:
@@ -48,19 +71,65 @@ def _bearer(request: Request) -> str | None:
     return key.strip().encode("latin-1").decode("utf-8", "surrogateescape")
 
 
-async def caller(request: Request) -> str:
-    """The scope of the key in ``Authorization``. Raises Refusal 401. Async, or FastAPI would run it in a thread."""
-    keys: Secrets = request.app.state.keys
-    if not keys:
+def address_of(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def caller(request: Request) -> ApiKey:
+    """The key in ``Authorization``. Raises Refusal 401, 429."""
+    door: Door = request.app.state.door
+    if not door.keys:
         detail = "This installation has no API keys yet: set ALODIAL_API_KEYS and start it again."
         raise Refusal(401, "unauthorized", detail, headers=_HEADERS)
-    given = _bearer(request)
-    scope = None if given is None else keys.scope_of(given)
-    if scope is None:
+    key = door.enter(_bearer(request), address_of(request))
+    if key is None:
         detail = "Send the header Authorization: Bearer KEY with one of ALODIAL_API_KEYS."
         raise Refusal(401, "unauthorized", detail, headers=_HEADERS)
-    return scope
+    return key
 
 
-Caller = Annotated[str, Depends(caller)]
-"""A route's parameter: the scope of the key that the caller sent."""
+def demand(key: ApiKey, *roles: Role) -> ApiKey:
+    """Raises Refusal 403 when it has none of them."""
+    if not any(key.may(role) for role in roles):
+        wanted = " or ".join(f"{role} ({MEANINGS[role]})" for role in roles)
+        raise Refusal(403, "forbidden", f"This key lacks the role {wanted}; give it in ALODIAL_API_KEYS.")
+    return key
+
+
+def demand_all(key: ApiKey) -> ApiKey:
+    """Raises Refusal 403 for a key that sees only its own."""
+    if key.own:
+        raise Refusal(403, "forbidden", "This key is marked own, and what is asked for belongs to everybody.")
+    return key
+
+
+def see(key: ApiKey, owner: str | None, name: str, kind: str = "call") -> None:
+    """Raises NotFound for what the key may not see, as if it were not there."""
+    if not key.sees(owner):
+        raise NotFound(f"no {kind} {name}")
+
+
+def needs(*roles: Role, all_owners: bool = False) -> Callable[[Request], Coroutine[Any, Any, ApiKey]]:
+    async def needed(request: Request) -> ApiKey:
+        # Async, or FastAPI would run it in a thread.
+        key = demand(caller(request), *roles)
+        return demand_all(key) if all_owners else key
+
+    return needed
+
+
+Submitter = Annotated[ApiKey, Depends(needs("submit"))]
+Reader = Annotated[ApiKey, Depends(needs("read"))]
+Steerer = Annotated[ApiKey, Depends(needs("submit", "operate"))]
+"""Of what is its own with ``submit``, of anything with ``operate``: the route looks which."""
+
+Operating = Annotated[ApiKey, Depends(needs("operate", all_owners=True))]
+Watching = Annotated[ApiKey, Depends(needs("read", all_owners=True))]
+"""Looks at what has no owner: logs, endpoints, the do-not-call list."""
+
+
+def steer(key: ApiKey, owner: str | None, name: str, kind: str = "call") -> None:
+    """Raises NotFound for what it may not see, Refusal 403 for what it sees and may not touch."""
+    see(key, owner, name, kind)
+    if not key.may("operate") and (not key.name or owner != key.name):
+        raise Refusal(403, "forbidden", f"This {kind} is not this key's own: that takes the role operate.")

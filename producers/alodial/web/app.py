@@ -10,11 +10,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from ..api_keys import ApiKeys
 from ..errors import AlodialError
 from ..queue import AsyncCallQueue
 from ..settings import Settings
 from . import bulk, calls, campaigns, dnc, dropin, logs, monitor, openapi, pages, probes, stream, webhooks
-from .access import Secrets
+from .access import Door, Secrets
 from .callbacks import Callbacks
 from .envelope import CALLBACKS, Envelope
 from .follower import Follower
@@ -73,7 +74,6 @@ def create_app(settings: Settings) -> FastAPI:
     keeper = Keeper(settings, queue.store, queue.doorbell)
     parts = Parts(
         settings=settings,
-        keys=Secrets(settings.api_keys),
         queue=queue,
         taker=Taker(queue),
         keeper=keeper,
@@ -82,8 +82,9 @@ def create_app(settings: Settings) -> FastAPI:
         follower=Follower(queue.store),
     )
     app.state.parts = parts
-    app.state.keys = parts.keys
-    app.state.desk = monitor.make_desk(settings)
+    keys = ApiKeys(settings.api_keys)
+    app.state.door = Door(keys, settings.api_requests_per_second)
+    app.state.desk = monitor.make_desk(settings, keys)
     callbacks = Callbacks(Secrets(settings.callback_secret), keeper, meters)
     app.router.routes.insert(0, Route(CALLBACKS + "{secret}", callbacks))
     for router in ROUTERS:

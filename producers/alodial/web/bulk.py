@@ -10,12 +10,13 @@ from starlette.responses import Response
 
 from alodial_schemas import FieldProblem
 
+from ..api_keys import ApiKey
 from ..errors import Conflict, InvalidCall, StoreUnavailable
 from ..prepare import prepare, read_call
 from ..queue import CHUNK
 from ..store.ops import NewCall
 from . import shapes
-from .access import Caller
+from .access import Submitter
 from .answers import answer
 from .bodies import MalformedBody, lines_of, malformed, read_json, strict_json
 from .idempotency import idempotency_key
@@ -42,11 +43,11 @@ router = APIRouter(prefix="/v1/calls", tags=["calls"])
     "/batch",
     status_code=202,
     summary="Place up to 10,000 calls",
-    responses=shapes.refusals(400, 401, 408, 413, 422, 503)
+    responses=shapes.refusals(400, 401, 403, 429, 408, 413, 422, 503)
     | shapes.answers({202: ("One row for each, in order", shapes.BatchResults)}),
     openapi_extra=shapes.BATCH_BODY,
 )
-async def place_batch(request: Request, scope: Caller) -> Response:
+async def place_batch(request: Request, by: Submitter) -> Response:
     """A JSON array or NDJSON; `results` has one row for each in order. Good rows are queued whatever the bad ones are.
 
     With an `Idempotency-Key` the same batch may be sent again without placing anything twice. Should the store go away
@@ -57,7 +58,7 @@ async def place_batch(request: Request, scope: Caller) -> Response:
     rows = await _rows(await request.body(), request.headers.get("content-type", ""))
     results: list[Result] = []
     for start in range(0, len(rows), CHUNK):
-        results += await _place(parts, rows[start : start + CHUNK], start, key, scope)
+        results += await _place(parts, rows[start : start + CHUNK], start, key, by)
     return answer({"results": results}, 202)
 
 
@@ -110,7 +111,7 @@ def _error(code: str, problems: list[FieldProblem], **more: Any) -> Result:
     return {"error": {"code": code, "errors": field_errors(problems)} | more}
 
 
-async def _place(parts: Parts, rows: list[Row], start: int, key: str, scope: str) -> list[Result]:
+async def _place(parts: Parts, rows: list[Row], start: int, key: str, by: ApiKey) -> list[Result]:
     """One chunk: judged with breaths, stored by one script."""
     results: list[Result | None] = []
     calls: list[NewCall] = []
@@ -119,7 +120,11 @@ async def _place(parts: Parts, rows: list[Row], start: int, key: str, scope: str
             await asyncio.sleep(0)
         try:
             call = read_call(row(), parts.settings)
-            calls.append(prepare(call, parts.settings, key=f"{key}\0{start + index}" if key else "", scope=scope))
+            calls.append(
+                prepare(
+                    call, parts.settings, key=f"{key}\0{start + index}" if key else "", scope=by.scope, owner=by.name
+                )
+            )
         except MalformedBody as exc:
             results.append(_error("malformed_json", [malformed(exc)]))
         except InvalidCall as exc:

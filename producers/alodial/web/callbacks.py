@@ -46,7 +46,7 @@ class Callbacks:
 
     async def _keep(self, scope: Scope, receive: Receive) -> Response | None:
         """Keeps the body; answers what is said instead of 200."""
-        if self._secrets.scope_of(scope["path_params"]["secret"]) is None:
+        if not self._secrets.opens(scope["path_params"]["secret"]):
             self._count_forged()
             return not_found()
         if scope["method"] != "POST":

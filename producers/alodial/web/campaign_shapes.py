@@ -75,6 +75,7 @@ class Campaign(BaseModel):
     started_at: str | None
     ended_at: str | None
     created_by: str
+    owner: str | None
     expected_end: str | None
     progress: float
     answer_rate: float | None

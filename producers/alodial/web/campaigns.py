@@ -12,13 +12,15 @@ from starlette.responses import FileResponse, HTMLResponse, Response, StreamingR
 from alodial_schemas import FieldProblem
 from alodial_schemas.campaigns import CampaignRequest, CampaignState
 
+from ..api_keys import ApiKey
 from ..campaigns.asked import read_campaign
 from ..campaigns.errors import BadFile
 from ..campaigns.files import Source, open_source
 from ..campaigns.front import KEEP, Campaigns
+from ..campaigns.records import CampaignRecord
 from . import campaign_shapes as told
 from . import shapes
-from .access import Caller
+from .access import Reader, Steerer, Submitter, see, steer
 from .answers import answer
 from .bodies import read_json, strict_json
 from .parts import parts_of
@@ -36,6 +38,20 @@ _CURSOR = r"^[0-9]{0,9}$"
 
 def _campaigns(request: Request) -> Campaigns:
     return parts_of(request).queue.campaigns
+
+
+async def _seen(request: Request, by: ApiKey, name: str) -> CampaignRecord:
+    """Raises NotFound, also for somebody else's."""
+    record = await asyncio.to_thread(_campaigns(request).get, name)
+    see(by, record.owner, name, "campaign")
+    return record
+
+
+async def _steered(request: Request, by: ApiKey, name: str) -> None:
+    """Raises NotFound, Refusal 403."""
+    if by.own or not by.may("operate"):
+        record = await asyncio.to_thread(_campaigns(request).get, name)
+        steer(by, record.owner, name, "campaign")
 
 
 class _Asked:
@@ -115,11 +131,11 @@ def _uploaded(request: Request, upload: Upload) -> _Asked:
 @router.post(
     "/check",
     summary="Check a file before anything is dialled",
-    responses=shapes.refusals(400, 401, 408, 413, 415, 422, 503)
+    responses=shapes.refusals(400, 401, 403, 429, 408, 413, 415, 422, 503)
     | shapes.answers({200: ("What a submission would take and refuse", told.Check)}),
     openapi_extra=told.CAMPAIGN_BODY,
 )
-async def check(request: Request, _scope: Caller) -> Response:
+async def check(request: Request, _by: Submitter) -> Response:
     """Nothing is stored and nobody is called. Problems carry the spreadsheet's own row numbers."""
     asked = await _asked(request)
     try:
@@ -133,11 +149,11 @@ async def check(request: Request, _scope: Caller) -> Response:
     "",
     status_code=202,
     summary="Submit a campaign",
-    responses=shapes.refusals(400, 401, 408, 409, 413, 415, 422, 503)
+    responses=shapes.refusals(400, 401, 403, 429, 408, 409, 413, 415, 422, 503)
     | shapes.answers({202: ("Its rows are stored", told.Campaign)}),
     openapi_extra=told.CAMPAIGN_BODY,
 )
-async def submit(request: Request, scope: Caller) -> Response:
+async def submit(request: Request, by: Submitter) -> Response:
     """A file as multipart/form-data (`file`, `campaign` as JSON, `again`), or JSON with `rows`.
 
     The same rows a second time are refused with 409 `campaign_duplicate`, unless `again` is true. A submission that was
@@ -146,7 +162,9 @@ async def submit(request: Request, scope: Caller) -> Response:
     asked = await _asked(request)
     try:
         record = await asyncio.to_thread(
-            lambda: _campaigns(request).submit(asked.source, asked.request, who=f"key:{scope}", again=asked.again)
+            lambda: _campaigns(request).submit(
+                asked.source, asked.request, who=by.who, owner=by.name, again=asked.again
+            )
         )
     finally:
         await asyncio.to_thread(asked.close)
@@ -156,17 +174,17 @@ async def submit(request: Request, scope: Caller) -> Response:
 @router.get(
     "",
     summary="List campaigns, newest first",
-    responses=shapes.refusals(401, 422, 503) | shapes.answers({200: ("A page", told.CampaignList)}),
+    responses=shapes.refusals(401, 403, 429, 422, 503) | shapes.answers({200: ("A page", told.CampaignList)}),
 )
 async def list_campaigns(
     request: Request,
-    _scope: Caller,
+    by: Reader,
     state: Annotated[CampaignState | None, Query(description="Only campaigns in this state")] = None,
     cursor: Annotated[str, Query(pattern=_CURSOR, description="Of the page before, as it is")] = "",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Response:
     page = await asyncio.to_thread(
-        lambda: _campaigns(request).list(state=state or "", cursor=cursor or None, limit=limit)
+        lambda: _campaigns(request).list(state=state or "", owner=by.only, cursor=cursor or None, limit=limit)
     )
     return answer({"campaigns": [record.to_dict() for record in page.campaigns], "cursor": page.cursor})
 
@@ -174,40 +192,44 @@ async def list_campaigns(
 _SHOWN = shapes.answers({200: ("The campaign", told.Campaign)})
 
 
-@router.get("/{name}", summary="Show a campaign", responses=shapes.refusals(401, 404, 503) | _SHOWN)
-async def show(request: Request, _scope: Caller, name: str) -> Response:
+@router.get("/{name}", summary="Show a campaign", responses=shapes.refusals(401, 403, 429, 404, 503) | _SHOWN)
+async def show(request: Request, by: Reader, name: str) -> Response:
     """Its state, its figures and its expected end, by id."""
-    return answer((await asyncio.to_thread(_campaigns(request).get, name)).to_dict())
+    return answer((await _seen(request, by, name)).to_dict())
 
 
-_STEERED = shapes.refusals(400, 401, 404, 409, 422, 503) | _SHOWN
+_STEERED = shapes.refusals(400, 401, 403, 429, 404, 409, 422, 503) | _SHOWN
 
 
 @router.post("/{name}/pause", summary="Pause a campaign", responses=_STEERED, openapi_extra=told.REASON_BODY)
-async def pause(request: Request, scope: Caller, name: str) -> Response:
+async def pause(request: Request, by: Steerer, name: str) -> Response:
     """No new POST of it on any worker from now on; what rings goes on to its result."""
+    await _steered(request, by, name)
     reason = await _reason(request)
-    done = await asyncio.to_thread(lambda: _campaigns(request).pause(name, who=f"key:{scope}", reason=reason))
+    done = await asyncio.to_thread(lambda: _campaigns(request).pause(name, who=by.who, reason=reason))
     return answer(done.to_dict())
 
 
 @router.post("/{name}/resume", summary="Resume a campaign", responses=_STEERED)
-async def resume(request: Request, scope: Caller, name: str) -> Response:
+async def resume(request: Request, by: Steerer, name: str) -> Response:
     """It goes on where it was."""
-    return answer((await asyncio.to_thread(lambda: _campaigns(request).resume(name, who=f"key:{scope}"))).to_dict())
+    await _steered(request, by, name)
+    return answer((await asyncio.to_thread(lambda: _campaigns(request).resume(name, who=by.who))).to_dict())
 
 
 @router.post("/{name}/cancel", summary="Cancel a campaign", responses=_STEERED, openapi_extra=told.REASON_BODY)
-async def cancel(request: Request, scope: Caller, name: str) -> Response:
+async def cancel(request: Request, by: Steerer, name: str) -> Response:
     """For good. What waits is canceled, what rings goes on to its result."""
+    await _steered(request, by, name)
     reason = await _reason(request)
-    done = await asyncio.to_thread(lambda: _campaigns(request).cancel(name, who=f"key:{scope}", reason=reason))
+    done = await asyncio.to_thread(lambda: _campaigns(request).cancel(name, who=by.who, reason=reason))
     return answer(done.to_dict())
 
 
 @router.post("/{name}/change", summary="Change a campaign", responses=_STEERED, openapi_extra=told.CHANGE_BODY)
-async def change(request: Request, scope: Caller, name: str) -> Response:
+async def change(request: Request, by: Steerer, name: str) -> Response:
     """`pace`, `channels`, `weight` and `ends_at`; null lifts a limit."""
+    await _steered(request, by, name)
     body = await _object(request)
     known = {"pace", "channels", "weight", "ends_at"}
     problems = [
@@ -219,20 +241,24 @@ async def change(request: Request, scope: Caller, name: str) -> Response:
         nothing = [FieldProblem("", "missing", "changes nothing", f"give {', '.join(sorted(known))}")]
         raise Refusal(422, "invalid_campaign", "There is nothing that can be changed.", problems or nothing)
     asked = {field: body.get(field, KEEP) for field in known}
-    done = await asyncio.to_thread(lambda: _campaigns(request).change(name, who=f"key:{scope}", **asked))
+    done = await asyncio.to_thread(lambda: _campaigns(request).change(name, who=by.who, **asked))
     return answer(done.to_dict())
 
 
 @router.post("/{name}/clone", status_code=202, summary="Clone a campaign", responses=_STEERED)
-async def clone(request: Request, scope: Caller, name: str) -> Response:
+async def clone(request: Request, by: Steerer, name: str) -> Response:
     """The same rows and policy once more, paused."""
-    return answer((await asyncio.to_thread(lambda: _campaigns(request).clone(name, who=f"key:{scope}"))).to_dict(), 202)
+    await _steered(request, by, name)
+    return answer(
+        (await asyncio.to_thread(lambda: _campaigns(request).clone(name, who=by.who, owner=by.name))).to_dict(), 202
+    )
 
 
 @router.post("/{name}/retry", status_code=202, summary="Call the unanswered once more", responses=_STEERED)
-async def retry(request: Request, scope: Caller, name: str) -> Response:
+async def retry(request: Request, by: Steerer, name: str) -> Response:
     """A new campaign of the rows that nobody answered; the old one must have ended."""
-    done = await asyncio.to_thread(lambda: _campaigns(request).retry_failed(name, who=f"key:{scope}"))
+    await _steered(request, by, name)
+    done = await asyncio.to_thread(lambda: _campaigns(request).retry_failed(name, who=by.who, owner=by.name))
     return answer(done.to_dict(), 202)
 
 
@@ -243,8 +269,9 @@ async def retry(request: Request, scope: Caller, name: str) -> Response:
     responses=_STEERED | shapes.refusals(413, 415),
     openapi_extra=told.ROWS_BODY,
 )
-async def add_rows(request: Request, scope: Caller, name: str) -> Response:
+async def add_rows(request: Request, by: Steerer, name: str) -> Response:
     """A file with the same columns as the first; all of its good rows or none."""
+    await _steered(request, by, name)
     upload = await receive_upload(request)
     again = {**dict(request.query_params), **upload.fields}.get("again", "").lower() in _TRUE
 
@@ -252,7 +279,7 @@ async def add_rows(request: Request, scope: Caller, name: str) -> Response:
         if not upload.filename:
             raise BadFile("no_file", "no file came", "send the file as the form's part `file`")
         source = open_source(upload.path, name=upload.filename)
-        return _campaigns(request).add(name, source, who=f"key:{scope}", again=again)
+        return _campaigns(request).add(name, source, who=by.who, again=again)
 
     try:
         record = await asyncio.to_thread(add)
@@ -264,9 +291,10 @@ async def add_rows(request: Request, scope: Caller, name: str) -> Response:
 @router.get(
     "/{name}/activity",
     summary="Who did what to it",
-    responses=shapes.refusals(401, 404, 503) | shapes.answers({200: ("Newest first", told.ActivityList)}),
+    responses=shapes.refusals(401, 403, 429, 404, 503) | shapes.answers({200: ("Newest first", told.ActivityList)}),
 )
-async def activity(request: Request, _scope: Caller, name: str) -> Response:
+async def activity(request: Request, by: Reader, name: str) -> Response:
+    await _seen(request, by, name)
     acts = await asyncio.to_thread(_campaigns(request).activity, name)
     return answer({"activity": [act.to_dict() for act in acts]})
 
@@ -287,10 +315,12 @@ def _attachment(name: str) -> dict[str, str]:
 _CSV: dict[int | str, dict[str, Any]] = {200: {"description": "A CSV file", "content": {"text/csv": {}}}}
 
 
-@router.get("/{name}/results.csv", summary="Export the results", responses=shapes.refusals(401, 404, 422, 503) | _CSV)
+@router.get(
+    "/{name}/results.csv", summary="Export the results", responses=shapes.refusals(401, 403, 429, 404, 422, 503) | _CSV
+)
 async def results_csv(
     request: Request,
-    _scope: Caller,
+    by: Reader,
     name: str,
     delimiter: Annotated[str, Query(pattern="^(,|;|tab)$", description="`,`, `;` or `tab`")] = ",",
 ) -> Response:
@@ -298,7 +328,7 @@ async def results_csv(
     from ..campaigns.export import csv_blocks  # noqa: PLC0415  # only this route needs it
 
     campaigns = _campaigns(request)
-    record = await asyncio.to_thread(campaigns.get, name)
+    record = await _seen(request, by, name)
     blocks = csv_blocks(campaigns.rows(record.id), record.columns, delimiter="\t" if delimiter == "tab" else delimiter)
     headers = _attachment(f"campaign-{record.id}.csv")
     return StreamingResponse(_streamed(blocks), media_type="text/csv; charset=utf-8", headers=headers)
@@ -312,14 +342,16 @@ _XLSX: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/{name}/results.xlsx", summary="Export as a workbook", responses=shapes.refusals(401, 404, 503) | _XLSX)
-async def results_xlsx(request: Request, _scope: Caller, name: str) -> Response:
+@router.get(
+    "/{name}/results.xlsx", summary="Export as a workbook", responses=shapes.refusals(401, 403, 429, 404, 503) | _XLSX
+)
+async def results_xlsx(request: Request, by: Reader, name: str) -> Response:
     """As results.csv. It is written to disk first, so it begins to arrive when it is whole."""
     from ..campaigns.export import write_xlsx  # noqa: PLC0415  # as above
     from .uploads import place_file  # noqa: PLC0415  # as above
 
     campaigns = _campaigns(request)
-    record = await asyncio.to_thread(campaigns.get, name)
+    record = await _seen(request, by, name)
     path = await asyncio.to_thread(place_file, parts_of(request).settings)
 
     def write() -> None:
@@ -348,14 +380,16 @@ class _Passing(FileResponse):
 
 
 @router.get(
-    "/{name}/problems.csv", summary="The rows that were not taken", responses=shapes.refusals(401, 404, 503) | _CSV
+    "/{name}/problems.csv",
+    summary="The rows that were not taken",
+    responses=shapes.refusals(401, 403, 429, 404, 503) | _CSV,
 )
-async def problems_csv(request: Request, _scope: Caller, name: str) -> Response:
+async def problems_csv(request: Request, by: Reader, name: str) -> Response:
     """The bad, repeated and suppressed rows as they came, each with its reason: mend it and send it again."""
     from ..campaigns.export import problem_blocks  # noqa: PLC0415  # as above
 
     campaigns = _campaigns(request)
-    record = await asyncio.to_thread(campaigns.get, name)
+    record = await _seen(request, by, name)
     blocks = problem_blocks(campaigns.problems(record.id), record.columns)
     headers = _attachment(f"campaign-{record.id}-problems.csv")
     return StreamingResponse(_streamed(blocks), media_type="text/csv; charset=utf-8", headers=headers)
@@ -364,12 +398,13 @@ async def problems_csv(request: Request, _scope: Caller, name: str) -> Response:
 @router.get(
     "/{name}/report",
     summary="A page to print",
-    responses=shapes.refusals(401, 404, 503) | {200: {"description": "HTML", "content": {"text/html": {}}}},
+    responses=shapes.refusals(401, 403, 429, 404, 503) | {200: {"description": "HTML", "content": {"text/html": {}}}},
 )
-async def report(request: Request, _scope: Caller, name: str) -> Response:
+async def report(request: Request, by: Reader, name: str) -> Response:
     """One page with charts and figures, without scripts."""
     from ..campaigns.report import make_report  # noqa: PLC0415  # as above
 
+    await _seen(request, by, name)
     return HTMLResponse(await asyncio.to_thread(make_report, _campaigns(request), name, style="link"))
 
 

@@ -11,7 +11,7 @@ from alodial_schemas import FieldProblem
 
 from . import campaign_shapes as told
 from . import shapes
-from .access import Caller
+from .access import Operating, Steerer, Watching
 from .answers import answer
 from .bodies import read_json
 from .parts import parts_of
@@ -46,20 +46,20 @@ async def _asked(request: Request) -> tuple[list[str], str, str]:
     return numbers, "".join(c if c.isprintable() else " " for c in reason), scope
 
 
-_CHANGED = shapes.refusals(400, 401, 413, 422, 503) | shapes.answers({200: ("Done", told.DncChanged)})
+_CHANGED = shapes.refusals(400, 401, 403, 429, 413, 422, 503) | shapes.answers({200: ("Done", told.DncChanged)})
 
 
 @router.post("", summary="Put numbers on the list", responses=_CHANGED, openapi_extra=told.DNC_BODY)
-async def add(request: Request, scope: Caller) -> Response:
+async def add(request: Request, by: Steerer) -> Response:
     """From the next second on they are not rung, whatever is queued for them."""
     numbers, reason, campaign = await _asked(request)
     dnc = parts_of(request).queue.dnc
-    changed = await asyncio.to_thread(lambda: dnc.add(numbers, scope=campaign, reason=reason, who=f"key:{scope}"))
+    changed = await asyncio.to_thread(lambda: dnc.add(numbers, scope=campaign, reason=reason, who=by.who))
     return answer({"changed": changed})
 
 
 @router.post("/remove", summary="Take numbers off the list", responses=_CHANGED, openapi_extra=told.DNC_BODY)
-async def remove(request: Request, _scope: Caller) -> Response:
+async def remove(request: Request, _by: Operating) -> Response:
     numbers, _, campaign = await _asked(request)
     dnc = parts_of(request).queue.dnc
     return answer({"changed": await asyncio.to_thread(lambda: dnc.remove(numbers, scope=campaign))})
@@ -68,11 +68,12 @@ async def remove(request: Request, _scope: Caller) -> Response:
 @router.get(
     "",
     summary="The list, or why one number is on it",
-    responses=shapes.refusals(401, 422, 503) | shapes.answers({200: ("Some of it, in no order", told.DncList)}),
+    responses=shapes.refusals(401, 403, 429, 422, 503)
+    | shapes.answers({200: ("Some of it, in no order", told.DncList)}),
 )
 async def show(
     request: Request,
-    _scope: Caller,
+    _by: Watching,
     number: Annotated[str, Query(max_length=64, description="Only this number")] = "",
     campaign: Annotated[str, Query(max_length=64, description="A campaign's own list")] = "",
     cursor: Annotated[str, Query(pattern=_CURSOR)] = "",

@@ -16,7 +16,7 @@ from ..store.log_filter import LEVELS, LogFilter, names_of_call
 from ..store.log_lines import page_async
 from ..store.reads import find_async
 from . import shapes
-from .access import Caller
+from .access import Watching
 from .answers import answer
 from .parts import parts_of
 from .problems import Refusal
@@ -74,11 +74,11 @@ def moment(text: str, zone: ZoneInfo) -> int | None:
 @router.get(
     "/logs",
     summary="Log lines of all processes",
-    responses=shapes.refusals(401, 422, 503) | shapes.answers({200: ("A page, newest first", LogPage)}),
+    responses=shapes.refusals(401, 403, 429, 422, 503) | shapes.answers({200: ("A page, newest first", LogPage)}),
 )
 async def log_lines(
     request: Request,
-    _scope: Caller,
+    _by: Watching,
     call: Annotated[str, Query(max_length=128, description="A call's id or extid: lines of all its attempts")] = "",
     extid: Annotated[str, _NAME] = "",
     campaign: Annotated[str, _NAME] = "",

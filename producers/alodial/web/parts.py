@@ -6,7 +6,6 @@ from starlette.requests import Request
 
 from ..queue import AsyncCallQueue
 from ..settings import Settings
-from .access import Secrets
 from .follower import Follower
 from .intake import Keeper
 from .meters import Meters
@@ -17,7 +16,6 @@ from .taker import Taker
 @dataclass(frozen=True, slots=True)
 class Parts:
     settings: Settings
-    keys: Secrets
     queue: AsyncCallQueue
     taker: Taker
     keeper: Keeper

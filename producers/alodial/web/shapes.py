@@ -39,6 +39,10 @@ class CanceledCall(BaseModel):
     state: State
 
 
+class RedialedCall(CanceledCall):
+    model_config = _example(id=ID, extid=EXTID, state="queued")
+
+
 class FieldError(BaseModel):
     model_config = _example(
         field="callto.0.phone",
@@ -122,6 +126,8 @@ class CallSummary(BaseModel):
     request: dict[str, Any] = Field(description="AloVoice's own part, with phones in E.164", examples=[TWO_WAY])
     reference: str | None
     campaign_id: str | None
+    owner: str | None = Field(description="The name of the key that made it")
+    redial_of: str | None
     disposition: Disposition | None
     reason: str | None
     attempt: int
@@ -180,12 +186,15 @@ class Ready(BaseModel):
 _MEANING = {
     400: "The body is not usable JSON",
     401: "An API key is needed",
+    403: "The key lacks a role",
     404: "There is none",
     408: "The body came too slowly",
     409: "The key or extid belongs to another call, or it is too late",
+    410: "What was asked for is kept no longer",
     413: "The body is too large",
     415: "A body of another kind is needed",
     422: "Fields to mend, each named in `errors`",
+    429: "The key asks too often; see `Retry-After`",
     503: "The call store is away, or too much at once; see `Retry-After`",
 }
 
@@ -222,6 +231,23 @@ _EXAMPLES = {
 CALL_BODY: dict[str, Any] = {
     "parameters": [_KEY],
     "requestBody": {"required": True, "content": {"application/json": {"schema": _CALL, "examples": _EXAMPLES}}},
+}
+REDIAL_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": False,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {
+                        "attempt": {"type": "integer", "minimum": 1, "maximum": 1000, "description": "The one you saw"}
+                    },
+                },
+                "example": {"attempt": 1},
+            }
+        },
+    }
 }
 BATCH_BODY: dict[str, Any] = {
     "parameters": [_KEY],

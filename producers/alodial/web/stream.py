@@ -2,21 +2,24 @@
 
 import asyncio
 import contextlib
+import json
 import re
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from alodial_schemas import FieldProblem
+from alodial_schemas import EVENT_TYPES, FieldProblem
 
 from ..errors import StoreUnavailable
 from ..store.client import AsyncStore
-from ..store.follow import events_after, newest
+from ..store.follow import events_after, lost_after, newest
 from . import shapes
-from .access import Caller
+from .access import Reader
 from .follower import Follower
 from .parts import parts_of
 from .problems import Refusal
@@ -34,10 +37,34 @@ _POSITION = re.compile(r"[0-9]{1,18}(-[0-9]{1,18})?")
 router = APIRouter(prefix="/v1", tags=["events"])
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which events a reader gets: those of an owner, of types, of a campaign; an empty one means all."""
+
+    owner: str = ""
+    types: frozenset[str] = frozenset()
+    campaign: str = ""
+
+    def has(self, text: str) -> bool:
+        if not (self.owner or self.types or self.campaign):
+            return True
+        try:
+            event = json.loads(text)
+        except ValueError:
+            return False
+        data = event.get("data")
+        of = data.get("campaign_id") if isinstance(data, dict) else None
+        return (
+            (not self.owner or event.get("owner") == self.owner)
+            and (not self.types or event.get("type") in self.types)
+            and (not self.campaign or self.campaign in (of, event.get("subject")))
+        )
+
+
 class EventStream(Response):
     """The answer itself. Ends when the reader goes, does not take what it is sent, or the server stops."""
 
-    def __init__(self, follower: Follower, store: AsyncStore, position: str) -> None:
+    def __init__(self, follower: Follower, store: AsyncStore, position: str, wanted: Wanted) -> None:
         super().__init__(
             media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         )
@@ -45,6 +72,7 @@ class EventStream(Response):
         self._follower = follower
         self._store = store
         self._position = position
+        self._wanted = wanted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         tell = asyncio.create_task(self._tell(send))
@@ -75,8 +103,13 @@ class EventStream(Response):
                 rows = []
             if rows:
                 self._position = rows[-1].position
-                # CloudEvents JSON has no line ends of its own, so one data line holds it.
-                yield "".join([f"id: {row.position}\ndata: {row.event}\n\n" for row in rows]).encode()
+                chosen = [row for row in rows if self._wanted.has(row.event)]
+                if chosen:
+                    # CloudEvents JSON has no line ends of its own, so one data line holds it.
+                    yield "".join([f"id: {row.position}\ndata: {row.event}\n\n" for row in chosen]).encode()
+                else:
+                    # The place moves on, or a reader of few events would begin far back again.
+                    yield f"id: {self._position}\n\n".encode()
                 continue
             try:
                 async with asyncio.timeout(PING_EVERY):
@@ -95,17 +128,38 @@ async def _disconnected(receive: Receive) -> None:
     summary="Follow the events",
     tags=["events"],
     response_class=Response,
-    responses=shapes.refusals(401, 422, 503)
+    responses=shapes.refusals(401, 403, 410, 422, 429, 503)
     | {200: {"description": "Server-sent events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}},
     openapi_extra=shapes.LAST_EVENT_ID,
 )
-async def follow_events(request: Request, _scope: Caller) -> Response:
+async def follow_events(
+    request: Request,
+    by: Reader,
+    type: Annotated[
+        list[str] | None, Query(max_length=20, description="Only this type, such as `completed`; may be repeated")
+    ] = None,
+    campaign: Annotated[str, Query(max_length=64, description="Only events of this campaign and of its calls")] = "",
+) -> Response:
     """Server-sent events: `id` is the place in the stream, `data` the CloudEvents 1.0 JSON.
 
     Begins with the next event, or behind `Last-Event-ID`; `0` begins with the oldest that is kept. A comment comes
-    every 15 seconds without an event.
+    every 15 seconds without an event. A place that the stream has outlived already is told: 410, with the oldest place
+    that is kept; go on from there and read the calls that you may have missed.
     """
     parts = parts_of(request)
+    types = set()
+    for word in type or []:
+        full = word if word.startswith("alodial.") else f"alodial.call.{word}"
+        if full not in EVENT_TYPES:
+            remedy = f"use one of {', '.join(sorted(EVENT_TYPES))}"
+            raise Refusal(
+                422,
+                "invalid_request",
+                "No event has that type.",
+                [FieldProblem("type", "unknown_type", "is no type", remedy)],
+            )
+        types.add(full)
+    wanted = Wanted(by.only, frozenset(types), campaign)
     position = request.headers.get("last-event-id", "").strip()
     if position and not _POSITION.fullmatch(position):
         wrong = FieldProblem(
@@ -115,7 +169,13 @@ async def follow_events(request: Request, _scope: Caller) -> Response:
     parts.follower.join()
     try:
         store = parts.queue.store
-        return EventStream(parts.follower, store, position or await store.call(newest))
+        if position.strip("0-") and (oldest := await store.call(lambda client: lost_after(client, position))):
+            detail = f"Events behind {position} are gone; the oldest that is kept is {oldest}."
+            wrong = FieldProblem(
+                "Last-Event-ID", "gone", "is older than what is kept", "send 0, and read what you missed"
+            )
+            raise Refusal(410, "events_gone", detail, [wrong])
+        return EventStream(parts.follower, store, position or await store.call(newest), wanted)
     except BaseException:
         parts.follower.leave()
         raise

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from alodial_schemas import FieldProblem
 
 from . import shapes
-from .access import Caller
+from .access import Operating, Watching
 from .answers import answer
 from .bodies import read_json
 from .parts import parts_of
@@ -57,7 +57,7 @@ class Resent(BaseModel):
     events: int
 
 
-_ONE = shapes.refusals(401, 404, 422, 503) | shapes.answers({200: ("How it fares now", Endpoint)})
+_ONE = shapes.refusals(401, 403, 429, 404, 422, 503) | shapes.answers({200: ("How it fares now", Endpoint)})
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -87,20 +87,20 @@ _BODY: dict[str, Any] = {
 @router.get(
     "",
     summary="Endpoints and how they fare",
-    responses=shapes.refusals(401, 503) | shapes.answers({200: ("All of them", EndpointList)}),
+    responses=shapes.refusals(401, 403, 429, 503) | shapes.answers({200: ("All of them", EndpointList)}),
 )
-async def listed(request: Request, _scope: Caller) -> Response:
+async def listed(request: Request, _by: Watching) -> Response:
     found = await asyncio.to_thread(parts_of(request).queue.endpoints.list)
     return answer({"endpoints": [one.to_dict() for one in found]})
 
 
 @router.post("/{id}/enable", summary="Send to it again", responses=_ONE)
-async def enable(request: Request, id: Id, _scope: Caller) -> Response:
+async def enable(request: Request, id: Id, _by: Operating) -> Response:
     return answer((await asyncio.to_thread(parts_of(request).queue.endpoints.enable, id)).to_dict())
 
 
 @router.post("/{id}/disable", summary="Send nothing more to it", responses=_ONE)
-async def disable(request: Request, id: Id, _scope: Caller) -> Response:
+async def disable(request: Request, id: Id, _by: Operating) -> Response:
     """Events are parked meanwhile, for 30 days."""
     return answer((await asyncio.to_thread(parts_of(request).queue.endpoints.disable, id)).to_dict())
 
@@ -135,10 +135,10 @@ def _asked(body: Any) -> dict[str, Any]:
 @router.post(
     "/{id}/resend",
     summary="Send events once more",
-    responses=shapes.refusals(400, 401, 404, 413, 422, 503) | shapes.answers({200: ("On their way", Resent)}),
+    responses=shapes.refusals(400, 401, 403, 429, 404, 413, 422, 503) | shapes.answers({200: ("On their way", Resent)}),
     openapi_extra=_BODY,
 )
-async def resend(request: Request, id: Id, _scope: Caller) -> Response:
+async def resend(request: Request, id: Id, _by: Operating) -> Response:
     """They keep their ids. `parked` alone, or a time and a call among what the event stream still has."""
     asked = _asked(read_json(await request.body()))
     endpoints = parts_of(request).queue.endpoints

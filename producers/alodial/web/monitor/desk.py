@@ -5,12 +5,18 @@ from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 
+from ...api_keys import ApiKeys
 from ...settings import Settings
+from ..throttle import Throttle
 from .drafts import Drafts
 from .session import Sessions
 from .words import LANGUAGES, Words, preferred
 
 LANGUAGE_COOKIE = "alodial_language"
+
+WRONG_A_SECOND = 1 / 6
+WRONG_AT_ONCE = 10
+"""Wrong keys from one address at the sign-in, before it has to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +25,13 @@ class Desk:
     sessions: Sessions
     drafts: Drafts
     zone: ZoneInfo
+    wrong_keys: Throttle
 
 
-def make_desk(settings: Settings) -> Desk:
-    return Desk(settings, Sessions(settings.api_keys), Drafts(), ZoneInfo(settings.timezone))
+def make_desk(settings: Settings, keys: ApiKeys) -> Desk:
+    return Desk(
+        settings, Sessions(keys), Drafts(), ZoneInfo(settings.timezone), Throttle(WRONG_A_SECOND, WRONG_AT_ONCE)
+    )
 
 
 def desk_of(request: Request) -> Desk:

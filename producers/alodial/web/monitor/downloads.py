@@ -20,21 +20,21 @@ def _delimiter(request: Request) -> str:
 @router.get("/campaigns/{name}/results.csv")
 async def results_csv(request: Request, operator: Signed, name: str) -> Response:
     told(operator, "campaign.export", campaign=name, kind="csv")
-    return await served.results_csv(request, operator.key, name, _delimiter(request))
+    return await served.results_csv(request, operator.api_key, name, _delimiter(request))
 
 
 @router.get("/campaigns/{name}/results.xlsx")
 async def results_xlsx(request: Request, operator: Signed, name: str) -> Response:
     told(operator, "campaign.export", campaign=name, kind="xlsx")
-    return await served.results_xlsx(request, operator.key, name)
+    return await served.results_xlsx(request, operator.api_key, name)
 
 
 @router.get("/campaigns/{name}/problems.csv")
 async def problems_csv(request: Request, operator: Signed, name: str) -> Response:
     told(operator, "campaign.export", campaign=name, kind="problems")
-    return await served.problems_csv(request, operator.key, name)
+    return await served.problems_csv(request, operator.api_key, name)
 
 
 @router.get("/campaigns/{name}/report")
 async def report(request: Request, operator: Signed, name: str) -> Response:
-    return await served.report(request, operator.key, name)
+    return await served.report(request, operator.api_key, name)

@@ -1,5 +1,6 @@
 """Who may see and do what: sign-in asked for, roles, forms that come from our own pages, a line for each act."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -8,6 +9,7 @@ from fastapi import Depends
 from starlette.datastructures import FormData
 from starlette.requests import Request
 
+from ...api_keys import Role
 from .desk import desk_of
 from .session import Operator
 
@@ -31,9 +33,21 @@ class Forbidden(Exception):
         super().__init__(reason)
 
 
-def may(_operator: Operator, act: str) -> bool:
-    """The one place where roles are decided. ``act`` is what the audit line says, or "read". Every key may do all yet."""
-    return bool(act)
+_ROLES: Mapping[str, Role] = {
+    "read": "read",
+    "sign_in": "read",
+    "sign_out": "read",
+    "campaign.submit": "submit",
+    "test_call": "submit",
+    "dnc.add": "submit",
+}
+"""What an act takes; every other one takes ``operate``."""
+
+
+def may(operator: Operator, act: str) -> bool:
+    """The one place where roles are decided. ``act`` is what the audit line says, or "read"."""
+    # The screens show everybody's calls, so a key that sees only its own has none of them.
+    return not operator.api_key.own and operator.api_key.may(_ROLES.get(act, "operate"))
 
 
 def operator_of(request: Request) -> Operator | None:

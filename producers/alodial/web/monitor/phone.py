@@ -13,6 +13,7 @@ from starlette.responses import Response
 from alodial_schemas import FieldProblem
 
 from ...errors import Conflict, InvalidCall, StoreUnavailable
+from ...prepare import prepare, read_call
 from ...store.standing import Standing, deadlines_async
 from ..parts import parts_of
 from . import sandbox_phones, shown
@@ -23,8 +24,9 @@ from .sandbox_phones import Hand, NoSandbox, Phone
 from .session import Operator
 from .show import PeopleRoute, go, page
 
-ACT: Final = "sandbox_phone"
-"""The act of playing the phones and of placing a test call."""
+PLAY: Final = "sandbox_phone"
+CALL: Final = "test_call"
+"""The acts of playing the phones and of placing a call."""
 
 RINGING_ACTS: Final = ("answer", "busy", "no_answer", "congestion", "unavailable", "hang_up")
 RESULT_ACTS: Final = ("send", "send_twice", "send_late", "send_never", "send_garbled")
@@ -50,7 +52,7 @@ class Card:
 def _card(phone: Phone, operator: Operator, *, full: bool) -> Card:
     lines = tuple((line.party, shown.number(line.number, full=full), line.state) for line in phone.lines)
     known = RINGING_ACTS + RESULT_ACTS
-    acts = tuple(act for act in phone.acts if act in known) if may(operator, ACT) else ()
+    acts = tuple(act for act in phone.acts if act in known) if may(operator, PLAY) else ()
     ours = phone.extid.isascii() and phone.extid.isdigit()
     rung = phone.rung
     return Card(
@@ -86,7 +88,8 @@ def _around(request: Request, operator: Operator, hand: Hand | None, why: str) -
         "cards": [card for card in cards if card.phone.stage != "done"],
         "past": [card for card in cards if card.phone.stage == "done"],
         "clocks": Clocks(words, desk_of(request).zone),
-        "may_act": may(operator, ACT),
+        "may_play": may(operator, PLAY),
+        "may_call": may(operator, CALL),
         "provider": parts_of(request).settings.provider_url,
     }
 
@@ -138,19 +141,19 @@ async def ringing(request: Request, operator: Signed) -> Response:
 
 @router.post("/phone/hand")
 async def switch(request: Request, operator: Signed) -> Response:
-    form = await form_of(request, operator, ACT)
+    form = await form_of(request, operator, PLAY)
     on = text_of(form, "on") == "yes"
     try:
         await sandbox_phones.switch(parts_of(request).settings, on=on)
     except NoSandbox:
         return go("/phone?did=nobody")
-    told(operator, f"{ACT}.hand", on=on)
+    told(operator, f"{PLAY}.hand", on=on)
     return go(f"/phone?did={'hand_on' if on else 'hand_off'}")
 
 
 @router.post("/phone/act")
 async def act(request: Request, operator: Signed) -> Response:
-    form = await form_of(request, operator, ACT)
+    form = await form_of(request, operator, PLAY)
     what, extid = text_of(form, "act"), text_of(form, "extid")[:200]
     call_id, turn = (_whole(text_of(form, name)) for name in ("id", "turn"))
     if what not in RINGING_ACTS + RESULT_ACTS or not extid or call_id is None or turn is None:
@@ -160,7 +163,7 @@ async def act(request: Request, operator: Signed) -> Response:
     except NoSandbox:
         return go("/phone?did=nobody")
     if did == "done":
-        told(operator, f"{ACT}.{what}", extid=extid)
+        told(operator, f"{PLAY}.{what}", extid=extid)
         return go("/phone")
     return go(f"/phone?did={did}")
 
@@ -172,7 +175,7 @@ def _whole(text: str) -> int | None:
 @router.post("/phone/call")
 async def place(request: Request, operator: Signed) -> Response:
     """A call through the queue as any other. Pressed twice it is still one."""
-    form = await form_of(request, operator, ACT)
+    form = await form_of(request, operator, CALL)
     given = {name: text_of(form, name)[:400] for name in ("callfrom", "callto", "lang")}
     try:
         await sandbox_phones.look(parts_of(request).settings)
@@ -184,18 +187,21 @@ async def place(request: Request, operator: Signed) -> Response:
     body = {
         "callfrom": {"phone": given["callfrom"]} | lang,
         "callto": [{"phone": number} | lang for number in numbers] or [{"phone": ""} | lang],
+        "reference": REFERENCE,
     }
     typed = sha256(repr(body).encode()).hexdigest()[:16]
     key = f"test-call-{text_of(form, 'once')[:64]}-{typed}"
-    queue = parts_of(request).queue
+    parts = parts_of(request)
     try:
-        call = await queue.enqueue(body, idempotency_key=key, scope="monitor", reference=REFERENCE)
+        call = read_call(body, parts.settings)
+        row = prepare(call, parts.settings, key=key, scope="monitor", owner=operator.api_key.name)
+        placed = await parts.taker.take(row)
     except InvalidCall as exc:
         return await _screen(request, operator, status=422, given=given, wrong=_by_field(exc.problems))
     except Conflict:
         return await _screen(request, operator, status=409, did="not_called", given=given)
-    told(operator, f"{ACT}.call", call_id=call.id, extid=call.extid)
-    return go(f"/phone?did=called&call={call.extid}")
+    told(operator, CALL, call_id=placed.id, extid=placed.extid)
+    return go(f"/phone?did=called&call={placed.extid}")
 
 
 def _by_field(problems: list[FieldProblem]) -> dict[str, FieldProblem]:

@@ -6,12 +6,9 @@ import hmac
 import json
 import secrets
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pydantic import SecretStr
-
-from ..access import Secrets
+from ...api_keys import ApiKey, ApiKeys
 
 LASTS = 12 * 3600
 """Seconds that a sign-in holds: a working day with its overtime."""
@@ -22,9 +19,9 @@ NAME_LENGTH = 40
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Somebody who signed in. ``key`` names the API key without telling it; ``name`` is what they said, or ""."""
+    """Somebody who signed in with an API key; ``name`` is what they said, or ""."""
 
-    key: str
+    api_key: ApiKey
     name: str
     nonce: str
     expires: int
@@ -32,17 +29,16 @@ class Operator:
     @property
     def who(self) -> str:
         """For logs: the name they gave is their word, the key's is proven."""
-        return f"{self.name} (key {self.key[:6]})" if self.name else f"key {self.key[:6]}"
+        key = self.api_key.name or self.api_key.scope[:6]
+        return f"{self.name} (key {key})" if self.name else f"key {key}"
 
 
 class Sessions:
     """Makes and reads the cookies of one set of API keys; another set of keys makes every older cookie worthless."""
 
-    def __init__(self, keys: Iterable[SecretStr]) -> None:
-        given = tuple(keys)
-        self._keys = Secrets(given)
-        parts = b"\0".join(sorted(key.get_secret_value().encode() for key in given))
-        self._secret = hmac.digest(b"alodial monitor 1", parts, "sha256")
+    def __init__(self, keys: ApiKeys) -> None:
+        self._keys = keys
+        self._secret = hmac.digest(b"alodial monitor 2", keys.fingerprint(), "sha256")
         self._ended: dict[str, int] = {}
 
     def __bool__(self) -> bool:
@@ -51,14 +47,14 @@ class Sessions:
 
     def open(self, key: str, name: str = "") -> Operator | None:
         """A new session for that API key; None when it is none of ours."""
-        scope = self._keys.scope_of(key)
-        if scope is None:
+        found = self._keys.find(key)
+        if found is None:
             return None
         plain = "".join(ch for ch in name if ch.isprintable()).strip()[:NAME_LENGTH]
-        return Operator(scope, plain, secrets.token_hex(16), int(time.time()) + LASTS)
+        return Operator(found, plain, secrets.token_hex(16), int(time.time()) + LASTS)
 
     def cookie(self, operator: Operator) -> str:
-        told = {"k": operator.key, "n": operator.name, "r": operator.nonce, "e": operator.expires}
+        told = {"k": operator.api_key.scope, "n": operator.name, "r": operator.nonce, "e": operator.expires}
         body = base64.urlsafe_b64encode(json.dumps(told).encode()).decode()
         return f"{body}.{self._sign('session', body)}"
 
@@ -68,7 +64,10 @@ class Sessions:
         if not self or len(cookie) > LONGEST_COOKIE or not self._signed("session", body, signature):
             return None
         told = json.loads(base64.urlsafe_b64decode(body))
-        operator = Operator(told["k"], told["n"], told["r"], told["e"])
+        key = self._keys.of_scope(told["k"])
+        if key is None:
+            return None
+        operator = Operator(key, told["n"], told["r"], told["e"])
         return None if operator.expires <= time.time() or operator.nonce in self._ended else operator
 
     def end(self, operator: Operator) -> None:

@@ -16,6 +16,7 @@ from ..problems import RETRY_AFTER, Refusal
 from . import figures
 from .desk import desk_of, words_of
 from .guard import TOKEN_FIELD, Forbidden, SignInNeeded, log, may, operator_of
+from .sandbox_told import may_be_sandbox
 from .session import Operator
 from .words import LANGUAGES
 
@@ -35,8 +36,12 @@ NAVIGATION: Final[tuple[tuple[str, str], ...]] = (
     ("/workers", "nav.workers"),
     ("/webhooks", "nav.webhooks"),
     ("/logs", "nav.logs"),
+    ("/phone", "nav.phone"),
 )
 """Address and key of the word of each screen in the head."""
+
+NAVIGATION_REAL: Final = tuple(entry for entry in NAVIGATION if entry[0] != "/phone")
+"""Where calls go to the real AloVoice, there are no phones to play."""
 
 _environment = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -77,6 +82,7 @@ def page(
         token=desk.sessions.token(operator.nonce) if operator else "",
         path=request.url.path,
         zone=desk.settings.timezone,
+        navigation=NAVIGATION if may_be_sandbox(desk.settings.provider_url) else NAVIGATION_REAL,
         **context,
     )
     return HTMLResponse(
@@ -126,6 +132,8 @@ class PeopleRoute(APIRoute):
                 log.warning("operator.refused", reason=exc.reason, address=self.path)
                 return _refused(request, 403, exc.reason)
             except Refusal as exc:
+                if exc.status == 429:
+                    return _refused(request, 429, "refused.too_often", headers=exc.headers)
                 return _refused(request, exc.status, "refused.request", exc.detail, exc.headers)
             except NotFound as exc:
                 return _refused(request, 404, "refused.not_found", str(exc))

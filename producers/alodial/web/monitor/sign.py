@@ -6,6 +6,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..access import address_of
+from ..problems import Refusal
+from ..throttle import retry_after
 from .desk import LANGUAGE_COOKIE, desk_of
 from .guard import (
     SESSION_COOKIE,
@@ -79,9 +82,15 @@ async def sign_in(request: Request) -> Response:
     except Forbidden:
         # The page stood open for too long, or cookies are off; another try has a new token.
         return sign_in_page(request, status=403, to=to)
-    sessions = desk_of(request).sessions
+    desk = desk_of(request)
+    address = address_of(request)
+    if wait := desk.wrong_keys.waits(address):
+        log.warning("operator.refused", reason="too_many", address="/sign-in")
+        raise Refusal(429, "too_many_requests", "", headers={"Retry-After": retry_after(wait)})
+    sessions = desk.sessions
     operator = sessions.open(text_of(form, "key"), text_of(form, "name"))
     if operator is None or not may(operator, "sign_in"):
+        desk.wrong_keys.take(address)
         log.warning("operator.refused", reason="key", address="/sign-in")
         return sign_in_page(request, status=401, wrong=True, to=to)
     answer = go(to)

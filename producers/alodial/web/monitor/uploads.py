@@ -63,7 +63,7 @@ async def upload(request: Request, operator: Signed) -> Response:
     if not received.filename:
         await asyncio.to_thread(path.unlink, missing_ok=True)
         return page(request, "new.html", operator, status=422, no_file=True, **_form(request, fields))
-    draft = desk_of(request).drafts.add(path, received.filename, operator.key, fields)
+    draft = desk_of(request).drafts.add(path, received.filename, operator.api_key.scope, fields)
     told(operator, "campaign.upload", draft=draft.id)
     _check(request, draft)
     return go(f"/campaigns/drafts/{draft.id}")
@@ -102,7 +102,7 @@ def _check(request: Request, draft: Draft) -> None:
 
 
 def _draft(request: Request, operator: Signed, id: str) -> Draft | None:
-    return desk_of(request).drafts.get(id, operator.key)
+    return desk_of(request).drafts.get(id, operator.api_key.scope)
 
 
 def _gone(request: Request, operator: Signed) -> Response:
