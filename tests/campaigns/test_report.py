@@ -55,6 +55,7 @@ def a_record(**other: object) -> CampaignRecord:
         started_at="2026-11-23T04:00:01.000Z",
         ended_at=None,
         created_by="dilnoza",
+        owner=None,
         expected_end=None,
         progress=0.5,
     )

@@ -63,12 +63,14 @@ def test_why_it_did_not_ring_stands_at_the_top_whatever_its_state(
     assert told(placed.id) == "It has not rung yet: the emergency stop is on. Reason: a wrong list."
     queue.resume()
     stage.settle("retry", "connect_failed", delay=300)
-    assert "no connection to AloVoice. That was safe to repeat (1 so far); next try today" in told(placed.id)
+    assert re.search(
+        r"no connection to AloVoice\. That was safe to repeat \(1 so far\); next try to(day|morrow)", told(placed.id)
+    )
     later = stage.place(not_before="2099-01-01T00:00:00+05:00")
     assert "it waits for its time and goes out" in told(later.id)
     taken = stage.place()
     stage.settle("taken")
-    assert told(taken.id).startswith("AloVoice took it; the result will say whether it rang. It is awaited until today")
+    assert told(taken.id).startswith("AloVoice took it; the result will say whether it rang. It is awaited until to")
     unsure = stage.unconfirmed("answer_timeout")
     assert told(unsure.id).startswith(
         "Nobody knows whether it rang: no answer came in time after the request had left. Its result is awaited until"

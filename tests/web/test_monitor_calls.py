@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from alodial import CallQueue
+from alodial.api_keys import ApiKey
 from alodial.settings import Settings
 from alodial.store import ops
 from alodial.store.filters import CallFilter
@@ -257,7 +258,7 @@ def test_whoever_only_looks_sees_no_acts_and_no_whole_numbers(stage: Stage, monk
 
 def test_the_signs_that_part_a_timeline_are_taken_out_of_a_name(stage: Stage) -> None:
     placed = stage.unconfirmed()
-    author = shown.author(Session("k" * 8, "a;b c; queued 12", "nonce", 2**31))
+    author = shown.author(Session(ApiKey("k" * 16, "", frozenset(), own=False), "a;b c; queued 12", "nonce", 2**31))
     assert not set("; ") & set(author)
     stage.queue.redial(placed.id, who=author)
     record = stage.queue.get(placed.id)

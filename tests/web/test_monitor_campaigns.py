@@ -317,7 +317,7 @@ def test_the_results_can_be_taken_away(queue: CallQueue, operator: Operator) -> 
 
 
 def hostile_file() -> bytes:
-    cells = [XSS, "{{ 7*7 }}", "' onmouseover=alert(3) '", "javascript:alert(4)", "\u202egnp.exe", "A" * 10_000]
+    cells = [XSS, "{{ 7*191 }}", "' onmouseover=alert(3) '", "javascript:alert(4)", "\u202egnp.exe", "A" * 10_000]
     header = ";".join(["Телефон", *(f'"{cell.replace(chr(34), chr(34) * 2)}"' for cell in cells)])
     body = "\n".join(f'"{cell.replace(chr(34), chr(34) * 2)}"' for cell in cells)
     return f"{header}\n901000001;a;b;c;d;e;f\n{body}\n".encode()
@@ -329,7 +329,7 @@ def test_hostile_texts_are_shown_as_texts(queue: CallQueue, operator: Operator) 
         assert "<script>alert" not in one.text
         assert "<img src=x" not in one.text
         assert "&lt;script&gt;alert(1)" in one.text
-        assert "49" not in re.findall(r"\{\{.*?\}\}|\b49\b", one.text)
+        assert "1337" not in re.findall(r"\{\{.*?\}\}|\b1337\b", one.text)
     id = queue.campaigns.list().campaigns[0].id
     operator.post(f"/campaigns/{id}/pause", {"reason": XSS})
     for where in (f"/campaigns/{id}", f"/campaigns/{id}/live", f"/campaigns/{id}/cancel", "/campaigns", "/", address):

@@ -429,6 +429,7 @@ def test_while_the_sandbox_is_away_the_page_says_so_and_asks_on(
         try:
             page = Operator(web).get("/phone")
             assert "The sandbox does not answer" in words_on(page)
+            assert "Nobody is really rung" not in words_on(page)
             assert "every 1s" in page.text
             assert 'action="/phone/call"' not in page.text
         finally:

@@ -11,6 +11,7 @@ import pytest
 from fastapi.routing import APIRoute
 from pydantic import SecretStr
 
+from alodial.api_keys import ROLES, ApiKey, ApiKeys
 from alodial.web import monitor
 from alodial.web.monitor import session
 from alodial.web.monitor.session import LASTS, Sessions
@@ -75,8 +76,8 @@ def test_without_any_key_nobody_can_sign_in(redis_server: Any, tmp_path: Path) -
         page = httpx.get(web.url)
         assert "ALODIAL_API_KEYS" in page.text
         assert 'name="key"' not in page.text
-        nobody = Sessions(())
-        forged = nobody.cookie(session.Operator("0" * 16, "", "0" * 32, 2**40))
+        nobody = Sessions(ApiKeys(()))
+        forged = nobody.cookie(session.Operator(ApiKey("0" * 16, "", frozenset(ROLES), own=False), "", "0" * 32, 2**40))
         assert "Sign in" in words_on(httpx.get(web.url, cookies={"alodial_session": forged}))
         assert httpx.get(web.url + "/campaigns", cookies={"alodial_session": forged}).status_code == 303
     finally:
@@ -84,7 +85,7 @@ def test_without_any_key_nobody_can_sign_in(redis_server: Any, tmp_path: Path) -
 
 
 def test_a_session_is_worth_nothing_when_forged_changed_over_or_of_other_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    ours = Sessions([SecretStr("one-key"), SecretStr("other-key")])
+    ours = Sessions(ApiKeys([SecretStr("one-key"), SecretStr("other-key")]))
     operator = ours.open("one-key", "Aziza\n<b>")
     assert operator is not None
     assert operator.name == "Aziza<b>"
@@ -102,8 +103,8 @@ def test_a_session_is_worth_nothing_when_forged_changed_over_or_of_other_keys(mo
         cookie + "x" * 2000,
     ):
         assert ours.read(changed) is None
-    assert Sessions([SecretStr("one-key")]).read(cookie) is None
-    assert Sessions([SecretStr("other-key"), SecretStr("one-key")]).read(cookie) == operator
+    assert Sessions(ApiKeys([SecretStr("one-key")])).read(cookie) is None
+    assert Sessions(ApiKeys([SecretStr("other-key"), SecretStr("one-key")])).read(cookie) == operator
     monkeypatch.setattr(session.time, "time", lambda: operator.expires)
     assert ours.read(cookie) is None
 

@@ -106,7 +106,7 @@ def test_the_openapi_document_names_every_route_and_resolves_every_reference(web
         assert reference in document["components"]["schemas"]
     assert document["paths"]["/v1/calls"]["post"]["security"] == [{"ApiKey": []}]
     answers = document["paths"]["/v1/calls"]["post"]["responses"]
-    assert set(answers) == {"200", "202", "400", "401", "408", "409", "413", "422", "503"}
+    assert set(answers) == {*("200", "202", "400", "401", "403", "408", "409", "413", "422", "429", "503")}
     assert "application/problem+json" in answers["422"]["content"]
 
 

@@ -1,7 +1,8 @@
 """``POST /v1/calls/batch``: many calls in one request, each judged by itself."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 from fastapi import APIRouter
@@ -25,6 +26,10 @@ from .problems import Refusal, field_errors
 from .taker import outcome
 
 MAX_ROWS = 10_000
+LONGEST_LINE = 64 * 1024
+
+NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
+"""Named so, a body is placed line by line while it arrives; without its name it is read whole first."""
 
 BREATH = 25
 """Rows judged between two looks at the other requests: about 1 ms."""
@@ -50,24 +55,71 @@ router = APIRouter(prefix="/v1/calls", tags=["calls"])
 async def place_batch(request: Request, by: Submitter) -> Response:
     """A JSON array or NDJSON; `results` has one row for each in order. Good rows are queued whatever the bad ones are.
 
+    NDJSON by its content type is placed while it arrives. With `Accept: application/x-ndjson` the rows come back as lines.
     With an `Idempotency-Key` the same batch may be sent again without placing anything twice. Should the store go away
     half-way, the rows that may not have been stored carry the error `store_unavailable`.
     """
     parts = parts_of(request)
     key = idempotency_key(request)
-    rows = await _rows(await request.body(), request.headers.get("content-type", ""))
-    results: list[Result] = []
-    for start in range(0, len(rows), CHUNK):
-        results += await _place(parts, rows[start : start + CHUNK], start, key, by)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in NDJSON:
+        results = await _streamed(parts, request, key, by)
+    else:
+        rows = await _rows(await request.body())
+        results = []
+        for start in range(0, len(rows), CHUNK):
+            results += await _place(parts, rows[start : start + CHUNK], start, key, by)
+    if request.headers.get("accept", "").partition(";")[0].strip().lower() in NDJSON:
+        lines = "".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in results)
+        return Response(lines.encode("utf-8", "backslashreplace"), 202, media_type="application/x-ndjson")
     return answer({"results": results}, 202)
 
 
-async def _rows(body: bytes, content_type: str) -> list[Row]:
+async def _streamed(parts: Parts, request: Request, key: str, by: ApiKey) -> list[Result]:
+    """NDJSON is placed while it arrives: no more of it than a chunk and a line is held. Raises Refusal."""
+    results: list[Result] = []
+    rows: list[Row] = []
+    number = 0
+    async for line in _lines(request):
+        number += 1
+        text = line.strip(b" \t\r\n" if number > 1 else b" \t\r\n\xef\xbb\xbf")
+        if not text:
+            continue
+        if len(results) + len(rows) >= MAX_ROWS:
+            detail = f"A batch has up to {MAX_ROWS} rows, which were placed; send the rest, from line {number} on."
+            raise Refusal(413, "too_many_rows", detail)
+        rows.append(_line(number, text) if len(text) <= LONGEST_LINE else _too_long(number))
+        if len(rows) == CHUNK:
+            results += await _place(parts, rows, len(results), key, by)
+            rows = []
+    return results + (await _place(parts, rows, len(results), key, by) if rows else [])
+
+
+async def _lines(request: Request) -> AsyncIterator[bytes]:
+    """A line that is too long comes as its beginning, one byte longer than is allowed."""
+    kept = bytearray()
+    async for block in request.stream():
+        start = 0
+        while (end := block.find(b"\n", start)) >= 0:
+            kept += block[start:end][: max(0, LONGEST_LINE + 1 - len(kept))]
+            yield bytes(kept)
+            kept.clear()
+            start = end + 1
+        kept += block[start:][: max(0, LONGEST_LINE + 1 - len(kept))]
+    if kept:
+        yield bytes(kept)
+
+
+def _too_long(number: int) -> Row:
+    def read() -> Any:
+        raise MalformedBody(f"line {number}: is longer than {LONGEST_LINE} bytes")
+
+    return read
+
+
+async def _rows(body: bytes) -> list[Row]:
     """Raises Refusal 400 or 413."""
-    kind = content_type.partition(";")[0].strip().lower()
-    named = kind in {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-seq"}
-    start = body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    if named or start == b"{":
+    if body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
         return _counted([_line(number, line) for number, line in _some(lines_of(body))])
     value = read_json(body) if len(body) <= THREAD_ABOVE else await asyncio.to_thread(read_json, body)
     if not isinstance(value, list):

@@ -116,6 +116,17 @@ class DncChanged(BaseModel):
 
 _FILE = {"type": "string", "format": "binary"}
 
+ROWS: dict[str, Any] = {
+    "rows": {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 10_000,
+        "items": {"type": ["object", "string", "integer"]},
+        "description": "Each with the columns of a file, or a number alone",
+    },
+    "again": {"type": "boolean", "description": "Although these rows were submitted before"},
+}
+
 CAMPAIGN_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -132,19 +143,7 @@ CAMPAIGN_BODY: dict[str, Any] = {
                 }
             },
             "application/json": {
-                "schema": {
-                    "allOf": [
-                        {"$ref": "#/components/schemas/CampaignRequest"},
-                        {
-                            "type": "object",
-                            "required": ["rows"],
-                            "properties": {
-                                "rows": {"type": "array", "minItems": 1, "maxItems": 10_000, "items": {}},
-                                "again": {"type": "boolean"},
-                            },
-                        },
-                    ]
-                },
+                "schema": {"$ref": "#/components/schemas/CampaignWithRows"},
                 "example": CAMPAIGN | {"rows": [{"phone": "994412860", "reference": "INV-17"}, {"phone": "977076909"}]},
             },
         },

@@ -43,7 +43,7 @@ class LogPage(BaseModel):
                             "extid": shapes.EXTID,
                         }
                     ],
-                    "cursor": None,
+                    "cursor": "1795413409008-0",
                 }
             ]
         }

@@ -1,5 +1,6 @@
 """The OpenAPI document: FastAPI's, with the call models, the API key and the raw callback route put in."""
 
+import copy
 from typing import Any
 
 from fastapi import FastAPI
@@ -10,7 +11,8 @@ from pydantic.json_schema import models_json_schema
 from alodial_schemas import IvrCall, TwoWayCall
 from alodial_schemas.campaigns import CampaignRequest
 
-from . import shapes
+from . import campaign_shapes, examples, shapes
+from .problems import title_of
 
 DESCRIPTION = """Places telephone calls through AloVoice: no phone rung twice, no call forgotten.
 
@@ -41,8 +43,33 @@ def _call_schemas() -> dict[str, Any]:
             "anyOf": [*plain, {"type": "null"}],
             "description": "1 to 15 digits, no leading zero",
         }
+    windows = schemas["CallingHours"]["properties"]["windows"]
+    schemas["CallingHours"]["properties"]["windows"] = {
+        "anyOf": [windows, {"type": "string", "examples": ["mon-sat 09:00-18:00"]}]
+    }
+    with_rows = copy.deepcopy(schemas["CampaignRequest"])
+    with_rows["properties"] |= campaign_shapes.ROWS
+    with_rows["required"].append("rows")
+    schemas["CampaignWithRows"] = with_rows | {"title": "CampaignWithRows", "description": "A campaign and its rows."}
     two_way["examples"], ivr["examples"] = [shapes.TWO_WAY, shapes.TO_QUEUE], [shapes.IVR]
     return schemas
+
+
+def _exemplify(status: str, told: dict[str, Any]) -> None:
+    """Puts an example beside each answer's schema."""
+    for kind, content in told.get("content", {}).items():
+        if kind == "application/problem+json" and status in examples.PROBLEMS:
+            code, detail = examples.PROBLEMS[status]
+            content["example"] = {
+                "type": f"urn:alodial:problem:{code}",
+                "title": title_of(code),
+                "status": int(status),
+                "detail": detail,
+                "code": code,
+            } | ({"errors": [examples.FIELD]} if status == "422" else {})
+        name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+        if name in examples.ANSWERS:
+            content["example"] = examples.ANSWERS[name]
 
 
 def document(app: FastAPI) -> dict[str, Any]:
@@ -60,5 +87,14 @@ def document(app: FastAPI) -> dict[str, Any]:
                 for operation in methods.values():
                     operation["security"] = [{"ApiKey": []}]
         made["paths"]["/callbacks/alovoice/{secret}"] = shapes.CALLBACK_PATH
+        for methods in made["paths"].values():
+            for operation in methods.values():
+                if "HTTPValidationError" in str(operation["responses"].get("422", "")):
+                    # FastAPI's own word for it; ours answers with a problem document everywhere.
+                    operation["responses"]["422"] = shapes.refusals(422)[422]
+                for status, told in operation["responses"].items():
+                    _exemplify(status, told)
+        for name in ("HTTPValidationError", "ValidationError"):
+            components["schemas"].pop(name, None)
         app.openapi_schema = made
     return app.openapi_schema

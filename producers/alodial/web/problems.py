@@ -52,6 +52,10 @@ _TITLES: Mapping[str, str] = {
 }
 
 
+def title_of(code: str) -> str:
+    return _TITLES.get(code, code.replace("_", " ").capitalize())
+
+
 class Refusal(Exception):
     """A request that is refused with a problem document."""
 

@@ -1,0 +1,24 @@
+"""schemas/openapi.json and schemas/asyncapi.json. ``python tests/outside/api_documents.py`` writes them anew."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from alodial.settings import Settings
+from alodial.web import asyncapi
+from alodial.web.app import create_app
+
+FOLDER = Path(__file__).parents[2] / "schemas"
+
+
+def documents() -> dict[str, Any]:
+    return {"openapi.json": create_app(Settings(_env_file=None)).openapi(), "asyncapi.json": asyncapi.document()}
+
+
+def written(document: Any) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+
+
+if __name__ == "__main__":
+    for name, document in documents().items():
+        (FOLDER / name).write_text(written(document), "utf-8")
