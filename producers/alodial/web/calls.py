@@ -162,7 +162,7 @@ async def cancel_call(request: Request, by: Steerer, name: str) -> Response:
     "/{name}/redial",
     status_code=202,
     summary="Ring once more",
-    responses=shapes.refusals(401, 403, 404, 409, 422, 429, 503)
+    responses=shapes.refusals(400, 401, 403, 404, 409, 422, 429, 503)
     | shapes.answers({202: ("On its way", shapes.RedialedCall)}),
     openapi_extra=shapes.REDIAL_BODY,
 )
