@@ -43,7 +43,7 @@ def test_the_commands_of_the_contract_are_there() -> None:
         *(f"dead {name}" for name in ("list", "show", "replay", "drop")),
         "events resend",
         *(f"webhooks {name}" for name in ("list", "enable", "disable", "test", "secret")),
-        *("logs", "doctor", "stop", "resume", "worker", "web", "sandbox", "demo"),
+        *("status", "top", "logs", "doctor", "stop", "resume", "worker", "web", "sandbox", "demo"),
     }
 
 

@@ -21,7 +21,7 @@ from ..errors import (
     StoreUnfit,
 )
 from ..web.command import web
-from . import call, calls, campaign, control, dead, dnc, doctor, events, logs, webhooks
+from . import call, calls, campaign, control, dead, dnc, doctor, events, logs, status, webhooks
 from .given import is_text
 from .output import give_up_output, say
 
@@ -80,6 +80,8 @@ app.add_typer(dnc.app, name="dnc")
 app.add_typer(dead.app, name="dead")
 app.add_typer(events.app, name="events")
 app.add_typer(webhooks.app, name="webhooks")
+app.command()(status.status)
+app.command()(status.top)
 app.command()(logs.logs)
 app.command()(doctor.doctor)
 app.command()(control.stop)

@@ -6,6 +6,7 @@ import typer
 
 from .opened import open_queue
 from .output import say
+from .who import who
 
 
 def stop(reason: Annotated[str, typer.Option(help="Why, for whoever looks later.")] = "operator") -> None:
@@ -13,9 +14,15 @@ def stop(reason: Annotated[str, typer.Option(help="Why, for whoever looks later.
 
     Example: alodial stop --reason "wrong list"
     """
+    from ..store import pauses  # noqa: PLC0415  # --help need not load it
+
     with open_queue() as queue:
-        queue.stop(reason)
-    say("stopped: no new POST goes out")
+        on, pulled = queue.store.call(lambda client: pauses.stop(client, reason, who()))
+    if pulled:
+        say("stopped: no new POST goes out")
+    else:
+        by = f" by {on.who}" if on.who else ""
+        say(f"it was stopped already{by}: {on.reason}")
     say("hint: alodial resume lifts it")
 
 

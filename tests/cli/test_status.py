@@ -1,0 +1,118 @@
+"""``alodial status`` and ``alodial top``."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from alodial import CallQueue
+from alodial.settings import Settings
+from alodial.store import keys, workers
+from alodial.store.workers import Heartbeat
+
+from .conftest import PROGRAM, Alodial
+
+
+@pytest.fixture
+def queue(settings: Settings) -> Iterator[CallQueue]:
+    with CallQueue(settings=settings) as queue:
+        yield queue
+
+
+def beat(queue: CallQueue, ago: float = 0.0) -> None:
+    at = int((time.time() - ago) * 1000)
+    workers.beat(queue.store.redis, Heartbeat("dialer-1:1", at, 1, "dialer-1", 2, at, "1"))
+
+
+def test_a_quiet_installation_is_fine(alodial: Alodial, queue: CallQueue) -> None:
+    beat(queue)
+    done = alodial("status")
+    assert done.code == 0
+    assert "nothing is wrong" in done.out
+    assert "1 alive, 2 calls in flight" in done.out
+
+
+def test_what_stops_calls_is_said_with_a_command_and_ends_with_1(alodial: Alodial, queue: CallQueue) -> None:
+    queue.enqueue({"callfrom": "712037006", "callto": ["994412860"]})
+    beat(queue, ago=30)
+    done = alodial("status")
+    assert done.code == 1
+    assert "wrong: No worker is alive. 1 calls and results wait." in done.out
+    assert "hint: alodial worker" in done.out
+    assert "normal         1 ready" in done.out
+
+
+def test_it_is_one_document_for_programs(alodial: Alodial, queue: CallQueue) -> None:
+    beat(queue)
+    queue.store.redis.hset(keys.minute(int(time.time() // 60)), mapping={"d:busy": 3, "e:failed": 1})
+    (told,) = alodial("status", "--json").documents
+    assert told["findings"] == []
+    assert told["last_hour"] == {"ends": {"failed": 1}, "dispositions": {"busy": 3}}
+    assert told["workers"][0]["name"] == "dialer-1:1"
+
+
+def test_lines_fit_a_narrow_terminal_and_have_no_colour_in_a_pipe(
+    alodial: Alodial, queue: CallQueue, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("COLUMNS", "60")
+    beat(queue)
+    done = alodial("status")
+    assert "\x1b" not in done.out
+    assert max(map(len, done.out.splitlines())) <= 60
+
+
+def test_a_stop_says_whether_it_was_on_already(alodial: Alodial) -> None:
+    assert "stopped: no new POST goes out" in alodial("stop", "--reason", "wrong list").err
+    again = alodial("stop", "--reason", "other")
+    assert "it was stopped already by" in again.err
+    assert "wrong list" in again.err
+    assert "wrong: The emergency stop has been on" in alodial("status").out
+    assert alodial("resume").code == 0
+
+
+@pytest.mark.slow
+def test_in_a_pipe_each_look_follows_the_one_before(environment: pytest.MonkeyPatch, queue: CallQueue) -> None:
+    beat(queue)
+    program = subprocess.Popen(
+        [*PROGRAM, "top", "--every", "0.2", "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert program.stdout is not None
+    looks = [json.loads(program.stdout.readline()) for _ in range(3)]
+    assert looks[0]["now"] < looks[1]["now"] < looks[2]["now"]
+    program.send_signal(signal.SIGINT)
+    assert program.wait(10) == 130
+
+
+@pytest.mark.slow
+def test_on_a_terminal_it_draws_anew_and_ends_clean(environment: pytest.MonkeyPatch, queue: CallQueue) -> None:
+    beat(queue)
+    lead, follow = pty.openpty()
+    program = subprocess.Popen([*PROGRAM, "top", "--every", "0.2"], stdout=follow, stderr=follow, env=os.environ)
+    os.close(follow)
+    seen = b""
+    until = time.monotonic() + 20
+    while seen.count(b"in flight") < 3 and time.monotonic() < until:
+        if select.select([lead], [], [], 0.2)[0]:
+            seen += os.read(lead, 65536)
+    program.send_signal(signal.SIGINT)
+    while True:
+        try:
+            block = os.read(lead, 65536)
+        except OSError:
+            break
+        if not block:
+            break
+        seen += block
+    assert program.wait(10) == 130
+    assert b"nothing is wrong" in seen
+    assert seen.rstrip().endswith(b"\x1b[?1049l\x1b[?25h") or b"\x1b[?1049l" in seen  # the screen is given back
+    assert b"Traceback" not in seen
+    assert re.search(rb"\x1b\[\d+m", seen)
+    os.close(lead)
