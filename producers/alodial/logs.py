@@ -178,7 +178,8 @@ def configure(
     """Sets up logging for the process. Every logger of the standard library goes the same way, from warning on.
 
     ``bound`` is in every line, such as the worker's name; ``patient`` puts a :class:`PatientStream` before the stream;
-    ``shared`` sends each line to Redis too, where ``alodial logs`` finds those of all processes.
+    ``shared`` sends each line to Redis too, where ``alodial logs`` finds those of all processes, and errors to Sentry
+    where ALODIAL_SENTRY_DSN is set. Raises ConfigurationError for a DSN that is none, or without the extra.
     """
     out: Any = stream or sys.stderr
     if patient:
@@ -192,6 +193,11 @@ def configure(
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    if shared and settings.sentry_dsn is not None:
+        from .sentry import Reporter  # noqa: PLC0415  # the extra is looked for where it is wanted alone
+
+        # Before exceptions become text: it sends them with their frames.
+        common.append(Reporter(settings, scrub))
     render: Any = (
         structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)
         if form == "console"

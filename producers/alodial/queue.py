@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from alodial_schemas import Event, FieldProblem, parse_event
 
+from . import tracing
 from .doorbell import Doorbell
 from .errors import InvalidCall, NotFound
 from .outcomes import QueuedCall, RefusedCall, Source, canceled_of, only_outcome, outcomes_of, prepare_all
@@ -117,6 +118,7 @@ class CallQueue:
         for ring, stored in self.store.run_overlapped(operations()):
             self.doorbell.submit(ring)
             ready, marks = chunks.popleft()
+            tracing.enqueued(ready, stored, 0)
             rows += outcomes_of(marks, ready, stored)
         return rows
 

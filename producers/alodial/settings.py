@@ -174,6 +174,10 @@ class Settings(BaseSettings):
         description="Log lines of all processes kept in Redis for `alodial logs`; 0 keeps none there.",
     )
 
+    sentry_dsn: SecretStr | None = Field(
+        None, description="Errors of workers and web go to this Sentry project; needs `alodial[sentry]`."
+    )
+
     @field_validator(
         "callback_secret",
         "api_keys",

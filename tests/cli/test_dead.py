@@ -59,3 +59,21 @@ def test_an_unknown_one_is_said_to_be_unknown(command: str, name: str, alodial: 
     done = alodial("dead", command, name)
     assert (done.code, done.out) == (1, "")
     assert done.err == f"error: no dead result {name}\nhint: alodial dead list\n"
+
+
+def test_they_are_narrowed_by_kind_and_reason(alodial: Alodial, dead: Dead) -> None:
+    name = dead(b"{")
+    reason = alodial("dead", "list", "--json").documents[0]["reason"]
+    assert [row["id"] for row in alodial("dead", "list", "--reason", reason, "--json").documents] == [name]
+    assert alodial("dead", "list", "--kind", "unmatched").err == "none of these is dead\n"
+    assert alodial("dead", "list", "--kind", "bogus").code == 2
+
+
+def test_all_of_them_are_dealt_with_at_once_when_it_is_said(alodial: Alodial, dead: Dead, store: Store) -> None:
+    dead(b"{"), dead(b"[")
+    assert alodial("dead", "drop").code == 2
+    assert alodial("dead", "drop", "--kind", "unreadable").code == 2
+    [done] = alodial("dead", "replay", "--all", "--kind", "unreadable", "--yes", "--json").documents
+    assert done == {"outcome": "replayed", "count": 2}
+    assert (store.redis.xlen(keys.DEAD), store.redis.xlen(keys.INBOX)) == (0, 2)
+    assert alodial("dead", "drop", "--all", "--yes").err == "none of these is dead\n"

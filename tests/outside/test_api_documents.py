@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 
 from alodial import CallQueue
 from alodial.settings import Settings
+from alodial.web.problems import CODES
 from alodial_schemas import EVENT_TYPES
 
 from .api_documents import FOLDER, documents, written
@@ -98,3 +99,8 @@ def test_events_that_really_happen_fit_their_description(settings: Settings) -> 
             error.message for error in Draft202012Validator(_message_of(event["type"])["payload"]).iter_errors(event)
         ]
         assert errors == [], event["type"]
+
+
+def test_the_page_names_every_code_that_a_refusal_may_have() -> None:
+    page = (FOLDER.parent / "docs" / "http.md").read_text("utf-8")
+    assert [code for code in CODES if f"`{code}`" not in page] == []

@@ -48,7 +48,8 @@ def _project() -> dict[str, Any]:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_each_folder_says_in_about_ten_lines_what_lives_there(folder: str) -> None:
-    lines = (ROOT / folder / "README.md").read_text().splitlines()
+    # A table's rows are its list, which may grow.
+    lines = [line for line in (ROOT / folder / "README.md").read_text().splitlines() if not line.startswith("| [")]
     assert 8 <= len(lines) <= 20
     assert lines[0].startswith("# ")
 

@@ -16,6 +16,8 @@ from alodial.store.inbox import Entry, Parked
 from alodial.store.ops import Applied, Applying
 from alodial_schemas.alovoice.result import CallResult, Unreadable, parse_results
 
+from .measures import measure
+
 log = structlog.get_logger("alodial.collect")
 
 BATCH = 100
@@ -109,6 +111,9 @@ def _process(entries: Sequence[Entry], store: Store, settings: Settings) -> None
         answers: list[Applied] = store.run(ops.apply_results(chunk))
         applied += answers
     outcomes = iter(zip(results, texts, applied, strict=True))
+    if results and not store.clock.fresh:
+        store.clock.learn(store.call(inbox.server_ms))
+    now = store.clock.deadline(0)
     finished: list[str] = []
     for entry, found in read:
         kept: list[Parked] = []
@@ -124,6 +129,7 @@ def _process(entries: Sequence[Entry], store: Store, settings: Settings) -> None
                 if outcome.outcome == "unknown":
                     kept.append(_orphan(known, text, entry, alone=len(found) == 1))
                 report(known, outcome)
+                measure(known, outcome, entry.id, now)
         # The body is kept whole once for each kind: a list of a thousand must not become a thousand copies of itself.
         if nameless:
             kept.append(_nameless(nameless, entry))

@@ -17,6 +17,7 @@ from alodial.errors import StoreUnavailable, StoreUnfit
 from alodial.settings import Settings
 from alodial.store import health, inbox, workers
 from alodial.store.client import AsyncStore, Store, store_errors
+from alodial.store.tally import Flusher
 
 from .alovoice.client import AloVoiceClient
 from .broker import DoorbellBroker, worker_broker
@@ -54,6 +55,7 @@ class Runtime:
         self.relay: Relay
         self.pacer: Pacer
         self.sweeper: Sweeper
+        self.flusher: Flusher
 
     def _run_loop(self) -> None:
         asyncio.set_event_loop(self.loop)
@@ -89,6 +91,8 @@ class Runtime:
             self.store, Doorbell(self.settings, self.broker), Filler(self.store, self.settings), self._heartbeat
         )
         self.sweeper = Sweeper(self.store, self.settings, self.broker, self.name)
+        self.flusher = Flusher(self.store)
+        self.flusher.start()
         self.pacer.start()
         self.sweeper.start()
         return True
@@ -158,6 +162,7 @@ class Runtime:
         self.on_loop(self.relay.stop(grace))
         self.pacer.stop()
         self.sweeper.stop()
+        self.flusher.stop()
         try:
             self.store.call(lambda client: workers.leave(client, self.name))
         except StoreUnavailable:

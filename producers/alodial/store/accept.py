@@ -4,9 +4,11 @@ A Redis that hangs carries out what it finds in its sockets when it wakes. The c
 queued, so the script itself refuses a request whose deadline has passed by Redis' clock.
 """
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
+from .. import tracing
 from ..errors import StoreUnavailable
 from . import ops
 from .client import AsyncStore, Store
@@ -20,15 +22,22 @@ def _ms(clock: Any) -> int:
     return int(seconds) * 1000 + int(micros) // 1000
 
 
+def _told(began: float, calls: Sequence[NewCall], accepted: Accepted) -> Accepted:
+    tracing.enqueued(calls, accepted[1], time.monotonic() - began)
+    return accepted
+
+
 def accept(store: Store, calls: Sequence[NewCall]) -> Accepted:
     """The accounts to ring and a row for each call. Raises StoreUnavailable; then nothing was stored nor will be."""
     for _ in range(2):
         if not store.clock.fresh:
             store.clock.learn(_ms(store.call(lambda client: client.time())))
+        began = time.monotonic()
         try:
-            return store.run(
+            accepted = store.run(
                 ops.enqueue(calls, store.settings, deadline=store.clock.deadline(store.settings.redis_timeout))
             )
+            return _told(began, calls, accepted)
         except LateEnqueue as exc:
             # Redis hung, or its clock was set: once more, by the clock that it has now.
             store.clock.learn(exc.server_ms)
@@ -40,10 +49,12 @@ async def accept_async(store: AsyncStore, calls: Sequence[NewCall]) -> Accepted:
     for _ in range(2):
         if not store.clock.fresh:
             store.clock.learn(_ms(await store.call(lambda client: client.time())))
+        began = time.monotonic()
         try:
-            return await store.run(
+            accepted = await store.run(
                 ops.enqueue(calls, store.settings, deadline=store.clock.deadline(store.settings.redis_timeout))
             )
+            return _told(began, calls, accepted)
         except LateEnqueue as exc:
             store.clock.learn(exc.server_ms)
     raise StoreUnavailable("Redis took too long")

@@ -38,6 +38,8 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``workers``           hash     worker name -> heartbeat JSON
 ``logs``              stream   log lines of all processes as JSON, ``l``; ``p`` and ``n`` say which process and the how many-th
 ``logs:lost``         string   log lines that did not get there; kept a day after the last
+``tally``             hash     what worker processes counted for the metrics, added up; see tally.py. ``tally:{process}`` is the
+                               number of its last flush, kept a day
 ``wh``                set      webhook endpoints by their id
 ``wh:{endpoint}``     hash     url shown, seen, off and off_at, until (throttled), ok failed row parked counters, ok_ms,
                                ok_at fail_at since (nothing but failures), status, why; it and the following are kept 40 days
@@ -95,6 +97,7 @@ STOP: Final = PREFIX + "stop"
 EPOCH: Final = PREFIX + "epoch"
 WORKERS: Final = PREFIX + "workers"
 WEBHOOKS: Final = PREFIX + "wh"
+TALLY: Final = PREFIX + "tally"
 LOGS: Final = PREFIX + "logs"
 LOGS_LOST: Final = PREFIX + "logs:lost"
 CAMPAIGNS: Final = PREFIX + "campaigns"

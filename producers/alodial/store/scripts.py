@@ -27,6 +27,7 @@ NAMES = (
     "redial",
     "relay",
     "delivered",
+    "dead",
 )
 
 EVENTS_CAP = 1_000_000

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from .. import tracing
 from ..api_keys import ApiKeys
 from ..errors import AlodialError
 from ..queue import AsyncCallQueue
@@ -25,6 +26,7 @@ from .parts import Parts
 from .problems import Refusal, answer_alodial_error, answer_http_error, answer_refusal, answer_validation_error
 from .readiness import Readiness
 from .taker import Taker
+from .traced import Traced
 
 # The batch's address would be taken for a call's name, so it stands first.
 ROUTERS = (
@@ -93,6 +95,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(Refusal, answer_refusal)
     app.add_exception_handler(HTTPException, answer_http_error)
     app.add_exception_handler(RequestValidationError, answer_validation_error)
+    if tracing.spans() is not None:
+        app.add_middleware(Traced)
     app.add_middleware(Envelope, callbacks=callbacks)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
     return app

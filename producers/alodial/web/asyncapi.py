@@ -7,6 +7,7 @@ from alodial_schemas import EVENT_TYPES, Disposition, State
 from alodial_schemas.campaigns import CampaignState
 
 from ..endpoints import TEST_TYPE
+from ..store.keys import EVENTS
 from .shapes import EXTID, ID
 
 TEXT: dict[str, Any] = {"type": "string"}
@@ -166,7 +167,7 @@ def document() -> dict[str, Any]:
         "defaultContentType": "application/cloudevents+json",
         "channels": {
             "stream": {
-                "address": "alodial:events",
+                "address": EVENTS,
                 "description": "A Redis stream, the field `event`. Groups read each event once and acknowledge it.",
                 "messages": of_channel,
             },

@@ -1,21 +1,18 @@
 """``/healthz``, ``/readyz`` and ``/metrics``, for machines that watch this one."""
 
 import asyncio
-from collections.abc import Iterable
 
 import structlog
 from fastapi import APIRouter
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ..errors import StoreUnavailable
-from ..store.gauges import Gauges, read_gauges
 from . import shapes
 from .answers import answer
+from .figures import Figures, Seen, look
 from .parts import parts_of
 from .problems import RETRY_AFTER, problem
 from .readiness import PROBE_TIMEOUT
@@ -47,45 +44,6 @@ async def readyz(request: Request) -> Response:
     return answer({"status": "ok", "findings": rows})
 
 
-class Figures(Collector):
-    """The store's figures and the spool's, read before they are collected."""
-
-    def __init__(self, gauges: Gauges | None, spool_bytes: int) -> None:
-        self._gauges = gauges
-        self._spool_bytes = spool_bytes
-
-    def collect(self) -> Iterable[Metric]:
-        yield _single("alodial_store_up", "1 while Redis answers.", 0 if self._gauges is None else 1)
-        yield _single(
-            "alodial_spool_bytes", "Bytes of callbacks on this process' disk that wait for Redis.", self._spool_bytes
-        )
-        if self._gauges is None:
-            return
-        g = self._gauges
-        calls = GaugeMetricFamily("alodial_calls", "Calls by state, ended ones included.", labels=["state"])
-        for state, count in sorted(g.calls.items()):
-            calls.add_metric([state], count)
-        yield calls
-        ready = GaugeMetricFamily("alodial_ready_calls", "Calls that may go now.", labels=["account", "priority"])
-        for (account, priority), count in g.ready.items():
-            ready.add_metric([account, priority], count)
-        yield ready
-        channels = GaugeMetricFamily("alodial_channels_in_use", "Simultaneous calls.", labels=["account"])
-        for account, count in g.channels.items():
-            channels.add_metric([account], count)
-        yield channels
-        yield _single("alodial_scheduled_calls", "Calls that wait for their time.", g.scheduled)
-        yield _single("alodial_awaiting_results", "Calls whose result is awaited.", g.awaiting)
-        yield _single("alodial_inbox_entries", "Raw results that no worker has finished.", g.inbox)
-        yield _single("alodial_orphan_results", "Results whose extid is not known yet.", g.orphans)
-        yield _single("alodial_dead_results", "Results that nobody could use, kept for replay.", g.dead)
-        yield _single("alodial_stopped", "1 while the emergency stop is pulled.", 1 if g.stopped else 0)
-
-
-def _single(name: str, text: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, text, value=value)
-
-
 @router.get(
     "/metrics",
     summary="Prometheus",
@@ -97,13 +55,13 @@ def _single(name: str, text: str, value: float) -> Metric:
 async def metrics(request: Request) -> Response:
     """Prometheus' text format. While Redis is away only `alodial_store_up 0` and this process' own figures."""
     parts = parts_of(request)
-    gauges: Gauges | None = None
+    seen: Seen | None = None
     try:
         async with asyncio.timeout(PROBE_TIMEOUT):
-            gauges = await parts.queue.store.call(lambda client: read_gauges(client, parts.settings.account_names))
+            seen = await parts.queue.store.call(lambda client: look(client, parts.settings))
     except (StoreUnavailable, TimeoutError) as exc:
         log.warning("metrics.partial", error=type(exc).__name__)
     registry = CollectorRegistry()
-    registry.register(Figures(gauges, parts.keeper.spool.unread))
+    registry.register(Figures(seen, parts.settings, parts.keeper.spool.unread))
     text = generate_latest(registry) + generate_latest(parts.meters.registry)
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -52,6 +52,9 @@ _TITLES: Mapping[str, str] = {
 }
 
 
+CODES = frozenset(_TITLES) - {"internal_error"}
+
+
 def title_of(code: str) -> str:
     return _TITLES.get(code, code.replace("_", " ").capitalize())
 

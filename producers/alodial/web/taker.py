@@ -8,6 +8,7 @@ import structlog
 
 from alodial_schemas import State
 
+from .. import tracing
 from ..batch import Batcher
 from ..errors import Conflict, StoreUnavailable
 from ..outcomes import QueuedCall
@@ -44,7 +45,8 @@ class Taker:
 
     async def take(self, call: NewCall) -> QueuedCall:
         """Raises Conflict, StoreUnavailable."""
-        answer = await self._batcher.ask((call, asyncio.get_running_loop().time()))
+        with tracing.carried(call.id):
+            answer = await self._batcher.ask((call, asyncio.get_running_loop().time()))
         if isinstance(answer, Exception):
             raise answer
         return outcome(answer, call)

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import json
 import time
 from datetime import UTC, datetime
 from importlib.metadata import version
 
 import structlog
 
+from alodial import tracing
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
 from alodial.store import webhooks
@@ -33,6 +35,11 @@ SOON = 0.02
 """Seconds between two looks while something is under way."""
 
 log = structlog.get_logger("alodial.webhooks")
+
+
+def _call_of(event: bytes) -> str:
+    """The id of the call that an event is about; "" for one about none."""
+    return str(json.loads(event).get("data", {}).get("call_id") or "")
 
 
 class Outlet:
@@ -81,6 +88,11 @@ class Outlet:
             answer.why,
             datetime.now(UTC),
         )
+        if tracing.spans() is not None and (call := _call_of(delivery.event)):
+            took, outcome = time.monotonic() - began, tried.outcome
+            tracing.record(
+                "alodial.webhook", call, took, endpoint=self.endpoint.id, outcome=outcome, tries=delivery.tries + 1
+            )
         self._failures = 0 if tried.outcome == "ok" else self._failures + 1
         if self._failures == 1 or (tried.outcome != "ok" and tried.delay is None):
             # The first of a row, and each that is given up: not one line for each try of a dead endpoint.
@@ -97,7 +109,9 @@ class Outlet:
 
     def _headers(self, delivery: Delivery) -> dict[str, str]:
         at = int(time.time())
+        call = _call_of(delivery.event) if tracing.spans() is not None else ""
         return {
+            **tracing.outgoing(call),
             "Content-Type": "application/cloudevents+json",
             "User-Agent": f"alodial/{version('alodial')}",
             "webhook-id": delivery.id,

@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from . import (
     assets,
     call,
+    callbacks,
     calls,
     calls_bulk,
     campaigns,
@@ -41,6 +42,7 @@ for screen in (
     logs,
     webhooks,
     workers,
+    callbacks,
     stop,
     phone,
 ):

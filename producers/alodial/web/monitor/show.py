@@ -34,6 +34,7 @@ NAVIGATION: Final[tuple[tuple[str, str], ...]] = (
     ("/campaigns", "nav.campaigns"),
     ("/do-not-call", "nav.dnc"),
     ("/workers", "nav.workers"),
+    ("/callbacks", "nav.callbacks"),
     ("/webhooks", "nav.webhooks"),
     ("/logs", "nav.logs"),
     ("/phone", "nav.phone"),
