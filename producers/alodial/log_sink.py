@@ -176,7 +176,11 @@ class LogSink:
             lines = [*lines, self._note(lost)]
         while True:
             try:
-                self.dropped += writer.append(first, lines, lost)
+                refused = writer.append(first, lines, lost)
+                with self._lock:
+                    # Not in one expression with the above: it would begin with the count of before, and forget what
+                    # found no room while Redis was waited for.
+                    self.dropped += refused
                 self._told += lost
                 self._number += len(lines)
                 return

@@ -30,6 +30,8 @@ DOUBT_AFTER = 10
 MARGIN = 10.0
 """Seconds of a lease beyond the timeout: for Redis and a loop that is busy."""
 
+AGENT = f"alodial/{version('alodial')}"
+
 LONGEST_WAIT = 1.0
 SOON = 0.02
 """Seconds between two looks while something is under way."""
@@ -54,6 +56,7 @@ class Outlet:
         self._under_way: set[asyncio.Task[None]] = set()
         self._failures = 0
         self._done: list[Tried] = []
+        self._recording = False
         self._ended = asyncio.Event()
 
     async def look(self) -> float:
@@ -113,20 +116,33 @@ class Outlet:
         return {
             **tracing.outgoing(call),
             "Content-Type": "application/cloudevents+json",
-            "User-Agent": f"alodial/{version('alodial')}",
+            "User-Agent": AGENT,
             "webhook-id": delivery.id,
             "webhook-timestamp": str(at),
             "webhook-signature": sign(self._keys, delivery.id, at, delivery.event),
         }
 
     async def _record(self, tried: Tried) -> None:
+        """What is done while another record is on its way goes with the next one."""
+        self._done.append(tried)
+        if self._recording:
+            return
+        self._recording = True
+        try:
+            while self._done and not self._ended.is_set():
+                some, self._done = self._done, []
+                await self._record_some(some)
+        finally:
+            self._recording = False
+
+    async def _record_some(self, some: list[Tried]) -> None:
         while not self._ended.is_set():
             try:
-                if await self._store.run(webhooks.tried(self.endpoint.id, [tried])):
+                if await self._store.run(webhooks.tried(self.endpoint.id, some)):
                     log.error(
                         "webhook.disabled",
                         endpoint=self.endpoint.id,
-                        problem=tried.why,
+                        problem=some[-1].why,
                         hint=f"alodial webhooks enable {self.endpoint.id}",
                     )
                 return
