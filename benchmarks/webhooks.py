@@ -66,7 +66,7 @@ def _measure(redis_url: str, *, dead: bool, events: int, rate: float) -> list[fl
     asyncio.run_coroutine_threadsafe(receivers.open(), loop).result(10)
     urls = [*receivers.urls, *([receivers.dead] if dead else [])]
     settings = Settings(
-        _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own
+        _env_file=None,
         redis_url=redis_url,
         webhooks=",".join(urls),
         webhook_secret=SECRET,

@@ -44,7 +44,7 @@ def test_a_list_asked_for_wrongly_says_which_option_it_is(wrong: tuple[str, str]
     done = alodial("calls", "list", *wrong)
     assert done.code == 2
     assert wrong[0].lstrip("-") in done.err
-    assert "hint: alodial calls list --help" in done.err
+    assert "hint: " in done.err
 
 
 def test_a_table_cuts_nothing_off_however_narrow_it_is(alodial: Alodial, environment: pytest.MonkeyPatch) -> None:

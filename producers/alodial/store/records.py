@@ -1,12 +1,16 @@
 """A call's record as it is read back: its attempts, its timeline, its results."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from alodial_schemas import State, request_from_body
+
+_ENTRIES = re.compile(r";(?=[a-z_]+ [0-9]+(?:[ ;]|$))")
+"""Between two lines of a timeline; a semicolon of a note is none."""
 
 
 def iso(ms: int | str | bytes) -> str:
@@ -55,7 +59,7 @@ def read_record(extid: str, raw: Mapping[bytes, bytes]) -> CallRecord | None:
     if b"id" not in raw:
         return None
     text = {name.decode(): value.decode("utf-8", "replace") for name, value in raw.items()}
-    timeline = [_moment(entry) for entry in text["tl"].split(";")]
+    timeline = [_moment(entry) for entry in _ENTRIES.split(text["tl"])]
     current = int(text.get("n", 1))
     return CallRecord(
         id=text["id"],
