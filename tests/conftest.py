@@ -55,6 +55,7 @@ def settings(redis_server: EmbeddedRedis, tmp_path_factory: pytest.TempPathFacto
         api_keys=API_KEY,
         calls_per_second=0,
         max_concurrent_calls=0,
+        courtesy_hours="off",  # the tests run at night too
         spool_dir=str(tmp_path_factory.mktemp("spool")),
     )
 

@@ -86,6 +86,7 @@ class Plant:
                 "ALODIAL_CALLBACK_SECRET": CALLBACK_SECRET,
                 "ALODIAL_API_KEYS": API_KEY,
                 "ALODIAL_CALLS_PER_SECOND": "0",
+                "ALODIAL_COURTESY_HOURS": "off",
                 "ALODIAL_MAX_CONCURRENT_CALLS": "0",
                 "ALODIAL_PROVIDER_TIMEOUT": "3",
                 "ALODIAL_LOG_FORMAT": "json",

@@ -49,6 +49,7 @@ def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: P
         "ALODIAL_PROVIDER_TOKEN": PROVIDER_TOKEN,
         "ALODIAL_CALLBACK_SECRET": CALLBACK_SECRET,
         "ALODIAL_API_KEYS": API_KEY,
+        "ALODIAL_COURTESY_HOURS": "off",
     }.items():
         monkeypatch.setenv(name, value)
     return monkeypatch

@@ -33,6 +33,7 @@ class Web:
             "CALLBACK_SECRET": SECRET,
             "SPOOL_DIR": str(self.spool),
             "LOG_LEVEL": "debug",
+            "COURTESY_HOURS": "off",
         } | settings
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ALODIAL_")}
         environment |= {f"ALODIAL_{name}": value for name, value in given.items()}
