@@ -1,10 +1,22 @@
 """``alodial calls``: looking at calls and canceling them."""
 
+from collections.abc import Iterator
+
 import pytest
+
+from alodial import CallQueue
+from alodial.settings import Settings
+from web.calls_stage import Stage
 
 from .conftest import TWO_WAY, Alodial
 
 AWAY = "redis://:planted-password@127.0.0.1:1/0"
+
+
+@pytest.fixture
+def queue(settings: Settings) -> Iterator[CallQueue]:
+    with CallQueue(settings=settings) as queue:
+        yield queue
 
 
 def _place(alodial: Alodial, *options: str) -> str:
@@ -38,13 +50,23 @@ def test_a_list_goes_on_where_the_last_one_ended(alodial: Alodial) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [("--state", "bogus"), ("--cursor", "xyz"), ("--phone", "12"), ("--limit", "0"), ("--limit", "x")]
+    "wrong",
+    [
+        ("--state", "bogus"),
+        ("--cursor", "xyz"),
+        ("--phone", "12"),
+        ("--limit", "0"),
+        ("--limit", "x"),
+        ("--disposition", "bogus"),
+        ("--since", "soon"),
+        ("--until", "99"),
+    ],
 )
 def test_a_list_asked_for_wrongly_says_which_option_it_is(wrong: tuple[str, str], alodial: Alodial) -> None:
     done = alodial("calls", "list", *wrong)
     assert done.code == 2
     assert wrong[0].lstrip("-") in done.err
-    assert "hint: " in done.err
+    assert "hint: alodial calls list --help" in done.err
 
 
 def test_a_table_cuts_nothing_off_however_narrow_it_is(alodial: Alodial, environment: pytest.MonkeyPatch) -> None:
@@ -96,6 +118,49 @@ def test_canceling_for_people(alodial: Alodial) -> None:
     done = alodial("calls", "cancel", extid := _place(alodial))
     assert done.code == 0
     assert done.out.rstrip().endswith(f"extid {extid}  canceled")
+
+
+def test_a_list_is_narrowed_by_how_and_when_calls_ended(alodial: Alodial) -> None:
+    first, last = _place(alodial), _place(alodial, "--account", "default")
+    alodial("calls", "cancel", first)
+
+    def listed(*options: str) -> list[str]:
+        return [row["extid"] for row in alodial("calls", "list", "--json", *options).documents]
+
+    assert listed("--account", "default") == [last, first]
+    assert listed("--account", "other") == []
+    assert listed("--disposition", "answered") == []
+    assert listed("--since", "1h") == [last, first]
+    assert listed("--until", "1h") == []
+    assert listed("--since", "2099-01-01T00:00:00Z") == []
+    assert listed("--reason", "params_error") == []
+
+
+def test_a_call_that_has_ended_is_rung_again_once_however_often_it_is_asked(alodial: Alodial) -> None:
+    ended = _place(alodial, "--reference", "order-17")
+    alodial("calls", "cancel", ended)
+    [again] = alodial("calls", "redial", ended, "--json").documents
+    assert again["created"]
+    assert again["extid"] != ended
+    assert (
+        alodial("calls", "redial", ended).out.rstrip().endswith(f"extid {again['extid']}  queued, was asked for before")
+    )
+    assert [row["reference"] for row in alodial("calls", "list", "--json").documents] == ["order-17"] * 2
+
+
+def test_a_call_under_way_is_not_rung_again_and_the_hint_says_what_to_do(alodial: Alodial) -> None:
+    done = alodial("calls", "redial", _place(alodial))
+    assert (done.code, done.out) == (1, "")
+    assert "is queued: it has not ended yet\nhint: wait for its end, or cancel it first" in done.err
+
+
+def test_an_unconfirmed_call_is_rung_again_only_by_who_says_so(alodial: Alodial, queue: CallQueue) -> None:
+    extid = Stage(queue).unconfirmed().extid
+    asked = alodial("calls", "redial", extid)
+    assert asked.code == 1
+    assert f"hint: alodial calls redial {extid} --yes" in asked.err
+    [again] = alodial("calls", "redial", extid, "--yes", "--json").documents
+    assert (again["extid"] == extid, again["state"]) == (True, "scheduled")
 
 
 def test_without_redis_it_fails_in_words_and_shows_no_password(

@@ -31,7 +31,7 @@ PAGE = (ROOT / "docs" / "cli.md").read_text()
 def test_the_commands_of_the_contract_are_there() -> None:
     assert {" ".join(path) for path, command in COMMANDS.items() if not hasattr(command, "commands")} == {
         *(f"call {name}" for name in ("two-way", "ivr")),
-        *(f"calls {name}" for name in ("list", "show", "cancel")),
+        *(f"calls {name}" for name in ("list", "show", "cancel", "redial")),
         *(
             f"campaign {name}"
             for name in (

@@ -17,6 +17,7 @@ from ..errors import (
     NoEndpoint,
     NotCancelable,
     NotFound,
+    NotRedialable,
     StoreUnavailable,
     StoreUnfit,
 )
@@ -136,6 +137,10 @@ def _told(exc: AlodialError) -> int:
             say(f"error: {problem.field}: {problem.problem}")
             say(f"hint: {problem.remedy}")
         return 2
+    if isinstance(exc, NotRedialable):
+        say(f"error: call {exc.call_id} {exc.problem}")
+        say(f"hint: {exc.remedy}")
+        return 1
     say(f"error: {exc}")
     for kind, hint in HINTS.items():
         if isinstance(exc, kind):

@@ -1,17 +1,20 @@
-"""``alodial calls list|show|cancel``."""
+"""``alodial calls list|show|cancel|redial``."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .given import moment
 from .opened import open_queue
 from .output import READER_LEFT, console, document, line, plain, safe, say, seconds, styled, table
+from .who import who
 
 if TYPE_CHECKING:
     from ..store.records import CallRecord
 
 app = typer.Typer(
-    no_args_is_help=True, help="Look at calls and cancel them.\n\nExample: alodial calls list --state unconfirmed"
+    no_args_is_help=True,
+    help="Look at calls, cancel them, ring again.\n\nExample: alodial calls list --state unconfirmed",
 )
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document a line on standard output.")]
@@ -20,9 +23,14 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document a line on 
 @app.command("list")
 def list_calls(
     state: Annotated[str, typer.Option(help="Only calls in this state.")] = "",
+    disposition: Annotated[str, typer.Option(help="Only calls whose last attempt went so.")] = "",
+    reason: Annotated[str, typer.Option(help="Only calls that ended with this code.")] = "",
     campaign: Annotated[str, typer.Option(help="Only calls of this campaign.")] = "",
     phone: Annotated[str, typer.Option(help="Only calls from or to this number.")] = "",
     reference: Annotated[str, typer.Option(help="Only calls with this reference.")] = "",
+    account: Annotated[str, typer.Option(help="Only calls of this account.")] = "",
+    since: Annotated[str | None, typer.Option(help="Made at this time or later: 2h ago, or 2026-11-23T14:00.")] = None,
+    until: Annotated[str | None, typer.Option(help="Made before this time.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
     cursor: Annotated[str | None, typer.Option(help="Where the last list ended.")] = None,
     as_json: Json = False,
@@ -31,27 +39,37 @@ def list_calls(
 
     Example: alodial calls list --state unconfirmed --limit 20 --json
     """
-    from alodial_schemas import PhoneError, State, normalise_phone  # noqa: PLC0415  # --help need not load it
+    from alodial_schemas import Disposition, PhoneError, State, normalise_phone  # noqa: PLC0415  # --help need not load it
 
+    from ..errors import InvalidCall  # noqa: PLC0415  # as above
     from ..store.filters import CallFilter  # noqa: PLC0415  # as above
-    from ..store.sources import BadCursor  # noqa: PLC0415  # as above
 
-    if state and state not in set(State):
-        raise typer.BadParameter(f"--state {state!r}: use one of {', '.join(State)}")
+    for option, value, known in (("--state", state, State), ("--disposition", disposition, Disposition)):
+        if value and value not in set(known):
+            raise typer.BadParameter(f"{option} {value!r}: use one of {', '.join(known)}")
     if phone:
         try:
             phone = normalise_phone(phone, allowed=())
         except PhoneError as exc:
             raise typer.BadParameter(f"--phone: {exc}") from None
+    wanted = CallFilter(
+        state=state,
+        campaign=campaign,
+        phone=phone,
+        reference=reference,
+        disposition=disposition,
+        account=account,
+        reason=reason,
+        since=moment("--since", since),
+        until=moment("--until", until),
+    )
     found: list[CallRecord] = []
     with open_queue() as queue:
         # A page ends after so many records looked at; a list ends when it is full or there are no more.
         while len(found) < limit and not READER_LEFT.is_set():
             try:
-                page = queue.calls(
-                    CallFilter(state, campaign, phone, reference), cursor=cursor, limit=limit - len(found)
-                )
-            except BadCursor:
+                page = queue.calls(wanted, cursor=cursor, limit=limit - len(found))
+            except InvalidCall:
                 raise typer.BadParameter(
                     f"--cursor {cursor!r}: give the one of the list before, with its filters"
                 ) from None
@@ -124,9 +142,9 @@ def show_record(record: "CallRecord") -> None:
             out.print(f"  {label:<12} {shown}")
     out.print("[bold]timeline[/bold]")
     start = record.timeline[0]["at"]
-    for moment in record.timeline:
-        note = f"  [dim]{safe(moment['note'])}[/dim]" if moment["note"] else ""
-        out.print(f"  {moment['at']}  {seconds(moment['at'], start):>12}  {styled(moment['state'])}{note}")
+    for entry in record.timeline:
+        note = f"  [dim]{safe(entry['note'])}[/dim]" if entry["note"] else ""
+        out.print(f"  {entry['at']}  {seconds(entry['at'], start):>12}  {styled(entry['state'])}{note}")
     for attempt in record.attempts:
         if attempt["submitted_at"] is None:
             continue
@@ -191,3 +209,27 @@ def cancel(
             else:
                 line(f"{call.id}  extid {call.extid}  {call.state}")
     raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def redial(
+    name: Annotated[str, typer.Argument(metavar="ID|EXTID", help="A call that has ended, or is unconfirmed.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Also when the phone may have rung already.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Ring again: a new call with the same request. An unconfirmed call gets a further attempt instead.
+
+    Example: alodial calls redial 937986460982123
+    """
+    from ..errors import NotRedialable  # noqa: PLC0415  # --help need not load it
+
+    with open_queue() as queue:
+        record = queue.get(name)
+        if record.state == "unconfirmed" and not yes:
+            problem = "is unconfirmed: its phone may have rung, and would ring a second time"
+            raise NotRedialable(record.id, record.state, problem, f"alodial calls redial {record.extid} --yes")
+        call = queue.redial(name, who=who(), attempt=record.attempt)
+    if as_json:
+        document({"id": call.id, "extid": call.extid, "state": call.state, "created": call.created})
+    else:
+        line(f"{call.id}  extid {call.extid}  {call.state}{'' if call.created else ', was asked for before'}")

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .given import check_position
-from .log_filters import moment
+from .given import check_position, moment
 from .opened import open_queue
 from .output import READER_LEFT, console, document, safe, say, styled
 

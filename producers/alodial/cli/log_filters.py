@@ -1,7 +1,5 @@
 """The filters of ``alodial logs`` as they were typed, made into what the store looks for."""
 
-import re
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import typer
@@ -9,29 +7,6 @@ import typer
 if TYPE_CHECKING:
     from ..queue import CallQueue
     from ..store.log_filter import LogFilter
-
-_AGO = re.compile(r"([0-9]{1,6})(s|m|h|d)")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-def moment(option: str, text: str | None, now: datetime | None = None) -> int | None:
-    """Unix ms of ``10m`` (so long ago) or of an ISO 8601 time, without a zone in this machine's. Raises BadParameter."""
-    if text is None:
-        return None
-    now = now or datetime.now(UTC)
-    if ago := _AGO.fullmatch(text):
-        at = now - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
-    else:
-        try:
-            at = datetime.fromisoformat(text)
-        except ValueError:
-            raise typer.BadParameter(
-                f"{option} {text!r}: write how long ago, such as 10m, 2h or 1d, or a time such as 2026-11-23T14:00"
-            ) from None
-    try:
-        return max(0, int(at.timestamp() * 1000))
-    except (OverflowError, ValueError):
-        raise typer.BadParameter(f"{option} {text!r}: is no time of our days") from None
 
 
 def level_of(text: str | None) -> str:

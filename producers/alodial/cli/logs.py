@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .given import is_text
-from .log_filters import filter_of, level_of, moment, names_of
+from .given import is_text, moment
+from .log_filters import filter_of, level_of, names_of
 from .opened import open_queue
 from .output import READER_LEFT, console, document, line, plain, safe, say
 

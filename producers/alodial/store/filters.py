@@ -1,10 +1,14 @@
 """Which calls a list is narrowed to, and whether a record is one of them."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 Hash = Mapping[bytes, bytes]
+
+_BETWEEN = re.compile(rb";(?=[a-z_]+ [0-9]+(?:[ ;]|$))")
+"""Between two entries of a timeline, ``state ms note``; a semicolon of a note is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +54,17 @@ class CallFilter:
         return not self.phone or rings(raw, self.phone)
 
 
+def entries(timeline: bytes) -> list[bytes]:
+    return _BETWEEN.split(timeline)
+
+
 def created_ms(raw: Hash) -> int:
     return int(raw[b"tl"].split(b";", 1)[0].split(b" ", 2)[1])
 
 
 def reason_of(raw: Hash) -> str:
     """The code of its last change of state."""
-    last = raw[b"tl"].rsplit(b";", 1)[-1].split(b" ")
+    last = entries(raw[b"tl"])[-1].split(b" ")
     return last[2].decode("utf-8", "replace") if len(last) > 2 else ""
 
 

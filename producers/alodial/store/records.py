@@ -1,7 +1,6 @@
 """A call's record as it is read back: its attempts, its timeline, its results."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,8 +8,7 @@ from typing import Any
 
 from alodial_schemas import State, request_from_body
 
-_ENTRIES = re.compile(r";(?=[a-z_]+ [0-9]+(?:[ ;]|$))")
-"""Between two lines of a timeline; a semicolon of a note is none."""
+from .filters import entries
 
 
 def iso(ms: int | str | bytes) -> str:
@@ -59,7 +57,7 @@ def read_record(extid: str, raw: Mapping[bytes, bytes]) -> CallRecord | None:
     if b"id" not in raw:
         return None
     text = {name.decode(): value.decode("utf-8", "replace") for name, value in raw.items()}
-    timeline = [_moment(entry) for entry in _ENTRIES.split(text["tl"])]
+    timeline = [_moment(entry.decode("utf-8", "replace")) for entry in entries(raw[b"tl"])]
     current = int(text.get("n", 1))
     return CallRecord(
         id=text["id"],
