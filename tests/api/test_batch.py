@@ -87,8 +87,25 @@ def test_the_same_body_again_places_nothing_twice_even_when_the_first_broke_off(
     assert queue.count().number == 700
 
 
-def test_above_ten_thousand_rows_it_says_from_where_to_go_on(by: By, queue: CallQueue) -> None:
-    answer = by(ALL).post("/v1/calls/batch", content=lines(10_001), headers=KIND)
-    assert answer.status_code == 413
-    assert "from line 10001 on" in answer.json()["detail"]
-    assert queue.count().number == 10_000
+def test_above_ten_thousand_rows_it_answers_what_it_placed_and_says_from_where_to_go_on(
+    by: By, queue: CallQueue
+) -> None:
+    answer = by(ALL).post("/v1/calls/batch", content=lines(10_500), headers=KIND)
+    assert answer.status_code == 202
+    *placed, last = answer.json()["results"]
+    assert len({row["id"] for row in placed}) == 10_000 == queue.count().number
+    assert last["error"]["code"] == "too_many_rows"
+    assert last["error"]["errors"][0]["remedy"] == "send line 10001 and what follows in another batch"
+
+
+def test_a_body_that_grows_too_large_on_its_way_is_answered_for_what_was_placed(by: By, queue: CallQueue) -> None:
+    def body() -> Iterator[bytes]:
+        yield lines(600) + b"\n"
+        for _ in range(17):
+            yield b" " * 1024 * 1024
+
+    answer = by(ALL).post("/v1/calls/batch", content=body(), headers=KIND)
+    assert answer.status_code == 202
+    *placed, last = answer.json()["results"]
+    assert len({row["id"] for row in placed}) == 600 == queue.count().number
+    assert (last["error"]["code"], "line 601" in last["error"]["errors"][0]["remedy"]) == ("too_large", True)

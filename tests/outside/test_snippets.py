@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from alodial_schemas import parse_call
 
@@ -13,7 +14,7 @@ from .snippets import blocks, commands, curl, reads_as_json
 from .text import ROOT, pages
 
 PAGES = [page for page in pages() if blocks(page)]
-CHECKED = {"sh", "python", "json", "text", "mermaid"}
+CHECKED = {"sh", "python", "json", "text", "mermaid", "yaml"}
 
 
 def _named(language: str) -> list[Path]:
@@ -35,6 +36,12 @@ def test_json_examples_are_json_and_those_that_are_calls_can_be_placed(page: Pat
         value = json.loads(block.text)
         if isinstance(value, dict) and "callto" in value:
             parse_call(value)
+
+
+@pytest.mark.parametrize("page", _named("yaml"), ids=_id)
+def test_yaml_examples_are_yaml(page: Path) -> None:
+    for block in blocks(page, "yaml"):
+        assert isinstance(yaml.safe_load(block.text), dict)
 
 
 @pytest.mark.parametrize("page", _named("mermaid"), ids=_id)

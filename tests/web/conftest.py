@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,15 @@ class Web:
 
     def place(self, body: Any = None, **headers: str) -> httpx.Response:
         return self.http.post("/v1/calls", json=TWO_WAY if body is None else body, headers=headers)
+
+    def logged(self, *words: str) -> list[str]:
+        """The log's lines with all these words, as soon as there are any: a thread writes them, so an answer may be first."""
+        deadline = time.monotonic() + 5
+        while True:
+            lines = [line for line in self.log.read_text().splitlines() if all(word in line for word in words)]
+            if lines or time.monotonic() > deadline:
+                return lines
+            time.sleep(0.02)
 
     def memory_kib(self) -> int:
         return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * 4

@@ -143,7 +143,7 @@ def test_a_call_is_canceled_and_told_when_it_was_too_late(operator: Operator, st
     answer = operator.post(f"/calls/{placed.id}/cancel", page=f"/calls/{placed.id}/cancel")
     assert answer.headers["location"] == f"/calls/{placed.id}?said=cancel"
     assert stage.queue.get(placed.id).state == "canceled"
-    assert [line for line in web.log.read_text().splitlines() if "cancel_calls" in line and placed.id in line]
+    assert web.logged("cancel_calls", placed.id)
     late = stage.completed()
     answer = operator.post(f"/calls/{late.id}/cancel")
     assert "Too late" in words_on(operator.get(answer.headers["location"]))

@@ -101,7 +101,7 @@ def test_all_of_a_reason_are_done_with_after_the_count_was_shown(
         operator.post(f"/callbacks/all/{act}", wanted | {"sure": "yes"})
     )
     assert queue.store.redis.xlen(keys.DEAD) == 1
-    assert f"callbacks.{act}_all" in web.log.read_text()
+    assert web.logged(f"callbacks.{act}_all")
 
 
 @pytest.mark.parametrize("address", ["/callbacks/1-0/replay", "/callbacks/1-0/drop", "/callbacks/all/drop"])

@@ -55,9 +55,10 @@ router = APIRouter(prefix="/v1/calls", tags=["calls"])
 async def place_batch(request: Request, by: Submitter) -> Response:
     """A JSON array or NDJSON; `results` has one row for each in order. Good rows are queued whatever the bad ones are.
 
-    NDJSON by its content type is placed while it arrives. With `Accept: application/x-ndjson` the rows come back as lines.
-    With an `Idempotency-Key` the same batch may be sent again without placing anything twice. Should the store go away
-    half-way, the rows that may not have been stored carry the error `store_unavailable`.
+    NDJSON by its content type is placed while it arrives; where it is cut off, a last row says why and where. With
+    `Accept: application/x-ndjson` the rows come back as lines. With an `Idempotency-Key` the same batch may be sent again
+    without placing anything twice. Should the store go away half-way, the rows that may not have been stored carry the
+    error `store_unavailable`.
     """
     parts = parts_of(request)
     key = idempotency_key(request)
@@ -76,23 +77,39 @@ async def place_batch(request: Request, by: Submitter) -> Response:
 
 
 async def _streamed(parts: Parts, request: Request, key: str, by: ApiKey) -> list[Result]:
-    """NDJSON is placed while it arrives: no more of it than a chunk and a line is held. Raises Refusal."""
+    """NDJSON is placed while it arrives: no more of it than a chunk and a line is held.
+
+    What was placed is always answered, or its sender would send it again: a body that is too long or too slow is cut off
+    there, and its last row says so. Raises Refusal while nothing was placed.
+    """
     results: list[Result] = []
     rows: list[Row] = []
     number = 0
-    async for line in _lines(request):
-        number += 1
-        text = line.strip(b" \t\r\n" if number > 1 else b" \t\r\n\xef\xbb\xbf")
-        if not text:
-            continue
-        if len(results) + len(rows) >= MAX_ROWS:
-            detail = f"A batch has up to {MAX_ROWS} rows, which were placed; send the rest, from line {number} on."
-            raise Refusal(413, "too_many_rows", detail)
-        rows.append(_line(number, text) if len(text) <= LONGEST_LINE else _too_long(number))
-        if len(rows) == CHUNK:
-            results += await _place(parts, rows, len(results), key, by)
-            rows = []
-    return results + (await _place(parts, rows, len(results), key, by) if rows else [])
+    cut: list[Result] = []
+    try:
+        async for line in _lines(request):
+            number += 1
+            text = line.strip(b" \t\r\n" if number > 1 else b" \t\r\n\xef\xbb\xbf")
+            if not text:
+                continue
+            if len(results) + len(rows) >= MAX_ROWS:
+                cut = [_cut("too_many_rows", f"A batch has up to {MAX_ROWS} rows.", number)]
+                break
+            rows.append(_line(number, text) if len(text) <= LONGEST_LINE else _too_long(number))
+            if len(rows) == CHUNK:
+                results += await _place(parts, rows, len(results), key, by)
+                rows = []
+    except Refusal as exc:
+        if not results:
+            raise
+        cut = [_cut(exc.code, exc.detail, number + 1)]
+    if rows:
+        results += await _place(parts, rows, len(results), key, by)
+    return results + cut
+
+
+def _cut(code: str, problem: str, number: int) -> Result:
+    return _error(code, [FieldProblem("", code, problem, f"send line {number} and what follows in another batch")])
 
 
 async def _lines(request: Request) -> AsyncIterator[bytes]:
