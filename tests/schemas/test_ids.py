@@ -60,7 +60,7 @@ def test_an_id_is_not_made_for_what_is_no_extid(extid: str) -> None:
     [
         "",
         "123123",
-        str(uuid.uuid4()),
+        "9b2f8a34-6f0e-4c1d-8a57-3d1b0e7c9f42",
         "0198c0de-1234-7abc-8000-000000000000",  # extid 0
         "0198c0de-1234-7abc-8003-ffffffffffff",  # above 10^15
         "0198C0DE-1234-7ABC-8000-00000001E0F3",
