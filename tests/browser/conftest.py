@@ -15,7 +15,22 @@ from web.conftest import API_KEY, Web, shared_web
 __all__ = ["shared_web"]
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+QUIET = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+"""Chromium asks for nothing outside: on a closed network it would go on asking."""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A browser is no unit: its tests are slow ones."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +43,8 @@ def chromium() -> Iterator[Any]:
         pytest.skip("no Chromium is on PATH: apt-get install chromium")
     with playwright.sync_playwright() as started:
         # Chromium refuses to run its sandbox as root, as containers do.
-        browser = started.chromium.launch(executable_path=path, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+        root = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = started.chromium.launch(executable_path=path, args=[*root, *QUIET])
         yield browser
         browser.close()
 
