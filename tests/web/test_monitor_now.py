@@ -3,12 +3,13 @@
 import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from alodial import CallQueue
 from alodial.settings import Settings
-from alodial.store import keys, workers
+from alodial.store import keys, ops, workers
 from alodial.store.pauses import stopped
 from alodial.store.workers import Heartbeat
 
@@ -52,6 +53,23 @@ def test_what_is_wrong_is_said_in_words_with_what_to_do(web: Web, queue: CallQue
     assert "1 normal, oldest" in shown
     russian = words_on(Operator(web, language="ru").get("/now"))
     assert "Ни один рабочий процесс не жив" in russian
+
+
+def test_a_call_that_expired_is_no_longer_said_to_wait_although_it_is_still_in_its_list(
+    web: Web, queue: CallQueue
+) -> None:
+    beat(queue, "dialer-1:1")
+    placed = queue.enqueue(TWO_WAY, expires_at=datetime.now(UTC) + timedelta(seconds=1.5))
+    operator = Operator(web)
+    assert "1 normal, oldest" in words_on(operator.get("/now"))
+    deadline = time.monotonic() + 10
+    while queue.get(placed.id).state != "expired":
+        assert time.monotonic() < deadline
+        queue.store.run(ops.sweep(queue.settings))
+        time.sleep(0.1)
+    shown = words_on(operator.get("/now"))
+    assert "normal, oldest" not in shown
+    assert "wait, the oldest" not in shown
 
 
 def test_channels_that_are_all_in_use_are_named_as_the_bottleneck(web: Web, queue: CallQueue) -> None:

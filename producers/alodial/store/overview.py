@@ -9,6 +9,7 @@ import redis
 import redis.asyncio as aioredis
 
 from . import keys
+from .filters import entries
 from .pauses import Stop, read_stop
 from .standing import SILENT_AFTER
 from .steps import Command, Steps, run, run_async
@@ -199,9 +200,9 @@ def _worker(raw: bytes, now: int) -> Worker | None:
 
 
 def _ready_since(timeline: Any) -> int | None:
-    """Unix ms of a record's last change."""
-    words = _text(timeline).rpartition(";")[2].split(" ", 2)
-    return int(words[1]) if len(words) > 1 and words[1].isdigit() else None
+    """Unix ms since which a call is ready; None for one that ended meanwhile and is only still in its list."""
+    words = entries(timeline)[-1].split(b" ", 2) if timeline else []
+    return int(words[1]) if len(words) > 1 and words[0] == b"queued" and words[1].isdigit() else None
 
 
 def _overview(limits: Mapping[str, Limits]) -> Steps[Overview]:
@@ -273,7 +274,9 @@ def _overview(limits: Mapping[str, Limits]) -> Steps[Overview]:
     oldest: dict[tuple[str, str], float] = {}
     for (place, _), timeline in zip(places, moments, strict=True):
         since = _ready_since(timeline)
-        if since is not None:
+        if since is None:
+            sizes[place] = max(0, sizes[place] - 1)
+        else:
             oldest[place] = max(oldest.get(place, 0.0), (now - since) / 1000)
     endpoints = yield from health_steps()
     accounts = tuple(

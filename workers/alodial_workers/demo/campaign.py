@@ -107,7 +107,7 @@ def _picture(record: CampaignRecord) -> Group:
     return Group(head, ProgressBar(total=1.0, completed=record.progress, width=60), figures)
 
 
-def _outcomes(record: CampaignRecord, rows: list[ResultRow]) -> Table:
+def _outcomes(record: CampaignRecord, rows: list[ResultRow]) -> Group:
     table = Table(header_style="dim", box=None, pad_edge=False)
     table.add_column("outcome", no_wrap=True)
     table.add_column("rows", justify="right")
@@ -119,9 +119,7 @@ def _outcomes(record: CampaignRecord, rows: list[ResultRow]) -> Table:
         spread = ", ".join(f"{count} after {n}" for n, count in sorted(attempts.items()))
         table.add_row(coloured(outcome), str(sum(attempts.values())), spread)
     rate = "" if record.answer_rate is None else f"answer rate {record.answer_rate:.0%}, "
-    table.caption = f"{rate}talk time {humanise(record.talk_seconds)} of the sandbox's life"
-    table.caption_justify = "left"
-    return table
+    return Group(table, Text(f"{rate}talk time {humanise(record.talk_seconds)} of the sandbox's life", style="dim"))
 
 
 def _wrong(house: House, record: CampaignRecord, rows: list[ResultRow]) -> list[str]:

@@ -166,6 +166,7 @@ def how_to_call(console: Console, house: House, env: str) -> None:
         "  alodial calls list\n"
         "  alodial call two-way --help\n"
         f'  curl -H "Authorization: Bearer $ALODIAL_API_KEYS" {house.web_url}/v1/calls\n'
+        f"the monitor: {house.web_url}/ (sign in with the key in $ALODIAL_API_KEYS)\n"
         f"the API: {house.web_url}/docs   the sandbox: {house.sandbox_url}/sandbox/ledger   logs: {house.folder}/*.log",
         highlight=False,
         soft_wrap=True,
