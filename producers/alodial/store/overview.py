@@ -205,6 +205,20 @@ def _ready_since(timeline: Any) -> int | None:
     return int(words[1]) if len(words) > 1 and words[0] == b"queued" and words[1].isdigit() else None
 
 
+def _oldest(
+    places: list[tuple[tuple[str, str], bytes]], timelines: list[Any], sizes: dict[tuple[str, str], int], now: int
+) -> dict[tuple[str, str], float]:
+    """Seconds since which the first of each list is ready. One that only is still there is taken off ``sizes``."""
+    oldest: dict[tuple[str, str], float] = {}
+    for (place, _), timeline in zip(places, timelines, strict=True):
+        since = _ready_since(timeline)
+        if since is None:
+            sizes[place] = max(0, sizes[place] - 1)
+        else:
+            oldest[place] = max(oldest.get(place, 0.0), (now - since) / 1000)
+    return oldest
+
+
 def _overview(limits: Mapping[str, Limits]) -> Steps[Overview]:
     clock, *first = yield [
         ("TIME",),
@@ -271,13 +285,7 @@ def _overview(limits: Mapping[str, Limits]) -> Steps[Overview]:
     minutes = tuple(_minute(this - back, next(answers)) for back in range(MINUTES - 1, -1, -1))
     places = [(place, extid) for place, extids in heads.items() for extid in extids]
     moments = (yield [("HGET", keys.record(extid.decode()), "tl") for _, extid in places]) if places else []
-    oldest: dict[tuple[str, str], float] = {}
-    for (place, _), timeline in zip(places, moments, strict=True):
-        since = _ready_since(timeline)
-        if since is None:
-            sizes[place] = max(0, sizes[place] - 1)
-        else:
-            oldest[place] = max(oldest.get(place, 0.0), (now - since) / 1000)
+    oldest = _oldest(places, moments, sizes, now)
     endpoints = yield from health_steps()
     accounts = tuple(
         Account(
