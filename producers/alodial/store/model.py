@@ -427,16 +427,16 @@ class ModelStore:
             (seen for seen in (here.first, here.other) if seen is not None and seen.digest == item.digest), None
         )
         if known is not None:
-            outcome = known.outcome if known.nonce == spare[-4:] else "duplicate"
+            outcome = known.outcome if known.nonce == spare[-8:] else "duplicate"
         elif here.first is not None:
             outcome = "corrected"
-            c.attempts[n] = here._replace(other=Seen(item.digest, spare[-4:], outcome))
+            c.attempts[n] = here._replace(other=Seen(item.digest, spare[-8:], outcome))
             if c.state in ENDS:
                 self._emit(c, "corrected", n)
         else:
             c.attempts[n] = here._replace(disposition=item.disposition)
             outcome = self._first_result(c, n, item.disposition, spare)
-            c.attempts[n] = c.attempts[n]._replace(first=Seen(item.digest, spare[-4:], outcome))
+            c.attempts[n] = c.attempts[n]._replace(first=Seen(item.digest, spare[-8:], outcome))
         return Applied(outcome, c.new.id, c.state.value, c.new.account, n, x)
 
     def _first_result(self, c: Call, n: int, disposition: str, spare: str) -> ApplyOutcome:

@@ -20,6 +20,10 @@ Row = tuple[str, str]
 _STREAM_ID = re.compile(r"[0-9]{1,18}-[0-9]{1,18}")
 _EXTID = re.compile(r"[1-9][0-9]{0,14}")
 
+_APART_MS = 100
+"""A script reads the clock, and Redis dates an entry that it writes: some ms may be between them, and a call lie at the
+edge. What is read too many is left out by its record."""
+
 
 class BadCursor(ValueError):
     """A cursor that no page of this list gave out."""
@@ -50,8 +54,8 @@ class Streams:
 
     def read(self, place: str, count: int) -> Steps[list[Row]]:
         at, number = self._place(place)
-        first = "-" if self.since is None else str(self.since)
-        last = "+" if self.until is None else f"({self.until}-0"
+        first = "-" if self.since is None else str(max(0, self.since - _APART_MS))
+        last = "+" if self.until is None else f"({max(0, self.until + _APART_MS)}-0"
         commands: list[Command] = []
         for index, name in enumerate(self.names):
             after = last if not at else at if index < number else f"({at}"

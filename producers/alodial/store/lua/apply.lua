@@ -21,13 +21,13 @@ local function redial_delay(r, disposition)
   return delay
 end
 
--- What is remembered of a result: its digest, four digits of the spare it came with, and what became of it.
-local function mark(digest, spare, outcome) return digest .. ':' .. string.sub(spare, -4) .. LETTER[outcome] end
+-- What is remembered of a result: its digest, eight digits of the spare it came with, and what became of it.
+local function mark(digest, spare, outcome) return digest .. ':' .. string.sub(spare, -8) .. LETTER[outcome] end
 
 -- What is to be said to a result that was here before; nil when it was not.
 local function before(stored, digest, spare)
   if not stored or string.sub(stored, 1, #digest + 1) ~= digest .. ':' then return nil end
-  if string.sub(stored, -5, -2) == string.sub(spare, -4) then return OUTCOME[string.sub(stored, -1)] end
+  if string.sub(stored, #digest + 2, -2) == string.sub(spare, -8) then return OUTCOME[string.sub(stored, -1)] end
   return 'duplicate'
 end
 
