@@ -190,7 +190,8 @@ def test_what_rings_appears_by_itself_and_typing_is_not_disturbed(
     for then in (f"text={FIRST} rings", "text=They are talking", "text=How does its result come?"):
         page.keyboard.press("Enter")
         page.wait_for_selector(then)
-        page.wait_for_selector("button:focus")  # set once the new part has settled; CSP forbids wait_for_function's eval
+        # Set once the new part has settled; CSP forbids the eval of wait_for_function.
+        page.wait_for_selector("button:focus")
     exchange.act("501", "send_never")
     page.wait_for_selector("text=its result was kept back")
 

@@ -79,7 +79,8 @@ def _seen(text: str | None) -> Seen | None:
     if text is None:
         return None
     outcome: Any = {"c": "completed", "r": "redial", "x": "corrected", "k": "kept"}[text[-1]]
-    return Seen(text[:-6], text[-5:-1], outcome)
+    digest, _, spare = text[:-1].rpartition(":")
+    return Seen(digest, spare, outcome)
 
 
 def _record(raw: dict[bytes, bytes]) -> Picture:
