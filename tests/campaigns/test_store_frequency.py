@@ -62,13 +62,15 @@ def test_our_own_numbers_have_no_cap(redis_server: EmbeddedRedis) -> None:
 
 
 def test_two_claimed_calls_to_one_number_do_not_both_ring(redis_server: EmbeddedRedis) -> None:
-    desk = Desk(redis_server, frequency_caps="1/1d")
-    first, second = desk.submit(1, "first"), desk.submit(1, "second")
+    desk = Desk(redis_server, frequency_caps="1/1d", max_concurrent_calls=2)
+    first, second = desk.submit(1, "first", channels=1), desk.submit(1, "second", channels=1)
     desk.pace()
     calls = desk.claim(2).calls
     assert len(calls) == 2
     assert desk.arm(*calls) == ["armed", "lost"]
     assert desk.state(calls[1].record) == "scheduled"
+    desk.enqueue(phone(7), phone(8))
+    assert len(desk.claim(2).calls) == 1, "who waits holds no channel"
     desk.check(first, second)
 
 

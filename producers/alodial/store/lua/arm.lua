@@ -59,7 +59,6 @@ local function arm(x, token, slot)
     if code then
       redis.call('HDEL', P .. 'c:' .. x, 'tok')
       redis.call('ZREM', LEASE, x)
-      free_channel(r)
       withhold(r, code, from)
       return { 'lost', 0, 0 }
     end

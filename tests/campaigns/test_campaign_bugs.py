@@ -1,0 +1,267 @@
+"""Bugs planted in what the scripts do for campaigns, one at a time: a test of this folder finds every one."""
+
+import hashlib
+import importlib
+import inspect
+from collections.abc import Callable
+from functools import partialmethod
+
+import pytest
+from campaign_harness import Desk
+from store_harness import ClockedStore
+
+from alodial.embedded import EmbeddedRedis
+from alodial.store.scripts import Script
+
+PLANTED = {
+    # Shares
+    "held back by its channels it saves up": (
+        "v = math.max(v, virtual[p])",
+        "",
+        "shares.a_campaign_that_its_channels_held_back_saves_up_no_share",
+    ),
+    "weights count for nothing": (
+        "flow.v + 1 / flow.w",
+        "flow.v + 1",
+        "shares.weights_of_3_and_1_share_3_to_1_whatever_a_claim_takes",
+    ),
+    "a share of channels is not kept": (
+        "if flow.share then redis.call('ZADD', P .. 'gchan:' .. flow.g, ms + lease + channel_ms, x) end",
+        "",
+        "shares.a_campaign_never_holds_more_than_its_channels",
+    ),
+    "one claim takes more than the channels left": (
+        "flow.taken, flow.free = flow.v + 1 / flow.w, true, flow.free - 1",
+        "flow.taken = flow.v + 1 / flow.w, true",
+        "shares.a_campaign_never_holds_more_than_its_channels",
+    ),
+    "a pace is forgotten between claims": (
+        "if flow.taken and flow.pace > 0 then redis.call('HSET', P .. 'g:' .. flow.g, 'gtat', int(flow.tat)) end",
+        "",
+        "shares.a_pace_holds_a_campaign_back_and_a_change_works_at_once",
+    ),
+    "a pace is forgotten when the hopper runs dry": (
+        "leave(best.g, account, p, best.v)\n    keep_pace(best)",
+        "leave(best.g, account, p, best.v)",
+        "shares.a_pace_holds_when_the_hopper_runs_dry_again_and_again",
+    ),
+    "a new pace waits for the old slot": (
+        "then redis.call('HDEL', key, 'gtat') end",
+        "then end",
+        "shares.a_pace_holds_a_campaign_back_and_a_change_works_at_once",
+    ),
+    "a change of anything forgets the pace": (
+        "if ARGV[i] == 'pace' and number(ARGV[i + 1]) ~= number(redis.call('HGET', key, 'pace')) then",
+        "if true then",
+        "shares.a_change_that_leaves_the_pace_alone_starts_no_call_early",
+    ),
+    # Hours
+    "claim does not look at the hours": (
+        "if opens ~= 0 then\n      redis.call('ZADD', WAKE",
+        "if false then\n      redis.call('ZADD', WAKE",
+        "windows.nothing_is_claimed_at_or_after_the_close",
+    ),
+    "arm does not look at the hours": (
+        "if not c[2] and opening(P .. 'cal:' .. r.g) ~= 0 then",
+        "if false then",
+        "windows.a_call_claimed_inside_and_armed_after_the_close_is_first_again_in_the_morning",
+    ),
+    "whoever waits for his hours is not woken": (
+        "redis.call('ZADD', WAKE, opens or ms + 3600000, g)",
+        "",
+        "windows.a_campaign_that_waits_is_woken_at_its_opening_without_being_asked_before",
+    ),
+    "no calendar is an open one": (
+        "if not nearest then return nil end",
+        "if not nearest then return 0 end",
+        "windows.without_a_calendar_a_campaign_is_closed",
+    ),
+    "the close itself is still open": (
+        "redis.call('ZRANGEBYSCORE', calendar, '(' .. ms, '+inf', 'LIMIT', 0, 1)[1]",
+        "redis.call('ZRANGEBYSCORE', calendar, ms, '+inf', 'LIMIT', 0, 1)[1]",
+        "windows.nothing_is_claimed_at_or_after_the_close",
+    ),
+    "a row's own zone is not looked at": (
+        "if opens ~= 0 then return 'window', opens or ms + 3600000 end",
+        "",
+        "windows.a_row_waits_for_the_hours_of_its_own_zone_and_holds_nobody_up",
+    ),
+    # The do-not-call list
+    "the list is looked into by claim only": (
+        "local code, from = forbidden(body, r.g, zone, c and c[3])",
+        "local code, from = nil, nil",
+        "dnc.a_number_is_not_rung_from_the_moment_it_is_on_a_list",
+    ),
+    "a campaign's own list is not looked into": (
+        "local own_list = g and redis.call('EXISTS', P .. 'dnc:' .. g) == 1",
+        "local own_list = false",
+        "dnc.a_campaigns_own_list_is_nobody_elses",
+    ),
+    "only the first number is looked up": (
+        "for n in string.gmatch(body, '\"(%+%d+)\"') do if n ~= line then found[#found + 1] = n end end",
+        "found[1] = string.match(body, '\"(%+%d+)\"')",
+        "dnc.single_calls_are_refused_in_whatever_role_the_number_is",
+    ),
+    "the line of a menu is taken for who is rung": (
+        "if n ~= line then found[#found + 1] = n end",
+        "found[#found + 1] = n",
+        "dnc.the_line_that_a_menu_calls_from_is_nobody_who_is_rung",
+    ),
+    "what is on the list counts as a failure": (
+        "if to == 'failed' or to == 'rejected' and from == 'submitting' then",
+        "if to == 'failed' or to == 'rejected' then",
+        "dnc.numbers_put_on_the_list_do_not_pause_a_campaign_as_failures_do",
+    ),
+    # Frequency caps
+    "a cap lets one more through": (
+        "redis.call('LINDEX', P .. 'freq:' .. n, rule[1] - 1)",
+        "redis.call('LINDEX', P .. 'freq:' .. n, rule[1])",
+        "frequency.a_single_call_over_the_cap_is_refused_and_says_why",
+    ),
+    "calls are not written down for the cap": (
+        "redis.call('LPUSH', P .. 'freq:' .. n, ms)",
+        "",
+        "frequency.every_role_counts_and_calls_of_campaigns_count_for_single_ones",
+    ),
+    "a POST that rang nobody is kept in the cap": (
+        "redis.call('LREM', P .. 'freq:' .. n, 1, at)",
+        "local _ = at",
+        "frequency.several_caps_hold_together_and_giving_back_disturbs_none",
+    ),
+    "the longer of two caps is forgotten": (
+        "longest, most_calls = math.max(longest, tonumber(per)), math.max(most_calls, tonumber(n))",
+        "longest, most_calls = math.max(longest, tonumber(per)), 1",
+        "frequency.several_caps_hold_together_and_giving_back_disturbs_none",
+    ),
+    "a capped row is refused instead of waiting": (
+        "if at and (r.g or code == 'window') then",
+        "if at and code == 'window' then",
+        "frequency.a_campaigns_row_waits_until_its_number_may_ring_again",
+    ),
+    # Calls and minutes of a day
+    "a day has room for one too many": (
+        "number(used[1]) + 1 > calls",
+        "number(used[1]) > calls",
+        "daily_caps.a_campaign_stops_at_its_calls_of_the_day_and_goes_on_tomorrow",
+    ),
+    "arm does not look at the day": (
+        "if day_is_full(r.g, day, tomorrow, number(c[4]), number(c[5]), number(c[6])) then return { 'hold', 0, 0 } end",
+        "",
+        "daily_caps.calls_claimed_before_the_day_was_full_are_not_armed_beyond_it",
+    ),
+    "held minutes are never given back": (
+        "use_day(scope, tonumber(day), 0, talk - tonumber(reserve), -1)",
+        "use_day(scope, tonumber(day), 0, talk, -1)",
+        "daily_caps.the_real_talk_replaces_what_was_held",
+    ),
+    "talk belongs to the day of its result": (
+        "use_day(scope, tonumber(day), 0, talk - tonumber(reserve), -1)",
+        "use_day(scope, (today()), 0, talk - tonumber(reserve), -1)",
+        "daily_caps.talk_after_midnight_belongs_to_the_day_of_its_call",
+    ),
+    # Redials
+    "the first delay is taken for ever": (
+        "return delays[math.min(used, #delays)] * 1000",
+        "return delays[1] * 1000",
+        "redials.each_disposition_has_its_own_delays_and_the_last_one_repeats",
+    ),
+    "redials without end": (
+        "local policy = cjson.decode(c[1])\n    if r.n >= policy.max_attempts then return nil end",
+        "local policy = cjson.decode(c[1])",
+        "redials.each_disposition_has_its_own_delays_and_the_last_one_repeats",
+    ),
+    "a redial goes to the end of the list": (
+        "push_ready(r, r.g and 'LPUSH' or 'RPUSH')",
+        "push_ready(r, 'RPUSH')",
+        "redials.a_redial_goes_before_rows_that_were_never_dialled",
+    ),
+    "attempts of a day are not counted": (
+        "if ms + delay < tomorrow and attempts_since(r, day) >= a_day then",
+        "if false then",
+        "redials.the_attempts_of_a_day_go_on_the_next_day_at_another_hour_inside_the_hours",
+    ),
+    "another hour falls past the close": (
+        "return from + (target - from) % (to - from)",
+        "return target",
+        "redials.a_shift_past_the_close_comes_round_to_the_opening",
+    ),
+    "a redial is planned past the campaign's end": (
+        "if not delay or c[3] and tonumber(c[3]) <= ms + delay then return nil end",
+        "if not delay then return nil end",
+        "redials.no_redial_is_planned_past_the_rows_end_or_the_campaigns",
+    ),
+    "who was canceled redials": (
+        "if c[2] ~= 'running' and c[2] ~= 'paused' then return nil end",
+        "",
+        "redials.a_result_after_the_cancel_brings_no_redial",
+    ),
+    # Control
+    "a pause lets calls out that were claimed": (
+        "if c[1] ~= 'running' then return { 'hold', 0, 0 } end",
+        "",
+        "control.a_call_claimed_before_the_pause_is_not_rung_and_goes_first_afterwards",
+    ),
+    "a resumed campaign comes back without its calls": (
+        "if not later and redis.call('EXISTS', P .. 'gq:' .. g) == 1 then join(g, c[2], c[3]) end",
+        "",
+        "shares.a_paused_campaign_costs_the_others_nothing_and_goes_on_where_it_was",
+    ),
+    "who waits keeps his channel": (
+        "free_channel(r)\n  redis.call('HDEL', P .. 'c:' .. r.x, 'tok')",
+        "redis.call('HDEL', P .. 'c:' .. r.x, 'tok')",
+        "frequency.two_claimed_calls_to_one_number_do_not_both_ring",
+    ),
+    "a campaign is over while a call is under way": (
+        "elseif number(n[1]) == 0 and number(c[4]) <= ms",
+        "elseif number(c[4]) <= ms",
+        "control.a_campaign_is_over_with_its_last_result_and_not_before",
+    ),
+    "rows are filled in twice": (
+        "if c[1] ~= 'running' or number(c[2]) ~= from or c[6] then return { 'stale' } end",
+        "if c[1] ~= 'running' or c[6] then return { 'stale' } end",
+        "fills.a_chunk_that_two_fillers_bring_is_called_once",
+    ),
+}
+
+
+FOUND = (AssertionError, ValueError, TypeError)
+"""The last two: a test took the one thing apart that it expected, and there was none."""
+
+
+def planting(name: str) -> Callable[[ClockedStore], None]:
+    old, new, _ = PLANTED[name]
+
+    def plant(store: ClockedStore) -> None:
+        places = [script for script, kept in store._scripts.items() if kept.text.count(old) == 1]
+        assert places, f"the place of {name!r} has changed"
+        for script in places:
+            text = store._scripts[script].text.replace(old, new)
+            store._scripts[script] = Script(script, text, hashlib.sha1(text.encode()).hexdigest())
+
+    return plant
+
+
+def look_for(name: str, redis_server: EmbeddedRedis) -> None:
+    """Runs the test that looks for this bug, with each of its parameters."""
+    module, _, test = PLANTED[name][2].partition(".")
+    function = getattr(importlib.import_module(f"test_store_{module}"), f"test_{test}")
+    cases: list[dict[str, object]] = [{}]
+    for mark in getattr(function, "pytestmark", []):
+        if mark.name == "parametrize":
+            names = (
+                mark.args[0] if isinstance(mark.args[0], (tuple, list)) else mark.args[0].replace(" ", "").split(",")
+            )
+            rows = [row if len(names) > 1 else (row,) for row in mark.args[1]]
+            cases = [case | dict(zip(names, row, strict=True)) for case in cases for row in rows]
+    assert set(inspect.signature(function).parameters) == {"redis_server", *cases[0]}
+    for case in cases:
+        function(redis_server=redis_server, **case)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_bug_is_found(redis_server: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(Desk, "__init__", partialmethod(Desk.__init__, plant=planting(name)))
+    with pytest.raises(FOUND) as found:
+        look_for(name, redis_server)
+    assert "has changed" not in str(found.value)
