@@ -228,7 +228,7 @@ def test_calls_of_campaigns_are_left_to_their_campaign(operator: Operator, stage
     done = operator.get(operator.post("/calls/redial", {"state": "rejected"}).headers["location"])
     assert "1 belongs to a campaign" in words_on(done)
     one = operator.get(f"/calls/{record.id}")
-    assert "Its campaign rings it again" in words_on(one)
+    assert "Only its campaign rings it again" in words_on(one)
     assert f"/calls/{record.id}/redial" not in one.text
     assert operator.get(f"/calls/{record.id}/redial").headers["location"].endswith("said=late")
     late = operator.post(f"/calls/{record.id}/redial")
