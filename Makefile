@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Tests at once; those that measure rates and times run after the others, alone.
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test unit lint chaos bench clean
@@ -24,7 +26,8 @@ demo: $(STAMP) ## Place a varied set of calls through the sandbox and show what 
 	@$(BIN)/alodial demo
 
 test: $(STAMP) lint ## Lint, types and the whole quick suite, with the fault campaigns shortened
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal -m 'not alone'
+	$(BIN)/python -m pytest -m alone
 
 unit: $(STAMP) ## The tests of rules, scripts and workers without slow ones, about half a minute
 	$(BIN)/python -m pytest tests/schemas tests/store tests/workers -m 'not slow and not chaos'

@@ -140,6 +140,7 @@ def test_every_policy_holds_while_workers_and_redis_are_killed(tmp_path: Path) -
     assert [event.type for event in events] == ["alodial.campaign.started", "alodial.campaign.completed"]
 
 
+@pytest.mark.alone
 def test_after_a_pause_under_full_load_no_worker_posts_later_than_a_second(tmp_path: Path) -> None:
     path = write_list(tmp_path / "list.csv", 3000)
     with Plant(tmp_path / "plant", sandbox=("--speed", "1000"), ALODIAL_CALLS_PER_SECOND="150", **COURTESY) as plant:
@@ -166,6 +167,7 @@ def test_after_a_pause_under_full_load_no_worker_posts_later_than_a_second(tmp_p
         assert set(plant.rings().values()) == {1}
 
 
+@pytest.mark.alone
 def test_urgent_single_calls_start_at_once_while_a_great_campaign_is_submitted_and_runs(tmp_path: Path) -> None:
     rows = 300_000 if FULL else 30_000
     path = tmp_path / "great.csv"

@@ -12,7 +12,7 @@ from plant import Plant, wait_until
 
 from alodial import TwoWayCall
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.chaos, pytest.mark.alone, pytest.mark.timeout(600)]
 
 FULL = os.environ.get("ALODIAL_CHAOS") == "full"
 FROM = "712037006"

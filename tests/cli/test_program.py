@@ -5,7 +5,6 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -158,17 +157,3 @@ def test_waiting_follows_a_call_to_its_end_through_the_real_parts(
             if process.stdout is not None:
                 process.stdout.close()
     assert codes == [0, 0, 0]
-
-
-@pytest.mark.slow
-def test_the_demo_is_a_command_and_ends_with_0(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "alodial.cli", "demo", "--speed", "1000"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=tmp_path,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Every call ended as it was announced." in done.stdout

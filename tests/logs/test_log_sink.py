@@ -17,6 +17,8 @@ from alodial.store.log_write import LogWriter
 
 from .conftest import NUMBERS, PLANTED, Processes, wait_until
 
+pytestmark = pytest.mark.alone
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3000),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),

@@ -13,7 +13,7 @@ from web.monitor_client import Operator, words_on
 
 from .conftest import PLANTED, Processes, Reader, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 CALL = "01a20925-eded-7160-805d-65c0407bc0d0"
 WRITES = f"""
