@@ -447,11 +447,15 @@ def test_cancellation_closes_the_connection(moment: str) -> None:
         async with RawServer(saying(close=False)) as server:
             transport = DirectTransport()
 
+            connected = asyncio.Event()
+
             async def wait() -> None:
+                connected.set()
                 await asyncio.Event().wait()
 
             task = asyncio.create_task(exchange(transport, server.url(), wait if moment == "connected" else nothing))
-            await until(lambda: server.peers and (moment == "connected" or server.requests))
+            # The server may know of the connection before the client does.
+            await until(lambda: server.peers and (connected.is_set() if moment == "connected" else server.requests))
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
