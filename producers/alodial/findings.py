@@ -117,13 +117,26 @@ def _words() -> dict[str, Any]:
     return words
 
 
+class _Shown(str):
+    """A value as people write it; ``{ready:call waits|calls wait}`` is "1 call waits" or "20 calls wait"."""
+
+    one = False
+
+    def __format__(self, forms: str) -> str:
+        one, _, many = forms.partition("|")
+        return f"{self} {one if self.one else many}" if forms else str(self)
+
+
+def _shown(name: str, value: Any, number: Callable[[float], str], span: Callable[[float], str]) -> _Shown:
+    written = span(value) if name.endswith("_s") else number(value) if isinstance(value, int | float) else value
+    shown = _Shown(written)
+    shown.one = value == 1
+    return shown
+
+
 def fill(text: str, values: Mapping[str, Any], number: Callable[[float], str], span: Callable[[float], str]) -> str:
     """The sentence with its values as people write them."""
-    shown = {
-        name: span(value) if name.endswith("_s") else number(value) if isinstance(value, int | float) else value
-        for name, value in values.items()
-    }
-    return text.format_map(shown)
+    return text.format_map({name: _shown(name, value, number, span) for name, value in values.items()})
 
 
 def sentence(finding: Finding) -> str:

@@ -44,7 +44,7 @@ def test_what_stops_calls_is_said_with_a_command_and_ends_with_1(alodial: Alodia
     beat(queue, ago=30)
     done = alodial("status")
     assert done.code == 1
-    assert "wrong: No worker is alive. 1 calls and results wait." in done.out
+    assert "wrong: No worker is alive. 1 call or result waits." in done.out
     assert "hint: alodial worker" in done.out
     assert "normal         1 ready" in done.out
 

@@ -97,6 +97,14 @@ def test_how_long_the_rate_will_take_is_said() -> None:
 
 
 @pytest.mark.parametrize(
+    ("count", "words"), [(1, "1 call is unconfirmed,"), (2, "2 calls are unconf"), (12_000, "12,000 calls are unconf")]
+)
+def test_one_is_said_otherwise_than_many(count: int, words: str) -> None:
+    (one,) = findings(replace(QUIET, unconfirmed=count, unconfirmed_oldest=5.0))
+    assert sentence(one).startswith(words)
+
+
+@pytest.mark.parametrize(
     ("seconds", "words"), [(0, "0 s"), (59, "59 s"), (60, "1 min"), (3725, "1 h 2 min"), (90_000, "1 d 1 h")]
 )
 def test_lengths_of_time_are_short(seconds: float, words: str) -> None:

@@ -48,7 +48,7 @@ def test_what_is_wrong_is_said_in_words_with_what_to_do(web: Web, queue: CallQue
     beat(queue, "dialer-1:2", ago=30, in_flight=3)
     operator = Operator(web)
     shown = words_on(operator.get("/now"))
-    assert "No worker is alive. 1 calls and results wait." in shown
+    assert "No worker is alive. 1 call or result waits." in shown
     assert "Worker dialer-1:2 has been silent for 30 s; it had 3 calls in flight." in shown
     assert "1 normal, oldest" in shown
     russian = words_on(Operator(web, language="ru").get("/now"))
@@ -78,7 +78,7 @@ def test_channels_that_are_all_in_use_are_named_as_the_bottleneck(web: Web, queu
     later = int((time.time() + 60) * 1000)
     queue.store.redis.zadd(keys.channels("default"), {str(n): later for n in range(10)})
     shown = words_on(Operator(web).get("/now"))
-    assert "Channels are the bottleneck of account default: 10 of 10 are in use, 1 calls wait." in shown
+    assert "Channels are the bottleneck of account default: 10 of 10 are in use, 1 call waits." in shown
 
 
 def test_the_rate_is_named_as_the_bottleneck(web: Web, queue: CallQueue) -> None:

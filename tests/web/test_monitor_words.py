@@ -18,7 +18,7 @@ TEMPLATES = Path(module.__file__).parent / "templates"
 
 
 def placeholders(text: str) -> set[str]:
-    return set(re.findall(r"\{(\w+)\}", text))
+    return set(re.findall(r"\{(\w+)[:}]", text))
 
 
 @pytest.mark.parametrize("language", ["ru", "uz"])
