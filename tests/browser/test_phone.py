@@ -196,6 +196,28 @@ def test_what_rings_appears_by_itself_and_typing_is_not_disturbed(
     page.wait_for_selector("text=its result was kept back")
 
 
+def test_the_focus_comes_back_with_a_button_that_was_missing_for_a_moment(
+    look: Callable[..., Visitor], exchange: Exchange
+) -> None:
+    visitor = look()
+    page = visitor.page
+    exchange.ring("501", FIRST)
+    page.wait_for_selector("text=712037006 rings. What does it do?")
+    page.focus("button:has-text('Answer')")
+    # Between two stages a call has no buttons.
+    poll = 'hx-get="/phone/ringing?mark=none" hx-trigger="every 1s" hx-target="#hand" hx-swap="outerHTML"'
+    page.route("**/phone/ringing*", lambda route: route.fulfill(body=f'<div id="hand" {poll}>between</div>'), times=1)
+    page.wait_for_selector("text=between")
+    assert page.evaluate("document.activeElement === document.body")
+    page.wait_for_selector("button:has-text('Answer'):focus")
+    page.route("**/phone/ringing*", lambda route: route.fulfill(body=f'<div id="hand" {poll}>between</div>'), times=1)
+    page.wait_for_selector("text=between")
+    page.focus("#callto")
+    page.wait_for_selector("button:has-text('Answer')")
+    page.wait_for_selector("#callto:focus")
+    assert visitor.complaints == []
+
+
 def test_the_hand_is_taken_away_and_given_back(look: Callable[..., Visitor], exchange: Exchange) -> None:
     visitor = look()
     page = visitor.page
