@@ -126,8 +126,10 @@ def test_a_worker_killed_while_its_work_waits_is_replaced_within_30_s(tmp_path: 
         plant.start_worker("worker-0")
         with plant.queue() as queue:
             call = queue.enqueue(TwoWayCall(callfrom=FROM, callto=[number(1)]))
-            wait_until(lambda: queue.get(call.id).state == "submitting", within=15, what="the POST is under way")
+            # Its phone rings, its answer is 2 s away. Armed alone would not do: dead between arming and sending, it never rang.
+            wait_until(plant.rings, within=15, what="the POST arrived")
             plant.kill("worker-0")
+            assert queue.get(call.id).state == "submitting"
             plant.start_worker("worker-1")
             died = time.monotonic()
             wait_until(lambda: queue.get(call.id).state != "submitting", within=40, what="the orphan was found")
