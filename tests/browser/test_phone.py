@@ -185,12 +185,34 @@ def test_what_rings_appears_by_itself_and_typing_is_not_disturbed(
     page.wait_for_selector("text=712037006 rings. What does it do?")
     assert page.input_value("#callto") == FIRST
     assert page.evaluate("document.activeElement.id") == "callto"
-    # By keyboard alone; the first button of each stage is what usually comes next.
+    # By keyboard alone, the focus stays at the phone from stage to stage.
+    page.focus("button:has-text('Answer')")
     for then in (f"text={FIRST} rings", "text=They are talking", "text=How does its result come?"):
-        page.press("#hand article button >> nth=0", "Enter")
+        page.keyboard.press("Enter")
         page.wait_for_selector(then)
+        page.wait_for_selector("button:focus")
     exchange.act("501", "send_never")
     page.wait_for_selector("text=its result was kept back")
+
+
+def test_a_button_pressed_the_moment_it_appears_does_not_load_the_page_anew(
+    look: Callable[..., Visitor], exchange: Exchange
+) -> None:
+    visitor = look()
+    page = visitor.page
+    exchange.ring("501", FIRST)
+    page.wait_for_selector("text=712037006 rings. What does it do?")
+    page.evaluate(
+        """() => {
+            window.samePage = true;
+            new MutationObserver(() => document.querySelector("#hand article .acts button")?.click())
+                .observe(document.querySelector("main"), {childList: true, subtree: true});
+        }"""
+    )
+    page.focus("button:has-text('Answer')")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=was sent")
+    assert page.evaluate("window.samePage") is True
 
 
 def test_the_focus_comes_back_with_a_button_that_was_missing_for_a_moment(

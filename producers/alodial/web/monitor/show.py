@@ -22,9 +22,10 @@ from .words import LANGUAGES
 
 HTMX_CONFIG: Final = (
     '{"includeIndicatorStyles":false,"allowEval":false,"allowScriptTags":false,'
-    '"selfRequestsOnly":true,"historyCacheSize":0}'
+    '"selfRequestsOnly":true,"historyCacheSize":0,"defaultSettleDelay":0}'
 )
-"""As our CSP has it: no style and no script but those of our own files; and no page of ours kept in local storage."""
+"""As our CSP has it: no style and no script but those of our own files; no page of ours kept in local storage; and no
+settling: for 20 ms by htmx's default a new form is not yet its own, and a button pressed then loads the page anew."""
 
 NAVIGATION: Final[tuple[tuple[str, str], ...]] = (
     ("/", "nav.now"),
