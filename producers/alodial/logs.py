@@ -7,6 +7,8 @@ import atexit
 import io
 import json
 import logging
+import os
+import select
 import sys
 import threading
 from collections import deque
@@ -134,6 +136,24 @@ class PatientStream(io.TextIOBase):
         """Waits until what was written is out, at most ``timeout`` seconds."""
         self._idle.wait(timeout)
 
+    def _hand_on(self, text: str) -> None:
+        """Past Python's buffer where there is a file below: at the process' end Python waits for that buffer's lock,
+        which a write into a full pipe holds for good, and fails with 120 for what a closed pipe left in it."""
+        try:
+            number = self._out.fileno()
+        except (OSError, AttributeError):
+            self._out.write(text)
+            self._out.flush()
+            return
+        left = text.encode(getattr(self._out, "encoding", None) or "utf-8", "backslashreplace")
+        while left:
+            try:
+                left = left[os.write(number, left) :]
+            except BlockingIOError:
+                room = select.poll()
+                room.register(number, select.POLLOUT)
+                room.poll()
+
     def _work(self) -> None:
         while True:
             self._wake.wait()
@@ -145,8 +165,7 @@ class PatientStream(io.TextIOBase):
                 self._told = self.dropped
                 burst.append(_encode({"event": "log.dropped", "level": "warning", "lines": self._told}) + "\n")
             try:
-                self._out.write("".join(burst))
-                self._out.flush()
+                self._hand_on("".join(burst))
             except (OSError, ValueError):
                 # A closed pipe: there is nobody left to tell.
                 self.dropped += len(burst)

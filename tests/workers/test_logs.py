@@ -276,20 +276,25 @@ log.info("call.last")
 """
 
 
-def _flood() -> "subprocess.Popen[str]":
-    return subprocess.Popen(
+@pytest.fixture(params=["", "1"], ids=["buffered", "unbuffered"])
+def process(request: pytest.FixtureRequest) -> "Iterator[subprocess.Popen[str]]":
+    """As people start it, and as many containers do."""
+    with subprocess.Popen(
         [sys.executable, "-c", FLOOD],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=environment(ALODIAL_LOG_FORMAT="json"),
+        env=environment(ALODIAL_LOG_FORMAT="json", PYTHONUNBUFFERED=request.param),
         text=True,
-    )
+    ) as flooding:
+        yield flooding
+        flooding.kill()
 
 
 @pytest.mark.slow
-def test_a_log_pipe_that_nobody_reads_blocks_nobody_and_what_was_dropped_is_counted() -> None:
-    process = _flood()
+def test_a_log_pipe_that_nobody_reads_blocks_nobody_and_what_was_dropped_is_counted(
+    process: "subprocess.Popen[str]",
+) -> None:
     assert process.stdout is not None
     assert float(process.stdout.readline()) < 2
     _, text = process.communicate(input="", timeout=30)
@@ -302,8 +307,7 @@ def test_a_log_pipe_that_nobody_reads_blocks_nobody_and_what_was_dropped_is_coun
 
 
 @pytest.mark.slow
-def test_a_process_ends_although_nobody_reads_its_logs() -> None:
-    process = _flood()
+def test_a_process_ends_although_nobody_reads_its_logs(process: "subprocess.Popen[str]") -> None:
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdout.readline()
@@ -311,14 +315,10 @@ def test_a_process_ends_although_nobody_reads_its_logs() -> None:
     process.stdin.close()
     assert process.wait(timeout=30) == 0
     assert time.monotonic() - began < 10
-    for pipe in (process.stdout, process.stderr):
-        if pipe is not None:
-            pipe.close()
 
 
 @pytest.mark.slow
-def test_a_closed_log_pipe_stops_nobody() -> None:
-    process = _flood()
+def test_a_closed_log_pipe_stops_nobody(process: "subprocess.Popen[str]") -> None:
     assert process.stderr is not None
     assert process.stdin is not None
     assert process.stdout is not None
@@ -326,7 +326,6 @@ def test_a_closed_log_pipe_stops_nobody() -> None:
     assert float(process.stdout.readline()) < 2
     process.stdin.close()
     assert process.wait(timeout=30) == 0
-    process.stdout.close()
 
 
 def test_a_patient_stream_counts_what_its_closed_pipe_did_not_take() -> None:
