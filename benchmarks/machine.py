@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from alodial.embedded import EmbeddedRedis
+from alodial.testing.redis_server import EmbeddedRedis
 
 WORKER_CORE = 1
 OTHER_CORE = 0

@@ -15,10 +15,10 @@ import urllib.parse
 import urllib.request
 
 from alodial import CallQueue
-from alodial.embedded import EmbeddedRedis
 from alodial.settings import Settings
-from alodial.store import health, keys, ops
-from alodial.store.ops import Applying, Arming, Settling
+from alodial.store import call_transitions, keys, redis_checks
+from alodial.store.call_transitions import Applying, Arming, Settling
+from alodial.testing.redis_server import EmbeddedRedis
 
 from .machine import OTHER_CORE, WORKER_CORE, child
 
@@ -48,23 +48,27 @@ def fill(queue: CallQueue, calls: int, ended: int) -> None:
 def way(queue: CallQueue, many: int) -> tuple[float, int]:
     """Takes calls through claim, arm, settle and apply; seconds for one, and how many they were."""
     settings, limits, redis = queue.settings, queue.settings.account("default"), queue.store
-    epoch = health.epoch(redis.redis)
+    epoch = redis_checks.epoch(redis.redis)
     began = time.perf_counter()
-    claim = ops.claim(settings, "default", limits, epoch=epoch, room=many, horizon=1, attend=0)
+    claim = call_transitions.claim(settings, "default", limits, epoch=epoch, room=many, horizon=1, attend=0)
     calls = redis.run(claim).calls
-    redis.run(ops.arm(settings, limits, [Arming(c.record, c.token, c.slot) for c in calls], epoch=epoch, worker="w"))
+    redis.run(
+        call_transitions.arm(
+            settings, limits, [Arming(c.record, c.token, c.slot) for c in calls], epoch=epoch, worker="w"
+        )
+    )
     outcomes = [("taken", "unconfirmed", "rejected")[0 if n % 20 else 1 + n // 20 % 2] for n in range(len(calls))]
     settled = [
         Settling(call.record, call.token, outcome, code="" if outcome == "taken" else "http_400")  # type: ignore[arg-type]  # one of the outcomes
         for call, outcome in zip(calls, outcomes, strict=True)
     ]
-    redis.run(ops.settle(settings, limits, settled))
+    redis.run(call_transitions.settle(settings, limits, settled))
     results = [
         Applying(call.extid, '{"dialstatus":"X"}', call.extid, ENDINGS[n % len(ENDINGS)], 20)
         for n, call in enumerate(calls)
         if outcomes[n] == "taken"
     ]
-    redis.run(ops.apply_results(results))
+    redis.run(call_transitions.apply_results(results))
     return (time.perf_counter() - began) / len(calls), len(calls)
 
 

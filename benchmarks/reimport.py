@@ -16,15 +16,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from alodial import CallQueue
-from alodial.campaigns.export import OURS, values_of
-from alodial.campaigns.files import open_source
-from alodial.campaigns.files.source import SourceRow
-from alodial.campaigns.guard import unsafe_cell
-from alodial.embedded import EmbeddedRedis
+from alodial.campaigns.exporting.results import OURS, values_of
+from alodial.campaigns.formula_guard import unsafe_cell
+from alodial.campaigns.importing.files import open_source
+from alodial.campaigns.importing.files.source import SourceRow
 from alodial.settings import Settings
-from alodial.store import health, ops
-from alodial.store.ops import Applying, Arming, Claimed, Settling
-from alodial_workers.hopper import Filler
+from alodial.store import call_transitions, redis_checks
+from alodial.store.call_transitions import Applying, Arming, Claimed, Settling
+from alodial.testing.redis_server import EmbeddedRedis
+from alodial_workers.hopper import HopperFiller
 
 RESULT = '{"dialstatus":"%s","talktime":%d}'
 ENDINGS = (("answered", "ANSWER"), ("busy", "BUSY"), ("no_answer", "NOANSWER"), ("congestion", "CONGESTION"))
@@ -42,34 +42,38 @@ def write_list(path: Path, rows: int) -> None:
 
 def ring(queue: CallQueue, calls: list[Claimed], epoch: str, counts: Counter[str]) -> None:
     settings, limits, store = queue.settings, queue.settings.account("default"), queue.store
-    store.run(ops.arm(settings, limits, [Arming(c.record, c.token, c.slot) for c in calls], epoch=epoch, worker="w"))
+    store.run(
+        call_transitions.arm(
+            settings, limits, [Arming(c.record, c.token, c.slot) for c in calls], epoch=epoch, worker="w"
+        )
+    )
     settled, results = [], []
     for call in calls:
         n = int(call.extid)
-        outcome: ops.SettleOutcome = "taken" if n % 20 else "rejected" if n % 40 else "unconfirmed"
+        outcome: call_transitions.SettleOutcome = "taken" if n % 20 else "rejected" if n % 40 else "unconfirmed"
         settled.append(Settling(call.record, call.token, outcome, code="" if outcome == "taken" else "http_400"))
         counts[outcome] += 1
         if outcome == "taken" and n % 21:
             disposition, status = ENDINGS[n % len(ENDINGS)]
             results.append(Applying(call.extid, RESULT % (status, n % 90), call.extid, disposition, n % 90))
             counts[disposition] += 1
-    store.run(ops.settle(settings, limits, settled))
-    store.run(ops.apply_results(results))
+    store.run(call_transitions.settle(settings, limits, settled))
+    store.run(call_transitions.apply_results(results))
 
 
 def dial(queue: CallQueue, rows: int) -> None:
     """Until a twentieth is left."""
     filler, epoch, done, counts = (
-        Filler(queue.store, queue.settings),
-        health.epoch(queue.store.redis),
+        HopperFiller(queue.store, queue.settings),
+        redis_checks.epoch(queue.store.redis),
         0,
         Counter[str](),
     )
     settings, limits = queue.settings, queue.settings.account("default")
     while done < rows * 19 // 20:
-        for hopper in queue.store.run(ops.pace(filler.rooms())).hoppers:
+        for hopper in queue.store.run(call_transitions.pace(filler.rooms())).hoppers:
             filler.fill(hopper)
-        claim = ops.claim(settings, "default", limits, epoch=epoch, room=500, horizon=1, attend=0)
+        claim = call_transitions.claim(settings, "default", limits, epoch=epoch, room=500, horizon=1, attend=0)
         calls = queue.store.run(claim).calls
         if calls:
             ring(queue, calls, epoch, counts)

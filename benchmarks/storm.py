@@ -21,10 +21,10 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from alodial import CallQueue, TwoWayCall
-from alodial.embedded import EmbeddedRedis
 from alodial.settings import Settings
-from alodial.store import health, keys, ops
-from alodial.store.ops import Arming, Settling
+from alodial.store import call_transitions, keys, redis_checks
+from alodial.store.call_transitions import Arming, Settling
+from alodial.testing.redis_server import EmbeddedRedis
 
 from .machine import child
 
@@ -81,16 +81,16 @@ def house(fsync: str, calls: int) -> Iterator[tuple[CallQueue, str, list[str]]]:
 def submitted(queue: CallQueue, count: int) -> list[str]:
     """Calls that AloVoice took, made by the store's own operations. Their extids."""
     settings, limits = queue.settings, queue.settings.account("default")
-    epoch = health.epoch(queue.store.redis)
+    epoch = redis_checks.epoch(queue.store.redis)
     queue.enqueue_many(TwoWayCall(callfrom="712037006", callto=["994412860"]) for _ in range(count))
     extids: list[str] = []
     while len(extids) < count:
-        claim = ops.claim(settings, "default", limits, epoch=epoch, room=500, horizon=1, attend=0)
+        claim = call_transitions.claim(settings, "default", limits, epoch=epoch, room=500, horizon=1, attend=0)
         calls = queue.store.run(claim).calls
         armed = [Arming(call.record, call.token, call.slot) for call in calls]
-        queue.store.run(ops.arm(settings, limits, armed, epoch=epoch, worker="storm"))
+        queue.store.run(call_transitions.arm(settings, limits, armed, epoch=epoch, worker="storm"))
         taken = [Settling(call.record, call.token, "taken", answer='{"status": 200}') for call in calls]
-        queue.store.run(ops.settle(settings, limits, taken))
+        queue.store.run(call_transitions.settle(settings, limits, taken))
         extids += [call.extid for call in calls]
     return extids
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from alodial import CallQueue
-from alodial.embedded import EmbeddedRedis
 from alodial.settings import Settings
 from alodial.store.client import AsyncStore
-from alodial_workers.delivery.relay import Relay
+from alodial.testing.redis_server import EmbeddedRedis
+from alodial_workers.webhooks.dispatcher import Dispatcher
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 HEALTHY = 9
@@ -74,8 +74,8 @@ def _measure(redis_url: str, *, dead: bool, events: int, rate: float) -> list[fl
         webhook_timeout=15,
     )
 
-    async def begin() -> Relay:
-        relay = Relay(settings, AsyncStore(settings))
+    async def begin() -> Dispatcher:
+        relay = Dispatcher(settings, AsyncStore(settings))
         relay.start()
         for outlet in relay.outlets:
             await outlet.look()

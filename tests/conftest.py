@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from alodial.embedded import EmbeddedRedis
 from alodial.errors import ConfigurationError
 from alodial.settings import Settings, load_settings
 from alodial.store.client import Store
+from alodial.testing.redis_server import EmbeddedRedis
 
 TOKEN = "planted-token-7f3a9c"
 CALLBACK_SECRET = "planted-callback-secret-51b2"

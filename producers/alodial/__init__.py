@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from alodial_schemas import Disposition, Event, FieldProblem, IvrCall, Phone, Queue, RedialPolicy, State, TwoWayCall
     from alodial_schemas.campaigns import CampaignRequest
 
+    from .calls.outcomes import QueuedCall, RefusedCall
+    from .calls.queue import AsyncCallQueue, CallQueue
     from .campaigns.errors import BadFile, CampaignDuplicate, CampaignNotAllowed, InvalidCampaign
     from .campaigns.records import CampaignRecord
     from .errors import (
@@ -27,11 +29,9 @@ if TYPE_CHECKING:
         NotRedialable,
         StoreUnavailable,
     )
-    from .outcomes import QueuedCall, RefusedCall
-    from .queue import AsyncCallQueue, CallQueue
     from .settings import Settings
-    from .store.filters import CallFilter
-    from .store.lists import Count, Page
+    from .store.call_filter import CallFilter
+    from .store.call_listing import Count, Page
     from .store.records import CallRecord
 
 __all__ = [
@@ -73,14 +73,14 @@ _HOMES = {
     "alodial_schemas": "Disposition Event FieldProblem IvrCall Phone Queue RedialPolicy State TwoWayCall",
     "alodial.errors": "AlodialError ConfigurationError Conflict InvalidCall NotCancelable NotFound NotRedialable "
     "StoreUnavailable",
-    "alodial.outcomes": "QueuedCall RefusedCall",
-    "alodial.queue": "AsyncCallQueue CallQueue",
+    "alodial.calls.outcomes": "QueuedCall RefusedCall",
+    "alodial.calls.queue": "AsyncCallQueue CallQueue",
     "alodial.campaigns.errors": "BadFile CampaignDuplicate CampaignNotAllowed InvalidCampaign",
     "alodial.campaigns.records": "CampaignRecord",
     "alodial_schemas.campaigns": "CampaignRequest",
     "alodial.settings": "Settings",
-    "alodial.store.filters": "CallFilter",
-    "alodial.store.lists": "Count Page",
+    "alodial.store.call_filter": "CallFilter",
+    "alodial.store.call_listing": "Count Page",
     "alodial.store.records": "CallRecord",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

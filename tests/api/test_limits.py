@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from alodial.settings import Settings
-from alodial.web.throttle import Throttle, retry_after
+from alodial.web.rate_limit import RateLimiter, retry_after
 from web.conftest import API_KEY, OTHER_KEY, Web
 from web.monitor_client import Operator
 
@@ -49,7 +49,7 @@ def test_somebody_who_tries_keys_at_the_sign_in_has_to_wait(web: Web) -> None:
 
 
 def test_a_bucket_lets_a_burst_through_and_then_its_rate() -> None:
-    bucket = Throttle(10, 3)
+    bucket = RateLimiter(10, 3)
     assert [bucket.take("a", now=100.0) > 0 for _ in range(5)] == [False, False, False, True, True]
     assert bucket.take("a", now=100.1) == 0
     assert bucket.take("a", now=100.1) == pytest.approx(0.1)
@@ -58,12 +58,12 @@ def test_a_bucket_lets_a_burst_through_and_then_its_rate() -> None:
 
 
 def test_without_a_rate_everything_passes() -> None:
-    bucket = Throttle(0, 1)
+    bucket = RateLimiter(0, 1)
     assert all(bucket.take("a") == 0 for _ in range(1000))
 
 
 def test_a_million_names_take_no_more_memory_than_ten_thousand() -> None:
-    bucket = Throttle(1, 1, most=100)
+    bucket = RateLimiter(1, 1, most=100)
     for n in range(10_000):
         bucket.take(str(n), now=float(n))
     assert len(bucket._ready) == 100

@@ -15,8 +15,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from alodial import CallQueue
+from alodial.server.app import create_app
 from alodial.settings import Settings
-from alodial.web.app import create_app
 from web.conftest import Web
 
 from .conftest import ALL, SHOP

@@ -15,15 +15,15 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
 
 from store_harness import EPOCH, START, ClockedStore
 
-from alodial.campaigns.front import Campaigns
-from alodial.doorbell import Doorbell
-from alodial.embedded import EmbeddedRedis
+from alodial.campaigns.service import Campaigns
 from alodial.settings import Settings
-from alodial.store import campaigns, dnc, keys, ops
-from alodial.store.ops import Applying, Arming, Claim, Claimed, NewCall, Settling
+from alodial.store import call_transitions, campaigns, do_not_call, keys
+from alodial.store.call_transitions import Applying, Arming, Claim, Claimed, NewCall, Settling
+from alodial.testing.redis_server import EmbeddedRedis
+from alodial.wakeup import Waker
 from alodial_schemas import ENDS, State, new_ids
 from alodial_schemas.campaigns import CampaignRequest, parse_campaign
-from alodial_workers.hopper import Filler, purge
+from alodial_workers.hopper import HopperFiller, purge
 
 __all__ = ["EPOCH", "START", "Desk", "Rung", "phone", "request"]
 
@@ -32,7 +32,7 @@ FIRST_PHONE = 998_901_000_000
 NUMBER = re.compile(r'"(\+\d+)"')
 
 
-class Silent(Doorbell):
+class Silent(Waker):
     """Rings nobody: the tests claim by themselves."""
 
     def __init__(self) -> None: ...
@@ -87,7 +87,7 @@ class Desk:
         # What is not a script asks Redis for its time too.
         self.store.redis.time = lambda: (self.now // 1_000_000, self.now % 1_000_000)  # type: ignore[method-assign]
         self.front = Campaigns(self.store, self.settings, Silent())
-        self.filler = Filler(self.store, self.settings)
+        self.filler = HopperFiller(self.store, self.settings)
         self.rung: list[Rung] = []
         self.results = 0
 
@@ -138,7 +138,9 @@ class Desk:
         """A single call that rings these numbers."""
         call_id, extid = new_ids()
         body = json.dumps({"callfrom": {"phone": numbers[0]}, "callto": [{"phone": n} for n in numbers[1:]]})
-        self.store.run(ops.enqueue([NewCall(extid, call_id, body.replace(" ", ""), **options)], self.settings))
+        self.store.run(
+            call_transitions.enqueue([NewCall(extid, call_id, body.replace(" ", ""), **options)], self.settings)
+        )
         return extid
 
     def pause(self, campaign: str) -> None:
@@ -151,19 +153,21 @@ class Desk:
         self.front.cancel(campaign, who="test")
 
     def forbid(self, *numbers: str, scope: str = "") -> None:
-        dnc.add(self.store.redis, numbers, scope=scope, reason="asked", who="test")
+        do_not_call.add(self.store.redis, numbers, scope=scope, reason="asked", who="test")
 
     # Workers
 
-    def pace(self, *, fill: bool = True) -> ops.Pace:
-        said = self.store.run(ops.pace(self.filler.rooms()))
+    def pace(self, *, fill: bool = True) -> call_transitions.Pace:
+        said = self.store.run(call_transitions.pace(self.filler.rooms()))
         for hopper in said.hoppers if fill else ():
             self.filler.fill(hopper)
         return said
 
     def claim(self, room: int = 1, horizon: float = 0) -> Claim:
         return self.store.run(
-            ops.claim(self.settings, "default", self.limits, epoch=EPOCH, room=room, horizon=horizon, attend=0)
+            call_transitions.claim(
+                self.settings, "default", self.limits, epoch=EPOCH, room=room, horizon=horizon, attend=0
+            )
         )
 
     def take(self) -> Claimed:
@@ -175,7 +179,7 @@ class Desk:
         """The outcomes; what is armed is written into the ledger."""
         items = [Arming(call.record, call.token, call.slot) for call in calls]
         was = [self.state(call.record) for call in calls]
-        said = self.store.run(ops.arm(self.settings, self.limits, items, epoch=EPOCH, worker="w"))
+        said = self.store.run(call_transitions.arm(self.settings, self.limits, items, epoch=EPOCH, worker="w"))
         for call, before, one in zip(calls, was, said, strict=True):
             if one.outcome == "armed" and before != "submitting":
                 line = re.search(r'"fromline":"(\+\d+)"', call.body)
@@ -186,20 +190,22 @@ class Desk:
     def settle(
         self,
         call: Claimed,
-        outcome: ops.SettleOutcome = "taken",
+        outcome: call_transitions.SettleOutcome = "taken",
         *,
         delay: float = 0,
         hold: float = 0,
         code: str = "code",
     ) -> str:
         item = Settling(call.record, call.token, outcome, delay, hold, "{}", code)
-        return self.store.run(ops.settle(self.settings, self.limits, [item]))[0]
+        return self.store.run(call_transitions.settle(self.settings, self.limits, [item]))[0]
 
-    def result(self, extid: str, disposition: str = "answered", talk: int = 0) -> ops.Applied:
+    def result(self, extid: str, disposition: str = "answered", talk: int = 0) -> call_transitions.Applied:
         self.results += 1
-        return self.store.run(ops.apply_results([Applying(extid, "{}", f"d{self.results}", disposition, talk)]))[0]
+        return self.store.run(
+            call_transitions.apply_results([Applying(extid, "{}", f"d{self.results}", disposition, talk)])
+        )[0]
 
-    def post(self, call: Claimed, outcome: ops.SettleOutcome = "taken", **more: Any) -> str:
+    def post(self, call: Claimed, outcome: call_transitions.SettleOutcome = "taken", **more: Any) -> str:
         """Arms and settles as a worker does; answers the state or what arm said."""
         (armed,) = self.arm(call)
         if armed == "armed":
@@ -240,7 +246,7 @@ class Desk:
         return done
 
     def sweep(self) -> None:
-        self.store.run(ops.sweep(self.settings))
+        self.store.run(call_transitions.sweep(self.settings))
 
     def clean(self) -> int:
         """What the sweeper does for campaigns that have ended, until no more comes of it."""

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from alodial.campaigns.check import CheckReport, Judge
-from alodial.campaigns.files import open_source
-from alodial.campaigns.files.source import RowFault, SourceRow
+from alodial.campaigns.importing.files import open_source
+from alodial.campaigns.importing.files.source import RowFault, SourceRow
+from alodial.campaigns.importing.row_check import CheckReport, RowChecker
 from alodial.settings import Settings
 from alodial_schemas.campaigns import parse_campaign
 
@@ -51,7 +51,7 @@ def judged(path: Path, mapping: Mapping[str, str] | None = None, **call: object)
     request = parse_campaign(
         {"name": "t", "call": {"kind": "two-way", "callfrom": "712037006", **call}, "columns": dict(mapping or {})}
     )
-    judge = Judge(
+    judge = RowChecker(
         open_source(path), request, Settings(_env_file=None), suppressed=lambda numbers: [False] * len(numbers)
     )
     for _ in judge.chunks(500):

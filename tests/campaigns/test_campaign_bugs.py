@@ -10,8 +10,8 @@ import pytest
 from campaign_harness import Desk
 from store_harness import ClockedStore
 
-from alodial.embedded import EmbeddedRedis
 from alodial.store.scripts import Script
+from alodial.testing.redis_server import EmbeddedRedis
 
 PLANTED = {
     # Shares

@@ -11,13 +11,13 @@ from campaign_harness import Desk, phone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alodial.campaigns.check import MOST_HELD, MOST_SHOWN, CheckReport, Good, Judge, Progress
 from alodial.campaigns.errors import BadFile
-from alodial.campaigns.errors_out import ErrorsOut
-from alodial.campaigns.files import open_source
-from alodial.campaigns.pack import RowProblem
-from alodial.embedded import EmbeddedRedis
+from alodial.campaigns.exporting.rejected_rows import RejectedRowsWriter
+from alodial.campaigns.importing.files import open_source
+from alodial.campaigns.importing.row_check import MOST_HELD, MOST_SHOWN, CheckReport, Good, Progress, RowChecker
+from alodial.campaigns.row_codec import RowProblem
 from alodial.settings import Settings
+from alodial.testing.redis_server import EmbeddedRedis
 from alodial_schemas.campaigns import parse_campaign
 
 Suppressed = Callable[[list[str]], list[bool]]
@@ -31,12 +31,14 @@ def listing(*listed: str) -> Suppressed:
     return lambda numbers: [number in listed for number in numbers]
 
 
-def judge(source: Any, *, suppressed: Suppressed = nobody, call: dict[str, Any] | None = None, **more: Any) -> Judge:
+def judge(
+    source: Any, *, suppressed: Suppressed = nobody, call: dict[str, Any] | None = None, **more: Any
+) -> RowChecker:
     request = parse_campaign({"name": "t", "call": call or {"callfrom": "712037006"}})
-    return Judge(open_source(source), request, Settings(_env_file=None), suppressed=suppressed, **more)
+    return RowChecker(open_source(source), request, Settings(_env_file=None), suppressed=suppressed, **more)
 
 
-def gone_through(made: Judge, size: int = 500) -> tuple[list[Good], list[RowProblem]]:
+def gone_through(made: RowChecker, size: int = 500) -> tuple[list[Good], list[RowProblem]]:
     good: list[Good] = []
     others: list[RowProblem] = []
     for rows, refused in made.chunks(size):
@@ -202,7 +204,7 @@ def test_a_file_without_a_phone_column_is_refused_before_its_rows(tmp_path: Path
 
 def written_back(path: Path, **more: Any) -> tuple[bytes, CheckReport]:
     out = io.BytesIO()
-    errors = ErrorsOut(out, open_source(path).columns)
+    errors = RejectedRowsWriter(out, open_source(path).columns)
     made = judge(path, on_problem=errors.add, **more)
     gone_through(made)
     errors.close()

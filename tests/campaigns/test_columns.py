@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alodial.campaigns.columns import Columns, plain, understand
 from alodial.campaigns.errors import BadFile
-from alodial.campaigns.words import FIELDS, PERHAPS_PHONE
+from alodial.campaigns.importing.column_names import FIELDS, PERHAPS_PHONE
+from alodial.campaigns.importing.columns import Columns, plain, understand
 
 
 def _refused(names: list[str], mapping: dict[str, str] | None = None) -> BadFile:

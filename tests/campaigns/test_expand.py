@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alodial.campaigns.expand import Expander, make_body, trial_call
-from alodial.campaigns.pack import PackedRow, RowSpec
+from alodial.campaigns.row_codec import PackedRow, RowSpec
+from alodial.campaigns.row_to_call import Expander, make_body, trial_call
 from alodial_schemas import extid_of
 from alodial_schemas.calls import IvrCall, TwoWayCall, body_json
 from alodial_schemas.campaigns import CampaignRequest, parse_campaign

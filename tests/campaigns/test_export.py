@@ -17,10 +17,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
-from alodial.campaigns.export import OURS, TooWide, csv_blocks, problem_blocks, write_csv, write_xlsx
-from alodial.campaigns.guard import begins_badly, safe_cell, unsafe_cell
-from alodial.campaigns.pack import RowProblem
+from alodial.campaigns.exporting.results import OURS, TooWide, csv_blocks, problem_blocks, write_csv, write_xlsx
+from alodial.campaigns.formula_guard import is_formula, safe_cell, unsafe_cell
 from alodial.campaigns.records import ResultRow
+from alodial.campaigns.row_codec import RowProblem
 
 HOSTILE = (
     "=1+1",
@@ -80,7 +80,7 @@ def sheets_of(path: Path) -> list[list[list[Any]]]:
 def test_any_text_is_safe_as_a_cell_and_comes_back_as_it_was(text: str) -> None:
     safe = safe_cell(text)
     assert unsafe_cell(safe) == text
-    assert safe.startswith("'") or not begins_badly(safe)
+    assert safe.startswith("'") or not is_formula(safe)
     bare = re.sub(r"^[\s\0\u200b\"]+", "", safe)
     assert not bare or bare[0] not in MARKS
 
@@ -283,7 +283,7 @@ def test_more_columns_than_a_workbook_has_are_refused_with_the_remedy(tmp_path: 
 MEASURE = """
 import resource, sys
 from pathlib import Path
-from alodial.campaigns.export import write_csv, write_xlsx
+from alodial.campaigns.exporting.results import write_csv, write_xlsx
 from alodial.campaigns.records import ResultRow
 write, path, count = (write_csv if sys.argv[1].endswith("csv") else write_xlsx), Path(sys.argv[1]), int(sys.argv[2])
 def rows():

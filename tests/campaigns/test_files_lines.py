@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alodial.campaigns.errors import BadFile
-from alodial.campaigns.files import RowFault, SourceRow, open_source
+from alodial.campaigns.importing.files import RowFault, SourceRow, open_source
 
 PHONE = "+998405550001"
 

@@ -20,7 +20,7 @@ MOST_MB = 150
 _SCRIPT = """
 import json, sys
 from alodial.campaigns.errors import BadFile
-from alodial.campaigns.files import SourceRow, open_source
+from alodial.campaigns.importing.files import SourceRow, open_source
 def highest():
     # Of this program alone; getrusage counts what the process was before it became this program.
     with open("/proc/self/status") as status:

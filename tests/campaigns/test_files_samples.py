@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from file_harness import judged, read, written
 
-from alodial.campaigns.columns import understand
-from alodial.campaigns.files import open_source
+from alodial.campaigns.importing.columns import understand
+from alodial.campaigns.importing.files import open_source
 from alodial.campaigns.samples import LANGUAGES, MISTAKES, SAMPLE, make_template, sample_path, write_template
-from alodial.campaigns.samples.people import as_csv, mistakes, people
+from alodial.campaigns.samples.sample_rows import as_csv, mistakes, people
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

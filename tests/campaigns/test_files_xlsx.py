@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alodial.campaigns.errors import BadFile
-from alodial.campaigns.files import open_source
-from alodial.campaigns.files.sheet import number_text
-from alodial.campaigns.files.styles import date_text
+from alodial.campaigns.importing.files import open_source
+from alodial.campaigns.importing.files.xlsx_sheet import number_text
+from alodial.campaigns.importing.files.xlsx_styles import date_text
 
 PHONE = "+998405550001"
 DAY = datetime(2026, 11, 23)  # noqa: DTZ001  # a spreadsheet's days are on no clock

@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alodial.campaigns.pack import (
+from alodial.campaigns.row_codec import (
     CHUNK_ROWS,
     PackedRow,
     RowProblem,

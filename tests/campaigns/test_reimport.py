@@ -6,10 +6,10 @@ from pathlib import Path
 import python_calamine
 from campaign_harness import Desk, phone
 
-from alodial.campaigns.export import OURS, values_of, write_csv, write_xlsx
-from alodial.campaigns.guard import unsafe_cell
-from alodial.embedded import EmbeddedRedis
-from alodial.store.ops import Claimed
+from alodial.campaigns.exporting.results import OURS, values_of, write_csv, write_xlsx
+from alodial.campaigns.formula_guard import unsafe_cell
+from alodial.store.call_transitions import Claimed
+from alodial.testing.redis_server import EmbeddedRedis
 
 ROWS = 1200
 

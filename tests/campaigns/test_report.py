@@ -8,10 +8,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from alodial.campaigns.charts import bars, columns, strip
+from alodial.campaigns.exporting.charts import bars, columns, strip
+from alodial.campaigns.exporting.report import render_report, report_css
+from alodial.campaigns.exporting.summary import MOST_WORDS, Summary, summarise
 from alodial.campaigns.records import Activity, CampaignRecord, ResultRow
-from alodial.campaigns.report import render_report, report_css
-from alodial.campaigns.summary import MOST_WORDS, Summary, summarise
 
 VOID = {"meta", "link", "br"}
 KNOWN = {

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alodial.campaigns.columns import understand
-from alodial.campaigns.files import SourceRow
-from alodial.campaigns.pack import RowProblem, RowSpec
-from alodial.campaigns.rows import MASK_128, Rows, content_hash, numbers_of, row_key, shown
+from alodial.campaigns.importing.columns import understand
+from alodial.campaigns.importing.files import SourceRow
+from alodial.campaigns.importing.row_parser import MASK_128, RowParser, content_hash, numbers_of, row_key, shown
+from alodial.campaigns.row_codec import RowProblem, RowSpec
 from alodial.settings import Settings
 from alodial_schemas.campaigns import parse_campaign
 
@@ -32,7 +32,7 @@ def read(
     request = parse_campaign(
         {"name": "t", "call": call, "policy": policy or {}, "metadata": metadata or {}}, allowed=()
     )
-    rows = Rows(understand(list(cells)), request, Settings(_env_file=None, **settings))
+    rows = RowParser(understand(list(cells)), request, Settings(_env_file=None, **settings))
     return rows.read(SourceRow(17, tuple(cells.values()), 0))
 
 

@@ -2,7 +2,7 @@
 
 from campaign_harness import Desk
 
-from alodial.embedded import EmbeddedRedis
+from alodial.testing.redis_server import EmbeddedRedis
 
 
 def test_a_call_claimed_before_the_pause_is_not_rung_and_goes_first_afterwards(redis_server: EmbeddedRedis) -> None:

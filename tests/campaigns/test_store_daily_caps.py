@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from campaign_harness import Desk, phone
 
-from alodial.embedded import EmbeddedRedis
-from alodial.store import keys, ops
-from alodial.store.ops import RESERVE_SECONDS
+from alodial.store import call_transitions, keys
+from alodial.store.call_transitions import RESERVE_SECONDS
+from alodial.testing.redis_server import EmbeddedRedis
 
 
 def used(desk: Desk, scope: str) -> tuple[int, int, int]:
@@ -46,7 +46,7 @@ def test_calls_claimed_before_the_day_was_full_are_not_armed_beyond_it(redis_ser
 
 @pytest.mark.parametrize("outcome", ["retry", "rejected", "auth", "release"])
 def test_a_post_that_rang_nobody_leaves_the_day_as_it_was(
-    redis_server: EmbeddedRedis, outcome: ops.SettleOutcome
+    redis_server: EmbeddedRedis, outcome: call_transitions.SettleOutcome
 ) -> None:
     desk = Desk(redis_server, daily_calls=9, daily_minutes=60)
     campaign = desk.submit(2, daily={"calls": 9, "minutes": 60})

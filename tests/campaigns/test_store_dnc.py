@@ -3,8 +3,8 @@
 import pytest
 from campaign_harness import Desk, phone
 
-from alodial.embedded import EmbeddedRedis
-from alodial.store import dnc
+from alodial.store import do_not_call
+from alodial.testing.redis_server import EmbeddedRedis
 
 AGENT = "+998712037006"
 OF_AGENT = {"kind": "two-way", "callfrom": AGENT}
@@ -109,7 +109,7 @@ def test_what_came_off_the_list_is_rung_again(redis_server: EmbeddedRedis) -> No
     desk.submit(2)
     desk.pace()
     desk.forbid(phone(0), phone(1))
-    dnc.remove(desk.store.redis, [phone(1)])
+    do_not_call.remove(desk.store.redis, [phone(1)])
     assert len(desk.ring_all()) == 1
 
 

@@ -3,8 +3,8 @@
 import pytest
 from campaign_harness import Desk
 
-from alodial.embedded import EmbeddedRedis
-from alodial_workers.hopper import Filler
+from alodial.testing.redis_server import EmbeddedRedis
+from alodial_workers.hopper import HopperFiller
 
 
 def test_a_chunk_that_two_fillers_bring_is_called_once(redis_server: EmbeddedRedis) -> None:
@@ -12,7 +12,7 @@ def test_a_chunk_that_two_fillers_bring_is_called_once(redis_server: EmbeddedRed
     campaign = desk.submit(700)
     (hopper,) = desk.pace(fill=False).hoppers
     desk.filler.fill(hopper)
-    Filler(desk.store, desk.settings).fill(hopper)
+    HopperFiller(desk.store, desk.settings).fill(hopper)
     assert desk.campaign(campaign).number("cur") == 700
     assert len(desk.ring_all()) == 700
     assert len({number for rung in desk.rung for number in rung.numbers}) == 700

@@ -5,8 +5,8 @@ import itertools
 import pytest
 from campaign_harness import Desk, phone
 
-from alodial.embedded import EmbeddedRedis
-from alodial.store import ops
+from alodial.store import call_transitions
+from alodial.testing.redis_server import EmbeddedRedis
 
 AGENT = "+998712037006"
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -75,18 +75,22 @@ def test_two_claimed_calls_to_one_number_do_not_both_ring(redis_server: Embedded
 
 
 @pytest.mark.parametrize("outcome", ["retry", "rejected", "auth", "release"])
-def test_a_post_that_rang_nobody_gives_its_number_back(redis_server: EmbeddedRedis, outcome: ops.SettleOutcome) -> None:
+def test_a_post_that_rang_nobody_gives_its_number_back(
+    redis_server: EmbeddedRedis, outcome: call_transitions.SettleOutcome
+) -> None:
     desk = Desk(redis_server, frequency_caps="1/1d")
     desk.enqueue(phone(0), phone(1))
     call = desk.take()
     desk.post(call, outcome, delay=1000)
-    desk.store.run(ops.resume())
+    desk.store.run(call_transitions.resume())
     desk.enqueue(phone(0), phone(2), priority="u")
     assert desk.post(desk.take()) == "submitted"
 
 
 @pytest.mark.parametrize("outcome", ["taken", "unconfirmed"])
-def test_what_rang_or_may_have_rung_stays_counted(redis_server: EmbeddedRedis, outcome: ops.SettleOutcome) -> None:
+def test_what_rang_or_may_have_rung_stays_counted(
+    redis_server: EmbeddedRedis, outcome: call_transitions.SettleOutcome
+) -> None:
     desk = Desk(redis_server, frequency_caps="1/1d")
     desk.enqueue(phone(0), phone(1))
     desk.post(desk.take(), outcome)

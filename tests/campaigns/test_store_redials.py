@@ -3,7 +3,7 @@
 import pytest
 from campaign_harness import Desk
 
-from alodial.embedded import EmbeddedRedis
+from alodial.testing.redis_server import EmbeddedRedis
 
 OF_THE_ISSUE = {"busy": [300, 900], "no_answer": [3600, 14400]}
 

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 from campaign_harness import Desk, phone
 
-from alodial.embedded import EmbeddedRedis
 from alodial.store import keys
+from alodial.testing.redis_server import EmbeddedRedis
 
 
 def shares(desk: Desk, calls: int, *, room: int = 1) -> Counter[str]:

@@ -5,8 +5,8 @@ from datetime import date, time
 import pytest
 from campaign_harness import Desk, phone
 
-from alodial.embedded import EmbeddedRedis
-from alodial.store import keys, ops
+from alodial.store import call_transitions, keys
+from alodial.testing.redis_server import EmbeddedRedis
 
 LONDON, BERLIN, PARIS = "+442071838750", "+493012345678", "+33142685300"
 
@@ -88,7 +88,7 @@ def test_a_worker_that_dies_over_the_close_leaves_its_call_for_the_morning(redis
     desk.pace()
     desk.until("2027-01-15 19:59:59")
     desk.take()
-    desk.later(ops.lease_seconds(desk.settings) + 1)
+    desk.later(call_transitions.lease_seconds(desk.settings) + 1)
     desk.sweep()
     desk.check(campaign)
     assert desk.claim().calls == []

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from alodial.campaigns.check import CheckReport, Judge
-from alodial.campaigns.errors_out import ErrorsOut
-from alodial.campaigns.files import open_source
+from alodial.campaigns.exporting.rejected_rows import RejectedRowsWriter
+from alodial.campaigns.importing.files import open_source
+from alodial.campaigns.importing.row_check import CheckReport, RowChecker
 from alodial.settings import Settings
 from alodial_schemas.campaigns import parse_campaign
 
@@ -19,7 +19,7 @@ LISTED = "+998977076909"
 def refused(folder: Path, text: str) -> CheckReport:
     path = folder / "list.csv"
     path.write_text(text, encoding="utf-8")
-    made = Judge(open_source(path), TWO_WAY, PLAIN, suppressed=lambda numbers: [n == LISTED for n in numbers])
+    made = RowChecker(open_source(path), TWO_WAY, PLAIN, suppressed=lambda numbers: [n == LISTED for n in numbers])
     for _ in made.chunks(500):
         pass
     return made.report
@@ -51,8 +51,8 @@ def test_a_mended_errors_file_does_not_ring_again_who_was_taken_before(tmp_path:
     path = tmp_path / "list.csv"
     path.write_text("Phone\n994412860\n994412860\n12\n", encoding="utf-8")
     out = io.BytesIO()
-    errors = ErrorsOut(out, ("Phone",))
-    made = Judge(open_source(path), TWO_WAY, PLAIN, suppressed=lambda n: [False] * len(n), on_problem=errors.add)
+    errors = RejectedRowsWriter(out, ("Phone",))
+    made = RowChecker(open_source(path), TWO_WAY, PLAIN, suppressed=lambda n: [False] * len(n), on_problem=errors.add)
     for _ in made.chunks(500):
         pass
     errors.close()

@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from alodial import CallQueue
-from alodial.embedded import EmbeddedRedis, free_port
 from alodial.settings import Settings
+from alodial.testing.redis_server import EmbeddedRedis, free_port
 from alodial_schemas import ENDS
 
 TOKEN = "planted-token-7f3a9c"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from plant import API_KEY, TOKEN, Plant, wait_until
 
-from alodial import tracing
+from alodial.observability import tracing
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 NAMES = {"alodial.enqueue", "alodial.submit", "alodial.result", "alodial.webhook"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alodial.store import ops
+from alodial.store import call_transitions
 from alodial.store.client import Store
 
 from .conftest import TWO_WAY, Alodial
@@ -102,7 +102,7 @@ def test_waiting_gives_up_in_time_and_says_that_the_call_goes_on(alodial: Alodia
 
 def test_waiting_for_a_call_that_ends_otherwise_than_completed_fails(alodial: Alodial, store: Store) -> None:
     placed = alodial(*TWO_WAY, "--idempotency-key", "k", "--json").documents[0]
-    store.run(ops.cancel([placed["extid"]]))
+    store.run(call_transitions.cancel([placed["extid"]]))
     done = alodial(*TWO_WAY, "--idempotency-key", "k", "--wait", "--timeout", "30", "--json")
     assert done.code == 1
     assert done.documents[0]["state"] == "canceled"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from alodial.embedded import find_server
 from alodial.errors import ConfigurationError
+from alodial.testing.redis_server import find_server
 
 pytestmark = pytest.mark.slow
 

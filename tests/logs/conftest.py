@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from alodial.embedded import EmbeddedRedis
 from alodial.store import keys
+from alodial.testing.redis_server import EmbeddedRedis
 from web.conftest import shared_web
 
 __all__ = ["shared_web"]
@@ -25,7 +25,7 @@ ALODIAL = (sys.executable, "-m", "alodial.cli")
 
 LOGGING = """
 import sys, structlog
-from alodial.logs import configure
+from alodial.observability.logging import configure
 from alodial.settings import load_settings
 configure(load_settings(), stream=open("/dev/null", "w"), patient=True, shared=True, worker=sys.argv[1])
 log = structlog.get_logger("test")

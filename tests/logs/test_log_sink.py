@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alodial import log_sink
-from alodial.log_sink import LONGEST, LogSink, cut
+from alodial.observability import log_shipper
+from alodial.observability.log_shipper import LONGEST, LogShipper, truncate
 from alodial.settings import Settings
 from alodial.store import keys
 from alodial.store.client import Store
-from alodial.store.log_write import LogWriter
+from alodial.store.log_stream import LogWriter
 
 from .conftest import NUMBERS, PLANTED, Processes, wait_until
 
@@ -29,8 +29,8 @@ VALUES = st.recursive(
 @given(st.dictionaries(st.text(max_size=12), VALUES, max_size=12), st.integers(0, 9000))
 def test_a_cut_line_is_json_of_bounded_length_that_still_names_its_call(fields: dict[str, object], filler: int) -> None:
     names = {"event": "call.failed", "level": "error", "call_id": "0199", "extid": "7", "worker": "w1"}
-    line = log_sink._encoded(fields | names | {"exception": "é" * filler})
-    short = cut(line)
+    line = log_shipper._encoded(fields | names | {"exception": "é" * filler})
+    short = truncate(line)
     assert len(short) <= LONGEST
     assert json.loads(short).items() >= names.items()
     assert short == line or "cut" in short
@@ -38,7 +38,7 @@ def test_a_cut_line_is_json_of_bounded_length_that_still_names_its_call(fields: 
 
 def test_a_line_of_usual_length_is_left_as_it_is() -> None:
     line = '{"event":"call.submitted"}'
-    assert cut(line) is line
+    assert truncate(line) is line
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
@@ -104,7 +104,7 @@ def test_the_stream_is_bounded(processes: Processes) -> None:
 
 BLOCKED = """
 import time
-from alodial import logs
+from alodial.observability import logging as logs
 plain = structlog.get_config()["processors"]
 def seconds(processors):
     structlog.configure(processors=processors, cache_logger_on_first_use=False)
@@ -229,7 +229,7 @@ log.info("parent", n=0)
 for child in (1, 2):
     if os.fork() == 0:
         log.info("child", n=child)
-        from alodial.logs import drain
+        from alodial.observability.logging import drain
         drain()
         os._exit(0)
 for child in (1, 2):
@@ -255,18 +255,18 @@ def test_lines_whose_answer_was_lost_are_not_written_again(store: Store) -> None
 
 
 def test_a_sink_that_cannot_reach_redis_keeps_a_bounded_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_sink, "LINES", 10)
-    sink = LogSink(Settings(_env_file=None, redis_url="redis://127.0.0.1:1/0", redis_timeout=0.1), {})
+    monkeypatch.setattr(log_shipper, "LINES", 10)
+    sink = LogShipper(Settings(_env_file=None, redis_url="redis://127.0.0.1:1/0", redis_timeout=0.1), {})
     for n in range(1000):
         sink.put(f'{{"n":{n}}}')
     assert len(sink._lines) <= 10
     # Those that the thread holds are the only others.
-    assert 1000 - sink.dropped <= 10 + log_sink.BATCH
+    assert 1000 - sink.dropped <= 10 + log_shipper.BATCH
     assert sink.dropped >= 480
 
 
 def test_a_signal_may_log_in_the_middle_of_a_line(settings: Settings) -> None:
-    sink = LogSink(settings, {})
+    sink = LogShipper(settings, {})
     before = signal.signal(signal.SIGUSR1, lambda *_: sink.put('{"event":"signal"}'))
     try:
         with sink._lock:

@@ -14,9 +14,9 @@ from pydantic import SecretStr
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
-from alodial import sentry
 from alodial.errors import ConfigurationError
-from alodial.logs import Scrubber, configure, secrets_of
+from alodial.observability import sentry
+from alodial.observability.logging import Scrubber, configure, secrets_of
 from alodial.settings import Settings
 
 DSN = "https://plantedsentrykey0123456789abcdef@sentry.example/42"

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from alodial.server.app import create_app
 from alodial.settings import Settings
-from alodial.web import asyncapi
-from alodial.web.app import create_app
+from alodial.web.openapi.document import asyncapi
 
 FOLDER = Path(__file__).parents[2] / "schemas"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from alodial.embedded import EmbeddedRedis
+from alodial.testing.redis_server import EmbeddedRedis
 
 KEY = "documented-key-5d0c"
 SECRET = "documented-secret-81be"

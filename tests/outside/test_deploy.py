@@ -13,9 +13,9 @@ import pytest
 import redis
 import yaml  # type: ignore[import-untyped]  # its stubs are another package, for one call
 
-from alodial.embedded import find_server, free_port
 from alodial.settings import Settings
-from alodial.store import health
+from alodial.store import redis_checks
+from alodial.testing.redis_server import find_server, free_port
 
 from .text import ROOT
 
@@ -50,7 +50,7 @@ def test_compose_waits_longer_for_a_worker_than_the_worker_waits_for_alovoice(se
 
 
 def test_compose_waits_longer_for_web_than_web_waits_for_its_requests(services: dict[str, Any]) -> None:
-    from alodial.web.server import STOP_SECONDS  # noqa: PLC0415  # the web framework need not load for the other tests here
+    from alodial.server.serve import STOP_SECONDS  # noqa: PLC0415  # the web framework need not load for the other tests here
 
     assert _seconds(services["web"]["stop_grace_period"]) > STOP_SECONDS
 
@@ -157,7 +157,7 @@ def test_redis_takes_our_configuration_and_is_then_fit(tmp_path: Path) -> None:
                 break
         assert server.poll() is None, "".join(said)
         with redis.Redis(port=port) as client:
-            findings = health.inspect(client)
+            findings = redis_checks.inspect(client)
         assert {finding.level for finding in findings} == {"ok"}, findings
     finally:
         server.terminate()
@@ -212,7 +212,7 @@ def test_the_wheel_works_where_the_sources_are_not(wheel: Path, tmp_path: Path) 
     ours = Path(redis.__file__).parents[1]
     # By PYTHONPATH: a path file in it would bring the editable install of the sources with it.
     code = """
-import alodial, alodial_schemas, alodial_workers.main, alodial.web.app
+import alodial, alodial_schemas, alodial_workers.main, alodial.server.app
 from alodial.store.scripts import load_scripts
 print(alodial.__file__, len(load_scripts(1000)))
 """

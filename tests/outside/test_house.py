@@ -14,8 +14,8 @@ import pytest
 from dramatiq.brokers.stub import StubBroker
 from redis.crc import key_slot
 
-from alodial.doorbell import COLLECT_QUEUE, SUBMIT_QUEUE
 from alodial.store import keys
+from alodial.wakeup import COLLECT_QUEUE, SUBMIT_QUEUE
 from alodial_workers.actors import declare
 
 from .text import PACKAGES, ROOT, at, modules, nodes, tree, written
@@ -37,7 +37,7 @@ LONGEST = 450
 LONGER = {
     "schemas/alodial_schemas/calls.py": "the request models and the words for what is wrong with each field, side by side",
     "schemas/alodial_schemas/alovoice/result.py": "the tolerant parser: one pure module, its spellings belong side by side",
-    "producers/alodial/store/model.py": "every script once more in plain Python, read beside the scripts by the tests only",
+    "tests/store/model.py": "every script once more in plain Python, read beside the scripts by the tests only",
 }
 
 
@@ -162,7 +162,7 @@ def test_only_the_store_names_a_redis_key() -> None:
 # The last word of a name tells what it holds: `key_slot` and `token_count` hold no secret, `api_key` does.
 SECRET = re.compile(r"(^|_)(token|secret|secrets|password|api_key|signature)$")
 # A claim's token and a record's fields are no secrets: they fence workers against each other.
-FENCES = {"producers/alodial/store/model.py"}
+FENCES = {"tests/store/model.py"}
 
 
 def _named(node: ast.expr) -> str:

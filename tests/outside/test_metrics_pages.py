@@ -10,9 +10,8 @@ import yaml  # type: ignore[import-untyped]  # its stubs are another package, fo
 from alodial.settings import Settings
 from alodial.store import overview
 from alodial.store.client import Store
-from alodial.store.tally import read_sums
-from alodial.web.figures import Figures, Seen
-from alodial.web.meters import Meters
+from alodial.store.counters import read_sums
+from alodial.web.metrics import ProcessMetrics, StoreMetrics, StoreSnapshot
 
 from .text import ROOT
 
@@ -22,8 +21,8 @@ PARTS = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_coun
 
 @pytest.fixture
 def families(store: Store, settings: Settings) -> dict[str, Any]:
-    seen = Seen(overview.read(store.redis, overview.limits_of(settings)), read_sums({}))
-    found = [*Figures(seen, settings, 0).collect(), *Meters().registry.collect()]
+    seen = StoreSnapshot(overview.read(store.redis, overview.limits_of(settings)), read_sums({}))
+    found = [*StoreMetrics(seen, settings, 0).collect(), *ProcessMetrics().registry.collect()]
     assert len({family.name for family in found}) == len(found)
     return {family.name: family for family in found}
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import redis
+from model import Account, Call, ModelStore, Seen
 
 from alodial.settings import Settings
 from alodial.store import keys
-from alodial.store.client import Op, Store
-from alodial.store.model import Account, Call, ModelStore, Seen
+from alodial.store.client import Operation, Store
 from alodial.store.scripts import Script, load_scripts
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ class ClockedStore(Store):
         assert all("'TIME'" not in script.text for script in self._scripts.values())
         self.ran: list[str] = []
 
-    def run(self, op: Op[T]) -> T:
+    def run(self, op: Operation[T]) -> T:
         self.ran.append(op.script)
         return super().run(op)
 
@@ -58,7 +58,7 @@ class ClockedStore(Store):
             pipe.execute()
 
 
-def spares_of(op: Op[Any]) -> list[str]:
+def spares_of(op: Operation[Any]) -> list[str]:
     """The extids that an operation brought along for redials."""
     texts = [str(arg) for arg in op.args]
     if op.script == "settle":

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from model import Limits, ModelStore, Rules
 from store_harness import EPOCH, START, ClockedStore, Picture, modelled, picture, spares_of
 
 from alodial.settings import Settings
-from alodial.store import keys, ops
-from alodial.store.client import Op
-from alodial.store.model import Limits, ModelStore, Rules
-from alodial.store.ops import Applying, Arming, Claimed, NewCall, Settling
+from alodial.store import call_transitions, keys
+from alodial.store.call_transitions import Applying, Arming, Claimed, NewCall, Settling
+from alodial.store.client import Operation
 from alodial_schemas import ENDS, State
 
 Choose = Callable[[Sequence[Any]], Any]
@@ -54,9 +54,9 @@ def worlds(url: str) -> list[Settings]:
 
 def _words(answer: Any) -> list[str]:
     """The outcomes in an answer, to see that the tries reached them all."""
-    if isinstance(answer, ops.Claim):
+    if isinstance(answer, call_transitions.Claim):
         return [f"claim:{answer.status}"]
-    if isinstance(answer, ops.Pace):
+    if isinstance(answer, call_transitions.Pace):
         return ["paced"] if answer.moved else []
     rows = answer[1] if isinstance(answer, tuple) else answer or []
     return [row if isinstance(row, str) else f"{type(row).__name__.lower()}:{row[0]}" for row in rows]
@@ -82,7 +82,7 @@ class Pair:
     def limits(self, account: str) -> Limits:
         return Limits.of(self.config.account(account))
 
-    def agree(self, op: Op[Any], real: Any, expected: Any) -> None:
+    def agree(self, op: Operation[Any], real: Any, expected: Any) -> None:
         self.seen.update([op.script, *_words(real)])
         assert real == expected
         after = picture(self.store.redis, EXTIDS, ACCOUNTS)
@@ -104,7 +104,7 @@ class Pair:
         calls = [self.new_call() for _ in range(self.choose((1, 2, 3)))]
         keyed = self.choose(range(len(calls)))  # no batch of ours carries a key twice
         calls = [call if i == keyed else call._replace(key="") for i, call in enumerate(calls)]
-        op = ops.enqueue(calls, self.config)
+        op = call_transitions.enqueue(calls, self.config)
         ring, rows = self.store.run(op)
         self.agree(op, (sorted(ring), rows), self.model.enqueue(calls))
         for call, row in zip(calls, rows, strict=True):
@@ -140,7 +140,7 @@ class Pair:
         horizon = 0.05 if usual else self.choose((0, 0.05, 1))
         attend = 1 if usual else self.choose((0, 1))
         epoch = EPOCH if usual else self.choose((EPOCH, EPOCH, EPOCH, "another"))
-        op = ops.claim(
+        op = call_transitions.claim(
             self.config,
             account,
             self.config.account(account),
@@ -215,7 +215,7 @@ class Pair:
         mine = several if usual else [first]
         items = [Arming(call.record, "stranger" if lie == "token" else call.token, call.slot) for call in mine]
         epoch = "another" if lie == "epoch" else EPOCH
-        op = ops.arm(self.config, self.config.account(first.account), items, epoch=epoch, worker="worker")
+        op = call_transitions.arm(self.config, self.config.account(first.account), items, epoch=epoch, worker="worker")
         was = {call.record: self.now["calls"][call.record]["state"] for call in mine}
         real = self.store.run(op)
         self.agree(op, real, self.model.arm(self.limits(first.account), items, epoch=epoch))
@@ -226,7 +226,7 @@ class Pair:
                 self.posted[call.extid] += 1
                 assert self.posted[call.extid] == 1, "the same attempt rings twice"
 
-    def settle(self, outcome: ops.SettleOutcome | None = None) -> None:
+    def settle(self, outcome: call_transitions.SettleOutcome | None = None) -> None:
         call = self.choose(self.held[-4:])
         outcome = outcome or self.choose(self.outcomes)
         answer = self.choose(("", '{"status":200}'))
@@ -235,7 +235,7 @@ class Pair:
                 call.record, call.token, outcome, self.choose((0, 0.5, 30)), self.choose((0, 0, 2)), answer, "code"
             )
         ]
-        op = ops.settle(self.config, self.config.account(call.account), items)
+        op = call_transitions.settle(self.config, self.config.account(call.account), items)
         was = self.now["calls"][call.record]
         fresh = was["settled"] is None or was["settled"][0] != call.token
         real = self.store.run(op)
@@ -252,7 +252,7 @@ class Pair:
         extid = self.choose([*EXTIDS[:1], *(+self.posted), *(+self.posted), *self.model.aliases, "999999"])
         disposition = disposition or self.choose(("answered", "busy", "no_answer", "unknown"))
         items = [Applying(extid, '{"call_ids":[1]}', self.choose("ABC"), disposition)]
-        op = ops.apply_results(items)
+        op = call_transitions.apply_results(items)
         real = self.store.run(op)
         before = self.now["calls"]
         self.agree(op, real, self.model.apply(items, spares_of(op)))
@@ -262,21 +262,21 @@ class Pair:
     def cancel(self) -> None:
         names = [*EXTIDS[:2], *self.model.calls, *self.model.aliases]
         extids = [self.choose(names) for _ in range(self.choose((1, 2)))]
-        op = ops.cancel(extids)
+        op = call_transitions.cancel(extids)
         self.agree(op, self.store.run(op), self.model.cancel(extids))
 
     def pace(self) -> None:
-        op = ops.pace()
+        op = call_transitions.pace()
         real = self.store.run(op)
         self.agree(op, real._replace(ring=sorted(real.ring)), self.model.pace())
 
     def sweep(self) -> None:
-        op = ops.sweep(self.config, limit=20)
+        op = call_transitions.sweep(self.config, limit=20)
         self.agree(op, self.store.run(op), (False, self.model.sweep(spares_of(op))))
 
     def resume(self) -> None:
         account = self.choose(("", "default"))
-        op = ops.resume(account)
+        op = call_transitions.resume(account)
         self.store.run(op)
         self.model.resume(account)
         self.agree(op, None, None)

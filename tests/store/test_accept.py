@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from alodial import CallQueue, StoreUnavailable, TwoWayCall
-from alodial.embedded import EmbeddedRedis
 from alodial.settings import Settings
 from alodial.store import keys
+from alodial.testing.redis_server import EmbeddedRedis
 
 CALL = TwoWayCall(callfrom="712037006", callto=["994412860"])
 

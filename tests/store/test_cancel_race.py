@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from alodial.embedded import EmbeddedRedis
 from alodial.settings import Settings
-from alodial.store import keys, ops
+from alodial.store import call_transitions, keys
+from alodial.store.call_transitions import Arming, NewCall
 from alodial.store.client import Store
-from alodial.store.ops import Arming, NewCall
+from alodial.testing.redis_server import EmbeddedRedis
 from alodial_schemas import new_ids
 
 TRIES = 10_000
@@ -22,7 +22,7 @@ def _enqueue(store: Store, count: int) -> list[str]:
     for _ in range(count):
         call_id, extid = new_ids()
         calls.append(NewCall(extid, call_id, "{}"))
-    store.run(ops.enqueue(calls, store.settings))
+    store.run(call_transitions.enqueue(calls, store.settings))
     return [call.extid for call in calls]
 
 
@@ -30,7 +30,7 @@ def _cancel(settings: Settings, extids: Sequence[str], start: threading.Barrier,
     store = Store(settings)
     start.wait()
     for at in range(0, len(extids), 5):
-        rows = store.run(ops.cancel(extids[at : at + 5]))
+        rows = store.run(call_transitions.cancel(extids[at : at + 5]))
         canceled.update(row.record for row in rows if row.outcome == "canceled")
     store.close()
 
@@ -39,11 +39,13 @@ def _work(settings: Settings, start: threading.Barrier, armed: list[str]) -> Non
     store = Store(settings)
     limits = settings.account("default")
     start.wait()
-    while claim := store.run(ops.claim(settings, "default", limits, epoch="epoch", room=6, horizon=0, attend=0)):
+    while claim := store.run(
+        call_transitions.claim(settings, "default", limits, epoch="epoch", room=6, horizon=0, attend=0)
+    ):
         if not claim.calls:
             break
         items = [Arming(call.record, call.token, call.slot) for call in claim.calls]
-        answers = store.run(ops.arm(settings, limits, items, epoch="epoch", worker="w"))
+        answers = store.run(call_transitions.arm(settings, limits, items, epoch="epoch", worker="w"))
         armed += [item.record for item, answer in zip(items, answers, strict=True) if answer.outcome == "armed"]
     store.close()
 

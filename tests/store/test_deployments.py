@@ -11,11 +11,11 @@ import pytest
 import redis
 
 from alodial import CallQueue, TwoWayCall
-from alodial.embedded import EmbeddedRedis, find_server, free_port
 from alodial.settings import AccountSettings, Settings
-from alodial.store import health, ops
+from alodial.store import call_transitions, redis_checks
+from alodial.store.call_transitions import Applying, Arming, Settling
 from alodial.store.client import AsyncStore, Store
-from alodial.store.ops import Applying, Arming, Settling
+from alodial.testing.redis_server import EmbeddedRedis, find_server, free_port
 
 pytestmark = pytest.mark.slow
 
@@ -31,25 +31,29 @@ def a_whole_life(settings: Settings) -> None:
     """From enqueue to completed, and each script once."""
     store = Store(settings)
     with CallQueue(settings=settings, store=store) as queue:
-        epoch = health.epoch(store.redis)
+        epoch = redis_checks.epoch(store.redis)
         call = queue.enqueue(CALL)
         canceled = queue.enqueue(CALL)
         queue.cancel(canceled.id)
-        store.run(ops.pace())
-        claimed = store.run(ops.claim(settings, "default", NO_LIMITS, epoch=epoch, room=5, horizon=1, attend=1)).calls
+        store.run(call_transitions.pace())
+        claimed = store.run(
+            call_transitions.claim(settings, "default", NO_LIMITS, epoch=epoch, room=5, horizon=1, attend=1)
+        ).calls
         assert [one.id for one in claimed] == [call.id]
         one = claimed[0]
         armed = store.run(
-            ops.arm(settings, NO_LIMITS, [Arming(one.record, one.token, one.slot)], epoch=epoch, worker="w")
+            call_transitions.arm(
+                settings, NO_LIMITS, [Arming(one.record, one.token, one.slot)], epoch=epoch, worker="w"
+            )
         )
         assert armed[0].outcome == "armed"
-        assert store.run(ops.settle(settings, NO_LIMITS, [Settling(one.record, one.token, "taken", answer="{}")])) == [
-            "submitted"
-        ]
-        store.run(ops.sweep(settings))
-        applied = store.run(ops.apply_results([Applying(one.extid, "{}", "digest", "answered")]))
+        assert store.run(
+            call_transitions.settle(settings, NO_LIMITS, [Settling(one.record, one.token, "taken", answer="{}")])
+        ) == ["submitted"]
+        store.run(call_transitions.sweep(settings))
+        applied = store.run(call_transitions.apply_results([Applying(one.extid, "{}", "digest", "answered")]))
         assert applied[0].outcome == "completed"
-        store.run(ops.trim(1000))
+        store.run(call_transitions.trim(1000))
         assert queue.get(call.id).state == "completed"
         assert [row.id for row in queue.calls().calls] == [canceled.id, call.id]
         assert len(list(queue.events("test", block=0))) == 5
@@ -116,15 +120,17 @@ def test_an_arm_waits_for_the_replica_and_is_refused_without_one(tmp_path: Path)
     with EmbeddedRedis(folder=tmp_path / "one", fsync="no", options=("--repl-diskless-sync-delay", "0")) as primary:
         settings = given(primary.url, durability="replica")
         store = Store(settings)
-        epoch = health.epoch(store.redis)
+        epoch = redis_checks.epoch(store.redis)
 
         def arm() -> int:
             with CallQueue(settings=settings) as queue:
                 queue.enqueue(CALL)
-            one = store.run(ops.claim(settings, "default", NO_LIMITS, epoch=epoch, room=1, horizon=1, attend=0)).calls[
-                0
-            ]
-            op = ops.arm(settings, NO_LIMITS, [Arming(one.record, one.token, one.slot)], epoch=epoch, worker="w")
+            one = store.run(
+                call_transitions.claim(settings, "default", NO_LIMITS, epoch=epoch, room=1, horizon=1, attend=0)
+            ).calls[0]
+            op = call_transitions.arm(
+                settings, NO_LIMITS, [Arming(one.record, one.token, one.slot)], epoch=epoch, worker="w"
+            )
 
             async def run() -> int:
                 mine = AsyncStore(settings)
@@ -146,10 +152,10 @@ def test_an_arm_waits_for_the_replica_and_is_refused_without_one(tmp_path: Path)
 
 def test_a_redis_that_evicts_is_called_unfit(tmp_path: Path) -> None:
     with EmbeddedRedis(folder=tmp_path, fsync="no") as server, server.client() as client:
-        assert {finding.level for finding in health.inspect(client)} == {"ok"}
+        assert {finding.level for finding in redis_checks.inspect(client)} == {"ok"}
         client.config_set("maxmemory-policy", "allkeys-lru")
         client.config_set("appendonly", "no")
-        found = {finding.name: finding for finding in health.inspect(client)}
+        found = {finding.name: finding for finding in redis_checks.inspect(client)}
         assert found["redis.eviction"].level == "error"
         assert found["redis.eviction"].hint == "redis-cli CONFIG SET maxmemory-policy noeviction"
         assert found["redis.durability"].level == "warning"

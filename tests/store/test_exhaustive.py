@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from model import Call, Limits, ModelStore, Rules
 
-from alodial.store.model import Call, Limits, ModelStore, Rules
-from alodial.store.ops import Applying, Arming, Claimed, NewCall, Settling, Swept
+from alodial.store.call_transitions import Applying, Arming, Claimed, NewCall, Settling, Swept
 from alodial_schemas import ENDS, State
 
 RULES = Rules(lease=2, result=6, channel=4, redial_after=1, max_tries=2, poison=2)

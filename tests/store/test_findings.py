@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from alodial.findings import findings, sentence, span
-from alodial.store.overview import Account, Limits, Overview, Queue, Worker
-from alodial.store.pauses import Stop
+from alodial.observability.diagnosis import diagnose, render_sentence, span
+from alodial.store.holds import EmergencyStop
+from alodial.store.overview import AccountLimits, AccountState, Overview, QueueState, WorkerState
 from alodial.store.webhooks import unserved
 
-ALIVE = Worker("a:1", "a", 1, 0, 0.5, 0, "1")
+ALIVE = WorkerState("a:1", "a", 1, 0, 0.5, 0, "1")
 QUIET = Overview(
     now=1_000_000,
     stop=None,
@@ -28,40 +28,40 @@ QUIET = Overview(
     campaigns=(),
     endpoints=(),
 )
-WAITING = (Queue("normal", 600, 90.0),)
+WAITING = (QueueState("normal", 600, 90.0),)
 
 
-LIMITS = Limits(5, 10)
+LIMITS = AccountLimits(5, 10)
 
 
-def account(rate: float = 0, channels: int = 0, limits: Limits | None = LIMITS, **more: object) -> Account:
-    return Account("default", rate, channels, limits, WAITING, **more)  # type: ignore[arg-type]  # what a test names
+def account(rate: float = 0, channels: int = 0, limits: AccountLimits | None = LIMITS, **more: object) -> AccountState:
+    return AccountState("default", rate, channels, limits, WAITING, **more)  # type: ignore[arg-type]  # what a test names
 
 
 def codes(now: Overview) -> list[str]:
-    return [one.code for one in findings(now)]
+    return [one.code for one in diagnose(now)]
 
 
 def test_nothing_is_wrong_with_a_quiet_installation() -> None:
-    assert findings(QUIET) == []
+    assert diagnose(QUIET) == []
 
 
 @pytest.mark.parametrize(
     ("change", "wanted"),
     [
-        ({"stop": Stop("why", "who", 940_000)}, ["stopped"]),
+        ({"stop": EmergencyStop("why", "who", 940_000)}, ["stopped"]),
         ({"workers": ()}, ["no_worker"]),
         ({"workers": (ALIVE, replace(ALIVE, name="a:2", silent=11.0))}, ["worker_silent"]),
         ({"accounts": (account(rate=4.9),)}, ["rate_bound"]),
         ({"accounts": (account(channels=10),)}, ["channels_bound"]),
         ({"accounts": (account(rate=4.9, channels=10),)}, ["channels_bound"]),
         ({"accounts": (account(rate=1.0),)}, ["stuck"]),
-        ({"accounts": (account(rate=900.0, limits=Limits(0, 0)),)}, ["stuck"]),
+        ({"accounts": (account(rate=900.0, limits=AccountLimits(0, 0)),)}, ["stuck"]),
         ({"accounts": (account(limits=None),)}, ["stuck"]),
         ({"accounts": (account(held_for=3.0, held_why="http_429"),)}, ["held"]),
         ({"accounts": (account(breaker=True),)}, ["breaker"]),
         ({"accounts": (account(),), "workers": ()}, ["no_worker"]),
-        ({"accounts": (account(),), "stop": Stop("why")}, ["stopped"]),
+        ({"accounts": (account(),), "stop": EmergencyStop("why")}, ["stopped"]),
         ({"unconfirmed": 1, "unconfirmed_oldest": 5.0}, ["unconfirmed"]),
         ({"inbox": 9, "inbox_oldest": 2.0}, []),
         ({"inbox": 9, "inbox_oldest": 11.0}, ["inbox_lag"]),
@@ -76,22 +76,22 @@ def test_nothing_is_wrong_with_a_quiet_installation() -> None:
 def test_each_trouble_is_found_by_its_figures(change: dict[str, object], wanted: list[str]) -> None:
     now = replace(QUIET, **change)  # type: ignore[arg-type]  # what the table names
     assert codes(now) == wanted
-    for one in findings(now):
-        assert "{" not in sentence(one)
+    for one in diagnose(now):
+        assert "{" not in render_sentence(one)
 
 
 def test_the_worst_stands_first() -> None:
     now = replace(QUIET, workers=(), unconfirmed=1, dead=1)
-    assert [one.level for one in findings(now)] == ["bad", "warn", "info"]
+    assert [one.level for one in diagnose(now)] == ["bad", "warn", "info"]
 
 
 def test_an_old_unconfirmed_call_weighs_more() -> None:
-    assert findings(replace(QUIET, unconfirmed=1, unconfirmed_oldest=1000.0))[0].level == "warn"
+    assert diagnose(replace(QUIET, unconfirmed=1, unconfirmed_oldest=1000.0))[0].level == "warn"
 
 
 def test_how_long_the_rate_will_take_is_said() -> None:
-    (one,) = findings(replace(QUIET, accounts=(account(rate=5.0),)))
-    assert sentence(one) == (
+    (one,) = diagnose(replace(QUIET, accounts=(account(rate=5.0),)))
+    assert render_sentence(one) == (
         "The rate is the bottleneck of account default: 5 of 5 a second are used, 600 calls wait, about 2 min."
     )
 
@@ -100,8 +100,8 @@ def test_how_long_the_rate_will_take_is_said() -> None:
     ("count", "words"), [(1, "1 call is unconfirmed,"), (2, "2 calls are unconf"), (12_000, "12,000 calls are unconf")]
 )
 def test_one_is_said_otherwise_than_many(count: int, words: str) -> None:
-    (one,) = findings(replace(QUIET, unconfirmed=count, unconfirmed_oldest=5.0))
-    assert sentence(one).startswith(words)
+    (one,) = diagnose(replace(QUIET, unconfirmed=count, unconfirmed_oldest=5.0))
+    assert render_sentence(one).startswith(words)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from store_harness import EPOCH, START, ClockedStore
 
-from alodial.embedded import EmbeddedRedis
 from alodial.settings import AccountSettings, Settings
-from alodial.store import keys, ops
-from alodial.store.ops import Applying, Arming, Claim, Claimed, NewCall, Settling
+from alodial.store import call_transitions, keys
+from alodial.store.call_transitions import Applying, Arming, Claim, Claimed, NewCall, Settling
+from alodial.testing.redis_server import EmbeddedRedis
 from alodial_schemas import new_ids
 
 
@@ -40,12 +40,14 @@ class Desk:
             call_id, extid = new_ids()
             calls.append(NewCall(extid, call_id, "{}", **options))
         for start in range(0, count, 200):
-            self.store.run(ops.enqueue(calls[start : start + 200], self.settings))
+            self.store.run(call_transitions.enqueue(calls[start : start + 200], self.settings))
         return [call.extid for call in calls]
 
     def claim(self, room: int = 1, horizon: float = 0) -> Claim:
         return self.store.run(
-            ops.claim(self.settings, "default", self.limits, epoch=EPOCH, room=room, horizon=horizon, attend=0)
+            call_transitions.claim(
+                self.settings, "default", self.limits, epoch=EPOCH, room=room, horizon=horizon, attend=0
+            )
         )
 
     def take(self) -> Claimed:
@@ -53,24 +55,26 @@ class Desk:
         assert len(claim.calls) == 1, claim
         return claim.calls[0]
 
-    def arm(self, call: Claimed, slot: int | None = None) -> ops.Armed:
+    def arm(self, call: Claimed, slot: int | None = None) -> call_transitions.Armed:
         item = Arming(call.record, call.token, call.slot if slot is None else slot)
-        return self.store.run(ops.arm(self.settings, self.limits, [item], epoch=EPOCH, worker="w"))[0]
+        return self.store.run(call_transitions.arm(self.settings, self.limits, [item], epoch=EPOCH, worker="w"))[0]
 
-    def settle(self, call: Claimed, outcome: ops.SettleOutcome, *, delay: float = 0, hold: float = 0) -> str:
+    def settle(
+        self, call: Claimed, outcome: call_transitions.SettleOutcome, *, delay: float = 0, hold: float = 0
+    ) -> str:
         item = Settling(call.record, call.token, outcome, delay, hold, "{}", "code")
-        return self.store.run(ops.settle(self.settings, self.limits, [item]))[0]
+        return self.store.run(call_transitions.settle(self.settings, self.limits, [item]))[0]
 
-    def submit(self, outcome: ops.SettleOutcome = "taken", **more: float) -> str:
+    def submit(self, outcome: call_transitions.SettleOutcome = "taken", **more: float) -> str:
         call = self.take()
         assert self.arm(call).outcome == "armed"
         return self.settle(call, outcome, **more)
 
     def result(self, extid: str) -> None:
-        self.store.run(ops.apply_results([Applying(extid, "{}", "digest", "answered")]))
+        self.store.run(call_transitions.apply_results([Applying(extid, "{}", "digest", "answered")]))
 
     def sweep(self) -> None:
-        self.store.run(ops.sweep(self.settings))
+        self.store.run(call_transitions.sweep(self.settings))
 
     def used(self) -> int:
         return int(self.store.redis.zcard(keys.channels("default")))
@@ -187,7 +191,9 @@ def test_the_cap_of_channels_holds_and_a_result_frees_one(server: EmbeddedRedis)
 
 
 @pytest.mark.parametrize("outcome", ["retry", "rejected", "auth", "release"])
-def test_a_call_that_aloVoice_did_not_take_frees_its_channel(server: EmbeddedRedis, outcome: ops.SettleOutcome) -> None:
+def test_a_call_that_aloVoice_did_not_take_frees_its_channel(
+    server: EmbeddedRedis, outcome: call_transitions.SettleOutcome
+) -> None:
     desk = Desk(server, max_concurrent_calls=1)
     desk.enqueue()
     desk.submit(outcome)
@@ -216,7 +222,7 @@ def test_a_dead_worker_gives_its_channel_back(server: EmbeddedRedis) -> None:
     desk.enqueue(1)
     desk.take()
     assert desk.claim().status == "cap"
-    desk.later(ops.lease_seconds(desk.settings) + 1)
+    desk.later(call_transitions.lease_seconds(desk.settings) + 1)
     desk.sweep()
     assert desk.claim().status == "ok"
 
@@ -268,7 +274,7 @@ def test_an_open_breaker_lets_one_probe_through_and_doubles_its_pause(server: Em
 
 
 @pytest.mark.parametrize("outcome", ["taken", "rejected"])
-def test_an_accepted_token_closes_the_breaker(server: EmbeddedRedis, outcome: ops.SettleOutcome) -> None:
+def test_an_accepted_token_closes_the_breaker(server: EmbeddedRedis, outcome: call_transitions.SettleOutcome) -> None:
     desk = Desk(server)
     desk.enqueue(4)
     desk.submit("auth")
@@ -279,7 +285,7 @@ def test_an_accepted_token_closes_the_breaker(server: EmbeddedRedis, outcome: op
 
 @pytest.mark.parametrize("outcome", ["retry", "release", "unconfirmed"])
 def test_what_says_nothing_about_the_token_leaves_the_breaker_open(
-    server: EmbeddedRedis, outcome: ops.SettleOutcome
+    server: EmbeddedRedis, outcome: call_transitions.SettleOutcome
 ) -> None:
     desk = Desk(server)
     desk.enqueue(4)
@@ -287,7 +293,7 @@ def test_what_says_nothing_about_the_token_leaves_the_breaker_open(
     desk.later(60)
     desk.submit(outcome)
     assert desk.claim(4).status == "hold"
-    desk.later(ops.lease_seconds(desk.settings))
+    desk.later(call_transitions.lease_seconds(desk.settings))
     assert len(desk.claim(4).calls) == 1
 
 
@@ -297,7 +303,7 @@ def test_resume_closes_the_breaker_and_lifts_the_stop(server: EmbeddedRedis) -> 
     desk.submit("auth")
     desk.store.redis.set(keys.STOP, "operator")
     assert desk.claim().status == "stop"
-    desk.store.run(ops.resume())
+    desk.store.run(call_transitions.resume())
     assert len(desk.claim(4).calls) == 4
 
 
@@ -322,9 +328,9 @@ def test_a_result_for_a_call_that_waits_for_its_retry_can_ask_for_a_redial(serve
     desk = Desk(server)
     [extid] = desk.enqueue(redial='{"max_attempts":3,"delays":{"busy":[10]}}')
     assert desk.submit("retry", delay=5) == "scheduled"
-    [applied] = desk.store.run(ops.apply_results([Applying(extid, "{}", "digest", "busy")]))
+    [applied] = desk.store.run(call_transitions.apply_results([Applying(extid, "{}", "digest", "busy")]))
     assert (applied.outcome, applied.state) == ("redial", "scheduled")
-    assert desk.store.run(ops.pace()).next_due == 10
+    assert desk.store.run(call_transitions.pace()).next_due == 10
     assert desk.store.redis.hget(keys.COUNTS, "scheduled") == b"1"
 
 
@@ -349,9 +355,9 @@ def test_a_call_that_left_two_traces_in_the_list_is_taken_once(server: EmbeddedR
     desk = Desk(server)
     [extid] = desk.enqueue(redial='{"max_attempts":3,"delays":{"busy":[1]}}')
     assert desk.submit("auth") == "auth:opened"
-    desk.store.run(ops.apply_results([Applying(extid, "{}", "digest", "busy")]))
+    desk.store.run(call_transitions.apply_results([Applying(extid, "{}", "digest", "busy")]))
     desk.later(60)
-    desk.store.run(ops.pace())
-    desk.store.run(ops.resume())
+    desk.store.run(call_transitions.pace())
+    desk.store.run(call_transitions.resume())
     assert desk.store.redis.llen(keys.ready("default", "normal")) == 2
     assert [call.record for call in desk.claim(4).calls] == [extid]

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from alodial import CallFilter, CallQueue
+from alodial.calls.bulk_actions import cancel_all, redial_all
 from alodial.errors import InvalidCall, NotRedialable
-from alodial.many import cancel_all, redial_all
 from alodial.settings import Settings
-from alodial.store import health, inbox, keys, lists, ops
-from alodial.store.ops import Applying, Arming, Settling
+from alodial.store import call_listing, call_transitions, inbox, keys, redis_checks
+from alodial.store.call_transitions import Applying, Arming, Settling
 from alodial.store.records import CallRecord, read_record
 from alodial_schemas import ENDS, Disposition, State
 
@@ -34,7 +34,7 @@ class World:
 
     def __init__(self, queue: CallQueue, seed: int, many: int = 160) -> None:
         self.queue, self.store = queue, queue.store
-        self.epoch = health.epoch(self.store.redis)
+        self.epoch = redis_checks.epoch(self.store.redis)
         rng = random.Random(seed)
         for n in range(many):
             given = body(rng) | {
@@ -51,23 +51,28 @@ class World:
     def live(self, rng: random.Random, account: str, many: int) -> None:
         settings = self.queue.settings
         claim = self.store.run(
-            ops.claim(settings, account, NO_LIMITS, epoch=self.epoch, room=many, horizon=1, attend=0)
+            call_transitions.claim(settings, account, NO_LIMITS, epoch=self.epoch, room=many, horizon=1, attend=0)
         )
         for call in claim.calls:
             if rng.random() < 0.1:
                 continue
             armed = [Arming(call.record, call.token, call.slot)]
             assert (
-                self.store.run(ops.arm(settings, NO_LIMITS, armed, epoch=self.epoch, worker="w"))[0].outcome == "armed"
+                self.store.run(call_transitions.arm(settings, NO_LIMITS, armed, epoch=self.epoch, worker="w"))[
+                    0
+                ].outcome
+                == "armed"
             )
             outcome = rng.choice(["taken", "taken", "taken", "unconfirmed", "rejected", ""])
             if outcome:
                 code = "http_400" if rng.random() < 0.5 else "http_422"
                 settled = Settling(call.record, call.token, outcome, code=code if outcome == "rejected" else "timeout")  # type: ignore[arg-type]
-                self.store.run(ops.settle(settings, NO_LIMITS, [settled]))
+                self.store.run(call_transitions.settle(settings, NO_LIMITS, [settled]))
             if outcome == "taken" and rng.random() < 0.8:
                 disposition = rng.choice(list(Disposition))
-                self.store.run(ops.apply_results([Applying(call.extid, "{}", f"d{call.extid}", disposition)]))
+                self.store.run(
+                    call_transitions.apply_results([Applying(call.extid, "{}", f"d{call.extid}", disposition)])
+                )
 
     def records(self) -> list[CallRecord]:
         found = []
@@ -253,10 +258,16 @@ def test_hours_and_minutes_add_up_to_what_happened(queue: CallQueue) -> None:
 
 def unconfirmed(queue: CallQueue, **more: Any) -> str:
     placed = queue.enqueue({"callto": PHONES[0], "ivrid": 7, "fromline": "712037006"} | more)
-    settings, epoch = queue.settings, health.epoch(queue.store.redis)
-    call = queue.store.run(ops.claim(settings, "default", NO_LIMITS, epoch=epoch, room=1, horizon=1, attend=0)).calls[0]
-    queue.store.run(ops.arm(settings, NO_LIMITS, [Arming(call.record, call.token, call.slot)], epoch=epoch, worker="w"))
-    queue.store.run(ops.settle(settings, NO_LIMITS, [Settling(call.record, call.token, "unconfirmed", code="timeout")]))
+    settings, epoch = queue.settings, redis_checks.epoch(queue.store.redis)
+    call = queue.store.run(
+        call_transitions.claim(settings, "default", NO_LIMITS, epoch=epoch, room=1, horizon=1, attend=0)
+    ).calls[0]
+    queue.store.run(
+        call_transitions.arm(settings, NO_LIMITS, [Arming(call.record, call.token, call.slot)], epoch=epoch, worker="w")
+    )
+    queue.store.run(
+        call_transitions.settle(settings, NO_LIMITS, [Settling(call.record, call.token, "unconfirmed", code="timeout")])
+    )
     return placed.id
 
 
@@ -272,7 +283,7 @@ def test_an_unconfirmed_call_rung_again_five_times_is_one_new_attempt(queue: Cal
 
 def test_the_lost_answer_of_a_redial_is_the_same_answer_the_second_time(queue: CallQueue) -> None:
     record = queue.get(unconfirmed(queue))
-    op = ops.redial([ops.Redialing(record.extid, 1)], "who")
+    op = call_transitions.redial([call_transitions.Redialing(record.extid, 1)], "who")
     assert queue.store.run(op) == queue.store.run(op)
     assert queue.get(record.id).attempt == 2
 
@@ -280,7 +291,7 @@ def test_the_lost_answer_of_a_redial_is_the_same_answer_the_second_time(queue: C
 def test_a_result_of_the_first_attempt_still_completes_a_call_that_was_rung_again(queue: CallQueue) -> None:
     record = queue.get(unconfirmed(queue))
     queue.redial(record.id)
-    queue.store.run(ops.apply_results([Applying(record.extid, "{}", "digest", "answered")]))
+    queue.store.run(call_transitions.apply_results([Applying(record.extid, "{}", "digest", "answered")]))
     assert queue.get(record.id).state is State.COMPLETED
     # The page that asks once more showed the first attempt, which has a later one.
     assert not queue.redial(record.id, attempt=1).created
@@ -341,8 +352,8 @@ def test_all_that_a_filter_means_are_rung_again_once(queue: CallQueue) -> None:
 def test_counting_stops_at_its_bound_and_says_so(queue: CallQueue) -> None:
     for _ in range(30):
         queue.enqueue({"callto": PHONES[0], "ivrid": 7, "fromline": "712037006", "account": "second"})
-    assert queue.count(CallFilter(account="second"), most=10) == lists.Count(10, more=True)
-    assert queue.count(CallFilter(account="second")) == lists.Count(30, more=False)
+    assert queue.count(CallFilter(account="second"), most=10) == call_listing.Count(10, more=True)
+    assert queue.count(CallFilter(account="second")) == call_listing.Count(30, more=False)
 
 
 def test_the_sweeper_takes_from_the_lists_what_redis_forgot(queue: CallQueue) -> None:

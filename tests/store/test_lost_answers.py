@@ -7,13 +7,13 @@ import pytest
 import redis
 import redis.exceptions
 
-from alodial.embedded import EmbeddedRedis
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
-from alodial.store import inbox, keys, ops
-from alodial.store.client import Op, Store
+from alodial.store import call_transitions, inbox, keys
+from alodial.store.call_transitions import Applying, Arming, Claimed, NewCall, Settling
+from alodial.store.client import Operation, Store
 from alodial.store.connect import connect
-from alodial.store.ops import Applying, Arming, Claimed, NewCall, Settling
+from alodial.testing.redis_server import EmbeddedRedis
 from alodial_schemas import new_ids
 
 
@@ -54,10 +54,10 @@ def everything(store: Store) -> dict[bytes, Any]:
     return {name: read[client.type(name)](name) for name in sorted(client.keys())}
 
 
-def lose_and_repeat(store: Lossy, op: Op[Any]) -> tuple[Any, Any]:
+def lose_and_repeat(store: Lossy, op: Operation[Any]) -> tuple[Any, Any]:
     """The answer that was lost and the one that came; the store must not differ between them."""
     answers = []
-    kept = Op(op.script, op.args, lambda raw: answers.append(op.read(raw)))
+    kept = Operation(op.script, op.args, lambda raw: answers.append(op.read(raw)))
     store.lose_next()
     with pytest.raises(StoreUnavailable):
         store.run(kept)
@@ -69,19 +69,23 @@ def lose_and_repeat(store: Lossy, op: Op[Any]) -> tuple[Any, Any]:
 
 def enqueued(store: Store, **options: Any) -> str:
     call_id, extid = new_ids()
-    store.run(ops.enqueue([NewCall(extid, call_id, "{}", **options)], store.settings))
+    store.run(call_transitions.enqueue([NewCall(extid, call_id, "{}", **options)], store.settings))
     return extid
 
 
 def claimed(store: Store) -> Claimed:
     limits = store.settings.account("default")
-    claim = store.run(ops.claim(store.settings, "default", limits, epoch="epoch", room=1, horizon=0, attend=0))
+    claim = store.run(
+        call_transitions.claim(store.settings, "default", limits, epoch="epoch", room=1, horizon=0, attend=0)
+    )
     return claim.calls[0]
 
 
-def arming(store: Store, call: Claimed) -> Op[Any]:
+def arming(store: Store, call: Claimed) -> Operation[Any]:
     limits = store.settings.account("default")
-    return ops.arm(store.settings, limits, [Arming(call.record, call.token, call.slot)], epoch="epoch", worker="w")
+    return call_transitions.arm(
+        store.settings, limits, [Arming(call.record, call.token, call.slot)], epoch="epoch", worker="w"
+    )
 
 
 def armed(store: Store, **options: Any) -> Claimed:
@@ -91,16 +95,16 @@ def armed(store: Store, **options: Any) -> Claimed:
     return call
 
 
-def settling(store: Store, call: Claimed, outcome: ops.SettleOutcome) -> Op[Any]:
+def settling(store: Store, call: Claimed, outcome: call_transitions.SettleOutcome) -> Operation[Any]:
     item = Settling(call.record, call.token, outcome, 1, 0, '{"status":200}', "code")
-    return ops.settle(store.settings, store.settings.account("default"), [item])
+    return call_transitions.settle(store.settings, store.settings.account("default"), [item])
 
 
 def test_enqueue_says_the_same_again(lossy: Lossy) -> None:
     call_id, extid = new_ids()
-    op = ops.enqueue([NewCall(extid, call_id, "{}", key="k", digest="d")], lossy.settings)
+    op = call_transitions.enqueue([NewCall(extid, call_id, "{}", key="k", digest="d")], lossy.settings)
     _, (ring, rows) = lose_and_repeat(lossy, op)
-    assert rows == [ops.Enqueued("created", extid, call_id, rows[0].state)]
+    assert rows == [call_transitions.Enqueued("created", extid, call_id, rows[0].state)]
     assert ring == [], "the bell was set by the first run; the pacer rings within a second"
 
 
@@ -109,10 +113,10 @@ def test_a_lost_claim_leaves_calls_that_the_sweeper_gives_back(lossy: Lossy) -> 
     limits = lossy.settings.account("default")
     lossy.lose_next()
     with pytest.raises(StoreUnavailable):
-        lossy.run(ops.claim(lossy.settings, "default", limits, epoch="epoch", room=1, horizon=0, attend=0))
+        lossy.run(call_transitions.claim(lossy.settings, "default", limits, epoch="epoch", room=1, horizon=0, attend=0))
     assert claimed(lossy).record == extids[1]
     lossy.redis.zadd(keys.LEASE, {extids[0]: 1})
-    _, swept = lossy.run(ops.sweep(lossy.settings))
+    _, swept = lossy.run(call_transitions.sweep(lossy.settings))
     assert [(row.what, row.record) for row in swept] == [("given_back", extids[0])]
     assert claimed(lossy).record == extids[0]
 
@@ -134,7 +138,7 @@ def test_arm_says_the_same_again(lossy: Lossy) -> None:
         ("release", "queued"),
     ],
 )
-def test_settle_says_the_same_again(lossy: Lossy, outcome: ops.SettleOutcome, said: str) -> None:
+def test_settle_says_the_same_again(lossy: Lossy, outcome: call_transitions.SettleOutcome, said: str) -> None:
     _, again = lose_and_repeat(lossy, settling(lossy, armed(lossy), outcome))
     assert again == [said]
 
@@ -147,30 +151,30 @@ def test_settle_of_an_automatic_redial_says_the_same_again(lossy: Lossy) -> None
 @pytest.mark.parametrize(("disposition", "said"), [("answered", "completed"), ("busy", "redial")])
 def test_apply_says_the_same_again(lossy: Lossy, disposition: str, said: str) -> None:
     call = armed(lossy, redial='{"max_attempts":2,"delays":{"busy":[60]}}')
-    op = ops.apply_results([Applying(call.extid, "{}", "digest", disposition)])
+    op = call_transitions.apply_results([Applying(call.extid, "{}", "digest", disposition)])
     _, again = lose_and_repeat(lossy, op)
     assert [row.outcome for row in again] == [said]
-    third = ops.apply_results([Applying(call.extid, "{}", "digest", disposition)])
+    third = call_transitions.apply_results([Applying(call.extid, "{}", "digest", disposition)])
     [twice] = lossy.run(third)
     assert twice.outcome == "duplicate", (op.args, third.args)
 
 
 def test_a_correction_says_the_same_again(lossy: Lossy) -> None:
     call = armed(lossy)
-    lossy.run(ops.apply_results([Applying(call.extid, "{}", "first", "answered")]))
-    _, again = lose_and_repeat(lossy, ops.apply_results([Applying(call.extid, "{}", "second", "busy")]))
+    lossy.run(call_transitions.apply_results([Applying(call.extid, "{}", "first", "answered")]))
+    _, again = lose_and_repeat(lossy, call_transitions.apply_results([Applying(call.extid, "{}", "second", "busy")]))
     assert [row.outcome for row in again] == ["corrected"]
 
 
 def test_cancel_says_the_same_again(lossy: Lossy) -> None:
-    _, again = lose_and_repeat(lossy, ops.cancel([enqueued(lossy)]))
+    _, again = lose_and_repeat(lossy, call_transitions.cancel([enqueued(lossy)]))
     assert [row.outcome for row in again] == ["canceled"]
 
 
 def test_pace_finds_it_done(lossy: Lossy) -> None:
     extid = enqueued(lossy, not_before=4_000_000_000_000)
     lossy.redis.zadd(keys.DUE, {extid: 1})
-    _, again = lose_and_repeat(lossy, ops.pace())
+    _, again = lose_and_repeat(lossy, call_transitions.pace())
     assert again.moved == 0
     assert claimed(lossy).record == extid
 
@@ -178,7 +182,7 @@ def test_pace_finds_it_done(lossy: Lossy) -> None:
 def test_sweep_finds_it_done(lossy: Lossy) -> None:
     call = armed(lossy)
     lossy.redis.zadd(keys.LEASE, {call.record: 1})
-    _, again = lose_and_repeat(lossy, ops.sweep(lossy.settings))
+    _, again = lose_and_repeat(lossy, call_transitions.sweep(lossy.settings))
     assert again == (False, [])
     assert lossy.redis.hget(keys.record(call.record), "s") == b"unconfirmed"
 
@@ -187,7 +191,7 @@ def test_park_keeps_a_body_once(lossy: Lossy) -> None:
     inbox.make_group(lossy.redis)
     lossy.redis.xadd(keys.INBOX, {"b": b"?", "t": "text/plain"})
     [entry] = inbox.take(lossy.redis, "reader", 1)
-    op = inbox.park("ack", entry.id, [inbox.Parked("unreadable", entry.body, "text/plain", "why")], 600)
+    op = inbox.park("ack", entry.id, [inbox.ParkedResult("unreadable", entry.body, "text/plain", "why")], 600)
     lose_and_repeat(lossy, op)
     assert len(inbox.dead(lossy.redis)) == 1
 
@@ -195,5 +199,5 @@ def test_park_keeps_a_body_once(lossy: Lossy) -> None:
 def test_resume_says_the_same_again(lossy: Lossy) -> None:
     enqueued(lossy)
     lossy.redis.set(keys.STOP, "operator")
-    lose_and_repeat(lossy, ops.resume())
+    lose_and_repeat(lossy, call_transitions.resume())
     assert not lossy.redis.exists(keys.STOP)

@@ -17,8 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from store_harness import ClockedStore
 from store_pair import Pair, live, worlds
 
-from alodial.embedded import EmbeddedRedis
 from alodial.store.scripts import NAMES
+from alodial.testing.redis_server import EmbeddedRedis
 
 EXAMPLES = int(os.environ.get("ALODIAL_MODEL_EXAMPLES", "45"))
 

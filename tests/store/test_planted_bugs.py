@@ -9,8 +9,8 @@ import redis.exceptions
 from store_harness import ClockedStore
 from store_pair import live, worlds
 
-from alodial.embedded import EmbeddedRedis
 from alodial.store.scripts import Script
+from alodial.testing.redis_server import EmbeddedRedis
 
 PLANTED = {
     "claim takes traces of canceled calls": ("claim", "if r[1] == 'queued' and not r[2] then", "if not r[2] then"),

@@ -5,9 +5,9 @@ import time
 from typing import Any
 
 from alodial import CallQueue
-from alodial.outcomes import QueuedCall
-from alodial.store import health, keys, ops
-from alodial.store.ops import Applying, Arming, SettleOutcome, Settling
+from alodial.calls.outcomes import QueuedCall
+from alodial.store import call_transitions, keys, redis_checks
+from alodial.store.call_transitions import Applying, Arming, SettleOutcome, Settling
 
 TWO_WAY: dict[str, Any] = {
     "callfrom": {"phone": "712037006"},
@@ -36,33 +36,39 @@ class Stage:
         self.queue, self.store, self.worker = queue, queue.store, worker
         self.settings = queue.settings
         self.limits = self.settings.account("default")
-        self.epoch = health.epoch(self.store.redis)
+        self.epoch = redis_checks.epoch(self.store.redis)
 
     def place(self, body: dict[str, Any] | None = None, **options: Any) -> QueuedCall:
         return self.queue.enqueue(TWO_WAY if body is None else body, **options)
 
-    def arm(self) -> ops.Claimed:
+    def arm(self) -> call_transitions.Claimed:
         """Takes the next ready call up to ``submitting``."""
         claim = self.store.run(
-            ops.claim(self.settings, "default", self.limits, epoch=self.epoch, room=1, horizon=1, attend=0)
+            call_transitions.claim(self.settings, "default", self.limits, epoch=self.epoch, room=1, horizon=1, attend=0)
         )
         call = claim.calls[0]
         items = [Arming(call.record, call.token, call.slot)]
-        (armed,) = self.store.run(ops.arm(self.settings, self.limits, items, epoch=self.epoch, worker=self.worker))
+        (armed,) = self.store.run(
+            call_transitions.arm(self.settings, self.limits, items, epoch=self.epoch, worker=self.worker)
+        )
         assert armed.outcome == "armed"
         return call
 
-    def settle(self, outcome: SettleOutcome, code: str = "", *, body: str = "", delay: float = 0) -> ops.Claimed:
+    def settle(
+        self, outcome: SettleOutcome, code: str = "", *, body: str = "", delay: float = 0
+    ) -> call_transitions.Claimed:
         """Submits the next ready call, with this outcome of its POST."""
         call = self.arm()
         answer = {"outcome": outcome, "code": code, "ms": 12, "status": 200, "body": body}
         settling = Settling(call.record, call.token, outcome, delay=delay, answer=json.dumps(answer), code=code)
-        self.store.run(ops.settle(self.settings, self.limits, [settling]))
+        self.store.run(call_transitions.settle(self.settings, self.limits, [settling]))
         return call
 
     def result(self, extid: str, disposition: str = "answered", **changes: Any) -> None:
         text = json.dumps(RESULT | changes)
-        self.store.run(ops.apply_results([Applying(extid, text, f"{hash(text) & 0xFFFFFF:032x}", disposition, 30)]))
+        self.store.run(
+            call_transitions.apply_results([Applying(extid, text, f"{hash(text) & 0xFFFFFF:032x}", disposition, 30)])
+        )
 
     def unconfirmed(self, code: str = "answer_lost", **options: Any) -> QueuedCall:
         placed = self.place(**options)

@@ -17,7 +17,7 @@ from alodial.settings import Settings
 API_KEY = "planted-api-key-90dd"
 OTHER_KEY = "planted-api-key-of-another-client-17ce"
 SECRET = "planted-callback-secret-51b2"
-PROGRAM = "from alodial.web.command import web; web(port=0)"
+PROGRAM = "from alodial.cli.web import web; web(port=0)"
 TWO_WAY = {"callfrom": "712037006", "callto": ["994412860", "977076909"]}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from alodial.embedded import EmbeddedRedis
+from alodial.testing.redis_server import EmbeddedRedis
 
 from .conftest import SECRET, Web
 

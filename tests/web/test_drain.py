@@ -6,16 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from alodial.doorbell import Doorbell
-from alodial.embedded import EmbeddedRedis
 from alodial.settings import Settings
 from alodial.store.client import AsyncStore
-from alodial.store.inbox import Intake
-from alodial.store.spooled import put_spooled
-from alodial.web.intake import Keeper, Overloaded
-from alodial.web.spool import Spool
+from alodial.store.inbox import RawResult, put_spooled
+from alodial.testing.redis_server import EmbeddedRedis
+from alodial.wakeup import Waker
+from alodial.web.callbacks.intake import CallbackIntake, Overloaded
+from alodial.web.callbacks.spool import Spool
 
-MANY = [Intake(b"body %d" % n, "a/b") for n in range(10)]
+MANY = [RawResult(b"body %d" % n, "a/b") for n in range(10)]
 
 
 def inbox(server: EmbeddedRedis) -> list[bytes]:
@@ -41,10 +40,10 @@ def test_what_reached_redis_before_a_crash_is_not_stored_again(
             # The process dies here: Redis has them, and the file still does too.
             await store.call(lambda client: put_spooled(client, head.segment.name, head.end, head.items))
         dead.close()
-        keeper = Keeper(settings, store, Doorbell(settings))
+        keeper = CallbackIntake(settings, store, Waker(settings))
         keeper.start()
         await until(lambda: not list(Path(settings.spool_dir).iterdir()))
-        await keeper.keep(Intake(b"new", ""))
+        await keeper.keep(RawResult(b"new", ""))
         await keeper.aclose()
         await store.aclose()
 
@@ -55,10 +54,10 @@ def test_what_reached_redis_before_a_crash_is_not_stored_again(
 def test_many_callbacks_at_once_are_kept_by_few_writes(settings: Settings, redis_server: EmbeddedRedis) -> None:
     async def run() -> None:
         store = AsyncStore(settings)
-        keeper = Keeper(settings, store, Doorbell(settings))
+        keeper = CallbackIntake(settings, store, Waker(settings))
         with redis_server.client() as client:
             before = client.info("stats")["total_commands_processed"]
-            bodies = [Intake(b"%d" % n, "") for n in range(500)]
+            bodies = [RawResult(b"%d" % n, "") for n in range(500)]
             assert not any(await asyncio.gather(*(keeper.keep(body) for body in bodies)))
             # One XADD each and a few for the bells; a round trip for each would double that.
             assert client.info("stats")["total_commands_processed"] - before < 600
@@ -70,13 +69,15 @@ def test_many_callbacks_at_once_are_kept_by_few_writes(settings: Settings, redis
 
 
 def test_more_than_memory_may_hold_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("alodial.web.intake.WAITING_BYTES", 1000)
+    monkeypatch.setattr("alodial.web.callbacks.intake.WAITING_BYTES", 1000)
 
     async def run() -> list[object]:
         store = AsyncStore(settings)
-        keeper = Keeper(settings, store, Doorbell(settings))
-        answers = await asyncio.gather(*(keeper.keep(Intake(b"x" * 400, "")) for _ in range(4)), return_exceptions=True)
-        assert await keeper.keep(Intake(b"x" * 400, "")) is False
+        keeper = CallbackIntake(settings, store, Waker(settings))
+        answers = await asyncio.gather(
+            *(keeper.keep(RawResult(b"x" * 400, "")) for _ in range(4)), return_exceptions=True
+        )
+        assert await keeper.keep(RawResult(b"x" * 400, "")) is False
         await keeper.aclose()
         await store.aclose()
         return list(answers)

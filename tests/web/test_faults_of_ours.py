@@ -7,13 +7,13 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from alodial.prepare import prepare, read_call
-from alodial.queue import AsyncCallQueue
+from alodial.calls.prepare import prepare, read_call
+from alodial.calls.queue import AsyncCallQueue
+from alodial.server.app import create_app
 from alodial.settings import Settings
-from alodial.store import ops
-from alodial.store.ops import NewCall
-from alodial.web.app import create_app
-from alodial.web.taker import Taker
+from alodial.store import call_transitions
+from alodial.store.call_transitions import NewCall
+from alodial.web.call_acceptor import CallAcceptor
 
 from .conftest import API_KEY, TWO_WAY
 
@@ -26,7 +26,7 @@ def test_a_bug_is_answered_without_its_text_and_logged_with_it(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the inside")
 
-    monkeypatch.setattr("alodial.web.calls.prepare", broken)
+    monkeypatch.setattr("alodial.web.routes.calls.prepare", broken)
 
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=True)
@@ -46,18 +46,18 @@ def test_a_bug_is_answered_without_its_text_and_logged_with_it(
 def test_a_call_that_breaks_the_script_breaks_for_itself_alone(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = ops.enqueue
+    whole = call_transitions.enqueue
 
     def enqueue(calls: Sequence[NewCall], given: Settings, **more: int) -> object:
         if any(call.reference == "poison" for call in calls):
             raise ValueError("the script broke")
         return whole(calls, given, **more)
 
-    monkeypatch.setattr(ops, "enqueue", enqueue)
+    monkeypatch.setattr(call_transitions, "enqueue", enqueue)
 
     async def run() -> list[object]:
         queue = AsyncCallQueue(settings=settings)
-        taker = Taker(queue)
+        taker = CallAcceptor(queue)
         rows = [
             prepare(read_call(TWO_WAY | {"reference": reference}, settings), settings)
             for reference in ("a", "b", "poison", "c")

@@ -11,12 +11,12 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from alodial import CallQueue
-from alodial.embedded import EmbeddedRedis
 from alodial.settings import Settings
-from alodial.store import keys, tally, workers
+from alodial.store import counters, keys, workers
+from alodial.store.autoscaling import WorkerLoad, workers_wanted
 from alodial.store.client import Store
-from alodial.store.tally import ATTEMPTS, POSTS, Flusher, Tally, read_sums
-from alodial.store.wanted import Load, workers_wanted
+from alodial.store.counters import ATTEMPTS, POSTS, Counters, CountersFlusher, read_sums
+from alodial.testing.redis_server import EmbeddedRedis
 
 from .conftest import TWO_WAY, Web
 
@@ -48,7 +48,7 @@ def test_every_metric_follows_prometheus_rules(web: Web) -> None:
 def test_two_workers_are_one_sum_on_two_web_processes(
     web: Web, store: Store, redis_server: Any, tmp_path: Path
 ) -> None:
-    first, second = Tally(), Tally()
+    first, second = Counters(), Counters()
     for here in (first, second):
         here.observe(POSTS, 0.07, "default", "taken")
         here.observe(POSTS, 99, "default", "taken")
@@ -69,7 +69,7 @@ def test_two_workers_are_one_sum_on_two_web_processes(
 
 
 def test_a_flush_whose_answer_is_lost_is_not_counted_twice(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = Tally()
+    here = Counters()
     here.count(ATTEMPTS, "default", "busy")
     execute = redis.client.Pipeline.execute
 
@@ -89,9 +89,9 @@ def test_a_flush_whose_answer_is_lost_is_not_counted_twice(store: Store, monkeyp
 
 def test_what_is_counted_while_redis_is_away_is_added_when_it_is_back(settings: Settings) -> None:
     server = EmbeddedRedis(fsync="no").start()
-    here = Tally()
+    here = Counters()
     store = Store(settings.model_copy(update={"redis_url": type(settings.redis_url)(server.url), "redis_timeout": 0.3}))
-    flusher = Flusher(store, here, every=0.05)
+    flusher = CountersFlusher(store, here, every=0.05)
     try:
         server.kill()
         here.count(ATTEMPTS, "default", "busy")
@@ -106,7 +106,7 @@ def test_what_is_counted_while_redis_is_away_is_added_when_it_is_back(settings: 
 
 
 def test_counting_is_bounded_and_right_with_many_threads(store: Store) -> None:
-    here = Tally()
+    here = Counters()
 
     def count() -> None:
         for _ in range(1000):
@@ -117,10 +117,10 @@ def test_counting_is_bounded_and_right_with_many_threads(store: Store) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    for number in range(2 * tally.MOST):
+    for number in range(2 * counters.MOST):
         here.count(ATTEMPTS, str(number), "busy")
     here.flush(store.redis)
-    assert store.redis.hlen(keys.TALLY) == tally.MOST
+    assert store.redis.hlen(keys.TALLY) == counters.MOST
     sums = read_sums(store.redis.hgetall(keys.TALLY))["alodial_attempts_finished"]
     assert next(one.count for one in sums if one.labels == ("default", "busy")) == 4000
 
@@ -160,18 +160,18 @@ def test_queues_workers_and_what_keeps_calls_back_are_shown(web: Web, store: Sto
     ("loads", "inbox", "stopped", "wanted"),
     [
         ([], 0, False, 1),
-        ([Load(1_000_000, 5, 10, 0, False)], 0, False, 1),
-        ([Load(1_000_000, 4000, 0, 0, False)], 0, False, 8),
-        ([Load(1_000_000, 4000, 0, 0, True)], 0, False, 1),
-        ([Load(1_000_000, 4000, 600, 0, False)], 0, False, 2),
-        ([Load(1_000_000, 4000, 600, 600, False)], 0, False, 1),
-        ([Load(100, 4000, 0, 0, False)], 0, False, 1),
-        ([Load(1_000_000, 0, 0, 0, False)], 0, False, 33),
-        ([Load(10_000, 1000, 0, 0, False)] * 2, 0, False, 4),
-        ([Load(1_000_000, 4000, 0, 0, False)], 25_000, True, 3),
+        ([WorkerLoad(1_000_000, 5, 10, 0, False)], 0, False, 1),
+        ([WorkerLoad(1_000_000, 4000, 0, 0, False)], 0, False, 8),
+        ([WorkerLoad(1_000_000, 4000, 0, 0, True)], 0, False, 1),
+        ([WorkerLoad(1_000_000, 4000, 600, 0, False)], 0, False, 2),
+        ([WorkerLoad(1_000_000, 4000, 600, 600, False)], 0, False, 1),
+        ([WorkerLoad(100, 4000, 0, 0, False)], 0, False, 1),
+        ([WorkerLoad(1_000_000, 0, 0, 0, False)], 0, False, 33),
+        ([WorkerLoad(10_000, 1000, 0, 0, False)] * 2, 0, False, 4),
+        ([WorkerLoad(1_000_000, 4000, 0, 0, False)], 25_000, True, 3),
     ],
 )
 def test_workers_are_wanted_for_what_the_limits_let_through(
-    loads: list[Load], inbox: int, stopped: bool, wanted: int
+    loads: list[WorkerLoad], inbox: int, stopped: bool, wanted: int
 ) -> None:
     assert workers_wanted(loads, inbox=inbox, max_in_flight=512, stopped=stopped) == wanted

@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from alodial import CallQueue
+from alodial.monitor import call_rows, sandbox_told
+from alodial.monitor.call_timeline import TimelineMoment
 from alodial.settings import Settings
-from alodial.store import ops
-from alodial.web.monitor import sandbox_told, shown
-from alodial.web.monitor.course import Moment
+from alodial.store import call_transitions
 from alodial_workers.sandbox import SandboxConfig, running_sandbox
 
 from .calls_stage import RESULT, Stage
@@ -184,7 +184,7 @@ def test_an_ended_call_rings_again_as_a_new_call_that_names_it(operator: Operato
     ],
 )
 def test_only_a_plain_web_address_becomes_a_link(url: Any, link: bool) -> None:
-    assert bool(shown.recording(url)) is link
+    assert bool(call_rows.recording(url)) is link
 
 
 def test_a_second_result_and_a_strange_number_are_pointed_out(operator: Operator, stage: Stage) -> None:
@@ -222,7 +222,11 @@ def test_a_result_of_another_shape_breaks_nothing(operator: Operator, stage: Sta
     placed = stage.place()
     call = stage.settle("taken")
     nothing = dict.fromkeys(RESULT)
-    stage.store.run(ops.apply_results([ops.Applying(call.extid, json.dumps(nothing | what), "d" * 32, "unknown")]))
+    stage.store.run(
+        call_transitions.apply_results(
+            [call_transitions.Applying(call.extid, json.dumps(nothing | what), "d" * 32, "unknown")]
+        )
+    )
     assert operator.get(f"/calls/{placed.id}").status_code == 200
 
 
@@ -247,7 +251,7 @@ def test_every_screen_of_calls_speaks_every_language(web: Web, stage: Stage, lan
 
 
 def test_the_sandbox_tells_what_its_phones_did(settings: Settings) -> None:
-    def ask(*extids: str) -> dict[str, list[Moment]]:
+    def ask(*extids: str) -> dict[str, list[TimelineMoment]]:
         return asyncio.run(sandbox_told.ask_sandbox(here, extids))
 
     with running_sandbox(SandboxConfig(speed=10_000)) as url:

@@ -8,7 +8,7 @@ import pytest
 from alodial import CallQueue
 from alodial.settings import Settings
 from alodial.store import inbox, keys
-from alodial.store.inbox import Parked
+from alodial.store.inbox import ParkedResult
 
 from .conftest import API_KEY, Web
 from .monitor_client import Operator, words_on
@@ -32,7 +32,7 @@ def put(queue: CallQueue, body: bytes, kind: str = "unmatched", reason: str = "u
     store.call(inbox.make_group)
     store.redis.xadd(keys.INBOX, {"b": body, "t": "application/json"})
     (entry,) = store.call(lambda client: inbox.take(client, "test", 1))
-    parked = Parked(kind, body, "application/json", reason)  # type: ignore[arg-type]  # one of its words
+    parked = ParkedResult(kind, body, "application/json", reason)  # type: ignore[arg-type]  # one of its words
     assert store.run(inbox.park("ack", entry.id, [parked], 60))
     return str(store.redis.xrevrange(keys.DEAD, count=1)[0][0].decode())
 

@@ -11,12 +11,12 @@ import pytest
 
 from alodial import CallQueue
 from alodial.api_keys import ApiKey
+from alodial.monitor import call_rows
+from alodial.monitor.call_filter_form import cancelable, read_query, redialable
+from alodial.monitor.session import Operator as Session
 from alodial.settings import Settings
-from alodial.store import ops
-from alodial.store.filters import CallFilter
-from alodial.web.monitor import shown
-from alodial.web.monitor.calls_asked import cancelable, read_asked, redialable
-from alodial.web.monitor.session import Operator as Session
+from alodial.store import call_transitions
+from alodial.store.call_filter import CallFilter
 from alodial_schemas import State
 from alodial_schemas.campaigns import parse_campaign
 
@@ -247,18 +247,18 @@ def test_no_act_without_our_own_form(operator: Operator, stage: Stage) -> None:
 
 def test_whoever_only_looks_sees_no_acts_and_no_whole_numbers(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     reader = Session("k" * 8, "", "nonce", 2**31)
-    monkeypatch.setattr(shown, "may", lambda _operator, act: act == "read")
-    assert not shown.in_full(reader)
+    monkeypatch.setattr(call_rows, "may", lambda _operator, act: act == "read")
+    assert not call_rows.in_full(reader)
     record = stage.queue.get(stage.place(reference="call 998901234567", metadata={"phone": "+998901234567"}).id)
-    row = shown.row_of(record, full=False)
+    row = call_rows.row_of(record, full=False)
     assert (row.first, row.to) == ("+99871***7006", "+99899***2860")
     assert row.reference == "call 99890***4567"
-    assert shown.number("6000", full=False) == "6000"
+    assert call_rows.number("6000", full=False) == "6000"
 
 
 def test_the_signs_that_part_a_timeline_are_taken_out_of_a_name(stage: Stage) -> None:
     placed = stage.unconfirmed()
-    author = shown.author(Session(ApiKey("k" * 16, "", frozenset(), own=False), "a;b c; queued 12", "nonce", 2**31))
+    author = call_rows.author(Session(ApiKey("k" * 16, "", frozenset(), own=False), "a;b c; queued 12", "nonce", 2**31))
     assert not set("; ") & set(author)
     stage.queue.redial(placed.id, who=author)
     record = stage.queue.get(placed.id)
@@ -267,7 +267,7 @@ def test_the_signs_that_part_a_timeline_are_taken_out_of_a_name(stage: Stage) ->
 
 @pytest.mark.parametrize("state", [None, *State])
 def test_what_may_be_done_to_a_filter_follows_from_its_state(state: State | None) -> None:
-    asked = read_asked({"state": state.value} if state else {}, ZoneInfo("Asia/Tashkent"))
+    asked = read_query({"state": state.value} if state else {}, ZoneInfo("Asia/Tashkent"))
     assert bool(cancelable(asked)) == (state in (None, State.SCHEDULED, State.QUEUED))
     assert redialable(asked) == (state not in (None, State.SCHEDULED, State.QUEUED, State.SUBMITTING, State.SUBMITTED))
 
@@ -294,7 +294,7 @@ def test_unconfirmed_calls_show_what_is_known_and_ring_again_once(operator: Oper
 def test_an_old_page_does_not_repeat_a_newer_attempt(operator: Operator, stage: Stage) -> None:
     placed = stage.unconfirmed()
     operator.post(f"/calls/{placed.id}/redial", {"attempt": "1"})
-    stage.store.run(ops.pace())
+    stage.store.run(call_transitions.pace())
     stage.settle("unconfirmed", "answer_lost")
     assert stage.queue.get(placed.id).state == "unconfirmed"
     answer = operator.post(f"/calls/{placed.id}/redial", {"attempt": "1"})

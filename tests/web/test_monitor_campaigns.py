@@ -346,7 +346,7 @@ def test_an_unknown_campaign_is_told_in_words(operator: Operator) -> None:
 
 @pytest.mark.slow
 def test_while_redis_is_away_the_monitor_says_so(tmp_path: Any) -> None:
-    from alodial.embedded import EmbeddedRedis  # noqa: PLC0415  # a server of its own, to be taken away
+    from alodial.testing.redis_server import EmbeddedRedis  # noqa: PLC0415  # a server of its own, to be taken away
 
     server = EmbeddedRedis(fsync="no").start()
     web = Web(server.url, tmp_path, REDIS_TIMEOUT="0.3")

@@ -10,24 +10,17 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import alodial.store
-from alodial.store.reasons import BAD_ENDS, Group
+from alodial.monitor import explain as module
+from alodial.monitor.call_timeline import TimelineMoment, failed_first, numbers_differ, of_result, of_sandbox, unix
+from alodial.monitor.explain import KNOWN, explain, reason_words
+from alodial.monitor.failed import todo_of
+from alodial.monitor.i18n import LANGUAGES, Translator, catalogue
+from alodial.monitor.timeline_svg import LEFT, MOST_MOMENTS, StateSpan, Timeline, draw_timeline, spans
+from alodial.store.call_context import CallContext
+from alodial.store.failure_reasons import BAD_ENDS, ReasonGroup
 from alodial.store.records import CallRecord, iso
-from alodial.store.standing import Standing
-from alodial.web.monitor import why as module
-from alodial.web.monitor.course import (
-    Moment,
-    failed_first,
-    numbers_differ,
-    of_result,
-    of_sandbox,
-    unix,
-)
-from alodial.web.monitor.failed import todo_of
-from alodial.web.monitor.picture import LEFT, MOST_MOMENTS, Change, Picture, draw, spans
-from alodial.web.monitor.why import KNOWN, reason_words, why
-from alodial.web.monitor.words import LANGUAGES, Words, catalogue
 from alodial_schemas import ENDS, State
-from alodial_workers.alovoice import answers
+from alodial_workers.alovoice import answer_classification
 
 ZONE = ZoneInfo("Asia/Tashkent")
 T = 1_795_000_000.0
@@ -63,11 +56,13 @@ def say(kind: str, seconds: float | None) -> str:
     return kind if seconds is None else f"{kind} {seconds:.0f}"
 
 
-def drawn(changes: list[Change], moments: list[Moment], *, now: float = T + 100, over: bool = True) -> Picture:
-    return draw(changes, moments, now, over=over, say=say, clock=lambda at: f"{at - T:.0f}")
+def drawn(
+    changes: list[StateSpan], moments: list[TimelineMoment], *, now: float = T + 100, over: bool = True
+) -> Timeline:
+    return draw_timeline(changes, moments, now, over=over, say=say, clock=lambda at: f"{at - T:.0f}")
 
 
-def kinds(moments: list[Moment], party: Any, number: str) -> list[tuple[str, float, float]]:
+def kinds(moments: list[TimelineMoment], party: Any, number: str) -> list[tuple[str, float, float]]:
     return [(one.kind, one.begin - T, one.end - T) for one in spans(moments, party, number, T + 100)]
 
 
@@ -88,10 +83,10 @@ def test_each_phone_has_its_own_course() -> None:
 
 def test_the_picture_has_a_lane_for_us_and_one_for_each_phone() -> None:
     changes = [
-        Change(T - 2, "queued"),
-        Change(T - 1, "submitting"),
-        Change(T, "submitted"),
-        Change(T + 48, "completed"),
+        StateSpan(T - 2, "queued"),
+        StateSpan(T - 1, "submitting"),
+        StateSpan(T, "submitted"),
+        StateSpan(T + 48, "completed"),
     ]
     picture = drawn(changes, of_sandbox(TOLD))
     assert [(lane.party, lane.number) for lane in picture.lanes] == [
@@ -116,7 +111,8 @@ def test_the_picture_has_a_lane_for_us_and_one_for_each_phone() -> None:
 
 def test_time_never_runs_backwards_in_it_and_no_two_clocks_overlap() -> None:
     picture = drawn(
-        [Change(T - 86_400 * 30, "scheduled"), Change(T - 0.001, "queued"), Change(T, "submitting")], of_sandbox(TOLD)
+        [StateSpan(T - 86_400 * 30, "scheduled"), StateSpan(T - 0.001, "queued"), StateSpan(T, "submitting")],
+        of_sandbox(TOLD),
     )
     places = [tick.x for tick in picture.ticks]
     assert places == sorted(places)
@@ -126,14 +122,14 @@ def test_time_never_runs_backwards_in_it_and_no_two_clocks_overlap() -> None:
 
 @pytest.mark.parametrize("over", [True, False])
 def test_the_barest_calls_can_be_drawn(over: bool) -> None:
-    for changes in ([Change(T, "queued")], [Change(T, "queued"), Change(T, "canceled")], []):
+    for changes in ([StateSpan(T, "queued")], [StateSpan(T, "queued"), StateSpan(T, "canceled")], []):
         picture = drawn(changes, [], over=over, now=T)
         assert picture.width > LEFT
         assert len(picture.bars) == len(changes)
 
 
 def test_a_call_dialled_again_and_again_shows_its_last_moments() -> None:
-    changes = [Change(T + n, ("queued", "submitting", "submitted", "scheduled")[n % 4]) for n in range(400)]
+    changes = [StateSpan(T + n, ("queued", "submitting", "submitted", "scheduled")[n % 4]) for n in range(400)]
     picture = drawn(changes, [])
     assert picture.shortened
     assert len([bar for bar in picture.bars if bar.kind.startswith("state-")]) <= MOST_MOMENTS + 1
@@ -282,18 +278,20 @@ def record(state: State, note: str | None, **changes: Any) -> CallRecord:
     return CallRecord(**values | changes)
 
 
-AROUND = Standing(now=int(T * 1000), due=int(T * 1000) + 60_000, deadline=int(T * 1000) + 3_600_000, workers={"w": 1.0})
+AROUND = CallContext(
+    now=int(T * 1000), due=int(T * 1000) + 60_000, deadline=int(T * 1000) + 3_600_000, workers={"w": 1.0}
+)
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 @pytest.mark.parametrize("state", list(State))
 def test_every_state_and_reason_has_a_sentence_in_every_language(state: State, language: str) -> None:
-    words = Words(language, ZONE)
+    words = Translator(language, ZONE)
     seen = set()
     for code in ("", *KNOWN[state], "something_new", "typed by somebody; <b>"):
         note = {"status": "status_418", "operator": "operator Aziza_(key_1)"}.get(code, code) or None
         disposition = code if state is State.COMPLETED and code in module.DISPOSITIONS else None
-        told = why(record(state, note, disposition=disposition), AROUND, words)
+        told = explain(record(state, note, disposition=disposition), AROUND, words)
         assert told.text.strip()
         assert "{" not in told.text
         assert told.level in ("good", "warn", "bad", "plain")
@@ -306,21 +304,21 @@ def test_every_state_and_reason_has_a_sentence_in_every_language(state: State, l
 @pytest.mark.parametrize(
     ("around", "part"),
     [
-        (Standing(now=0, stopped="fire", workers={"w": 1}), "emergency stop is on. Reason: fire"),
-        (Standing(now=0, stopped="", workers={"w": 1}), "emergency stop is on. Reason: –"),
-        (Standing(now=0, workers={"w": 60}), "no worker is alive"),
-        (Standing(now=0, breaker=True, held_for=30, workers={"w": 1}), "refuses the token of account default"),
+        (CallContext(now=0, stopped="fire", workers={"w": 1}), "emergency stop is on. Reason: fire"),
+        (CallContext(now=0, stopped="", workers={"w": 1}), "emergency stop is on. Reason: –"),
+        (CallContext(now=0, workers={"w": 60}), "no worker is alive"),
+        (CallContext(now=0, breaker=True, held_for=30, workers={"w": 1}), "refuses the token of account default"),
         (
-            Standing(now=0, held_for=30, held_why="daily_cap", workers={"w": 1}),
+            CallContext(now=0, held_for=30, held_why="daily_cap", workers={"w": 1}),
             "the day’s calls or minutes are used up",
         ),
-        (Standing(now=0, held_for=30, held_why="status_503", workers={"w": 1}), "status 503"),
-        (Standing(now=0, campaign="paused", workers={"w": 1}), "its campaign is paused"),
-        (Standing(now=0, workers={"w": 1}), "waits its turn"),
+        (CallContext(now=0, held_for=30, held_why="status_503", workers={"w": 1}), "status 503"),
+        (CallContext(now=0, campaign="paused", workers={"w": 1}), "its campaign is paused"),
+        (CallContext(now=0, workers={"w": 1}), "waits its turn"),
     ],
 )
-def test_what_holds_a_ready_call_back_is_named(around: Standing, part: str) -> None:
-    assert part in why(record(State.QUEUED, None), around, Words("en", ZONE)).text
+def test_what_holds_a_ready_call_back_is_named(around: CallContext, part: str) -> None:
+    assert part in explain(record(State.QUEUED, None), around, Translator("en", ZONE)).text
 
 
 def codes_in_the_code() -> set[str]:
@@ -335,10 +333,10 @@ def codes_in_the_code() -> set[str]:
         "window",
     }
     found |= {"window", "frequency_cap"} if "return 'window'" in lua and "'frequency_cap'" in lua else set()
-    source = "".join(path.read_text() for path in Path(answers.__file__).parent.glob("*.py"))
+    source = "".join(path.read_text() for path in Path(answer_classification.__file__).parent.glob("*.py"))
     found |= set(re.findall(r'Verdict\("\w+", "(\w+)"', source))
     found |= set(re.findall(r'known = .*?"(\w+)"$', source, re.M))
-    workers = "".join(path.read_text() for path in Path(answers.__file__).parents[1].glob("*.py"))
+    workers = "".join(path.read_text() for path in Path(answer_classification.__file__).parents[1].glob("*.py"))
     found |= set(re.findall(r'NotArmed\("(\w+)"\)', workers))
     found |= {"campaign_canceled", "campaign_completed", "canceled_by_operator", "canceled_by_caller", "daily_cap"}
     return found - {"taken", "campaign_", "o"}
@@ -356,9 +354,9 @@ def test_every_reason_that_is_ever_written_down_has_words() -> None:
 
 @pytest.mark.parametrize("state", BAD_ENDS)
 def test_every_bad_end_says_what_to_do(state: State) -> None:
-    words = Words("en", ZONE)
+    words = Translator("en", ZONE)
     for code in ("", *KNOWN[state], "something_new"):
-        told = todo_of(Group(state, {"status": "status_400"}.get(code, code), 1, 1, ""), words)
+        told = todo_of(ReasonGroup(state, {"status": "status_400"}.get(code, code), 1, 1, ""), words)
         assert told.strip()
     for code in KNOWN[state]:
         assert f"failed.todo.{code}" in catalogue("en"), code

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from alodial.campaigns.check import Progress
+from alodial.campaigns.importing.row_check import Progress
 from alodial.errors import StoreUnavailable
-from alodial.web.monitor import drafts as module
-from alodial.web.monitor.drafts import Draft, Drafts
+from alodial.monitor import upload_drafts as module
+from alodial.monitor.upload_drafts import UploadDraft, UploadDrafts
 
 
-def add(drafts: Drafts, folder: Path, number: int) -> Draft:
+def add(drafts: UploadDrafts, folder: Path, number: int) -> UploadDraft:
     path = folder / f"upload-{number}"
     path.write_text("phone\n")
     return drafts.add(path, "rows.csv", "owner", {})
 
 
-def finished(draft: Draft) -> None:
+def finished(draft: UploadDraft) -> None:
     deadline = time.monotonic() + 10
     while draft.step in module.BUSY:
         assert time.monotonic() < deadline
@@ -27,7 +27,7 @@ def finished(draft: Draft) -> None:
 
 def test_uploads_cannot_fill_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 3)
-    drafts = Drafts()
+    drafts = UploadDrafts()
     made = [add(drafts, tmp_path, number) for number in range(5)]
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["upload-2", "upload-3", "upload-4"]
     assert drafts.get(made[0].id, "owner") is None
@@ -37,7 +37,7 @@ def test_uploads_cannot_fill_the_disk(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_file_that_nobody_came_back_to_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drafts = Drafts()
+    drafts = UploadDrafts()
     first = add(drafts, tmp_path, 1)
     monkeypatch.setattr(module, "KEPT", -1.0)
     add(drafts, tmp_path, 2)
@@ -46,7 +46,7 @@ def test_a_file_that_nobody_came_back_to_is_deleted(tmp_path: Path, monkeypatch:
 
 
 def test_what_goes_wrong_is_kept_for_the_page_and_can_be_tried_again(tmp_path: Path) -> None:
-    drafts = Drafts()
+    drafts = UploadDrafts()
     draft = add(drafts, tmp_path, 1)
 
     def away() -> None:
@@ -67,7 +67,7 @@ def test_what_goes_wrong_is_kept_for_the_page_and_can_be_tried_again(tmp_path: P
 
 
 def test_a_file_is_read_by_one_at_a_time_and_broken_off_when_the_process_ends(tmp_path: Path) -> None:
-    drafts = Drafts()
+    drafts = UploadDrafts()
     draft = add(drafts, tmp_path, 1)
     begun = threading.Event()
 

@@ -9,8 +9,8 @@ import pytest
 
 from alodial import CallQueue
 from alodial.settings import Settings
-from alodial.store import keys, ops, workers
-from alodial.store.pauses import stopped
+from alodial.store import call_transitions, keys, workers
+from alodial.store.holds import stopped
 from alodial.store.workers import Heartbeat
 
 from .conftest import Web
@@ -65,7 +65,7 @@ def test_a_call_that_expired_is_no_longer_said_to_wait_although_it_is_still_in_i
     deadline = time.monotonic() + 10
     while queue.get(placed.id).state != "expired":
         assert time.monotonic() < deadline
-        queue.store.run(ops.sweep(queue.settings))
+        queue.store.run(call_transitions.sweep(queue.settings))
         time.sleep(0.1)
     shown = words_on(operator.get("/now"))
     assert "normal, oldest" not in shown

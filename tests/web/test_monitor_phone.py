@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from alodial import CallQueue
+from alodial.monitor.i18n import LANGUAGES
 from alodial.settings import Settings
-from alodial.web.monitor.words import LANGUAGES
 from alodial_workers.sandbox import SandboxConfig, running_sandbox
 
 from .conftest import API_KEY, TWO_WAY, Web

@@ -11,10 +11,10 @@ import pytest
 from fastapi.routing import APIRoute
 from pydantic import SecretStr
 
+from alodial import monitor
 from alodial.api_keys import ROLES, ApiKey, ApiKeys
-from alodial.web import monitor
-from alodial.web.monitor import session
-from alodial.web.monitor.session import LASTS, Sessions
+from alodial.monitor import session
+from alodial.monitor.session import LASTS, Sessions
 
 from .conftest import API_KEY, OTHER_KEY, Web
 from .monitor_client import Operator, words_on

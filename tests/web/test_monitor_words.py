@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from alodial.web.monitor import words as module
-from alodial.web.monitor.words import FORMS, LANGUAGES, PLURALS, Words, catalogue, preferred
+from alodial.monitor import i18n as module
+from alodial.monitor.i18n import FORMS, LANGUAGES, PLURALS, Translator, catalogue, preferred
 
 from .conftest import Web
 from .monitor_client import Operator, words_on
@@ -41,11 +41,11 @@ def test_the_problems_are_told_in_russian_and_uzbek_alike() -> None:
     russian, uzbek = module._problems("ru"), module._problems("uz")
     assert sorted(russian) == sorted(uzbek)
     assert all(len(pair) == 2 and all(pair) for pair in (*russian.values(), *uzbek.values()))
-    told = Words("ru", ZONE).problem("phone_missing", "is empty", "give a phone")
+    told = Translator("ru", ZONE).problem("phone_missing", "is empty", "give a phone")
     assert told.language == "ru"
     assert told.problem == "номера нет"
-    assert Words("ru", ZONE).problem("new_code", "is odd", "mend it") == ("is odd", "mend it", "en")
-    assert Words("en", ZONE).problem("phone_missing", "is empty", "give a phone").problem == "is empty"
+    assert Translator("ru", ZONE).problem("new_code", "is odd", "mend it") == ("is odd", "mend it", "en")
+    assert Translator("en", ZONE).problem("phone_missing", "is empty", "give a phone").problem == "is empty"
 
 
 def test_every_word_that_a_template_asks_for_is_there() -> None:
@@ -67,7 +67,7 @@ def test_russian_counts_as_russians_do(count: int, form: str) -> None:
 
 
 def test_numbers_and_shares_are_written_as_each_language_does() -> None:
-    english, russian = Words("en", ZONE), Words("ru", ZONE)
+    english, russian = Translator("en", ZONE), Translator("ru", ZONE)
     assert english.number(1234567) == "1,234,567"
     assert russian.number(1234567) == "1\u00a0234\u00a0567"
     assert russian.number(2.5) == "2,5"
@@ -84,11 +84,11 @@ def test_numbers_and_shares_are_written_as_each_language_does() -> None:
     [(0, "0 s"), (59, "59 s"), (60, "1 min"), (3600, "1 h"), (7500, "2 h 5 min"), (90_000, "1 d 1 h"), (86_460, "1 d")],
 )
 def test_a_length_of_time_has_its_two_largest_units(seconds: int, text: str) -> None:
-    assert Words("en", ZONE).span(seconds).replace("\u00a0", " ") == text
+    assert Translator("en", ZONE).span(seconds).replace("\u00a0", " ") == text
 
 
 def test_a_moment_is_told_by_the_installations_clock() -> None:
-    english = Words("en", ZONE)
+    english = Translator("en", ZONE)
     now = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)  # 01:00 on the 24th in Tashkent
     assert english.moment("2026-11-23T20:30:00Z", now) == "today 01:30"
     assert english.moment("2026-11-25T04:00:00Z", now) == "tomorrow 09:00"

@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
-from alodial.embedded import EmbeddedRedis
+from alodial.cli.web import is_loopback
+from alodial.cli.web import web as web_command
 from alodial.errors import ConfigurationError
 from alodial.settings import load_settings
-from alodial.web.command import is_loopback
-from alodial.web.command import web as web_command
+from alodial.testing.redis_server import EmbeddedRedis
 
 from .conftest import API_KEY, OTHER_KEY, SECRET, TWO_WAY, Web
 
@@ -193,7 +193,7 @@ def test_others_can_reach_it_only_when_keys_are_set(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.slow
 def test_a_port_in_use_is_named(web: Web, tmp_path: Path) -> None:
-    program = f"from alodial.web.command import web; web(port={web.port})"
+    program = f"from alodial.cli.web import web; web(port={web.port})"
     ran = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
@@ -229,7 +229,7 @@ def test_no_secret_and_no_number_is_in_any_output(web: Web) -> None:
 
 
 def test_the_command_does_not_load_the_web_framework() -> None:
-    program = "import sys, alodial.web.command; print(sorted({'fastapi', 'uvicorn', 'starlette'} & set(sys.modules)))"
+    program = "import sys, alodial.cli.web; print(sorted({'fastapi', 'uvicorn', 'starlette'} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert ran.stdout.strip() == "[]"
 

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from alodial.store.inbox import Intake
-from alodial.web import spool as module
-from alodial.web.spool import Spool, SpoolFull, decode, encode
+from alodial.store.inbox import RawResult
+from alodial.web.callbacks.endpoint import spool as module
+from alodial.web.callbacks.spool import Spool, SpoolFull, decode, encode
 
-MANY = [Intake(b"body %d" % n, f"type/{n}") for n in range(10)]
+MANY = [RawResult(b"body %d" % n, f"type/{n}") for n in range(10)]
 
 
-def drained(spool: Spool, **bounds: int) -> list[Intake]:
-    items: list[Intake] = []
+def drained(spool: Spool, **bounds: int) -> list[RawResult]:
+    items: list[RawResult] = []
     while (head := spool.head(**bounds)) is not None:
         items += head.items
         spool.done(head)
@@ -42,7 +42,7 @@ def test_new_bodies_go_behind_those_that_wait(tmp_path: Path) -> None:
 
 def test_bodies_larger_than_a_piece_are_read_whole(tmp_path: Path) -> None:
     spool = Spool(tmp_path, 1 << 22)
-    large = [Intake(os.urandom(200_000), "a"), Intake(b"", ""), Intake(os.urandom(1000), "ё")]
+    large = [RawResult(os.urandom(200_000), "a"), RawResult(b"", ""), RawResult(os.urandom(1000), "ё")]
     spool.append(large)
     assert drained(spool, size=1024) == large
 

@@ -10,7 +10,7 @@ import pytest
 from alodial import CallQueue
 from alodial.settings import Settings
 from alodial.store.client import AsyncStore
-from alodial_workers.delivery.relay import Relay
+from alodial_workers.webhooks.dispatcher import Dispatcher
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -27,15 +27,15 @@ def with_hooks(settings: Settings, *urls: str, **more: object) -> Settings:
 
 
 @contextmanager
-def relay(settings: Settings) -> Iterator[Relay]:
+def relay(settings: Settings) -> Iterator[Dispatcher]:
     """Runs until the block ends."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
 
-    async def begin() -> tuple[Relay, AsyncStore]:
+    async def begin() -> tuple[Dispatcher, AsyncStore]:
         store = AsyncStore(settings)
-        made = Relay(settings, store)
+        made = Dispatcher(settings, store)
         made.start()
         # The group begins with the next event: whoever enqueues waits until it is there.
         for outlet in made.outlets:

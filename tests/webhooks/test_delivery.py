@@ -12,7 +12,7 @@ from standardwebhooks.webhooks import Webhook
 from alodial import CallQueue
 from alodial.settings import Settings
 from alodial.store import keys, webhooks
-from alodial.store.steps import run
+from alodial.store.sansio import run
 
 from .conftest import SECRET, relay, with_hooks
 from .receiver import OK, Receiver, status, until

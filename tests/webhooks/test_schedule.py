@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from alodial.embedded import EmbeddedRedis
-from alodial.endpoints import Endpoints
 from alodial.settings import Settings
 from alodial.store import keys, webhooks
-from alodial.store.ops import NewCall, enqueue, trim
-from alodial.store.steps import run
-from alodial.store.webhooks import Tried
+from alodial.store.call_transitions import NewCall, enqueue, trim
+from alodial.store.sansio import run
+from alodial.store.webhooks import DeliveryTry
+from alodial.testing.redis_server import EmbeddedRedis
+from alodial.webhooks.admin import WebhookAdmin
 from alodial_schemas import new_ids
-from alodial_workers.delivery.outcome import SCHEDULE, held_for, judge, next_delay
+from alodial_workers.webhooks.retry_policy import SCHEDULE, classify_delivery, held_for, next_delay
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
 
@@ -41,20 +41,20 @@ class Clocked:
             id, extid = new_ids()
             self.store.run(enqueue([NewCall(extid, id, '{"callto":"+998994412860","ivrid":7}')], self.store.settings))
 
-    def pull(self, room: int = 1000) -> webhooks.Pulled:
+    def pull(self, room: int = 1000) -> webhooks.PulledDeliveries:
         return self.store.run(webhooks.pull(EP, "https://shop.example/", room=room, lease=25))
 
-    def tried(self, items: list[Tried]) -> bool:
+    def tried(self, items: list[DeliveryTry]) -> bool:
         return self.store.run(webhooks.tried(EP, items))
 
     def all_fail(self, why: str = "http_500") -> bool:
         pulled = self.pull()
         moment = datetime.now(UTC)
-        return self.tried([judge(d.id, d.tries, 500, {}, 0.1, why, moment) for d in pulled.deliveries])
+        return self.tried([classify_delivery(d.id, d.tries, 500, {}, 0.1, why, moment) for d in pulled.deliveries])
 
     def all_good(self) -> list[str]:
         pulled = self.pull()
-        self.tried([Tried(d.id, "ok", None, 200, 0.1, "") for d in pulled.deliveries])
+        self.tried([DeliveryTry(d.id, "ok", None, 200, 0.1, "") for d in pulled.deliveries])
         return [d.id for d in pulled.deliveries]
 
     @property
@@ -119,7 +119,7 @@ def test_after_the_tenth_try_an_event_is_parked_and_can_be_sent_again(clocked: C
         clocked.store.redis.hdel(keys.webhook(EP), "off", "since")  # the endpoint's own patience is another test's
     assert tries == 10
     assert clocked.health.parked == 3
-    assert Endpoints(clocked.store, Settings(_env_file=None)).resend_parked(EP) == 3
+    assert WebhookAdmin(clocked.store, Settings(_env_file=None)).resend_parked(EP) == 3
     clocked.store.redis.zadd(
         keys.webhook(EP, "due"), dict.fromkeys(clocked.store.redis.zrange(keys.webhook(EP, "due"), 0, -1), 0)
     )
@@ -168,7 +168,7 @@ def test_what_a_killed_worker_had_under_way_goes_again_with_the_same_id(clocked:
 def test_a_lost_answer_of_the_record_is_recorded_once_more_without_harm(clocked: Clocked) -> None:
     clocked.place(1)
     delivery = clocked.pull().deliveries[0]
-    good = [Tried(delivery.id, "ok", None, 200, 0.1, "")]
+    good = [DeliveryTry(delivery.id, "ok", None, 200, 0.1, "")]
     clocked.tried(good)
     clocked.tried(good)
     assert clocked.health.waiting == 0

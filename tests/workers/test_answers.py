@@ -14,7 +14,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from alodial.settings import Settings
-from alodial_workers.alovoice.answers import (
+from alodial_workers.alovoice.answer_classification import (
     KEPT_TEXT,
     LONGEST_PAUSE,
     Outcome,

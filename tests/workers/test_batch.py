@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from alodial.batch import Batcher
 from alodial.errors import StoreUnavailable
+from alodial.store.coalesce import Coalescer
 
 
 class Flush:
@@ -31,7 +31,7 @@ class Flush:
 def test_what_is_asked_while_a_flush_is_under_way_goes_together_in_the_next() -> None:
     async def work() -> None:
         flush = Flush()
-        batcher = Batcher(flush, most=4)
+        batcher = Coalescer(flush, most=4)
         flush.gate.clear()
         first = asyncio.create_task(batcher.ask(0))
         await asyncio.sleep(0)
@@ -48,7 +48,7 @@ def test_what_is_asked_while_a_flush_is_under_way_goes_together_in_the_next() ->
 @pytest.mark.parametrize("apart", [False, True])
 def test_one_item_that_breaks_the_flush_takes_the_others_along_only_where_they_cannot_run_alone(apart: bool) -> None:
     async def work() -> None:
-        batcher = Batcher(Flush(), apart=apart)
+        batcher = Coalescer(Flush(), apart=apart)
         said = await asyncio.gather(*(batcher.ask(n) for n in (1, -1, 2)), return_exceptions=True)
         assert [isinstance(answer, ValueError) for answer in said] == [not apart, True, not apart]
         assert await batcher.ask(5) == 10
@@ -60,7 +60,7 @@ def test_a_store_that_is_away_is_not_asked_for_each_item_alone() -> None:
     async def work() -> None:
         flush = Flush()
         flush.away = True
-        batcher = Batcher(flush, apart=True)
+        batcher = Coalescer(flush, apart=True)
         said = await asyncio.gather(*(batcher.ask(n) for n in range(5)), return_exceptions=True)
         assert [type(answer) for answer in said] == [StoreUnavailable] * 5
         assert len(flush.batches) == 1
@@ -72,7 +72,7 @@ def test_an_item_whose_asker_has_gone_disturbs_nobody() -> None:
     async def work() -> None:
         flush = Flush()
         flush.gate.clear()
-        batcher = Batcher(flush)
+        batcher = Coalescer(flush)
         tasks = [asyncio.create_task(batcher.ask(n)) for n in range(3)]
         await asyncio.sleep(0)
         tasks[1].cancel()
@@ -88,7 +88,7 @@ def test_a_flush_that_answers_too_little_is_an_error_for_all_and_leaves_nobody_w
         return list(items[1:])
 
     async def work() -> None:
-        batcher = Batcher(short)
+        batcher = Coalescer(short)
         async with asyncio.timeout(5):
             said = await asyncio.gather(*(batcher.ask(n) for n in range(3)), return_exceptions=True)
         assert [type(answer) for answer in said] == [ValueError] * 3

@@ -15,13 +15,13 @@ import structlog
 from dramatiq import Worker
 
 from alodial import CallQueue, TwoWayCall
-from alodial.doorbell import COLLECT_QUEUE, SUBMIT_QUEUE, Doorbell
-from alodial.embedded import EmbeddedRedis
 from alodial.errors import ConfigurationError
 from alodial.settings import Settings
 from alodial.store import keys
+from alodial.testing.redis_server import EmbeddedRedis
+from alodial.wakeup import COLLECT_QUEUE, SUBMIT_QUEUE, Waker
 from alodial_workers.actors import declare
-from alodial_workers.broker import DEAD_AFTER_MS, WORKER_TIMEOUT_MS, DoorbellBroker, tidy, worker_broker
+from alodial_workers.broker import DEAD_AFTER_MS, WORKER_TIMEOUT_MS, WakeupBroker, tidy, worker_broker
 from alodial_workers.main import run_worker
 from alodial_workers.runtime import Runtime
 
@@ -131,7 +131,7 @@ class Counting:
 
 def test_a_doorbell_reaches_its_actor_and_leaves_nothing_behind(settings: Settings) -> None:
     with Counting(settings) as counting:
-        bell = Doorbell(settings)
+        bell = Waker(settings)
         bell.submit(["default", "north"])
         bell.collect()
         wait_until(lambda: counting.rung == {"default": 1, "north": 1, "results": 1})
@@ -144,7 +144,7 @@ def test_a_doorbell_reaches_its_actor_and_leaves_nothing_behind(settings: Settin
 
 def test_there_are_no_delay_queues_and_nobody_consumes_any(settings: Settings) -> None:
     with Counting(settings) as counting:
-        Doorbell(settings).submit(["default"])
+        Waker(settings).submit(["default"])
         wait_until(lambda: counting.rung["default"])
         assert set(counting.worker.consumers) == {SUBMIT_QUEUE, COLLECT_QUEUE}
         assert counting.broker.delay_queues == set()
@@ -157,7 +157,7 @@ def test_there_are_no_delay_queues_and_nobody_consumes_any(settings: Settings) -
 def test_ringing_an_absent_redis_never_raises_and_is_over_soon(settings: Settings) -> None:
     away = settings.model_copy(update={"redis_url": type(settings.redis_url)("redis://127.0.0.1:1/0")})
     began = time.monotonic()
-    Doorbell(away).submit(["default"])
+    Waker(away).submit(["default"])
     assert time.monotonic() - began < 5
 
 
@@ -177,7 +177,7 @@ def test_consumers_come_back_by_themselves_when_redis_does(settings: Settings) -
     with EmbeddedRedis() as server:
         ours = settings.model_copy(update={"redis_url": type(settings.redis_url)(server.url), "redis_timeout": 0.5})
         with Counting(ours) as counting:
-            bell = Doorbell(ours)
+            bell = Waker(ours)
             bell.submit(["before"])
             wait_until(lambda: counting.rung["before"])
             for round_ in ("first", "second"):
@@ -191,11 +191,11 @@ def test_consumers_come_back_by_themselves_when_redis_does(settings: Settings) -
             bell.close()
 
 
-def _fetched(settings: Settings, messages: int) -> DoorbellBroker:
+def _fetched(settings: Settings, messages: int) -> WakeupBroker:
     """A broker whose worker fetched doorbells and then fell silent."""
     broker = worker_broker(settings)
     broker.declare_queue(SUBMIT_QUEUE)
-    Doorbell(settings, broker).submit(["default"] * messages)
+    Waker(settings, broker).submit(["default"] * messages)
     assert next(broker.consume(SUBMIT_QUEUE, prefetch=messages)) is not None
     return broker
 
@@ -220,7 +220,7 @@ def test_a_hundred_doorbells_ring_each_phone_once(settings: Settings) -> None:
         ours = settings.model_copy(update={"provider_url": provider.url, "max_in_flight": 8})
         with CallQueue(settings=ours) as queue, Process(ours) as first, Process(ours) as second:
             calls = queue.enqueue_many([CALL] * 60)
-            bell = Doorbell(ours)
+            bell = Waker(ours)
             for _ in range(100):
                 bell.submit(["default"])
             extids = {row.extid.encode() for row in calls if hasattr(row, "extid")}
@@ -277,7 +277,7 @@ def test_an_actor_that_fails_is_not_repeated_by_dramatiq(settings: Settings, mon
             raise RuntimeError("a bug")
 
         monkeypatch.setattr(process.runtime.engine, "attend", broken)
-        Doorbell(settings).submit(["default"])
+        Waker(settings).submit(["default"])
         wait_until(lambda: attended)
         client: Any = process.runtime.broker.client
         wait_until(lambda: not client.hlen("alodial:broker:submit.msgs"))

@@ -17,7 +17,7 @@ import structlog
 from alodial.errors import ConfigurationError
 from alodial.settings import Settings
 from alodial_schemas import body_json, parse_call
-from alodial_workers.alovoice.answers import Verdict
+from alodial_workers.alovoice.answer_classification import Verdict
 from alodial_workers.alovoice.client import AloVoiceClient, NotArmed, Submission
 from alodial_workers.alovoice.transport import DirectTransport
 

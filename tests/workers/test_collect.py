@@ -11,8 +11,8 @@ import structlog
 from alodial import CallQueue, TwoWayCall
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
-from alodial.store import health, inbox, keys, ops
-from alodial.store.client import Op, Store
+from alodial.store import call_transitions, inbox, keys, redis_checks
+from alodial.store.client import Operation, Store
 from alodial_schemas import ENDS
 from alodial_schemas.alovoice.result import CallResult, Unreadable, parse_results
 from alodial_workers import collect as collecting
@@ -48,7 +48,7 @@ class Plant:
         self.settings, self.store, self.redis = settings, store, store.redis
         self.queue = CallQueue(settings=settings, store=store)
         self._limits = settings.account("default")
-        self._epoch = health.epoch(store.redis)
+        self._epoch = redis_checks.epoch(store.redis)
         inbox.make_group(store.redis)
 
     def enqueue(self, **options: Any) -> str:
@@ -58,18 +58,22 @@ class Plant:
         """A call whose POST is under way: its extid and the token of who holds it."""
         extid = self.enqueue(**options)
         claim = self.store.run(
-            ops.claim(self.settings, "default", self._limits, epoch=self._epoch, room=1, horizon=1, attend=0)
+            call_transitions.claim(
+                self.settings, "default", self._limits, epoch=self._epoch, room=1, horizon=1, attend=0
+            )
         )
         (call,) = claim.calls
         assert call.extid == extid
-        arming = ops.Arming(extid, call.token, call.slot)
-        (armed,) = self.store.run(ops.arm(self.settings, self._limits, [arming], epoch=self._epoch, worker="w"))
+        arming = call_transitions.Arming(extid, call.token, call.slot)
+        (armed,) = self.store.run(
+            call_transitions.arm(self.settings, self._limits, [arming], epoch=self._epoch, worker="w")
+        )
         assert armed.outcome == "armed"
         return extid, call.token
 
     def settle(self, extid: str, token: str, outcome: Any = "taken") -> str:
-        settling = ops.Settling(extid, token, outcome, answer='{"code":"x"}', code="x")
-        return self.store.run(ops.settle(self.settings, self._limits, [settling]))[0]
+        settling = call_transitions.Settling(extid, token, outcome, answer='{"code":"x"}', code="x")
+        return self.store.run(call_transitions.settle(self.settings, self._limits, [settling]))[0]
 
     def submitted(self, **options: Any) -> str:
         extid, token = self.armed(**options)
@@ -96,7 +100,7 @@ class Plant:
         ends = {f"alodial.call.{state}" for state in ENDS}
         return [e["type"] for e in self.events() if e["type"] in ends and e["data"]["extid"] == extid]
 
-    def dead(self) -> list[inbox.Dead]:
+    def dead(self) -> list[inbox.DeadResult]:
         return inbox.dead(self.redis, limit=5000)
 
     def waiting(self) -> int:
@@ -205,7 +209,7 @@ def test_a_result_after_the_timeout_completes_the_call_with_a_correction_and_no_
     plant.settings = plant.settings.model_copy(update={"result_timeout": 0.001})
     extid = plant.submitted()
     while plant.state(extid) != "timed_out":
-        plant.store.run(ops.sweep(plant.settings))
+        plant.store.run(call_transitions.sweep(plant.settings))
     plant.put(result(extid, "NOANSWER"))
     plant.collect()
     record = plant.queue.get(extid)
@@ -399,7 +403,7 @@ class Dying(Store):
         super().__init__(settings)
         self._script, self._left = script, after
 
-    def run(self, op: Op[T]) -> T:
+    def run(self, op: Operation[T]) -> T:
         if op.script == self._script:
             if self._left == 0:
                 raise StoreUnavailable("away")

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from alodial.logs import HIDDEN, PatientStream, Scrubber, configure, secrets_of
+from alodial.observability.logging import HIDDEN, PatientStream, Scrubber, configure, secrets_of
 from alodial.settings import Settings
 
 SECRETS = {
@@ -46,7 +46,7 @@ PROGRAM = """
 import asyncio, logging, sys, threading, warnings
 import dramatiq, httpx, structlog
 from dramatiq.brokers.stub import StubBroker
-from alodial.logs import configure
+from alodial.observability.logging import configure
 from alodial.settings import load_settings
 from alodial_workers.alovoice.client import AloVoiceClient
 from alodial_workers.submit import submit
@@ -261,7 +261,7 @@ def test_scrubbing_never_raises_and_hides_in_any_nesting(value: Any) -> None:
 FLOOD = """
 import sys, time
 import structlog
-from alodial.logs import configure
+from alodial.observability.logging import configure
 from alodial.settings import load_settings
 configure(load_settings(), patient=True)
 log = structlog.get_logger("flood")

@@ -10,13 +10,13 @@ import pytest
 import redis.exceptions
 
 from alodial import CallQueue, IvrCall, TwoWayCall
-from alodial.embedded import EmbeddedRedis
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
-from alodial.store import health, keys, ops
-from alodial.store.client import AsyncStore, Op
+from alodial.store import call_transitions, keys, redis_checks
+from alodial.store.client import AsyncStore, Operation
+from alodial.testing.redis_server import EmbeddedRedis
 from alodial_workers import submit as submitting
-from alodial_workers.alovoice.answers import Verdict
+from alodial_workers.alovoice.answer_classification import Verdict
 from alodial_workers.alovoice.client import AloVoiceClient, Submission
 from alodial_workers.engine import Engine
 from alodial_workers.submit import Collaborators, retry_delay, submit
@@ -51,20 +51,20 @@ class FakeClient:
 class FakeStore:
     """Arms with each of ``arms`` in turn (an exception is raised) and keeps what it is told to settle."""
 
-    def __init__(self, *arms: ops.Armed | Exception, away: int = 0) -> None:
-        self._arms = list(arms) or [ops.Armed("armed", 0, 0)]
+    def __init__(self, *arms: call_transitions.Armed | Exception, away: int = 0) -> None:
+        self._arms = list(arms) or [call_transitions.Armed("armed", 0, 0)]
         self._away = away
-        self.armed: list[ops.Arming] = []
-        self.settled: list[ops.Settling] = []
+        self.armed: list[call_transitions.Arming] = []
+        self.settled: list[call_transitions.Settling] = []
 
-    async def arm(self, arming: ops.Arming) -> ops.Armed:
+    async def arm(self, arming: call_transitions.Arming) -> call_transitions.Armed:
         self.armed.append(arming)
         said = self._arms.pop(0)
         if isinstance(said, Exception):
             raise said
         return said
 
-    async def settle(self, settling: ops.Settling) -> str:
+    async def settle(self, settling: call_transitions.Settling) -> str:
         if self._away:
             self._away -= 1
             raise StoreUnavailable("away")
@@ -72,7 +72,7 @@ class FakeStore:
         return "told"
 
 
-def claimed(**given: Any) -> ops.Claimed:
+def claimed(**given: Any) -> call_transitions.Claimed:
     values: dict[str, Any] = {
         "record": "123123",
         "id": "0190-id",
@@ -88,11 +88,11 @@ def claimed(**given: Any) -> ops.Claimed:
         "token": "t0k",
         "account": "default",
     }
-    return ops.Claimed(**{**values, **given})
+    return call_transitions.Claimed(**{**values, **given})
 
 
 def go(
-    verdict: Verdict, store: FakeStore, *, refuses: str | None = None, call: ops.Claimed | None = None
+    verdict: Verdict, store: FakeStore, *, refuses: str | None = None, call: call_transitions.Claimed | None = None
 ) -> FakeClient:
     client = FakeClient(verdict)
 
@@ -152,13 +152,13 @@ def test_a_retry_waits_twice_as_long_each_time_half_of_it_by_chance(tries: int, 
 
 @pytest.mark.parametrize("reason", ["stop", "hold"])
 def test_what_may_not_go_at_the_last_instant_is_given_back_unsent(reason: Any) -> None:
-    store = FakeStore(ops.Armed(reason, 0, 0))
+    store = FakeStore(call_transitions.Armed(reason, 0, 0))
     assert go(Verdict("taken", "taken"), store).posts == 0
     assert [(told.outcome, told.code) for told in store.settled] == [("release", reason)]
 
 
 def test_a_call_that_somebody_else_holds_is_left_alone() -> None:
-    store = FakeStore(ops.Armed("lost", 0, 0))
+    store = FakeStore(call_transitions.Armed("lost", 0, 0))
     assert go(Verdict("taken", "taken"), store).posts == 0
     assert store.settled == []
 
@@ -180,7 +180,11 @@ def test_an_outcome_is_held_while_the_store_is_away(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_late_slot_is_armed_again_at_the_new_one() -> None:
-    store = FakeStore(ops.Armed("wait", 0.001, 777), ops.Armed("wait", 0.001, 888), ops.Armed("armed", 0, 0))
+    store = FakeStore(
+        call_transitions.Armed("wait", 0.001, 777),
+        call_transitions.Armed("wait", 0.001, 888),
+        call_transitions.Armed("armed", 0, 0),
+    )
     assert go(Verdict("taken", "taken"), store, call=claimed(slot=5)).posts == 1
     assert [arming.slot for arming in store.armed] == [5, 777, 888]
 
@@ -209,14 +213,14 @@ class Works:
     def __init__(self, settings: Settings, server: RawServer, store: AsyncStore, engine: Engine) -> None:
         self.settings, self.server, self.store, self.engine = settings, server, store, engine
 
-    async def claim(self, room: int = 10) -> list[ops.Claimed]:
+    async def claim(self, room: int = 10) -> list[call_transitions.Claimed]:
         epoch = self.engine._epoch
-        operation = ops.claim(
+        operation = call_transitions.claim(
             self.settings, "default", self.settings.account("default"), epoch=epoch, room=room, horizon=5, attend=0
         )
         return (await self.store.run(operation)).calls
 
-    async def submit(self, call: ops.Claimed) -> str:
+    async def submit(self, call: call_transitions.Claimed) -> str:
         return await submit(call, asyncio.get_running_loop().time(), self.engine._work["default"])
 
 
@@ -229,7 +233,7 @@ def with_works(
     store: AsyncStore | None = None,
     **given: Any,
 ) -> T:
-    epoch = health.epoch(queue.store.redis)
+    epoch = redis_checks.epoch(queue.store.redis)
 
     async def whole() -> T:
         async with RawServer(behave) as server:
@@ -297,7 +301,7 @@ def test_a_refused_connection_leads_to_a_retry_and_no_ring(settings: Settings, q
         await works.engine.stop(5)
 
     nobody = settings.model_copy(update={"provider_url": "http://127.0.0.1:1"})
-    epoch = health.epoch(queue.store.redis)
+    epoch = redis_checks.epoch(queue.store.redis)
 
     async def whole() -> None:
         store = AsyncStore(nobody)
@@ -462,7 +466,7 @@ class SlowClaims(AsyncStore):
         self.claims = 0
         self.let_go = asyncio.Event()
 
-    async def run(self, op: Op[T]) -> T:
+    async def run(self, op: Operation[T]) -> T:
         value = await super().run(op)
         if op.script == "claim":
             self.claims += 1
@@ -474,7 +478,7 @@ def test_what_a_claim_brings_after_the_stop_was_asked_is_still_submitted_and_wai
     settings: Settings, queue: CallQueue
 ) -> None:
     calls = [queue.enqueue(CALL) for _ in range(5)]
-    epoch = health.epoch(queue.store.redis)
+    epoch = redis_checks.epoch(queue.store.redis)
 
     async def work() -> tuple[int, int]:
         async with RawServer(all_taken) as server:

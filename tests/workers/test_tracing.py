@@ -11,9 +11,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from alodial import CallQueue, TwoWayCall, tracing
+from alodial import CallQueue, TwoWayCall
+from alodial.observability import tracing
+from alodial.observability.otel import SpanRecorder
 from alodial.settings import Settings
-from alodial.spans import Spans
 
 CALL = TwoWayCall(callfrom="712037006", callto=["994412860"])
 ID = "0195f1c2-7a10-7c3e-9f42-0123456789ab"
@@ -22,7 +23,7 @@ ID = "0195f1c2-7a10-7c3e-9f42-0123456789ab"
 @pytest.fixture
 def kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
     exporter = InMemorySpanExporter()
-    spans = Spans(InMemorySpanExporter())
+    spans = SpanRecorder(InMemorySpanExporter())
     spans.provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(tracing, "spans", lambda: spans)
     yield exporter
@@ -87,7 +88,7 @@ def test_all_spans_of_a_call_are_sampled_or_none(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
     monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
     exporter = InMemorySpanExporter()
-    spans = Spans(InMemorySpanExporter())
+    spans = SpanRecorder(InMemorySpanExporter())
     spans.provider.add_span_processor(SimpleSpanProcessor(exporter))
     calls = [str(uuid.uuid4()) for _ in range(100)]
     for call in calls:
@@ -121,14 +122,14 @@ def test_the_environment_asks_for_traces(given: dict[str, str], wanted: bool, mo
         monkeypatch.delenv(name, raising=False)
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    assert tracing.asked() is wanted
+    assert tracing.is_configured() is wanted
 
 
 def test_nothing_of_opentelemetry_is_imported_unasked() -> None:
     # redis-py itself looks whether OpenTelemetry is there, and loads the names of its metrics; spans nobody loads.
-    heavy = ("opentelemetry.sdk.trace", "opentelemetry.exporter", "alodial.spans", "sentry_sdk")
+    heavy = ("opentelemetry.sdk.trace", "opentelemetry.exporter", "alodial.observability.otel", "sentry_sdk")
     program = (
-        "import sys, alodial.queue, alodial.web.app, alodial_workers.submit; from alodial import tracing; "
+        "import sys, alodial.calls.queue, alodial.server.app, alodial_workers.submit; from alodial.observability import tracing; "
         f"assert tracing.spans() is None; assert not [name for name in sys.modules if name.startswith({heavy!r})]"
     )
     subprocess.run([sys.executable, "-c", program], check=True, env={"PATH": "/usr/bin:/bin"}, timeout=60)

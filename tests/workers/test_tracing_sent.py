@@ -9,8 +9,8 @@ from queue import Empty, Queue
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from alodial import tracing
-from alodial.spans import from_environment
+from alodial.observability import tracing
+from alodial.observability.otel import from_environment
 
 ID = "0195f1c2-7a10-7c3e-9f42-0123456789ab"
 

@@ -6,8 +6,8 @@ import dramatiq
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from alodial.doorbell import COLLECT_QUEUE, SUBMIT_QUEUE
 from alodial.errors import StoreUnavailable
+from alodial.wakeup import COLLECT_QUEUE, SUBMIT_QUEUE
 
 from .collect import collect
 from .runtime import Runtime

@@ -13,9 +13,9 @@ import structlog
 from dramatiq import Consumer, MessageProxy
 from dramatiq.brokers.redis import RedisBroker
 
-from alodial.doorbell import COLLECT_QUEUE, SUBMIT_QUEUE, make_broker
 from alodial.settings import Settings
 from alodial.store import keys
+from alodial.wakeup import COLLECT_QUEUE, SUBMIT_QUEUE, make_broker
 
 log = structlog.get_logger("alodial.broker")
 
@@ -63,7 +63,7 @@ class PatientConsumer(Consumer):
         self._inner.close()
 
 
-class DoorbellBroker(RedisBroker):
+class WakeupBroker(RedisBroker):
     """RedisBroker without delay queues."""
 
     def declare_queue(self, queue_name: str) -> None:
@@ -76,10 +76,10 @@ class DoorbellBroker(RedisBroker):
         return PatientConsumer(super().consume(queue_name, min(prefetch, FETCHED_AT_ONCE), timeout))
 
 
-def worker_broker(settings: Settings) -> DoorbellBroker:
+def worker_broker(settings: Settings) -> WakeupBroker:
     """The broker of a worker process."""
     plain = make_broker(settings)
-    return DoorbellBroker(  # type: ignore[no-untyped-call]  # dramatiq leaves it untyped
+    return WakeupBroker(  # type: ignore[no-untyped-call]  # dramatiq leaves it untyped
         client=plain.client, namespace=keys.BROKER_NAMESPACE, middleware=[], maintenance_chance=0
     )
 

@@ -10,13 +10,13 @@ import structlog
 
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
-from alodial.store import inbox, ops
+from alodial.store import call_transitions, inbox
+from alodial.store.call_transitions import Applied, Applying
 from alodial.store.client import Store
-from alodial.store.inbox import Entry, Parked
-from alodial.store.ops import Applied, Applying
+from alodial.store.inbox import InboxEntry, ParkedResult
 from alodial_schemas.alovoice.result import CallResult, Unreadable, parse_results
 
-from .measures import measure
+from .result_metrics import measure
 
 log = structlog.get_logger("alodial.collect")
 
@@ -73,7 +73,7 @@ def recover(store: Store, settings: Settings, reader: str, idle: float) -> int:
     return len(entries)
 
 
-def process(entries: Sequence[Entry], store: Store, settings: Settings) -> None:
+def process(entries: Sequence[InboxEntry], store: Store, settings: Settings) -> None:
     """Applies every result of these bodies. What one body does wrong, the others do not feel.
 
     Raises StoreUnavailable; then they are read once more, which does no harm.
@@ -92,8 +92,8 @@ def process(entries: Sequence[Entry], store: Store, settings: Settings) -> None:
         store.run(inbox.park("ack", entries[0].id, [_unreadable([unreadable], entries[0])], settings.orphan_timeout))
 
 
-def _process(entries: Sequence[Entry], store: Store, settings: Settings) -> None:
-    read: list[tuple[Entry, list[CallResult | Unreadable]]] = []
+def _process(entries: Sequence[InboxEntry], store: Store, settings: Settings) -> None:
+    read: list[tuple[InboxEntry, list[CallResult | Unreadable]]] = []
     for entry in entries:
         try:
             read.append((entry, parse_results(entry.body, entry.content_type)))
@@ -108,7 +108,7 @@ def _process(entries: Sequence[Entry], store: Store, settings: Settings) -> None
             Applying(result.extid or "", text, result.digest(), result.disposition, result.talk_seconds)
             for result, text in zip(results[start : start + BATCH], texts[start : start + BATCH], strict=True)
         ]
-        answers: list[Applied] = store.run(ops.apply_results(chunk))
+        answers: list[Applied] = store.run(call_transitions.apply_results(chunk))
         applied += answers
     outcomes = iter(zip(results, texts, applied, strict=True))
     if results and not store.clock.fresh:
@@ -116,7 +116,7 @@ def _process(entries: Sequence[Entry], store: Store, settings: Settings) -> None
     now = store.clock.deadline(0)
     finished: list[str] = []
     for entry, found in read:
-        kept: list[Parked] = []
+        kept: list[ParkedResult] = []
         nameless: list[CallResult] = []
         unreadable: list[Unreadable] = []
         for result in found:
@@ -152,13 +152,15 @@ def retry_orphans(store: Store, settings: Settings, now_ms: int, limit: int = 50
             extid, result, digest, disposition = (str(orphan[n]) for n in ("extid", "result", "digest", "disposition"))
             applying = Applying(extid, result, digest, disposition, int(orphan.get("talk", 0)))
             body, content_type = base64.b64decode(orphan["body"]), str(orphan["type"])
-            outcome = store.run(ops.apply_results([applying]))[0]
+            outcome = store.run(call_transitions.apply_results([applying]))[0]
         except StoreUnavailable:
             raise
         except Exception as exc:  # damaged, or it meets a damaged record: the others must have their turn
             log.exception("result.crashed", error=type(exc).__name__)
             reason = f"processing failed: {type(exc).__name__}"
-            parked = Parked("unreadable", member, "application/json", reason, _event_data(None, None, reason=reason))
+            parked = ParkedResult(
+                "unreadable", member, "application/json", reason, _event_data(None, None, reason=reason)
+            )
             store.run(inbox.park("zrem", member, [parked], 0))
             continue
         if outcome.outcome != "unknown":
@@ -170,7 +172,7 @@ def retry_orphans(store: Store, settings: Settings, now_ms: int, limit: int = 50
                 orphan["extid"], orphan["disposition"], result=json.loads(orphan["result"]), reason="unknown_extid"
             )
             if store.run(
-                inbox.park("zrem", member, [Parked("unmatched", body, content_type, "unknown_extid", data)], 0)
+                inbox.park("zrem", member, [ParkedResult("unmatched", body, content_type, "unknown_extid", data)], 0)
             ):
                 log.warning("result.unmatched", extid=orphan["extid"], reason="unknown_extid")
     return found
@@ -212,7 +214,7 @@ def _event_data(
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
-def _orphan(result: CallResult, text: str, entry: Entry, *, alone: bool) -> Parked:
+def _orphan(result: CallResult, text: str, entry: InboxEntry, *, alone: bool) -> ParkedResult:
     """Kept with its own body; one of many results in a body is kept as a body of its own."""
     body = entry.body if alone else _as_body(result)
     orphan = {
@@ -225,7 +227,7 @@ def _orphan(result: CallResult, text: str, entry: Entry, *, alone: bool) -> Park
         "body": base64.b64encode(body).decode("ascii"),
         "entry": entry.id,
     }
-    return Parked("orphan", json.dumps(orphan, separators=(",", ":")))
+    return ParkedResult("orphan", json.dumps(orphan, separators=(",", ":")))
 
 
 def _as_body(result: CallResult) -> bytes:
@@ -252,22 +254,22 @@ def _as_body(result: CallResult) -> bytes:
     ).encode()
 
 
-def _nameless(results: Sequence[CallResult], entry: Entry) -> Parked:
+def _nameless(results: Sequence[CallResult], entry: InboxEntry) -> ParkedResult:
     """Results that name no call exactly are never given to a neighbour. The event shows the first of them."""
     first = results[0]
     reason = _counted("; ".join(first.warnings)[:300] or "no extid", len(results))
     log.warning("result.unmatched", reason=reason, entry=entry.id)
     data = _event_data(None, first.disposition, result=json.loads(result_json(first)), reason=reason)
-    return Parked("unmatched", entry.body, entry.content_type, reason, data)
+    return ParkedResult("unmatched", entry.body, entry.content_type, reason, data)
 
 
-def _unreadable(found: Sequence[Unreadable], entry: Entry) -> Parked:
+def _unreadable(found: Sequence[Unreadable], entry: InboxEntry) -> ParkedResult:
     first = found[0]
     reason = first.reason if first.hint is None else f"{first.reason} ({first.hint})"
     reason = _counted(reason[:300], len(found))
     log.warning("result.unreadable", reason=reason, entry=entry.id, size=len(entry.body))
     data = _event_data(None, None, reason=reason, size=len(entry.body))
-    return Parked("unreadable", entry.body, entry.content_type, reason, data)
+    return ParkedResult("unreadable", entry.body, entry.content_type, reason, data)
 
 
 def _counted(reason: str, count: int) -> str:

@@ -1,7 +1,7 @@
 """Drives the process's one event loop: claims in batches, keeps many POSTs in flight, settles in batches.
 
 A doorbell makes it attend to an account until there is nothing left that it may take. Many calls share each round trip
-to Redis (:class:`alodial.batch.Batcher`), so that a call costs about a tenth of a millisecond of the store's time.
+to Redis (:class:`alodial.store.coalesce.Batcher`), so that a call costs about a tenth of a millisecond of the store's time.
 """
 
 import asyncio
@@ -11,11 +11,11 @@ from typing import Literal
 
 import structlog
 
-from alodial.batch import Batcher
 from alodial.errors import StoreUnavailable
 from alodial.settings import AccountSettings, Settings
-from alodial.store import ops
+from alodial.store import call_transitions
 from alodial.store.client import Arg, AsyncStore
+from alodial.store.coalesce import Coalescer
 
 from .alovoice.client import AloVoiceClient
 from .submit import Collaborators, submit
@@ -56,8 +56,8 @@ class Engine:
         # Calls of an account without a token wait; a claimed one could only be given back.
         every = {name: settings.account(name) for name in settings.account_names}
         self._limits = {name: account for name, account in every.items() if account.token is not None}
-        self._armers = {name: Batcher(self._arm(limits), apart=True) for name, limits in self._limits.items()}
-        self._settlers = {name: Batcher(self._settle(limits), apart=True) for name, limits in self._limits.items()}
+        self._armers = {name: Coalescer(self._arm(limits), apart=True) for name, limits in self._limits.items()}
+        self._settlers = {name: Coalescer(self._settle(limits), apart=True) for name, limits in self._limits.items()}
         self._work = {
             name: Collaborators(settings, client, self._armers[name].ask, self._settlers[name].ask, self._refuses)
             for name in self._limits
@@ -105,7 +105,7 @@ class Engine:
                 break
             leaving = idle_since is not None and loop.time() - idle_since > LINGER
             claim = await self._store.run(
-                ops.claim(
+                call_transitions.claim(
                     self._settings,
                     account,
                     limits,
@@ -148,7 +148,7 @@ class Engine:
                     return other
         return "stopping"
 
-    def _start(self, call: ops.Claimed, now: float) -> None:
+    def _start(self, call: call_transitions.Claimed, now: float) -> None:
         task = asyncio.create_task(submit(call, now, self._work[call.account]))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -160,9 +160,11 @@ class Engine:
             # The lease runs out and the sweeper says honestly what is known of the call.
             log.error("submit.crashed", error=type(exc).__name__, exc_info=exc)
 
-    def _arm(self, limits: AccountSettings) -> Callable[[Sequence[ops.Arming]], Awaitable[Sequence[ops.Armed]]]:
-        async def flush(items: Sequence[ops.Arming]) -> Sequence[ops.Armed]:
-            op = ops.arm(self._settings, limits, items, epoch=self._epoch, worker=self._worker)
+    def _arm(
+        self, limits: AccountSettings
+    ) -> Callable[[Sequence[call_transitions.Arming]], Awaitable[Sequence[call_transitions.Armed]]]:
+        async def flush(items: Sequence[call_transitions.Arming]) -> Sequence[call_transitions.Armed]:
+            op = call_transitions.arm(self._settings, limits, items, epoch=self._epoch, worker=self._worker)
             if self._wait is None:
                 return await self._store.run(op)
             answers, copies = await self._store.run_durable(op, self._wait)
@@ -172,9 +174,11 @@ class Engine:
 
         return flush
 
-    def _settle(self, limits: AccountSettings) -> Callable[[Sequence[ops.Settling]], Awaitable[Sequence[str]]]:
-        async def flush(items: Sequence[ops.Settling]) -> Sequence[str]:
-            return await self._store.run(ops.settle(self._settings, limits, items))
+    def _settle(
+        self, limits: AccountSettings
+    ) -> Callable[[Sequence[call_transitions.Settling]], Awaitable[Sequence[str]]]:
+        async def flush(items: Sequence[call_transitions.Settling]) -> Sequence[str]:
+            return await self._store.run(call_transitions.settle(self._settings, limits, items))
 
         return flush
 

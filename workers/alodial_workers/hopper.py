@@ -5,12 +5,12 @@ from collections import OrderedDict
 
 import structlog
 
-from alodial.campaigns.calendars import know_zone
-from alodial.campaigns.expand import Expander
-from alodial.campaigns.fields import expander_of
-from alodial.campaigns.pack import PackedRow, unpack
+from alodial.campaigns.calendar import know_zone
+from alodial.campaigns.row_codec import PackedRow, unpack
+from alodial.campaigns.row_to_call import Expander
+from alodial.campaigns.stored_fields import expander_of
 from alodial.settings import Settings
-from alodial.store import campaign_ops, campaigns, ops
+from alodial.store import call_transitions, campaign_transitions, campaigns
 from alodial.store.client import Store
 
 log = structlog.get_logger("alodial.hopper")
@@ -34,7 +34,7 @@ def hopper_room(rate: float) -> int:
     return UNLIMITED if rate == 0 else min(MOST, max(LEAST, math.ceil(rate * AHEAD)))
 
 
-class Filler:
+class HopperFiller:
     """One for a pacer. Several at once do no harm: the store takes rows only from where the campaign's cursor stands."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
@@ -49,7 +49,7 @@ class Filler:
             name: hopper_room(self._settings.account(name).calls_per_second) for name in self._settings.account_names
         }
 
-    def fill(self, hopper: ops.Hopper) -> list[str]:
+    def fill(self, hopper: call_transitions.HopperNeed) -> list[str]:
         """Up to ``hopper.room`` rows of one campaign become calls; answers the accounts to ring."""
         stored = self._store.call(lambda client: campaigns.read(client, [hopper.campaign]))
         if not stored:
@@ -65,7 +65,9 @@ class Filler:
             offset += len(some)
             if offset >= len(rows):
                 index, offset = index + 1, 0
-            said = self._store.run(campaign_ops.fill(hopper.campaign, cursor, calls, chunk=index, offset=offset))
+            said = self._store.run(
+                campaign_transitions.fill(hopper.campaign, cursor, calls, chunk=index, offset=offset)
+            )
             if said is None:
                 break  # paused, canceled, or another worker's filler was here
             ring.update(said)
@@ -87,7 +89,7 @@ class Filler:
                 self._chunks.popitem(last=False)
         return fresh
 
-    def _know_zones(self, expander: Expander, campaign: str, calls: list[campaign_ops.HopperRow]) -> None:
+    def _know_zones(self, expander: Expander, campaign: str, calls: list[campaign_transitions.HopperRow]) -> None:
         for zone in {call.zone for call in calls if call.zone}:
             if (campaign, zone) not in self._zones:
                 know_zone(self._store, self._settings, expander.request, campaign, zone)
@@ -106,7 +108,7 @@ def purge(store: Store, campaign: str) -> int:
         return 0
     reason = f"campaign_{stored[0].state}"
     if ready:
-        rows = store.run(ops.cancel(ready, reason, campaign=campaign))
+        rows = store.run(call_transitions.cancel(ready, reason, campaign=campaign))
         store.call(lambda client: campaigns.drop_waiting(client, campaign, len(ready)))
         return sum(row.outcome == "canceled" for row in rows)
     waiting = stored[0].counts.get("scheduled", 0) + stored[0].counts.get("queued", 0)
@@ -121,6 +123,6 @@ def purge(store: Store, campaign: str) -> int:
     expander = expander_of(stored[0])
     last = min(position + PURGE_STEP, stored[0].number("cur"))
     names = [extid for place in range(position, last) for extid in expander.extids(place)]
-    rows = store.run(ops.cancel(names, reason, campaign=campaign))
+    rows = store.run(call_transitions.cancel(names, reason, campaign=campaign))
     store.call(lambda client: campaigns.purge_position(client, campaign, last))
     return sum(row.outcome == "canceled" for row in rows)

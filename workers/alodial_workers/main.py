@@ -11,7 +11,7 @@ import structlog
 from dramatiq import Worker
 
 from alodial.errors import AlodialError, ConfigurationError
-from alodial.logs import configure, drain
+from alodial.observability.logging import configure, drain
 from alodial.settings import Settings
 
 from .actors import declare

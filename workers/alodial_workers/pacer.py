@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import structlog
 
-from alodial.doorbell import Doorbell
 from alodial.errors import AlodialError, StoreUnavailable
-from alodial.store import inbox, ops, workers
+from alodial.store import call_transitions, inbox, workers
 from alodial.store.client import Store
+from alodial.wakeup import Waker
 
-from .hopper import Filler
+from .hopper import HopperFiller
 
 log = structlog.get_logger("alodial.pacer")
 
@@ -26,7 +26,7 @@ class Pacer(threading.Thread):
     """Until ``stop``. Tells once when the store goes away and once when it is back."""
 
     def __init__(
-        self, store: Store, doorbell: Doorbell, filler: Filler, heartbeat: Callable[[], workers.Heartbeat]
+        self, store: Store, doorbell: Waker, filler: HopperFiller, heartbeat: Callable[[], workers.Heartbeat]
     ) -> None:
         super().__init__(name="pacer", daemon=True)
         self._store = store
@@ -58,7 +58,7 @@ class Pacer(threading.Thread):
             self._ended.wait(pause)
 
     def _tick(self) -> float:
-        pace = self._store.run(ops.pace(self._filler.rooms()))
+        pace = self._store.run(call_transitions.pace(self._filler.rooms()))
         self._doorbell.submit(pace.ring)
         for hopper in pace.hoppers:
             self._doorbell.submit(self._filler.fill(hopper))

@@ -12,20 +12,20 @@ from typing import Any, TypeVar
 
 import structlog
 
-from alodial.doorbell import Doorbell
 from alodial.errors import StoreUnavailable, StoreUnfit
 from alodial.settings import Settings
-from alodial.store import health, inbox, workers
+from alodial.store import inbox, redis_checks, workers
 from alodial.store.client import AsyncStore, Store, store_errors
-from alodial.store.tally import Flusher
+from alodial.store.counters import CountersFlusher
+from alodial.wakeup import Waker
 
 from .alovoice.client import AloVoiceClient
-from .broker import DoorbellBroker, worker_broker
-from .delivery.relay import Relay
+from .broker import WakeupBroker, worker_broker
 from .engine import Engine
-from .hopper import Filler
+from .hopper import HopperFiller
 from .pacer import Pacer
 from .sweeper import Sweeper
+from .webhooks.dispatcher import Dispatcher
 
 log = structlog.get_logger("alodial.worker")
 
@@ -47,15 +47,15 @@ class Runtime:
         self.name = name
         self._started_at = int(time.time() * 1000)
         self.store = Store(settings)
-        self.broker: DoorbellBroker = worker_broker(settings)
+        self.broker: WakeupBroker = worker_broker(settings)
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="loop", daemon=True)
         self._stop_asked = threading.Event()
         self.engine: Engine
-        self.relay: Relay
+        self.relay: Dispatcher
         self.pacer: Pacer
         self.sweeper: Sweeper
-        self.flusher: Flusher
+        self.flusher: CountersFlusher
 
     def _run_loop(self) -> None:
         asyncio.set_event_loop(self.loop)
@@ -82,16 +82,16 @@ class Runtime:
         if not self._wait_for_store():
             return False
         with store_errors():
-            epoch = health.epoch(self.store.redis)
+            epoch = redis_checks.epoch(self.store.redis)
             inbox.make_group(self.store.redis)
         self._thread.start()
         self.engine = self.on_loop(self._make_engine(epoch))
         self.relay = self.on_loop(self._start_relay())
         self.pacer = Pacer(
-            self.store, Doorbell(self.settings, self.broker), Filler(self.store, self.settings), self._heartbeat
+            self.store, Waker(self.settings, self.broker), HopperFiller(self.store, self.settings), self._heartbeat
         )
         self.sweeper = Sweeper(self.store, self.settings, self.broker, self.name)
-        self.flusher = Flusher(self.store)
+        self.flusher = CountersFlusher(self.store)
         self.flusher.start()
         self.pacer.start()
         self.sweeper.start()
@@ -101,8 +101,8 @@ class Runtime:
         store, client = AsyncStore(self.settings), AloVoiceClient(self.settings)
         return Engine(self.settings, store, client, worker=self.name, epoch=epoch)
 
-    async def _start_relay(self) -> Relay:
-        relay = Relay(self.settings, AsyncStore(self.settings))
+    async def _start_relay(self) -> Dispatcher:
+        relay = Dispatcher(self.settings, AsyncStore(self.settings))
         relay.start()
         return relay
 
@@ -111,7 +111,7 @@ class Runtime:
         while not self.stop_asked:
             try:
                 with store_errors():
-                    findings = health.inspect(self.store.redis)
+                    findings = redis_checks.inspect(self.store.redis)
             except StoreUnavailable as exc:
                 if not told:
                     log.error(
@@ -124,7 +124,7 @@ class Runtime:
             return True
         return False
 
-    def _judge(self, findings: list[health.Finding]) -> None:
+    def _judge(self, findings: list[redis_checks.RedisCheck]) -> None:
         for finding in findings:
             if finding.level == "warning":
                 log.warning("store.warning", finding=finding.name, message=finding.message, hint=finding.hint)
@@ -133,7 +133,7 @@ class Runtime:
             "appendfsync always" in finding.message for finding in findings
         ):
             errors.append(
-                health.Finding(
+                redis_checks.RedisCheck(
                     "redis.fsync",
                     "error",
                     "ALODIAL_DURABILITY=fsync needs appendfsync always",

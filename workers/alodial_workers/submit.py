@@ -8,11 +8,11 @@ from typing import Protocol
 
 import structlog
 
-from alodial import tracing
 from alodial.errors import StoreUnavailable
+from alodial.observability import tracing
 from alodial.settings import Settings
-from alodial.store import tally
-from alodial.store.ops import Armed, Arming, Claimed, Settling, lease_seconds
+from alodial.store import counters
+from alodial.store.call_transitions import Armed, Arming, Claimed, Settling, lease_seconds
 
 from .alovoice.client import AloVoiceClient, NotArmed, Submission
 
@@ -86,7 +86,7 @@ async def submit(call: Claimed, claimed_at: float, work: Collaborators) -> str:
             log.info("call.withdrawn", **_ids(call))
             return "lost"
         return await _settled(Settling(call.record, call.token, "release", code=exc.reason), work)
-    tally.here.observe(tally.POSTS, submission.elapsed, call.account, submission.verdict.outcome)
+    counters.here.observe(counters.POSTS, submission.elapsed, call.account, submission.verdict.outcome)
     settling = outcome_of(submission, call, work.settings)
     state = await _settled(settling, work)
     tracing.record(

@@ -7,10 +7,10 @@ import time
 import structlog
 from dramatiq.brokers.redis import RedisBroker
 
-from alodial.campaigns.calendars import keep_calendars
+from alodial.campaigns.calendar import keep_calendars
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
-from alodial.store import campaigns, inbox, ops, webhooks, workers
+from alodial.store import call_transitions, campaigns, inbox, webhooks, workers
 from alodial.store.client import Store
 
 from .broker import tidy
@@ -51,7 +51,7 @@ class Sweeper(threading.Thread):
         """One round."""
         more = True
         while more and not self._ended.is_set():
-            more, rows = self._store.run(ops.sweep(self._settings))
+            more, rows = self._store.run(call_transitions.sweep(self._settings))
             for row in rows:
                 _report(row)
         while recover(self._store, self._settings, self._reader, INBOX_IDLE) and not self._ended.is_set():
@@ -77,14 +77,14 @@ class Sweeper(threading.Thread):
     def _trim(self) -> None:
         # 20 steps of 1,000 a sweep keep up with 4,000 events a second and block Redis for 1 ms at a time.
         for _ in range(20):
-            if self._store.run(ops.trim(self._settings.events_keep)).removed == 0:
+            if self._store.run(call_transitions.trim(self._settings.events_keep)).removed == 0:
                 return
 
     def stop(self) -> None:
         self._ended.set()
 
 
-def _report(row: ops.Swept) -> None:
+def _report(row: call_transitions.Swept) -> None:
     """One line for what a sweep did to a call."""
     ids = {"call_id": row.id, "extid": row.record, "account": row.account, "attempt": row.attempt, "by": "sweeper"}
     match row.what:

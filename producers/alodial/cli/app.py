@@ -21,16 +21,16 @@ from ..errors import (
     StoreUnavailable,
     StoreUnfit,
 )
-from ..web.command import web
-from . import call, calls, campaign, control, dead, dnc, doctor, events, logs, status, webhooks
-from .given import is_text
+from . import call, calls, campaign, dead_letters, do_not_call, doctor, events, logs, status, stop_resume, webhooks
+from .arguments import is_text
 from .output import give_up_output, say
+from .web import web
 
 HINTS: dict[type[AlodialError], str] = {  # the first that fits, so the narrower ones come first
     StoreUnfit: "alodial doctor",
     StoreUnavailable: "is Redis running? alodial doctor",
     ConfigurationError: "correct it in the environment or in .env; docs/settings.md has every setting",
-    dead.NoDeadResult: "alodial dead list",
+    dead_letters.NoDeadResult: "alodial dead list",
     NoEndpoint: "alodial webhooks list",
     NotFound: "alodial calls list",
     NotCancelable: "alodial calls show ID says where it is",
@@ -77,16 +77,16 @@ def _options(
 app.add_typer(call.app, name="call")
 app.add_typer(calls.app, name="calls")
 app.add_typer(campaign.app, name="campaign")
-app.add_typer(dnc.app, name="dnc")
-app.add_typer(dead.app, name="dead")
+app.add_typer(do_not_call.app, name="dnc")
+app.add_typer(dead_letters.app, name="dead")
 app.add_typer(events.app, name="events")
 app.add_typer(webhooks.app, name="webhooks")
 app.command()(status.status)
 app.command()(status.top)
 app.command()(logs.logs)
 app.command()(doctor.doctor)
-app.command()(control.stop)
-app.command()(control.resume)
+app.command()(stop_resume.stop)
+app.command()(stop_resume.resume)
 app.command()(web)
 for _entry in entry_points(group="alodial.commands"):
     _entry.load()(app)

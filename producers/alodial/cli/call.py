@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .opened import open_queue
 from .output import document, line, safe, say, styled
+from .session import open_queue
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .given import moment
-from .opened import open_queue
+from .arguments import moment
 from .output import READER_LEFT, console, document, line, plain, safe, say, seconds, styled, table
-from .who import who
+from .session import current_actor, open_queue
 
 if TYPE_CHECKING:
     from ..store.records import CallRecord
@@ -42,7 +41,7 @@ def list_calls(
     from alodial_schemas import Disposition, PhoneError, State, normalise_phone  # noqa: PLC0415  # --help need not load it
 
     from ..errors import InvalidCall  # noqa: PLC0415  # as above
-    from ..store.filters import CallFilter  # noqa: PLC0415  # as above
+    from ..store.call_filter import CallFilter  # noqa: PLC0415  # as above
 
     for option, value, known in (("--state", state, State), ("--disposition", disposition, Disposition)):
         if value and value not in set(known):
@@ -228,7 +227,7 @@ def redial(
         if record.state == "unconfirmed" and not yes:
             problem = "is unconfirmed: its phone may have rung, and would ring a second time"
             raise NotRedialable(record.id, record.state, problem, f"alodial calls redial {record.extid} --yes")
-        call = queue.redial(name, who=who(), attempt=record.attempt)
+        call = queue.redial(name, who=current_actor(), attempt=record.attempt)
     if as_json:
         document({"id": call.id, "extid": call.extid, "state": call.state, "created": call.created})
     else:

@@ -6,11 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from .campaign_options import Errors, File, Json, Name
-from .campaign_shown import show_row, tell, watch_campaign
+from .campaign_output import show_row, tell, watch_campaign
 from .campaign_submit import check, problems_to, submit
-from .opened import open_queue
 from .output import document, say, table
-from .who import who
+from .session import current_actor, open_queue
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -81,7 +80,7 @@ def pause(name: Name, reason: Reason = "", as_json: Json = False) -> None:
     Example: alodial campaign pause clients --reason "wrong greeting"
     """
     with open_queue() as opened:
-        tell(opened.campaigns.pause(name, who=who(), reason=reason), as_json)
+        tell(opened.campaigns.pause(name, who=current_actor(), reason=reason), as_json)
 
 
 @app.command()
@@ -91,7 +90,7 @@ def resume(name: Name, as_json: Json = False) -> None:
     Example: alodial campaign resume clients
     """
     with open_queue() as opened:
-        tell(opened.campaigns.resume(name, who=who()), as_json)
+        tell(opened.campaigns.resume(name, who=current_actor()), as_json)
 
 
 @app.command()
@@ -101,7 +100,7 @@ def cancel(name: Name, reason: Reason = "", as_json: Json = False) -> None:
     Example: alodial campaign cancel clients
     """
     with open_queue() as opened:
-        tell(opened.campaigns.cancel(name, who=who(), reason=reason), as_json)
+        tell(opened.campaigns.cancel(name, who=current_actor(), reason=reason), as_json)
 
 
 @app.command()
@@ -129,7 +128,7 @@ def pace(
     if weight is not None:
         changes["weight"] = weight
     with open_queue() as opened:
-        tell(opened.campaigns.change(name, who=who(), **changes), as_json)
+        tell(opened.campaigns.change(name, who=current_actor(), **changes), as_json)
 
 
 @app.command()
@@ -147,7 +146,9 @@ def add(
     from .progress import reading  # noqa: PLC0415  # --help need not load it
 
     with open_queue() as opened, problems_to(errors, file) as on_problem, reading("adding") as progress:
-        record = opened.campaigns.add(name, file, who=who(), again=again, progress=progress, on_problem=on_problem)
+        record = opened.campaigns.add(
+            name, file, who=current_actor(), again=again, progress=progress, on_problem=on_problem
+        )
     tell(record, as_json)
 
 
@@ -162,7 +163,7 @@ def clone(
     Example: alodial campaign clone clients --name "clients, second round"
     """
     with open_queue() as opened:
-        tell(opened.campaigns.clone(name, who=who(), new_name=new_name), as_json)
+        tell(opened.campaigns.clone(name, who=current_actor(), new_name=new_name), as_json)
 
 
 @app.command()
@@ -176,7 +177,7 @@ def retry(
     Example: alodial campaign retry clients
     """
     with open_queue() as opened:
-        tell(opened.campaigns.retry_failed(name, who=who(), new_name=new_name), as_json)
+        tell(opened.campaigns.retry_failed(name, who=current_actor(), new_name=new_name), as_json)
 
 
 @app.command()
@@ -222,7 +223,7 @@ def export(
 
     Example: alodial campaign export clients results.xlsx
     """
-    from ..campaigns.export import write_csv, write_xlsx  # noqa: PLC0415  # --help need not load it
+    from ..campaigns.exporting.results import write_csv, write_xlsx  # noqa: PLC0415  # --help need not load it
 
     separator = "\t" if delimiter == "tab" else delimiter
     if separator not in (",", ";", "\t"):
@@ -245,7 +246,7 @@ def report(name: Name, to: Annotated[Path, typer.Argument(metavar="FILE", help="
 
     Example: alodial campaign report clients report.html
     """
-    from ..campaigns.report import make_report  # noqa: PLC0415  # --help need not load it
+    from ..campaigns.exporting.report import make_report  # noqa: PLC0415  # --help need not load it
 
     with open_queue() as opened:
         to.write_text(make_report(opened.campaigns, name), encoding="utf-8")

@@ -40,15 +40,14 @@ from .campaign_options import (
     Weight,
     Zone,
 )
-from .campaign_shown import show_report, tell, watch_campaign
-from .opened import open_queue
+from .campaign_output import show_report, tell, watch_campaign
 from .output import document, line, say
-from .who import who
+from .session import current_actor, open_queue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..queue import CallQueue
+    from ..calls.queue import CallQueue
 
 
 def check(
@@ -97,7 +96,7 @@ def check(
     from .progress import reading  # noqa: PLC0415  # --help need not load it
 
     with open_queue() as opened, problems_to(errors, file) as on_problem, reading("checking") as progress:
-        from .campaign_asked import request_of  # noqa: PLC0415  # as above
+        from .campaign_request import request_of  # noqa: PLC0415  # as above
 
         request = request_of(opened.settings, options)
         report = opened.campaigns.check(file, request, progress=progress, on_problem=on_problem)
@@ -156,7 +155,7 @@ def submit(
     Example: alodial campaign submit clients.csv --from 712037006 --hours "mon-sat 09:00-18:00" --redial busy=5m,15m
     """
     options = _options(locals())
-    from .campaign_asked import request_of  # noqa: PLC0415  # --help need not load it
+    from .campaign_request import request_of  # noqa: PLC0415  # --help need not load it
     from .progress import reading  # noqa: PLC0415  # as above
 
     with open_queue() as opened:
@@ -166,7 +165,7 @@ def submit(
             return
         with problems_to(errors, file) as on_problem, reading("submitting") as progress:
             record = opened.campaigns.submit(
-                file, request, who=who(), again=again, paused=paused, progress=progress, on_problem=on_problem
+                file, request, who=current_actor(), again=again, paused=paused, progress=progress, on_problem=on_problem
             )
         tell(record, as_json)
         if record.rows.get("bad") and not as_json:
@@ -190,8 +189,8 @@ def problems_to(path: Path | None, file: Path) -> "Iterator[Callable[[Any], None
         yield None
         return
     from ..campaigns.errors import BadFile  # noqa: PLC0415  # --help need not load it
-    from ..campaigns.errors_out import ErrorsOut  # noqa: PLC0415  # as above
-    from ..campaigns.files import open_source  # noqa: PLC0415  # as above
+    from ..campaigns.exporting.rejected_rows import RejectedRowsWriter  # noqa: PLC0415  # as above
+    from ..campaigns.importing.files import open_source  # noqa: PLC0415  # as above
 
     if path.resolve() == file.resolve():
         raise typer.BadParameter("--errors: give another file than the one that is read")
@@ -200,7 +199,7 @@ def problems_to(path: Path | None, file: Path) -> "Iterator[Callable[[Any], None
     except OSError as exc:
         raise BadFile("no_access", f"{path.name!r} cannot be written ({exc.strerror})", "give another path") from None
     with out:
-        errors = ErrorsOut(out, open_source(file).columns)
+        errors = RejectedRowsWriter(out, open_source(file).columns)
         yield errors.add
         errors.close()
 
@@ -209,16 +208,16 @@ def _test(opened: "CallQueue", file: Path, request: Any, number: str, as_json: b
     """The first good row's call, to somebody's own phone."""
     from alodial_schemas import PhoneError, normalise_phone  # noqa: PLC0415  # as above
 
-    from ..campaigns.check import Judge  # noqa: PLC0415  # as above
     from ..campaigns.errors import InvalidCampaign  # noqa: PLC0415  # as above
-    from ..campaigns.expand import trial_call  # noqa: PLC0415  # as above
-    from ..campaigns.files import open_source  # noqa: PLC0415  # as above
+    from ..campaigns.importing.files import open_source  # noqa: PLC0415  # as above
+    from ..campaigns.importing.row_check import RowChecker  # noqa: PLC0415  # as above
+    from ..campaigns.row_to_call import trial_call  # noqa: PLC0415  # as above
 
     try:
         phone = normalise_phone(number, allowed=opened.settings.allowed_prefixes)
     except PhoneError as exc:
         raise typer.BadParameter(f"--test: {exc}") from None
-    judge = Judge(open_source(file), request, opened.settings, suppressed=opened.dnc.listed)
+    judge = RowChecker(open_source(file), request, opened.settings, suppressed=opened.dnc.listed)
     first = next((rows[0] for rows, _ in judge.chunks(1) if rows), None)
     if first is None:
         raise InvalidCampaign([])

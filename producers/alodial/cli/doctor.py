@@ -12,7 +12,7 @@ from .output import console, document, safe, say
 
 if TYPE_CHECKING:
     from ..settings import Settings
-    from ..store.health import Finding
+    from ..store.redis_checks import RedisCheck
 
 ADVISED_SECRET = 16
 SILENT_AFTER = 15.0
@@ -83,65 +83,69 @@ def _host(url: str) -> str:
     return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
-def _settings(settings: "Settings") -> list["Finding"]:
-    from ..store.health import Finding  # noqa: PLC0415  # as above
+def _settings(settings: "Settings") -> list["RedisCheck"]:
+    from ..store.redis_checks import RedisCheck  # noqa: PLC0415  # as above
 
     found = []
     parts = urlsplit(settings.provider_url)
     if parts.scheme == "https" or _loopback(parts.hostname or ""):
-        found.append(Finding("provider.url", "ok", settings.provider_url))
+        found.append(RedisCheck("provider.url", "ok", settings.provider_url))
     else:
         found.append(
-            Finding("provider.url", "error", "the token would travel in clear text", "ALODIAL_PROVIDER_URL=https://...")
+            RedisCheck(
+                "provider.url", "error", "the token would travel in clear text", "ALODIAL_PROVIDER_URL=https://..."
+            )
         )
     for name in settings.account_names:
         if settings.account(name).token is None:
             setting = "ALODIAL_PROVIDER_TOKEN=..." if name == "default" else "give it a token in ALODIAL_ACCOUNTS"
             found.append(
-                Finding("provider.token", "warning", f"account {name} has no token: workers cannot call", setting)
+                RedisCheck("provider.token", "warning", f"account {name} has no token: workers cannot call", setting)
             )
         else:
-            found.append(Finding("provider.token", "ok", f"account {name} has a token"))
+            found.append(RedisCheck("provider.token", "ok", f"account {name} has a token"))
     make = "python -c 'import secrets; print(secrets.token_urlsafe(24))'"
     for label, values in (("callback.secret", settings.callback_secret), ("api.keys", settings.api_keys)):
         setting = "ALODIAL_CALLBACK_SECRET" if label == "callback.secret" else "ALODIAL_API_KEYS"
         if not values:
-            found.append(Finding(label, "warning", f"{setting} is not set: `alodial web` answers nobody there", make))
+            found.append(
+                RedisCheck(label, "warning", f"{setting} is not set: `alodial web` answers nobody there", make)
+            )
         elif any(len(value.get_secret_value().partition(";")[0]) < ADVISED_SECRET for value in values):
-            found.append(Finding(label, "warning", f"{setting} is shorter than {ADVISED_SECRET} characters", make))
+            found.append(RedisCheck(label, "warning", f"{setting} is shorter than {ADVISED_SECRET} characters", make))
         else:
-            found.append(Finding(label, "ok", f"{setting} is set"))
+            found.append(RedisCheck(label, "ok", f"{setting} is set"))
     return [*found, *_api_keys(settings), *_webhooks(settings)]
 
 
-def _api_keys(settings: "Settings") -> list["Finding"]:
+def _api_keys(settings: "Settings") -> list["RedisCheck"]:
     from ..api_keys import ApiKeys  # noqa: PLC0415  # as above
     from ..errors import ConfigurationError  # noqa: PLC0415  # as above
-    from ..store.health import Finding  # noqa: PLC0415  # as above
+    from ..store.redis_checks import RedisCheck  # noqa: PLC0415  # as above
 
     try:
         ApiKeys(settings.api_keys)
     except ConfigurationError as exc:
-        return [Finding("api.keys", "error", str(exc), "docs/http.md says how a key is written")]
+        return [RedisCheck("api.keys", "error", str(exc), "docs/http.md says how a key is written")]
     return []
 
 
-def _webhooks(settings: "Settings") -> list["Finding"]:
+def _webhooks(settings: "Settings") -> list["RedisCheck"]:
     from ..errors import ConfigurationError  # noqa: PLC0415  # as above
-    from ..store.health import Finding  # noqa: PLC0415  # as above
-    from ..webhooks import endpoints_of  # noqa: PLC0415  # as above
+    from ..store.redis_checks import RedisCheck  # noqa: PLC0415  # as above
+    from ..webhooks.config import endpoints_of  # noqa: PLC0415  # as above
 
     try:
         endpoints = endpoints_of(settings)
     except ConfigurationError as exc:
-        return [Finding("webhooks", "error", str(exc), "docs/webhooks.md")]
+        return [RedisCheck("webhooks", "error", str(exc), "docs/webhooks.md")]
     if not endpoints:
         return []
-    found = [Finding("webhooks", "ok", f"{len(endpoints)} endpoint{'s' if len(endpoints) != 1 else ''}, signed")]
+    found = [RedisCheck("webhooks", "ok", f"{len(endpoints)} endpoint{'s' if len(endpoints) != 1 else ''}, signed")]
     if settings.webhook_private:
         message = "ALODIAL_WEBHOOK_PRIVATE allows http and addresses of this network"
         found.append(
-            Finding("webhooks.private", "warning", message, "leave it out where people outside choose the URLs")
+            RedisCheck("webhooks.private", "warning", message, "leave it out where people outside choose the URLs")
         )
     return found
 
@@ -153,28 +157,30 @@ def _loopback(host: str) -> bool:
         return False
 
 
-def _store(settings: "Settings") -> list["Finding"]:
-    from ..store import health, pauses, webhooks, workers  # noqa: PLC0415  # as above
+def _store(settings: "Settings") -> list["RedisCheck"]:
+    from ..store import holds, redis_checks, webhooks, workers  # noqa: PLC0415  # as above
     from ..store.client import Store  # noqa: PLC0415  # as above
-    from ..store.steps import run  # noqa: PLC0415  # as above
+    from ..store.sansio import run  # noqa: PLC0415  # as above
 
     store = Store(settings)
     try:
-        found = store.call(health.inspect)
+        found = store.call(redis_checks.inspect)
         beats = store.call(workers.alive)
-        stopped = store.call(pauses.stopped)
-        held = store.call(pauses.held)
+        stopped = store.call(holds.stopped)
+        held = store.call(holds.held)
         fared = store.call(lambda client: run(client, webhooks.health_steps()))
     except StoreUnavailable as exc:
-        return [health.Finding("redis", "error", str(exc), "start Redis, or correct ALODIAL_REDIS_URL")]
+        return [redis_checks.RedisCheck("redis", "error", str(exc), "start Redis, or correct ALODIAL_REDIS_URL")]
     finally:
         store.close()
     if stopped is not None:
-        found.append(health.Finding("stop", "warning", f"the emergency stop is on: {stopped}", "alodial resume"))
+        found.append(
+            redis_checks.RedisCheck("stop", "warning", f"the emergency stop is on: {stopped}", "alodial resume")
+        )
     for pause in held:
         message = f"account {pause.account} waits {pause.seconds:.0f} s more ({pause.why})"
         found.append(
-            health.Finding(
+            redis_checks.RedisCheck(
                 "account",
                 "error" if pause.breaker else "warning",
                 message,
@@ -182,7 +188,7 @@ def _store(settings: "Settings") -> list["Finding"]:
             )
         )
     found += [
-        health.Finding(
+        redis_checks.RedisCheck(
             "webhook",
             "warning",
             f"{one.url} is switched off ({one.off_reason}), {one.parked} events parked",
@@ -195,8 +201,10 @@ def _store(settings: "Settings") -> list["Finding"]:
     living = [beat for beat in beats if now - beat.at < SILENT_AFTER * 1000]
     if living:
         found.append(
-            health.Finding("workers", "ok", ", ".join(f"{beat.name} ({beat.in_flight} in flight)" for beat in living))
+            redis_checks.RedisCheck(
+                "workers", "ok", ", ".join(f"{beat.name} ({beat.in_flight} in flight)" for beat in living)
+            )
         )
     else:
-        found.append(health.Finding("workers", "warning", "no worker is alive: calls wait", "alodial worker"))
+        found.append(redis_checks.RedisCheck("workers", "warning", "no worker is alive: calls wait", "alodial worker"))
     return found

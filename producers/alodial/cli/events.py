@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .given import check_position, moment
-from .opened import open_queue
+from .arguments import check_position, moment
 from .output import READER_LEFT, console, document, safe, say, styled
+from .session import open_queue
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from alodial_schemas import Event
 
-    from ..queue import CallQueue
+    from ..calls.queue import CallQueue
 
 
 WIDEST = 17
@@ -85,7 +85,7 @@ def _tell(event: "Event", out: "Console", *, as_json: bool) -> None:
 
 
 def _texts(queue: "CallQueue", group: str | None, start: str, follow: bool) -> Generator[str, None, None]:
-    from ..store.stream import read_events  # noqa: PLC0415  # as above
+    from ..store.events import read_events  # noqa: PLC0415  # as above
 
     if group is not None:
         for event in queue.events(group, start="$" if start == "now" else "0", block=None if follow else 0):

@@ -1,4 +1,7 @@
-"""``alodial logs``: the log lines of all processes on all machines."""
+"""``alodial logs``: the log lines of all processes on all machines.
+
+The filters of ``alodial logs`` as they were typed, made into what the store looks for.
+"""
 
 import json
 import sys
@@ -9,15 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .given import is_text, moment
-from .log_filters import filter_of, level_of, names_of
-from .opened import open_queue
+from .arguments import is_text, moment
 from .output import READER_LEFT, console, document, line, plain, safe, say
+from .session import open_queue
 
 if TYPE_CHECKING:
     from ..store.client import Store
-    from ..store.log_filter import LogFilter
-    from ..store.log_lines import LogLine
+    from ..store.log_stream import LogFilter, LogLine
 
 Tell = Callable[["LogLine"], None]
 
@@ -76,7 +77,7 @@ def logs(
 
 def _print_kept(store: "Store", wanted: "LogFilter", most: int | None, tell: Tell, *, asked: bool) -> str:
     """The newest lines that are kept, oldest first; answers the place behind them."""
-    from ..store.log_lines import CHUNK, page  # noqa: PLC0415  # --help need not load it
+    from ..store.log_stream import CHUNK, page  # noqa: PLC0415  # --help need not load it
 
     found: list[LogLine] = []
     cursor: str | None = None
@@ -101,7 +102,7 @@ def _print_kept(store: "Store", wanted: "LogFilter", most: int | None, tell: Tel
 def _follow(store: "Store", wanted: "LogFilter", position: str, tell: Tell) -> None:
     """Until nobody reads any more. Each line once, whatever becomes of the connection: the place moves with what was read."""
     from ..errors import StoreUnavailable  # noqa: PLC0415  # as above
-    from ..store.log_lines import after  # noqa: PLC0415  # as above
+    from ..store.log_stream import after  # noqa: PLC0415  # as above
 
     away = False
     while not READER_LEFT.is_set():
@@ -183,3 +184,53 @@ def _clock(timestamp: object, zone: tzinfo) -> str:
     except ValueError:
         return f"{'':<18}"
     return f"{at:%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"
+
+
+if TYPE_CHECKING:
+    from ..calls.queue import CallQueue
+    from ..store.log_stream import LogFilter
+
+
+def level_of(text: str | None) -> str:
+    """Raises BadParameter."""
+    from ..store.log_stream import LEVELS  # noqa: PLC0415  # --help need not load it
+
+    word = (text or "").lower()
+    if word and word not in LEVELS:
+        raise typer.BadParameter(f"--level {text!r}: use one of {', '.join(LEVELS)}")
+    return word
+
+
+def names_of(queue: "CallQueue", call: str | None) -> frozenset[str]:
+    """Every name that a call's lines may give it; its own if no such call is kept any more. Raises StoreUnavailable."""
+    from ..store.find_call import find  # noqa: PLC0415  # as above
+    from ..store.log_stream import names_of_call  # noqa: PLC0415  # as above
+
+    return frozenset() if call is None else names_of_call(call, queue.store.call(lambda client: find(client, call)))
+
+
+def filter_of(
+    names: frozenset[str],
+    *,
+    extid: str | None,
+    campaign: str | None,
+    account: str | None,
+    worker: str | None,
+    level: str | None,
+    event: str | None,
+    since: int | None,
+    until: int | None,
+) -> "LogFilter":
+    from ..store.log_stream import LogFilter  # noqa: PLC0415  # as above
+
+    return LogFilter(
+        call=names,
+        extid=extid or "",
+        campaign=campaign or "",
+        account=account or "",
+        worker=worker or "",
+        level=level or "",
+        event=event or "",
+        since=since,
+        until=until,
+    )

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..campaigns.check import Progress as Reading
+    from ..campaigns.importing.row_check import Progress as Reading
 
 
 @contextmanager

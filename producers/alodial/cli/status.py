@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .opened import open_queue
 from .output import READER_LEFT, console, document, safe, say
+from .session import open_queue
 
 if TYPE_CHECKING:
-    from ..findings import Finding
-    from ..queue import CallQueue
-    from ..store.overview import Account, Overview
+    from ..calls.queue import CallQueue
+    from ..observability.diagnosis import Diagnosis
+    from ..store.overview import AccountState, Overview
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document a line on standard output.")]
 
@@ -29,11 +29,11 @@ def status(as_json: Json = False) -> None:
 
     Example: alodial status
     """
-    from ..findings import findings  # noqa: PLC0415  # --help need not load it
+    from ..observability.diagnosis import diagnose  # noqa: PLC0415  # --help need not load it
 
     with open_queue() as queue:
         now = _look(queue)
-    found = findings(now)
+    found = diagnose(now)
     if as_json:
         document(_document(now, found))
     else:
@@ -65,7 +65,7 @@ def top(
 
 def _print_one(queue: "CallQueue", *, as_json: bool) -> None:
     from ..errors import StoreUnavailable  # noqa: PLC0415  # as above
-    from ..findings import findings  # noqa: PLC0415  # as above
+    from ..observability.diagnosis import diagnose  # noqa: PLC0415  # as above
 
     try:
         now = _look(queue)
@@ -73,7 +73,7 @@ def _print_one(queue: "CallQueue", *, as_json: bool) -> None:
         # What is live goes on: Redis may be back at the next look.
         say(f"error: {exc}")
         return
-    found = findings(now)
+    found = diagnose(now)
     if as_json:
         document(_document(now, found))
         return
@@ -87,7 +87,7 @@ def _live(every: float) -> None:
     from rich.text import Text  # noqa: PLC0415  # as above
 
     from ..errors import StoreUnavailable  # noqa: PLC0415  # as above
-    from ..findings import findings  # noqa: PLC0415  # as above
+    from ..observability.diagnosis import diagnose  # noqa: PLC0415  # as above
 
     shown = console()
     shown.soft_wrap = False
@@ -99,7 +99,7 @@ def _live(every: float) -> None:
                 head = ""
             except StoreUnavailable as exc:
                 head = f"[bold red]{safe(str(exc))}; what is below is old[/bold red]"
-            lines = ([head] if head else []) + (_lines(last, findings(last)) if last else [])
+            lines = ([head] if head else []) + (_lines(last, diagnose(last)) if last else [])
             screen.update(Text.from_markup("\n".join([*lines, "", "[dim]Ctrl-C ends[/dim]"])), refresh=True)
             time.sleep(every)
 
@@ -111,11 +111,11 @@ def _look(queue: "CallQueue") -> "Overview":
     return queue.store.call(lambda client: read(client, limits))
 
 
-def _document(now: "Overview", found: "list[Finding]") -> dict[str, Any]:
-    from ..findings import sentence  # noqa: PLC0415  # as above
+def _document(now: "Overview", found: "list[Diagnosis]") -> dict[str, Any]:
+    from ..observability.diagnosis import render_sentence  # noqa: PLC0415  # as above
 
     told = [
-        {"code": one.code, "level": one.level, "text": sentence(one), "command": one.command, **one.values}
+        {"code": one.code, "level": one.level, "text": render_sentence(one), "command": one.command, **one.values}
         for one in found
     ]
     shown = now.to_dict()
@@ -138,7 +138,7 @@ def _limit(label: str, used: float, allowed: float) -> str:
     return f"  {label:<9}{shown:>7} of {allowed:<7.10g} {_bar(used, allowed)}"
 
 
-def _account(account: "Account", span: Callable[[float], str]) -> list[str]:
+def _account(account: "AccountState", span: Callable[[float], str]) -> list[str]:
     limits = account.limits
     lines = [f"[bold]account {safe(account.name)}[/bold]"]
     lines.append(_limit("starts/s", round(account.rate, 1), limits.rate if limits else 0))
@@ -150,12 +150,14 @@ def _account(account: "Account", span: Callable[[float], str]) -> list[str]:
     ]
 
 
-def _lines(now: "Overview", found: "list[Finding]") -> list[str]:
-    from ..findings import sentence, span  # noqa: PLC0415  # as above
+def _lines(now: "Overview", found: "list[Diagnosis]") -> list[str]:
+    from ..observability.diagnosis import render_sentence, span  # noqa: PLC0415  # as above
 
     lines = []
     for one in found:
-        lines.append(f"[{COLOURS[one.level]}]{NAMES[one.level] + ':':<7}[/{COLOURS[one.level]}]{safe(sentence(one))}")
+        lines.append(
+            f"[{COLOURS[one.level]}]{NAMES[one.level] + ':':<7}[/{COLOURS[one.level]}]{safe(render_sentence(one))}"
+        )
         if one.command:
             lines.append(f"       hint: {safe(one.command)}")
     if not found:

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .opened import open_queue
 from .output import console, document, line, plain, say, table
+from .session import open_queue
 
 if TYPE_CHECKING:
-    from ..queue import CallQueue
+    from ..calls.queue import CallQueue
     from ..store.webhooks import EndpointHealth
 
 app = typer.Typer(
@@ -140,7 +140,7 @@ def secret() -> None:
 
     Example: alodial webhooks secret
     """
-    from ..webhooks import new_secret  # noqa: PLC0415  # --help need not load it
+    from ..webhooks.config import new_secret  # noqa: PLC0415  # --help need not load it
 
     line(new_secret())
     if console(err=True).is_terminal:

@@ -66,19 +66,19 @@ def read(client: "redis.Redis", ids: Sequence[str]) -> list[StoredCampaign]:
     return found
 
 
-class Ids(NamedTuple):
+class CampaignIds(NamedTuple):
     """Newest first; ``cursor`` continues after them, None at the end."""
 
     ids: list[str]
     cursor: str | None
 
 
-def page(client: "redis.Redis", cursor: str | None, limit: int) -> Ids:
+def page(client: "redis.Redis", cursor: str | None, limit: int) -> CampaignIds:
     """Ids of campaigns by the time they were made; the cursor is a place in that order."""
     start = int(cursor or 0)
     rows: Any = client.zrevrange(keys.CAMPAIGNS, start, start + limit)
     ids = [row.decode() for row in rows[:limit]]
-    return Ids(ids, str(start + limit) if len(rows) > limit else None)
+    return CampaignIds(ids, str(start + limit) if len(rows) > limit else None)
 
 
 def find(client: "redis.Redis", name: str) -> list[str]:
@@ -126,18 +126,18 @@ def problem_blobs(client: "redis.Redis", campaign: str, chunks: int) -> Iterator
         yield from (value for value in values if value)
 
 
-class Act(NamedTuple):
+class ActivityEntry(NamedTuple):
     at_ms: int
     who: str
     action: str
     detail: str
 
 
-def activity(client: "redis.Redis", campaign: str, limit: int) -> list[Act]:
+def activity(client: "redis.Redis", campaign: str, limit: int) -> list[ActivityEntry]:
     """Who did what, newest first."""
     rows: Any = client.xrevrange(keys.campaign_log(campaign), count=limit)
     return [
-        Act(
+        ActivityEntry(
             int(position.partition(b"-")[0]),
             *(fields.get(name, b"").decode("utf-8", "replace") for name in (b"who", b"action", b"detail")),
         )

@@ -27,9 +27,9 @@ from redis.exceptions import (
 from ..errors import StoreUnavailable
 from ..settings import Settings
 from . import keys
-from .clock import ServerClock
 from .connect import connect, connect_async
 from .scripts import load_scripts
+from .server_clock import ServerClock
 
 T = TypeVar("T")
 Arg = str | bytes | int | float
@@ -51,7 +51,7 @@ _PASSING = (
 
 
 @dataclass(frozen=True, slots=True)
-class Op(Generic[T]):
+class Operation(Generic[T]):
     """One run of one script: ``read`` turns Redis' answer into a value."""
 
     script: str
@@ -93,7 +93,7 @@ class Store:
         self.clock = ServerClock()
         self._scripts = load_scripts(int(settings.call_retention * 1000))
 
-    def run(self, op: Op[T]) -> T:
+    def run(self, op: Operation[T]) -> T:
         """Raises StoreUnavailable; then the change must be taken as not known to be made, and run again."""
         script = self._scripts[op.script]
         with store_errors():
@@ -103,7 +103,7 @@ class Store:
                 answer = self.redis.eval(script.text, 2, keys.PREFIX, keys.EVENTS, *op.args)
         return op.read(answer)
 
-    def run_overlapped(self, operations: Iterable[Op[T]]) -> Iterator[T]:
+    def run_overlapped(self, operations: Iterable[Operation[T]]) -> Iterator[T]:
         """Runs operations in order on one connection, taking the next one from the iterable while Redis works.
 
         One thread: two would hand the interpreter to and fro every 5 ms and took a third of the rate. What is lost with a
@@ -111,7 +111,7 @@ class Store:
         """
         with store_errors():
             connection: Any = self.redis.connection_pool.get_connection()
-        pending: Op[T] | None = None
+        pending: Operation[T] | None = None
         try:
             for op in operations:
                 if pending is not None:
@@ -135,7 +135,7 @@ class Store:
                 connection.disconnect()  # its answer is still on the way
             self.redis.connection_pool.release(connection)
 
-    def _finish(self, connection: Any, op: Op[T]) -> T:
+    def _finish(self, connection: Any, op: Operation[T]) -> T:
         try:
             return op.read(connection.read_response())
         except NoScriptError:
@@ -165,7 +165,7 @@ class AsyncStore:
         self.clock = ServerClock()
         self._scripts = load_scripts(int(settings.call_retention * 1000))
 
-    async def run(self, op: Op[T]) -> T:
+    async def run(self, op: Operation[T]) -> T:
         """As :meth:`Store.run`."""
         script = self._scripts[op.script]
         with store_errors():
@@ -175,7 +175,7 @@ class AsyncStore:
                 answer = await self._eval(self.redis.eval, script.text, op)
         return op.read(answer)
 
-    async def run_durable(self, op: Op[T], wait: tuple[Arg, ...]) -> tuple[T, int]:
+    async def run_durable(self, op: Operation[T], wait: tuple[Arg, ...]) -> tuple[T, int]:
         """Runs it and, on the same connection, a ``WAIT`` or ``WAITAOF``; the second value is its (first) count."""
         script = self._scripts[op.script]
         with store_errors():
@@ -194,7 +194,7 @@ class AsyncStore:
         raise StoreUnavailable("Redis does not keep scripts")
 
     @staticmethod
-    def _eval(command: Callable[..., Any], text: str, op: Op[T]) -> Awaitable[Any]:
+    def _eval(command: Callable[..., Any], text: str, op: Operation[T]) -> Awaitable[Any]:
         return cast(Awaitable[Any], command(text, 2, keys.PREFIX, keys.EVENTS, *op.args))
 
     async def call(self, command: Callable[["aioredis.Redis"], Awaitable[T]]) -> T:
@@ -206,4 +206,4 @@ class AsyncStore:
         await self.redis.aclose()
 
 
-__all__ = ["Arg", "AsyncStore", "Op", "Store", "store_errors"]
+__all__ = ["Arg", "AsyncStore", "Operation", "Store", "store_errors"]

@@ -2,6 +2,8 @@
 
 A body is stored whole before AloVoice gets its 200. It leaves the inbox in the same step that keeps what could not be
 used, so that a crash at any point means at worst that it is read once more.
+
+Bodies that come from a spool on disk: each goes into the inbox once, whatever dies between Redis and the disk.
 """
 
 from collections.abc import Sequence
@@ -13,14 +15,14 @@ import redis.asyncio as aioredis
 import redis.exceptions
 
 from . import keys
-from .client import Arg, Op
+from .client import Arg, Operation
 
 DEAD_RETENTION_MS = 30 * 86_400_000
 
 Kept = Literal["orphan", "unmatched", "unreadable"]
 
 
-class Intake(NamedTuple):
+class RawResult(NamedTuple):
     """One body as it came, and what it said it was."""
 
     body: bytes
@@ -28,7 +30,7 @@ class Intake(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class InboxEntry:
     """One body in the inbox. ``id`` is its stream id, whose first part is the time it came, Unix ms."""
 
     id: str
@@ -36,7 +38,7 @@ class Entry:
     content_type: str
 
 
-class Parked(NamedTuple):
+class ParkedResult(NamedTuple):
     """Something kept for later: an orphan's JSON, or a body for the dead with the event's data beside it."""
 
     what: Kept
@@ -47,7 +49,7 @@ class Parked(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Dead:
+class DeadResult:
     """A result that nobody could use, whole."""
 
     id: str
@@ -57,7 +59,7 @@ class Dead:
     body: bytes
 
 
-async def put(client: "aioredis.Redis", items: Sequence[Intake]) -> bool:
+async def put(client: "aioredis.Redis", items: Sequence[RawResult]) -> bool:
     """Stores bodies in one round trip. Answers whether a collector has to be rung."""
     async with client.pipeline(transaction=False) as pipe:
         for item in items:
@@ -81,21 +83,21 @@ def attend(client: "redis.Redis") -> None:
     client.delete(keys.INBOX_BELL)
 
 
-def _entries(rows: Any) -> list[Entry]:
+def _entries(rows: Any) -> list[InboxEntry]:
     return [
-        Entry(position.decode(), fields[b"b"], fields[b"t"].decode("utf-8", "replace"))
+        InboxEntry(position.decode(), fields[b"b"], fields[b"t"].decode("utf-8", "replace"))
         for position, fields in rows
         if fields
     ]
 
 
-def take(client: "redis.Redis", reader: str, count: int) -> list[Entry]:
+def take(client: "redis.Redis", reader: str, count: int) -> list[InboxEntry]:
     """The next bodies that no collector has seen."""
     answer: Any = client.xreadgroup(keys.INBOX_GROUP, reader, {keys.INBOX: ">"}, count=count)
     return _entries(answer[0][1]) if answer else []
 
 
-def reclaim(client: "redis.Redis", reader: str, idle: float, count: int) -> list[Entry]:
+def reclaim(client: "redis.Redis", reader: str, idle: float, count: int) -> list[InboxEntry]:
     """Bodies whose collector fell silent ``idle`` seconds ago."""
     answer: Any = client.xautoclaim(keys.INBOX, keys.INBOX_GROUP, reader, int(idle * 1000), count=count)
     return _entries(answer[1])
@@ -110,13 +112,13 @@ def forget_readers(client: "redis.Redis", idle: float) -> None:
 
 
 def park(
-    fence: Literal["ack", "zrem"], subject: str | bytes, kept: Sequence[Parked], orphan_timeout: float
-) -> Op[bool]:
+    fence: Literal["ack", "zrem"], subject: str | bytes, kept: Sequence[ParkedResult], orphan_timeout: float
+) -> Operation[bool]:
     """Finishes an inbox entry (``ack``) or an orphan (``zrem``) and keeps what could not be used."""
     args: list[Arg] = [fence, subject, round(orphan_timeout * 1000)]
     for item in kept:
         args += item
-    return Op("park", args, bool)
+    return Operation("park", args, bool)
 
 
 def finish(client: "redis.Redis", entries: Sequence[str]) -> None:
@@ -134,8 +136,8 @@ def orphans(client: "redis.Redis", count: int) -> list[tuple[bytes, int]]:
     return [(member, int(score)) for member, score in rows]
 
 
-def _dead(position: bytes, fields: dict[bytes, bytes]) -> Dead:
-    return Dead(
+def _dead(position: bytes, fields: dict[bytes, bytes]) -> DeadResult:
+    return DeadResult(
         position.decode(),
         fields[b"kind"].decode(),
         fields[b"reason"].decode("utf-8", "replace"),
@@ -144,13 +146,13 @@ def _dead(position: bytes, fields: dict[bytes, bytes]) -> Dead:
     )
 
 
-def dead(client: "redis.Redis", *, after: str | None = None, limit: int = 50) -> list[Dead]:
+def dead(client: "redis.Redis", *, after: str | None = None, limit: int = 50) -> list[DeadResult]:
     """The dead, newest first; ``after`` is the id of the last one seen."""
     rows: Any = client.xrevrange(keys.DEAD, max=f"({after}" if after else "+", count=limit)
     return [_dead(*row) for row in rows]
 
 
-def find_dead(client: "redis.Redis", name: str) -> Dead | None:
+def find_dead(client: "redis.Redis", name: str) -> DeadResult | None:
     rows: Any = client.xrange(keys.DEAD, min=name, max=name)
     return _dead(*rows[0]) if rows else None
 
@@ -159,7 +161,7 @@ def drop(client: "redis.Redis", name: str) -> bool:
     return bool(client.xdel(keys.DEAD, name))
 
 
-def replay(client: "redis.Redis", item: Dead) -> None:
+def replay(client: "redis.Redis", item: DeadResult) -> None:
     """Puts the body into the inbox again, as if AloVoice had just sent it, and takes it from the dead, both or neither."""
     with client.pipeline(transaction=True) as pipe:
         pipe.xadd(keys.INBOX, {"b": item.body, "t": item.content_type})
@@ -188,3 +190,26 @@ def forget_old(client: "redis.Redis", retention: float) -> None:
 def neglected(client: "redis.Redis") -> bool:
     """Whether bodies wait and nobody was rung for them within the last second."""
     return bool(client.xlen(keys.INBOX)) and bool(client.set(keys.INBOX_BELL, "1", nx=True, px=1000))
+
+
+MARK_MS = 7 * 86_400_000
+"""A mark outlives any outage that a spool of 256 MiB can bridge, and then goes by itself."""
+
+
+def _mark(segment: str) -> str:
+    return f"{keys.PREFIX}spool:{segment}"
+
+
+async def drained(client: "aioredis.Redis", segment: str) -> int:
+    """How many bytes of this segment are in the inbox already."""
+    value = await client.get(_mark(segment))
+    return int(value) if value is not None else 0
+
+
+async def put_spooled(client: "aioredis.Redis", segment: str, end: int, items: Sequence[RawResult]) -> None:
+    """Stores the bodies and, both or neither, how far into the segment they reach."""
+    async with client.pipeline(transaction=True) as pipe:
+        for item in items:
+            pipe.xadd(keys.INBOX, {"b": item.body, "t": item.content_type})
+        pipe.set(_mark(segment), end, px=MARK_MS)
+        await pipe.execute()

@@ -9,10 +9,10 @@ import redis
 import redis.asyncio as aioredis
 
 from . import keys
-from .filters import entries
-from .pauses import Stop, read_stop
-from .standing import SILENT_AFTER
-from .steps import Command, Steps, run, run_async
+from .call_context import SILENT_AFTER
+from .call_filter import entries
+from .holds import EmergencyStop, read_stop
+from .sansio import Command, Steps, run, run_async
 from .webhooks import EndpointHealth, health_steps
 
 MINUTES = 60
@@ -32,7 +32,7 @@ MOST_CAMPAIGNS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class AccountLimits:
     """What the settings of whoever looks allow an account: starts a second and channels, 0 for none."""
 
     rate: float
@@ -40,7 +40,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
+class QueueState:
     """Ready calls of one account and priority, campaigns' hoppers included. ``oldest`` is in seconds since it could go."""
 
     priority: str
@@ -49,14 +49,14 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class AccountState:
     """``rate`` and ``channels`` are in use, ``limits`` allowed (None for one that the settings do not have)."""
 
     name: str
     rate: float
     channels: int
-    limits: Limits | None
-    queues: tuple[Queue, ...]
+    limits: AccountLimits | None
+    queues: tuple[QueueState, ...]
     held_for: float = 0.0
     held_why: str = ""
     breaker: bool = False
@@ -71,7 +71,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
+class WorkerState:
     """``silent`` are seconds since it was heard of; ``started_at`` is Unix ms, None for one of an older version."""
 
     name: str
@@ -88,7 +88,7 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class Minute:
+class MinuteCounts:
     """``at`` is its beginning in Unix seconds; ``armed`` are POSTs that went out."""
 
     at: int
@@ -112,8 +112,8 @@ class Overview:
     """Ages are in seconds. ``minutes`` are oldest first, the last one is not over yet. ``now`` is Redis' Unix ms."""
 
     now: int
-    stop: Stop | None
-    accounts: tuple[Account, ...]
+    stop: EmergencyStop | None
+    accounts: tuple[AccountState, ...]
     calls: Mapping[str, int]
     scheduled: int
     awaiting: int
@@ -123,8 +123,8 @@ class Overview:
     inbox_oldest: float
     orphans: int
     dead: int
-    workers: tuple[Worker, ...]
-    minutes: tuple[Minute, ...]
+    workers: tuple[WorkerState, ...]
+    minutes: tuple[MinuteCounts, ...]
     campaigns: tuple[LiveCampaign, ...]
     endpoints: tuple[EndpointHealth, ...]
     logs_lost: int = 0
@@ -134,7 +134,7 @@ class Overview:
         return sum(account.ready for account in self.accounts)
 
     @property
-    def living(self) -> tuple[Worker, ...]:
+    def living(self) -> tuple[WorkerState, ...]:
         return tuple(worker for worker in self.workers if worker.alive)
 
     def in_last(self, minutes: int, kind: str) -> dict[str, int]:
@@ -171,7 +171,7 @@ def _rate(starts: list[bytes], now_us: int) -> float:
     return sum(now_us - at <= window * 1e6 for at in moments) / window
 
 
-def _minute(number: int, raw: Mapping[bytes, bytes]) -> Minute:
+def _minute(number: int, raw: Mapping[bytes, bytes]) -> MinuteCounts:
     ends: dict[str, int] = {}
     dispositions: dict[str, int] = {}
     for name, value in raw.items():
@@ -180,13 +180,13 @@ def _minute(number: int, raw: Mapping[bytes, bytes]) -> Minute:
             ends[rest] = int(value)
         elif kind == "d":
             dispositions[rest] = int(value)
-    return Minute(number * 60, _number(raw.get(b"a")), _number(raw.get(b"c")), ends, dispositions)
+    return MinuteCounts(number * 60, _number(raw.get(b"a")), _number(raw.get(b"c")), ends, dispositions)
 
 
-def _worker(raw: bytes, now: int) -> Worker | None:
+def _worker(raw: bytes, now: int) -> WorkerState | None:
     try:
         told = json.loads(raw)
-        return Worker(
+        return WorkerState(
             name=str(told["name"]),
             host=str(told["host"]),
             pid=int(told["pid"]),
@@ -219,7 +219,7 @@ def _oldest(
     return oldest
 
 
-def _overview(limits: Mapping[str, Limits]) -> Steps[Overview]:
+def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
     clock, *first = yield [
         ("TIME",),
         ("SMEMBERS", keys.ACCOUNTS),
@@ -288,13 +288,13 @@ def _overview(limits: Mapping[str, Limits]) -> Steps[Overview]:
     oldest = _oldest(places, moments, sizes, now)
     endpoints = yield from health_steps()
     accounts = tuple(
-        Account(
+        AccountState(
             name=name,
             rate=_rate(starts[name], now_us),
             channels=channels[name],
             limits=limits.get(name),
             queues=tuple(
-                Queue(priority, sizes[name, priority], max(0.0, oldest.get((name, priority), 0.0)))
+                QueueState(priority, sizes[name, priority], max(0.0, oldest.get((name, priority), 0.0)))
                 for priority in keys.PRIORITY_LETTERS
             ),
             held_for=max(0.0, (float(held[name][0] or 0) - now) / 1000),
@@ -325,23 +325,33 @@ def _overview(limits: Mapping[str, Limits]) -> Steps[Overview]:
     )
 
 
-def limits_of(settings: Any) -> dict[str, Limits]:
+def limits_of(settings: Any) -> dict[str, AccountLimits]:
     """Of every account of the settings."""
     found = {}
     for name in settings.account_names:
         account = settings.account(name)
-        found[name] = Limits(account.calls_per_second, account.max_concurrent_calls)
+        found[name] = AccountLimits(account.calls_per_second, account.max_concurrent_calls)
     return found
 
 
-def read(client: "redis.Redis", limits: Mapping[str, Limits]) -> Overview:
+def read(client: "redis.Redis", limits: Mapping[str, AccountLimits]) -> Overview:
     """Five round trips, the same few commands whatever the store holds."""
     return run(client, _overview(limits))
 
 
-async def read_async(client: "aioredis.Redis", limits: Mapping[str, Limits]) -> Overview:
+async def read_async(client: "aioredis.Redis", limits: Mapping[str, AccountLimits]) -> Overview:
     """As :func:`read`."""
     return await run_async(client, _overview(limits))
 
 
-__all__ = ["Account", "Limits", "Minute", "Overview", "Queue", "Worker", "limits_of", "read", "read_async"]
+__all__ = [
+    "AccountLimits",
+    "AccountState",
+    "MinuteCounts",
+    "Overview",
+    "QueueState",
+    "WorkerState",
+    "limits_of",
+    "read",
+    "read_async",
+]

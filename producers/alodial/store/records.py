@@ -8,7 +8,7 @@ from typing import Any
 
 from alodial_schemas import State, request_from_body
 
-from .filters import entries
+from .call_filter import entries
 
 
 def iso(ms: int | str | bytes) -> str:

@@ -9,9 +9,9 @@ from typing import Any, Literal, NamedTuple
 import redis
 
 from . import keys
-from .client import Arg, Op
+from .client import Arg, Operation
 from .records import iso
-from .steps import Steps
+from .sansio import Steps
 
 Outcome = Literal["ok", "failed", "gone", "throttled"]
 
@@ -35,14 +35,14 @@ class Delivery(NamedTuple):
     event: bytes
 
 
-class Pulled(NamedTuple):
+class PulledDeliveries(NamedTuple):
     """``wait`` is in seconds until something else is due; None while nothing waits."""
 
     wait: float | None
     deliveries: list[Delivery]
 
 
-class Tried(NamedTuple):
+class DeliveryTry(NamedTuple):
     """``delay`` in seconds until the next try, None for no more. ``why`` is a word of ours, never the receiver's."""
 
     id: str
@@ -53,25 +53,25 @@ class Tried(NamedTuple):
     why: str
 
 
-def pull(endpoint: str, shown: str, *, room: int, lease: float) -> Op[Pulled]:
+def pull(endpoint: str, shown: str, *, room: int, lease: float) -> Operation[PulledDeliveries]:
     """Up to ``room`` deliveries that are due; they are due again after ``lease`` seconds, whatever became of us."""
     args: list[Arg] = [endpoint, room, round(lease * 1000), MOST_WAITING, MOST_PARKED, KEEP_MS, shown]
 
-    def read(answer: list[Any]) -> Pulled:
+    def read(answer: list[Any]) -> PulledDeliveries:
         wait = int(answer[0])
         rows = [Delivery(row[0].decode(), int(row[1]), row[2]) for row in answer[1:]]
-        return Pulled(None if wait < 0 else wait / 1000, rows)
+        return PulledDeliveries(None if wait < 0 else wait / 1000, rows)
 
-    return Op("relay", args, read)
+    return Operation("relay", args, read)
 
 
-def tried(endpoint: str, items: Sequence[Tried], *, disable_after_ms: int = DISABLE_AFTER_MS) -> Op[bool]:
+def tried(endpoint: str, items: Sequence[DeliveryTry], *, disable_after_ms: int = DISABLE_AFTER_MS) -> Operation[bool]:
     """Records tries. Answers whether the endpoint was switched off by them."""
     args: list[Arg] = [endpoint, MOST_PARKED, disable_after_ms]
     for item in items:
         delay = -1 if item.delay is None else round(item.delay * 1000)
         args += (item.id, item.outcome, delay, item.status, round(item.took * 1000), item.why)
-    return Op("delivered", args, lambda answer: bool(answer == b"off"))
+    return Operation("delivered", args, lambda answer: bool(answer == b"off"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from alodial_schemas import FieldProblem
 
 from ..settings import Settings
-from .parts import parts_of
+from .context import app_context
 from .problems import Refusal
 
 BLOCK = 1 << 20
@@ -47,7 +47,7 @@ class Upload(NamedTuple):
 
 async def receive_upload(request: Request) -> Upload:
     """The file of a multipart form with its fields, or a body that is the file. Raises Refusal 400, 413 or 415."""
-    folder = Path(parts_of(request).settings.upload_dir)
+    folder = Path(app_context(request).settings.upload_dir)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     path = await asyncio.to_thread(_place, folder)
     try:

@@ -14,7 +14,7 @@ from alodial.errors import ConfigurationError
 from alodial.settings import Settings
 from alodial_schemas.alovoice.request import encode_json, encode_multipart_brackets, encode_multipart_json
 
-from .answers import Verdict, classify_answer, classify_error
+from .answer_classification import Verdict, classify_answer, classify_error
 from .transport import MAX_ANSWER, DirectTransport
 
 LAST_INSTANT = "send_request_headers.started"

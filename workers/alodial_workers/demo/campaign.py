@@ -11,15 +11,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from alodial.campaigns.estimate import humanise
+from alodial.calls.queue import CallQueue
+from alodial.campaigns.eta import humanize
 from alodial.campaigns.records import CampaignRecord, ResultRow
 from alodial.campaigns.samples import sample_path
-from alodial.queue import CallQueue
 from alodial_schemas import ENDS
 
-from .ask import ask
-from .house import CAMPAIGNS, House
-from .words import coloured
+from .format import coloured
+from .http_get import ask
+from .stack import CAMPAIGNS, House
 
 FROM: Final = "712037006"
 WITHIN: Final = 180.0
@@ -43,7 +43,7 @@ def show_campaign(house: House, queue: CallQueue, console: Console) -> bool:
     """Submits, watches, compares with the sandbox. True when every row ended and nobody was rung twice for an attempt."""
     path = sample_path()
     console.print(Text("A campaign from a spreadsheet", style="bold cyan"))
-    from alodial.campaigns.asked import read_campaign  # noqa: PLC0415  # beside its only use
+    from alodial.campaigns.stored_fields import read_campaign  # noqa: PLC0415  # beside its only use
 
     request = read_campaign(ASKED, house.settings)
     report = queue.campaigns.check(path, request)
@@ -119,7 +119,7 @@ def _outcomes(record: CampaignRecord, rows: list[ResultRow]) -> Group:
         spread = ", ".join(f"{count} after {n}" for n, count in sorted(attempts.items()))
         table.add_row(coloured(outcome), str(sum(attempts.values())), spread)
     rate = "" if record.answer_rate is None else f"answer rate {record.answer_rate:.0%}, "
-    return Group(table, Text(f"{rate}talk time {humanise(record.talk_seconds)} of the sandbox's life", style="dim"))
+    return Group(table, Text(f"{rate}talk time {humanize(record.talk_seconds)} of the sandbox's life", style="dim"))
 
 
 def _wrong(house: House, record: CampaignRecord, rows: list[ResultRow]) -> list[str]:

@@ -4,14 +4,14 @@ from .app import create_sandbox
 from .behaviours import Behaviour, Trouble
 from .config import Announcements, SandboxConfig
 from .run import running_sandbox, serve
-from .scenario import Part, Scenario, read_scenario
+from .scenario import Scenario, ScenarioPart, read_scenario
 
 __all__ = [
     "Announcements",
     "Behaviour",
-    "Part",
     "SandboxConfig",
     "Scenario",
+    "ScenarioPart",
     "Trouble",
     "create_sandbox",
     "read_scenario",

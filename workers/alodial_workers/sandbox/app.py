@@ -14,11 +14,11 @@ from starlette.routing import Route
 
 from .behaviours import REFUSALS, Trouble
 from .body import MAX_BODY, BodyTooLarge, read_body
+from .call_request import MalformedRequest, read_call_request
 from .config import SandboxConfig
-from .cut import CutConnection
-from .hand_paths import ROUTES
-from .ledger import Call, iso, now, timeline
-from .order import MalformedRequest, read_order
+from .connection_cut import CutConnection
+from .ledger import LedgerCall, iso, now, timeline
+from .manual_routes import ROUTES
 from .switchboard import Switchboard, Taken
 
 _PAGE = 1000
@@ -68,7 +68,7 @@ async def _request_call(request: Request) -> Response:
         if not _token_fits(request, switchboard.config):
             outcome = Trouble.UNAUTHORIZED.value
             return _refusal(Trouble.UNAUTHORIZED)
-        order = read_order(await read_body(request))
+        order = read_call_request(await read_body(request))
         extid = order.extid
         troubles = switchboard.troubles(order)
         refused = next((trouble for trouble in Trouble if trouble in troubles & REFUSALS), None)
@@ -134,7 +134,7 @@ async def _list_calls(request: Request) -> Response:
     return JSONResponse({"calls": [_row(call) for call in calls], "next": calls[-1].id if calls else int(after)})
 
 
-def _row(call: Call) -> dict[str, object]:
+def _row(call: LedgerCall) -> dict[str, object]:
     return {
         "id": call.id,
         "extid": call.key,

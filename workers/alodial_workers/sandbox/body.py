@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from alodial_schemas.alovoice.request import FieldsError, nest
 
-from .order import MalformedRequest
+from .call_request import MalformedRequest
 
 # A two-way body with fifty recipients is 8 KiB.
 MAX_BODY = 64 * 1024

@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 _TIMEOUT = 10.0
 
 
-class Callbacks:
+class CallbackSender:
     """POSTs bodies to one URL, which is a secret and never logged. `counts` gets `delivered`, `refused`, `given_up`."""
 
     def __init__(self, config: SandboxConfig, counts: Counter[str]) -> None:

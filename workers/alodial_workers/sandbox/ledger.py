@@ -9,24 +9,24 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .flow import Course, Step
-from .order import Order
+from .call_request import CallRequest
+from .simulation import CallPlan, PlannedStep
 
 
 @dataclass(slots=True)
-class Call:
+class LedgerCall:
     """One ringing POST. `begun` is Unix seconds; `played` counts the steps of its course that have come to pass."""
 
     id: int
     key: str
-    order: Order
-    course: Course
+    order: CallRequest
+    course: CallPlan
     begun: float
     seconds_a_step: float
     played: int = 0
     done: bool = False
 
-    def at(self, step: Step) -> float:
+    def at(self, step: PlannedStep) -> float:
         """Unix seconds at which a step happens: life divided by the speed."""
         return self.begun + step.after * self.seconds_a_step
 
@@ -37,7 +37,7 @@ class Call:
         return self.played == len(steps) and steps[-1].event == "ended"
 
     @property
-    def past(self) -> Iterable[Step]:
+    def past(self) -> Iterable[PlannedStep]:
         """The steps that have come to pass."""
         return self.course.steps[: self.played]
 
@@ -66,8 +66,8 @@ class Ledger:
     troubles: Counter[str] = field(default_factory=Counter)
     callbacks: Counter[str] = field(default_factory=Counter)
     arrivals: deque[Arrival] = field(init=False)
-    _calls: deque[Call] = field(default_factory=deque)
-    _by_key: dict[str, list[Call]] = field(default_factory=dict)
+    _calls: deque[LedgerCall] = field(default_factory=deque)
+    _by_key: dict[str, list[LedgerCall]] = field(default_factory=dict)
     _posts_of: OrderedDict[str, int] = field(default_factory=OrderedDict)
     _fd: int | None = None
 
@@ -95,7 +95,7 @@ class Ledger:
             self._posts_of.popitem(last=False)
         return nth
 
-    def begin(self, call: Call) -> None:
+    def begin(self, call: LedgerCall) -> None:
         """Notes that the phones ring, first in the file: its line outlives the process."""
         if self._fd is not None:
             to = [recipient.number for recipient in call.order.recipients]
@@ -109,18 +109,18 @@ class Ledger:
         if len(self._calls) > self.limit:
             self._drop_oldest()
 
-    def finish(self, call: Call) -> None:
+    def finish(self, call: LedgerCall) -> None:
         """Notes that a call is over and its result delivered or given up."""
         call.done = True
         self.in_progress -= 1
 
-    def calls_of(self, key: str) -> list[Call]:
+    def calls_of(self, key: str) -> list[LedgerCall]:
         """Every call kept for an extid, oldest first."""
         return self._by_key.get(key, [])
 
-    def calls_after(self, call_id: int, limit: int) -> list[Call]:
+    def calls_after(self, call_id: int, limit: int) -> list[LedgerCall]:
         """Up to `limit` kept calls whose id is above `call_id`, oldest first."""
-        found: list[Call] = []
+        found: list[LedgerCall] = []
         for call in self._calls:
             if call.id > call_id:
                 found.append(call)
@@ -159,7 +159,7 @@ class Ledger:
             del self._by_key[oldest.key]
 
 
-def timeline(calls: list[Call]) -> list[dict[str, object]]:
+def timeline(calls: list[LedgerCall]) -> list[dict[str, object]]:
     """The entries of all calls of one extid, in the order in which they happened."""
     steps = [(call.at(step), step) for call in calls for step in call.past]
     if len(calls) > 1:

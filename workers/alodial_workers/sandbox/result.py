@@ -5,8 +5,8 @@ from typing import Final
 from urllib.parse import urlencode
 
 from .config import Encoding, Spelling
-from .flow import Try
-from .ledger import Call
+from .ledger import LedgerCall
+from .simulation import PlannedTry
 
 # A line of the account for two-way calls, which name none.
 _TRUNK: Final = "712000000"
@@ -18,7 +18,7 @@ _BOUNDARY: Final = "----alodial-sandbox-7MA4YWxkTrZu0gW"
 UNSEEN_STATUS: Final = "VOICEMAIL_FULL"
 
 
-def result_of(call: Call, base_url: str) -> dict[str, object]:
+def result_of(call: LedgerCall, base_url: str) -> dict[str, object]:
     """The documented fields. Times are Unix seconds in life's length: at `--speed 60` a talk of 20 s still lasts 20."""
     course, order = call.course, call.order
     begin = int(call.begun)
@@ -77,7 +77,7 @@ def _texts(name: str, value: object) -> list[str]:
     return ["" if value is None else str(value)]
 
 
-def _attempt(one: Try, begin: int) -> dict[str, object]:
+def _attempt(one: PlannedTry, begin: int) -> dict[str, object]:
     return {
         "to_number": one.number,
         "dialstatus": one.dialstatus,

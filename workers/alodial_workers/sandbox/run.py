@@ -12,7 +12,7 @@ import uvicorn
 
 from .app import create_sandbox
 from .config import SandboxConfig
-from .cut import CuttableProtocol
+from .connection_cut import CuttableProtocol
 
 # Calls in progress are make-believe, so a stop does not wait for them.
 _GRACE = 1

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from .behaviours import BEHAVIOUR_ENDINGS, TROUBLE_ENDINGS, Behaviour, Trouble, normal_number
 
 
-class Part(BaseModel):
+class ScenarioPart(BaseModel):
     """What one number or queue does; what is left out is drawn from the number. Seconds are of life, before `speed`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -21,7 +21,7 @@ class Part(BaseModel):
     )
 
 
-def _normal_keys(numbers: dict[str, Part]) -> dict[str, Part]:
+def _normal_keys(numbers: dict[str, ScenarioPart]) -> dict[str, ScenarioPart]:
     for number in numbers:
         if not any(c.isdigit() for c in number):
             raise ValueError(f"{number!r} is not a phone number; write it as +998901112233")
@@ -33,26 +33,26 @@ class Scenario(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    numbers: Annotated[dict[str, Part], AfterValidator(_normal_keys)] = Field(default_factory=dict)
-    queues: dict[str, Part] = Field(default_factory=dict)
+    numbers: Annotated[dict[str, ScenarioPart], AfterValidator(_normal_keys)] = Field(default_factory=dict)
+    queues: dict[str, ScenarioPart] = Field(default_factory=dict)
 
-    def number(self, number: str) -> Part:
+    def number(self, number: str) -> ScenarioPart:
         """The part a number plays: the scenario's if it is listed, else what its last two digits say."""
         listed = self.numbers.get(normal_number(number)) if self.numbers else None
         if listed is not None:
             return listed
         ending = number[-2:]
         trouble = TROUBLE_ENDINGS.get(ending)
-        return Part.model_construct(
+        return ScenarioPart.model_construct(
             behaviour=BEHAVIOUR_ENDINGS.get(ending, Behaviour.ANSWERS),
             ring_seconds=None,
             talk_seconds=None,
             trouble=frozenset() if trouble is None else frozenset({trouble}),
         )
 
-    def queue(self, queue: str) -> Part:
+    def queue(self, queue: str) -> ScenarioPart:
         """The part a queue plays; an unlisted queue answers, whatever its last digits are."""
-        return self.queues.get(queue) or Part()
+        return self.queues.get(queue) or ScenarioPart()
 
 
 def read_scenario(path: Path) -> Scenario:

@@ -11,14 +11,14 @@ import structlog
 from alodial_schemas.phones import mask_phone
 
 from .behaviours import ONCE, REFUSALS, Trouble
-from .callbacks import Callbacks
+from .call_request import CallRequest
+from .callbacks import CallbackSender
 from .config import SandboxConfig
-from .flow import play
-from .hand_flow import HandFlow, first_ring, lines_of
-from .hands import SENDS, Act, Fate, Hands, Held
-from .ledger import Call, Ledger
-from .order import Order
+from .ledger import Ledger, LedgerCall
+from .manual_flow import ManualFlow, first_ring, lines_of
+from .manual_play import SENDS, Fate, ManualAct, ManualCall, ManualPlay
 from .result import UNSEEN_STATUS, conflicting, encode, result_of, unreadable
+from .simulation import play
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ _SHORTEST_SLEEP = 0.0005
 class Taken:
     """A call that rings. `reported` is set once its result was first tried, or when there is none to report."""
 
-    call: Call
+    call: LedgerCall
     reported: asyncio.Event
 
 
@@ -42,8 +42,8 @@ class Switchboard:
     def __init__(self, config: SandboxConfig) -> None:
         self.config = config
         self.ledger = Ledger(config.max_calls, config.ledger)
-        self.callbacks = Callbacks(config, self.ledger.callbacks)
-        self.hands = Hands(config.hand_seconds, on=config.by_hand)
+        self.callbacks = CallbackSender(config, self.ledger.callbacks)
+        self.hands = ManualPlay(config.hand_seconds, on=config.by_hand)
         self._tasks: set[asyncio.Task[None]] = set()
         # Ids of a restarted sandbox do not repeat those before, unless it rang more than a thousand legs a second.
         self._next_id = int(time.time()) * 1000
@@ -56,7 +56,7 @@ class Switchboard:
         await self.callbacks.close()
         self.ledger.close()
 
-    def troubles(self, order: Order) -> frozenset[Trouble]:
+    def troubles(self, order: CallRequest) -> frozenset[Trouble]:
         """What this POST meets: its magic ending or scenario, and the faults drawn for this POST of this extid."""
         key = order.extid or order.first
         nth = self.ledger.count_post(key)
@@ -75,7 +75,7 @@ class Switchboard:
             self.ledger.troubles[trouble.value] += 1
         return met
 
-    def ring(self, order: Order, troubles: frozenset[Trouble], wall: float, base_url: str) -> Taken:
+    def ring(self, order: CallRequest, troubles: frozenset[Trouble], wall: float, base_url: str) -> Taken:
         """Rings the first phone at once and plays the rest of the call by itself."""
         config = self.config
         # An early result needs a call that is over before its POST is answered, so no hand plays it.
@@ -86,7 +86,7 @@ class Switchboard:
         scale = 0.0 if early else 1.0 / config.speed
         call_id = self._next_id
         self._next_id += len(lines) if by_hand else course.legs
-        call = Call(call_id, order.extid or str(call_id), order, course, wall, scale, played=1)
+        call = LedgerCall(call_id, order.extid or str(call_id), order, course, wall, scale, played=1)
         self.ledger.begin(call)
         taken = Taken(call, asyncio.Event())
         if by_hand:
@@ -118,14 +118,14 @@ class Switchboard:
             taken.reported.set()
             self.ledger.finish(call)
 
-    async def _play_by_hand(self, taken: Taken, held: Held, troubles: frozenset[Trouble], base_url: str) -> None:
+    async def _play_by_hand(self, taken: Taken, held: ManualCall, troubles: frozenset[Trouble], base_url: str) -> None:
         try:
-            await HandFlow(held, self.config).play()
+            await ManualFlow(held, self.config).play()
             _log_end(taken.call, troubles)
             act = await held.ask("ended", SENDS, natural=0.0)
-            if act is Act.SEND_LATE or (act is None and Trouble.LATE in troubles):
+            if act is ManualAct.SEND_LATE or (act is None and Trouble.LATE in troubles):
                 late = _LATE / self.config.speed
-                sooner = [one for one in SENDS if one is not Act.SEND_LATE]
+                sooner = [one for one in SENDS if one is not ManualAct.SEND_LATE]
                 act = await held.ask("late", sooner, natural=late, patience=late) or act
             held.sent = act
             held.enter("reporting")
@@ -157,7 +157,7 @@ class Switchboard:
         return "delivered" if delivered else "given_up"
 
 
-def _log_end(call: Call, troubles: frozenset[Trouble]) -> None:
+def _log_end(call: LedgerCall, troubles: frozenset[Trouble]) -> None:
     log.info(
         "sandbox.call_ended",
         extid=call.key,

@@ -1,7 +1,7 @@
 """Lists to begin with: templates to fill in, and two samples of invented people. Read first: templates.py.
 
 ``sample.csv`` has 300 good rows whose numbers the sandbox knows by their last two digits; ``sample-with-mistakes.csv`` has one
-row of every kind that is refused. Both are written by ``python -m alodial.campaigns.samples.people``.
+row of every kind that is refused. Both are written by ``python -m alodial.campaigns.samples.sample_rows``.
 """
 
 from pathlib import Path

@@ -1,0 +1,87 @@
+"""What became of calls that were given to the store, as callers are told."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from alodial_schemas import CallRequest, FieldProblem, State
+
+from ..errors import Conflict, InvalidCall, NotCancelable, NotFound
+from ..settings import Settings
+from ..store import call_transitions
+from ..store.call_transitions import NewCall
+from .prepare import prepare, read_call
+
+Source = CallRequest | Mapping[str, Any]
+
+
+class QueuedCall(NamedTuple):
+    """A call that is stored. ``created`` is False when the same call had been stored before."""
+
+    id: str
+    extid: str
+    state: State
+    created: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedCall:
+    """A row of :meth:`CallQueue.enqueue_many` that was not stored, and why."""
+
+    code: str
+    problems: list[FieldProblem]
+
+
+def outcome_of(row: call_transitions.Enqueued, call: NewCall) -> QueuedCall | RefusedCall:
+    if row.outcome == "conflict":
+        field = "idempotency_key" if call.key else "extid"
+        problem = FieldProblem(
+            field,
+            conflict_code(call),
+            f"taken by call {row.id or row.extid} with another body",
+            f"use another {field}",
+        )
+        return RefusedCall(problem.code, [problem])
+    return QueuedCall(row.id, row.extid, row.state or State.QUEUED, row.outcome == "created")
+
+
+def conflict_code(call: NewCall) -> str:
+    return "idempotency_conflict" if call.key else "extid_conflict"
+
+
+def only_outcome(row: call_transitions.Enqueued, call: NewCall) -> QueuedCall:
+    if row.outcome == "conflict":
+        raise Conflict(conflict_code(call), row.extid, row.id)
+    return QueuedCall(row.id, row.extid, row.state or State.QUEUED, row.outcome == "created")
+
+
+def prepare_all(
+    sources: Sequence[Source], settings: Settings, scope: str
+) -> tuple[list[NewCall], list[RefusedCall | None]]:
+    """The rows that can be stored, and for each source None or why it cannot."""
+    calls: list[NewCall] = []
+    marks: list[RefusedCall | None] = []
+    for source in sources:
+        try:
+            calls.append(prepare(read_call(source, settings), settings, scope=scope))
+        except InvalidCall as exc:
+            marks.append(RefusedCall(exc.problems[0].code if len(exc.problems) == 1 else exc.code, exc.problems))
+        else:
+            marks.append(None)
+    return calls, marks
+
+
+def outcomes_of(
+    marks: Sequence[RefusedCall | None], calls: Sequence[NewCall], stored: Sequence[call_transitions.Enqueued]
+) -> Iterator[QueuedCall | RefusedCall]:
+    answers = iter(zip(stored, calls, strict=True))
+    for mark in marks:
+        yield mark if mark is not None else outcome_of(*next(answers))
+
+
+def canceled_of(name: str, row: call_transitions.Canceled) -> QueuedCall:
+    if row.outcome == "unknown":
+        raise NotFound(f"no call {name}")
+    if row.outcome == "late":
+        raise NotCancelable(row.id, row.state)
+    return QueuedCall(row.id, row.record, State(row.state), created=False)

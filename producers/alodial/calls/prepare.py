@@ -1,0 +1,120 @@
+"""From a validated call to what the store takes in. Pure, and quick: bulk goes through here at 25,000 calls a second."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from alodial_schemas import (
+    CallError,
+    CallRequest,
+    FieldProblem,
+    IvrCall,
+    Phone,
+    TwoWayCall,
+    body_json,
+    make_id,
+    mask_phone,
+    new_ids,
+    parse_call,
+)
+
+from ..errors import InvalidCall
+from ..settings import Settings
+from ..store.call_transitions import NewCall
+from ..store.keys import PRIORITY_LETTERS
+
+
+def read_call(source: CallRequest | Mapping[str, Any], settings: Settings) -> CallRequest:
+    """A model as it is, anything else by AloVoice's shapes. Raises InvalidCall that names each bad field."""
+    if isinstance(source, TwoWayCall | IvrCall):
+        return source
+    try:
+        return parse_call(source, allowed=settings.allowed_prefixes)
+    except CallError as exc:
+        raise InvalidCall(exc.problems) from None
+
+
+def with_options(call: CallRequest, options: Mapping[str, Any]) -> CallRequest:
+    """The call with further options, validated like the call itself."""
+    given = {name: getattr(call, name) for name in call.model_fields_set} | dict(options)
+    from pydantic import ValidationError  # noqa: PLC0415  # only this path needs it
+
+    from alodial_schemas import problems_of  # noqa: PLC0415  # the same
+
+    try:
+        return type(call).model_validate(given)
+    except ValidationError as exc:
+        raise InvalidCall(problems_of(exc)) from None
+
+
+def _ms(moment: datetime | None) -> int | str:
+    return "" if moment is None else int(moment.timestamp() * 1000)
+
+
+def _check_policy(call: CallRequest, settings: Settings) -> None:
+    """The account exists and every number that would ring is on the allowlist, whoever built the model."""
+    if call.account not in settings.account_names:
+        names = ", ".join(settings.account_names)
+        raise InvalidCall(
+            [FieldProblem("account", "account_unknown", f"no account {call.account!r}", f"use one of {names}")]
+        )
+    allowed = settings.allowed_prefixes
+    if not allowed:
+        return
+    if isinstance(call, IvrCall):
+        _check_number("callto", call.callto, allowed)
+        return
+    if not call.callfrom.phone.startswith(allowed):
+        _check_number("callfrom.phone", call.callfrom.phone, allowed)
+    for i, to in enumerate(call.callto):
+        if type(to) is Phone and not to.phone.startswith(allowed):
+            _check_number(f"callto.{i}.phone", to.phone, allowed)
+
+
+def _check_number(field: str, number: str, allowed: tuple[str, ...]) -> None:
+    if not number.startswith(allowed):
+        problem = f"{mask_phone(number)} is outside the allowed prefixes"
+        remedy = "add its prefix to ALODIAL_ALLOWED_PREFIXES if you mean to ring it"
+        raise InvalidCall([FieldProblem(field, "phone_not_allowed", problem, remedy)])
+
+
+def key_hash(key: str, scope: str = "") -> str:
+    """An idempotency key as the store keeps it; ``scope`` keeps the keys of two callers apart."""
+    return hashlib.sha256(f"{scope}\0{key}".encode()).hexdigest()[:32]
+
+
+def prepare(
+    call: CallRequest, settings: Settings, *, key: str = "", scope: str = "", campaign: str = "", owner: str = ""
+) -> NewCall:
+    """What the store takes in. Raises InvalidCall where this installation's policy refuses the call."""
+    _check_policy(call, settings)
+    body = body_json(call)
+    if call.extid is None:
+        call_id, extid = new_ids()
+    else:
+        extid = call.extid
+        call_id = make_id(extid)
+    row = NewCall(
+        extid,
+        call_id,
+        body,
+        call.account,
+        PRIORITY_LETTERS[call.priority],
+        call.reference or "",
+        json.dumps(call.metadata, ensure_ascii=False, separators=(",", ":")) if call.metadata else "",
+        _ms(call.not_before),
+        _ms(call.expires_at),
+        "redial" if call.on_unconfirmed == "redial" else "",
+        call.redial.model_dump_json() if call.redial else "",
+        campaign,
+        owner=owner,
+    )
+    if call.extid is None and not key:
+        return row
+    # What "the same body" means: every field of the request, whatever ids it was given.
+    content = "\0".join(str(part) for part in row[2:12]) + "\0" + (call.extid or "")
+    return row._replace(
+        digest=hashlib.sha256(content.encode()).hexdigest()[:16], key=key_hash(key, scope) if key else ""
+    )

@@ -1,0 +1,78 @@
+"""What ringing a call again means, by where it is: a new attempt, a new call, or a refusal. Pure."""
+
+import json
+from dataclasses import dataclass
+
+from alodial_schemas import ENDS, State, new_ids
+
+from ..errors import NotFound, NotRedialable
+from ..settings import Settings
+from ..store import call_transitions
+from ..store.call_transitions import NewCall, Redialing
+from ..store.keys import PRIORITY_LETTERS
+from ..store.records import CallRecord
+from .outcomes import QueuedCall
+from .prepare import key_hash
+
+SCOPE = "redial"
+"""Keeps the keys of redials apart from those that callers choose."""
+
+
+@dataclass(frozen=True, slots=True)
+class RedialPlan:
+    """A further ``attempt`` of the call itself, or ``again``: a new call with the same request."""
+
+    name: str
+    attempt: Redialing
+    again: NewCall | None = None
+
+
+def plan_redial(record: CallRecord, settings: Settings, attempt: int | None = None) -> RedialPlan:
+    """What to do for this record. Raises NotRedialable."""
+    asked = record.attempt if attempt is None else attempt
+    attempted = Redialing(record.extid, asked)
+    if record.state is State.UNCONFIRMED or asked < record.attempt:
+        return RedialPlan(record.id, attempted)
+    if record.state not in ENDS:
+        problem = f"is {record.state}: it has not ended yet"
+        raise NotRedialable(record.id, record.state, problem, "wait for its end, or cancel it first")
+    if record.campaign_id is not None:
+        problem = "belongs to a campaign, whose hours and caps a single call would go round"
+        raise NotRedialable(record.id, record.state, problem, f"alodial campaign retry {record.campaign_id}")
+    if record.account not in settings.account_names:
+        problem = f"was for account {record.account}, which is no longer set"
+        raise NotRedialable(record.id, record.state, problem, "place a new call with another account")
+    return RedialPlan(record.id, attempted, _again(record))
+
+
+def _again(record: CallRecord) -> NewCall:
+    """The same request once more, without the times that have passed. Its key makes it one call however often it is asked for."""
+    call_id, extid = new_ids()
+    row = NewCall(
+        extid=extid,
+        id=call_id,
+        body=json.dumps(record.request, ensure_ascii=False, separators=(",", ":")),
+        account=record.account,
+        priority=PRIORITY_LETTERS[record.priority],
+        reference=record.reference or "",
+        metadata=json.dumps(record.metadata, ensure_ascii=False, separators=(",", ":")) if record.metadata else "",
+        on_unconfirmed="redial" if record.on_unconfirmed == "redial" else "",
+        redial=json.dumps(record.redial, separators=(",", ":")) if record.redial else "",
+        owner=record.owner or "",
+        redial_of=record.id,
+    )
+    return row._replace(digest=key_hash(record.id, SCOPE)[:16], key=key_hash(f"{record.id}:{record.attempt}", SCOPE))
+
+
+def redialed(plan: RedialPlan, row: call_transitions.Redialed) -> QueuedCall:
+    """What the caller is told of a new attempt. Raises NotFound, NotRedialable."""
+    match row.outcome:
+        case "redial" | "already":
+            return QueuedCall(row.id, row.record, State(row.state), row.outcome == "redial")
+        case "unknown":
+            raise NotFound(f"no call {plan.name}")
+        case "over":
+            problem = "has expired, or its campaign has ended"
+            raise NotRedialable(row.id, row.state, problem, "place a new call instead")
+    problem = f"is {row.state} by now: its outcome is known"
+    raise NotRedialable(row.id, row.state, problem, f"alodial calls show {row.id}")

@@ -1,0 +1,161 @@
+"""A campaign on one page that can be printed: figures, charts with their tables, who did what. No script, no other host."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Literal
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from ..eta import humanize
+from ..records import Activity, CampaignRecord
+from .charts import bars, columns, strip
+from .summary import Summary, summarise
+
+if TYPE_CHECKING:
+    from ..service import Campaigns
+
+Style = Literal["inline", "link"]
+
+
+MOST_TEXT = 500
+"""Characters of one text on the page; a name or a reason is shorter, and 10 kB of one would push all else off it."""
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("alodial.campaigns.exporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _shown(value: Any) -> Any:
+    """Others' texts without control characters and those that turn writing around; our own markup as it is."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    text = "".join(c if c.isprintable() else " " for c in value[:MOST_TEXT])
+    return text if len(value) <= MOST_TEXT else f"{text}…"
+
+
+@cache
+def report_css() -> str:
+    """The page's style; over HTTP it is a file of its own, for the sake of the content security policy."""
+    return (resources.files(__package__) / "templates" / "report.css").read_text("utf-8")
+
+
+def make_report(campaigns: "Campaigns", name: str, *, style: Style = "inline") -> str:
+    """Reads the campaign's rows once and draws the page. Raises CampaignNotFound."""
+    record = campaigns.get(name)
+    zone = campaigns.settings.timezone
+    summary = summarise(campaigns.rows(record.id), zone)
+    return render_report(record, summary, campaigns.activity(record.id), zone=zone, style=style)
+
+
+def render_report(
+    record: CampaignRecord,
+    summary: Summary,
+    activity: Sequence[Activity],
+    *,
+    zone: str = "UTC",
+    style: Style = "inline",
+) -> str:
+    """The page as HTML. ``style="link"`` leaves its style to ``/report.css``, for servers that forbid it within a page."""
+    tz = ZoneInfo(zone)
+
+    def moment(text: str | None) -> str:
+        return "" if text is None else datetime.fromisoformat(text).astimezone(tz).strftime("%Y-%m-%d %H:%M")
+
+    reached = sum(summary.dispositions.values())
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            record=record,
+            summary=summary,
+            activity=activity,
+            charts=_charts(record, summary),
+            rate=f"{summary.answered / reached:.1%}" if reached else "none yet",
+            talk=humanize(summary.talk_seconds),
+            mean=humanize(summary.talk_seconds / summary.answered) if summary.answered else "none yet",
+            longest=humanize(summary.longest_talk),
+            policy=_policy(record.request),
+            moment=moment,
+            now=datetime.now(UTC).astimezone(tz).strftime("%Y-%m-%d %H:%M"),
+            zone=zone,
+            style=style,
+            css=Markup(report_css()),  # noqa: S704  # our own file
+        )
+    )
+
+
+def _charts(record: CampaignRecord, summary: Summary) -> list[dict[str, Any]]:
+    total = sum(record.calls.values())
+    ended = min(total, round(record.progress * total))
+    waiting = min(total - ended, record.calls.get("waiting", 0))
+    progress = [("ended", ended), ("under way", total - ended - waiting), ("waiting", waiting)]
+    outcomes = summary.dispositions.most_common(20) + [
+        (f"({state})", count) for state, count in summary.states.most_common() if state != "completed"
+    ]
+    at, answered = summary.by_hour, summary.answered_by_hour
+    hours = [(f"{hour:02d}", at[hour], answered[hour]) for hour in range(24)] if at else []
+    days = [(day, count, summary.answered_by_day[day]) for day, count in sorted(summary.by_day.items())][-MOST_DAYS:]
+    reached = [(str(tries), count) for tries, count in sorted(summary.to_reach.items())]
+    tries = [(str(tries), count) for tries, count in sorted(summary.attempts.items())]
+    head = ("attempts", "answered")
+    return [
+        _chart("Progress", ("rows", "number"), progress, strip("Progress of the rows", progress)),
+        _chart("How the calls went", ("outcome", "rows"), outcomes, bars("How the calls went", outcomes)),
+        _chart(
+            "Calls by the hour of the day",
+            ("hour", *head),
+            [row for row in hours if row[1]],
+            columns("Attempts by the hour of the day, the filled part answered", hours),
+        ),
+        _chart(
+            "Calls over time",
+            ("day", *head),
+            days,
+            columns("Attempts by day, the filled part answered", [(day[5:], n, part) for day, n, part in days]),
+        ),
+        _chart(
+            "Attempts that it took to reach somebody",
+            ("attempts", "answered rows"),
+            reached,
+            bars("Answered rows by the attempts they took", reached),
+        ),
+        _chart("Attempts of each row", ("attempts", "rows"), tries, bars("Rows by the attempts they took", tries)),
+    ]
+
+
+MOST_DAYS = 31
+MOST_POLICY = 40
+
+
+def _policy(request: dict[str, Any]) -> list[tuple[str, str]]:
+    """What was asked for, a line each: "policy redial max_attempts" and its value. Metadata stays out of a page for others."""
+    lines: list[tuple[str, str]] = []
+
+    def walk(name: str, value: Any) -> None:
+        if isinstance(value, dict) and value:
+            for key, inner in value.items():
+                walk(f"{name} {key}".strip(), inner)
+        elif isinstance(value, list | tuple) and any(isinstance(inner, dict | list | tuple) for inner in value):
+            for number, inner in enumerate(value, 1):
+                walk(f"{name} {number}", inner)
+        elif value not in (None, "", [], {}):
+            lines.append((name, ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)))
+
+    walk("", {key: value for key, value in request.items() if key not in ("name", "columns", "metadata")})
+    return lines[:MOST_POLICY]
+
+
+def _chart(title: str, head: Sequence[str], rows: Sequence[Sequence[Any]], svg: str) -> dict[str, Any]:
+    return {"title": title, "head": head, "rows": rows, "svg": Markup(svg)}  # noqa: S704  # labels were escaped

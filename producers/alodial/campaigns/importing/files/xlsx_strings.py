@@ -1,0 +1,93 @@
+"""The texts that the cells of a workbook share, kept on disk: a million rows may have millions of them."""
+
+import mmap
+import sys
+import tempfile
+import zipfile
+from array import array
+from typing import Final
+
+from .xlsx_archive import MOST_DEPTH, ArchivePart, local, zip_bomb
+
+MOST_STRINGS: Final = 16_000_000
+MOST_TEXT: Final = 64 * 1024
+"""Characters of one text that are kept: more than a cell may have, so that a longer one is seen to be."""
+
+_FLUSH: Final = 65_536
+_FORGET: Final = 1 << 18
+"""Texts read until the pages they are on are let go of: they stay in the system's cache, and no longer count as ours."""
+
+
+class SharedStrings:
+    """Read once, then looked up by index."""
+
+    def __init__(self, archive: zipfile.ZipFile, part: str) -> None:
+        self._texts = tempfile.TemporaryFile(prefix="alodial-texts-")  # noqa: SIM115  # lives as long as we do
+        self._places = tempfile.TemporaryFile(prefix="alodial-places-")  # noqa: SIM115  # as above
+        self._ends = array("Q")
+        self._parts: list[str] = []
+        self._length = self._size = self._count = self._depth = self._gets = 0
+        self._inside = self._phonetic = False
+        self._map: mmap.mmap | None = None
+        if part in archive.NameToInfo:
+            stream = ArchivePart(archive, part, start=self._start, end=self._end, data=self._data)
+            while stream.feed():
+                pass
+            self._spill()
+        if self._size:
+            self._texts.flush()
+            self._places.flush()
+            self._map = mmap.mmap(self._texts.fileno(), self._size, access=mmap.ACCESS_READ)
+            self._index = mmap.mmap(self._places.fileno(), self._count * 8, access=mmap.ACCESS_READ)
+            self._view = memoryview(self._index).cast("Q")
+
+    def __getitem__(self, at: int) -> str:
+        """The text, or "" for an index that no text has."""
+        if self._map is None or not 0 <= at < self._count:
+            return ""
+        self._gets += 1
+        if self._gets % _FORGET == 0 and sys.platform == "linux":
+            self._map.madvise(mmap.MADV_DONTNEED)
+            self._index.madvise(mmap.MADV_DONTNEED)
+        begin = self._view[at - 1] if at else 0
+        return self._map[begin : self._view[at]].decode()
+
+    def _start(self, name: str, _: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth > MOST_DEPTH:
+            raise zip_bomb(f"XML deeper than {MOST_DEPTH}")
+        tag = local(name)
+        if tag == "t":
+            self._inside = not self._phonetic
+        elif tag == "si":
+            self._parts.clear()
+            self._length = 0
+        elif tag == "rPh":
+            self._phonetic = True
+
+    def _end(self, name: str) -> None:
+        self._depth -= 1
+        tag = local(name)
+        if tag == "t":
+            self._inside = False
+        elif tag == "rPh":
+            self._phonetic = False
+        elif tag == "si":
+            text = "".join(self._parts)[:MOST_TEXT].encode("utf-8", "replace")
+            self._texts.write(text)
+            self._size += len(text)
+            self._count += 1
+            self._ends.append(self._size)
+            if len(self._ends) >= _FLUSH:
+                self._spill()
+            if self._count > MOST_STRINGS:
+                raise zip_bomb(f"more than {MOST_STRINGS} texts")
+
+    def _data(self, text: str) -> None:
+        if self._inside and self._length <= MOST_TEXT:
+            self._length += len(text)
+            self._parts.append(text)
+
+    def _spill(self) -> None:
+        self._ends.tofile(self._places)
+        del self._ends[:]

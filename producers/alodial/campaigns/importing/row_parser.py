@@ -1,0 +1,301 @@
+"""A row of a file as a call, or what is wrong with it and what would be right."""
+
+import hashlib
+import re
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from alodial_schemas import PhoneError, normalise_phone
+from alodial_schemas.calls import MAX_RECIPIENTS
+from alodial_schemas.campaigns import NUMBER_ZONE, CampaignRequest
+from alodial_schemas.hours import zones_of_number
+
+from ...settings import Settings
+from ..formula_guard import unsafe_cell
+from ..row_codec import RowProblem, RowSpec
+from .columns import Columns
+from .files import SourceRow
+
+MASK_64 = (1 << 63) - 1
+MASK_128 = (1 << 128) - 1
+MOST_REFERENCE = 128
+MOST_VALUE = 256
+MOST_METADATA = 16
+
+_SPLIT = re.compile(r"[,;/\n|]|\s{2,}")
+_SCIENTIFIC = re.compile(r"\s*[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d+\s*")
+_LANG = re.compile(r"[A-Za-z-]{2,8}")
+_QUEUE = re.compile(r"[0-9A-Za-z_.-]{1,32}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_SERIAL = re.compile(r"[2-9]\d{4}(?:\.\d+)?")
+_LOCAL = ("%d.%m.%Y %H:%M", "%d.%m.%Y", "%Y-%m-%d", "%d/%m/%Y")
+_LANGUAGES = {
+    "русский": "ru", "рус": "ru", "russian": "ru", "rus": "ru", "rus tili": "ru",
+    "узбекский": "uz", "узб": "uz", "uzbek": "uz", "o'zbek": "uz", "o‘zbek": "uz", "o'zbekcha": "uz",
+    "ўзбек": "uz", "ўзбекча": "uz",
+    "английский": "en", "english": "en", "ingliz": "en", "инглиз": "en",
+}  # fmt: skip
+
+
+class RowParser:
+    """Reads the rows of one campaign. Everything that does not change from row to row is worked out once."""
+
+    def __init__(self, columns: Columns, request: CampaignRequest, settings: Settings) -> None:
+        self._columns = columns
+        self._names = columns.names
+        self._call = request.call
+        self._metadata_of_all = request.metadata.keys()
+        self._metadata_at = [(_CONTROL.sub(" ", name), at) for name, at in columns.metadata.items()]
+        self._by_number = request.policy.hours is not None and request.policy.hours.timezone == NUMBER_ZONE
+        self._zone = ZoneInfo(settings.timezone)
+        installation = settings.allowed_prefixes
+        narrowed = request.policy.allowed_prefixes
+        self._allowed = installation
+        self._narrowed = tuple(narrowed) if narrowed else ()
+        self._own = frozenset(settings.own_numbers)
+        self._one_phone = columns.phones[0] if len(columns.phones) == 1 else None
+        self._plain = (
+            (request.call.kind != "two-way" or (request.call.callfrom is not None and columns.initiator is None))
+            and columns.expires_at is None
+            and not columns.metadata
+            and not self._by_number
+        )
+
+    def read(self, row: SourceRow) -> RowSpec | RowProblem:
+        """The row as a call. Its first problem otherwise."""
+        cells = row.cells
+        try:
+            to = self._phones(cells)
+            lang = self._lang(cells)
+            queue = self._queue(cells, len(to))
+            reference = self._reference(cells)
+            if self._plain:
+                return RowSpec(to, lang, None, queue, reference)
+            initiator = self._initiator(cells)
+            expires = self._expires(cells)
+            metadata = self._metadata(cells)
+            zone = self._zones(to) if self._by_number else ""
+            return RowSpec(to, lang, initiator, queue, reference, expires, metadata, zone)
+        except CellError as bad:
+            value = cells[bad.at] if bad.at is not None else ""
+            name = self._names[bad.at] if bad.at is not None else ""
+            return RowProblem(row.number, name, bad.code, bad.problem, bad.remedy, shown(value), cells)
+
+    def _phones(self, cells: tuple[str, ...]) -> tuple[str, ...]:
+        at = self._one_phone
+        if at is not None:
+            text = cells[at]
+            # Most rows: one plain number.
+            if len(text) <= 13 and text.isalnum() and text.isascii() and text.isdigit():
+                return (self._phone(text, at),)
+            found = self._several(text, at)
+        else:
+            found = []
+            for place in self._columns.phones:
+                found += self._several(cells[place], place)
+        if not found:
+            raise CellError(self._columns.phones[0], "phone_missing", "is empty", "give a phone such as 994412860")
+        numbers = tuple(dict.fromkeys(found))
+        if self._call.kind != "two-way" and len(numbers) > 1:
+            remedy = "leave one phone: only a two-way call rings several one after another"
+            raise CellError(self._columns.phones[0], "too_many_phones", f"holds {len(numbers)} phones", remedy)
+        if len(numbers) > MAX_RECIPIENTS:
+            raise CellError(
+                self._columns.phones[0], "too_many_phones", f"holds {len(numbers)} phones", f"leave {MAX_RECIPIENTS}"
+            )
+        return numbers
+
+    def _several(self, text: str, at: int) -> list[str]:
+        text = unsafe_cell(text.strip())
+        if not text:
+            return []
+        if text.lstrip()[:1] in ("=", "@"):
+            raise CellError(at, "formula", "is a formula", "copy the column and paste it as values")
+        if _SCIENTIFIC.fullmatch(text):
+            raise _scientific(at)
+        try:
+            return [self._phone(text, at)]
+        except CellError as whole:
+            parts = [part for part in _SPLIT.split(text) if part.strip()]
+            if len(parts) < 2:
+                raise
+            if any(_SCIENTIFIC.fullmatch(part) for part in parts):
+                raise _scientific(at) from None
+            if len(parts) > 2 * MAX_RECIPIENTS:
+                raise whole from None
+            return [self._phone(part, at) for part in parts]
+
+    def _phone(self, text: str, at: int | None, excepted: frozenset[str] = frozenset()) -> str:
+        try:
+            number = normalise_phone(text, allowed=self._allowed)
+        except PhoneError as exc:
+            raise CellError(at, exc.code, exc.reason, exc.remedy) from None
+        if self._narrowed and not number.startswith(self._narrowed) and number not in excepted:
+            remedy = "take the row out, or widen the campaign's allowed_prefixes"
+            raise CellError(at, "phone_not_allowed", "is outside the campaign's allowed prefixes", remedy)
+        return number
+
+    def _cell(self, cells: tuple[str, ...], at: int | None) -> str:
+        if at is None:
+            return ""
+        text = unsafe_cell(cells[at].strip())
+        if text[:1] == "=":
+            raise CellError(at, "formula", "is a formula", "copy the column and paste it as values")
+        return text
+
+    def _lang(self, cells: tuple[str, ...]) -> str | None:
+        at = self._columns.lang
+        text = self._cell(cells, at)
+        if not text:
+            return None
+        if self._call.kind == "ivr":
+            raise CellError(
+                at, "lang_of_ivr", "gives a language, and AloVoice takes none for an IVR call", "take the column out"
+            )
+        known = _LANGUAGES.get(text.casefold())
+        if known is not None:
+            return known
+        if _LANG.fullmatch(text) is None:
+            raise CellError(at, "bad_lang", "is no language", "give 2 to 8 letters, such as ru or uz")
+        return text.lower()
+
+    def _queue(self, cells: tuple[str, ...], phones: int) -> str | None:
+        at = self._columns.queue
+        text = self._cell(cells, at)
+        if not text:
+            return None
+        if self._call.kind == "ivr":
+            raise CellError(at, "queue_of_ivr", "gives a queue, and an IVR call has none", "take the column out")
+        if _QUEUE.fullmatch(text) is None:
+            raise CellError(at, "bad_queue", "is no queue", "give 1 to 32 letters, digits, dots, _ or -, such as 6000")
+        if phones == MAX_RECIPIENTS and self._call.kind == "two-way":
+            remedy = f"leave {MAX_RECIPIENTS - 1} phones, because the queue is a recipient too"
+            raise CellError(at, "too_many_phones", f"stands beside {phones} phones", remedy)
+        return text
+
+    def _reference(self, cells: tuple[str, ...]) -> str | None:
+        at = self._columns.reference
+        text = self._cell(cells, at)
+        if not text:
+            return None
+        if len(text) > MOST_REFERENCE or _CONTROL.search(text):
+            remedy = f"give up to {MOST_REFERENCE} characters on one line"
+            raise CellError(at, "bad_reference", "is too long or holds control characters", remedy)
+        return text
+
+    def _initiator(self, cells: tuple[str, ...]) -> str | None:
+        if self._call.kind != "two-way":
+            return None
+        at = self._columns.initiator
+        text = self._cell(cells, at)
+        if not text:
+            if self._call.callfrom is None:
+                remedy = "give the row an initiator, or the campaign one with --from"
+                raise CellError(at, "initiator_missing", "has no initiator", remedy)
+            return None
+        return self._phone(text, at, self._own)
+
+    def _expires(self, cells: tuple[str, ...]) -> int | None:
+        at = self._columns.expires_at
+        text = self._cell(cells, at)
+        if not text:
+            return None
+        moment = self._moment(text)
+        if moment is None or not 2000 <= moment.year <= 2200:
+            remedy = "give 2027-01-31, 31.01.2027 18:00, or ISO 8601 with a zone"
+            raise CellError(at, "bad_time", "is no time", remedy)
+        return int(moment.timestamp() * 1000)
+
+    def _moment(self, text: str) -> datetime | None:
+        if _SERIAL.fullmatch(text):
+            # A spreadsheet's date: days since 30 December 1899, by the clock on the wall.
+            local = datetime(1899, 12, 30) + timedelta(days=float(text))  # noqa: DTZ001  # a wall clock, zone below
+            return (local if "." in text else _end_of_day(local.date())).replace(tzinfo=self._zone)
+        for form in _LOCAL:
+            try:
+                local = datetime.strptime(text, form)  # noqa: DTZ007  # a wall clock, zone below
+            except ValueError:
+                continue
+            return (local if "%H" in form else _end_of_day(local.date())).replace(tzinfo=self._zone)
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+        return moment if moment.tzinfo is not None else moment.replace(tzinfo=self._zone)
+
+    def _metadata(self, cells: tuple[str, ...]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, at in self._metadata_at:
+            text = unsafe_cell(cells[at].strip())
+            if not text:
+                continue
+            if len(text) > MOST_VALUE or _CONTROL.search(text):
+                raise CellError(
+                    at, "bad_metadata", "is too long or holds control characters", f"give up to {MOST_VALUE} characters"
+                )
+            found[name] = text
+        if len(found.keys() | self._metadata_of_all) > MOST_METADATA:
+            raise CellError(
+                None, "too_much_metadata", f"has more than {MOST_METADATA} entries of metadata", "take columns out"
+            )
+        return found
+
+    def _zones(self, to: tuple[str, ...]) -> str:
+        zones: set[str] = set()
+        for number in to:
+            found = zones_of_number(number)
+            if not found:
+                remedy = 'give the campaign\'s hours a zone of their own instead of "number"'
+                raise CellError(
+                    self._columns.phones[0], "zone_unknown", "is a number whose time zone nobody knows", remedy
+                )
+            zones.update(found)
+        return "|".join(sorted(zones))
+
+
+class CellError(Exception):
+    def __init__(self, at: int | None, code: str, problem: str, remedy: str) -> None:
+        self.at = at
+        self.code = code
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(code)
+
+
+def _scientific(at: int) -> CellError:
+    remedy = "format the column as text and enter the numbers again: digits were lost"
+    return CellError(at, "phone_scientific", "was turned into a scientific number", remedy)
+
+
+def _end_of_day(day: date) -> datetime:
+    """ "Until the 31st" includes the 31st."""
+    return datetime.combine(day, time(23, 59, 59))
+
+
+def shown(value: str) -> str:
+    """A cell for a report: up to 40 printable characters."""
+    text = "".join(c if c.isprintable() else "?" for c in value[:41])
+    return text if len(value) <= 40 else text[:40] + "…"
+
+
+def numbers_of(spec: RowSpec) -> tuple[str, ...]:
+    """Every number that the row would ring besides the campaign's own initiator."""
+    return spec.to if spec.initiator is None else (*spec.to, spec.initiator)
+
+
+def row_key(spec: RowSpec) -> int:
+    """What makes two rows the same call: the number that is rung first."""
+    first = spec.to[0]
+    # An E.164 number has 15 digits at most: it is its own key.
+    return int(first[1:]) & MASK_64
+
+
+def content_hash(spec: RowSpec) -> int:
+    """Summed over the rows of a file modulo 2^128 it is the same in whatever order they stand."""
+    # Values hold no control characters, so that no other row makes the same text.
+    plain = (spec.lang or "", spec.initiator or "", spec.queue or "", spec.reference or "")
+    text = "\x1f".join((*spec.to, "", *plain))
+    if spec.expires_at is not None or spec.metadata:
+        told = (f"{name}\x1e{value}" for name, value in sorted(spec.metadata.items()))
+        text = "\x1f".join((text, str(spec.expires_at or ""), *told))
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).digest(), "big")

@@ -1,0 +1,36 @@
+"""``alodial web``."""
+
+import ipaddress
+from typing import Annotated
+
+import typer
+
+from ..errors import ConfigurationError
+from ..settings import load_settings
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def web(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one and prints it.")] = 8080,
+) -> None:
+    """Serve the HTTP API, the drop-in address and the callbacks.
+
+    Example: ALODIAL_API_KEYS=... ALODIAL_CALLBACK_SECRET=... alodial web --port 8080
+    """
+    from ..server.serve import serve  # noqa: PLC0415  # other commands shall not wait for the web framework to load
+
+    settings = load_settings()
+    if not settings.api_keys and not is_loopback(host):
+        raise ConfigurationError(
+            f"ALODIAL_API_KEYS: is not set, and {host} can be reached by others; set it or listen on 127.0.0.1"
+        )
+    serve(settings, host, port)

@@ -1,0 +1,51 @@
+"""The monitor: pages for people, made on the server. See README.md."""
+
+from fastapi import APIRouter
+
+from . import (
+    call,
+    callbacks,
+    calls,
+    calls_bulk,
+    campaign_downloads,
+    campaigns,
+    do_not_call,
+    emergency_stop,
+    failed,
+    logs,
+    new_campaign,
+    now,
+    phone,
+    sign_in,
+    static_files,
+    unconfirmed,
+    webhooks,
+    workers,
+)
+from .context import MonitorContext, make_context
+
+router = APIRouter(include_in_schema=False)
+# What has a word of its own stands before what takes any name.
+for screen in (
+    static_files,
+    sign_in,
+    now,
+    calls,
+    calls_bulk,
+    call,
+    unconfirmed,
+    failed,
+    new_campaign,
+    campaign_downloads,
+    campaigns,
+    do_not_call,
+    logs,
+    webhooks,
+    workers,
+    callbacks,
+    emergency_stop,
+    phone,
+):
+    router.include_router(screen.router)
+
+__all__ = ["MonitorContext", "make_context", "router"]

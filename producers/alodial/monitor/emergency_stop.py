@@ -1,0 +1,55 @@
+"""The emergency stop: asked for with a reason, and lifted."""
+
+import asyncio
+from typing import Any
+
+import redis.asyncio as aioredis
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..store import keys
+from ..store.holds import read_stop
+from ..store.records import iso
+from ..web.context import app_context
+from .auth import Signed, audit, can, form_of, text_of
+from .rendering import PeopleRoute, page
+
+LONGEST_REASON = 200
+
+router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
+
+
+async def _value(client: "aioredis.Redis") -> Any:
+    return await client.get(keys.STOP)
+
+
+async def _screen(request: Request, operator: Signed, done: str = "") -> Response:
+    value: Any = await app_context(request).queue.store.call(_value)
+    stop = read_stop(value)
+    at = iso(stop.at) if stop is not None else None
+    return page(request, "stop.html", operator, stop=stop, at=at, done=done, may_act=can(operator, "stop"))
+
+
+@router.get("/stop")
+async def asked(request: Request, operator: Signed) -> Response:
+    return await _screen(request, operator)
+
+
+@router.post("/stop")
+async def pull(request: Request, operator: Signed) -> Response:
+    form = await form_of(request, operator, "stop")
+    reason = "".join(c if c.isprintable() else " " for c in text_of(form, "reason"))[:LONGEST_REASON] or "operator"
+    pulled = await app_context(request).queue.stop(reason, who=operator.who)
+    audit(operator, "stop", reason=reason, pulled=pulled)
+    return await _screen(request, operator, "pulled" if pulled else "already")
+
+
+@router.post("/stop/resume")
+async def resume(request: Request, operator: Signed) -> Response:
+    await form_of(request, operator, "resume")
+    queue = app_context(request).queue
+    await queue.resume()
+    await asyncio.to_thread(queue.doorbell.collect)
+    audit(operator, "resume")
+    return await _screen(request, operator, "resumed")

@@ -1,0 +1,285 @@
+"""Logs: structlog for us and for everybody else in the process, console or JSON, numbers masked, secrets taken out.
+
+One line a state change. Ids are bound with ``structlog.contextvars`` when a message starts and cleared when it ends.
+"""
+
+import atexit
+import io
+import json
+import logging
+import os
+import select
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterable, MutableMapping
+from types import TracebackType
+from typing import IO, Any
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+import structlog
+from pydantic import SecretStr
+
+from alodial_schemas import mask_numbers, mask_phone
+
+from ..settings import Settings
+from .log_shipper import LogShipper
+
+HIDDEN = "[hidden]"
+PLAIN = frozenset(
+    {"level", "timestamp", "logger", "call_id", "extid", "record", "entry", "campaign", "worker", "attempt", "account"}
+)
+"""Fields that hold ids and words of ours; an extid and an inbox entry look like a number and must stay readable."""
+NUMBERS = frozenset({"phone", "number", "callfrom", "callto", "fromline", "to", "party"})
+
+Event = MutableMapping[str, Any]
+
+
+def secrets_of(settings: Settings) -> tuple[str, ...]:
+    """Every secret of these settings in plain, longest first, for taking them out of texts."""
+    found: set[str] = set()
+
+    def gather(value: object) -> None:
+        if isinstance(value, SecretStr):
+            found.add(value.get_secret_value())
+        elif isinstance(value, tuple):
+            for part in value:
+                gather(part)
+        elif isinstance(value, dict):
+            for part in value.values():
+                gather(part.token)
+
+    for name in type(settings).model_fields:
+        if name not in {"redis_url", "broker_url"}:
+            gather(getattr(settings, name))
+    for url in (settings.redis_url, settings.broker_url):
+        if url is not None and "@" in url.get_secret_value():
+            found.add(url.get_secret_value().partition("://")[2].rpartition("@")[0].rpartition(":")[2])
+        if url is not None:
+            found.update(dict(parse_qsl(urlsplit(url.get_secret_value()).query)).get("password", "").split())
+    # As they stand in a URL, and as they are meant: an error may show either.
+    found |= {quote(secret, safe="") for secret in found} | {unquote(secret) for secret in found}
+    # Shorter ones would take letters out of ordinary words.
+    return tuple(sorted((secret for secret in found if len(secret) >= 4), key=len, reverse=True))
+
+
+class Scrubber:
+    """Masks phone numbers and takes planted secrets out of every text of a log line."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._secrets = tuple(secrets)
+
+    def __call__(self, _logger: object, _method: str, event: Event) -> Event:
+        for name, value in event.items():
+            event[name] = self._field(name, value) if isinstance(value, str) else self._deep(name, value)
+        return event
+
+    def _field(self, name: str, value: str) -> str:
+        if name in NUMBERS:
+            return mask_phone(value)
+        return self.text(value, numbers=name not in PLAIN)
+
+    def _deep(self, name: str, value: object) -> object:
+        if isinstance(value, str):
+            return self._field(name, value)
+        if isinstance(value, dict):
+            return {self.text(str(key)): self._deep(str(key), part) for key, part in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self._deep(name, part) for part in value]
+        if isinstance(value, int | float | bool | None):
+            # AloVoice's own examples write a line as an int.
+            return mask_phone(str(value)) if name in NUMBERS and type(value) is int else value
+        return self.text(str(value))
+
+    def text(self, value: str, *, numbers: bool = True) -> str:
+        """The text without secrets and, unless told otherwise, with its phone numbers masked."""
+        for secret in self._secrets:
+            if secret in value:
+                value = value.replace(secret, HIDDEN)
+        return mask_numbers(value) if numbers and len(value) >= 9 else value
+
+
+class PatientStream(io.TextIOBase):
+    """A stream that never blocks its writers: a thread hands the lines on, and what finds the buffer full is counted.
+
+    A log pipe that nobody reads must not stop calls. The count is told in a line of its own when there is room again.
+    """
+
+    def __init__(self, out: IO[str], *, most: int = 10_000) -> None:
+        self._out = out
+        self._most = most
+        self._lines: deque[str] = deque()
+        self._wake = threading.Event()
+        self._idle = threading.Event()
+        self._idle.set()
+        self.dropped = 0
+        self._told = 0
+        threading.Thread(target=self._work, name="log", daemon=True).start()
+        atexit.register(self.drain)
+
+    def write(self, text: str) -> int:
+        if len(self._lines) >= self._most:
+            self.dropped += 1
+        else:
+            self._lines.append(text)
+            self._idle.clear()
+            self._wake.set()
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing: the thread flushes after each burst."""
+
+    def isatty(self) -> bool:
+        return self._out.isatty()
+
+    def drain(self, timeout: float = 1.0) -> None:
+        """Waits until what was written is out, at most ``timeout`` seconds."""
+        self._idle.wait(timeout)
+
+    def _hand_on(self, text: str) -> None:
+        """Past Python's buffer where there is a file below: at the process' end Python waits for that buffer's lock,
+        which a write into a full pipe holds for good, and fails with 120 for what a closed pipe left in it."""
+        try:
+            number = self._out.fileno()
+        except (OSError, AttributeError):
+            self._out.write(text)
+            self._out.flush()
+            return
+        left = text.encode(getattr(self._out, "encoding", None) or "utf-8", "backslashreplace")
+        while left:
+            try:
+                left = left[os.write(number, left) :]
+            except BlockingIOError:
+                room = select.poll()
+                room.register(number, select.POLLOUT)
+                room.poll()
+
+    def _work(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            burst: list[str] = []
+            while self._lines and len(burst) < 1000:
+                burst.append(self._lines.popleft())
+            if self.dropped > self._told:
+                self._told = self.dropped
+                burst.append(_encode({"event": "log.dropped", "level": "warning", "lines": self._told}) + "\n")
+            try:
+                self._hand_on("".join(burst))
+            except (OSError, ValueError):
+                # A closed pipe: there is nobody left to tell.
+                self.dropped += len(burst)
+                self._told = self.dropped
+            if self._lines:
+                self._wake.set()
+            else:
+                self._idle.set()
+                if self._lines:
+                    self._idle.clear()  # a line came between the two
+
+
+def _encode(event: object, **_options: Any) -> str:
+    return json.dumps(event, ensure_ascii=True, separators=(",", ":"), default=str)
+
+
+_sinks: list[LogShipper] = []
+
+
+def drain() -> None:
+    """Waits a moment for lines on their way to Redis; for a process that ends without Python's own end."""
+    for sink in _sinks:
+        sink.drain()
+
+
+def configure(
+    settings: Settings, *, stream: IO[str] | None = None, patient: bool = False, shared: bool = False, **bound: str
+) -> None:
+    """Sets up logging for the process. Every logger of the standard library goes the same way, from warning on.
+
+    ``bound`` is in every line, such as the worker's name; ``patient`` puts a :class:`PatientStream` before the stream;
+    ``shared`` sends each line to Redis too, where ``alodial logs`` finds those of all processes, and errors to Sentry
+    where ALODIAL_SENTRY_DSN is set. Raises ConfigurationError for a DSN that is none, or without the extra.
+    """
+    out: Any = stream or sys.stderr
+    if patient:
+        out = PatientStream(out)
+    form = settings.log_format or ("console" if out.isatty() else "json")
+    scrub = Scrubber(secrets_of(settings))
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    common: list[Any] = [
+        lambda _logger, _method, event: {**event, **bound} if bound else event,
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if shared and settings.sentry_dsn is not None:
+        from .sentry import Reporter  # noqa: PLC0415  # the extra is looked for where it is wanted alone
+
+        # Before exceptions become text: it sends them with their frames.
+        common.append(Reporter(settings, scrub))
+    render: Any = (
+        structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        if form == "console"
+        else structlog.processors.JSONRenderer(serializer=_encode)
+    )
+    if shared and settings.logs_keep:
+        _sinks[:] = [LogShipper(settings, bound)]
+    else:
+        _sinks.clear()
+    # Tracebacks become text before they are scrubbed, so that a token in an exception cannot slip past.
+    tail: list[Any] = [structlog.processors.format_exc_info, scrub]
+    if form == "console":
+        tail += [*(sink.processor for sink in _sinks), _no_control, render]
+    else:
+        tail += [render, *(sink.rendered for sink in _sinks)]
+    structlog.configure(
+        processors=[*common, *tail],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=out),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*common, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *tail],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(level, logging.WARNING))
+    # These log URLs, which hold the provider's token and the callback's secret, at levels that a person may turn on.
+    for name in ("httpx", "httpcore", "uvicorn.access", "hpack"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    for name in ("dramatiq", "uvicorn", "uvicorn.error", "asyncio"):
+        logging.getLogger(name).handlers[:] = []
+        logging.getLogger(name).propagate = True
+    # What nobody caught would print its words, and with them whatever secret they hold, straight to standard error.
+    logging.captureWarnings(True)
+    sys.excepthook = _uncaught
+    threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def _uncaught(kind: type[BaseException], exc: BaseException | None, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, exc or kind(), trace)
+    elif not issubclass(kind, SystemExit):
+        structlog.get_logger("alodial").critical("process.uncaught", exc_info=(kind, exc, trace))
+
+
+def _no_control(_logger: object, _method: str, event: Event) -> Event:
+    """Escapes control characters: a console line stays one line whatever AloVoice answered.
+
+    A traceback keeps its lines, set in, so that none of them can pass for a line of the log.
+    """
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            if name in {"exception", "stack"}:
+                event[name] = "\n".join(f"    {_escaped(line)}" for line in value.split("\n"))
+            else:
+                event[name] = _escaped(value)
+    return event
+
+
+def _escaped(text: str) -> str:
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")

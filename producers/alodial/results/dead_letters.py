@@ -1,0 +1,39 @@
+"""Many results that nobody could use, replayed or dropped by a filter."""
+
+from collections.abc import Callable
+
+from ..store import dead_letters, inbox
+from ..store.client import Store
+
+MOST = 10_000
+"""Of one order; given again it goes on with the rest."""
+
+Progress = Callable[[int], object]
+
+
+def replay_all(
+    store: Store, *, kind: str = "", reason: str = "", most: int = MOST, progress: Progress | None = None
+) -> int:
+    """Puts them into the inbox again, as if they had just come. Answers how many."""
+    done = 0
+    # Named before the first is put back: what is found dead once more gets a new id and must not be taken again.
+    for id in list(dead_letters.ids(store, kind=kind, reason=reason, most=most)):
+        item = store.call(lambda client, id=id: inbox.find_dead(client, id))  # type: ignore[misc]  # lambda default
+        if item is not None:
+            store.call(lambda client, item=item: inbox.replay(client, item))  # type: ignore[misc]  # as above
+            done += 1
+        if progress:
+            progress(done)
+    return done
+
+
+def drop_all(
+    store: Store, *, kind: str = "", reason: str = "", most: int = MOST, progress: Progress | None = None
+) -> int:
+    """Throws them away for good. Answers how many."""
+    done = 0
+    for id in list(dead_letters.ids(store, kind=kind, reason=reason, most=most)):
+        done += store.call(lambda client, id=id: inbox.drop(client, id))  # type: ignore[misc]  # lambda default
+        if progress:
+            progress(done)
+    return done

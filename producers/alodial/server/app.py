@@ -1,0 +1,104 @@
+"""The whole HTTP side as one app."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from .. import monitor
+from ..api_keys import ApiKeys
+from ..calls.queue import AsyncCallQueue
+from ..errors import AlodialError
+from ..observability import tracing
+from ..settings import Settings
+from ..web.auth import Authenticator, SecretSet
+from ..web.call_acceptor import CallAcceptor
+from ..web.callbacks.endpoint import CallbackEndpoint
+from ..web.callbacks.intake import CallbackIntake
+from ..web.context import AppContext
+from ..web.event_follower import EventFollower
+from ..web.health import Readiness
+from ..web.metrics import ProcessMetrics
+from ..web.middleware import CALLBACKS, RequestMiddleware
+from ..web.openapi import document
+from ..web.problems import Refusal, answer_alodial_error, answer_http_error, answer_refusal, answer_validation_error
+from ..web.routes import calls, calls_batch, campaigns, do_not_call, docs_page, dropin, events, logs, probes, webhooks
+from ..web.tracing import TracingMiddleware
+
+# The batch's address would be taken for a call's name, so it stands first.
+ROUTERS = (
+    calls_batch.router,
+    calls.router,
+    campaigns.router,
+    do_not_call.router,
+    events.router,
+    logs.router,
+    webhooks.router,
+    dropin.router,
+    probes.router,
+    docs_page.router,
+    monitor.router,
+)
+
+
+@asynccontextmanager
+async def _life(app: FastAPI) -> AsyncIterator[None]:
+    parts: AppContext = app.state.parts
+    parts.keeper.start()
+    try:
+        yield
+    finally:
+        parts.follower.close()
+        await asyncio.to_thread(app.state.desk.drafts.close)
+        await parts.keeper.aclose()
+        parts.taker.close()
+        await parts.queue.aclose()
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The app for these settings. Redis need not be there when it starts."""
+    app = FastAPI(
+        title="Alodial",
+        version=version("alodial"),
+        lifespan=_life,
+        docs_url=None,
+        redoc_url=None,
+        # A redirect would repeat the address, and addresses hold secrets here.
+        redirect_slashes=False,
+        # FastAPI's own traces carry the address too. Versions before it had any take this as an unused extra.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    queue = AsyncCallQueue(settings=settings)
+    meters = ProcessMetrics()
+    keeper = CallbackIntake(settings, queue.store, queue.doorbell)
+    parts = AppContext(
+        settings=settings,
+        queue=queue,
+        taker=CallAcceptor(queue),
+        keeper=keeper,
+        meters=meters,
+        readiness=Readiness(settings),
+        follower=EventFollower(queue.store),
+    )
+    app.state.parts = parts
+    keys = ApiKeys(settings.api_keys)
+    app.state.door = Authenticator(keys, settings.api_requests_per_second)
+    app.state.desk = monitor.make_context(settings, keys)
+    callbacks = CallbackEndpoint(SecretSet(settings.callback_secret), keeper, meters)
+    app.router.routes.insert(0, Route(CALLBACKS + "{secret}", callbacks))
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_exception_handler(AlodialError, answer_alodial_error)
+    app.add_exception_handler(Refusal, answer_refusal)
+    app.add_exception_handler(HTTPException, answer_http_error)
+    app.add_exception_handler(RequestValidationError, answer_validation_error)
+    if tracing.spans() is not None:
+        app.add_middleware(TracingMiddleware)
+    app.add_middleware(RequestMiddleware, callbacks=callbacks)
+    app.openapi = lambda: document.document(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
+    return app

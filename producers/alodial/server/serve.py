@@ -1,0 +1,187 @@
+"""Serves the app with uvicorn: bounded heads, a line that says where, a graceful end."""
+
+import asyncio
+import contextlib
+import gc
+import os
+import resource
+import signal
+import socket
+import sys
+import threading
+from asyncio.events import TimerHandle
+from collections.abc import Generator
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from ..errors import ConfigurationError
+from ..observability import logging
+from ..settings import Settings
+from ..web.problems import RETRY_AFTER, problem
+from .app import create_app
+
+KEEP_ALIVE = 15
+MAX_CONNECTIONS = 1000
+HEAD_SECONDS = 10.0
+"""A request's line and headers take one packet; who needs longer only holds the connection."""
+HEAD_BYTES = 32 * 1024
+STOP_SECONDS = 20
+"""For requests under way at SIGTERM; orchestrators kill after 30."""
+
+
+async def busy(scope: Scope, receive: Receive, send: Send) -> None:
+    """What answers above the limit of connections."""
+    answer = problem(
+        503,
+        "overloaded",
+        "Too many connections; come again.",
+        headers={"Retry-After": RETRY_AFTER, "Connection": "close"},
+    )
+    await answer(scope, receive, send)
+
+
+class BoundedHead(HttpToolsProtocol):
+    """uvicorn's protocol with what it lacks: bounds on the time and the size of a request's line and headers."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._served: Any = self.app
+        self._in_head = True
+        self._head_bytes = 0
+        self._head_timer: TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        super().connection_made(transport)
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # Between two requests too: empty lines, or the rest of a body that nobody reads, keep no connection open.
+        if not (self._in_head or self.cycle is None or self.cycle.response_complete):
+            return
+        self._head_bytes += len(data)
+        if self._in_head and self._head_bytes > HEAD_BYTES:
+            self.transport.write(
+                b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+            )
+            self.transport.close()
+        elif self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head = True
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._stop_timer()
+        full = len(self.connections) > MAX_CONNECTIONS or len(self.tasks) >= MAX_CONNECTIONS
+        self.app = busy if full else self._served
+        super().on_headers_complete()
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+class WebServer(uvicorn.Server):
+    """Says where it listens, ends event streams at once, and ends with 0 when it was asked to end."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, address: str) -> None:
+        super().__init__(config)
+        self._app = app
+        self._address = address
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        if self.started:
+            sys.stdout.write(f"alodial web listening on {self._address}\n")
+            sys.stdout.flush()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        if self._loop is not None:
+            # An event stream never ends by itself, and uvicorn waits for it.
+            self._loop.call_soon_threadsafe(self._app.state.parts.follower.close)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """As uvicorn's, but a signal that was obeyed is not raised again: the exit code is 0."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {sig: signal.signal(sig, self.handle_exit) for sig in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for sig, handler in before.items():
+                signal.signal(sig, handler)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, proto)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as exc:
+        raise ConfigurationError(
+            f"cannot listen on {host} port {port}: {exc.strerror or exc}; choose another --host or --port"
+        ) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def make_server(settings: Settings, host: str, port: int) -> tuple[WebServer, socket.socket]:
+    """A server and its bound socket; port 0 takes a free one. Raises ConfigurationError."""
+    listener = _bind(host, port)
+    name = f"[{host}]" if ":" in host else host
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        http=BoundedHead,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,  # addresses hold secrets
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    return WebServer(config, app, f"http://{name}:{listener.getsockname()[1]}"), listener
+
+
+def _allow_connections() -> None:
+    """Most systems give a process 1,024 open files, which connections, Redis and the spool would use up together."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4 * MAX_CONNECTIONS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        best = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, best), hard))
+
+
+def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8080) -> None:
+    """Serves until SIGTERM or SIGINT; prints ``alodial web listening on URL``. Raises ConfigurationError."""
+    logging.configure(settings, patient=True, shared=True, worker=f"web:{socket.gethostname()[:32]}:{os.getpid()}")
+    _allow_connections()
+    server, listener = make_server(settings, host, port)
+    # What was loaded stays until the end: looked through for garbage it held every request up for 100 ms.
+    gc.collect()
+    gc.freeze()
+    server.run(sockets=[listener])

@@ -1,0 +1,184 @@
+"""What processes count for the metrics: gathered here, added up in Redis every few seconds.
+
+Whoever counts takes a lock and adds to a dict: no I/O, no wait. A thread hands the sums on in one transaction that also
+says which flush it was, so that one whose answer was lost is not added twice. A process that is killed loses what it
+counted since its last flush. The hash is one for all processes and never expires: the counters only grow.
+"""
+
+import json
+import secrets
+import threading
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import redis
+
+from ..errors import StoreUnavailable
+from . import keys
+from .client import Store
+
+EVERY: Final = 5.0
+"""Seconds between flushes; a scrape every 15 s sees at most one of them missing."""
+
+MOST: Final = 2_000
+"""Fields of the hash that a process adds to: 40 accounts with every outcome. More are counted under no name at all."""
+
+SEEN_SECONDS: Final = 86_400
+
+POST_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Seconds; the longest is the default of ALODIAL_PROVIDER_TIMEOUT."""
+LAG_BUCKETS: Final = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0)
+
+
+class CounterKind(NamedTuple):
+    """A counter, or with ``buckets`` (upper bounds in seconds) a histogram."""
+
+    name: str
+    text: str
+    labels: tuple[str, ...]
+    buckets: tuple[float, ...] = ()
+
+
+POSTS = CounterKind("alodial_post_seconds", "POSTs to AloVoice by their outcome.", ("account", "outcome"), POST_BUCKETS)
+APPLIED = CounterKind(
+    "alodial_callback_applied_seconds", "From a result's arrival in the inbox to its call.", (), LAG_BUCKETS
+)
+ARRIVED = CounterKind(
+    "alodial_callback_arrival_seconds",
+    "From the end of the telephone call, by AloVoice's clock, to its result's arrival.",
+    (),
+    LAG_BUCKETS,
+)
+ATTEMPTS = CounterKind("alodial_attempts_finished", "Attempts whose result came.", ("account", "disposition"))
+RESULTS = CounterKind("alodial_results", "Results by what they did to their call.", ("outcome",))
+
+KINDS: Final = (POSTS, APPLIED, ARRIVED, ATTEMPTS, RESULTS)
+
+
+@dataclass(frozen=True, slots=True)
+class CounterSum:
+    """Of one set of labels. ``buckets`` are not cumulative, the last is beyond every bound; ``total`` is seconds."""
+
+    labels: tuple[str, ...]
+    count: int
+    total: float
+    buckets: tuple[int, ...]
+
+
+class CounterField(NamedTuple):
+    """What is added to; its part is ``n`` (a count), ``b0`` and on (a bucket) or ``s`` (the sum of the seconds)."""
+
+    name: str
+    labels: tuple[str, ...]
+    part: str
+
+    @property
+    def field(self) -> str:
+        """In the hash; made at the flush, for it takes longer than counting."""
+        return json.dumps([self.name, *self.labels, self.part], ensure_ascii=False, separators=(",", ":"))
+
+
+class Counters:
+    """What this process counted since its last flush. Safe in threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sums: dict[CounterField, float] = {}
+        self._name = secrets.token_hex(8)
+        self._flushes = 0
+        self._pending: dict[CounterField, float] = {}
+        self._flushing = threading.Lock()
+
+    def count(self, kind: CounterKind, *labels: str, by: int = 1) -> None:
+        with self._lock:
+            self._add(CounterField(kind.name, labels, "n"), by)
+
+    def observe(self, kind: CounterKind, seconds: float, *labels: str) -> None:
+        """Into its histogram; what a clock that went back made negative counts as 0."""
+        value = max(0.0, seconds)
+        with self._lock:
+            self._add(CounterField(kind.name, labels, f"b{bisect_left(kind.buckets, value)}"), 1)
+            self._add(CounterField(kind.name, labels, "s"), value)
+
+    def _add(self, place: CounterField, by: float) -> None:
+        if place in self._sums or len(self._sums) < MOST:
+            self._sums[place] = self._sums.get(place, 0) + by
+
+    def flush(self, client: "redis.Redis") -> bool:
+        """Adds what was counted to Redis' sums; False where there was nothing. Raises what redis-py raises, losing nothing."""
+        with self._flushing:
+            seen = f"{keys.TALLY}:{self._name}"
+            if self._pending:
+                last: Any = client.get(seen)
+                if last is not None and int(last) >= self._flushes:
+                    self._pending = {}
+            if not self._pending:
+                with self._lock:
+                    self._pending, self._sums = self._sums, {}
+                if not self._pending:
+                    return False
+                self._flushes += 1
+            with client.pipeline(transaction=True) as pipe:
+                for place, by in self._pending.items():
+                    if place.part == "s":
+                        pipe.hincrbyfloat(keys.TALLY, place.field, by)
+                    else:
+                        pipe.hincrby(keys.TALLY, place.field, int(by))
+                pipe.set(seen, self._flushes, ex=SEEN_SECONDS)
+                pipe.execute()
+            self._pending = {}
+            return True
+
+
+here: Final = Counters()
+"""This process' own."""
+
+
+class CountersFlusher(threading.Thread):
+    """Hands the tally on every few seconds until ``stop``, which hands on the rest."""
+
+    def __init__(self, store: Store, tally: Counters = here, every: float = EVERY) -> None:
+        super().__init__(name="tally", daemon=True)
+        self._store = store
+        self._tally = tally
+        self._every = every
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        while not self._ended.wait(self._every):
+            self._flush()
+
+    def _flush(self) -> None:
+        try:
+            self._store.call(self._tally.flush)
+        except StoreUnavailable:
+            return  # kept for the next time; the pacer tells of the outage
+
+    def stop(self) -> None:
+        self._ended.set()
+        if self.is_alive():
+            self.join(self._every)
+        self._flush()
+
+
+def read_sums(raw: Mapping[Any, Any]) -> dict[str, list[CounterSum]]:
+    """The hash as sums by the metric's name; what another version wrote there is left out."""
+    kinds = {kind.name: kind for kind in KINDS}
+    found: dict[tuple[str, tuple[str, ...]], dict[str, float]] = {}
+    for field, value in raw.items():
+        try:
+            name, *labels, part = json.loads(field)
+            kind = kinds[name]
+            if len(labels) == len(kind.labels):
+                found.setdefault((name, tuple(labels)), {})[part] = float(value)
+        except (ValueError, TypeError, LookupError):
+            continue
+    sums: dict[str, list[CounterSum]] = {kind.name: [] for kind in KINDS}
+    for (name, texts), parts in sorted(found.items()):
+        kind = kinds[name]
+        buckets = tuple(int(parts.get(f"b{i}", 0)) for i in range(len(kind.buckets) + 1)) if kind.buckets else ()
+        count = sum(buckets) if kind.buckets else int(parts.get("n", 0))
+        sums[name].append(CounterSum(texts, count, parts.get("s", 0.0), buckets))
+    return sums

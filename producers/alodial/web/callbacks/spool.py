@@ -1,0 +1,259 @@
+"""Where callbacks are kept on disk while Redis is away: segment files of text lines, synced before the 200.
+
+A line is ``crc32 content-type body``, the CRC in hex over the rest and both texts in base64, so that it can be judged
+alone: a torn last line was never answered 200 and is ignored, a damaged one elsewhere is set aside and its neighbours
+are read. A segment is locked (``flock``) by the process that owns it; the segments of a dead process are adopted.
+"""
+
+import base64
+import binascii
+import contextlib
+import fcntl
+import os
+import secrets
+import time
+import zlib
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from ...store.inbox import RawResult
+
+SEGMENT_BYTES = 16 * 1024 * 1024
+"""A segment is closed above it, so that disk is given back while a long outage is worked off."""
+
+ADOPT_EVERY = 10.0
+"""Seconds between two looks for segments of processes that died."""
+
+SUFFIX = ".spool"
+
+log = structlog.get_logger("alodial.spool")
+
+
+class SpoolFull(Exception):
+    """The spool holds all it may, or its disk does not take more. Nothing of what was given was kept."""
+
+
+@dataclass(slots=True)
+class Segment:
+    """One file. ``read`` and ``size`` are bytes: what was drained, and what is whole and on disk."""
+
+    path: Path
+    fd: int
+    size: int
+    read: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.path.name.removesuffix(SUFFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The oldest bodies that wait: lines ``start`` to ``end`` (bytes) of one segment."""
+
+    segment: Segment
+    end: int
+    items: list[RawResult]
+
+
+def encode(item: RawResult) -> bytes:
+    rest = b"%b %b" % (base64.b64encode(item.content_type.encode("utf-8", "replace")), base64.b64encode(item.body))
+    return b"%08x %b\n" % (zlib.crc32(rest), rest)
+
+
+def decode(line: bytes) -> RawResult | None:
+    """The body of one line without its end; None when it is damaged."""
+    crc, _, rest = line.partition(b" ")
+    kind, _, body = rest.partition(b" ")
+    try:
+        if int(crc, 16) != zlib.crc32(rest):
+            return None
+        return RawResult(
+            base64.b64decode(body, validate=True), base64.b64decode(kind, validate=True).decode("utf-8", "replace")
+        )
+    except (ValueError, binascii.Error):
+        return None
+
+
+class Spool:
+    """A queue on disk. One thread at a time may call its methods; ``unread`` may be looked at from anywhere."""
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self._folder = folder
+        self._max = max_bytes
+        self._segments: deque[Segment] = deque()
+        self._live: Segment | None = None
+        self._looked = -ADOPT_EVERY
+        self.unread = 0
+
+    def adopt(self, *, now: bool = False) -> int:
+        """Takes over the segments that nobody holds. Answers how many bodies' bytes came with them."""
+        if not now and time.monotonic() - self._looked < ADOPT_EVERY:
+            return 0
+        self._looked = time.monotonic()
+        if not self._folder.is_dir():
+            return 0
+        own = {segment.path for segment in self._segments}
+        # Names begin with the time of their making, so that the oldest is drained first.
+        found = [s for path in sorted(self._folder.glob(f"*{SUFFIX}")) if path not in own and (s := self._open(path))]
+        # Ours is newer than what a dead process left: that goes first.
+        self._segments.extendleft(reversed(found))
+        grown = sum(segment.size for segment in found)
+        self.unread += grown
+        return grown
+
+    def _open(self, path: Path) -> Segment | None:
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError as exc:
+            log.error("spool.unreadable", segment=path.name, error=type(exc).__name__)
+            return None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(fd).st_nlink == 0:  # its owner drained it between our open and our lock
+                raise BlockingIOError
+        except OSError:
+            os.close(fd)
+            return None
+        size = _whole(fd)
+        if size == 0:
+            path.unlink(missing_ok=True)
+            os.close(fd)
+            return None
+        log.info("spool.adopted", segment=path.name, bytes=size)
+        return Segment(path, fd, size)
+
+    def append(self, items: Sequence[RawResult]) -> None:
+        """Keeps them, in order and on stable storage when this returns. Raises SpoolFull."""
+        data = b"".join([encode(item) for item in items])
+        try:
+            if self._used() + len(data) > self._max:
+                raise SpoolFull(f"the spool holds its {self._max} bytes (ALODIAL_SPOOL_MAX_BYTES)")
+            live = self._live
+            if live is None or live.size >= SEGMENT_BYTES:
+                live = self._live = self._new()
+            self._write(live, data)
+        except OSError as exc:
+            raise SpoolFull(f"the spool's disk does not take it ({exc.strerror or type(exc).__name__})") from None
+        self.unread += len(data)
+
+    def _used(self) -> int:
+        """Bytes in the folder, of all processes that share it."""
+        total = 0
+        for path in self._folder.glob(f"*{SUFFIX}"):
+            # Another process may have drained it since it was listed.
+            with contextlib.suppress(FileNotFoundError):
+                total += path.stat().st_size
+        return total
+
+    def _new(self) -> Segment:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._folder / f"{time.time_ns() // 1_000_000:013d}-{secrets.token_hex(6)}{SUFFIX}"
+        # Locked under a name that nobody adopts, then shown under its own.
+        hidden = path.with_suffix(".new")
+        fd = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            hidden.rename(path)
+            self._sync_folder()
+        except OSError:
+            os.close(fd)
+            hidden.unlink(missing_ok=True)
+            raise
+        segment = Segment(path, fd, 0)
+        self._segments.append(segment)
+        return segment
+
+    def _sync_folder(self) -> None:
+        fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def _write(self, live: Segment, data: bytes) -> None:
+        try:
+            view, at = memoryview(data), live.size
+            while view:
+                written = os.pwrite(live.fd, view, at)
+                view, at = view[written:], at + written
+            os.fsync(live.fd)
+        except OSError:
+            # After a failed write or fsync nobody knows what the file holds behind `size`: nothing more goes there.
+            self._live = None
+            os.ftruncate(live.fd, live.size)
+            raise
+        live.size += len(data)
+
+    def head(self, *, count: int = 256, size: int = 1024 * 1024) -> Head | None:
+        """The oldest bodies, at least one and about ``size`` bytes at most; None when nothing waits."""
+        while self._segments:
+            segment = self._segments[0]
+            if segment.read >= segment.size:
+                self._remove(segment)
+                continue
+            data = os.pread(segment.fd, min(size, segment.size - segment.read), segment.read)
+            while b"\n" not in data:  # one line is larger than the piece
+                more = os.pread(segment.fd, size, segment.read + len(data))
+                if not more:
+                    break
+                data += more
+            lines = data[: data.rfind(b"\n") + 1].splitlines(keepends=True)[:count]
+            if not lines:
+                log.error("spool.damaged", segment=segment.path.name)
+                self.done(Head(segment, segment.size, []))
+                continue
+            end = segment.read + sum(map(len, lines))
+            items = []
+            for line in lines:
+                item = decode(line[:-1])
+                if item is None:
+                    self._set_aside(segment, line)
+                else:
+                    items.append(item)
+            return Head(segment, end, items)
+        return None
+
+    def _set_aside(self, segment: Segment, line: bytes) -> None:
+        """A damaged line is for a person to look at; it stays whole in a file of its own."""
+        with segment.path.with_suffix(".damaged").open("ab") as out:
+            out.write(line)
+        log.error("spool.damaged", segment=segment.path.name, bytes=len(line))
+
+    def done(self, head: Head) -> None:
+        """These are stored elsewhere now. A segment of which nothing is left is removed."""
+        self.unread -= head.end - head.segment.read
+        head.segment.read = head.end
+        if head.segment.read >= head.segment.size:
+            self._remove(head.segment)
+
+    def _remove(self, segment: Segment) -> None:
+        self._segments.remove(segment)
+        if self._live is segment:
+            self._live = None
+        segment.path.unlink(missing_ok=True)
+        os.close(segment.fd)
+
+    def close(self) -> None:
+        """Gives the segments free for whoever comes next."""
+        for segment in self._segments:
+            os.close(segment.fd)
+        self._segments.clear()
+        self._live = None
+
+
+def _whole(fd: int) -> int:
+    """Bytes up to the end of the last whole line."""
+    end = os.fstat(fd).st_size
+    step = 64 * 1024
+    while end > 0:
+        start = max(0, end - step)
+        at = os.pread(fd, end - start, start).rfind(b"\n")
+        if at >= 0:
+            return start + at + 1
+        end = start
+    return 0

@@ -1,0 +1,68 @@
+"""Waits at the end of the event stream for everybody who follows it."""
+
+import asyncio
+
+from ..errors import StoreUnavailable
+from ..store.client import AsyncStore
+from ..store.events import newest, wait_for_event
+from .problems import RETRY_AFTER, Refusal
+
+MAX_READERS = 100
+
+GATHER = 0.02
+"""Seconds between two wakings of all readers: a storm of events costs each of them 50 reads a second, not thousands."""
+
+
+class EventFollower:
+    """One connection waits at the end of the stream and wakes all readers, however many there are."""
+
+    def __init__(self, store: AsyncStore) -> None:
+        self._store = store
+        # Redis has to answer before the socket's own timeout, which would look like an outage.
+        self._block = min(1.0, store.settings.redis_timeout / 2)
+        self._news = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.closing = False
+        self.readers = 0
+
+    def join(self) -> None:
+        """Takes a reader's place. Raises Refusal 503 when all are taken."""
+        if self.closing or self.readers >= MAX_READERS:
+            detail = f"{MAX_READERS} readers follow already; come again later."
+            raise Refusal(503, "overloaded", detail, headers={"Retry-After": RETRY_AFTER})
+        self.readers += 1
+        if self._task is None:
+            self._task = asyncio.create_task(self._follow())
+
+    def leave(self) -> None:
+        self.readers -= 1
+        if self.readers == 0 and self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    def news(self) -> asyncio.Event:
+        """Is set once there is more; ask for it before reading, so that nothing slips between."""
+        return self._news
+
+    def _wake(self) -> None:
+        woken, self._news = self._news, asyncio.Event()
+        woken.set()
+
+    def close(self) -> None:
+        """Ends all readers; each may resume elsewhere."""
+        self.closing = True
+        self._wake()
+
+    async def _follow(self) -> None:
+        position = ""
+        while True:
+            try:
+                if not position:
+                    position = await self._store.call(newest)
+                    self._wake()
+                if await self._store.call(lambda client, at=position: wait_for_event(client, at, self._block)):  # type: ignore[misc]  # lambda default
+                    position = await self._store.call(newest)
+                    self._wake()
+                await asyncio.sleep(GATHER)
+            except StoreUnavailable:
+                await asyncio.sleep(1)

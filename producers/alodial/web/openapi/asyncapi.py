@@ -1,0 +1,198 @@
+"""The AsyncAPI 3.0 document of the events: one message a type, three ways to get them."""
+
+from importlib.metadata import version
+from typing import Any
+
+from alodial_schemas import EVENT_TYPES, Disposition, State
+from alodial_schemas.campaigns import CampaignState
+from alodial_schemas.responses.calls import EXTID, ID
+
+from ...store.keys import EVENTS
+from ...webhooks.admin import TEST_TYPE
+
+TEXT: dict[str, Any] = {"type": "string"}
+MAYBE: dict[str, Any] = {"type": ["string", "null"]}
+COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
+
+_MEANINGS = {
+    "queued": "It is ready to go, or its time has been noted",
+    "submitted": "AloVoice took it",
+    "unconfirmed": "The POST left and nobody knows whether AloVoice took it; never dialled again by itself",
+    "completed": "Its result came; `disposition` says how it went",
+    "rejected": "AloVoice refused it; no phone rang",
+    "failed": "It could not be placed within its tries",
+    "expired": "Its `expires_at` passed before it was submitted",
+    "canceled": "It was canceled before it was submitted",
+    "timed_out": "No result came within ALODIAL_RESULT_TIMEOUT",
+    "redial_scheduled": "A further attempt will be made",
+    "corrected": "A later result than the one that ended it says more",
+}
+
+
+def _data(**more: Any) -> dict[str, Any]:
+    properties = {
+        "call_id": MAYBE | {"description": "Ours, UUIDv7 text"},
+        "extid": MAYBE | {"description": "Of the attempt that it is about"},
+        "reference": MAYBE,
+        "campaign_id": MAYBE,
+        "state": MAYBE,
+        "disposition": {"anyOf": [{"enum": sorted(Disposition)}, {"type": "null"}]},
+        "attempt": {"type": ["integer", "null"]},
+        "metadata": {"type": "object", "additionalProperties": TEXT},
+    } | more
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _payload(kind: str, data: dict[str, Any]) -> dict[str, Any]:
+    properties = {
+        "specversion": {"const": "1.0"},
+        "id": TEXT
+        | {"description": "The same for the same change, however often it is told; its last number only grows"},
+        "owner": TEXT | {"description": "The name of the API key that made it; absent when it had none"},
+        "source": {"const": "/alodial"},
+        "type": {"const": kind},
+        "subject": TEXT | {"description": "The call's or the campaign's id"},
+        "time": TEXT | {"format": "date-time"},
+        "datacontenttype": {"const": "application/json"},
+        "data": data,
+    }
+    return {
+        "type": "object",
+        "required": [name for name in properties if name not in ("owner", "subject")],
+        "properties": properties,
+    }
+
+
+def _call(word: str) -> dict[str, Any]:
+    result = {"type": "object", "description": "AloVoice's result as it was understood"}
+    data = _data(call_id=TEXT, extid=TEXT, state={"enum": sorted(State)}, attempt={"type": "integer", "minimum": 1})
+    data["properties"]["result"] = result
+    return data
+
+
+def _campaign() -> dict[str, Any]:
+    ends = ("completed", "rejected", "failed", "expired", "canceled", "timed_out")
+    calls = {"type": "object", "required": list(ends), "properties": dict.fromkeys(ends, COUNT)}
+    return _data(
+        campaign_id=TEXT,
+        state={"enum": sorted(CampaignState)},
+        name=TEXT,
+        reason=MAYBE,
+        rows=COUNT,
+        calls=calls,
+        answered=COUNT,
+    )
+
+
+def _example(kind: str) -> dict[str, Any]:
+    _, group, word = kind.split(".", 2)
+    data: dict[str, Any] = {
+        "call_id": ID,
+        "extid": EXTID,
+        "reference": "order-17",
+        "campaign_id": None,
+        "state": word if word in set(State) else "completed",
+        "disposition": "answered" if word in ("completed", "corrected") else None,
+        "attempt": 1,
+        "metadata": {"shop": "12"},
+    }
+    if group == "campaign":
+        ends = dict.fromkeys(("completed", "rejected", "failed", "expired", "canceled", "timed_out"), 0)
+        state = {"started": "running", "resumed": "running"}.get(word, word)
+        data |= {"call_id": None, "extid": None, "reference": None, "campaign_id": ID, "state": state, "attempt": None}
+        data |= {"metadata": {}, "name": "November reminders", "reason": None, "rows": 2, "calls": ends, "answered": 0}
+    elif group == "result":
+        data |= {"call_id": None, "reference": None, "state": None, "attempt": None, "metadata": {}}
+    return {
+        "specversion": "1.0",
+        "id": f"{ID}-4",
+        "source": "/alodial",
+        "type": kind,
+        "subject": ID,
+        "time": "2026-11-23T09:00:00.000Z",
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+
+
+def _message(kind: str) -> dict[str, Any]:
+    _, group, word = kind.split(".", 2)
+    data = _call(word) if group == "call" else _campaign() if group == "campaign" else _data()
+    summary = _MEANINGS.get(word) if group == "call" else None
+    return {
+        "name": kind,
+        "title": kind,
+        "contentType": "application/cloudevents+json",
+        **({"summary": summary} if summary else {}),
+        "payload": _payload(kind, data),
+        "examples": [{"payload": _example(kind)}],
+    }
+
+
+def document() -> dict[str, Any]:
+    """The whole of it. Message names are types without ``alodial.``."""
+    kinds = sorted(EVENT_TYPES)
+    names = {kind: kind.removeprefix("alodial.") for kind in kinds}
+    messages = {name: _message(kind) for kind, name in names.items()}
+    messages["webhook.test"] = {
+        "name": TEST_TYPE,
+        "title": TEST_TYPE,
+        "contentType": "application/cloudevents+json",
+        "summary": "Sent by `alodial webhooks test`; nothing happened",
+        "payload": _payload(TEST_TYPE, {"type": "object", "properties": {"endpoint": TEXT}}),
+    }
+    of_channel = {name: {"$ref": f"#/components/messages/{name}"} for name in names.values()}
+    headers = {
+        "type": "object",
+        "required": ["webhook-id", "webhook-timestamp", "webhook-signature"],
+        "properties": {
+            "webhook-id": TEXT | {"description": "The event's id"},
+            "webhook-timestamp": TEXT | {"description": "Unix seconds of this try"},
+            "webhook-signature": TEXT | {"description": "`v1,` and base64 of HMAC-SHA256 over id.timestamp.body"},
+        },
+    }
+
+    def receive(channel: str, summary: str) -> dict[str, Any]:
+        return {"action": "send", "channel": {"$ref": f"#/channels/{channel}"}, "summary": summary}
+
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Alodial's events",
+            "version": version("alodial"),
+            "description": "CloudEvents 1.0 in JSON: one for each change of a call, a campaign or an odd result. Each is told at "
+            "least once, with the same id; a reader leaves types and members alone that it does not know.",
+            "license": {"name": "MIT"},
+        },
+        "defaultContentType": "application/cloudevents+json",
+        "channels": {
+            "stream": {
+                "address": EVENTS,
+                "description": "A Redis stream, the field `event`. Groups read each event once and acknowledge it.",
+                "messages": of_channel,
+            },
+            "sse": {
+                "address": "/v1/events",
+                "description": "Server-sent events; `Last-Event-ID` goes on behind one.",
+                "messages": of_channel,
+            },
+            "webhook": {
+                "address": None,
+                "description": "POSTed to each URL in ALODIAL_WEBHOOKS, signed as Standard Webhooks has it.",
+                "messages": of_channel | {"webhook.test": {"$ref": "#/components/messages/webhook.test"}},
+            },
+        },
+        "operations": {
+            "appendToStream": receive("stream", "In the same atomic step as the change itself"),
+            "tellFollowers": receive("sse", "To whoever follows with an API key"),
+            "deliver": receive("webhook", "Ten tries over 75 hours to each endpoint")
+            | {"traits": [{"$ref": "#/components/operationTraits/signed"}]},
+        },
+        "components": {
+            "messages": messages,
+            "operationTraits": {
+                "signed": {"description": "Headers that come with each POST: see schemas.webhookHeaders"}
+            },
+            "schemas": {"webhookHeaders": headers},
+        },
+    }

@@ -1,0 +1,101 @@
+"""The OpenAPI document: FastAPI's, with the call models, the API key and the raw callback route put in."""
+
+import copy
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from alodial_schemas import IvrCall, TwoWayCall
+from alodial_schemas.campaigns import CampaignRequest
+from alodial_schemas.responses import calls, campaigns
+
+from ..problems import title_of
+from . import examples
+
+DESCRIPTION = """Places telephone calls through AloVoice: no phone rung twice, no call forgotten.
+
+Errors are RFC 9457 problem documents; `errors` names each bad field with its remedy.
+Every answer has an `X-Request-ID`."""
+
+
+def _call_schemas() -> dict[str, Any]:
+    models: list[type[BaseModel]] = [TwoWayCall, IvrCall, CampaignRequest, calls.Problem, calls.Status]
+    _, document = models_json_schema(
+        [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
+    )
+    schemas: dict[str, Any] = document["$defs"]
+    plain: list[dict[str, Any]] = [{"type": "string"}, {"type": "integer"}]
+    phones = [*plain, {"$ref": "#/components/schemas/Phone"}]
+    entries = [*phones, {"$ref": "#/components/schemas/Queue"}]
+    number = {"anyOf": plain, "examples": ["712037006", "+998712037006"]}
+    two_way, ivr = schemas["TwoWayCall"], schemas["IvrCall"]
+    # The models take these shapes before they validate, which their own schema cannot say.
+    two_way["properties"]["callfrom"] = {"anyOf": phones}
+    several = {"type": "array", "minItems": 1, "maxItems": 20, "items": {"anyOf": entries}}
+    two_way["properties"]["callto"] = {"anyOf": [several, *plain]}
+    ivr["properties"]["callto"] = ivr["properties"]["fromline"] = number
+    schemas["Phone"]["properties"]["phone"] = number
+    schemas["Queue"]["properties"]["queue"] = {"anyOf": plain, "examples": ["6000"]}
+    for call in (two_way, ivr):
+        call["properties"]["extid"] = {
+            "anyOf": [*plain, {"type": "null"}],
+            "description": "1 to 15 digits, no leading zero",
+        }
+    windows = schemas["CallingHours"]["properties"]["windows"]
+    schemas["CallingHours"]["properties"]["windows"] = {
+        "anyOf": [windows, {"type": "string", "examples": ["mon-sat 09:00-18:00"]}]
+    }
+    with_rows = copy.deepcopy(schemas["CampaignRequest"])
+    with_rows["properties"] |= campaigns.ROWS
+    with_rows["required"].append("rows")
+    schemas["CampaignWithRows"] = with_rows | {"title": "CampaignWithRows", "description": "A campaign and its rows."}
+    two_way["examples"], ivr["examples"] = [calls.TWO_WAY, calls.TO_QUEUE], [calls.IVR]
+    return schemas
+
+
+def _exemplify(status: str, told: dict[str, Any]) -> None:
+    """Puts an example beside each answer's schema."""
+    for kind, content in told.get("content", {}).items():
+        if kind == "application/problem+json" and status in examples.PROBLEMS:
+            code, detail = examples.PROBLEMS[status]
+            content["example"] = {
+                "type": f"urn:alodial:problem:{code}",
+                "title": title_of(code),
+                "status": int(status),
+                "detail": detail,
+                "code": code,
+            } | ({"errors": [examples.FIELD]} if status == "422" else {})
+        name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+        if name in examples.ANSWERS:
+            content["example"] = examples.ANSWERS[name]
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        made = get_openapi(
+            title="Alodial", version=app.version, description=DESCRIPTION, routes=app.routes, tags=app.openapi_tags
+        )
+        components = made.setdefault("components", {})
+        components["schemas"] = _call_schemas() | components.get("schemas", {})
+        components["securitySchemes"] = {
+            "ApiKey": {"type": "http", "scheme": "bearer", "description": "One of ALODIAL_API_KEYS"}
+        }
+        for path, methods in made["paths"].items():
+            if path.startswith("/v1/"):
+                for operation in methods.values():
+                    operation["security"] = [{"ApiKey": []}]
+        made["paths"]["/callbacks/alovoice/{secret}"] = calls.CALLBACK_PATH
+        for methods in made["paths"].values():
+            for operation in methods.values():
+                if "HTTPValidationError" in str(operation["responses"].get("422", "")):
+                    # FastAPI's own word for it; ours answers with a problem document everywhere.
+                    operation["responses"]["422"] = calls.refusals(422)[422]
+                for status, told in operation["responses"].items():
+                    _exemplify(status, told)
+        for name in ("HTTPValidationError", "ValidationError"):
+            components["schemas"].pop(name, None)
+        app.openapi_schema = made
+    return app.openapi_schema

@@ -1,0 +1,183 @@
+"""``/v1/calls``: place one, look, list, cancel."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from alodial_schemas import Disposition, FieldProblem, PhoneError, State, mask_numbers, normalise_phone
+from alodial_schemas.responses import calls
+
+from ...calls.prepare import prepare, read_call
+from ...store.call_filter import CallFilter
+from ..auth import Reader, Steerer, caller, require_role, require_visible, require_write
+from ..context import app_context
+from ..idempotency import idempotency_key
+from ..problems import Refusal
+from ..request_bodies import read_json
+from ..responses import json_response
+
+router = APIRouter(prefix="/v1/calls", tags=["calls"])
+
+_CURSOR = r"^([a-z][0-9.-]{1,40})?$"
+"""A list's letter and a place in it."""
+
+_PARAMETERS = frozenset(
+    {"state", "disposition", "campaign", "phone", "reference", "account", "reason", "since", "until", "cursor", "limit"}
+)
+
+
+def _moment(text: str) -> int | None:
+    """Unix ms. Raises ValueError."""
+    if not text:
+        return None
+    # A "+" in an address that somebody typed arrives as a space.
+    at = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text)
+    if at.tzinfo is None:
+        raise ValueError("no zone")
+    try:
+        return int(at.timestamp() * 1000)
+    except OverflowError as exc:
+        raise ValueError(str(exc)) from None
+
+
+@router.post(
+    "",
+    status_code=202,
+    summary="Place a call",
+    responses=calls.refusals(400, 401, 403, 429, 408, 409, 413, 422, 503)
+    | calls.answers({200: ("The same call as before", calls.PlacedCall), 202: ("Stored for good", calls.PlacedCall)}),
+    openapi_extra=calls.CALL_BODY,
+)
+async def place_call(request: Request) -> Response:
+    """Stores a call and rings the workers.
+
+    202 for a new call, 200 for the call that the same `Idempotency-Key` or `extid` with the same body had made before,
+    409 when the body differs. After a 503 nothing may be taken as queued: send it again with the same key.
+    """
+    by = require_role(caller(request), "submit")  # as a dependency it would cost a sixth of this route's speed
+    parts = app_context(request)
+    key = idempotency_key(request)
+    call = read_call(read_json(await request.body()), parts.settings)
+    placed = await parts.taker.take(prepare(call, parts.settings, key=key, scope=by.scope, owner=by.name))
+    body = {"id": placed.id, "extid": placed.extid, "state": placed.state, "reference": call.reference}
+    return json_response(body, 202 if placed.created else 200, {"Location": f"/v1/calls/{placed.id}"})
+
+
+@router.get(
+    "",
+    summary="List calls, newest first",
+    responses=calls.refusals(401, 403, 429, 422, 503) | calls.answers({200: ("A page", calls.CallPage)}),
+)
+async def list_calls(
+    request: Request,
+    by: Reader,
+    state: Annotated[State | None, Query(description="Only calls in this state")] = None,
+    campaign: Annotated[str, Query(max_length=128, description="Only calls of this campaign, by its id")] = "",
+    phone: Annotated[
+        str, Query(max_length=64, description="Only calls to or from this number", examples=["994412860"])
+    ] = "",
+    reference: Annotated[str, Query(max_length=128, description="Only calls with this reference of yours")] = "",
+    disposition: Annotated[Disposition | None, Query(description="Only calls whose last attempt went so")] = None,
+    account: Annotated[str, Query(max_length=64, description="Only calls of this account")] = "",
+    reason: Annotated[str, Query(max_length=64, description="Only calls that ended with this code")] = "",
+    since: Annotated[str, Query(max_length=40, description="Made at this time or later, ISO 8601 with a zone")] = "",
+    until: Annotated[str, Query(max_length=40, description="Made before this time")] = "",
+    cursor: Annotated[str, Query(pattern=_CURSOR, description="Of the page before, as it is")] = "",
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Response:
+    """One page of summaries. A narrow filter may give short or empty pages: go on until `cursor` is null."""
+    unknown = sorted(set(request.query_params) - _PARAMETERS)
+    problems = [
+        FieldProblem(
+            mask_numbers(name[:64]),
+            "unknown_parameter",
+            "is not a parameter here",
+            f"use {', '.join(sorted(_PARAMETERS))}",
+        )
+        for name in unknown[:20]
+    ]
+    if phone:
+        try:
+            # A "+" in a query that was not written as %2B arrives as a space.
+            phone = normalise_phone(f"+{phone[1:]}" if phone[0] == " " else phone, allowed=())
+        except PhoneError as exc:
+            problems.append(FieldProblem("phone", exc.code, exc.reason, exc.remedy))
+    times: dict[str, int | None] = {}
+    for name, text in (("since", since), ("until", until)):
+        try:
+            times[name] = _moment(text)
+        except ValueError:
+            remedy = "write 2026-11-23T14:00:00Z"
+            problems.append(FieldProblem(name, "bad_time", "is no ISO 8601 time with a zone", remedy))
+    if problems:
+        raise Refusal(422, "invalid_request", f"{len(problems)} parameter(s) to mend; see errors.", problems)
+    wanted = CallFilter(
+        state=state or "",
+        campaign=campaign,
+        phone=phone,
+        reference=reference,
+        disposition=disposition or "",
+        account=account,
+        owner=by.only,
+        reason=reason,
+        since=times["since"],
+        until=times["until"],
+    )
+    page = await app_context(request).queue.calls(wanted, cursor=cursor or None, limit=limit)
+    return json_response({"calls": [record.summary() for record in page.calls], "cursor": page.cursor})
+
+
+@router.get(
+    "/{name}",
+    summary="Show a call",
+    responses=calls.refusals(401, 403, 429, 404, 503) | calls.answers({200: ("The whole record", calls.CallShown)}),
+)
+async def show_call(request: Request, by: Reader, name: str) -> Response:
+    """The whole record with its attempts and timeline, by `id` or by any of its extids."""
+    record = await app_context(request).queue.get(name)
+    require_visible(by, record.owner, name)
+    return json_response(record.to_dict())
+
+
+@router.post(
+    "/{name}/cancel",
+    summary="Cancel a call",
+    responses=calls.refusals(401, 403, 429, 404, 409, 503) | calls.answers({200: ("Canceled", calls.CanceledCall)}),
+)
+async def cancel_call(request: Request, by: Steerer, name: str) -> Response:
+    """Cancels a call that was not submitted yet; 409 once it is being submitted or has ended otherwise."""
+    queue = app_context(request).queue
+    if by.own or not by.may("operate"):
+        require_write(by, (await queue.get(name)).owner, name)
+    canceled = await queue.cancel(name)
+    return json_response({"id": canceled.id, "extid": canceled.extid, "state": canceled.state})
+
+
+@router.post(
+    "/{name}/redial",
+    status_code=202,
+    summary="Ring once more",
+    responses=calls.refusals(400, 401, 403, 404, 409, 422, 429, 503)
+    | calls.answers({202: ("On its way", calls.RedialedCall)}),
+    openapi_extra=calls.REDIAL_BODY,
+)
+async def redial_call(request: Request, by: Steerer, name: str) -> Response:
+    """An unconfirmed call gets one more attempt although it may have rung; a call that ended gets a new call with the same
+    body. 409 while it is on its way. Give `attempt`, the number of the attempt that you saw, so that two who ask ring once.
+    """
+    raw = await request.body()
+    body = read_json(raw) if raw.strip() else {}
+    attempt = body.get("attempt") if isinstance(body, dict) else None
+    good = attempt is None or (isinstance(attempt, int) and not isinstance(attempt, bool) and 1 <= attempt <= 1000)
+    if not isinstance(body, dict) or set(body) - {"attempt"} or not good:
+        wrong = FieldProblem("attempt", "bad_attempt", "is the only field here, a number from 1", 'send {"attempt": 1}')
+        raise Refusal(422, "invalid_request", "The body is not understood.", [wrong])
+    queue = app_context(request).queue
+    require_write(by, (await queue.get(name)).owner, name)
+    done = await queue.redial(name, who=by.who, attempt=attempt)
+    return json_response(
+        {"id": done.id, "extid": done.extid, "state": done.state}, 202, {"Location": f"/v1/calls/{done.id}"}
+    )

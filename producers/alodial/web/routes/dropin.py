@@ -1,0 +1,68 @@
+"""``POST /requestcall/{api key}``: AloVoice's own request; an integration changes its host name and gains the queue."""
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from alodial_schemas import FieldProblem
+from alodial_schemas.responses import calls
+
+from ...calls.prepare import prepare, read_call
+from ...errors import Conflict, InvalidCall, StoreUnavailable
+from ..auth import Authenticator, address_of, require_role
+from ..context import app_context
+from ..problems import RETRY_AFTER, Refusal
+from ..request_bodies import MalformedBody, read_alovoice
+from ..responses import json_response
+
+router = APIRouter(tags=["drop-in"])
+
+
+def _refused(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
+    return json_response({"error": text}, status, headers)
+
+
+def _sentence(problems: list[FieldProblem]) -> str:
+    return "; ".join(str(problem) for problem in problems)
+
+
+@router.post(
+    "/requestcall/{key}",
+    summary="AloVoice's own request",
+    responses=calls.answers(
+        {
+            200: ("Stored for good", calls.DropInAnswer),
+            400: ("The body is no call", calls.DropInError),
+            401: ("The key is none of ALODIAL_API_KEYS", calls.DropInError),
+            403: ("The key lacks the role submit", calls.DropInError),
+            408: ("The body came too slowly", calls.DropInError),
+            409: ("The extid belongs to another call", calls.DropInError),
+            413: ("The body is above 64 KiB", calls.DropInError),
+            429: ("The key asks too often", calls.DropInError),
+            503: ("The call store is away; nothing was queued", calls.DropInError),
+        }
+    ),
+    openapi_extra=calls.DROP_IN_BODY,
+)
+async def request_call(request: Request, key: str) -> Response:
+    """Multipart with bracket names or JSON-text parts, urlencoded or JSON. The same extid and body: the same call."""
+    parts = app_context(request)
+    door: Authenticator = request.app.state.door
+    try:
+        by = door.enter(key, address_of(request))
+        if by is None:
+            return _refused(401, "the key in the address is none of ALODIAL_API_KEYS")
+        require_role(by, "submit")
+        call = read_call(await read_alovoice(request), parts.settings)
+        placed = await parts.taker.take(prepare(call, parts.settings, scope=by.scope, owner=by.name))
+    except MalformedBody as exc:
+        return _refused(400, f"the body does not parse: {exc}")
+    except InvalidCall as exc:
+        return _refused(400, _sentence(exc.problems))
+    except Conflict as exc:
+        return _refused(409, f"extid: belongs to call {exc.call_id or exc.extid} with another body; use another extid")
+    except Refusal as exc:
+        return _refused(exc.status, exc.detail, exc.headers)
+    except StoreUnavailable:
+        return _refused(503, "the call store is away, nothing was queued; send it again", {"Retry-After": RETRY_AFTER})
+    return json_response({"answer": {"id": placed.id, "extid": placed.extid}})

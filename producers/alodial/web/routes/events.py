@@ -1,0 +1,181 @@
+"""``GET /v1/events``: the events as server-sent events, each reader from its own place."""
+
+import asyncio
+import contextlib
+import json
+import re
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from alodial_schemas import EVENT_TYPES, FieldProblem
+from alodial_schemas.responses import calls
+
+from ...errors import StoreUnavailable
+from ...store.client import AsyncStore
+from ...store.events import events_after, lost_after, newest
+from ..auth import Reader
+from ..context import app_context
+from ..event_follower import EventFollower
+from ..problems import Refusal
+
+PING_EVERY = 15.0
+"""Seconds without an event after which a comment shows that the line is alive; proxies cut silent ones after 30."""
+
+SEND_TIMEOUT = 30.0
+"""Seconds a reader may take for what it was sent; then it is cut off and may resume."""
+
+READ_COUNT = 200
+
+_POSITION = re.compile(r"[0-9]{1,18}(-[0-9]{1,18})?")
+
+router = APIRouter(prefix="/v1", tags=["events"])
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events a reader gets: those of an owner, of types, of a campaign; an empty one means all."""
+
+    owner: str = ""
+    types: frozenset[str] = frozenset()
+    campaign: str = ""
+
+    def has(self, text: str) -> bool:
+        if not (self.owner or self.types or self.campaign):
+            return True
+        try:
+            event = json.loads(text)
+        except ValueError:
+            return False
+        data = event.get("data")
+        of = data.get("campaign_id") if isinstance(data, dict) else None
+        return (
+            (not self.owner or event.get("owner") == self.owner)
+            and (not self.types or event.get("type") in self.types)
+            and (not self.campaign or self.campaign in (of, event.get("subject")))
+        )
+
+
+class EventStream(Response):
+    """The answer itself. Ends when the reader goes, does not take what it is sent, or the server stops."""
+
+    def __init__(self, follower: EventFollower, store: AsyncStore, position: str, wanted: EventFilter) -> None:
+        super().__init__(
+            media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        )
+        del self.headers["content-length"]
+        self._follower = follower
+        self._store = store
+        self._position = position
+        self._wanted = wanted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        tell = asyncio.create_task(self._tell(send))
+        gone = asyncio.create_task(_disconnected(receive))
+        try:
+            await asyncio.wait({tell, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._follower.leave()
+            for task in (tell, gone):
+                task.cancel()
+            await asyncio.gather(tell, gone, return_exceptions=True)
+
+    async def _tell(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        async with contextlib.aclosing(self._pieces()) as pieces:
+            async for piece in pieces:
+                async with asyncio.timeout(SEND_TIMEOUT):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _pieces(self) -> AsyncGenerator[bytes, None]:
+        yield b"retry: 2000\n\n"
+        while not self._follower.closing:
+            news = self._follower.news()
+            try:
+                rows = await self._store.call(lambda client: events_after(client, self._position, READ_COUNT))
+            except StoreUnavailable:
+                rows = []
+            if rows:
+                self._position = rows[-1].position
+                chosen = [row for row in rows if self._wanted.has(row.event)]
+                if chosen:
+                    # CloudEvents JSON has no line ends of its own, so one data line holds it.
+                    yield "".join([f"id: {row.position}\ndata: {row.event}\n\n" for row in chosen]).encode()
+                else:
+                    # The place moves on, or a reader of few events would begin far back again.
+                    yield f"id: {self._position}\n\n".encode()
+                continue
+            try:
+                async with asyncio.timeout(PING_EVERY):
+                    await news.wait()
+            except TimeoutError:
+                yield b": ping\n\n"
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+@router.get(
+    "/events",
+    summary="Follow the events",
+    tags=["events"],
+    response_class=Response,
+    responses=calls.refusals(401, 403, 410, 422, 429, 503)
+    | {200: {"description": "Server-sent events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    openapi_extra=calls.LAST_EVENT_ID,
+)
+async def follow_events(
+    request: Request,
+    by: Reader,
+    type: Annotated[
+        list[str] | None, Query(max_length=20, description="Only this type, such as `completed`; may be repeated")
+    ] = None,
+    campaign: Annotated[str, Query(max_length=64, description="Only events of this campaign and of its calls")] = "",
+) -> Response:
+    """Server-sent events: `id` is the place in the stream, `data` the CloudEvents 1.0 JSON.
+
+    Begins with the next event, or behind `Last-Event-ID`; `0` begins with the oldest that is kept. A comment comes
+    every 15 seconds without an event. A place that the stream has outlived already is told: 410, with the oldest place
+    that is kept; go on from there and read the calls that you may have missed.
+    """
+    parts = app_context(request)
+    types = set()
+    for word in type or []:
+        full = word if word.startswith("alodial.") else f"alodial.call.{word}"
+        if full not in EVENT_TYPES:
+            remedy = f"use one of {', '.join(sorted(EVENT_TYPES))}"
+            raise Refusal(
+                422,
+                "invalid_request",
+                "No event has that type.",
+                [FieldProblem("type", "unknown_type", "is no type", remedy)],
+            )
+        types.add(full)
+    wanted = EventFilter(by.only, frozenset(types), campaign)
+    position = request.headers.get("last-event-id", "").strip()
+    if position and not _POSITION.fullmatch(position):
+        wrong = FieldProblem(
+            "Last-Event-ID", "bad_position", "is no id of an event", "send the last id as it came, or 0 for all"
+        )
+        raise Refusal(422, "invalid_request", "The header Last-Event-ID cannot be used.", [wrong])
+    parts.follower.join()
+    try:
+        store = parts.queue.store
+        if position.strip("0-") and (oldest := await store.call(lambda client: lost_after(client, position))):
+            detail = f"Events behind {position} are gone; the oldest that is kept is {oldest}."
+            wrong = FieldProblem(
+                "Last-Event-ID", "gone", "is older than what is kept", "send 0, and read what you missed"
+            )
+            raise Refusal(410, "events_gone", detail, [wrong])
+        return EventStream(parts.follower, store, position or await store.call(newest), wanted)
+    except BaseException:
+        parts.follower.leave()
+        raise

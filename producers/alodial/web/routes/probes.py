@@ -1,0 +1,68 @@
+"""``/healthz``, ``/readyz`` and ``/metrics``, for machines that watch this one."""
+
+import asyncio
+
+import structlog
+from fastapi import APIRouter
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.requests import Request
+from starlette.responses import Response
+
+from alodial_schemas.responses import calls
+
+from ...errors import StoreUnavailable
+from ..context import app_context
+from ..health import PROBE_TIMEOUT
+from ..metrics import StoreMetrics, StoreSnapshot, read_snapshot
+from ..problems import RETRY_AFTER, problem
+from ..responses import json_response
+
+log = structlog.get_logger("alodial.web")
+router = APIRouter(tags=["watching"])
+
+
+@router.get("/healthz", summary="Alive", responses=calls.answers({200: ("This process answers", calls.Status)}))
+async def healthz() -> Response:
+    """Asks nobody: an outage of Redis must not restart a process that keeps callbacks on disk meanwhile."""
+    return json_response({"status": "ok"})
+
+
+@router.get(
+    "/readyz",
+    summary="Ready",
+    responses=calls.refusals(503) | calls.answers({200: ("Redis is reachable and fit", calls.Ready)}),
+)
+async def readyz(request: Request) -> Response:
+    parts = app_context(request)
+    findings = await parts.readiness.findings()
+    rows = [{"name": f.name, "level": f.level, "message": f.message, "hint": f.hint} for f in findings]
+    away = any(f.level == "error" and f.name == "redis.reachable" for f in findings)
+    if away or (any(f.level == "error" for f in findings) and not parts.settings.accept_risk):
+        code = "store_unavailable" if away else "store_unfit"
+        detail = "Redis cannot be used; see findings."
+        return problem(503, code, detail, headers={"Retry-After": RETRY_AFTER}, findings=rows)
+    return json_response({"status": "ok", "findings": rows})
+
+
+@router.get(
+    "/metrics",
+    summary="Prometheus",
+    response_class=Response,
+    responses={
+        200: {"description": "Prometheus' text format", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    },
+)
+async def metrics(request: Request) -> Response:
+    """Prometheus' text format. While Redis is away only `alodial_store_up 0` and this process' own figures."""
+    parts = app_context(request)
+    seen: StoreSnapshot | None = None
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT):
+            seen = await parts.queue.store.call(lambda client: read_snapshot(client, parts.settings))
+    except (StoreUnavailable, TimeoutError) as exc:
+        log.warning("metrics.partial", error=type(exc).__name__)
+    registry = CollectorRegistry()
+    registry.register(StoreMetrics(seen, parts.settings, parts.keeper.spool.unread))
+    text = generate_latest(registry) + generate_latest(parts.meters.registry)
+    return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,151 @@
+"""``/v1/webhooks``: how endpoints fare, on and off, events sent again."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from alodial_schemas import FieldProblem
+from alodial_schemas.responses import calls
+
+from ..auth import Operating, Watching
+from ..context import app_context
+from ..problems import Refusal
+from ..request_bodies import read_json
+from ..responses import json_response
+
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+
+_LATEST = 4_102_444_800_000
+"""Unix ms of the year 2100."""
+
+Id = Annotated[str, Path(pattern="^[0-9a-f]{4,12}$", description="An endpoint's id, or its beginning")]
+
+
+class Endpoint(BaseModel):
+    """Times are ISO 8601; `lag` is in seconds, of the oldest event that waits. The URL is without its query."""
+
+    id: str
+    url: str
+    enabled: bool
+    off_reason: str | None
+    off_at: str | None
+    delivered: int
+    failed: int
+    failures_in_row: int
+    failing_since: str | None
+    last_success_at: str | None
+    last_failure_at: str | None
+    last_status: int | None
+    last_problem: str | None
+    mean_ms: float | None
+    waiting: int
+    lag: float
+    parked: int
+    seen_at: str | None
+    held_until: str | None
+
+
+class EndpointList(BaseModel):
+    endpoints: list[Endpoint]
+
+
+class Resent(BaseModel):
+    events: int
+
+
+_ONE = calls.refusals(401, 403, 429, 404, 422, 503) | calls.answers({200: ("How it fares now", Endpoint)})
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {
+                        "parked": {"type": "boolean", "description": "What was given up, or came while it was off"},
+                        "since": {"type": "integer", "minimum": 0, "maximum": _LATEST, "description": "Unix ms"},
+                        "until": {"type": "integer", "minimum": 0, "maximum": _LATEST, "description": "Unix ms"},
+                        "call": {
+                            "type": "string",
+                            "maxLength": 64,
+                            "description": "Of this call alone, by id or extid",
+                        },
+                    },
+                },
+                "example": {"since": 1_795_413_409_008},
+            }
+        },
+    }
+}
+
+
+@router.get(
+    "",
+    summary="Endpoints and how they fare",
+    responses=calls.refusals(401, 403, 429, 503) | calls.answers({200: ("All of them", EndpointList)}),
+)
+async def listed(request: Request, _by: Watching) -> Response:
+    found = await asyncio.to_thread(app_context(request).queue.endpoints.list)
+    return json_response({"endpoints": [one.to_dict() for one in found]})
+
+
+@router.post("/{id}/enable", summary="Send to it again", responses=_ONE)
+async def enable(request: Request, id: Id, _by: Operating) -> Response:
+    return json_response((await asyncio.to_thread(app_context(request).queue.endpoints.enable, id)).to_dict())
+
+
+@router.post("/{id}/disable", summary="Send nothing more to it", responses=_ONE)
+async def disable(request: Request, id: Id, _by: Operating) -> Response:
+    """Events are parked meanwhile, for 30 days."""
+    return json_response((await asyncio.to_thread(app_context(request).queue.endpoints.disable, id)).to_dict())
+
+
+def _asked(body: Any) -> dict[str, Any]:
+    """Raises Refusal."""
+    problems = []
+    asked: dict[str, Any] = body if isinstance(body, dict) else {}
+    if not asked:
+        remedy = 'send {"parked": true}, {"since": Unix ms} or {"call": "extid"}'
+        problems.append(FieldProblem("", "nothing_asked", "says nothing of what to send", remedy))
+    for name, value in asked.items():
+        if name in ("since", "until"):
+            good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LATEST
+            remedy = "send Unix milliseconds"
+        elif name == "parked":
+            good, remedy = isinstance(value, bool), "send true or false"
+        elif name == "call":
+            good, remedy = isinstance(value, str) and len(value) <= 64, "send a call's id or extid"
+        else:
+            problems.append(
+                FieldProblem(name[:64], "unknown_field", "is not known here", "send parked, since, until, call")
+            )
+            continue
+        if not good:
+            problems.append(FieldProblem(name, "bad_value", "is not usable", remedy))
+    if problems:
+        raise Refusal(422, "invalid_request", f"{len(problems)} field(s) to mend; see errors.", problems)
+    return asked
+
+
+@router.post(
+    "/{id}/resend",
+    summary="Send events once more",
+    responses=calls.refusals(400, 401, 403, 429, 404, 413, 422, 503) | calls.answers({200: ("On their way", Resent)}),
+    openapi_extra=_BODY,
+)
+async def resend(request: Request, id: Id, _by: Operating) -> Response:
+    """They keep their ids. `parked` alone, or a time and a call among what the event stream still has."""
+    asked = _asked(read_json(await request.body()))
+    endpoints = app_context(request).queue.endpoints
+    if asked.get("parked"):
+        count = await asyncio.to_thread(endpoints.resend_parked, id)
+    else:
+        count = await asyncio.to_thread(
+            lambda: endpoints.resend(id, since=asked.get("since"), until=asked.get("until"), call=asked.get("call", ""))
+        )
+    return json_response({"events": count})

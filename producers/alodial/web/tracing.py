@@ -1,0 +1,22 @@
+"""Remembers a request's ``traceparent`` while it is answered; in the app only where traces are wanted."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..observability import tracing
+
+
+class TracingMiddleware:
+    """What the request does to a call is linked to the caller's span."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        header = dict(scope["headers"]).get(b"traceparent", b"") if scope["type"] == "http" else b""
+        if not header:
+            return await self._app(scope, receive, send)
+        token = tracing.inbound.set(header.decode("latin-1"))
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            tracing.inbound.reset(token)

@@ -1,0 +1,133 @@
+"""Where events are sent and how they are signed: the endpoints of the settings, checked, and Standard Webhooks signatures."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import secrets as random_secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from ..errors import ConfigurationError
+from ..settings import Settings
+
+PORTS: Final = (443, 8443)
+"""Where https endpoints may listen, unless ALODIAL_WEBHOOK_PRIVATE allows every port."""
+
+PREFIX: Final = "whsec_"
+SHORTEST: Final = 16
+"""Bytes of a secret; Standard Webhooks asks for 24, others' generators make 16."""
+
+_HOST: Final = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One URL. ``id`` is short and stable: the beginning of its hash, under which its deliveries are kept and shown."""
+
+    id: str
+    url: SecretStr
+    host: str
+    port: int
+    tls: bool
+    target: str
+    """Path and query, as the request line has them."""
+
+    @property
+    def shown(self) -> str:
+        """For people: without the query, which may hold a token."""
+        scheme, default = ("https", 443) if self.tls else ("http", 80)
+        port = "" if self.port == default else f":{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        path = self.target.partition("?")[0]
+        return f"{scheme}://{host}{port}{path if len(path) <= 60 else path[:60] + '...'}"
+
+
+def endpoint_id(url: str) -> str:
+    return hashlib.sha256(url.encode()).hexdigest()[:12]
+
+
+def read_endpoint(url: str, number: int, *, private: bool) -> Endpoint:
+    """Raises ConfigurationError that says which of them is wrong and never what it is."""
+
+    def wrong(why: str) -> ConfigurationError:
+        return ConfigurationError(f"ALODIAL_WEBHOOKS: URL {number} {why}")
+
+    if not url.isascii() or not url.isprintable() or " " in url or "\\" in url or len(url) > 2000:
+        raise wrong("holds characters that no URL has, or is too long; write others as %XX")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise wrong("is not a URL; write https://host/path") from None
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise wrong("is not a URL; write https://host/path")
+    if parts.scheme == "http" and not private:
+        raise wrong("is not https; set ALODIAL_WEBHOOK_PRIVATE=true to send to it all the same, for development")
+    if "@" in parts.netloc:
+        raise wrong("holds a user; put a token into its path or query instead")
+    if parts.fragment:
+        raise wrong("holds a #fragment, which is never sent; leave it out")
+    if not _HOST.fullmatch(parts.hostname):
+        raise wrong("has no usable host name")
+    tls = parts.scheme == "https"
+    port = port if port is not None else (443 if tls else 80)
+    if not private and port not in PORTS:
+        raise wrong("is at another port than 443 or 8443; set ALODIAL_WEBHOOK_PRIVATE=true to allow every port")
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Endpoint(endpoint_id(url), SecretStr(url), parts.hostname, port, tls, target)
+
+
+def endpoints_of(settings: Settings) -> list[Endpoint]:
+    """Every endpoint once. Raises ConfigurationError."""
+    found: dict[str, Endpoint] = {}
+    for number, url in enumerate(settings.webhooks, start=1):
+        endpoint = read_endpoint(url.get_secret_value(), number, private=settings.webhook_private)
+        found.setdefault(endpoint.id, endpoint)
+    if found and not settings.webhook_secret:
+        raise ConfigurationError(
+            "ALODIAL_WEBHOOK_SECRET: the webhooks need one to be signed with; `alodial webhooks secret` makes one"
+        )
+    keys_of(settings)
+    return list(found.values())
+
+
+def new_secret() -> str:
+    """A secret as Standard Webhooks writes it."""
+    return PREFIX + base64.b64encode(random_secrets.token_bytes(24)).decode()
+
+
+def read_secret(text: str) -> bytes:
+    """The key of a secret: of ``whsec_`` and base64 what it encodes, of any other text the text itself."""
+    plain = text.removeprefix(PREFIX)
+    try:
+        key = base64.b64decode(plain, validate=True)
+    except (binascii.Error, ValueError):
+        if text.startswith(PREFIX):
+            raise ConfigurationError("ALODIAL_WEBHOOK_SECRET: what follows whsec_ is not base64") from None
+        key = b""
+    if not text.startswith(PREFIX) and len(key) < SHORTEST:
+        key = text.encode()
+    if len(key) < SHORTEST:
+        raise ConfigurationError(
+            f"ALODIAL_WEBHOOK_SECRET: shorter than {SHORTEST} bytes; `alodial webhooks secret` makes a good one"
+        )
+    return key
+
+
+def keys_of(settings: Settings) -> tuple[bytes, ...]:
+    """The keys that sign: two while a secret is changed, so that receivers may know either. Raises ConfigurationError."""
+    if len(settings.webhook_secret) > 2:
+        raise ConfigurationError("ALODIAL_WEBHOOK_SECRET: at most two, the new one and the one before")
+    return tuple(read_secret(secret.get_secret_value()) for secret in settings.webhook_secret)
+
+
+def sign(keys: Sequence[bytes], event_id: str, timestamp: int, body: bytes) -> str:
+    """The value of ``webhook-signature``: one signature for each key, with spaces."""
+    signed = f"{event_id}.{timestamp}.".encode() + body
+    return " ".join("v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode("ascii") for key in keys)

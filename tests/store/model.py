@@ -1,0 +1,545 @@
+"""The store's transitions once more in plain Python, without Redis: for the tests, and to read.
+
+``lua/`` is what runs; a test runs both side by side and compares every answer, record, queue and event, another walks
+through every order of events that a small world allows. Where the two differ, one of them is wrong.
+
+Left out because nothing depends on it: what Redis forgets by itself (ended records, old idempotency keys, old events),
+the shortening of very long timelines, and the bound on dead traces of one claim.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from model_values import Account, Attempt, Call, Emitted, Limits, Rules, Seen
+
+from alodial.store.call_transitions import (
+    Applied,
+    Applying,
+    ApplyOutcome,
+    Armed,
+    Arming,
+    Canceled,
+    Claim,
+    Claimed,
+    Enqueued,
+    NewCall,
+    Pace,
+    Settling,
+    Swept,
+)
+from alodial_schemas import ENDS, TRANSITIONS, State
+
+PRIORITIES = {"u": "urgent", "n": "normal", "b": "bulk"}
+TIMER_ERROR = 5000
+MOST_ATTEMPTS_UNCONFIRMED = 3
+
+
+@dataclass(slots=True)
+class ModelStore:
+    """The whole store at the moment ``now``, Unix microseconds. Methods answer as the operations of ``ops.py``."""
+
+    rules: Rules
+    now: int
+    epoch: str = "epoch"
+    stopped: bool = False
+    calls: dict[str, Call] = field(default_factory=dict)
+    aliases: dict[str, tuple[str, int]] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    ready: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    due: dict[str, int] = field(default_factory=dict)
+    exp: dict[str, int] = field(default_factory=dict)
+    lease: dict[str, int] = field(default_factory=dict)
+    awaiting: dict[str, int] = field(default_factory=dict)
+    channels: dict[str, dict[str, int]] = field(default_factory=dict)
+    starts: dict[str, list[int]] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
+    bells: dict[str, int] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    events: list[Emitted] = field(default_factory=list)
+
+    @property
+    def ms(self) -> int:
+        return self.now // 1000
+
+    def copy(self) -> Self:
+        return replace(
+            self,
+            calls={x: replace(c, attempts=dict(c.attempts)) for x, c in self.calls.items()},
+            aliases=dict(self.aliases),
+            keys=dict(self.keys),
+            ready={name: list(queue) for name, queue in self.ready.items()},
+            due=dict(self.due),
+            exp=dict(self.exp),
+            lease=dict(self.lease),
+            awaiting=dict(self.awaiting),
+            channels={name: dict(used) for name, used in self.channels.items()},
+            starts={name: list(starts) for name, starts in self.starts.items()},
+            accounts={name: replace(account) for name, account in self.accounts.items()},
+            known=set(self.known),
+            bells=dict(self.bells),
+            counts=self.counts.copy(),
+            events=list(self.events),
+        )
+
+    # Parts of every transition
+
+    def _queue(self, c: Call) -> list[str]:
+        return self.ready.setdefault((c.new.account, c.new.priority), [])
+
+    def _account(self, name: str) -> Account:
+        return self.accounts.setdefault(name, Account())
+
+    def _free_channel(self, c: Call) -> None:
+        self.channels.get(c.new.account, {}).pop(c.new.extid, None)
+
+    def _await_expiry(self, c: Call) -> None:
+        if c.new.expires_at != "":
+            self.exp[c.new.extid] = int(c.new.expires_at)
+
+    def _emit(self, c: Call, kind: str, attempt: int | None = None) -> None:
+        c.version += 1
+        n = attempt or c.attempt
+        extid = c.attempts[n].extid
+        self.events.append(Emitted(f"{c.new.id}-{c.version}", kind, c.new.id, extid, c.state.value, c.disposition, n))
+
+    def _move(self, c: Call, to: State, note: str = "") -> None:
+        if to not in TRANSITIONS[c.state]:
+            raise AssertionError(f"no way from {c.state} to {to}")
+        self.counts[c.state.value] -= 1
+        self.counts[to.value] += 1
+        c.state = to
+        c.timeline += ((to.value, self.ms, note),)
+        if to in ENDS:
+            c.token, c.settled = "", None
+            for waiting in (self.due, self.lease, self.awaiting, self.exp):
+                waiting.pop(c.new.extid, None)
+            self._free_channel(c)
+
+    def _end(self, c: Call, to: State, note: str = "") -> None:
+        self._move(c, to, note)
+        self._emit(c, to.value)
+
+    def _give_back(self, c: Call) -> None:
+        c.token = ""
+        self.lease.pop(c.new.extid, None)
+        self._free_channel(c)
+        self._await_expiry(c)
+        self._queue(c).insert(0, c.new.extid)
+
+    def _schedule(self, c: Call, delay: int, note: str, spare: str = "") -> None:
+        self.lease.pop(c.new.extid, None)
+        self.awaiting.pop(c.new.extid, None)
+        self._free_channel(c)
+        c.token = ""
+        self.due[c.new.extid] = self.ms + delay
+        self._await_expiry(c)
+        if c.state is State.SCHEDULED:
+            c.timeline += ((State.SCHEDULED.value, self.ms, note),)
+        else:
+            self._move(c, State.SCHEDULED, note)
+        if spare:
+            c.attempt += 1
+            c.tries = 0
+            c.attempts[c.attempt] = Attempt(spare)
+            self.aliases[spare] = (c.new.extid, c.attempt)
+
+    def _unconfirm(self, c: Call, note: str, spare: str, *, holds_channel: bool) -> None:
+        self._move(c, State.UNCONFIRMED, note)
+        self._await_result(c, holds_channel=holds_channel)
+        self._emit(c, "unconfirmed")
+        after = self.rules.redial_after
+        if c.new.on_unconfirmed == "redial" and c.attempt < MOST_ATTEMPTS_UNCONFIRMED and not c.over(self.ms + after):
+            attempt = c.attempt
+            self._schedule(c, after, "on_unconfirmed", spare)
+            self._emit(c, "redial_scheduled", attempt)
+
+    def _await_result(self, c: Call, *, holds_channel: bool) -> None:
+        self.lease.pop(c.new.extid, None)
+        self.awaiting[c.new.extid] = self.ms + self.rules.result
+        if holds_channel:
+            self.channels.setdefault(c.new.account, {})[c.new.extid] = self.ms + self.rules.channel
+
+    def _bell(self, account: str) -> bool:
+        if self.bells.get(account, 0) > self.ms:
+            return False
+        self.bells[account] = self.ms + 1000
+        return True
+
+    # The operations, each one script
+
+    def enqueue(self, calls: Iterable[NewCall]) -> tuple[list[str], list[Enqueued]]:
+        rows: list[Enqueued] = []
+        ring: set[str] = set()
+        for new in calls:
+            named = self.calls.get(self.keys.get(new.key, "")) if new.key else None
+            old = named or self.calls.get(new.extid)
+            if old is not None:
+                again = old.new.id == new.id
+                same = again or (new.digest != "" and old.new.digest == new.digest)
+                if same and new.key:
+                    self.keys.setdefault(new.key, old.new.extid)
+                rows.append(
+                    Enqueued(
+                        "created" if again else "same" if same else "conflict", old.new.extid, old.new.id, old.state
+                    )
+                )
+            elif new.digest and new.extid in self.aliases:
+                rows.append(Enqueued("conflict", new.extid, "", None))
+            else:
+                c = self._store(new)
+                if c.state is State.QUEUED:
+                    ring.add(new.account)
+                rows.append(Enqueued("created", new.extid, new.id, c.state))
+        return [name for name in sorted(ring) if self._bell(name)], rows
+
+    def _store(self, new: NewCall) -> Call:
+        later = new.not_before != "" and int(new.not_before) > self.ms
+        state = State.SCHEDULED if later else State.QUEUED
+        c = self.calls[new.extid] = Call(new, state, {1: Attempt(new.extid)}, ((state.value, self.ms, ""),))
+        self.counts[state.value] += 1
+        self.known.add(new.account)
+        if new.key:
+            self.keys[new.key] = new.extid
+        self._await_expiry(c)
+        if later:
+            self.due[new.extid] = int(new.not_before)
+        else:
+            self._queue(c).append(new.extid)
+            self._emit(c, "queued")
+        return c
+
+    def claim(
+        self, account: str, limits: Limits, token: str, *, epoch: str, room: int, horizon: int, attend: int
+    ) -> Claim:
+        """``horizon`` in microseconds, ``attend`` in ms."""
+        if epoch != self.epoch:
+            return Claim("lost", 0, [])
+        if self.stopped:
+            return Claim("stop", 0, [])
+        paced = self.accounts.get(account, Account())
+        if paced.hold > self.ms:
+            return Claim("hold", (paced.hold - self.ms) / 1000, [])
+        probing = paced.refusals > 0
+        room = min(room, 1) if probing else room
+        used = self.channels.setdefault(account, {})
+        free = room
+        if limits.cap:
+            for x in [x for x, until in used.items() if until <= self.ms]:
+                del used[x]
+            free = limits.cap - len(used)
+        self._attend(account, attend)
+        if limits.cap and free <= 0:
+            return Claim("cap", 0, [])
+        taken: list[Claimed] = []
+        tat: float = paced.tat
+        wait = 0
+        status = "ok"
+        while len(taken) < min(room, free):
+            slot = max(tat, self.now) if limits.rate else self.now
+            if slot - self.now > horizon:
+                wait = round(slot - self.now - horizon)
+                break
+            queue = next((queue for p in PRIORITIES if (queue := self.ready.get((account, p)))), None)
+            if not queue:
+                status = "empty"
+                break
+            c = self.calls[queue.pop(0)]
+            if not self._may_go(c):
+                continue
+            c.token = token
+            self.lease[c.new.extid] = self.ms + self.rules.lease
+            if limits.cap:
+                used[c.new.extid] = self.ms + self.rules.lease + self.rules.channel
+            tat = slot + 1_000_000 / limits.rate if limits.rate else tat
+            taken.append(self._claimed(c, round(slot)))
+        if taken and (limits.rate or probing):
+            paced = self._account(account)
+            paced.tat = round(tat)
+            if probing:
+                paced.hold, paced.probe = self.ms + self.rules.lease, token
+        if limits.cap and status == "ok" and free <= len(taken) < room:
+            status = "cap"
+        return Claim(status, wait / 1_000_000, taken)  # type: ignore[arg-type]  # one of ClaimStatus
+
+    def _attend(self, account: str, attend: int) -> None:
+        if attend:
+            self.bells[account] = self.ms + attend
+        else:
+            self.bells.pop(account, None)
+
+    def _may_go(self, c: Call) -> bool:
+        """Whether a popped extid is a call to take, and not the trace of one that is elsewhere by now."""
+        if c.state is not State.QUEUED or c.token:
+            return False
+        if c.over(self.ms):
+            self._end(c, State.EXPIRED, "expires_at")
+            return False
+        return True
+
+    def _claimed(self, c: Call, slot: int) -> Claimed:
+        new = c.new
+        return Claimed(
+            record=new.extid,
+            id=new.id,
+            body=new.body,
+            delay=max(0, slot - self.now) / 1_000_000,
+            attempt=c.attempt,
+            tries=c.tries,
+            extid=c.current.extid,
+            priority=PRIORITIES[new.priority],
+            campaign=new.campaign,
+            reference=new.reference,
+            slot=slot,
+            token=c.token,
+            account=new.account,
+        )
+
+    def arm(self, limits: Limits, items: Sequence[Arming], *, epoch: str) -> list[Armed]:
+        return [self._arm(limits, item, epoch) for item in items]
+
+    def _arm(self, limits: Limits, item: Arming, epoch: str) -> Armed:
+        c = self.calls.get(item.record)
+        if epoch != self.epoch or c is None or c.token != item.token:
+            return Armed("lost", 0, 0)
+        if c.state is State.SUBMITTING:
+            return Armed("armed", 0, 0)
+        if c.state is not State.QUEUED:
+            return Armed("lost", 0, 0)
+        if self.stopped:
+            return Armed("stop", 0, 0)
+        if self.lease.get(item.record, 0) <= self.ms:
+            return Armed("lost", 0, 0)
+        if c.over(self.ms):
+            self._end(c, State.EXPIRED, "expires_at")
+            return Armed("lost", 0, 0)
+        paced = self.accounts.get(c.new.account, Account())
+        if paced.hold > self.ms and paced.probe != item.token:
+            return Armed("hold", 0, 0)
+        if limits.rate and (slot := self._too_soon(limits, c, item.slot)):
+            return Armed("wait", (slot - self.now) / 1_000_000, slot)
+        self.lease[item.record] = self.ms + self.rules.lease
+        used = self.channels.get(c.new.account, {})
+        if item.record in used:
+            used[item.record] = self.ms + self.rules.lease + self.rules.channel
+        self._move(c, State.SUBMITTING, "worker")
+        c.note(armed=self.ms)
+        return Armed("armed", 0, 0)
+
+    def _too_soon(self, limits: Limits, c: Call, slot: int) -> int | None:
+        """When to ask again; None when it may start now, which is then written down."""
+        if self.now < slot - min(1_000_000 / limits.rate, TIMER_ERROR):
+            return slot
+        most, starts = int(limits.rate) + max(1, limits.burst - 1), self.starts.setdefault(c.new.account, [])
+        if len(starts) >= most and self.now - starts[most - 1] < 1_000_000:
+            return starts[most - 1] + 1_000_000
+        starts.insert(0, self.now)
+        if len(starts) > 2 * most:
+            del starts[most:]
+        return None
+
+    def settle(self, limits: Limits, items: Sequence[Settling], spares: Sequence[str]) -> list[str]:
+        return [self._settle(limits, item, spare) for item, spare in zip(items, spares, strict=True)]
+
+    def _settle(self, limits: Limits, item: Settling, spare: str) -> str:
+        c = self.calls.get(item.record)
+        if c is None:
+            return "kept"
+        if c.settled is not None and c.settled[0] == item.token:
+            return c.settled[1]
+        if c.token != item.token or c.state not in (State.SUBMITTING, State.QUEUED):
+            mine = c.attempt == 1 or c.token == item.token
+            if item.answer and mine and (c.state in ENDS or c.state is State.UNCONFIRMED) and c.current.answer is None:
+                c.note(answer=item.answer)
+            return "kept"
+        answer = self._record(limits, c, item, spare)
+        c.settled = (item.token, answer)
+        return answer
+
+    def _record(self, limits: Limits, c: Call, item: Settling, spare: str) -> str:
+        paced = self._account(c.new.account)
+        if item.outcome == "auth":
+            opened = self._open_breaker(paced, item)
+            if c.state is State.SUBMITTING:
+                self._move(c, State.QUEUED, item.code)
+                c.note(answer=item.answer)
+            self._give_back(c)
+            return "auth:opened" if opened else "auth"
+        if c.state is State.QUEUED and item.outcome in ("taken", "unconfirmed"):
+            self._move(c, State.SUBMITTING, "arm_forgotten")
+            c.note(armed=self.ms)
+        if c.state is State.SUBMITTING and item.outcome in ("taken", "rejected") and paced.refusals:
+            paced.hold, paced.why, paced.refusals, paced.probe = 0, "", 0, ""
+        if item.outcome == "release":
+            if c.state is State.SUBMITTING:
+                self._move(c, State.QUEUED, item.code)
+            self._give_back(c)
+            return c.state.value
+        if item.answer or item.outcome != "retry":
+            c.note(answer=item.answer)
+        if item.outcome == "taken":
+            self._move(c, State.SUBMITTED)
+            self._await_result(c, holds_channel=limits.cap > 0)
+            self._emit(c, "submitted")
+        elif item.outcome == "unconfirmed":
+            self._unconfirm(c, item.code, spare, holds_channel=limits.cap > 0)
+        elif item.outcome == "rejected":
+            c.reason = item.code
+            self._end(c, State.REJECTED, item.code)
+        else:
+            self._retry(paced, c, item)
+        return c.state.value
+
+    def _retry(self, paced: Account, c: Call, item: Settling) -> None:
+        until = self.ms + round(item.hold * 1000)
+        if item.hold and until > paced.hold:
+            paced.hold, paced.why = until, item.code
+        delay = round(item.delay * 1000)
+        c.tries += 1
+        if c.tries >= self.rules.max_tries:
+            c.reason = item.code
+            self._end(c, State.FAILED, item.code)
+        else:
+            self._schedule(c, delay, item.code)
+
+    def _open_breaker(self, paced: Account, item: Settling) -> bool:
+        if paced.refusals and paced.probe != item.token and paced.hold > self.ms:
+            return False
+        paced.refusals += 1
+        paced.hold = self.ms + min(60_000 * 2 ** min(paced.refusals - 1, 4), 900_000)
+        paced.why, paced.probe = item.code, ""
+        return paced.refusals == 1
+
+    def apply(self, items: Sequence[Applying], spares: Sequence[str]) -> list[Applied]:
+        return [self._apply(item, spare) for item, spare in zip(items, spares, strict=True)]
+
+    def _apply(self, item: Applying, spare: str) -> Applied:
+        x, n = (item.extid, 1) if item.extid in self.calls else self.aliases.get(item.extid, ("", 0))
+        c = self.calls.get(x)
+        if c is None or c.attempts[n].armed is None:
+            return Applied("unknown", "", "", "", 0, "")
+        outcome: ApplyOutcome
+        here = c.attempts[n]
+        known = next(
+            (seen for seen in (here.first, here.other) if seen is not None and seen.digest == item.digest), None
+        )
+        if known is not None:
+            outcome = known.outcome if known.nonce == spare[-8:] else "duplicate"
+        elif here.first is not None:
+            outcome = "corrected"
+            c.attempts[n] = here._replace(other=Seen(item.digest, spare[-8:], outcome))
+            if c.state in ENDS:
+                self._emit(c, "corrected", n)
+        else:
+            c.attempts[n] = here._replace(disposition=item.disposition)
+            outcome = self._first_result(c, n, item.disposition, spare)
+            c.attempts[n] = c.attempts[n]._replace(first=Seen(item.digest, spare[-8:], outcome))
+        return Applied(outcome, c.new.id, c.state.value, c.new.account, n, x)
+
+    def _first_result(self, c: Call, n: int, disposition: str, spare: str) -> ApplyOutcome:
+        if c.state in ENDS:
+            if State.COMPLETED in TRANSITIONS[c.state]:
+                c.disposition = disposition
+                self._move(c, State.COMPLETED, "late_result")
+            self._emit(c, "corrected", n)
+            return "corrected"
+        unsent = c.state in (State.SCHEDULED, State.QUEUED)
+        if n < c.attempt and (disposition != "answered" or not unsent):
+            return "kept"
+        c.disposition = disposition
+        delay = self._redial_delay(c, disposition) if n == c.attempt else None
+        if delay is not None:
+            self._schedule(c, delay, disposition, spare)
+            self._emit(c, "redial_scheduled", n)
+            return "redial"
+        self._move(c, State.COMPLETED, disposition)
+        self._emit(c, "completed", n)
+        return "completed"
+
+    def _redial_delay(self, c: Call, disposition: str) -> int | None:
+        if not c.new.redial or disposition == "answered":
+            return None
+        policy = json.loads(c.new.redial)
+        delays = policy["delays"].get(disposition)
+        if c.attempt >= policy["max_attempts"] or not delays:
+            return None
+        used = sum(attempt.disposition == disposition for attempt in c.attempts.values())
+        delay = int(delays[min(used, len(delays)) - 1]) * 1000
+        return None if c.over(self.ms + delay) else delay
+
+    def cancel(self, extids: Iterable[str], reason: str = "canceled_by_caller") -> list[Canceled]:
+        rows: list[Canceled] = []
+        for extid in extids:
+            c = self.calls.get(extid) or self.calls.get(self.aliases.get(extid, ("", 0))[0])
+            if c is None:
+                rows.append(Canceled("unknown", "", "", extid))
+                continue
+            if c.state in (State.SCHEDULED, State.QUEUED):
+                self._end(c, State.CANCELED, reason)
+            rows.append(
+                Canceled("canceled" if c.state is State.CANCELED else "late", c.new.id, c.state.value, c.new.extid)
+            )
+        return rows
+
+    def _past(self, waiting: dict[str, int]) -> list[Call]:
+        found = sorted((until, x) for x, until in waiting.items() if until <= self.ms)
+        for _, x in found:
+            del waiting[x]
+        return [self.calls[x] for _, x in found]
+
+    def pace(self) -> Pace:
+        due = self._past(self.due)
+        for c in due:
+            if c.state is State.SCHEDULED:
+                self._move(c, State.QUEUED)
+                self._emit(c, "queued")
+                self._queue(c).append(c.new.extid)
+        nearest = min(self.due.values(), default=None)
+        ring = []
+        for name in sorted(self.known) if not self.stopped else ():
+            held = self.accounts.get(name, Account()).hold > self.ms
+            if not held and any(self.ready.get((name, p)) for p in PRIORITIES):
+                ring.append(name)
+        return Pace(len(due), None if nearest is None else max(0, nearest - self.ms) / 1000, ring)
+
+    def sweep(self, spares: Sequence[str]) -> list[Swept]:
+        rows: list[Swept] = []
+        unused = iter(spares)
+        for c in self._past(self.lease):
+            what, attempt = "given_back", c.attempt
+            if c.state is State.SUBMITTING:
+                counted = c.new.extid in self.channels.get(c.new.account, {})
+                self._unconfirm(c, "worker_lost", next(unused), holds_channel=counted)
+                what = "unconfirmed"
+            else:
+                c.crashes += 1
+                if c.crashes >= self.rules.poison:
+                    c.reason = what = "poison"
+                    self._end(c, State.FAILED, "poison")
+                    what = "failed"
+                else:
+                    self._give_back(c)
+            rows.append(Swept(what, c.new.id, c.new.extid, c.new.account, attempt))
+        for c in self._past(self.awaiting):
+            self._end(c, State.TIMED_OUT)
+            rows.append(Swept("timed_out", c.new.id, c.new.extid, c.new.account, c.attempt))
+        for c in self._past(self.exp):
+            if c.state in (State.SCHEDULED, State.QUEUED):
+                self._end(c, State.EXPIRED, "expires_at")
+                rows.append(Swept("expired", c.new.id, c.new.extid, c.new.account, c.attempt))
+        return rows
+
+    def stop(self) -> None:
+        self.stopped = True
+
+    def resume(self, account: str = "") -> None:
+        self.stopped = self.stopped and account != ""
+        for name in self.known:
+            if account in ("", name) and name in self.accounts:
+                self.accounts[name] = Account(tat=self.accounts[name].tat)
+
+
+__all__ = ["Account", "Call", "Emitted", "Limits", "ModelStore", "Rules", "Seen"]

@@ -1,0 +1,106 @@
+"""What the model of the store (``model.py``) keeps: rules, limits, calls and accounts as plain values."""
+
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+from alodial.settings import AccountSettings, Settings
+from alodial.store.call_transitions import POISON_AFTER, ApplyOutcome, NewCall, lease_seconds
+from alodial_schemas import State
+
+
+class Rules(NamedTuple):
+    """The times that the scripts are given, ms."""
+
+    lease: int
+    result: int
+    channel: int
+    redial_after: int
+    max_tries: int
+    poison: int = POISON_AFTER
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        return cls(
+            round(lease_seconds(settings) * 1000),
+            round(settings.result_timeout * 1000),
+            round(settings.channel_timeout * 1000),
+            round(settings.unconfirmed_redial_delay * 1000),
+            settings.max_tries,
+        )
+
+
+class Limits(NamedTuple):
+    """An account's limits; 0 is none."""
+
+    rate: float
+    burst: int
+    cap: int
+
+    @classmethod
+    def of(cls, account: AccountSettings) -> Self:
+        return cls(account.calls_per_second, account.burst_calls, account.max_concurrent_calls)
+
+
+class Seen(NamedTuple):
+    """A result that was here: its digest, four digits of the spare it came with, what became of it."""
+
+    digest: str
+    nonce: str
+    outcome: ApplyOutcome
+
+
+class Attempt(NamedTuple):
+    extid: str
+    armed: int | None = None
+    disposition: str | None = None
+    first: Seen | None = None
+    other: Seen | None = None
+    answer: str | None = None
+
+
+class Emitted(NamedTuple):
+    id: str
+    kind: str
+    subject: str
+    extid: str
+    state: str
+    disposition: str | None
+    attempt: int
+
+
+@dataclass(slots=True)
+class Call:
+    """A record. ``token`` is its holder's; ``settled`` is what a holder was told."""
+
+    new: NewCall
+    state: State
+    attempts: dict[int, Attempt]
+    timeline: tuple[tuple[str, int, str], ...] = ()
+    version: int = 0
+    attempt: int = 1
+    token: str = ""
+    tries: int = 0
+    crashes: int = 0
+    settled: tuple[str, str] | None = None
+    disposition: str | None = None
+    reason: str | None = None
+
+    @property
+    def current(self) -> Attempt:
+        return self.attempts[self.attempt]
+
+    def note(self, **changes: object) -> None:
+        self.attempts[self.attempt] = self.current._replace(**changes)  # type: ignore[arg-type]  # names of Attempt's fields
+
+    def over(self, ms: int) -> bool:
+        """Whether ``expires_at`` has passed by then."""
+        return self.new.expires_at != "" and int(self.new.expires_at) <= ms
+
+
+@dataclass(slots=True)
+class Account:
+    tat: int = 0
+    hold: int = 0
+    why: str = ""
+    refusals: int = 0
+    probe: str = ""
