@@ -139,7 +139,7 @@ def main() -> int:
             }
             id = queue.submit_campaign(people, request).id
             dial(queue, given.rows)
-            queue.campaigns.pause(id, who="benchmark")
+            queue.campaigns.pause(id, actor="benchmark")
             good = True
             for name in ("results.csv", "results.xlsx"):
                 export(id, Path(folder) / name, redis.url)

@@ -34,7 +34,7 @@ class ApiKey:
     own: bool
 
     @property
-    def who(self) -> str:
+    def actor(self) -> str:
         """For logs and activity."""
         return f"key:{self.name or self.scope}"
 

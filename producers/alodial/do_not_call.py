@@ -11,7 +11,7 @@ from .store import do_not_call
 from .store.client import Store
 from .store.do_not_call import DncEntry, DncPage
 
-MOST_PROBLEMS = 100
+MAX_PROBLEMS = 100
 
 
 class DoNotCallImport(NamedTuple):
@@ -30,10 +30,10 @@ class DoNotCall:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def add(self, numbers: Iterable[str], *, scope: str = "", reason: str = "", who: str = "") -> int:
+    def add(self, numbers: Iterable[str], *, scope: str = "", reason: str = "", actor: str = "") -> int:
         """Answers how many were new. From the next second on they are not rung. Raises InvalidCall for what is no number."""
         clean = list(map(_number, numbers))
-        return self._store.call(lambda client: do_not_call.add(client, clean, scope=scope, reason=reason, who=who))
+        return self._store.call(lambda client: do_not_call.add(client, clean, scope=scope, reason=reason, actor=actor))
 
     def remove(self, numbers: Iterable[str], *, scope: str = "") -> int:
         """Answers how many were on the list."""
@@ -72,7 +72,7 @@ class DoNotCall:
         *,
         scope: str = "",
         reason: str = "",
-        who: str = "",
+        actor: str = "",
         progress: Callable[[int], None] | None = None,
     ) -> DoNotCallImport:
         """One number a line; what stands behind a comma, semicolon or tab is not read. Good lines count whatever bad ones are.
@@ -85,7 +85,9 @@ class DoNotCall:
 
         def flush() -> None:
             nonlocal added, known
-            new = self._store.call(lambda client: do_not_call.add(client, batch, scope=scope, reason=reason, who=who))
+            new = self._store.call(
+                lambda client: do_not_call.add(client, batch, scope=scope, reason=reason, actor=actor)
+            )
             added += new
             known += len(batch) - new
             batch.clear()
@@ -102,7 +104,7 @@ class DoNotCall:
                 batch.append(normalise_phone(text, allowed=()))
             except PhoneError as exc:
                 bad += 1
-                if len(problems) < MOST_PROBLEMS:
+                if len(problems) < MAX_PROBLEMS:
                     problems.append((number, f"{exc.reason}; {exc.remedy}"))
             if len(batch) >= do_not_call.CHUNK:
                 flush()

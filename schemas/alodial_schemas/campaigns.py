@@ -86,10 +86,10 @@ CAMPAIGN_ENDS: Final[frozenset[CampaignState]] = frozenset({CampaignState.COMPLE
 _FAILURES: Final = tuple(name.value for name in Disposition if name is not Disposition.ANSWERED)
 _DELAY = re.compile(r"([1-9][0-9]{0,5}) ?(s|sec|m|min|h|hours?|d|days?)?")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_LONGEST_DELAY: Final = 604_800
-_MOST_DELAYS: Final = 9
+_MAX_DELAY: Final = 604_800
+_MAX_DELAYS: Final = 9
 _REDIAL_EXAMPLE: Final = "write for example: busy=5m,15m no_answer=1h,4h"
-_LONGEST_REDIAL: Final = 1000  # of text
+_MAX_REDIAL: Final = 1000  # of text
 
 
 def _delay(name: str, text: str) -> int:
@@ -97,7 +97,7 @@ def _delay(name: str, text: str) -> int:
     if found is None:
         raise ValueError(f"{mask_numbers(text[:40])!r} is no delay for {name}; {_REDIAL_EXAMPLE}")
     seconds = int(found[1]) * _UNITS[(found[2] or "s")[0]]
-    if seconds > _LONGEST_DELAY:
+    if seconds > _MAX_DELAY:
         raise ValueError(f"a delay for {name} is longer than 7 days; give 1 second to 7d")
     return seconds
 
@@ -116,8 +116,8 @@ def _failure(text: str) -> str:
 
 def parse_redial(text: str) -> dict[str, list[int]]:
     """Delays in seconds from "busy=5m,15m no_answer=1h,4h"; a number alone is seconds. Raises ValueError."""
-    if len(text) > _LONGEST_REDIAL:
-        raise ValueError(f"the redial rules have more than {_LONGEST_REDIAL} characters; {_REDIAL_EXAMPLE}")
+    if len(text) > _MAX_REDIAL:
+        raise ValueError(f"the redial rules have more than {_MAX_REDIAL} characters; {_REDIAL_EXAMPLE}")
     plain = re.sub(r" ?([=,]) ?", r"\1", re.sub(r"\s+", " ", text.strip().lower()))
     delays: dict[str, list[int]] = {}
     for part in filter(None, re.split(r"[; ]+", plain)):
@@ -128,8 +128,8 @@ def parse_redial(text: str) -> dict[str, list[int]]:
         if name in delays:
             raise ValueError(f"{name} is given twice; write all its delays in one place, such as {name}=5m,15m")
         delays[name] = [_delay(name, value) for value in values.split(",")]
-        if len(delays[name]) > _MOST_DELAYS:
-            raise ValueError(f"{name} has more than {_MOST_DELAYS} delays; the last one repeats by itself")
+        if len(delays[name]) > _MAX_DELAYS:
+            raise ValueError(f"{name} has more than {_MAX_DELAYS} delays; the last one repeats by itself")
     if not delays:
         raise ValueError(f"no redial rule is given; {_REDIAL_EXAMPLE}")
     return delays
@@ -157,7 +157,7 @@ class CampaignRedial(_Frozen):
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
     max_attempts_per_day: Annotated[int | None, Field(ge=1, le=10)] = None
     delays: Annotated[
-        dict[_Failure, Annotated[list[_Seconds], Field(min_length=1, max_length=_MOST_DELAYS)]],
+        dict[_Failure, Annotated[list[_Seconds], Field(min_length=1, max_length=_MAX_DELAYS)]],
         BeforeValidator(_as_delays),
     ]
     next_day_shift: Annotated[int, Field(ge=0, le=86_399)] = 10_800
@@ -325,7 +325,7 @@ _WORDS: Final = Words(
         "redial": 'give an object such as {"max_attempts": 3, "delays": {"busy": [300, 900]}}',
         "max_attempts": "give 1 to 10, the first attempt included",
         "max_attempts_per_day": "give 1 to 10",
-        "delays": f"give 1 to {_MOST_DELAYS} whole seconds from 1 to {_LONGEST_DELAY} for each of {', '.join(_FAILURES)},"
+        "delays": f"give 1 to {_MAX_DELAYS} whole seconds from 1 to {_MAX_DELAY} for each of {', '.join(_FAILURES)},"
         ' such as {"busy": [300, 900]}',
         "next_day_shift": "give whole seconds from 0 to 86399, such as 10800",
         "daily": 'give an object such as {"calls": 5000, "minutes": 3000}',

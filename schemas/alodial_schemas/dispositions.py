@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # Longer words than any PBX writes; the cut keeps a hostile megabyte cheap.
-_LONGEST_WORD: Final = 64
+_MAX_WORD: Final = 64
 
 
 class Disposition(StrEnum):
@@ -49,6 +49,6 @@ _DROPPED: Final = str.maketrans("", "", " \t\r\n_-")
 
 def disposition_of(dialstatus: object) -> Disposition:
     """Translates the provider's word, whatever its case, spaces, underscores and hyphens; others are `unknown`."""
-    if not isinstance(dialstatus, str) or len(dialstatus) > _LONGEST_WORD:
+    if not isinstance(dialstatus, str) or len(dialstatus) > _MAX_WORD:
         return Disposition.UNKNOWN
     return DIALSTATUSES.get(dialstatus.translate(_DROPPED).upper(), Disposition.UNKNOWN)

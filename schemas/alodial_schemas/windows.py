@@ -34,8 +34,8 @@ _SEVERAL: Final = {
     "weekends": WEEKDAYS[5:],
     "weekend": WEEKDAYS[5:],
 }
-_LONGEST_HOURS: Final = 1000  # of text; a person's hours are under a hundred
-_MOST_WINDOWS: Final = 50
+_MAX_HOURS: Final = 1000  # of text; a person's hours are under a hundred
+_MAX_WINDOWS: Final = 50
 
 
 def _day_number(word: str) -> int | None:
@@ -73,7 +73,7 @@ def _as_days(value: object) -> object:
     texts = [word for word in words if isinstance(word, str)]
     if len(texts) != len(words):
         return value
-    days = _days_of(filter(None, re.split(r"[,\s]+", _plain(",".join(texts)[:_LONGEST_HOURS]))))
+    days = _days_of(filter(None, re.split(r"[,\s]+", _plain(",".join(texts)[:_MAX_HOURS]))))
     if not days:
         raise told(FieldProblem("", "not_days", "is no day of the week", DAYS_EXAMPLE))
     return days
@@ -176,13 +176,13 @@ def parse_hours(text: str) -> tuple[Window, ...]:
 
     Also "9-18", "weekdays", full names of days. Once days are said, each part needs them. Raises ValueError.
     """
-    if len(text) > _LONGEST_HOURS:
-        raise ValueError(f"the hours have more than {_LONGEST_HOURS} characters; {HOURS_EXAMPLE}")
+    if len(text) > _MAX_HOURS:
+        raise ValueError(f"the hours have more than {_MAX_HOURS} characters; {HOURS_EXAMPLE}")
     found = [window for part in re.split(r"[;\n]", _plain(text)) for window in _part_windows(part)]
     if not found:
         raise ValueError(f"no hours are given; {HOURS_EXAMPLE}")
-    if len(found) > _MOST_WINDOWS:
-        raise ValueError(f"more than {_MOST_WINDOWS} windows are given; {HOURS_EXAMPLE}")
+    if len(found) > _MAX_WINDOWS:
+        raise ValueError(f"more than {_MAX_WINDOWS} windows are given; {HOURS_EXAMPLE}")
     bare = next((f"{opens}-{closes}" for days, opens, closes in found if not days), None)
     if bare and any(days for days, _, _ in found):
         raise ValueError(f"{bare} is without its days beside windows that have them; write for example: sat {bare}")
@@ -257,7 +257,7 @@ class CallingHours(_Frozen):
     dates of that zone, kept sorted.
     """
 
-    windows: Annotated[tuple[Window, ...], BeforeValidator(_as_windows), Field(min_length=1, max_length=_MOST_WINDOWS)]
+    windows: Annotated[tuple[Window, ...], BeforeValidator(_as_windows), Field(min_length=1, max_length=_MAX_WINDOWS)]
     timezone: Annotated[str, StringConstraints(max_length=64), AfterValidator(_is_zone)] = "Asia/Tashkent"
     holidays: Annotated[
         tuple[_Date, ...], BeforeValidator(_as_dates), AfterValidator(_each_once), Field(max_length=400)

@@ -63,7 +63,7 @@ def test_without_a_rate_everything_passes() -> None:
 
 
 def test_a_million_names_take_no_more_memory_than_ten_thousand() -> None:
-    bucket = RateLimiter(1, 1, most=100)
+    bucket = RateLimiter(1, 1, limit=100)
     for n in range(10_000):
         bucket.take(str(n), now=float(n))
     assert len(bucket._ready) == 100

@@ -216,8 +216,8 @@ def test_no_text_of_a_call_ever_runs(visit: Visit, stage: Stage, queue: CallQueu
         name = "".join(ch for ch in payload if ch.isprintable())[:128]
         placed = stage.place(reference=name, metadata={name[:60]: name})
         campaign = parse_campaign({"name": name[:100], "call": {"callfrom": "712037006"}, "policy": {"hours": ALWAYS}})
-        of = queue.campaigns.submit([f"+99890{2_000_000 + number}"], campaign, who="test", again=True).id
-        queue.campaigns.pause(of, who="test")
+        of = queue.campaigns.submit([f"+99890{2_000_000 + number}"], campaign, actor="test", again=True).id
+        queue.campaigns.pause(of, actor="test")
         stage.worker = payload
         call = stage.settle("taken", body=payload)
         legs = [{"to_number": payload, "dialstatus": payload, "begin_time": 1795000000, "end_time": 1795000009}]

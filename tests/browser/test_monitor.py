@@ -81,7 +81,7 @@ PAYLOADS = [
 
 def placed(queue: CallQueue, count: int = 10, name: str = "Spring offer", **policy: Any) -> str:
     request = parse_campaign({"name": name, "call": {"callfrom": "712037006"}, "policy": {"hours": ALWAYS} | policy})
-    return queue.campaigns.submit([f"+99890{1_000_000 + i}" for i in range(count)], request, who="test").id
+    return queue.campaigns.submit([f"+99890{1_000_000 + i}" for i in range(count)], request, actor="test").id
 
 
 def a_file(folder: Path, count: int = 40) -> Path:
@@ -141,12 +141,12 @@ def test_an_open_page_follows_what_others_do(visit: Visit, queue: CallQueue) -> 
     visitor.sign_in()
     visitor.go(f"/campaigns/{id}")
     page.wait_for_selector(".s-running")
-    queue.campaigns.pause(id, who="somebody else", reason="lunch")
+    queue.campaigns.pause(id, actor="somebody else", reason="lunch")
     page.wait_for_selector(".s-paused")
     page.wait_for_selector("text=Resume")
     assert "somebody else · lunch" in visitor.text()
     visitor.go("/")
-    queue.campaigns.cancel(id, who="test")
+    queue.campaigns.cancel(id, actor="test")
     page.wait_for_selector("#campaigns .s-canceled")
     assert visitor.complaints == []
 
@@ -224,8 +224,8 @@ def test_every_screen_is_clean_for_axe_and_fits_its_window(
 ) -> None:
     id = placed(queue, 25, name="Очень длинное название " + "x" * 60)
     paused = placed(queue, 5, name="paused one")
-    queue.campaigns.pause(paused, who="test")
-    queue.dnc.add(["+998901234567"], reason="y" * 150, who="somebody")
+    queue.campaigns.pause(paused, actor="test")
+    queue.dnc.add(["+998901234567"], reason="y" * 150, actor="somebody")
     visitor = visit(width, locale, scheme)
     page = visitor.page
     look = f"{locale[:2]}-{scheme}-{width}"
@@ -293,8 +293,8 @@ def test_no_text_from_outside_ever_runs(visit: Visit, queue: CallQueue, tmp_path
     visitor.go(f"/campaigns/{id}/problems")
     for number, payload in enumerate(PAYLOADS):
         other = placed(queue, 1 + number, name=payload[:100])
-        queue.campaigns.pause(other, who=payload, reason=payload)
-        queue.dnc.add([f"+99890{2_000_000 + number}"], reason=payload, who=payload)
+        queue.campaigns.pause(other, actor=payload, reason=payload)
+        queue.dnc.add([f"+99890{2_000_000 + number}"], reason=payload, actor=payload)
         visitor.go(f"/campaigns/{other}")
         assert payload[:40].split("\u202e")[0] in visitor.text()
         visitor.go(f"/campaigns/{other}/cancel")

@@ -97,7 +97,7 @@ def test_no_text_from_outside_runs_on_these_screens(visit: Visit, queue: CallQue
         queue.store.run(webhooks.pull(f"{number:012x}", payload, room=0, lease=1))
         webhooks.disable(queue.store.redis, f"{number:012x}", payload)
         queue.store.redis.delete(keys.STOP)
-        queue.stop(payload, who=payload)
+        queue.stop(payload, actor=payload)
         visitor.go("/stop")
         assert payload[:30].split("\u202e")[0].strip() in visitor.text()
     for address in ("/", "/workers", "/webhooks"):

@@ -131,7 +131,7 @@ class Desk:
     ) -> str:
         """A campaign of so many numbers, or of these rows; answers its id."""
         source = [phone(n) for n in range(rows)] if isinstance(rows, int) else list(rows)
-        record = self.front.submit(source, request(name, call=call, **policy), who="test", again=True, paused=paused)
+        record = self.front.submit(source, request(name, call=call, **policy), actor="test", again=True, paused=paused)
         return record.id
 
     def enqueue(self, *numbers: str, **options: Any) -> str:
@@ -144,16 +144,16 @@ class Desk:
         return extid
 
     def pause(self, campaign: str) -> None:
-        self.front.pause(campaign, who="test")
+        self.front.pause(campaign, actor="test")
 
     def resume(self, campaign: str) -> None:
-        self.front.resume(campaign, who="test")
+        self.front.resume(campaign, actor="test")
 
     def cancel(self, campaign: str) -> None:
-        self.front.cancel(campaign, who="test")
+        self.front.cancel(campaign, actor="test")
 
     def forbid(self, *numbers: str, scope: str = "") -> None:
-        do_not_call.add(self.store.redis, numbers, scope=scope, reason="asked", who="test")
+        do_not_call.add(self.store.redis, numbers, scope=scope, reason="asked", actor="test")
 
     # Workers
 
@@ -227,11 +227,11 @@ class Desk:
         *,
         talk: int = 0,
         room: int = 50,
-        most: int = 10_000,
+        limit: int = 10_000,
     ) -> list[Claimed]:
         """Paces, claims and rings until nothing more can go at this moment."""
         done: list[Claimed] = []
-        while len(done) < most:
+        while len(done) < limit:
             self.pace()
             calls = self.claim(room).calls
             if not calls:

@@ -15,7 +15,7 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the highest memory is told by Linux"),
 ]
 
-MOST_MB = 150
+MAX_MB = 150
 
 _SCRIPT = """
 import json, sys
@@ -44,7 +44,7 @@ print(json.dumps({"good": good, "bad": bad, "refused": refused, "peak": peak >> 
 def _measured(path: Path) -> dict[str, object]:
     done = subprocess.run([sys.executable, "-c", _SCRIPT, str(path)], capture_output=True, text=True, check=True)
     found: dict[str, object] = json.loads(done.stdout)
-    assert int(str(found["peak"])) < MOST_MB
+    assert int(str(found["peak"])) < MAX_MB
     return found
 
 

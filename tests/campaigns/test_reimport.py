@@ -22,7 +22,7 @@ def test_both_forms_of_an_export_equal_the_store(redis_server: EmbeddedRedis, tm
     desk = Desk(redis_server)
     rows = [{"phone": phone(n), "name": f"=cmd|' /C {n}", "reference": f"INV-{n}"} for n in range(ROWS)]
     campaign = desk.submit(rows, redial={"max_attempts": 2, "delays": {"busy": [60]}})
-    desk.ring_all(outcome, talk=7, most=ROWS // 2)
+    desk.ring_all(outcome, talk=7, limit=ROWS // 2)
     columns = desk.front.get(campaign).columns
     kept = list(desk.front.rows(campaign))
     assert len(kept) == ROWS

@@ -10,7 +10,7 @@ import pytest
 
 from alodial.campaigns.exporting.charts import bars, columns, strip
 from alodial.campaigns.exporting.report import render_report, report_css
-from alodial.campaigns.exporting.summary import MOST_WORDS, Summary, summarise
+from alodial.campaigns.exporting.summary import MAX_WORDS, Summary, summarise
 from alodial.campaigns.records import Activity, CampaignRecord, ResultRow
 
 VOID = {"meta", "link", "br"}
@@ -186,7 +186,7 @@ def test_the_summary_counts_every_row_once() -> None:
 def test_a_million_different_reasons_do_not_fill_memory() -> None:
     rows = (ResultRow(i, (), "failed", reason=f"reason {i}") for i in range(10_000))
     reasons = summarise(rows, "UTC").reasons
-    assert len(reasons) <= MOST_WORDS + 1
+    assert len(reasons) <= MAX_WORDS + 1
     assert sum(reasons.values()) == 10_000
 
 

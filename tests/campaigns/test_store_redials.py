@@ -78,7 +78,7 @@ def test_no_redial_is_planned_past_the_rows_end_or_the_campaigns(redis_server: E
     rows = desk.submit(1, "rows", row_ttl=3600, redial={"delays": {"busy": [3600]}})
     ends = desk.submit(1, "ends", redial={"delays": {"busy": [3600]}})
     desk.pace()
-    desk.front.change(ends, who="test", ends_at=desk.clock(desk.ms + 3_600_000))
+    desk.front.change(ends, actor="test", ends_at=desk.clock(desk.ms + 3_600_000))
     desk.ring("busy")
     desk.ring("busy")
     assert {desk.campaign(g).state for g in (rows, ends)} == {"completed"}

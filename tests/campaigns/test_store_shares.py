@@ -76,7 +76,7 @@ def test_a_campaign_that_its_channels_held_back_saves_up_no_share(redis_server: 
     first = next(call for call in desk.claim(2).calls if call.campaign == held)
     desk.post(first)
     assert shares(desk, 300)[held] == 0
-    desk.front.change(held, who="test", channels=None)
+    desk.front.change(held, actor="test", channels=None)
     assert shares(desk, 100)[held] == pytest.approx(50, abs=3)
     assert shares(desk, 100)[other] == pytest.approx(50, abs=3)
 
@@ -123,13 +123,13 @@ def test_a_pace_holds_a_campaign_back_and_a_change_works_at_once(redis_server: E
     assert len(desk.claim(10).calls) == 1
     paced = desk.claim(10)
     assert (paced.status, paced.wait, paced.calls) == ("paced", 10, [])
-    desk.front.change(slow, who="test", pace=10)
+    desk.front.change(slow, actor="test", pace=10)
     taken = 0
     for _ in range(50):
         desk.later(0.1)
         taken += len(desk.claim(10).calls)
     assert 48 <= taken <= 51, "ten a second from now on, not once the old pause is over"
-    desk.front.change(slow, who="test", pace=None)
+    desk.front.change(slow, actor="test", pace=None)
     assert len(desk.claim(50).calls) == 50
 
 
@@ -138,7 +138,7 @@ def test_a_change_that_leaves_the_pace_alone_starts_no_call_early(redis_server: 
     slow = desk.submit(20, "slow", pace=0.1)
     desk.pace()
     assert len(desk.claim(10).calls) == 1
-    desk.front.change(slow, who="test", weight=5)
+    desk.front.change(slow, actor="test", weight=5)
     again = desk.claim(10)
     assert (again.status, again.calls) == ("paced", [])
 

@@ -31,7 +31,7 @@ def test_nothing_is_claimed_before_the_hours_open_and_everything_when_they_do(re
 def test_nothing_is_claimed_at_or_after_the_close(redis_server: EmbeddedRedis) -> None:
     desk = Desk(redis_server, closing_margin=60)
     campaign = desk.submit(9, hours="09:00-20:00")
-    assert len(desk.ring_all(most=3, room=3)) == 3
+    assert len(desk.ring_all(limit=3, room=3)) == 3
     desk.until("2027-01-15 19:58:59.999")
     assert len(desk.claim(1).calls) == 1
     desk.until("2027-01-15 19:59")

@@ -150,15 +150,15 @@ def test_after_a_pause_under_full_load_no_worker_posts_later_than_a_second(tmp_p
             asked = {"name": "paused", "call": {"callfrom": FROM}, "policy": {"hours": ALWAYS}}
             record = queue.submit_campaign(path, asked)
             wait_until(lambda: len(plant.rings()) > 300, within=30, what="it runs at full load")
-            queue.campaigns.pause(record.id, who="test")
+            queue.campaigns.pause(record.id, actor="test")
             paused = time.time()
             time.sleep(2)
             after = [line["at"] for line in ledger(plant) if line["at"] > paused + 1]
             assert after == []
             rung = len(plant.rings())
-            queue.campaigns.resume(record.id, who="test")
+            queue.campaigns.resume(record.id, actor="test")
             wait_until(lambda: len(plant.rings()) > rung + 100, within=20, what="it goes on")
-            queue.campaigns.cancel(record.id, who="test")
+            queue.campaigns.cancel(record.id, actor="test")
             canceled = time.time()
             wait_until(
                 lambda: set(queue.campaigns.get(record.id).calls) <= set(ENDS), within=60, what="nothing of it is left"

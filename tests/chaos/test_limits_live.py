@@ -172,7 +172,7 @@ def test_after_the_emergency_stop_under_load_no_worker_posts_later_than_a_second
         with plant.queue() as queue:
             queue.enqueue_many([{"callfrom": "712037006", "callto": ["994412810"]}] * 1500)
             wait_until(lambda: len(plant.rings()) > 200, within=30, what="it runs at full load")
-            assert queue.stop("test", who="test") is True
+            assert queue.stop("test", actor="test") is True
             stopped = time.monotonic()
             time.sleep(1.5)
             rung = len(plant.rings())

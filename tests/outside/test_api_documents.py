@@ -89,9 +89,9 @@ def test_events_that_really_happen_fit_their_description(settings: Settings) -> 
         call = queue.enqueue({"callfrom": "712037006", "callto": ["994412860"]}, reference="r", metadata={"a": "b"})
         queue.cancel(call.id)
         campaign = queue.submit_campaign(["994412860"], {"name": "x", "call": {"callfrom": "712037006"}})
-        queue.campaigns.pause(campaign.id, who="t", reason="why")
-        queue.campaigns.resume(campaign.id, who="t")
-        queue.campaigns.cancel(campaign.id, who="t")
+        queue.campaigns.pause(campaign.id, actor="t", reason="why")
+        queue.campaigns.resume(campaign.id, actor="t")
+        queue.campaigns.cancel(campaign.id, actor="t")
         events = [json.loads(fields[b"event"]) for _, fields in queue.store.redis.xrange("alodial:events")]
     assert len(events) >= 6
     for event in events:

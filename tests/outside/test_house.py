@@ -133,7 +133,7 @@ def test_every_key_of_the_store_shares_one_hash_slot_with_the_event_stream() -> 
         keys.ready("a", "bulk"),
         keys.channels("a"),
         keys.account("a"),
-        keys.bell("a"),
+        keys.wakeup_key("a"),
     ]
     made += [
         value

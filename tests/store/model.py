@@ -34,7 +34,7 @@ from alodial_schemas import ENDS, TRANSITIONS, State
 
 PRIORITIES = {"u": "urgent", "n": "normal", "b": "bulk"}
 TIMER_ERROR = 5000
-MOST_ATTEMPTS_UNCONFIRMED = 3
+MAX_ATTEMPTS_UNCONFIRMED = 3
 
 
 @dataclass(slots=True)
@@ -152,7 +152,7 @@ class ModelStore:
         self._await_result(c, holds_channel=holds_channel)
         self._emit(c, "unconfirmed")
         after = self.rules.redial_after
-        if c.new.on_unconfirmed == "redial" and c.attempt < MOST_ATTEMPTS_UNCONFIRMED and not c.over(self.ms + after):
+        if c.new.on_unconfirmed == "redial" and c.attempt < MAX_ATTEMPTS_UNCONFIRMED and not c.over(self.ms + after):
             attempt = c.attempt
             self._schedule(c, after, "on_unconfirmed", spare)
             self._emit(c, "redial_scheduled", attempt)
@@ -333,12 +333,12 @@ class ModelStore:
         """When to ask again; None when it may start now, which is then written down."""
         if self.now < slot - min(1_000_000 / limits.rate, TIMER_ERROR):
             return slot
-        most, starts = int(limits.rate) + max(1, limits.burst - 1), self.starts.setdefault(c.new.account, [])
-        if len(starts) >= most and self.now - starts[most - 1] < 1_000_000:
-            return starts[most - 1] + 1_000_000
+        limit, starts = int(limits.rate) + max(1, limits.burst - 1), self.starts.setdefault(c.new.account, [])
+        if len(starts) >= limit and self.now - starts[limit - 1] < 1_000_000:
+            return starts[limit - 1] + 1_000_000
         starts.insert(0, self.now)
-        if len(starts) > 2 * most:
-            del starts[most:]
+        if len(starts) > 2 * limit:
+            del starts[limit:]
         return None
 
     def settle(self, limits: Limits, items: Sequence[Settling], spares: Sequence[str]) -> list[str]:

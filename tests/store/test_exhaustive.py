@@ -237,7 +237,7 @@ def explore(
     calls: Sequence[dict[str, Any]],
     workers: int,
     faults: int,
-    most: int,
+    limit: int,
     early_send: bool = False,
 ) -> tuple[int, str]:
     """Distinct worlds seen, and the first broken invariant or nothing."""
@@ -246,7 +246,7 @@ def explore(
     first = World(store, (Worker(),) * workers, {}, {}, faults)
     seen = {hash(first.key())}
     waiting = deque([first])
-    while waiting and len(seen) < most:
+    while waiting and len(seen) < limit:
         for world in after(waiting.popleft(), early_send=early_send):
             key = hash(world.key())
             if key in seen:
@@ -286,31 +286,31 @@ class SweepsToQueued(ModelStore):
 
 @pytest.mark.slow
 def test_no_order_of_events_breaks_an_invariant() -> None:
-    states, broken = explore(ModelStore, calls=[REDIALLED, EXPIRING], workers=2, faults=2, most=120_000)
+    states, broken = explore(ModelStore, calls=[REDIALLED, EXPIRING], workers=2, faults=2, limit=120_000)
     assert broken == ""
     assert states >= 100_000
 
 
 def test_three_workers_and_one_call_exhaustively() -> None:
-    states, broken = explore(ModelStore, calls=[EXPIRING], workers=3, faults=1, most=60_000)
+    states, broken = explore(ModelStore, calls=[EXPIRING], workers=3, faults=1, limit=60_000)
     assert broken == ""
     assert 10_000 < states < 60_000, "this world is small enough to be walked to its end"
 
 
 def test_the_search_finds_the_double_ring_of_an_arm_without_token() -> None:
     assert (
-        explore(ArmsWithoutToken, calls=[EXPIRING], workers=2, faults=1, most=50_000)[1]
+        explore(ArmsWithoutToken, calls=[EXPIRING], workers=2, faults=1, limit=50_000)[1]
         == "a phone rings twice for one attempt"
     )
 
 
 def test_the_search_finds_the_double_ring_of_an_arm_after_the_post() -> None:
-    found = explore(ModelStore, calls=[{}], workers=2, faults=1, most=50_000, early_send=True)[1]
+    found = explore(ModelStore, calls=[{}], workers=2, faults=1, limit=50_000, early_send=True)[1]
     assert found in ("a phone rings twice for one attempt", "canceled and rung")
 
 
 def test_the_search_finds_the_double_ring_of_a_sweeper_that_puts_back() -> None:
     assert (
-        explore(SweepsToQueued, calls=[EXPIRING], workers=2, faults=1, most=50_000)[1]
+        explore(SweepsToQueued, calls=[EXPIRING], workers=2, faults=1, limit=50_000)[1]
         == "a phone rings twice for one attempt"
     )

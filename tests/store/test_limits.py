@@ -116,12 +116,12 @@ def starts(desk: Desk, seconds: float, *, late: tuple[float, float], seed: int, 
 
 
 def most_in_a_second(times: list[int]) -> int:
-    times, most, first = sorted(times), 0, 0
+    times, limit, first = sorted(times), 0, 0
     for last, time in enumerate(times):
         while times[first] <= time - 1_000_000:
             first += 1
-        most = max(most, last - first + 1)
-    return most
+        limit = max(limit, last - first + 1)
+    return limit
 
 
 @pytest.mark.slow

@@ -273,7 +273,7 @@ def unconfirmed(queue: CallQueue, **more: Any) -> str:
 
 def test_an_unconfirmed_call_rung_again_five_times_is_one_new_attempt(queue: CallQueue) -> None:
     name = unconfirmed(queue)
-    answers = [queue.redial(name, who="Aziza", attempt=1) for _ in range(5)]
+    answers = [queue.redial(name, actor="Aziza", attempt=1) for _ in range(5)]
     assert [answer.created for answer in answers] == [True, False, False, False, False]
     record = queue.get(name)
     assert (record.state, record.attempt) == (State.SCHEDULED, 2)
@@ -345,14 +345,14 @@ def test_all_that_a_filter_means_are_rung_again_once(queue: CallQueue) -> None:
     assert len(world.records()) == len(before) + len(rejected)
     unknown = expected(before, CallFilter(state="unconfirmed"))
     assert redial_all(queue, CallFilter(state="unconfirmed"), "Aziza").done == len(unknown)
-    few = redial_all(queue, CallFilter(state="completed"), "Aziza", most=5)
+    few = redial_all(queue, CallFilter(state="completed"), "Aziza", limit=5)
     assert (few.done, few.more) == (5, True)
 
 
 def test_counting_stops_at_its_bound_and_says_so(queue: CallQueue) -> None:
     for _ in range(30):
         queue.enqueue({"callto": PHONES[0], "ivrid": 7, "fromline": "712037006", "account": "second"})
-    assert queue.count(CallFilter(account="second"), most=10) == call_listing.Count(10, more=True)
+    assert queue.count(CallFilter(account="second"), limit=10) == call_listing.Count(10, more=True)
     assert queue.count(CallFilter(account="second")) == call_listing.Count(30, more=False)
 
 

@@ -222,7 +222,7 @@ def test_calls_of_campaigns_are_left_to_their_campaign(operator: Operator, stage
     request = parse_campaign(
         {"name": "c", "call": {"callfrom": "712037006"}, "policy": {"hours": {"windows": "daily 00:00-24:00"}}}
     )
-    id = queue.campaigns.submit(["+998901000001"], request, who="test").id
+    id = queue.campaigns.submit(["+998901000001"], request, actor="test").id
     record = stage.rejected()
     stage.store.redis.hset(f"alodial:{{dial}}:c:{record.extid}", "g", id)
     done = operator.get(operator.post("/calls/redial", {"state": "rejected"}).headers["location"])
@@ -260,7 +260,7 @@ def test_the_signs_that_part_a_timeline_are_taken_out_of_a_name(stage: Stage) ->
     placed = stage.unconfirmed()
     author = call_rows.author(Session(ApiKey("k" * 16, "", frozenset(), own=False), "a;b c; queued 12", "nonce", 2**31))
     assert not set("; ") & set(author)
-    stage.queue.redial(placed.id, who=author)
+    stage.queue.redial(placed.id, actor=author)
     record = stage.queue.get(placed.id)
     assert record.timeline[-1]["note"] == f"operator {author}"
 

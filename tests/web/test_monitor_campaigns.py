@@ -76,7 +76,7 @@ def submitted(operator: Operator, content: bytes, **fields: str) -> str:
 def placed(queue: CallQueue, count: int = 10, **policy: Any) -> str:
     """A campaign's id."""
     request = parse_campaign({"name": f"planted {count}", "call": {"callfrom": "712037006"}, "policy": policy})
-    return queue.campaigns.submit([f"+99890{1_000_000 + i}" for i in range(count)], request, who="test").id
+    return queue.campaigns.submit([f"+99890{1_000_000 + i}" for i in range(count)], request, actor="test").id
 
 
 def test_a_file_is_checked_shown_and_submitted(web: Web, operator: Operator) -> None:
@@ -250,7 +250,7 @@ def test_a_clone_is_a_new_campaign_that_waits(queue: CallQueue, operator: Operat
 def test_the_unanswered_of_an_ended_campaign_are_called_again(queue: CallQueue, operator: Operator) -> None:
     id = placed(queue, 6)
     assert operator.get(f"/campaigns/{id}/retry").headers["location"] == f"/campaigns/{id}"
-    queue.campaigns.cancel(id, who="test")
+    queue.campaigns.cancel(id, actor="test")
     assert "Call up to 6 rows again" in words_on(operator.get(f"/campaigns/{id}/retry"))
     made = operator.post(f"/campaigns/{id}/retry").headers["location"]
     record = queue.campaigns.get(made.removeprefix("/campaigns/").partition("?")[0])
@@ -279,7 +279,7 @@ def test_the_live_part_leads_to_the_whole_page_once_the_state_is_another(queue: 
     assert "hx-redirect" not in same.headers
     assert 'hx-trigger="every 2s"' in same.text
     assert "<html" not in same.text
-    queue.campaigns.cancel(id, who="test")
+    queue.campaigns.cancel(id, actor="test")
     changed = operator.get(f"/campaigns/{id}/live?was=running")
     assert changed.headers["hx-redirect"] == f"/campaigns/{id}"
     assert "hx-trigger" not in changed.text
@@ -292,7 +292,7 @@ def test_a_page_that_is_open_after_sign_out_is_sent_to_the_door(web: Web) -> Non
 
 def test_the_list_can_be_narrowed_to_a_state(queue: CallQueue, operator: Operator) -> None:
     running, paused = placed(queue, 2), placed(queue, 4)
-    queue.campaigns.pause(paused, who="test")
+    queue.campaigns.pause(paused, actor="test")
     text = operator.get("/campaigns?state=paused").text
     assert f"/campaigns/{paused}" in text
     assert f"/campaigns/{running}" not in text

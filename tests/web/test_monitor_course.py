@@ -15,7 +15,7 @@ from alodial.monitor.call_timeline import TimelineMoment, failed_first, numbers_
 from alodial.monitor.explain import KNOWN, explain, reason_words
 from alodial.monitor.failed import todo_of
 from alodial.monitor.i18n import LANGUAGES, Translator, catalogue
-from alodial.monitor.timeline_svg import LEFT, MOST_MOMENTS, StateSpan, Timeline, draw_timeline, spans
+from alodial.monitor.timeline_svg import LEFT, MAX_MOMENTS, StateSpan, Timeline, draw_timeline, spans
 from alodial.store.call_context import CallContext
 from alodial.store.failure_reasons import BAD_ENDS, ReasonGroup
 from alodial.store.records import CallRecord, iso
@@ -132,7 +132,7 @@ def test_a_call_dialled_again_and_again_shows_its_last_moments() -> None:
     changes = [StateSpan(T + n, ("queued", "submitting", "submitted", "scheduled")[n % 4]) for n in range(400)]
     picture = drawn(changes, [])
     assert picture.shortened
-    assert len([bar for bar in picture.bars if bar.kind.startswith("state-")]) <= MOST_MOMENTS + 1
+    assert len([bar for bar in picture.bars if bar.kind.startswith("state-")]) <= MAX_MOMENTS + 1
     assert not drawn(changes[:20], []).shortened
 
 

@@ -24,7 +24,7 @@ def test_numbers_are_added_found_and_removed_with_a_second_question(web: Web, qu
     added = operator.post(PAGE, {"numbers": "901234567\n+998 90 765-43-21, Ali", "reason": "asked us"}, page=PAGE)
     assert "2 numbers added." in words_on(added)
     entry = queue.dnc.find("901234567")[0]
-    assert (entry.reason, entry.who.partition(" (")[0]) == ("asked us", "Aziza")
+    assert (entry.reason, entry.actor.partition(" (")[0]) == ("asked us", "Aziza")
     found = words_on(operator.get(f"{PAGE}?number=90+123+45+67"))
     assert "+998901234567 is on the list." in found
     assert "asked us" in found

@@ -192,7 +192,7 @@ def test_every_act_leaves_an_audit_line_that_names_who(web: Web) -> None:
     operator.post("/sign-out")
 
     def mine() -> list[str]:
-        return [line["act"] for line in acts_in(web) if line["who"].startswith("Bobur (key ")]
+        return [line["act"] for line in acts_in(web) if line["actor"].startswith("Bobur (key ")]
 
     deadline = time.monotonic() + 10  # lines are written by a thread of their own
     while len(mine()) < 3 and time.monotonic() < deadline:

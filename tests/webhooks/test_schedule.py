@@ -176,7 +176,7 @@ def test_a_lost_answer_of_the_record_is_recorded_once_more_without_harm(clocked:
 
 
 def test_what_may_wait_and_what_is_parked_is_bounded(clocked: Clocked, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhooks, "MOST_WAITING", 50)
+    monkeypatch.setattr(webhooks, "MAX_WAITING", 50)
     clocked.place(120)
     clocked.pull(room=0)
     assert (clocked.health.waiting, clocked.health.parked) == (50, 70)

@@ -31,7 +31,7 @@ class Flush:
 def test_what_is_asked_while_a_flush_is_under_way_goes_together_in_the_next() -> None:
     async def work() -> None:
         flush = Flush()
-        batcher = Coalescer(flush, most=4)
+        batcher = Coalescer(flush, limit=4)
         flush.gate.clear()
         first = asyncio.create_task(batcher.ask(0))
         await asyncio.sleep(0)

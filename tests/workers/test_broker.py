@@ -131,15 +131,15 @@ class Counting:
 
 def test_a_doorbell_reaches_its_actor_and_leaves_nothing_behind(settings: Settings) -> None:
     with Counting(settings) as counting:
-        bell = Waker(settings)
-        bell.submit(["default", "north"])
-        bell.collect()
+        wakeup_key = Waker(settings)
+        wakeup_key.submit(["default", "north"])
+        wakeup_key.collect()
         wait_until(lambda: counting.rung == {"default": 1, "north": 1, "results": 1})
         client: Any = counting.broker.client
         wait_until(
             lambda: not any(client.hlen(f"alodial:broker:{name}.msgs") for name in (SUBMIT_QUEUE, COLLECT_QUEUE))
         )
-        bell.close()
+        wakeup_key.close()
 
 
 def test_there_are_no_delay_queues_and_nobody_consumes_any(settings: Settings) -> None:
@@ -177,18 +177,18 @@ def test_consumers_come_back_by_themselves_when_redis_does(settings: Settings) -
     with EmbeddedRedis() as server:
         ours = settings.model_copy(update={"redis_url": type(settings.redis_url)(server.url), "redis_timeout": 0.5})
         with Counting(ours) as counting:
-            bell = Waker(ours)
-            bell.submit(["before"])
+            wakeup_key = Waker(ours)
+            wakeup_key.submit(["before"])
             wait_until(lambda: counting.rung["before"])
             for round_ in ("first", "second"):
                 server.kill()
-                bell.submit(["lost"])
+                wakeup_key.submit(["lost"])
                 time.sleep(1.2)  # long enough for every consumer to have met the absence
                 assert all(consumer.is_alive() for consumer in counting.worker.consumers.values())
                 server.start()
-                bell.submit([round_])
+                wakeup_key.submit([round_])
                 wait_until(lambda name=round_: counting.rung[name])  # type: ignore[misc]  # lambda default
-            bell.close()
+            wakeup_key.close()
 
 
 def _fetched(settings: Settings, messages: int) -> WakeupBroker:
@@ -220,9 +220,9 @@ def test_a_hundred_doorbells_ring_each_phone_once(settings: Settings) -> None:
         ours = settings.model_copy(update={"provider_url": provider.url, "max_in_flight": 8})
         with CallQueue(settings=ours) as queue, Process(ours) as first, Process(ours) as second:
             calls = queue.enqueue_many([CALL] * 60)
-            bell = Waker(ours)
+            wakeup_key = Waker(ours)
             for _ in range(100):
-                bell.submit(["default"])
+                wakeup_key.submit(["default"])
             extids = {row.extid.encode() for row in calls if hasattr(row, "extid")}
             wait_until(lambda: set(provider.extids) == extids)
             for process in (first, second):
@@ -230,7 +230,7 @@ def test_a_hundred_doorbells_ring_each_phone_once(settings: Settings) -> None:
                     process.runtime.on_loop(process.runtime.engine.attend("default"))
             wait_until(lambda: {c.state.value for c in queue.calls(limit=100).calls} == {"submitted"})
             assert set(provider.extids.values()) == {1}
-            bell.close()
+            wakeup_key.close()
 
 
 def test_without_any_doorbell_calls_go_out_and_results_come_in(
@@ -239,7 +239,7 @@ def test_without_any_doorbell_calls_go_out_and_results_come_in(
     with Provider() as provider:
         ours = settings.model_copy(update={"provider_url": provider.url})
         with CallQueue(settings=ours) as queue, Process(ours):
-            monkeypatch.setattr(queue.doorbell, "submit", lambda _accounts: None)
+            monkeypatch.setattr(queue.waker, "submit", lambda _accounts: None)
             call = queue.enqueue(CALL)
             wait_until(lambda: provider.extids[call.extid.encode()] == 1)
             body = json.dumps({"externalid": int(call.extid), "dialstatus": "BUSY", "id": [1]})

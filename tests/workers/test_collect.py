@@ -118,7 +118,7 @@ def _quiet() -> Iterator[None]:
 def plant(settings: Settings, store: Store) -> Iterator[Plant]:
     plant = Plant(settings, store)
     yield plant
-    plant.queue.doorbell.close()
+    plant.queue.waker.close()
 
 
 @pytest.mark.parametrize(

@@ -32,13 +32,13 @@ LINGER = 0.25
 """Seconds that an idle engine still looks for work before it leaves."""
 
 POLL = 0.004
-LONGEST_SLEEP = 0.5
+MAX_SLEEP = 0.5
 """Seconds: at a slow rate the next slot is far off, and a stop or a resume must not wait for it."""
 
 PACED_SLEEP = 0.02
 STOP_LOOK = 0.25
 CAP_POLL = 0.02
-MOST_PER_CLAIM = 128
+MAX_PER_CLAIM = 128
 
 Left = Literal["empty", "hold", "stop", "lost", "stopping"]
 
@@ -92,13 +92,13 @@ class Engine:
             self._attending.discard(account)
 
     async def _attend(self, account: str, limits: AccountSettings) -> Left:
-        most, loop = self._settings.max_in_flight, asyncio.get_running_loop()
+        limit, loop = self._settings.max_in_flight, asyncio.get_running_loop()
         # Below an eighth of room a claim would be small and the next one due at once.
-        enough = max(1, most // 8)
+        enough = max(1, limit // 8)
         idle_since: float | None = None
         cap_poll = CAP_POLL
         while not self.stopping and not self.store_lost:
-            while most - len(self._tasks) < enough and not self.stopping:
+            while limit - len(self._tasks) < enough and not self.stopping:
                 self._room.clear()
                 await self._room.wait()
             if self.stopping:
@@ -110,7 +110,7 @@ class Engine:
                     account,
                     limits,
                     epoch=self._epoch,
-                    room=min(most - len(self._tasks), MOST_PER_CLAIM),
+                    room=min(limit - len(self._tasks), MAX_PER_CLAIM),
                     horizon=HORIZON,
                     attend=0 if leaving else ATTEND,
                 )
@@ -122,7 +122,7 @@ class Engine:
                 idle_since, cap_poll = None, CAP_POLL
             match claim.status:
                 case "ok":
-                    await asyncio.sleep(min(claim.wait, LONGEST_SLEEP))
+                    await asyncio.sleep(min(claim.wait, MAX_SLEEP))
                 case "empty" if leaving and not claim.calls and account not in self._asked:
                     return "empty"
                 case "empty":

@@ -26,11 +26,11 @@ class Pacer(threading.Thread):
     """Until ``stop``. Tells once when the store goes away and once when it is back."""
 
     def __init__(
-        self, store: Store, doorbell: Waker, filler: HopperFiller, heartbeat: Callable[[], workers.Heartbeat]
+        self, store: Store, waker: Waker, filler: HopperFiller, heartbeat: Callable[[], workers.Heartbeat]
     ) -> None:
         super().__init__(name="pacer", daemon=True)
         self._store = store
-        self._doorbell = doorbell
+        self._doorbell = waker
         self._filler = filler
         self._heartbeat = heartbeat
         self._ended = threading.Event()

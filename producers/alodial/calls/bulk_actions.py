@@ -32,10 +32,10 @@ class BulkResult:
 
 
 def cancel_all(
-    queue: "CallQueue", wanted: CallFilter, *, most: int = MOST, reason: str = "canceled_by_operator"
+    queue: "CallQueue", wanted: CallFilter, *, limit: int = MOST, reason: str = "canceled_by_operator"
 ) -> BulkResult:
     """Cancels up to ``most`` of those that were not submitted yet. Raises StoreUnavailable; given again it goes on."""
-    names, more = queue.store.call(lambda client: select(client, wanted, most))
+    names, more = queue.store.call(lambda client: select(client, wanted, limit))
     done = BulkResult(more=more)
     for chunk in _chunks(names):
         for row in queue.store.run(call_transitions.cancel(chunk, reason)):
@@ -46,10 +46,10 @@ def cancel_all(
     return done
 
 
-def redial_all(queue: "CallQueue", wanted: CallFilter, who: str, *, most: int = MOST) -> BulkResult:
+def redial_all(queue: "CallQueue", wanted: CallFilter, actor: str, *, limit: int = MOST) -> BulkResult:
     """Rings up to ``most`` again; those under way and those of campaigns are left out. Raises StoreUnavailable; given
     again it goes on, and rings nobody twice for it."""
-    names, more = queue.store.call(lambda client: select(client, wanted, most))
+    names, more = queue.store.call(lambda client: select(client, wanted, limit))
     done = BulkResult(more=more)
     for chunk in _chunks(names):
         attempts: list[call_transitions.Redialing] = []
@@ -60,14 +60,14 @@ def redial_all(queue: "CallQueue", wanted: CallFilter, who: str, *, most: int = 
             else:
                 calls.append(plan.again)
         if attempts:
-            for row in queue.store.run(call_transitions.redial(attempts, who)):
+            for row in queue.store.run(call_transitions.redial(attempts, actor)):
                 if row.outcome == "redial":
                     done.done += 1
                 else:
                     done.leave_out(row.outcome)
         if calls:
             ring, answers = enqueue_calls(queue.store, calls)
-            queue.doorbell.submit(ring)
+            queue.waker.submit(ring)
             for answer in answers:
                 if answer.outcome == "created":
                     done.done += 1

@@ -83,7 +83,7 @@ class CallQueue:
     ) -> None:
         self.settings = _settings(redis_url, settings)
         self.store = store or Store(self.settings)
-        self.doorbell = Waker(self.settings)
+        self.waker = Waker(self.settings)
 
     def enqueue(self, call: Source, *, idempotency_key: str = "", scope: str = "", **options: Any) -> QueuedCall:
         """Stores one call and rings the workers.
@@ -97,7 +97,7 @@ class CallQueue:
             with_options(request, options) if options else request, self.settings, key=idempotency_key, scope=scope
         )
         ring, answers = enqueue_calls(self.store, [row])
-        self.doorbell.submit(ring)
+        self.waker.submit(ring)
         return only_outcome(answers[0], row)
 
     def enqueue_many(self, calls: Iterable[Source], *, scope: str = "") -> list[QueuedCall | RefusedCall]:
@@ -116,7 +116,7 @@ class CallQueue:
                 yield call_transitions.enqueue(chunks[-1][0], self.settings)
 
         for ring, stored in self.store.run_overlapped(operations()):
-            self.doorbell.submit(ring)
+            self.waker.submit(ring)
             ready, marks = chunks.popleft()
             tracing.enqueued(ready, stored, 0)
             rows += outcomes_of(marks, ready, stored)
@@ -136,16 +136,16 @@ class CallQueue:
             raise NotFound(f"no call {name}")
         return canceled_of(name, self.store.run(call_transitions.cancel([extid]))[0])
 
-    def redial(self, name: str, *, who: str = "python", attempt: int | None = None) -> QueuedCall:
+    def redial(self, name: str, *, actor: str = "python", attempt: int | None = None) -> QueuedCall:
         """Rings again. An unconfirmed call gets a new attempt (the phone may ring a second time), one that has ended a new
         call with the same request. Asked for twice it is done once; ``attempt`` says which one was looked at, so that
         an old page cannot repeat a newer one. Raises NotFound, NotRedialable, InvalidCall.
         """
         plan = plan_redial(self.get(name), self.settings, attempt)
         if plan.again is None:
-            return redialed(plan, self.store.run(call_transitions.redial([plan.attempt], who))[0])
+            return redialed(plan, self.store.run(call_transitions.redial([plan.attempt], actor))[0])
         ring, answers = enqueue_calls(self.store, [plan.again])
-        self.doorbell.submit(ring)
+        self.waker.submit(ring)
         return only_outcome(answers[0], plan.again)
 
     def calls(self, wanted: CallFilter | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
@@ -155,9 +155,9 @@ class CallQueue:
         with _cursors():
             return self.store.call(lambda client: page(client, wanted or CallFilter(), cursor, limit))
 
-    def count(self, wanted: CallFilter | None = None, *, most: int = MOST) -> Count:
+    def count(self, wanted: CallFilter | None = None, *, limit: int = MOST) -> Count:
         """How many calls a filter means; where no figure is kept they are counted up to ``most``."""
-        return self.store.call(lambda client: count(client, wanted or CallFilter(), most))
+        return self.store.call(lambda client: count(client, wanted or CallFilter(), limit))
 
     def events(self, group: str, *, start: str = "0", block: float | None = None) -> Iterator[Event]:
         """Events for one group of readers, each at least once; acknowledged when the next one is asked for.
@@ -205,7 +205,7 @@ class CallQueue:
         """Campaigns: see :class:`alodial.campaigns.service.Campaigns`."""
         from ..campaigns.service import Campaigns  # noqa: PLC0415  # whoever places single calls need not load it
 
-        return Campaigns(self.store, self.settings, self.doorbell)
+        return Campaigns(self.store, self.settings, self.waker)
 
     @cached_property
     def dnc(self) -> "DoNotCall":
@@ -227,7 +227,7 @@ class CallQueue:
         campaign: "CampaignRequest | Mapping[str, Any]",
         *,
         again: bool = False,
-        who: str = "python",
+        actor: str = "python",
         progress: "OnProgress | None" = None,
         on_problem: "OnProblem | None" = None,
     ) -> "CampaignRecord":
@@ -239,18 +239,20 @@ class CallQueue:
         from ..campaigns.stored_fields import read_campaign  # noqa: PLC0415  # as above
 
         request = read_campaign(campaign, self.settings)
-        return self.campaigns.submit(source, request, who=who, again=again, progress=progress, on_problem=on_problem)
+        return self.campaigns.submit(
+            source, request, actor=actor, again=again, progress=progress, on_problem=on_problem
+        )
 
-    def stop(self, reason: str = "operator", *, who: str = "python") -> bool:
+    def stop(self, reason: str = "operator", *, actor: str = "python") -> bool:
         """Emergency stop: no new POST on any worker from the next arm on. Survives restarts. False: it was on already."""
-        return self.store.call(lambda client: holds.stop(client, reason, who))[1]
+        return self.store.call(lambda client: holds.stop(client, reason, actor))[1]
 
     def resume(self, account: str = "") -> None:
         """Lifts the emergency stop and the pauses and breakers of all accounts, or those of one account only."""
         self.store.run(call_transitions.resume(account))
 
     def close(self) -> None:
-        self.doorbell.close()
+        self.waker.close()
         self.store.close()
 
     def __enter__(self) -> Self:
@@ -270,7 +272,7 @@ class AsyncCallQueue:
     ) -> None:
         self.settings = _settings(redis_url, settings)
         self.store = store or AsyncStore(self.settings)
-        self.doorbell = Waker(self.settings)
+        self.waker = Waker(self.settings)
 
     async def enqueue(self, call: Source, *, idempotency_key: str = "", scope: str = "", **options: Any) -> QueuedCall:
         """As :meth:`CallQueue.enqueue`."""
@@ -294,7 +296,7 @@ class AsyncCallQueue:
             return []
         ring, answers = await enqueue_calls_async(self.store, calls)
         if ring:
-            await asyncio.to_thread(self.doorbell.submit, ring)
+            await asyncio.to_thread(self.waker.submit, ring)
         return answers
 
     async def get(self, name: str) -> CallRecord:
@@ -311,11 +313,11 @@ class AsyncCallQueue:
             raise NotFound(f"no call {name}")
         return canceled_of(name, (await self.store.run(call_transitions.cancel([extid])))[0])
 
-    async def redial(self, name: str, *, who: str = "python", attempt: int | None = None) -> QueuedCall:
+    async def redial(self, name: str, *, actor: str = "python", attempt: int | None = None) -> QueuedCall:
         """As :meth:`CallQueue.redial`."""
         plan = plan_redial(await self.get(name), self.settings, attempt)
         if plan.again is None:
-            return redialed(plan, (await self.store.run(call_transitions.redial([plan.attempt], who)))[0])
+            return redialed(plan, (await self.store.run(call_transitions.redial([plan.attempt], actor)))[0])
         return only_outcome((await self._store([plan.again]))[0], plan.again)
 
     async def calls(self, wanted: CallFilter | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
@@ -323,9 +325,9 @@ class AsyncCallQueue:
         with _cursors():
             return await self.store.call(lambda client: page_async(client, wanted or CallFilter(), cursor, limit))
 
-    async def count(self, wanted: CallFilter | None = None, *, most: int = MOST) -> Count:
+    async def count(self, wanted: CallFilter | None = None, *, limit: int = MOST) -> Count:
         """As :meth:`CallQueue.count`."""
-        return await self.store.call(lambda client: count_async(client, wanted or CallFilter(), most))
+        return await self.store.call(lambda client: count_async(client, wanted or CallFilter(), limit))
 
     async def events(self, group: str, *, start: str = "0", block: float | None = None) -> AsyncIterator[Event]:
         """As :meth:`CallQueue.events`."""
@@ -386,7 +388,7 @@ class AsyncCallQueue:
         campaign: "CampaignRequest | Mapping[str, Any]",
         *,
         again: bool = False,
-        who: str = "python",
+        actor: str = "python",
         progress: "OnProgress | None" = None,
         on_problem: "OnProblem | None" = None,
     ) -> "CampaignRecord":
@@ -396,21 +398,21 @@ class AsyncCallQueue:
             source,
             campaign,
             again=again,
-            who=who,
+            actor=actor,
             progress=progress,
             on_problem=on_problem,
         )
 
-    async def stop(self, reason: str = "operator", *, who: str = "python") -> bool:
+    async def stop(self, reason: str = "operator", *, actor: str = "python") -> bool:
         """As :meth:`CallQueue.stop`."""
-        return await asyncio.to_thread(lambda: self._blocking.stop(reason, who=who))
+        return await asyncio.to_thread(lambda: self._blocking.stop(reason, actor=actor))
 
     async def resume(self, account: str = "") -> None:
         """As :meth:`CallQueue.resume`."""
         await self.store.run(call_transitions.resume(account))
 
     async def aclose(self) -> None:
-        await asyncio.to_thread(self.doorbell.close)
+        await asyncio.to_thread(self.waker.close)
         if "_blocking" in self.__dict__:
             await asyncio.to_thread(self._blocking.close)
         await self.store.aclose()

@@ -34,10 +34,10 @@ _CALL_STATES: Final = ("scheduled", "queued", "submitting", "submitted", "unconf
 class CampaignQueries:
     """Reads campaigns. ``name`` may be an id, a beginning of it, or a name that only one campaign has."""
 
-    def __init__(self, store: Store, settings: Settings, doorbell: Waker) -> None:
+    def __init__(self, store: Store, settings: Settings, waker: Waker) -> None:
         self._store = store
         self.settings = settings
-        self._doorbell = doorbell
+        self._doorbell = waker
 
     def get(self, name: str) -> CampaignRecord:
         """Raises CampaignNotFound, also when several have that name."""
@@ -60,7 +60,7 @@ class CampaignQueries:
         """Who did what to it, newest first."""
         stored = self._one(name)
         acts = self._store.call(lambda client: campaigns.activity(client, stored.id, limit))
-        return [Activity(iso(act.at_ms), act.who, act.action, act.detail) for act in acts]
+        return [Activity(iso(act.at_ms), act.actor, act.action, act.detail) for act in acts]
 
     def problems(self, name: str) -> Iterator[RowProblem]:
         """The rows that were not taken, in the file's order."""

@@ -63,12 +63,12 @@ class Activity(NamedTuple):
     """Who did what to a campaign. ``at`` ISO 8601."""
 
     at: str
-    who: str
+    actor: str
     action: str
     detail: str
 
     def to_dict(self) -> dict[str, str]:
-        return self._asdict()
+        return {"who" if name == "actor" else name: value for name, value in self._asdict().items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,26 +26,26 @@ KEEP: Final[Any] = object()
 class Campaigns(CampaignSubmission):
     """Submits, steers and shows campaigns. Every method raises StoreUnavailable while Redis is away.
 
-    ``name`` may be a campaign's id, a beginning of it, or its name where only one has it. ``who`` is written into the
+    ``name`` may be a campaign's id, a beginning of it, or its name where only one has it. ``actor`` is written into the
     campaign's activity log.
     """
 
-    def pause(self, name: str, *, who: str, reason: str = "") -> CampaignRecord:
+    def pause(self, name: str, *, actor: str, reason: str = "") -> CampaignRecord:
         """No new POST of it on any worker from the next arm on; what rings goes on."""
-        return self._steer(name, "pause", who, reason)
+        return self._steer(name, "pause", actor, reason)
 
-    def resume(self, name: str, *, who: str) -> CampaignRecord:
-        return self._steer(name, "resume", who, "")
+    def resume(self, name: str, *, actor: str) -> CampaignRecord:
+        return self._steer(name, "resume", actor, "")
 
-    def cancel(self, name: str, *, who: str, reason: str = "") -> CampaignRecord:
+    def cancel(self, name: str, *, actor: str, reason: str = "") -> CampaignRecord:
         """For good. What waits is canceled, what rings goes on to its result."""
-        return self._steer(name, "cancel", who, reason)
+        return self._steer(name, "cancel", actor, reason)
 
     def change(
         self,
         name: str,
         *,
-        who: str,
+        actor: str,
         pace: float | None = KEEP,
         channels: int | None = KEEP,
         weight: int = KEEP,
@@ -62,27 +62,27 @@ class Campaigns(CampaignSubmission):
         changes = {key: fields.get(key, "") for key in ("pace", "ch", "w", "end", "req")}
         told = ", ".join(f"{key} {value if value is not None else 'none'}" for key, value in asked.items())
         return self._steered(
-            stored, campaign_transitions.steer(stored.id, "change", who=who, reason=told, changes=changes)
+            stored, campaign_transitions.steer(stored.id, "change", actor=actor, reason=told, changes=changes)
         )
 
-    def clone(self, name: str, *, who: str, new_name: str = "", owner: str = "") -> CampaignRecord:
+    def clone(self, name: str, *, actor: str, new_name: str = "", owner: str = "") -> CampaignRecord:
         """The same rows and policy once more, paused: look at it, then resume it."""
         stored = self._one(name)
         title = new_name or f"{stored.fields['n'][:90]} (copy)"
         rows = (row for _, row in self._packed(stored))
-        return self._again(stored, title, rows, who, owner, paused=True)
+        return self._again(stored, title, rows, actor, owner, paused=True)
 
-    def retry_failed(self, name: str, *, who: str, new_name: str = "", owner: str = "") -> CampaignRecord:
+    def retry_failed(self, name: str, *, actor: str, new_name: str = "", owner: str = "") -> CampaignRecord:
         """A new campaign of the rows that nobody answered. The old one must have ended, or a row might ring in both."""
         stored = self._one(name)
         if stored.state not in (CampaignState.COMPLETED, CampaignState.CANCELED):
             raise CampaignNotAllowed(f"campaign {stored.fields['n']!r} is {stored.state}: its rows may still be called")
         title = new_name or f"{stored.fields['n'][:90]} (retry)"
         unanswered = (row for row, call in self._outcomes(stored) if _may_be_retried(call))
-        return self._again(stored, title, unanswered, who, owner, paused=False)
+        return self._again(stored, title, unanswered, actor, owner, paused=False)
 
     def _again(
-        self, stored: StoredCampaign, title: str, rows: Iterator[PackedRow], who: str, owner: str, *, paused: bool
+        self, stored: StoredCampaign, title: str, rows: Iterator[PackedRow], actor: str, owner: str, *, paused: bool
     ) -> CampaignRecord:
         old = read_request(stored.fields["req"])
         policy = old.policy.model_copy(update={"starts_at": None, "ends_at": None})
@@ -101,7 +101,7 @@ class Campaigns(CampaignSubmission):
                 file="",
                 again=True,
                 keep=self.settings.call_retention,
-                who=who,
+                actor=actor,
             )
         )
         write_calendar(self._store, self.settings, request, created.id, self._store.call(inbox.server_ms))
@@ -134,16 +134,16 @@ class Campaigns(CampaignSubmission):
                 draft="",
                 again=True,
                 keep=self.settings.call_retention,
-                who=who,
+                actor=actor,
                 totals=json.dumps(totals),
                 how="pause" if paused else "start",
             )
         )
         return self.get(created.id)
 
-    def _steer(self, name: str, action: campaign_transitions.Action, who: str, reason: str) -> CampaignRecord:
+    def _steer(self, name: str, action: campaign_transitions.Action, actor: str, reason: str) -> CampaignRecord:
         stored = self._one(name)
-        return self._steered(stored, campaign_transitions.steer(stored.id, action, who=who, reason=reason))
+        return self._steered(stored, campaign_transitions.steer(stored.id, action, actor=actor, reason=reason))
 
     def _steered(self, stored: StoredCampaign, op: Any) -> CampaignRecord:
         done: campaign_transitions.Steered = self._store.run(op)

@@ -21,10 +21,10 @@ from .stored_fields import fields_of, hash_of, owned_by, request_json
 OnProgress = Callable[[Progress], None]
 OnProblem = Callable[[RowProblem], None]
 
-MOST_KEPT_PROBLEMS = 100_000
+MAX_KEPT_PROBLEMS = 100_000
 """Bad rows that the store keeps to be shown again; what was told while the file was read is not bounded."""
 
-MOST_ADDED = 200_000
+MAX_ADDED = 200_000
 """Rows added to a running campaign at once: they go in by one script, all or none."""
 
 
@@ -59,7 +59,7 @@ class CampaignSubmission(CampaignQueries):
         source: Any,
         request: CampaignRequest,
         *,
-        who: str,
+        actor: str,
         again: bool = False,
         paused: bool = False,
         owner: str = "",
@@ -79,7 +79,9 @@ class CampaignSubmission(CampaignQueries):
         file = hash_of(opened.fingerprint, *mine) if opened.fingerprint else ""
         for _ in range(2):
             judge = self._judge(opened, request, progress, on_problem)
-            created = self._create(opened, request, judge, draft=draft, file=file, again=again, who=who, owner=owner)
+            created = self._create(
+                opened, request, judge, draft=draft, file=file, again=again, actor=actor, owner=owner
+            )
             if self._load(judge, created):
                 break
             # Begun with other rows: a number came onto the do-not-call list meanwhile, perhaps. Nobody was called yet.
@@ -96,7 +98,7 @@ class CampaignSubmission(CampaignQueries):
                 draft=draft,
                 again=again,
                 keep=self.settings.call_retention,
-                who=who,
+                actor=actor,
                 totals=json.dumps(report.totals()),
                 how="pause" if paused else "start",
             )
@@ -111,7 +113,7 @@ class CampaignSubmission(CampaignQueries):
         name: str,
         source: Any,
         *,
-        who: str,
+        actor: str,
         again: bool = False,
         progress: OnProgress | None = None,
         on_problem: OnProblem | None = None,
@@ -133,9 +135,9 @@ class CampaignSubmission(CampaignQueries):
         report = judge.report
         if report.good == 0:
             raise InvalidCampaign([_no_good_rows(report)])
-        if report.good > MOST_ADDED:
+        if report.good > MAX_ADDED:
             remedy = "submit it as a campaign of its own"
-            raise InvalidCampaign([FieldProblem("file", "too_many_rows", f"has more than {MOST_ADDED} rows", remedy)])
+            raise InvalidCampaign([FieldProblem("file", "too_many_rows", f"has more than {MAX_ADDED} rows", remedy)])
         added = self._store.run(
             campaign_transitions.append(
                 stored.id, -1, chunks, content=report.content, again=again, keep=self.settings.call_retention
@@ -155,7 +157,7 @@ class CampaignSubmission(CampaignQueries):
                 draft="",
                 again=again,
                 keep=self.settings.call_retention,
-                who=who,
+                actor=actor,
                 totals=json.dumps(totals),
                 how="add",
                 detail=str(report.good),
@@ -209,7 +211,7 @@ class CampaignSubmission(CampaignQueries):
         draft: str,
         file: str,
         again: bool,
-        who: str,
+        actor: str,
         owner: str,
     ) -> campaign_transitions.Created:
         told = {
@@ -232,7 +234,7 @@ class CampaignSubmission(CampaignQueries):
                 file=file,
                 again=again,
                 keep=self.settings.call_retention,
-                who=who,
+                actor=actor,
             )
         )
         if created.outcome == "duplicate":
@@ -250,7 +252,7 @@ class CampaignSubmission(CampaignQueries):
                 if (there.blob if there else b"") != blob:
                     return False
                 continue
-            few = bad[: max(0, MOST_KEPT_PROBLEMS - kept)]
+            few = bad[: max(0, MAX_KEPT_PROBLEMS - kept)]
             kept += len(few)
             chunk = campaign_transitions.NewChunk(len(rows), blob, pack_problems(few) if few else b"")
             self._store.run(campaign_transitions.append(created.id, index, [chunk]))

@@ -227,7 +227,7 @@ def redial(
         if record.state == "unconfirmed" and not yes:
             problem = "is unconfirmed: its phone may have rung, and would ring a second time"
             raise NotRedialable(record.id, record.state, problem, f"alodial calls redial {record.extid} --yes")
-        call = queue.redial(name, who=current_actor(), attempt=record.attempt)
+        call = queue.redial(name, actor=current_actor(), attempt=record.attempt)
     if as_json:
         document({"id": call.id, "extid": call.extid, "state": call.state, "created": call.created})
     else:

@@ -80,7 +80,7 @@ def pause(name: Name, reason: Reason = "", as_json: Json = False) -> None:
     Example: alodial campaign pause clients --reason "wrong greeting"
     """
     with open_queue() as opened:
-        tell(opened.campaigns.pause(name, who=current_actor(), reason=reason), as_json)
+        tell(opened.campaigns.pause(name, actor=current_actor(), reason=reason), as_json)
 
 
 @app.command()
@@ -90,7 +90,7 @@ def resume(name: Name, as_json: Json = False) -> None:
     Example: alodial campaign resume clients
     """
     with open_queue() as opened:
-        tell(opened.campaigns.resume(name, who=current_actor()), as_json)
+        tell(opened.campaigns.resume(name, actor=current_actor()), as_json)
 
 
 @app.command()
@@ -100,7 +100,7 @@ def cancel(name: Name, reason: Reason = "", as_json: Json = False) -> None:
     Example: alodial campaign cancel clients
     """
     with open_queue() as opened:
-        tell(opened.campaigns.cancel(name, who=current_actor(), reason=reason), as_json)
+        tell(opened.campaigns.cancel(name, actor=current_actor(), reason=reason), as_json)
 
 
 @app.command()
@@ -128,7 +128,7 @@ def pace(
     if weight is not None:
         changes["weight"] = weight
     with open_queue() as opened:
-        tell(opened.campaigns.change(name, who=current_actor(), **changes), as_json)
+        tell(opened.campaigns.change(name, actor=current_actor(), **changes), as_json)
 
 
 @app.command()
@@ -147,7 +147,7 @@ def add(
 
     with open_queue() as opened, problems_to(errors, file) as on_problem, reading("adding") as progress:
         record = opened.campaigns.add(
-            name, file, who=current_actor(), again=again, progress=progress, on_problem=on_problem
+            name, file, actor=current_actor(), again=again, progress=progress, on_problem=on_problem
         )
     tell(record, as_json)
 
@@ -163,7 +163,7 @@ def clone(
     Example: alodial campaign clone clients --name "clients, second round"
     """
     with open_queue() as opened:
-        tell(opened.campaigns.clone(name, who=current_actor(), new_name=new_name), as_json)
+        tell(opened.campaigns.clone(name, actor=current_actor(), new_name=new_name), as_json)
 
 
 @app.command()
@@ -177,7 +177,7 @@ def retry(
     Example: alodial campaign retry clients
     """
     with open_queue() as opened:
-        tell(opened.campaigns.retry_failed(name, who=current_actor(), new_name=new_name), as_json)
+        tell(opened.campaigns.retry_failed(name, actor=current_actor(), new_name=new_name), as_json)
 
 
 @app.command()
@@ -192,7 +192,7 @@ def activity(name: Name, as_json: Json = False) -> None:
         for act in acts:
             document(act.to_dict())
     else:
-        table(("at", "who", "did", "detail"), ((act.at[:19] + "Z", act.who, act.action, act.detail) for act in acts))
+        table(("at", "who", "did", "detail"), ((act.at[:19] + "Z", act.actor, act.action, act.detail) for act in acts))
 
 
 @app.command()

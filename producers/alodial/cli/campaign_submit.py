@@ -165,7 +165,13 @@ def submit(
             return
         with problems_to(errors, file) as on_problem, reading("submitting") as progress:
             record = opened.campaigns.submit(
-                file, request, who=current_actor(), again=again, paused=paused, progress=progress, on_problem=on_problem
+                file,
+                request,
+                actor=current_actor(),
+                again=again,
+                paused=paused,
+                progress=progress,
+                on_problem=on_problem,
             )
         tell(record, as_json)
         if record.rows.get("bad") and not as_json:

@@ -111,7 +111,7 @@ def replay(
     item = _found(name)
     with open_queue() as queue:
         queue.store.call(lambda client: inbox.replay(client, item))
-        queue.doorbell.collect()
+        queue.waker.collect()
     if as_json:
         document({"id": name, "outcome": "replayed"})
     say(f"replayed {name}")
@@ -154,7 +154,7 @@ def _many(act: str, name: str | None, *, every: bool, kind: str, reason: str, ye
         raise typer.BadParameter("give an ID, or --all")
     _check_kind(kind)
     with open_queue() as queue:
-        count = sum(1 for _ in store_dead.ids(queue.store, kind=kind, reason=reason, most=MOST))
+        count = sum(1 for _ in store_dead.ids(queue.store, kind=kind, reason=reason, limit=MOST))
         if not count:
             say("none of these is dead")
             return
@@ -164,7 +164,7 @@ def _many(act: str, name: str | None, *, every: bool, kind: str, reason: str, ye
         with counting(act) as tell:
             done = work(queue.store, kind=kind, reason=reason, progress=tell)
         if act == "replay":
-            queue.doorbell.collect()
+            queue.waker.collect()
     word = "replayed" if act == "replay" else "dropped"
     if as_json:
         document({"outcome": word, "count": done})

@@ -28,7 +28,7 @@ def add(numbers: Numbers, reason: Reason = "", scope: Scope = "", as_json: Json 
     Example: alodial dnc add 994412860 --reason "asked on the phone"
     """
     with open_queue() as queue:
-        new = queue.dnc.add(numbers, scope=_scope(queue, scope), reason=reason, who=current_actor())
+        new = queue.dnc.add(numbers, scope=_scope(queue, scope), reason=reason, actor=current_actor())
     if as_json:
         document({"added": new, "known": len(numbers) - new})
     else:
@@ -70,7 +70,7 @@ def list_numbers(
                 if READER_LEFT.is_set():
                     return
             return
-        rows = [(entry.number, entry.at[:19] + "Z", entry.who, entry.reason) for entry in entries]
+        rows = [(entry.number, entry.at[:19] + "Z", entry.actor, entry.reason) for entry in entries]
     if rows:
         table(("number", "since", "by", "reason"), rows)
     elif number:
@@ -96,7 +96,7 @@ def import_file(
     if not file.is_file():
         raise BadFile("no_file", f"there is no file {file.name!r}", "give a file with one number a line")
     with open_queue() as queue, file.open(encoding=encoding_of(file)[0], errors="replace") as lines:
-        told = queue.dnc.add_lines(lines, scope=_scope(queue, scope), reason=reason, who=current_actor())
+        told = queue.dnc.add_lines(lines, scope=_scope(queue, scope), reason=reason, actor=current_actor())
     if as_json:
         document({"lines": told.lines, "added": told.added, "known": told.known, "bad": told.bad})
     else:
@@ -125,7 +125,7 @@ def export(
         out = csv.writer(file)
         out.writerow(["number", "since", "by", "reason"])
         for entry in queue.dnc.every(scope=_scope(queue, scope)):
-            out.writerow([safe_cell(text) for text in (entry.number, entry.at, entry.who, entry.reason)])
+            out.writerow([safe_cell(text) for text in (entry.number, entry.at, entry.actor, entry.reason)])
             count += 1
     say(f"written: {to} ({count} numbers)")
 

@@ -24,7 +24,7 @@ Tell = Callable[["LogLine"], None]
 
 COLOURS = {"debug": "dim", "info": "blue", "warning": "yellow", "error": "red", "critical": "bold red"}
 SHORT = {"warning": "warn", "critical": "crit"}
-WIDEST_EVENT = 22
+MAX_EVENT = 22
 NEWEST = 200
 """Lines without --since and --limit."""
 AWAY = 0.5
@@ -158,7 +158,7 @@ def _cells(fields: Mapping[str, Any], zone: tzinfo) -> tuple[str, str, str, str]
     return (
         _clock(fields.get("timestamp"), zone),
         f"{SHORT.get(level, level):<5}",
-        f"{event:<{WIDEST_EVENT}}",
+        f"{event:<{MAX_EVENT}}",
         " ".join(parts),
     )
 

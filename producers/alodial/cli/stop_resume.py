@@ -20,7 +20,7 @@ def stop(reason: Annotated[str, typer.Option(help="Why, for whoever looks later.
     if pulled:
         say("stopped: no new POST goes out")
     else:
-        by = f" by {on.who}" if on.who else ""
+        by = f" by {on.actor}" if on.actor else ""
         say(f"it was stopped already{by}: {on.reason}")
     say("hint: alodial resume lifts it")
 

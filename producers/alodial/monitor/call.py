@@ -164,7 +164,7 @@ async def do(request: Request, operator: Signed, name: str, act: str) -> Respons
             return go(f"/calls/{record.id}?said=cancel")
         seen = text_of(form, "attempt")
         attempt = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 4 else record.attempt
-        placed = await queue.redial(record.id, who=call_rows.author(operator), attempt=min(attempt, record.attempt))
+        placed = await queue.redial(record.id, actor=call_rows.author(operator), attempt=min(attempt, record.attempt))
     except (NotCancelable, NotRedialable):
         return go(f"/calls/{record.id}?said=late")
     audit(operator, "redial_calls", call_id=record.id, placed=placed.id, created=placed.created)

@@ -18,7 +18,7 @@ NUMBERS: Final = "see_numbers"
 """The act of seeing numbers in full. It keeps them from shoulders and screenshots, and is no wall: HTTP answers whole records
 to every key that reads."""
 
-LONGEST_RAW: Final = 6000
+MAX_RAW: Final = 6000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def in_full(operator: Operator) -> bool:
 
 def author(operator: Operator) -> str:
     """Who an act is by, for a call's timeline: a name that was typed must not hold the signs that part its entries."""
-    return re.sub(r"[^\w.@()-]+", "_", operator.who)[:64]
+    return re.sub(r"[^\w.@()-]+", "_", operator.actor)[:64]
 
 
 def number(value: str, *, full: bool) -> str:
@@ -65,7 +65,7 @@ def text(value: str, *, full: bool) -> str:
 def raw(value: Any, *, full: bool) -> str:
     """JSON to be read by people, bounded; numbers in it masked for those who do not see them."""
     shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
-    shown = shown[:LONGEST_RAW] + (" …" if len(shown) > LONGEST_RAW else "")
+    shown = shown[:MAX_RAW] + (" …" if len(shown) > MAX_RAW else "")
     return text(shown, full=full)
 
 

@@ -223,7 +223,7 @@ async def all_of_it(request: Request, operator: Signed, act: str) -> Response:
 
 def _count(request: Request, kind: str, reason: str) -> int:
     with CallQueue(settings=app_context(request).settings) as queue:
-        return sum(1 for _ in dead_letters.ids(queue.store, kind=kind, reason=reason, most=MOST))
+        return sum(1 for _ in dead_letters.ids(queue.store, kind=kind, reason=reason, limit=MOST))
 
 
 def _do_all(request: Request, act: str, kind: str, reason: str) -> int:
@@ -231,7 +231,7 @@ def _do_all(request: Request, act: str, kind: str, reason: str) -> int:
         if act == "drop":
             return drop_all(queue.store, kind=kind, reason=reason)
         count = replay_all(queue.store, kind=kind, reason=reason)
-        queue.doorbell.collect()
+        queue.waker.collect()
         return count
 
 
@@ -256,5 +256,5 @@ def _do_one(request: Request, act: str, name: str) -> bool:
         if item is None:
             return False
         queue.store.call(lambda client: inbox.replay(client, item))
-        queue.doorbell.collect()
+        queue.waker.collect()
         return True

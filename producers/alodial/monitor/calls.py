@@ -26,7 +26,7 @@ LISTED: Final = 50
 COUNTED: Final = 1000
 """A filter without a figure of its own is counted so far, looking at twice as many records: about 50 ms."""
 
-LONGEST_NAME: Final = 128
+MAX_NAME: Final = 128
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
@@ -59,15 +59,15 @@ async def _counts(queue: AsyncCallQueue, asked: CallQuery) -> dict[str, int]:
     if asked.narrow or asked.wrong:
         return {}
     states = list(State) if not asked.wanted.disposition else [State.COMPLETED]
-    found = await asyncio.gather(*(queue.count(replace(asked.wanted, state=state), most=COUNTED) for state in states))
+    found = await asyncio.gather(*(queue.count(replace(asked.wanted, state=state), limit=COUNTED) for state in states))
     return {state.value: count.number for state, count in zip(states, found, strict=True)}
 
 
-async def count_of(queue: AsyncCallQueue, asked: CallQuery, act: str, most: int) -> Count:
+async def count_of(queue: AsyncCallQueue, asked: CallQuery, act: str, limit: int) -> Count:
     """How many calls an act is about."""
     if act == "redial":
-        return await queue.count(asked.wanted, most=most) if redialable(asked) else Count(0, more=False)
-    found = [await queue.count(replace(asked.wanted, state=state), most=most) for state in cancelable(asked)]
+        return await queue.count(asked.wanted, limit=limit) if redialable(asked) else Count(0, more=False)
+    found = [await queue.count(replace(asked.wanted, state=state), limit=limit) for state in cancelable(asked)]
     return Count(sum(one.number for one in found), any(one.more for one in found))
 
 
@@ -84,7 +84,7 @@ async def _page(queue: AsyncCallQueue, asked: CallQuery, cursor: str) -> tuple[P
 @router.get("/calls")
 async def listed(request: Request, operator: Signed) -> Response:
     queue = app_context(request).queue
-    name = request.query_params.get("find", "").replace("\x00", "").strip()[:LONGEST_NAME]
+    name = request.query_params.get("find", "").replace("\x00", "").strip()[:MAX_NAME]
     if name:
         return go(await _by_name(queue, name))
     asked = asked_of(request)

@@ -43,14 +43,14 @@ async def _ask(request: Request, operator: Operator, act: Act) -> Response:
         return go(asked.address())
     count = await count_of(app_context(request).queue, asked, act, MOST)
     return page(
-        request, "calls_ask.html", operator, act=act, asked=asked, count=count, most=MOST, now=min(count.number, MOST)
+        request, "calls_ask.html", operator, act=act, asked=asked, count=count, limit=MOST, now=min(count.number, MOST)
     )
 
 
 def _canceled(queue: CallQueue, asked: CallQuery) -> BulkResult:
     done = BulkResult()
     for state in cancelable(asked):
-        one = cancel_all(queue, replace(asked.wanted, state=state), most=max(1, MOST - done.done))
+        one = cancel_all(queue, replace(asked.wanted, state=state), limit=max(1, MOST - done.done))
         done.done += one.done
         done.more = done.more or one.more
         for code, count in one.left_out.items():

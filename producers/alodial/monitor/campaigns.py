@@ -27,7 +27,7 @@ PROBLEMS = 20
 PROBLEMS_LISTED = 1000
 
 ACTS = ("pause", "resume", "cancel", "clone", "retry", "pace")
-LONGEST_TEXT = 200
+MAX_TEXT = 200
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
@@ -61,10 +61,10 @@ async def listed(request: Request, operator: Signed) -> Response:
     )
 
 
-def _problems(campaigns: Any, name: str, most: int) -> tuple[list[Any], bool]:
+def _problems(campaigns: Any, name: str, limit: int) -> tuple[list[Any], bool]:
     """The first bad rows, and whether there are more."""
-    rows = list(islice(campaigns.problems(name), most + 1))
-    return rows[:most], len(rows) > most
+    rows = list(islice(campaigns.problems(name), limit + 1))
+    return rows[:limit], len(rows) > limit
 
 
 @router.get("/campaigns/{name}")
@@ -142,18 +142,18 @@ async def do(request: Request, operator: Signed, name: str, act: str) -> Respons
     if act not in ACTS:
         return go(f"/campaigns/{record.id}")
     campaigns = _campaigns(request)
-    who = operator.who
-    reason, new_name = text_of(form, "reason")[:LONGEST_TEXT], text_of(form, "new_name")[:100]
+    actor = operator.actor
+    reason, new_name = text_of(form, "reason")[:MAX_TEXT], text_of(form, "new_name")[:100]
     if act == "pace":
         return await _change(
             request, operator, record, {name: text_of(form, name) for name in ("pace", "channels", "weight")}
         )
     todo: dict[str, Callable[[], CampaignRecord]] = {
-        "pause": lambda: campaigns.pause(record.id, who=who, reason=reason),
-        "resume": lambda: campaigns.resume(record.id, who=who),
-        "cancel": lambda: campaigns.cancel(record.id, who=who, reason=reason),
-        "clone": lambda: campaigns.clone(record.id, who=who, new_name=new_name),
-        "retry": lambda: campaigns.retry_failed(record.id, who=who, new_name=new_name),
+        "pause": lambda: campaigns.pause(record.id, actor=actor, reason=reason),
+        "resume": lambda: campaigns.resume(record.id, actor=actor),
+        "cancel": lambda: campaigns.cancel(record.id, actor=actor, reason=reason),
+        "clone": lambda: campaigns.clone(record.id, actor=actor, new_name=new_name),
+        "retry": lambda: campaigns.retry_failed(record.id, actor=actor, new_name=new_name),
     }
     count = _count(record, act)
     changed = await asyncio.to_thread(todo[act])
@@ -175,7 +175,7 @@ def _numbers(given: dict[str, str]) -> dict[str, Any]:
     """An empty field means no limit. Raises _NotANumber."""
     found: dict[str, Any] = {}
     bounds = {"pace": (float, 0.001, 10_000), "channels": (int, 1, 1_000_000), "weight": (int, 1, 100)}
-    for name, (kind, least, most) in bounds.items():
+    for name, (kind, least, limit) in bounds.items():
         text = given[name].replace(",", ".")
         if not text and name != "weight":
             found[name] = None
@@ -184,7 +184,7 @@ def _numbers(given: dict[str, str]) -> dict[str, Any]:
             value = kind(text)
         except ValueError:
             raise _NotANumber(name) from None
-        if not least <= value <= most:
+        if not least <= value <= limit:
             raise _NotANumber(name)
         found[name] = value
     return found
@@ -196,6 +196,6 @@ async def _change(request: Request, operator: Signed, record: CampaignRecord, gi
     except _NotANumber as exc:
         return _ask(request, operator, record, "pace", given=given, problem=exc.args[0])
     campaigns = _campaigns(request)
-    await asyncio.to_thread(lambda: campaigns.change(record.id, who=operator.who, **numbers))
+    await asyncio.to_thread(lambda: campaigns.change(record.id, actor=operator.actor, **numbers))
     audit(operator, "campaign.pace", campaign=record.id, **numbers)
     return go(f"/campaigns/{record.id}?said=pace")

@@ -15,7 +15,7 @@ from .auth import Signed, audit, form_of, text_of
 from .rendering import PeopleRoute, page
 
 LISTED = 100
-LONGEST_REASON = 200
+MAX_REASON = 200
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
@@ -75,10 +75,10 @@ async def listed(request: Request, operator: Signed) -> Response:
 async def add(request: Request, operator: Signed) -> Response:
     """Adds the numbers that were typed, one a line; good ones count whatever bad ones are."""
     form = await form_of(request, operator, "dnc.add")
-    typed, reason = text_of(form, "numbers"), text_of(form, "reason")[:LONGEST_REASON]
+    typed, reason = text_of(form, "numbers"), text_of(form, "reason")[:MAX_REASON]
     lines = typed.splitlines()
     done: DoNotCallImport = await asyncio.to_thread(
-        lambda: _dnc(request).add_lines(lines, reason=reason, who=operator.who)
+        lambda: _dnc(request).add_lines(lines, reason=reason, actor=operator.actor)
     )
     audit(operator, "dnc.add", added=done.added, known=done.known, bad=done.bad)
     left = "\n".join(lines[number - 1] for number, _ in done.problems if number <= len(lines))

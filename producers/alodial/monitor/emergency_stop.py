@@ -15,7 +15,7 @@ from ..web.context import app_context
 from .auth import Signed, audit, can, form_of, text_of
 from .rendering import PeopleRoute, page
 
-LONGEST_REASON = 200
+MAX_REASON = 200
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
@@ -39,8 +39,8 @@ async def asked(request: Request, operator: Signed) -> Response:
 @router.post("/stop")
 async def pull(request: Request, operator: Signed) -> Response:
     form = await form_of(request, operator, "stop")
-    reason = "".join(c if c.isprintable() else " " for c in text_of(form, "reason"))[:LONGEST_REASON] or "operator"
-    pulled = await app_context(request).queue.stop(reason, who=operator.who)
+    reason = "".join(c if c.isprintable() else " " for c in text_of(form, "reason"))[:MAX_REASON] or "operator"
+    pulled = await app_context(request).queue.stop(reason, actor=operator.actor)
     audit(operator, "stop", reason=reason, pulled=pulled)
     return await _screen(request, operator, "pulled" if pulled else "already")
 
@@ -50,6 +50,6 @@ async def resume(request: Request, operator: Signed) -> Response:
     await form_of(request, operator, "resume")
     queue = app_context(request).queue
     await queue.resume()
-    await asyncio.to_thread(queue.doorbell.collect)
+    await asyncio.to_thread(queue.waker.collect)
     audit(operator, "resume")
     return await _screen(request, operator, "resumed")

@@ -24,7 +24,7 @@ from .time_format import TimeFormatter
 LISTED: Final = 100
 FIELDS: Final = ("call", "extid", "campaign", "account", "worker", "level", "event", "since", "until")
 LONGEST: Final = 128
-LONGEST_SHOWN: Final = 400
+MAX_SHOWN: Final = 400
 PLACE: Final = re.compile(r"[0-9]{1,18}-[0-9]{1,18}")
 APART: Final = frozenset(
     {"event", "level", "timestamp", "worker", "logger", "call_id", "extid", "campaign", "exception", "stack"}
@@ -118,7 +118,7 @@ def _text(value: object) -> str:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
     text = "".join(c if c.isprintable() else " " for c in text)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 @router.get("/logs")

@@ -181,7 +181,7 @@ async def submit(request: Request, operator: Signed, id: str) -> Response:
         def todo() -> None:
             source = open_source(draft.path, name=draft.filename)
             try:
-                record = campaigns.submit(source, asked, who=operator.who, again=again, progress=draft.progressed)
+                record = campaigns.submit(source, asked, actor=operator.actor, again=again, progress=draft.progressed)
             except InvalidCampaign as exc:
                 draft.problems, draft.step = exc.problems, "settings"
                 return

@@ -16,7 +16,7 @@ from .call_timeline import TimelineMoment, of_sandbox
 TIMEOUT: Final = 1.0
 """Seconds for all that one page asks."""
 
-MOST_BYTES: Final = 64 * 1024
+MAX_BYTES: Final = 64 * 1024
 AGAIN_AFTER: Final = 30.0
 """Seconds for which whoever did not answer as a sandbox does is left in peace."""
 
@@ -41,7 +41,7 @@ def _exchange(connection: HTTPConnection, method: str, path: str, body: bytes | 
         connection.request(method, path, body, headers)
         answer = connection.getresponse()
         said = b""
-        while len(said) <= MOST_BYTES and time.monotonic() < ends:
+        while len(said) <= MAX_BYTES and time.monotonic() < ends:
             part = answer.read1(8192)
             if not part:
                 return answer.status, said

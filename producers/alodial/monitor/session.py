@@ -13,7 +13,7 @@ from ..api_keys import ApiKey, ApiKeys
 LASTS = 12 * 3600
 """Seconds that a sign-in holds: a working day with its overtime."""
 
-LONGEST_COOKIE = 1024
+MAX_COOKIE = 1024
 NAME_LENGTH = 40
 
 
@@ -27,7 +27,7 @@ class Operator:
     expires: int
 
     @property
-    def who(self) -> str:
+    def actor(self) -> str:
         """For logs: the name they gave is their word, the key's is proven."""
         key = self.api_key.name or self.api_key.scope[:6]
         return f"{self.name} (key {key})" if self.name else f"key {key}"
@@ -61,7 +61,7 @@ class Sessions:
     def read(self, cookie: str) -> Operator | None:
         """The session of a cookie; None when it is forged, over or signed out."""
         body, _, signature = cookie.partition(".")
-        if not self or len(cookie) > LONGEST_COOKIE or not self._signed("session", body, signature):
+        if not self or len(cookie) > MAX_COOKIE or not self._signed("session", body, signature):
             return None
         told = json.loads(base64.urlsafe_b64decode(body))
         key = self._keys.of_scope(told["k"])

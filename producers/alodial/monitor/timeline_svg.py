@@ -18,7 +18,7 @@ BAR: Final = 24
 TOP: Final = 10
 FOOT: Final = 26
 WIDTH: Final = 1000
-MOST_MOMENTS: Final = 60
+MAX_MOMENTS: Final = 60
 """The last ones of a call that was dialled again and again; the tables have them all."""
 
 CHARACTER: Final = 7.2
@@ -179,14 +179,14 @@ def draw_timeline(
 ) -> Timeline:
     """The picture of a call. ``over`` says that it has ended; else its last state goes on until ``now``."""
     times = sorted({one.at for one in changes} | {one.at for one in moments})
-    shortened = len(times) > MOST_MOMENTS
+    shortened = len(times) > MAX_MOMENTS
     if shortened:
-        first = times[-MOST_MOMENTS]
+        first = times[-MAX_MOMENTS]
         earlier = [one for one in changes if one.at < first]
         # The state that it was in when the picture begins.
         changes = [StateSpan(first, one.state) for one in earlier[-1:]] + [one for one in changes if one.at >= first]
         moments = [one for one in moments if one.at >= first]
-        times = times[-MOST_MOMENTS:]
+        times = times[-MAX_MOMENTS:]
     end = times[-1] if over and times else max([now, *times])
     axis = _Axis([*times, end])
     # An end lasts: it gets some room of its own. What goes on has a clock at its end.

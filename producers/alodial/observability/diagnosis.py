@@ -42,7 +42,7 @@ def diagnose(now: Overview) -> list[Diagnosis]:
 def _stop(now: Overview) -> Iterator[Diagnosis]:
     if now.stop is not None:
         since = (now.now - now.stop.at) / 1000 if now.stop.at else 0.0
-        values = {"reason": now.stop.reason or "–", "who": now.stop.who or "–", "since_s": since}
+        values = {"reason": now.stop.reason or "–", "who": now.stop.actor or "–", "since_s": since}
         yield Diagnosis("stopped", "bad", values, "/stop", "alodial resume")
 
 

@@ -33,7 +33,7 @@ FAREWELL: Final = 1.5
 
 LONGEST: Final = 4096
 """Bytes of one line; longer texts in it are cut, and say so."""
-LONGEST_TEXT: Final = 600
+MAX_TEXT: Final = 600
 NAMES: Final = ("event", "level", "timestamp", "logger", "worker", "call_id", "extid", "record", "campaign", "account")
 
 
@@ -56,9 +56,9 @@ def truncate(line: str) -> str:
 
 def _shortened(value: object) -> object:
     text = value if isinstance(value, str) else _encoded(value)
-    if len(text) <= LONGEST_TEXT:
+    if len(text) <= MAX_TEXT:
         return value
-    half = LONGEST_TEXT // 2
+    half = MAX_TEXT // 2
     return f"{text[:half]} [... {len(text) - 2 * half} cut ...] {text[-half:]}"
 
 

@@ -105,9 +105,9 @@ class PatientStream(io.TextIOBase):
     A log pipe that nobody reads must not stop calls. The count is told in a line of its own when there is room again.
     """
 
-    def __init__(self, out: IO[str], *, most: int = 10_000) -> None:
+    def __init__(self, out: IO[str], *, limit: int = 10_000) -> None:
         self._out = out
-        self._most = most
+        self._most = limit
         self._lines: deque[str] = deque()
         self._wake = threading.Event()
         self._idle = threading.Event()

@@ -12,12 +12,12 @@ Progress = Callable[[int], object]
 
 
 def replay_all(
-    store: Store, *, kind: str = "", reason: str = "", most: int = MOST, progress: Progress | None = None
+    store: Store, *, kind: str = "", reason: str = "", limit: int = MOST, progress: Progress | None = None
 ) -> int:
     """Puts them into the inbox again, as if they had just come. Answers how many."""
     done = 0
     # Named before the first is put back: what is found dead once more gets a new id and must not be taken again.
-    for id in list(dead_letters.ids(store, kind=kind, reason=reason, most=most)):
+    for id in list(dead_letters.ids(store, kind=kind, reason=reason, limit=limit)):
         item = store.call(lambda client, id=id: inbox.find_dead(client, id))  # type: ignore[misc]  # lambda default
         if item is not None:
             store.call(lambda client, item=item: inbox.replay(client, item))  # type: ignore[misc]  # as above
@@ -28,11 +28,11 @@ def replay_all(
 
 
 def drop_all(
-    store: Store, *, kind: str = "", reason: str = "", most: int = MOST, progress: Progress | None = None
+    store: Store, *, kind: str = "", reason: str = "", limit: int = MOST, progress: Progress | None = None
 ) -> int:
     """Throws them away for good. Answers how many."""
     done = 0
-    for id in list(dead_letters.ids(store, kind=kind, reason=reason, most=most)):
+    for id in list(dead_letters.ids(store, kind=kind, reason=reason, limit=limit)):
         done += store.call(lambda client, id=id: inbox.drop(client, id))  # type: ignore[misc]  # lambda default
         if progress:
             progress(done)

@@ -75,7 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     queue = AsyncCallQueue(settings=settings)
     meters = ProcessMetrics()
-    keeper = CallbackIntake(settings, queue.store, queue.doorbell)
+    keeper = CallbackIntake(settings, queue.store, queue.waker)
     parts = AppContext(
         settings=settings,
         queue=queue,

@@ -130,37 +130,37 @@ def _known_count(wanted: CallFilter) -> Steps[int | None]:
     return int(value or 0)
 
 
-def _count(wanted: CallFilter, most: int) -> Steps[Count]:
+def _count(wanted: CallFilter, limit: int) -> Steps[Count]:
     known = yield from _known_count(wanted)
     if known is not None:
         return Count(known, more=False)
-    names, more = yield from _select(wanted, most)
+    names, more = yield from _select(wanted, limit)
     return Count(len(names), more)
 
 
-def count(client: "redis.Redis", wanted: CallFilter, most: int = MOST) -> Count:
+def count(client: "redis.Redis", wanted: CallFilter, limit: int = MOST) -> Count:
     """How many calls a filter means. Where the store has no figure they are counted up to ``most``, looking at twice as
     many: 25 microseconds each."""
-    return run(client, _count(wanted, most))
+    return run(client, _count(wanted, limit))
 
 
-async def count_async(client: "aioredis.Redis", wanted: CallFilter, most: int = MOST) -> Count:
+async def count_async(client: "aioredis.Redis", wanted: CallFilter, limit: int = MOST) -> Count:
     """As :func:`count`."""
-    return await run_async(client, _count(wanted, most))
+    return await run_async(client, _count(wanted, limit))
 
 
-def _select(wanted: CallFilter, most: int) -> Steps[tuple[list[str], bool]]:
+def _select(wanted: CallFilter, limit: int) -> Steps[tuple[list[str], bool]]:
     names: list[str] = []
     cursor: str | None = None
-    budget = max(2 * most, PAGE_SCAN)  # records looked at, of a filter that finds few
+    budget = max(2 * limit, PAGE_SCAN)  # records looked at, of a filter that finds few
     while True:
-        found, cursor = yield from _walk(wanted, cursor, most - len(names), PAGE_SCAN)
+        found, cursor = yield from _walk(wanted, cursor, limit - len(names), PAGE_SCAN)
         names += [x for x, _ in found]
         budget -= PAGE_SCAN
-        if cursor is None or len(names) >= most or budget <= 0:
+        if cursor is None or len(names) >= limit or budget <= 0:
             return names, cursor is not None
 
 
-def select(client: "redis.Redis", wanted: CallFilter, most: int = MOST) -> tuple[list[str], bool]:
+def select(client: "redis.Redis", wanted: CallFilter, limit: int = MOST) -> tuple[list[str], bool]:
     """The extids of what a filter means, and whether there are more."""
-    return run(client, _select(wanted, most))
+    return run(client, _select(wanted, limit))

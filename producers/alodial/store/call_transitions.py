@@ -325,9 +325,9 @@ class Redialed(NamedTuple):
     attempt: int
 
 
-def redial(items: Sequence[Redialing], who: str) -> Operation[list[Redialed]]:
-    """A further attempt for unconfirmed calls, because ``who`` (a name without spaces) says so."""
-    args: list[Arg] = ["".join(who.split())[:64]]
+def redial(items: Sequence[Redialing], actor: str) -> Operation[list[Redialed]]:
+    """A further attempt for unconfirmed calls, because ``actor`` (a name without spaces) says so."""
+    args: list[Arg] = ["".join(actor.split())[:64]]
     for item in items:
         args += (*item, new_ids()[1])
 

@@ -37,10 +37,10 @@ def create(
     file: str,
     again: bool,
     keep: float,
-    who: str,
+    actor: str,
 ) -> Operation[Created]:
     """A draft for rows to be appended to. ``draft`` names file and request, ``file`` the file alone ("" for none)."""
-    args: list[Arg] = [campaign, draft, file, int(again), round(keep * 1000), who]
+    args: list[Arg] = [campaign, draft, file, int(again), round(keep * 1000), actor]
     for name, value in fields.items():
         args += (name, value)
 
@@ -87,13 +87,13 @@ def finish(
     draft: str,
     again: bool,
     keep: float,
-    who: str,
+    actor: str,
     totals: str,
     how: Literal["start", "pause", "add"] = "start",
     detail: str = "",
 ) -> Operation[Finished]:
     """The last row is there. ``content`` is the fingerprint of the rows in whatever order."""
-    args: list[Arg] = [campaign, content, file, int(again), draft, round(keep * 1000), who, totals, how, detail]
+    args: list[Arg] = [campaign, content, file, int(again), draft, round(keep * 1000), actor, totals, how, detail]
     return Operation("finish", args, lambda answer: Finished(cast(FinishOutcome, _text(answer[0])), _text(answer[1])))
 
 
@@ -135,10 +135,10 @@ class Steered(NamedTuple):
 
 
 def steer(
-    campaign: str, action: Action, *, who: str, reason: str = "", changes: Mapping[str, Arg] | None = None
+    campaign: str, action: Action, *, actor: str, reason: str = "", changes: Mapping[str, Arg] | None = None
 ) -> Operation[Steered]:
     """Pauses, resumes, cancels or changes; ``changes`` with "" take a field away."""
-    args: list[Arg] = [campaign, action, who, reason]
+    args: list[Arg] = [campaign, action, actor, reason]
     for name, value in (changes or {}).items():
         args += (name, value)
     return Operation("steer", args, lambda answer: Steered(cast(SteerOutcome, _text(answer[0])), _text(answer[1])))

@@ -128,7 +128,7 @@ def problem_blobs(client: "redis.Redis", campaign: str, chunks: int) -> Iterator
 
 class ActivityEntry(NamedTuple):
     at_ms: int
-    who: str
+    actor: str
     action: str
     detail: str
 
@@ -145,9 +145,9 @@ def activity(client: "redis.Redis", campaign: str, limit: int) -> list[ActivityE
     ]
 
 
-def write_activity(client: "redis.Redis", campaign: str, who: str, action: str, detail: str = "") -> None:
+def write_activity(client: "redis.Redis", campaign: str, actor: str, action: str, detail: str = "") -> None:
     client.xadd(
-        keys.campaign_log(campaign), {"who": who, "action": action, "detail": detail}, maxlen=1000, approximate=True
+        keys.campaign_log(campaign), {"who": actor, "action": action, "detail": detail}, maxlen=1000, approximate=True
     )
 
 

@@ -26,12 +26,12 @@ class Coalescer(Generic[Item, Answer]):
         self,
         flush: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]],
         *,
-        most: int = 256,
+        limit: int = 256,
         apart: bool = False,
         pause: float = 0,
     ) -> None:
         self._flush = flush
-        self._most = most
+        self._most = limit
         self._apart = apart
         self._pause = pause
         self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []

@@ -60,9 +60,9 @@ def look(
     return Operation("dead", [after, kind, reason, limit, looked_at, beginning], read)
 
 
-def ids(store: Store, *, kind: str = "", reason: str = "", most: int) -> Iterator[str]:
+def ids(store: Store, *, kind: str = "", reason: str = "", limit: int) -> Iterator[str]:
     """The newest ``most`` of a filter."""
-    after, left = "", most
+    after, left = "", limit
     while left > 0:
         page = store.run(look(kind=kind, reason=reason, after=after, limit=min(left, 500)))
         yield from (row.id for row in page.rows)

@@ -19,17 +19,17 @@ class DncEntry(NamedTuple):
     number: str
     scope: str
     reason: str
-    who: str
+    actor: str
     at: str
 
     def to_dict(self) -> dict[str, str]:
-        return self._asdict()
+        return {"who" if name == "actor" else name: value for name, value in self._asdict().items()}
 
 
-def add(client: "redis.Redis", numbers: Iterable[str], *, scope: str = "", reason: str = "", who: str = "") -> int:
+def add(client: "redis.Redis", numbers: Iterable[str], *, scope: str = "", reason: str = "", actor: str = "") -> int:
     """E.164 numbers, from the next call on. Answers how many were new; what was there keeps its first reason."""
     at: Any = client.time()
-    value = json.dumps({"r": reason, "w": who, "t": int(at[0]) * 1000}, ensure_ascii=False, separators=(",", ":"))
+    value = json.dumps({"r": reason, "w": actor, "t": int(at[0]) * 1000}, ensure_ascii=False, separators=(",", ":"))
     new = 0
     source = iter(numbers)
     while some := list(islice(source, CHUNK)):

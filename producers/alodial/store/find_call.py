@@ -11,12 +11,12 @@ from . import keys
 from .records import CallRecord, read_record
 from .sansio import Steps, run, run_async
 
-_LONGEST_EXTID: Final = 15
+_MAX_EXTID: Final = 15
 
 
 def possible_extid(name: str) -> str | None:
     """The extid under which a call of this id or extid is kept; None when it can be neither."""
-    if name.isascii() and name.isdigit() and len(name) <= _LONGEST_EXTID:
+    if name.isascii() and name.isdigit() and len(name) <= _MAX_EXTID:
         return name
     return extid_of(name)
 

@@ -21,10 +21,10 @@ class AccountHold:
 
 @dataclass(frozen=True, slots=True)
 class EmergencyStop:
-    """The emergency stop. ``who`` and ``at`` (Unix ms) are "" and 0 for one that an older version pulled."""
+    """The emergency stop. ``actor`` and ``at`` (Unix ms) are "" and 0 for one that an older version pulled."""
 
     reason: str
-    who: str = ""
+    actor: str = ""
     at: int = 0
 
 
@@ -40,13 +40,13 @@ def read_stop(value: bytes | None) -> EmergencyStop | None:
         return EmergencyStop(text)
 
 
-def stop(client: "redis.Redis", reason: str, who: str) -> tuple[EmergencyStop, bool]:
+def stop(client: "redis.Redis", reason: str, actor: str) -> tuple[EmergencyStop, bool]:
     """Pulls it: the one that is on now, and whether it was this one."""
     at: Any = client.time()
-    told = json.dumps({"reason": reason, "who": who, "at": int(at[0]) * 1000 + int(at[1]) // 1000})
+    told = json.dumps({"reason": reason, "who": actor, "at": int(at[0]) * 1000 + int(at[1]) // 1000})
     pulled = bool(client.set(keys.STOP, told, nx=True))
     value: Any = client.get(keys.STOP)
-    return read_stop(value) or EmergencyStop(reason, who), pulled
+    return read_stop(value) or EmergencyStop(reason, actor), pulled
 
 
 def stopped(client: "redis.Redis") -> str | None:

@@ -197,7 +197,7 @@ def account(name: str) -> str:
     return f"{PREFIX}acct:{name}"
 
 
-def bell(name: str) -> str:
+def wakeup_key(name: str) -> str:
     return f"{PREFIX}bell:{name}"
 
 

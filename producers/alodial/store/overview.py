@@ -27,7 +27,7 @@ WINDOW = 10.0
 SHORTEST = 5
 """Starts from which on a list may have been shortened: the limiter keeps rate + burst of them at least."""
 
-MOST_CAMPAIGNS = 200
+MAX_CAMPAIGNS = 200
 """Live campaigns whose hoppers are looked into."""
 
 
@@ -242,7 +242,7 @@ def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
     now_us = int(clock[0]) * 1_000_000 + int(clock[1])
     now = now_us // 1000
     names = sorted({name.decode() for name in seen} | set(limits))
-    campaigns = sorted(name.decode() for name in live)[:MOST_CAMPAIGNS]
+    campaigns = sorted(name.decode() for name in live)[:MAX_CAMPAIGNS]
     this = now // 60_000
     commands: list[Command] = []
     for name in names:

@@ -15,10 +15,10 @@ from .sansio import Steps
 
 Outcome = Literal["ok", "failed", "gone", "throttled"]
 
-MOST_WAITING = 50_000
+MAX_WAITING = 50_000
 """Events that wait for one endpoint, about 25 MB; what comes beyond is parked."""
 
-MOST_PARKED = 100_000
+MAX_PARKED = 100_000
 PARKED_MS = 30 * 86_400_000
 KEEP_MS = 40 * 86_400_000
 """After which an endpoint that no worker serves any more is forgotten with all that it holds."""
@@ -55,7 +55,7 @@ class DeliveryTry(NamedTuple):
 
 def pull(endpoint: str, shown: str, *, room: int, lease: float) -> Operation[PulledDeliveries]:
     """Up to ``room`` deliveries that are due; they are due again after ``lease`` seconds, whatever became of us."""
-    args: list[Arg] = [endpoint, room, round(lease * 1000), MOST_WAITING, MOST_PARKED, KEEP_MS, shown]
+    args: list[Arg] = [endpoint, room, round(lease * 1000), MAX_WAITING, MAX_PARKED, KEEP_MS, shown]
 
     def read(answer: list[Any]) -> PulledDeliveries:
         wait = int(answer[0])
@@ -67,7 +67,7 @@ def pull(endpoint: str, shown: str, *, room: int, lease: float) -> Operation[Pul
 
 def tried(endpoint: str, items: Sequence[DeliveryTry], *, disable_after_ms: int = DISABLE_AFTER_MS) -> Operation[bool]:
     """Records tries. Answers whether the endpoint was switched off by them."""
-    args: list[Arg] = [endpoint, MOST_PARKED, disable_after_ms]
+    args: list[Arg] = [endpoint, MAX_PARKED, disable_after_ms]
     for item in items:
         delay = -1 if item.delay is None else round(item.delay * 1000)
         args += (item.id, item.outcome, delay, item.status, round(item.took * 1000), item.why)

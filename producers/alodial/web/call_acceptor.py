@@ -39,7 +39,7 @@ class CallAcceptor:
     def __init__(self, queue: AsyncCallQueue) -> None:
         self._queue = queue
         self._timeout = queue.settings.redis_timeout
-        self._batcher: Coalescer[tuple[NewCall, float], Answer] = Coalescer(self._flush, most=CHUNK)
+        self._batcher: Coalescer[tuple[NewCall, float], Answer] = Coalescer(self._flush, limit=CHUNK)
         self._failed_at = -1.0
         self._ringer = ThreadPoolExecutor(1, thread_name_prefix="alodial-doorbell")
 
@@ -91,7 +91,7 @@ class CallAcceptor:
             raise StoreUnavailable("Redis is not available (too slow)") from None
         if ring:
             # Not waited for: the calls are stored, and a pacer rings for a bell that is lost.
-            self._ringer.submit(self._queue.doorbell.submit, ring)
+            self._ringer.submit(self._queue.waker.submit, ring)
         return rows
 
     def close(self) -> None:

@@ -11,10 +11,10 @@ MOST = 10_000
 class RateLimiter:
     """A token bucket for each name: ``rate`` a second, ``burst`` at once. A rate of 0 lets everything through."""
 
-    def __init__(self, rate: float, burst: float, most: int = MOST) -> None:
+    def __init__(self, rate: float, burst: float, limit: int = MOST) -> None:
         self._rate = rate
         self._burst = burst
-        self._most = most
+        self._most = limit
         self._ready: OrderedDict[str, float] = OrderedDict()
 
     def take(self, name: str, now: float | None = None) -> float:

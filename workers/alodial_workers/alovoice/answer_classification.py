@@ -25,7 +25,7 @@ from alodial.settings import Settings
 
 Outcome = Literal["taken", "rejected", "unconfirmed", "retry", "auth"]
 
-LONGEST_PAUSE = 3600.0
+MAX_PAUSE = 3600.0
 KEPT_TEXT = 2000
 """Characters of an answer that are kept on the call's record."""
 
@@ -50,7 +50,7 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
     value = value.strip()
     if value.isascii() and value.isdigit():
         # Longer than 10 digits is the cap whatever it says; int() of a huge text would be slow.
-        seconds = LONGEST_PAUSE if len(value) > 10 else float(value)
+        seconds = MAX_PAUSE if len(value) > 10 else float(value)
     else:
         try:
             moment = email.utils.parsedate_to_datetime(value[:64])
@@ -61,7 +61,7 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
         seconds = (moment - (now or datetime.now(UTC))).total_seconds()
     if not math.isfinite(seconds) or seconds <= 0:
         return None
-    return min(seconds, LONGEST_PAUSE)
+    return min(seconds, MAX_PAUSE)
 
 
 def classify_error(exc: Exception) -> Verdict:

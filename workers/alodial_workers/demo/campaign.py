@@ -54,7 +54,7 @@ def show_campaign(house: House, queue: CallQueue, console: Console) -> bool:
         f"{report.suppressed} on the do-not-call list; busy and unanswered numbers are dialled up to three times",
         highlight=False,
     )
-    submitted = queue.campaigns.submit(path, request, who="demo")
+    submitted = queue.campaigns.submit(path, request, actor="demo")
     record = submitted
     for seen in _watched(house, queue, submitted.id, console):
         record = seen

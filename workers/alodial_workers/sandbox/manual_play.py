@@ -18,9 +18,9 @@ LineState = Literal[
 ]  # fmt: skip
 Fate = Literal["delivered", "given_up", "never", "nowhere"]
 
-MOST_HELD: Final = 20
+MAX_HELD: Final = 20
 """Calls in hand at a time: nobody plays more phones. Those beyond play themselves, so that a campaign does not jam."""
-MOST_RECENT: Final = 10
+MAX_RECENT: Final = 10
 
 
 class ManualAct(StrEnum):
@@ -133,12 +133,12 @@ class ManualPlay:
         self.on = on
         self.seconds = seconds
         self._held: dict[int, ManualCall] = {}
-        self._recent: deque[ManualCall] = deque(maxlen=MOST_RECENT)
+        self._recent: deque[ManualCall] = deque(maxlen=MAX_RECENT)
 
     @property
     def free(self) -> bool:
         """Whether the next call comes into hand."""
-        return self.on and len(self._held) < MOST_HELD
+        return self.on and len(self._held) < MAX_HELD
 
     def take(self, call: LedgerCall, lines: list[ManualLine]) -> ManualCall:
         held = ManualCall(self, call, lines)

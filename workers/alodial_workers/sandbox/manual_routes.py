@@ -11,7 +11,7 @@ from starlette.routing import Route
 from .body import MAX_BODY, BodyTooLarge, read_body
 from .call_request import MalformedRequest
 from .ledger import iso
-from .manual_play import MOST_HELD, ManualAct, ManualCall, ManualLine, ManualPlay
+from .manual_play import MAX_HELD, ManualAct, ManualCall, ManualLine, ManualPlay
 from .switchboard import Switchboard
 
 _LINES: Final = 12
@@ -40,7 +40,7 @@ def _facts(switchboard: Switchboard) -> dict[str, object]:
 
 
 def _hand(hands: ManualPlay) -> dict[str, object]:
-    return {"by_hand": hands.on, "hand_seconds": hands.seconds, "held": len(hands.held), "most": MOST_HELD}
+    return {"by_hand": hands.on, "hand_seconds": hands.seconds, "held": len(hands.held), "most": MAX_HELD}
 
 
 async def _phones(request: Request) -> Response:

@@ -32,7 +32,7 @@ MARGIN = 10.0
 
 AGENT = f"alodial/{version('alodial')}"
 
-LONGEST_WAIT = 1.0
+MAX_WAIT = 1.0
 SOON = 0.02
 """Seconds between two looks while something is under way."""
 
@@ -73,7 +73,7 @@ class EndpointDispatcher:
             task.add_done_callback(self._under_way.discard)
         if pulled.deliveries:
             return SOON
-        return LONGEST_WAIT if pulled.wait is None else min(pulled.wait, LONGEST_WAIT)
+        return MAX_WAIT if pulled.wait is None else min(pulled.wait, MAX_WAIT)
 
     async def _deliver(self, delivery: Delivery) -> None:
         began = time.monotonic()
@@ -200,10 +200,10 @@ class Dispatcher:
             try:
                 wait = await outlet.look()
             except StoreUnavailable:
-                wait = LONGEST_WAIT
+                wait = MAX_WAIT
             except Exception as exc:  # one endpoint's relay must not die with what it met
                 log.exception("webhook.crashed", endpoint=outlet.endpoint.id, error=type(exc).__name__)
-                wait = LONGEST_WAIT
+                wait = MAX_WAIT
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(wait, 0.001)):
                     await news.wait()

@@ -11,8 +11,8 @@ from alodial.webhooks.config import Endpoint
 
 from .ssrf_guard import NotAllowed, Resolve, checked_address, resolve
 
-MOST_HEAD = 16 * 1024
-MOST_BODY = 4096
+MAX_HEAD = 16 * 1024
+MAX_BODY = 4096
 """Bytes of an answer's body that are read, and then forgotten: what counts is its status."""
 
 IDLE = 4
@@ -106,7 +106,7 @@ class Post:
             self._endpoint.port,
             ssl=self._trust,
             server_hostname=self._endpoint.host if self._trust else None,
-            limit=MOST_HEAD,
+            limit=MAX_HEAD,
         )
         return _Line(reader, writer)
 
@@ -125,12 +125,7 @@ class Post:
                 raise
             status, headers = _parsed(head)
             length = headers.get("content-length", "")
-            if (
-                length.isdigit()
-                and len(length) < 10
-                and int(length) <= MOST_BODY
-                and "transfer-encoding" not in headers
-            ):
+            if length.isdigit() and len(length) < 10 and int(length) <= MAX_BODY and "transfer-encoding" not in headers:
                 await line.reader.readexactly(int(length))
                 keep = headers.get("connection", "").lower() != "close" and head.startswith(b"HTTP/1.1")
             elif status in (204, 304):

@@ -12,7 +12,7 @@ SCHEDULE: Final = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """Seconds between the tries, as Standard Webhooks gives them: ten tries over 75 h 35 m."""
 
 THROTTLED: Final = (429, 502, 504)
-LONGEST_HOLD: Final = 3600.0
+MAX_HOLD: Final = 3600.0
 
 
 def next_delay(tries: int, jitter: float | None = None) -> float | None:
@@ -27,14 +27,14 @@ def held_for(value: str, now: datetime) -> float:
     """Seconds of a ``Retry-After``, a number or a date; 0 for anything else, an hour at most."""
     text = value.strip()
     if text.isascii() and text.isdigit() and len(text) <= 10:
-        return min(float(text), LONGEST_HOLD)
+        return min(float(text), MAX_HOLD)
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
         return 0.0
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return max(0.0, min((moment - now).total_seconds(), LONGEST_HOLD))
+    return max(0.0, min((moment - now).total_seconds(), MAX_HOLD))
 
 
 def classify_delivery(

@@ -12,26 +12,26 @@ WIDTH: Final = 640
 ROW: Final = 28
 LABEL: Final = 150
 BAR: Final = WIDTH - LABEL - 110
-MOST_LABEL: Final = 22
+MAX_LABEL: Final = 22
 
 # Solid, hatched, dotted, empty: told apart in black and white.
 FILLS: Final = ("solid", "hatched", "dotted", "empty")
 
 
-def short(text: str, most: int = MOST_LABEL) -> str:
+def short(text: str, limit: int = MAX_LABEL) -> str:
     """At most so many characters, without those that turn the text around or break the page."""
-    plain = "".join(c if c.isprintable() else " " for c in text[: 4 * most]).strip()
-    return plain if len(plain) <= most else plain[: most - 1] + "…"
+    plain = "".join(c if c.isprintable() else " " for c in text[: 4 * limit]).strip()
+    return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
 def bars(title: str, values: Sequence[tuple[str, int]]) -> str:
     """Horizontal bars with their labels, numbers and shares of the whole."""
-    most = max((count for _, count in values), default=0) or 1
+    limit = max((count for _, count in values), default=0) or 1
     total = sum(count for _, count in values) or 1
     parts = [_open(title, ROW * max(1, len(values)) + 8, [f"{short(label)}: {count}" for label, count in values])]
     for i, (label, count) in enumerate(values):
         y = i * ROW + 4
-        width = round(BAR * count / most, 1)
+        width = round(BAR * count / limit, 1)
         parts.append(
             f'<text x="{LABEL - 8}" y="{y + 16}" text-anchor="end">{escape(short(label))}</text>'
             f'<rect class="solid" x="{LABEL}" y="{y + 2}" width="{width}" height="{ROW - 8}" rx="2"/>'
@@ -42,7 +42,7 @@ def bars(title: str, values: Sequence[tuple[str, int]]) -> str:
 
 def columns(title: str, values: Sequence[tuple[str, int, int]]) -> str:
     """Standing bars: label, whole and the filled part of it."""
-    most = max((whole for _, whole, _ in values), default=0) or 1
+    highest = max((whole for _, whole, _ in values), default=0) or 1
     top, base = 22, 162
     step = min(60.0, WIDTH / max(1, len(values)))
     every = -(-34 // max(1, int(step)))  # a label takes 34 units
@@ -50,11 +50,11 @@ def columns(title: str, values: Sequence[tuple[str, int, int]]) -> str:
     parts = [
         _open(title, 190, told),
         f'<line class="axis" x1="0" y1="{base}" x2="{WIDTH}" y2="{base}"/>',
-        f'<text x="0" y="12">highest: {most:,}</text>' if values else "",
+        f'<text x="0" y="12">highest: {highest:,}</text>' if values else "",
     ]
     for i, (label, whole, part) in enumerate(values):
         x, wide = round(i * step + 2, 1), round(max(1.0, step - 4), 1)
-        tall, filled = (round((base - top) * n / most, 1) for n in (whole, min(part, whole)))
+        tall, filled = (round((base - top) * n / highest, 1) for n in (whole, min(part, whole)))
         parts.append(
             f'<rect class="empty" x="{x}" y="{round(base - tall, 1)}" width="{wide}" height="{tall}"/>'
             f'<rect class="solid" x="{x}" y="{round(base - filled, 1)}" width="{wide}" height="{filled}"/>'

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Style = Literal["inline", "link"]
 
 
-MOST_TEXT = 500
+MAX_TEXT = 500
 """Characters of one text on the page; a name or a reason is shorter, and 10 kB of one would push all else off it."""
 
 
@@ -41,8 +41,8 @@ def _shown(value: Any) -> Any:
     """Others' texts without control characters and those that turn writing around; our own markup as it is."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    text = "".join(c if c.isprintable() else " " for c in value[:MOST_TEXT])
-    return text if len(value) <= MOST_TEXT else f"{text}…"
+    text = "".join(c if c.isprintable() else " " for c in value[:MAX_TEXT])
+    return text if len(value) <= MAX_TEXT else f"{text}…"
 
 
 @cache
@@ -106,7 +106,7 @@ def _charts(record: CampaignRecord, summary: Summary) -> list[dict[str, Any]]:
     ]
     at, answered = summary.by_hour, summary.answered_by_hour
     hours = [(f"{hour:02d}", at[hour], answered[hour]) for hour in range(24)] if at else []
-    days = [(day, count, summary.answered_by_day[day]) for day, count in sorted(summary.by_day.items())][-MOST_DAYS:]
+    days = [(day, count, summary.answered_by_day[day]) for day, count in sorted(summary.by_day.items())][-MAX_DAYS:]
     reached = [(str(tries), count) for tries, count in sorted(summary.to_reach.items())]
     tries = [(str(tries), count) for tries, count in sorted(summary.attempts.items())]
     head = ("attempts", "answered")
@@ -135,8 +135,8 @@ def _charts(record: CampaignRecord, summary: Summary) -> list[dict[str, Any]]:
     ]
 
 
-MOST_DAYS = 31
-MOST_POLICY = 40
+MAX_DAYS = 31
+MAX_POLICY = 40
 
 
 def _policy(request: dict[str, Any]) -> list[tuple[str, str]]:
@@ -154,7 +154,7 @@ def _policy(request: dict[str, Any]) -> list[tuple[str, str]]:
             lines.append((name, ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)))
 
     walk("", {key: value for key, value in request.items() if key not in ("name", "columns", "metadata")})
-    return lines[:MOST_POLICY]
+    return lines[:MAX_POLICY]
 
 
 def _chart(title: str, head: Sequence[str], rows: Sequence[Sequence[Any]], svg: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from ..records import ResultRow
 
-MOST_WORDS = 200
+MAX_WORDS = 200
 """Different reasons and dispositions that are counted each; the rest together. A hostile file must not fill memory."""
 
 
@@ -77,4 +77,4 @@ def summarise(rows: Iterable[ResultRow], zone: str) -> Summary:
 
 
 def _count(counter: Counter[str], word: str) -> None:
-    counter[word if word in counter or len(counter) < MOST_WORDS else "others"] += 1
+    counter[word if word in counter or len(counter) < MAX_WORDS else "others"] += 1

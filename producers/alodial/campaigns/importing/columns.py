@@ -10,9 +10,9 @@ from typing import Final
 from ..errors import BadFile
 from .column_names import FIELDS, METADATA, PERHAPS_PHONE
 
-MOST_RECIPIENTS: Final = 20
-MOST_METADATA_NAME: Final = 64
-MOST_NAME: Final = 200
+MAX_RECIPIENTS: Final = 20
+MAX_METADATA_NAME: Final = 64
+MAX_NAME: Final = 200
 
 _FURTHER: Final = re.compile(r"phone([1-9]|1[0-9]|20)")
 _NUMBERED: Final = re.compile(r"([^0-9]+)([0-9]{1,2})")
@@ -49,7 +49,7 @@ def plain(name: str) -> str:
     """A column's name as it is compared: lower case, single spaces, without dots, marks and invisible characters."""
     # NFKC would make "No" of "№".
     text = (
-        unicodedata.normalize("NFKC", name[:MOST_NAME].replace("№", " "))
+        unicodedata.normalize("NFKC", name[:MAX_NAME].replace("№", " "))
         .casefold()
         .replace("ё", "е")
         .translate(_APOSTROPHES)
@@ -141,7 +141,7 @@ _KNOWN: Final = _ranks()
 
 def _meaning(name: str) -> tuple[str, int] | None:
     """The field that a column's name means, and how surely: 0 is best."""
-    if len(name) > MOST_NAME:
+    if len(name) > MAX_NAME:
         return None
     text = plain(_REPEATED.sub("", name))
     if text in _KNOWN:
@@ -150,7 +150,7 @@ def _meaning(name: str) -> tuple[str, int] | None:
     word, digits = after.groups() if after else before.groups()[::-1] if before else ("", "")
     known = _KNOWN.get(word.strip())
     which = int(digits or 0)
-    if known is None or known[0] != "phone" or not 1 <= which <= MOST_RECIPIENTS:
+    if known is None or known[0] != "phone" or not 1 <= which <= MAX_RECIPIENTS:
         return None
     return ("phone" if which == 1 else f"phone{which}"), known[1]
 
@@ -159,7 +159,7 @@ def _metadata_name(name: str) -> str:
     """What stands behind "metadata:", or "" for another column."""
     text = name.strip()
     mark = next((mark for mark in METADATA if text.lower().startswith(mark)), None)
-    return "" if mark is None else text[len(mark) :].strip()[:MOST_METADATA_NAME]
+    return "" if mark is None else text[len(mark) :].strip()[:MAX_METADATA_NAME]
 
 
 def _order(which: str) -> int:

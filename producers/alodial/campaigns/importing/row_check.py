@@ -16,8 +16,8 @@ from .files import RowFault, Source, SourceRow
 from .row_parser import MASK_128, RowParser, content_hash, numbers_of, row_key, shown
 
 BATCH = 1000
-MOST_SHOWN = 100
-MOST_HELD = 2000
+MAX_SHOWN = 100
+MAX_HELD = 2000
 """Refused rows that are held back until good ones make a chunk: a file of bad rows alone needs no more memory."""
 
 Good = tuple[int, RowSpec, tuple[str, ...]]
@@ -124,7 +124,7 @@ class RowChecker:
     def chunks(self, size: int) -> Iterator[tuple[list[Good], list[RowProblem]]]:
         """The good rows, ``size`` together, and the others met meanwhile.
 
-        After :data:`MOST_HELD` others, and at the end, a chunk may be shorter or without good ones.
+        After :data:`MAX_HELD` others, and at the end, a chunk may be shorter or without good ones.
         """
         seen = DuplicateSet()
         good: list[Good] = []
@@ -137,7 +137,7 @@ class RowChecker:
                 while len(good) >= size:
                     yield good[:size], others
                     good, others = good[size:], []
-                if len(others) >= MOST_HELD:
+                if len(others) >= MAX_HELD:
                     yield good, others
                     good, others = [], []
                 if self._progress is not None:
@@ -216,7 +216,7 @@ class RowChecker:
 
     def _refuse(self, problem: RowProblem, refused: list[RowProblem]) -> None:
         self.report.by_code[problem.code] += 1
-        if len(self.report.problems) < MOST_SHOWN:
+        if len(self.report.problems) < MAX_SHOWN:
             self.report.problems.append(problem)
         if self._on_problem is not None:
             self._on_problem(problem)

@@ -18,9 +18,9 @@ from .files import SourceRow
 
 MASK_64 = (1 << 63) - 1
 MASK_128 = (1 << 128) - 1
-MOST_REFERENCE = 128
-MOST_VALUE = 256
-MOST_METADATA = 16
+MAX_REFERENCE = 128
+MAX_VALUE = 256
+MAX_METADATA = 16
 
 _SPLIT = re.compile(r"[,;/\n|]|\s{2,}")
 _SCIENTIFIC = re.compile(r"\s*[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d+\s*")
@@ -178,8 +178,8 @@ class RowParser:
         text = self._cell(cells, at)
         if not text:
             return None
-        if len(text) > MOST_REFERENCE or _CONTROL.search(text):
-            remedy = f"give up to {MOST_REFERENCE} characters on one line"
+        if len(text) > MAX_REFERENCE or _CONTROL.search(text):
+            remedy = f"give up to {MAX_REFERENCE} characters on one line"
             raise CellError(at, "bad_reference", "is too long or holds control characters", remedy)
         return text
 
@@ -229,14 +229,14 @@ class RowParser:
             text = unsafe_cell(cells[at].strip())
             if not text:
                 continue
-            if len(text) > MOST_VALUE or _CONTROL.search(text):
+            if len(text) > MAX_VALUE or _CONTROL.search(text):
                 raise CellError(
-                    at, "bad_metadata", "is too long or holds control characters", f"give up to {MOST_VALUE} characters"
+                    at, "bad_metadata", "is too long or holds control characters", f"give up to {MAX_VALUE} characters"
                 )
             found[name] = text
-        if len(found.keys() | self._metadata_of_all) > MOST_METADATA:
+        if len(found.keys() | self._metadata_of_all) > MAX_METADATA:
             raise CellError(
-                None, "too_much_metadata", f"has more than {MOST_METADATA} entries of metadata", "take columns out"
+                None, "too_much_metadata", f"has more than {MAX_METADATA} entries of metadata", "take columns out"
             )
         return found
 

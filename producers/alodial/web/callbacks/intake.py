@@ -42,9 +42,9 @@ class CallbackIntake:
     waits on disk, new bodies go behind it.
     """
 
-    def __init__(self, settings: Settings, store: AsyncStore, doorbell: Waker) -> None:
+    def __init__(self, settings: Settings, store: AsyncStore, waker: Waker) -> None:
         self._store = store
-        self._doorbell = doorbell
+        self._doorbell = waker
         self._batcher: Coalescer[RawResult, bool] = Coalescer(self._flush, pause=GATHER)
         self._held = 0
         self._told_full = -TELL_EVERY

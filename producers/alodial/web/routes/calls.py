@@ -177,7 +177,7 @@ async def redial_call(request: Request, by: Steerer, name: str) -> Response:
         raise Refusal(422, "invalid_request", "The body is not understood.", [wrong])
     queue = app_context(request).queue
     require_write(by, (await queue.get(name)).owner, name)
-    done = await queue.redial(name, who=by.who, attempt=attempt)
+    done = await queue.redial(name, actor=by.actor, attempt=attempt)
     return json_response(
         {"id": done.id, "extid": done.extid, "state": done.state}, 202, {"Location": f"/v1/calls/{done.id}"}
     )

@@ -26,7 +26,7 @@ from ..request_bodies import MalformedBody, lines_of, malformed, read_json, stri
 from ..responses import json_response
 
 MAX_ROWS = 10_000
-LONGEST_LINE = 64 * 1024
+MAX_LINE_LENGTH = 64 * 1024
 
 NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 """Named so, a body is placed line by line while it arrives; without its name it is read whole first."""
@@ -95,7 +95,7 @@ async def _streamed(parts: AppContext, request: Request, key: str, by: ApiKey) -
             if len(results) + len(rows) >= MAX_ROWS:
                 cut = [_cut("too_many_rows", f"A batch has up to {MAX_ROWS} rows.", number)]
                 break
-            rows.append(_line(number, text) if len(text) <= LONGEST_LINE else _too_long(number))
+            rows.append(_line(number, text) if len(text) <= MAX_LINE_LENGTH else _too_long(number))
             if len(rows) == CHUNK:
                 results += await _place(parts, rows, len(results), key, by)
                 rows = []
@@ -118,18 +118,18 @@ async def _lines(request: Request) -> AsyncIterator[bytes]:
     async for block in request.stream():
         start = 0
         while (end := block.find(b"\n", start)) >= 0:
-            kept += block[start:end][: max(0, LONGEST_LINE + 1 - len(kept))]
+            kept += block[start:end][: max(0, MAX_LINE_LENGTH + 1 - len(kept))]
             yield bytes(kept)
             kept.clear()
             start = end + 1
-        kept += block[start:][: max(0, LONGEST_LINE + 1 - len(kept))]
+        kept += block[start:][: max(0, MAX_LINE_LENGTH + 1 - len(kept))]
     if kept:
         yield bytes(kept)
 
 
 def _too_long(number: int) -> Row:
     def read() -> Any:
-        raise MalformedBody(f"line {number}: is longer than {LONGEST_LINE} bytes")
+        raise MalformedBody(f"line {number}: is longer than {MAX_LINE_LENGTH} bytes")
 
     return read
 

@@ -163,7 +163,7 @@ async def submit(request: Request, by: Submitter) -> Response:
     try:
         record = await asyncio.to_thread(
             lambda: _campaigns(request).submit(
-                asked.source, asked.request, who=by.who, owner=by.name, again=asked.again
+                asked.source, asked.request, actor=by.actor, owner=by.name, again=asked.again
             )
         )
     finally:
@@ -206,7 +206,7 @@ async def pause(request: Request, by: Steerer, name: str) -> Response:
     """No new POST of it on any worker from now on; what rings goes on to its result."""
     await _steered(request, by, name)
     reason = await _reason(request)
-    done = await asyncio.to_thread(lambda: _campaigns(request).pause(name, who=by.who, reason=reason))
+    done = await asyncio.to_thread(lambda: _campaigns(request).pause(name, actor=by.actor, reason=reason))
     return json_response(done.to_dict())
 
 
@@ -214,7 +214,7 @@ async def pause(request: Request, by: Steerer, name: str) -> Response:
 async def resume(request: Request, by: Steerer, name: str) -> Response:
     """It goes on where it was."""
     await _steered(request, by, name)
-    return json_response((await asyncio.to_thread(lambda: _campaigns(request).resume(name, who=by.who))).to_dict())
+    return json_response((await asyncio.to_thread(lambda: _campaigns(request).resume(name, actor=by.actor))).to_dict())
 
 
 @router.post("/{name}/cancel", summary="Cancel a campaign", responses=_STEERED, openapi_extra=told.REASON_BODY)
@@ -222,7 +222,7 @@ async def cancel(request: Request, by: Steerer, name: str) -> Response:
     """For good. What waits is canceled, what rings goes on to its result."""
     await _steered(request, by, name)
     reason = await _reason(request)
-    done = await asyncio.to_thread(lambda: _campaigns(request).cancel(name, who=by.who, reason=reason))
+    done = await asyncio.to_thread(lambda: _campaigns(request).cancel(name, actor=by.actor, reason=reason))
     return json_response(done.to_dict())
 
 
@@ -241,7 +241,7 @@ async def change(request: Request, by: Steerer, name: str) -> Response:
         nothing = [FieldProblem("", "missing", "changes nothing", f"give {', '.join(sorted(known))}")]
         raise Refusal(422, "invalid_campaign", "There is nothing that can be changed.", problems or nothing)
     asked = {field: body.get(field, KEEP) for field in known}
-    done = await asyncio.to_thread(lambda: _campaigns(request).change(name, who=by.who, **asked))
+    done = await asyncio.to_thread(lambda: _campaigns(request).change(name, actor=by.actor, **asked))
     return json_response(done.to_dict())
 
 
@@ -250,7 +250,7 @@ async def clone(request: Request, by: Steerer, name: str) -> Response:
     """The same rows and policy once more, paused."""
     await _steered(request, by, name)
     return json_response(
-        (await asyncio.to_thread(lambda: _campaigns(request).clone(name, who=by.who, owner=by.name))).to_dict(), 202
+        (await asyncio.to_thread(lambda: _campaigns(request).clone(name, actor=by.actor, owner=by.name))).to_dict(), 202
     )
 
 
@@ -258,7 +258,7 @@ async def clone(request: Request, by: Steerer, name: str) -> Response:
 async def retry(request: Request, by: Steerer, name: str) -> Response:
     """A new campaign of the rows that nobody answered; the old one must have ended."""
     await _steered(request, by, name)
-    done = await asyncio.to_thread(lambda: _campaigns(request).retry_failed(name, who=by.who, owner=by.name))
+    done = await asyncio.to_thread(lambda: _campaigns(request).retry_failed(name, actor=by.actor, owner=by.name))
     return json_response(done.to_dict(), 202)
 
 
@@ -279,7 +279,7 @@ async def add_rows(request: Request, by: Steerer, name: str) -> Response:
         if not upload.filename:
             raise BadFile("no_file", "no file came", "send the file as the form's part `file`")
         source = open_source(upload.path, name=upload.filename)
-        return _campaigns(request).add(name, source, who=by.who, again=again)
+        return _campaigns(request).add(name, source, actor=by.actor, again=again)
 
     try:
         record = await asyncio.to_thread(add)

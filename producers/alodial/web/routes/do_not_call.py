@@ -54,7 +54,7 @@ async def add(request: Request, by: Steerer) -> Response:
     """From the next second on they are not rung, whatever is queued for them."""
     numbers, reason, campaign = await _asked(request)
     dnc = app_context(request).queue.dnc
-    changed = await asyncio.to_thread(lambda: dnc.add(numbers, scope=campaign, reason=reason, who=by.who))
+    changed = await asyncio.to_thread(lambda: dnc.add(numbers, scope=campaign, reason=reason, actor=by.actor))
     return json_response({"changed": changed})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from ...errors import BadFile
 from .source import RowFault, Source, SourceRow
 
-MOST_BYTES = 4 << 30
+MAX_BYTES = 4 << 30
 """Bytes of a file; a million rows are 20 to 100 MB."""
 
 
@@ -35,7 +35,7 @@ def open_source(
         size = path.stat().st_size
         if size == 0:
             raise BadFile("empty_file", "the file is empty", "give a header and a row for each call")
-        if size > MOST_BYTES:
+        if size > MAX_BYTES:
             raise BadFile("file_too_large", "the file is larger than 4 GiB", "split it")
         return _reader(path, title, kind)
     except PermissionError:

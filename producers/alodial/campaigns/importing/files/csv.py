@@ -9,13 +9,13 @@ from typing import IO, Final, NamedTuple
 
 from ...errors import BadFile
 from .detect import SEPARATORS, encoding_of, fingerprint, separator_of
-from .source import MOST_CELL, MOST_COLUMNS, RowFault, SourceRow, fitted, header_of, shortened
+from .source import MAX_CELL, MAX_COLUMNS, RowFault, SourceRow, fitted, header_of, shortened
 
-LONGEST_LINE: Final = 256 * 1024
+MAX_LINE_LENGTH: Final = 256 * 1024
 """Characters of one line. A longer one is skipped to its end without being kept."""
 
-LONGEST_RECORD: Final = 1 << 20
-MOST_LINES: Final = 10_000
+MAX_RECORD: Final = 1 << 20
+MAX_LINES: Final = 10_000
 """Characters and lines that quotes may hold together; a quote that is still open then was never meant as one."""
 
 _TELL_EVERY: Final = 500
@@ -27,7 +27,7 @@ class _CsvError(NamedTuple):
     remedy: str
 
 
-_TOO_LARGE: Final = _CsvError("cell_too_large", f"a cell has more than {MOST_CELL} characters", "cut the cell")
+_TOO_LARGE: Final = _CsvError("cell_too_large", f"a cell has more than {MAX_CELL} characters", "cut the cell")
 _OPEN: Final = _CsvError(
     "quote_unclosed", "has a quote that is never closed", "close it, or write it twice inside of quotes"
 )
@@ -53,7 +53,7 @@ class CsvFile:
         self.size: int | None = path.stat().st_size
         self.fingerprint = fingerprint(path)
         with self._open() as text:
-            lines = [text.readline(LONGEST_LINE) for _ in range(20)]
+            lines = [text.readline(MAX_LINE_LENGTH) for _ in range(20)]
         told = lines[0].strip().lower()
         # A line for Excel, which reads it and does not show it: "sep=;".
         self._told = len(told) == 5 and told.startswith("sep=") and told[-1] in SEPARATORS
@@ -63,8 +63,8 @@ class CsvFile:
             raise BadFile("empty_file", "the file has no rows", "give a header and a row for each call")
         if isinstance(first, RowFault):
             raise BadFile(first.code, f"row {first.number} {first.problem}", first.remedy)
-        if len(first.cells) > MOST_COLUMNS:
-            problem = f"the file has more than {MOST_COLUMNS} columns"
+        if len(first.cells) > MAX_COLUMNS:
+            problem = f"the file has more than {MAX_COLUMNS} columns"
             raise BadFile("too_many_columns", problem, "take out what is not needed")
         self.columns, self._header = header_of(first.cells)
 
@@ -90,7 +90,7 @@ class CsvFile:
         damaged = self._damaged
         with self._open() as text:
             if self._told:
-                text.readline(LONGEST_LINE)
+                text.readline(MAX_LINE_LENGTH)
             lines = _LineReader(text, separator)
             number = position = 0
             while line := lines.next():
@@ -101,7 +101,7 @@ class CsvFile:
                     continue
                 trouble = None
                 quoted = '"' in line
-                if len(line) >= LONGEST_LINE:
+                if len(line) >= MAX_LINE_LENGTH:
                     trouble = _TOO_LARGE
                 elif quoted:
                     whole = lines.whole(line)
@@ -114,11 +114,11 @@ class CsvFile:
                 cells = None
                 if trouble is None:
                     cells = _cells(line, separator) if quoted else tuple(line.removesuffix("\n").split(separator))
-                    if cells is None or (len(line) > MOST_CELL and len(max(cells, key=len)) > MOST_CELL):
+                    if cells is None or (len(line) > MAX_CELL and len(max(cells, key=len)) > MAX_CELL):
                         trouble = _TOO_LARGE
                 if trouble is not None:
                     seen = cells or line[:4000].replace("\0", "").rstrip("\n").split(separator)
-                    yield RowFault(number, "", *trouble, shortened(tuple(seen[:MOST_COLUMNS])))
+                    yield RowFault(number, "", *trouble, shortened(tuple(seen[:MAX_COLUMNS])))
                 elif cells is not None and (not quoted or any(cell.strip() for cell in cells)):
                     yield SourceRow(number, cells, position)
 
@@ -148,9 +148,9 @@ class _LineReader:
     def next(self) -> str:
         if self._ahead:
             return self._ahead.popleft()
-        line = self._text.readline(LONGEST_LINE)
-        if len(line) >= LONGEST_LINE and not line.endswith("\n"):
-            while (rest := self._text.readline(LONGEST_LINE)) and not rest.endswith("\n"):
+        line = self._text.readline(MAX_LINE_LENGTH)
+        if len(line) >= MAX_LINE_LENGTH and not line.endswith("\n"):
+            while (rest := self._text.readline(MAX_LINE_LENGTH)) and not rest.endswith("\n"):
                 pass
         return line
 
@@ -160,7 +160,7 @@ class _LineReader:
             return line
         taken: list[str] = []
         size = len(line)
-        while size < LONGEST_RECORD and len(taken) < MOST_LINES and (more := self.next()):
+        while size < MAX_RECORD and len(taken) < MAX_LINES and (more := self.next()):
             taken.append(more)
             size += len(more)
             if '"' not in more:

@@ -124,15 +124,15 @@ def _mostly(read: Callable[[int], bytes]) -> bool:
 
 def separator_of(lines: list[str]) -> str:
     """The separator that stands equally often in most of the first lines, outside of quotes."""
-    best, most = ",", 0.0
+    best, limit = ",", 0.0
     for separator in SEPARATORS:
         counts = [_outside_quotes(line, separator) for line in lines if line.strip()]
         if not counts or counts[0] == 0:
             continue
         same = sum(count == counts[0] for count in counts) / len(counts)
         weight = same * (1 + min(counts[0], 20) / 100)
-        if weight > most:
-            best, most = separator, weight
+        if weight > limit:
+            best, limit = separator, weight
     return best
 
 

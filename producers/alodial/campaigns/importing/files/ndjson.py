@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from ...errors import BadFile
 from .detect import encoding_of, fingerprint
-from .source import MOST_COLUMNS, RowFault, SourceRow, fitted
+from .source import MAX_COLUMNS, RowFault, SourceRow, fitted
 
-LONGEST_LINE: Final = 256 * 1024
-MOST_NAME: Final = 200
+MAX_LINE_LENGTH: Final = 256 * 1024
+MAX_NAME: Final = 200
 _REMEDY: Final = 'write one object a line, such as {"phone": "994412860", "lang": "ru"}'
 
 
@@ -44,8 +44,8 @@ class NdjsonFile:
                 continue
             for name in value:
                 names[name] = None
-            if len(names) > MOST_COLUMNS:
-                problem = f"the file has more than {MOST_COLUMNS} names"
+            if len(names) > MAX_COLUMNS:
+                problem = f"the file has more than {MAX_COLUMNS} names"
                 raise BadFile("too_many_columns", problem, "take out what is not needed")
         if names:
             return tuple(names)
@@ -57,11 +57,11 @@ class NdjsonFile:
         position = 0
         with self.path.open("rb") as file:
             number = 0
-            while line := file.readline(LONGEST_LINE):
+            while line := file.readline(MAX_LINE_LENGTH):
                 number += 1
                 position += len(line)
-                if len(line) >= LONGEST_LINE and not line.endswith(b"\n"):
-                    while (rest := file.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
+                if len(line) >= MAX_LINE_LENGTH and not line.endswith(b"\n"):
+                    while (rest := file.readline(MAX_LINE_LENGTH)) and not rest.endswith(b"\n"):
                         position += len(rest)
                     position += len(rest)
                     problem = "is longer than 256 KiB"
@@ -103,8 +103,8 @@ def _value(number: int, text: bytes) -> dict[str, str] | RowFault:
             pairs = [(name, one)]
         for full, given in pairs:
             cell = _text(given)
-            if len(full) > MOST_NAME:
-                return _fault(number, "bad_name", f"has a name of over {MOST_NAME} characters", "shorten it")
+            if len(full) > MAX_NAME:
+                return _fault(number, "bad_name", f"has a name of over {MAX_NAME} characters", "shorten it")
             if cell is None:
                 remedy = "write it as text"
                 return RowFault(number, full, "not_a_cell", "is neither text nor number nor a list of them", remedy)

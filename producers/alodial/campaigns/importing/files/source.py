@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-MOST_COLUMNS = 256
-MOST_CELL = 32_767
+MAX_COLUMNS = 256
+MAX_CELL = 32_767
 """Characters in a cell: what a spreadsheet's own cell can hold."""
 
 _BETWEEN_PHONES = re.compile(r"[,;/|\n]")
@@ -107,7 +107,7 @@ def looks_like_phone(cell: str) -> bool:
 
 
 def fitted(
-    number: int, cells: tuple[str, ...], columns: tuple[str, ...], position: int, *, most: int | None = None
+    number: int, cells: tuple[str, ...], columns: tuple[str, ...], position: int, *, limit: int | None = None
 ) -> SourceRow | RowFault:
     """As many cells as columns; too many that are not empty are a fault. ``most`` is a bound of a cell's length, if known."""
     missing = len(columns) - len(cells)
@@ -119,9 +119,9 @@ def fitted(
             remedy = "put quotes around cells that hold the separator"
             return RowFault(number, "", "too_many_cells", problem, remedy, shortened(cells[: len(columns)]))
         cells = cells[: len(columns)]
-    if (most is None or most > MOST_CELL) and len(max(cells, key=len, default="")) > MOST_CELL:
-        at = next(i for i, cell in enumerate(cells) if len(cell) > MOST_CELL)
-        problem = f"a cell has more than {MOST_CELL} characters"
+    if (limit is None or limit > MAX_CELL) and len(max(cells, key=len, default="")) > MAX_CELL:
+        at = next(i for i, cell in enumerate(cells) if len(cell) > MAX_CELL)
+        problem = f"a cell has more than {MAX_CELL} characters"
         return RowFault(number, columns[at], "cell_too_large", problem, "cut the cell", shortened(cells))
     return SourceRow(number, cells, position)
 

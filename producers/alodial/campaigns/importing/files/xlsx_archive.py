@@ -13,15 +13,15 @@ from xml.parsers import expat
 
 from ...errors import BadFile
 
-MOST_BYTES: Final = 2 << 30
+MAX_BYTES: Final = 2 << 30
 """Unpacked, all parts together: a sheet of 1,048,576 rows and ten columns is about 700 MB of XML."""
 
-MOST_RATIO: Final = 200
+MAX_RATIO: Final = 200
 """A sheet of alike rows shrinks to a thirtieth; a bomb to a thousandth."""
 
-MOST_PARTS: Final = 2000
-MOST_DEPTH: Final = 64
-MOST_TOKEN: Final = 1 << 20
+MAX_PARTS: Final = 2000
+MAX_DEPTH: Final = 64
+MAX_TOKEN: Final = 1 << 20
 """Bytes of one tag with its attributes, or of one comment: the parser keeps it whole."""
 
 _RATIO_FROM: Final = 1 << 20
@@ -74,15 +74,15 @@ def _check_directory(path: Path) -> None:
     if at < 0 or len(tail) - at < _END:
         raise BadFile("broken_xlsx", "the file is no whole XLSX file", "save it once more as .xlsx or as CSV")
     count, length = struct.unpack_from("<HI", tail, at + 10)
-    if count > MOST_PARTS or length > MOST_PARTS * 512 or tail[max(0, at - 20) : at][:4] == b"PK\x06\x07":
-        raise zip_bomb(f"more than {MOST_PARTS} parts")
+    if count > MAX_PARTS or length > MAX_PARTS * 512 or tail[max(0, at - 20) : at][:4] == b"PK\x06\x07":
+        raise zip_bomb(f"more than {MAX_PARTS} parts")
 
 
 def _inspect(archive: zipfile.ZipFile) -> None:
     entries = archive.infolist()
-    if len(entries) > MOST_PARTS:
-        raise zip_bomb(f"more than {MOST_PARTS} parts")
-    if sum(entry.file_size for entry in entries) > MOST_BYTES:
+    if len(entries) > MAX_PARTS:
+        raise zip_bomb(f"more than {MAX_PARTS} parts")
+    if sum(entry.file_size for entry in entries) > MAX_BYTES:
         raise zip_bomb("more than 2 GiB")
     for entry in entries:
         if entry.filename.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", entry.filename):
@@ -91,7 +91,7 @@ def _inspect(archive: zipfile.ZipFile) -> None:
             raise BadFile("encrypted", "the file is encrypted", "take the password off")
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise BadFile("unsafe_archive", "the file is packed as Excel packs none", _ANEW)
-        if entry.file_size > _RATIO_FROM and entry.file_size > MOST_RATIO * max(1, entry.compress_size):
+        if entry.file_size > _RATIO_FROM and entry.file_size > MAX_RATIO * max(1, entry.compress_size):
             raise zip_bomb("hundreds of times its size")
     names = set(archive.namelist())
     for part, what in _OTHERS.items():
@@ -132,10 +132,10 @@ class ArchivePart:
         """False at the end."""
         block = self._file.read(_BLOCK)
         self._read += len(block)
-        if self._read > MOST_BYTES or (self._read > _RATIO_FROM and self._read > MOST_RATIO * self._packed):
+        if self._read > MAX_BYTES or (self._read > _RATIO_FROM and self._read > MAX_RATIO * self._packed):
             raise zip_bomb("hundreds of times its size")
         self._parser.Parse(block, not block)
-        if self._read - self._parser.CurrentByteIndex > MOST_TOKEN:
+        if self._read - self._parser.CurrentByteIndex > MAX_TOKEN:
             raise zip_bomb("a tag of more than a megabyte")
         return bool(block)
 
@@ -164,8 +164,8 @@ class ElementReader:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._path.append(local(name))
-        if len(self._path) > MOST_DEPTH:
-            raise zip_bomb(f"XML deeper than {MOST_DEPTH}")
+        if len(self._path) > MAX_DEPTH:
+            raise zip_bomb(f"XML deeper than {MAX_DEPTH}")
         parent = self._path[-2] if len(self._path) > 1 else ""
         for wanted in self._names:
             if wanted in (self._path[-1], f"{parent}/{self._path[-1]}"):

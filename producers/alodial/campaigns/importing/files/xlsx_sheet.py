@@ -7,10 +7,10 @@ from typing import Final
 
 from ...errors import BadFile
 from .detect import fingerprint
-from .source import MOST_COLUMNS, RowFault, SourceRow, fitted, header_of, letters, looks_like_phone
+from .source import MAX_COLUMNS, RowFault, SourceRow, fitted, header_of, letters, looks_like_phone
 from .xlsx_archive import (
     BROKEN,
-    MOST_DEPTH,
+    MAX_DEPTH,
     ArchivePart,
     ElementReader,
     RelationReader,
@@ -18,7 +18,7 @@ from .xlsx_archive import (
     open_archive,
     zip_bomb,
 )
-from .xlsx_strings import MOST_TEXT, SharedStrings
+from .xlsx_strings import MAX_TEXT, SharedStrings
 from .xlsx_styles import date_styles, date_text
 
 _LAST_COLUMN: Final = 16_384
@@ -98,9 +98,9 @@ class XlsxFile:
             position = int(stream.share * 1_000_000)
             for number, cells, too_wide in reader.take():
                 if too_wide:
-                    problem = f"has cells behind column {letters(MOST_COLUMNS - 1)}"
+                    problem = f"has cells behind column {letters(MAX_COLUMNS - 1)}"
                     yield RowFault(
-                        number, "", "too_many_cells", problem, f"leave {MOST_COLUMNS} columns", tuple(cells[:20])
+                        number, "", "too_many_cells", problem, f"leave {MAX_COLUMNS} columns", tuple(cells[:20])
                     )
                 else:
                     yield SourceRow(number, tuple(cells), position)
@@ -157,8 +157,8 @@ class _SheetReader:
         elif name == f"{self._prefix}f":
             self._catching = "f"
             self._formula = "="
-        elif self._depth > MOST_DEPTH:
-            raise zip_bomb(f"XML deeper than {MOST_DEPTH}")
+        elif self._depth > MAX_DEPTH:
+            raise zip_bomb(f"XML deeper than {MAX_DEPTH}")
 
     def end(self, name: str) -> None:
         self._depth -= 1
@@ -172,7 +172,7 @@ class _SheetReader:
 
     def data(self, piece: str) -> None:
         if self._catching == "v":
-            if self._length <= MOST_TEXT:
+            if self._length <= MAX_TEXT:
                 self._length += len(piece)
                 self._text.append(piece)
         elif self._catching == "f" and self._formula is not None and len(self._formula) < 200:
@@ -196,7 +196,7 @@ class _SheetReader:
         missing = self._at - len(cells)
         if not value or self._at < 0:
             return
-        if self._at >= MOST_COLUMNS:
+        if self._at >= MAX_COLUMNS:
             self._too_wide = True
         elif missing >= 0:
             if missing:

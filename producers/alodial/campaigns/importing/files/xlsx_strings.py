@@ -7,10 +7,10 @@ import zipfile
 from array import array
 from typing import Final
 
-from .xlsx_archive import MOST_DEPTH, ArchivePart, local, zip_bomb
+from .xlsx_archive import MAX_DEPTH, ArchivePart, local, zip_bomb
 
-MOST_STRINGS: Final = 16_000_000
-MOST_TEXT: Final = 64 * 1024
+MAX_STRINGS: Final = 16_000_000
+MAX_TEXT: Final = 64 * 1024
 """Characters of one text that are kept: more than a cell may have, so that a longer one is seen to be."""
 
 _FLUSH: Final = 65_536
@@ -54,8 +54,8 @@ class SharedStrings:
 
     def _start(self, name: str, _: dict[str, str]) -> None:
         self._depth += 1
-        if self._depth > MOST_DEPTH:
-            raise zip_bomb(f"XML deeper than {MOST_DEPTH}")
+        if self._depth > MAX_DEPTH:
+            raise zip_bomb(f"XML deeper than {MAX_DEPTH}")
         tag = local(name)
         if tag == "t":
             self._inside = not self._phonetic
@@ -73,18 +73,18 @@ class SharedStrings:
         elif tag == "rPh":
             self._phonetic = False
         elif tag == "si":
-            text = "".join(self._parts)[:MOST_TEXT].encode("utf-8", "replace")
+            text = "".join(self._parts)[:MAX_TEXT].encode("utf-8", "replace")
             self._texts.write(text)
             self._size += len(text)
             self._count += 1
             self._ends.append(self._size)
             if len(self._ends) >= _FLUSH:
                 self._spill()
-            if self._count > MOST_STRINGS:
-                raise zip_bomb(f"more than {MOST_STRINGS} texts")
+            if self._count > MAX_STRINGS:
+                raise zip_bomb(f"more than {MAX_STRINGS} texts")
 
     def _data(self, text: str) -> None:
-        if self._inside and self._length <= MOST_TEXT:
+        if self._inside and self._length <= MAX_TEXT:
             self._length += len(text)
             self._parts.append(text)
 
