@@ -6,7 +6,7 @@ from typing import Any
 
 from alodial.server.app import create_app
 from alodial.settings import Settings
-from alodial.web.openapi.document import asyncapi
+from alodial.web.openapi import asyncapi
 
 FOLDER = Path(__file__).parents[2] / "schemas"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from alodial.store.inbox import RawResult
-from alodial.web.callbacks.endpoint import spool as module
+from alodial.web.callbacks import spool as module
 from alodial.web.callbacks.spool import Spool, SpoolFull, decode, encode
 
 MANY = [RawResult(b"body %d" % n, f"type/{n}") for n in range(10)]

@@ -83,7 +83,7 @@ class Hand(_Told):
     by_hand: bool
     hand_seconds: Annotated[float, Field(ge=0, le=1e6)]
     held: Number
-    limit: Number
+    most: Number
     speed: Annotated[float, Field(gt=0, le=1e6)]
     callback: bool
     phones: Annotated[tuple[Phone, ...], Field(max_length=200)]
