@@ -33,21 +33,21 @@ class DoNotCall:
     def add(self, numbers: Iterable[str], *, scope: str = "", reason: str = "", actor: str = "") -> int:
         """Answers how many were new. From the next second on they are not rung. Raises InvalidCall for what is no number."""
         clean = list(map(_number, numbers))
-        return self._store.call(lambda client: do_not_call.add(client, clean, scope=scope, reason=reason, actor=actor))
+        return self._store.call(do_not_call.add, clean, scope=scope, reason=reason, actor=actor)
 
     def remove(self, numbers: Iterable[str], *, scope: str = "") -> int:
         """Answers how many were on the list."""
         clean = list(map(_number, numbers))
-        return self._store.call(lambda client: do_not_call.remove(client, clean, scope=scope))
+        return self._store.call(do_not_call.remove, clean, scope=scope)
 
     def find(self, number: str, *, scopes: tuple[str, ...] = ("",)) -> list[DncEntry]:
         """Why a number is not rung; empty when it may be."""
         clean = _number(number)
-        return self._store.call(lambda client: do_not_call.find(client, clean, scopes))
+        return self._store.call(do_not_call.find, clean, scopes)
 
     def page(self, cursor: str | None = None, limit: int = 100, *, scope: str = "") -> DncPage:
         """Some of the list, in no order."""
-        return self._store.call(lambda client: do_not_call.page(client, cursor, limit, scope))
+        return self._store.call(do_not_call.page, cursor, limit, scope)
 
     def every(self, *, scope: str = "") -> Iterator[DncEntry]:
         """The whole list, a page at a time."""
@@ -60,11 +60,11 @@ class DoNotCall:
                 return
 
     def count(self, *, scope: str = "") -> int:
-        return self._store.call(lambda client: do_not_call.count(client, scope))
+        return self._store.call(do_not_call.count, scope)
 
     def listed(self, numbers: list[str], scope: str = "") -> list[bool]:
         """For each E.164 number whether it must not be rung."""
-        return self._store.call(lambda client: do_not_call.is_listed(client, numbers, scope))
+        return self._store.call(do_not_call.is_listed, numbers, scope)
 
     def add_lines(
         self,
@@ -85,9 +85,7 @@ class DoNotCall:
 
         def flush() -> None:
             nonlocal added, known
-            new = self._store.call(
-                lambda client: do_not_call.add(client, batch, scope=scope, reason=reason, actor=actor)
-            )
+            new = self._store.call(do_not_call.add, batch, scope=scope, reason=reason, actor=actor)
             added += new
             known += len(batch) - new
             batch.clear()

@@ -88,9 +88,9 @@ def dead(store: Store) -> Callable[..., str]:
     def dead(body: bytes, content_type: str = "application/json") -> str:
         store.call(inbox.make_group)
         store.call(lambda client: client.xadd(keys.INBOX, {"b": body, "t": content_type}))
-        entry = store.call(lambda client: inbox.take(client, "test", 1))[0]
+        entry = store.call(inbox.take, "test", 1)[0]
         kept = inbox.ParkedResult("unreadable", body, content_type, "not JSON")
         store.run(inbox.park("ack", entry.id, [kept], 600))
-        return store.call(lambda client: inbox.dead(client, limit=1))[0].id
+        return store.call(inbox.dead, limit=1)[0].id
 
     return dead

@@ -38,7 +38,7 @@ def test_what_reached_redis_before_a_crash_is_not_stored_again(
         store = AsyncStore(settings)
         if stored and (head := dead.head(count=stored)) is not None:
             # The process dies here: Redis has them, and the file still does too.
-            await store.call(lambda client: put_spooled(client, head.segment.name, head.end, head.items))
+            await store.call(put_spooled, head.segment.name, head.end, head.items)
         dead.close()
         keeper = CallbackIntake(settings, store, Waker(settings))
         keeper.start()

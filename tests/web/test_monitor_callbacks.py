@@ -31,7 +31,7 @@ def put(queue: CallQueue, body: bytes, kind: str = "unmatched", reason: str = "u
     store = queue.store
     store.call(inbox.make_group)
     store.redis.xadd(keys.INBOX, {"b": body, "t": "application/json"})
-    (entry,) = store.call(lambda client: inbox.take(client, "test", 1))
+    (entry,) = store.call(inbox.take, "test", 1)
     parked = ParkedResult(kind, body, "application/json", reason)  # type: ignore[arg-type]  # one of its words
     assert store.run(inbox.park("ack", entry.id, [parked], 60))
     return str(store.redis.xrevrange(keys.DEAD, count=1)[0][0].decode())

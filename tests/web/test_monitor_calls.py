@@ -247,7 +247,7 @@ def test_no_act_without_our_own_form(operator: Operator, stage: Stage) -> None:
 
 def test_whoever_only_looks_sees_no_acts_and_no_whole_numbers(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     reader = Session("k" * 8, "", "nonce", 2**31)
-    monkeypatch.setattr(call_rows, "may", lambda _operator, act: act == "read")
+    monkeypatch.setattr(call_rows, "can", lambda _operator, act: act == "read")
     assert not call_rows.in_full(reader)
     record = stage.queue.get(stage.place(reference="call 998901234567", metadata={"phone": "+998901234567"}).id)
     row = call_rows.row_of(record, full=False)

@@ -41,7 +41,7 @@ def endpoint(web: Web, queue: CallQueue) -> str:
     """Served once, with three events parked while it was off."""
     id: str = web.http.get("/v1/webhooks").json()["endpoints"][0]["id"]
     queue.store.run(webhooks.pull(id, "https://shop.example/hook", room=0, lease=1))
-    queue.store.call(lambda client: webhooks.disable(client, id, "failing"))
+    queue.store.call(webhooks.disable, id, "failing")
     for _ in range(3):
         queue.enqueue(TWO_WAY)
     queue.store.run(webhooks.pull(id, "https://shop.example/hook", room=0, lease=1))

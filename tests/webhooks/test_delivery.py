@@ -21,7 +21,7 @@ Place = Callable[[], str]
 
 
 def health(queue: CallQueue) -> webhooks.EndpointHealth:
-    return queue.store.call(lambda client: run(client, webhooks.health_steps()))[0]
+    return queue.store.call(run, webhooks.health_steps())[0]
 
 
 def test_an_event_arrives_as_it_is_in_the_stream_signed_as_standard_webhooks_wants(
@@ -169,7 +169,7 @@ def test_a_dead_endpoint_beside_nine_healthy_ones_keeps_none_of_them_waiting(
         until(lambda: all(len({got.id for got in one.got}) == 200 for one in healthy), 25)
         # Not one try at the dead one had even run out of its time.
         assert 0 < len(dead.got) <= 16
-        assert sum(one.failed for one in queue.store.call(lambda c: run(c, webhooks.health_steps()))) == 0
+        assert sum(one.failed for one in queue.store.call(run, webhooks.health_steps())) == 0
 
 
 def test_no_secret_and_no_url_is_logged(settings: Settings, place: Place, queue: CallQueue) -> None:

@@ -57,7 +57,7 @@ def collect(store: Store, settings: Settings, reader: str) -> int:
     """Empties the inbox of what nobody has taken yet; answers how many bodies. Raises StoreUnavailable."""
     store.call(inbox.attend)
     total = 0
-    while entries := store.call(lambda client: inbox.take(client, reader, BATCH)):
+    while entries := store.call(inbox.take, reader, BATCH):
         process(entries, store, settings)
         total += len(entries)
         if len(entries) < BATCH // 4:
@@ -68,7 +68,7 @@ def collect(store: Store, settings: Settings, reader: str) -> int:
 
 def recover(store: Store, settings: Settings, reader: str, idle: float) -> int:
     """Takes over what silent collectors left behind."""
-    entries = store.call(lambda client: inbox.reclaim(client, reader, idle, BATCH))
+    entries = store.call(inbox.reclaim, reader, idle, BATCH)
     process(entries, store, settings)
     return len(entries)
 
@@ -140,13 +140,13 @@ def _process(entries: Sequence[InboxEntry], store: Store, settings: Settings) ->
         else:
             finished.append(entry.id)
     # Nearly all of them: one round trip for the batch instead of a script each was 40 % of a result's time.
-    store.call(lambda client: inbox.finish(client, finished))
+    store.call(inbox.finish, finished)
 
 
 def retry_orphans(store: Store, settings: Settings, now_ms: int, limit: int = 500) -> int:
     """Tries results with an unknown extid once more; gives up those whose time is over. Answers how many found a call."""
     found = 0
-    for member, deadline in store.call(lambda client: inbox.orphans(client, limit)):
+    for member, deadline in store.call(inbox.orphans, limit):
         try:
             orphan: dict[str, Any] = json.loads(member)
             extid, result, digest, disposition = (str(orphan[n]) for n in ("extid", "result", "digest", "disposition"))

@@ -51,7 +51,7 @@ class HopperFiller:
 
     def fill(self, hopper: call_transitions.HopperNeed) -> list[str]:
         """Up to ``hopper.room`` rows of one campaign become calls; answers the accounts to ring."""
-        stored = self._store.call(lambda client: campaigns.read(client, [hopper.campaign]))
+        stored = self._store.call(campaigns.read, [hopper.campaign])
         if not stored:
             return []
         expander = expander_of(stored[0])
@@ -81,7 +81,7 @@ class HopperFiller:
         if known is not None:
             self._chunks.move_to_end((campaign, index))
             return known
-        chunk = self._store.call(lambda client: campaigns.chunk(client, campaign, index))
+        chunk = self._store.call(campaigns.chunk, campaign, index)
         fresh = (0, []) if chunk is None else (chunk.base, unpack(chunk.blob))
         if chunk is not None:
             self._chunks[campaign, index] = fresh
@@ -101,28 +101,28 @@ PURGE_STEP = 500
 
 def purge(store: Store, campaign: str) -> int:
     """Cancels some of what still waits of a campaign that has ended; answers how many. Done, it is taken off the list."""
-    ready = store.call(lambda client: campaigns.waiting_extids(client, campaign, PURGE_STEP))
-    stored = store.call(lambda client: campaigns.read(client, [campaign]))
+    ready = store.call(campaigns.waiting_extids, campaign, PURGE_STEP)
+    stored = store.call(campaigns.read, [campaign])
     if not stored:
-        store.call(lambda client: campaigns.purged(client, campaign))
+        store.call(campaigns.purged, campaign)
         return 0
     reason = f"campaign_{stored[0].state}"
     if ready:
         rows = store.run(call_transitions.cancel(ready, reason, campaign=campaign))
-        store.call(lambda client: campaigns.drop_waiting(client, campaign, len(ready)))
+        store.call(campaigns.drop_waiting, campaign, len(ready))
         return sum(row.outcome == "canceled" for row in rows)
     waiting = stored[0].counts.get("scheduled", 0) + stored[0].counts.get("queued", 0)
     position = stored[0].number("pc")
     if waiting <= 0:
-        store.call(lambda client: campaigns.purged(client, campaign))
+        store.call(campaigns.purged, campaign)
         return 0
     if position >= stored[0].number("cur"):
         # One came back while its place was looked at, from a POST that was refused: the next sweep begins anew.
-        store.call(lambda client: campaigns.purge_position(client, campaign, 0))
+        store.call(campaigns.purge_position, campaign, 0)
         return 0
     expander = expander_of(stored[0])
     last = min(position + PURGE_STEP, stored[0].number("cur"))
     names = [extid for place in range(position, last) for extid in expander.extids(place)]
     rows = store.run(call_transitions.cancel(names, reason, campaign=campaign))
-    store.call(lambda client: campaigns.purge_position(client, campaign, last))
+    store.call(campaigns.purge_position, campaign, last)
     return sum(row.outcome == "canceled" for row in rows)

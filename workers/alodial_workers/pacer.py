@@ -65,7 +65,7 @@ class Pacer(threading.Thread):
         if self._store.call(inbox.neglected):
             self._doorbell.collect()
         if time.monotonic() >= self._next_beat:
-            self._store.call(lambda client: workers.beat(client, self._heartbeat()))
+            self._store.call(workers.beat, self._heartbeat())
             self._next_beat = time.monotonic() + HEARTBEAT
         if pace.next_due is None:
             return TICK

@@ -164,7 +164,7 @@ class Runtime:
         self.sweeper.stop()
         self.flusher.stop()
         try:
-            self.store.call(lambda client: workers.leave(client, self.name))
+            self.store.call(workers.leave, self.name)
         except StoreUnavailable:
             log.debug("worker.left_unsaid")
         return left

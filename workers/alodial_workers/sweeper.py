@@ -63,9 +63,9 @@ class Sweeper(threading.Thread):
                 pass
         if time.monotonic() >= self._next_slow:
             self._next_slow = time.monotonic() + SLOW_EVERY
-            self._store.call(lambda client: inbox.forget_readers(client, 600))
+            self._store.call(inbox.forget_readers, 600)
             self._store.call(workers.forget_gone)
-            self._store.call(lambda client: inbox.forget_old(client, self._settings.call_retention))
+            self._store.call(inbox.forget_old, self._settings.call_retention)
             self._store.call(lambda _client: tidy(self._broker))
             keep_calendars(self._store, self._settings)
             self._store.call(campaigns.forget_gone)

@@ -35,7 +35,7 @@ def cancel_all(
     queue: "CallQueue", wanted: CallFilter, *, limit: int = MOST, reason: str = "canceled_by_operator"
 ) -> BulkResult:
     """Cancels up to ``most`` of those that were not submitted yet. Raises StoreUnavailable; given again it goes on."""
-    names, more = queue.store.call(lambda client: select(client, wanted, limit))
+    names, more = queue.store.call(select, wanted, limit)
     done = BulkResult(more=more)
     for chunk in _chunks(names):
         for row in queue.store.run(call_transitions.cancel(chunk, reason)):
@@ -49,7 +49,7 @@ def cancel_all(
 def redial_all(queue: "CallQueue", wanted: CallFilter, actor: str, *, limit: int = MOST) -> BulkResult:
     """Rings up to ``most`` again; those under way and those of campaigns are left out. Raises StoreUnavailable; given
     again it goes on, and rings nobody twice for it."""
-    names, more = queue.store.call(lambda client: select(client, wanted, limit))
+    names, more = queue.store.call(select, wanted, limit)
     done = BulkResult(more=more)
     for chunk in _chunks(names):
         attempts: list[call_transitions.Redialing] = []

@@ -124,7 +124,7 @@ class CallQueue:
 
     def get(self, name: str) -> CallRecord:
         """The whole record by id or extid. Raises NotFound."""
-        record = self.store.call(lambda client: find(client, name))
+        record = self.store.call(find, name)
         if record is None:
             raise NotFound(f"no call {name}")
         return record
@@ -153,11 +153,11 @@ class CallQueue:
         ended. Raises InvalidCall for a cursor of another list.
         """
         with _cursors():
-            return self.store.call(lambda client: page(client, wanted or CallFilter(), cursor, limit))
+            return self.store.call(page, wanted or CallFilter(), cursor, limit)
 
     def count(self, wanted: CallFilter | None = None, *, limit: int = MOST) -> Count:
         """How many calls a filter means; where no figure is kept they are counted up to ``most``."""
-        return self.store.call(lambda client: count(client, wanted or CallFilter(), limit))
+        return self.store.call(count, wanted or CallFilter(), limit)
 
     def events(self, group: str, *, start: str = "0", block: float | None = None) -> Iterator[Event]:
         """Events for one group of readers, each at least once; acknowledged when the next one is asked for.
@@ -167,7 +167,7 @@ class CallQueue:
         reader of the group after a minute.
         """
         client, reader = self.store.redis, _reader_name()
-        self.store.call(lambda c: make_group(c, group, start))
+        self.store.call(make_group, group, start)
         try:
             while True:
                 rows = self.store.call(
@@ -245,7 +245,7 @@ class CallQueue:
 
     def stop(self, reason: str = "operator", *, actor: str = "python") -> bool:
         """Emergency stop: no new POST on any worker from the next arm on. Survives restarts. False: it was on already."""
-        return self.store.call(lambda client: holds.stop(client, reason, actor))[1]
+        return self.store.call(holds.stop, reason, actor)[1]
 
     def resume(self, account: str = "") -> None:
         """Lifts the emergency stop and the pauses and breakers of all accounts, or those of one account only."""
@@ -301,7 +301,7 @@ class AsyncCallQueue:
 
     async def get(self, name: str) -> CallRecord:
         """As :meth:`CallQueue.get`."""
-        record = await self.store.call(lambda client: find_async(client, name))
+        record = await self.store.call(find_async, name)
         if record is None:
             raise NotFound(f"no call {name}")
         return record
@@ -323,16 +323,16 @@ class AsyncCallQueue:
     async def calls(self, wanted: CallFilter | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
         """As :meth:`CallQueue.calls`."""
         with _cursors():
-            return await self.store.call(lambda client: page_async(client, wanted or CallFilter(), cursor, limit))
+            return await self.store.call(page_async, wanted or CallFilter(), cursor, limit)
 
     async def count(self, wanted: CallFilter | None = None, *, limit: int = MOST) -> Count:
         """As :meth:`CallQueue.count`."""
-        return await self.store.call(lambda client: count_async(client, wanted or CallFilter(), limit))
+        return await self.store.call(count_async, wanted or CallFilter(), limit)
 
     async def events(self, group: str, *, start: str = "0", block: float | None = None) -> AsyncIterator[Event]:
         """As :meth:`CallQueue.events`."""
         reader = _reader_name()
-        await self.store.call(lambda c: make_group_async(c, group, start))
+        await self.store.call(make_group_async, group, start)
         try:
             while True:
                 rows = await self.store.call(

@@ -58,39 +58,39 @@ def write_calendar(
     ahead = moments(request, settings, (zone,), now_ms)
     start = datetime.fromtimestamp(now_ms / 1000, UTC)
     if anew:
-        store.call(lambda client: campaigns.replace_calendar(client, campaign, ahead))
-    store.call(lambda client: campaigns.write_calendar(client, campaign, "", ahead, days=day_starts(zone, start, DAYS)))
+        store.call(campaigns.replace_calendar, campaign, ahead)
+    store.call(campaigns.write_calendar, campaign, "", ahead, days=day_starts(zone, start, DAYS))
 
 
 def know_zone(store: Store, settings: Settings, request: CampaignRequest, campaign: str, zone: str) -> None:
     """Rows of this zone are about to be called: its calendar is there. ``zone`` may be several, joined with "|"."""
     now_ms = store.call(inbox.server_ms)
-    (ends,) = store.call(lambda client: campaigns.calendar_ends(client, [(campaign, zone)]))
+    (ends,) = store.call(campaigns.calendar_ends, [(campaign, zone)])
     if ends is None or ends < now_ms + RENEW_BELOW * _DAY_MS:
         ahead = moments(request, settings, tuple(zone.split("|")), now_ms)
-        store.call(lambda client: campaigns.write_calendar(client, campaign, zone, ahead))
+        store.call(campaigns.write_calendar, campaign, zone, ahead)
 
 
 def keep_calendars(store: Store, settings: Settings) -> None:
     """Writes on the days of the installation and the calendars of living campaigns. Cheap when nothing is due."""
     now_ms = store.call(inbox.server_ms)
     due = now_ms + RENEW_BELOW * _DAY_MS
-    ends = store.call(lambda client: campaigns.days_end(client, "@"))
+    ends = store.call(campaigns.days_end, "@")
     if ends is None or ends < due:
         start = datetime.fromtimestamp(now_ms / 1000, UTC)
-        store.call(lambda client: campaigns.write_days(client, "@", day_starts(settings.timezone, start, DAYS)))
-        store.call(lambda client: campaigns.forget_past(client, "@", "", now_ms - 3 * _DAY_MS))
+        store.call(campaigns.write_days, "@", day_starts(settings.timezone, start, DAYS))
+        store.call(campaigns.forget_past, "@", "", now_ms - 3 * _DAY_MS)
     living = store.call(campaigns.live)
     if not living:
         return
     names = [(campaign, "") for campaign in living]
-    for (campaign, _), end in zip(names, store.call(lambda c: campaigns.calendar_ends(c, names)), strict=True):
+    for (campaign, _), end in zip(names, store.call(campaigns.calendar_ends, names), strict=True):
         if end is not None and end >= due:
             continue
         for stored in store.call(lambda client, id=campaign: campaigns.read(client, [id])):  # type: ignore[misc]  # lambda default
             request = read_request(stored.fields["req"])
             write_calendar(store, settings, request, campaign, now_ms)
-            store.call(lambda client, id=campaign: campaigns.forget_past(client, id, "", now_ms - 3 * _DAY_MS))  # type: ignore[misc]  # lambda default
+            store.call(campaigns.forget_past, campaign, "", now_ms - 3 * _DAY_MS)
             log.debug("campaign.calendar_written", campaign=campaign)
 
 

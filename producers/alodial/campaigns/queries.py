@@ -45,8 +45,8 @@ class CampaignQueries:
 
     def list(self, *, state: str = "", owner: str = "", cursor: str | None = None, limit: int = 50) -> CampaignPage:
         """Newest first. With ``state`` or ``owner`` a page may be short: go on until the cursor is None."""
-        ids = self._store.call(lambda client: campaigns.page(client, cursor, limit))
-        stored = self._store.call(lambda client: campaigns.read(client, ids.ids))
+        ids = self._store.call(campaigns.page, cursor, limit)
+        stored = self._store.call(campaigns.read, ids.ids)
         return CampaignPage(
             [
                 self._record(one)
@@ -59,7 +59,7 @@ class CampaignQueries:
     def activity(self, name: str, limit: int = 100) -> Sequence[Activity]:
         """Who did what to it, newest first."""
         stored = self._one(name)
-        acts = self._store.call(lambda client: campaigns.activity(client, stored.id, limit))
+        acts = self._store.call(campaigns.activity, stored.id, limit)
         return [Activity(iso(act.at_ms), act.actor, act.action, act.detail) for act in acts]
 
     def problems(self, name: str) -> Iterator[RowProblem]:
@@ -82,7 +82,7 @@ class CampaignQueries:
 
         def found() -> Iterator[tuple[PackedRow, CallRecord | None]]:
             names = [expander.extids(place)[0] for place, _ in batch if place < called]
-            first = iter(self._store.call(lambda client: campaigns.records(client, names)))
+            first = iter(self._store.call(campaigns.records, names))
             for place, row in batch:
                 call = next(first) if place < called else None
                 if call is not None and not _is_of(call, stored.id, row.spec, request):
@@ -99,13 +99,13 @@ class CampaignQueries:
 
     def _packed(self, stored: StoredCampaign) -> Iterator[tuple[int, PackedRow]]:
         for index in range(stored.number("nc")):
-            chunk = self._store.call(lambda client, i=index: campaigns.chunk(client, stored.id, i))  # type: ignore[misc]  # lambda default
+            chunk = self._store.call(campaigns.chunk, stored.id, index)
             if chunk is not None:
                 yield from enumerate(unpack(chunk.blob), start=chunk.base)
 
     def _one(self, name: str) -> StoredCampaign:
-        ids = self._store.call(lambda client: campaigns.find(client, name))
-        stored = self._store.call(lambda client: campaigns.read(client, ids[:2]))
+        ids = self._store.call(campaigns.find, name)
+        stored = self._store.call(campaigns.read, ids[:2])
         if not stored:
             raise CampaignNotFound(f"no campaign {name}")
         if len(stored) > 1:

@@ -123,7 +123,7 @@ class Campaigns(CampaignSubmission):
             )
             total += len(batch)
         if total == 0:
-            self._store.call(lambda client: campaigns.drop_draft(client, created.id, ""))
+            self._store.call(campaigns.drop_draft, created.id, "")
             raise InvalidCampaign([FieldProblem("rows", "no_rows", "are none", "every row was answered")])
         totals = {"file": total, "good": total, "bad": 0, "duplicate": 0, "suppressed": 0}
         self._store.run(

@@ -85,10 +85,10 @@ class CampaignSubmission(CampaignQueries):
             if self._load(judge, created):
                 break
             # Begun with other rows: a number came onto the do-not-call list meanwhile, perhaps. Nobody was called yet.
-            self._store.call(lambda client, id=created.id: campaigns.drop_draft(client, id, draft))  # type: ignore[misc]  # lambda default
+            self._store.call(campaigns.drop_draft, created.id, draft)
         report = judge.report
         if report.good == 0:
-            self._store.call(lambda client: campaigns.drop_draft(client, created.id, draft))
+            self._store.call(campaigns.drop_draft, created.id, draft)
             raise InvalidCampaign([_no_good_rows(report)])
         finished = self._store.run(
             campaign_transitions.finish(
@@ -172,7 +172,7 @@ class CampaignSubmission(CampaignQueries):
             source,
             request,
             self.settings,
-            suppressed=lambda numbers: self._store.call(lambda client: do_not_call.is_listed(client, numbers)),
+            suppressed=lambda numbers: self._store.call(do_not_call.is_listed, numbers),
             progress=progress,
             on_problem=on_problem,
         )
@@ -248,7 +248,7 @@ class CampaignSubmission(CampaignQueries):
         for index, (rows, bad) in enumerate(judge.chunks(CHUNK_ROWS)):
             blob = pack(rows) if rows else b""
             if index < created.chunks:
-                there = self._store.call(lambda client, i=index: campaigns.chunk(client, created.id, i))  # type: ignore[misc]  # lambda default
+                there = self._store.call(campaigns.chunk, created.id, index)
                 if (there.blob if there else b"") != blob:
                     return False
                 continue
@@ -259,7 +259,7 @@ class CampaignSubmission(CampaignQueries):
         return True
 
     def _duplicate(self, id: str) -> CampaignDuplicate:
-        stored = self._store.call(lambda client: campaigns.read(client, [id]))
+        stored = self._store.call(campaigns.read, [id])
         return CampaignDuplicate(id, stored[0].fields["n"] if stored else "")
 
 

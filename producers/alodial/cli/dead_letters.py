@@ -110,7 +110,7 @@ def replay(
         return
     item = _found(name)
     with open_queue() as queue:
-        queue.store.call(lambda client: inbox.replay(client, item))
+        queue.store.call(inbox.replay, item)
         queue.waker.collect()
     if as_json:
         document({"id": name, "outcome": "replayed"})
@@ -137,7 +137,7 @@ def drop(
         return
     _found(name)
     with open_queue() as queue:
-        queue.store.call(lambda client: inbox.drop(client, name))
+        queue.store.call(inbox.drop, name)
     if as_json:
         document({"id": name, "outcome": "dropped"})
     say(f"dropped {name}")
@@ -187,7 +187,7 @@ def _found(name: str) -> Any:
     if not is_position(name):
         raise NoDeadResult(f"no dead result {name}")
     with open_queue() as queue:
-        item = queue.store.call(lambda client: inbox.find_dead(client, name))
+        item = queue.store.call(inbox.find_dead, name)
     if item is None:
         raise NoDeadResult(f"no dead result {name}")
     return item

@@ -168,7 +168,7 @@ def _store(settings: "Settings") -> list["RedisCheck"]:
         beats = store.call(workers.alive)
         stopped = store.call(holds.stopped)
         held = store.call(holds.held)
-        fared = store.call(lambda client: run(client, webhooks.health_steps()))
+        fared = store.call(run, webhooks.health_steps())
     except StoreUnavailable as exc:
         return [redis_checks.RedisCheck("redis", "error", str(exc), "start Redis, or correct ALODIAL_REDIS_URL")]
     finally:

@@ -84,7 +84,7 @@ def _print_kept(store: "Store", wanted: "LogFilter", most: int | None, tell: Tel
     newest = ""
     while True:
         left = sys.maxsize if most is None else most - len(found)
-        got = store.call(lambda client: page(client, wanted, cursor=cursor, limit=max(1, min(left, CHUNK))))  # noqa: B023  # called at once
+        got = store.call(page, wanted, cursor=cursor, limit=max(1, min(left, CHUNK)))  # called at once
         newest = newest or got.newest
         found += got.lines if left else []
         cursor = got.cursor
@@ -107,7 +107,7 @@ def _follow(store: "Store", wanted: "LogFilter", position: str, tell: Tell) -> N
     away = False
     while not READER_LEFT.is_set():
         try:
-            lines, position = store.call(lambda client: after(client, position, wanted))  # noqa: B023  # called at once
+            lines, position = store.call(after, position, wanted)  # called at once
         except StoreUnavailable as exc:
             if not away:
                 say(f"{exc}; waiting for it")
@@ -206,7 +206,7 @@ def names_of(queue: "CallQueue", call: str | None) -> frozenset[str]:
     from ..store.find_call import find  # noqa: PLC0415  # as above
     from ..store.log_stream import names_of_call  # noqa: PLC0415  # as above
 
-    return frozenset() if call is None else names_of_call(call, queue.store.call(lambda client: find(client, call)))
+    return frozenset() if call is None else names_of_call(call, queue.store.call(find, call))
 
 
 def filter_of(

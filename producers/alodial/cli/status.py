@@ -108,7 +108,7 @@ def _look(queue: "CallQueue") -> "Overview":
     from ..store.overview import limits_of, read  # noqa: PLC0415  # as above
 
     limits = limits_of(queue.settings)
-    return queue.store.call(lambda client: read(client, limits))
+    return queue.store.call(read, limits)
 
 
 def _document(now: "Overview", found: "list[Diagnosis]") -> dict[str, Any]:

@@ -16,7 +16,7 @@ def stop(reason: Annotated[str, typer.Option(help="Why, for whoever looks later.
     from ..store import holds  # noqa: PLC0415  # --help need not load it
 
     with open_queue() as queue:
-        on, pulled = queue.store.call(lambda client: holds.stop(client, reason, current_actor()))
+        on, pulled = queue.store.call(holds.stop, reason, current_actor())
     if pulled:
         say("stopped: no new POST goes out")
     else:

@@ -45,9 +45,7 @@ async def _around(request: Request, record: CallRecord) -> tuple[CallContext, di
     parts = app_context(request)
     extids = [one["extid"] for one in record.attempts if one["submitted_at"]][-call_view.ASKED :]
     return await asyncio.gather(
-        parts.queue.store.call(
-            lambda client: call_context_async(client, record.extid, record.account, record.campaign_id or "")
-        ),
+        parts.queue.store.call(call_context_async, record.extid, record.account, record.campaign_id or ""),
         ask_sandbox(parts.settings, extids),
     )
 
@@ -85,7 +83,7 @@ async def _course(request: Request, operator: Operator, record: CallRecord) -> d
 
 async def _events(request: Request, record: CallRecord) -> list[dict[str, str]]:
     moments = [int((unix(change["at"]) or 0) * 1000) for change in record.timeline]
-    found = await app_context(request).queue.store.call(lambda client: call_events_async(client, record.id, moments))
+    found = await app_context(request).queue.store.call(call_events_async, record.id, moments)
     return [{name: str(event.get(name) or "")[:100] for name in ("type", "time", "id")} for event in found]
 
 
@@ -123,7 +121,7 @@ async def live(request: Request, operator: Signed, name: str) -> Response:
 async def _ask(request: Request, operator: Operator, record: CallRecord, act: str) -> Response:
     words = translator_of(request)
     around = await app_context(request).queue.store.call(
-        lambda client: call_context_async(client, record.extid, record.account, record.campaign_id or "")
+        call_context_async, record.extid, record.account, record.campaign_id or ""
     )
     return page(
         request,

@@ -193,7 +193,7 @@ def _hex(body: bytes) -> str:
 
 def _find(request: Request, name: str) -> inbox.DeadResult | None:
     with CallQueue(settings=app_context(request).settings) as queue:
-        return queue.store.call(lambda client: inbox.find_dead(client, name))
+        return queue.store.call(inbox.find_dead, name)
 
 
 @router.post("/callbacks/all/{act}")
@@ -251,10 +251,10 @@ async def of_one(request: Request, operator: Signed, id: str, act: str) -> Respo
 def _do_one(request: Request, act: str, name: str) -> bool:
     with CallQueue(settings=app_context(request).settings) as queue:
         if act == "drop":
-            return queue.store.call(lambda client: inbox.drop(client, name))
-        item = queue.store.call(lambda client: inbox.find_dead(client, name))
+            return queue.store.call(inbox.drop, name)
+        item = queue.store.call(inbox.find_dead, name)
         if item is None:
             return False
-        queue.store.call(lambda client: inbox.replay(client, item))
+        queue.store.call(inbox.replay, item)
         queue.waker.collect()
         return True

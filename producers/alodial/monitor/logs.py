@@ -133,9 +133,9 @@ async def listed(request: Request, operator: Signed) -> Response:
     if not asked.wrong:
         wanted = await _wanted(store, asked)
         # What is renewed every two seconds costs one small read as long as nothing came.
-        if seen and not await store.call(lambda client: news_async(client, seen, wanted)):
+        if seen and not await store.call(news_async, seen, wanted):
             return Response(status_code=204)
-        found = await store.call(lambda client: page_async(client, wanted, cursor=cursor or None, limit=LISTED))
+        found = await store.call(page_async, wanted, cursor=cursor or None, limit=LISTED)
         lost = await store.call(lost_async)
     live = query.get("live") != "off"
     clocks = TimeFormatter(translator_of(request), desk.zone)

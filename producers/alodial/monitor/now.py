@@ -51,7 +51,7 @@ class Gauge:
 async def overview_of(request: Request) -> Overview:
     parts = app_context(request)
     limits = limits_of(parts.settings)
-    return await parts.queue.store.call(lambda client: read_async(client, limits))
+    return await parts.queue.store.call(read_async, limits)
 
 
 def diagnosis_texts(now: Overview, words: Translator) -> list[DiagnosisText]:

@@ -97,7 +97,7 @@ def _around(request: Request, operator: Operator, hand: Hand | None, why: str) -
 async def _standing(request: Request) -> CallContext | None:
     """Who is alive to place a call; None while Redis is away: the phones can be played without it."""
     try:
-        around, _ = await app_context(request).queue.store.call(lambda client: deadlines_async(client, []))
+        around, _ = await app_context(request).queue.store.call(deadlines_async, [])
     except StoreUnavailable:
         return None
     return around

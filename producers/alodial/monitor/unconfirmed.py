@@ -50,9 +50,7 @@ async def _shown(
     queue = app_context(request).queue
     # A cursor of another list begins this one anew.
     found = await queue.calls(ALL.wanted, cursor=cursor if cursor.startswith("u") else None, limit=LISTED)
-    around, deadlines = await queue.store.call(
-        lambda client: deadlines_async(client, [record.extid for record in found.calls])
-    )
+    around, deadlines = await queue.store.call(deadlines_async, [record.extid for record in found.calls])
     clocks = TimeFormatter(translator_of(request), monitor_context(request).zone)
     full = call_rows.in_full(operator)
     rows = [_unsure(record, around, deadlines, clocks, full=full) for record in found.calls]

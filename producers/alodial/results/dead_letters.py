@@ -18,9 +18,9 @@ def replay_all(
     done = 0
     # Named before the first is put back: what is found dead once more gets a new id and must not be taken again.
     for id in list(dead_letters.ids(store, kind=kind, reason=reason, limit=limit)):
-        item = store.call(lambda client, id=id: inbox.find_dead(client, id))  # type: ignore[misc]  # lambda default
+        item = store.call(inbox.find_dead, id)
         if item is not None:
-            store.call(lambda client, item=item: inbox.replay(client, item))  # type: ignore[misc]  # as above
+            store.call(inbox.replay, item)
             done += 1
         if progress:
             progress(done)
@@ -33,7 +33,7 @@ def drop_all(
     """Throws them away for good. Answers how many."""
     done = 0
     for id in list(dead_letters.ids(store, kind=kind, reason=reason, limit=limit)):
-        done += store.call(lambda client, id=id: inbox.drop(client, id))  # type: ignore[misc]  # lambda default
+        done += store.call(inbox.drop, id)
         if progress:
             progress(done)
     return done

@@ -7,7 +7,7 @@ run the same operations, so that nothing is written twice.
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 import hiredis
 import redis
@@ -32,6 +32,7 @@ from .scripts import load_scripts
 from .server_clock import ServerClock
 
 T = TypeVar("T")
+P = ParamSpec("P")
 Arg = str | bytes | int | float
 
 # Answers of a Redis that lives but cannot do its work now; anything else that it refuses is a bug of ours.
@@ -147,10 +148,10 @@ class Store:
             with store_errors():
                 raise exc
 
-    def call(self, command: Callable[["redis.Redis"], T]) -> T:
-        """A plain command, with the same errors."""
+    def call(self, function: Callable[Concatenate["redis.Redis", P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Calls ``function(client, *args, **kwargs)``. Raises StoreUnavailable when Redis does not answer."""
         with store_errors():
-            return command(self.redis)
+            return function(self.redis, *args, **kwargs)
 
     def close(self) -> None:
         self.redis.close()
@@ -197,10 +198,12 @@ class AsyncStore:
     def _eval(command: Callable[..., Any], text: str, op: Operation[T]) -> Awaitable[Any]:
         return cast(Awaitable[Any], command(text, 2, keys.PREFIX, keys.EVENTS, *op.args))
 
-    async def call(self, command: Callable[["aioredis.Redis"], Awaitable[T]]) -> T:
-        """A plain command, with the same errors."""
+    async def call(
+        self, function: Callable[Concatenate["aioredis.Redis", P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Awaits ``function(client, *args, **kwargs)``. Raises StoreUnavailable when Redis does not answer."""
         with store_errors():
-            return await command(self.redis)
+            return await function(self.redis, *args, **kwargs)
 
     async def aclose(self) -> None:
         await self.redis.aclose()

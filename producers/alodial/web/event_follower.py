@@ -60,7 +60,7 @@ class EventFollower:
                 if not position:
                     position = await self._store.call(newest)
                     self._wake()
-                if await self._store.call(lambda client, at=position: wait_for_event(client, at, self._block)):  # type: ignore[misc]  # lambda default
+                if await self._store.call(wait_for_event, position, self._block):
                     position = await self._store.call(newest)
                     self._wake()
                 await asyncio.sleep(GATHER)

@@ -31,7 +31,7 @@ class WebhookAdmin:
 
     def list(self) -> list[EndpointHealth]:
         """By URL, without its query. One that no worker has served yet is there with zeros."""
-        known = self._store.call(lambda client: run(client, webhooks.health_steps()))
+        known = self._store.call(run, webhooks.health_steps())
         served = {one.id for one in known}
         fresh = [webhooks.unserved(one.id, one.shown) for one in endpoints_of(self._settings) if one.id not in served]
         return sorted([*known, *fresh], key=lambda one: (one.url, one.id))
@@ -46,20 +46,20 @@ class WebhookAdmin:
     def enable(self, name: str) -> EndpointHealth:
         """It gets events again from now on; what was parked stays parked until :meth:`resend_parked`."""
         one = self.find(name)
-        self._store.call(lambda client: webhooks.enable(client, one.id))
+        self._store.call(webhooks.enable, one.id)
         return self.find(one.id)
 
     def disable(self, name: str) -> EndpointHealth:
         """It gets nothing more; events are parked meanwhile."""
         one = self.find(name)
-        self._store.call(lambda client: webhooks.disable(client, one.id))
+        self._store.call(webhooks.disable, one.id)
         return self.find(one.id)
 
     def resend_parked(self, name: str, *, progress: Progress | None = None) -> int:
         """Sends what was parked, in the order in which it was. Answers how many events wait for it now by this."""
         one = self.find(name)
         done = 0
-        while chunk := self._store.call(lambda client: webhooks.parked_page(client, one.id, CHUNK)):
+        while chunk := self._store.call(webhooks.parked_page, one.id, CHUNK):
             # Put first: cut off in between, an event is sent twice and none is lost.
             done += self._store.call(lambda client, c=chunk: webhooks.put(client, one.id, [(id, e) for _, id, e in c]))  # type: ignore[misc]  # lambda default
             self._store.call(lambda client, c=chunk: webhooks.unpark(client, one.id, [place for place, _, _ in c]))  # type: ignore[misc]  # lambda default
@@ -86,13 +86,16 @@ class WebhookAdmin:
         last = "+" if until is None else str(until)
         while True:
             after, chunk = self._store.call(
-                lambda client, a=after: webhooks.events_page(client, a, last, CHUNK)  # type: ignore[misc]  # lambda default
+                webhooks.events_page,
+                after,
+                last,
+                CHUNK,
             )
             if not after:
                 return done
             chosen = [(id, event) for id, event in chunk if wanted(event)]
             if chosen:
-                done += self._store.call(lambda client, c=chosen: webhooks.put(client, one.id, c))  # type: ignore[misc]  # lambda default
+                done += self._store.call(webhooks.put, one.id, chosen)
             if progress:
                 progress(done)
 
@@ -117,5 +120,5 @@ class WebhookAdmin:
             "data": {"endpoint": one.id},
         }
         body = json.dumps(event, separators=(",", ":")).encode()
-        self._store.call(lambda client: webhooks.put(client, one.id, [(str(id), body)]))
+        self._store.call(webhooks.put, one.id, [(str(id), body)])
         return str(id)

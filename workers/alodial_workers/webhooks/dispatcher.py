@@ -186,7 +186,7 @@ class Dispatcher:
         while not self._ending:
             try:
                 position = position or await self._store.call(newest)
-                if await self._store.call(lambda client, at=position: wait_for_event(client, at, block)):  # type: ignore[misc]  # lambda default
+                if await self._store.call(wait_for_event, position, block):
                     position = await self._store.call(newest)
                     woken, self._news = self._news, asyncio.Event()
                     woken.set()

@@ -72,7 +72,7 @@ class CallbackIntake:
         if self.spool.unread == 0:
             try:
                 async with asyncio.timeout(PUT_TIMEOUT):
-                    ring = await self._store.call(lambda client: put(client, items))
+                    ring = await self._store.call(put, items)
             except Exception as exc:  # whatever Redis has, the body is kept
                 log.error("callback.spooling", error=type(exc).__name__, callbacks=len(items))
             else:
@@ -138,14 +138,14 @@ class CallbackIntake:
         """One piece from the disk into Redis. The mark in Redis tells whether an earlier try had arrived after all."""
         name = head.segment.name
         async with asyncio.timeout(PUT_TIMEOUT):
-            there = await self._store.call(lambda client: drained(client, name))
+            there = await self._store.call(drained, name)
         if there < head.end:
             if there > head.segment.read:
                 # A try with another cut had arrived: go on behind it.
                 head = Head(head.segment, there, [])
             else:
                 async with asyncio.timeout(PUT_TIMEOUT):
-                    await self._store.call(lambda client: put_spooled(client, name, head.end, head.items))
+                    await self._store.call(put_spooled, name, head.end, head.items)
                 self._ringer.submit(self._doorbell.collect)
         await asyncio.get_running_loop().run_in_executor(self._disk, self.spool.done, head)
         return len(head.items)

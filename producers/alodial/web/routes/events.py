@@ -98,7 +98,7 @@ class EventStream(Response):
         while not self._follower.closing:
             news = self._follower.news()
             try:
-                rows = await self._store.call(lambda client: events_after(client, self._position, READ_COUNT))
+                rows = await self._store.call(events_after, self._position, READ_COUNT)
             except StoreUnavailable:
                 rows = []
             if rows:
@@ -169,7 +169,7 @@ async def follow_events(
     parts.follower.join()
     try:
         store = parts.queue.store
-        if position.strip("0-") and (oldest := await store.call(lambda client: lost_after(client, position))):
+        if position.strip("0-") and (oldest := await store.call(lost_after, position)):
             detail = f"Events behind {position} are gone; the oldest that is kept is {oldest}."
             wrong = FieldProblem(
                 "Last-Event-ID", "gone", "is older than what is kept", "send 0, and read what you missed"

@@ -55,7 +55,7 @@ class LogPage(BaseModel):
 
 async def names_async(store: AsyncStore, call: str) -> frozenset[str]:
     """Every name of a call that its lines may give; none for "". Raises StoreUnavailable."""
-    return names_of_call(call, await store.call(lambda client: find_async(client, call))) if call else frozenset()
+    return names_of_call(call, await store.call(find_async, call)) if call else frozenset()
 
 
 def moment(text: str, zone: ZoneInfo) -> int | None:
@@ -115,5 +115,5 @@ async def log_lines(
         since=times["since"],
         until=times["until"],
     )
-    found = await store.call(lambda client: page_async(client, wanted, cursor=cursor or None, limit=limit))
+    found = await store.call(page_async, wanted, cursor=cursor or None, limit=limit)
     return json_response({"lines": [line.fields for line in found.lines], "cursor": found.cursor})

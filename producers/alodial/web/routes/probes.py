@@ -59,7 +59,7 @@ async def metrics(request: Request) -> Response:
     seen: StoreSnapshot | None = None
     try:
         async with asyncio.timeout(PROBE_TIMEOUT):
-            seen = await parts.queue.store.call(lambda client: read_snapshot(client, parts.settings))
+            seen = await parts.queue.store.call(read_snapshot, parts.settings)
     except (StoreUnavailable, TimeoutError) as exc:
         log.warning("metrics.partial", error=type(exc).__name__)
     registry = CollectorRegistry()
