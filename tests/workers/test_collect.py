@@ -410,12 +410,12 @@ class Dying(Store):
             self._left -= 1
         return super().run(op)
 
-    def call(self, command: Callable[[Any], T]) -> T:
+    def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         if self._script == "call":
             if self._left == 0:
                 raise StoreUnavailable("away")
             self._left -= 1
-        return super().call(command)
+        return super().call(function, *args, **kwargs)
 
 
 @pytest.mark.parametrize(("script", "after"), [("apply", 0), ("park", 0), ("park", 1), ("call", 2)])

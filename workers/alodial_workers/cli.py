@@ -12,9 +12,9 @@ def worker() -> None:
 
     Example: ALODIAL_PROVIDER_TOKEN=... alodial worker
     """
-    from alodial.settings import load_settings  # noqa: PLC0415  # --help need not load it
+    from alodial.settings import load_settings
 
-    from .main import run_worker  # noqa: PLC0415  # as above
+    from .main import run_worker
 
     raise typer.Exit(run_worker(load_settings()))
 
@@ -28,7 +28,7 @@ def demo(
 
     Example: alodial demo --keep
     """
-    from .demo import run_demo  # noqa: PLC0415  # --help need not load it
+    from .demo import run_demo
 
     raise typer.Exit(run_demo(calls=calls, speed=speed, keep=keep))
 

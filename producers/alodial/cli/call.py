@@ -147,10 +147,10 @@ def _enqueue(body: dict[str, Any], key: str, wait: bool, timeout: float, as_json
 
 def _follow(queue: Any, call_id: str, timeout: float, as_json: bool) -> int:
     """Tells each change until the end; 0 when it completed."""
-    from alodial_schemas import ENDS, State  # noqa: PLC0415  # --help need not load it
+    from alodial_schemas import ENDS, State
 
-    from .calls import show_record  # noqa: PLC0415  # as above
-    from .output import console  # noqa: PLC0415  # as above
+    from .calls import show_record
+    from .output import console
 
     told, deadline, people = 0, time.monotonic() + timeout, console(err=True)
     while True:

@@ -38,10 +38,10 @@ def list_calls(
 
     Example: alodial calls list --state unconfirmed --limit 20 --json
     """
-    from alodial_schemas import Disposition, PhoneError, State, normalise_phone  # noqa: PLC0415  # --help need not load it
+    from alodial_schemas import Disposition, PhoneError, State, normalise_phone
 
-    from ..errors import InvalidCall  # noqa: PLC0415  # as above
-    from ..store.call_filter import CallFilter  # noqa: PLC0415  # as above
+    from ..errors import InvalidCall
+    from ..store.call_filter import CallFilter
 
     for option, value, known in (("--state", state, State), ("--disposition", disposition, Disposition)):
         if value and value not in set(known):
@@ -189,7 +189,7 @@ def cancel(
 
     Example: alodial calls cancel 937986460982123
     """
-    from ..errors import NotCancelable, NotFound  # noqa: PLC0415  # --help need not load it
+    from ..errors import NotCancelable, NotFound
 
     failed = False
     with open_queue() as queue:
@@ -220,7 +220,7 @@ def redial(
 
     Example: alodial calls redial 937986460982123
     """
-    from ..errors import NotRedialable  # noqa: PLC0415  # --help need not load it
+    from ..errors import NotRedialable
 
     with open_queue() as queue:
         record = queue.get(name)

@@ -31,7 +31,7 @@ def list_campaigns(
 
     Example: alodial campaign list --state running
     """
-    from alodial_schemas.campaigns import CampaignState  # noqa: PLC0415  # --help need not load it
+    from alodial_schemas.campaigns import CampaignState
 
     if state and state not in set(CampaignState):
         raise typer.BadParameter(f"--state {state!r}: use one of {', '.join(CampaignState)}")
@@ -143,7 +143,7 @@ def add(
 
     Example: alodial campaign add clients more.csv
     """
-    from .progress import reading  # noqa: PLC0415  # --help need not load it
+    from .progress import reading
 
     with open_queue() as opened, problems_to(errors, file) as on_problem, reading("adding") as progress:
         record = opened.campaigns.add(
@@ -223,7 +223,7 @@ def export(
 
     Example: alodial campaign export clients results.xlsx
     """
-    from ..campaigns.exporting.results import write_csv, write_xlsx  # noqa: PLC0415  # --help need not load it
+    from ..campaigns.exporting.results import write_csv, write_xlsx
 
     separator = "\t" if delimiter == "tab" else delimiter
     if separator not in (",", ";", "\t"):
@@ -246,7 +246,7 @@ def report(name: Name, to: Annotated[Path, typer.Argument(metavar="FILE", help="
 
     Example: alodial campaign report clients report.html
     """
-    from ..campaigns.exporting.report import make_report  # noqa: PLC0415  # --help need not load it
+    from ..campaigns.exporting.report import make_report
 
     with open_queue() as opened:
         to.write_text(make_report(opened.campaigns, name), encoding="utf-8")
@@ -265,7 +265,7 @@ def template(
 
     Example: alodial campaign template clients.xlsx --language ru
     """
-    from ..campaigns.samples import sample_path, write_template  # noqa: PLC0415  # --help need not load it
+    from ..campaigns.samples import sample_path, write_template
 
     if language not in ("en", "ru", "uz"):
         raise typer.BadParameter(f"--language {language!r}: use en, ru or uz")

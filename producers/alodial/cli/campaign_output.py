@@ -49,7 +49,7 @@ def tell(record: "CampaignRecord", as_json: bool) -> None:
 
 def show_campaign(record: "CampaignRecord") -> None:
     """Its figures, aligned."""
-    from ..campaigns.eta import humanize  # noqa: PLC0415  # --help need not load it
+    from ..campaigns.eta import humanize
 
     out = console()
     out.print(f"[bold]{safe(record.name)}[/bold]  {styled(state_of(record))}  {safe(record.id)}")
@@ -83,7 +83,7 @@ def show_campaign(record: "CampaignRecord") -> None:
 
 def show_report(report: "CheckReport") -> None:
     """What a file holds."""
-    from ..campaigns.eta import humanize  # noqa: PLC0415  # as above
+    from ..campaigns.eta import humanize
 
     form = ", ".join(str(part) for part in (report.kind, report.encoding, report.sheet) if part)
     separator = {"\t": "tab", None: ""}.get(report.delimiter, f"separator {report.delimiter}")
@@ -119,7 +119,7 @@ def watch_campaign(queue: "CallQueue", id: str, *, as_json: bool) -> None:
                 return
             time.sleep(POLL)
         return
-    from rich.live import Live  # noqa: PLC0415  # a terminal only
+    from rich.live import Live
 
     with Live(console=console(), refresh_per_second=4, transient=True) as live:
         while True:
@@ -137,10 +137,10 @@ def _line_of(record: "CampaignRecord") -> str:
 
 
 def _picture(record: "CampaignRecord") -> Any:
-    from rich.console import Group  # noqa: PLC0415  # a terminal only
-    from rich.progress_bar import ProgressBar  # noqa: PLC0415  # as above
-    from rich.table import Table  # noqa: PLC0415  # as above
-    from rich.text import Text  # noqa: PLC0415  # as above
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
 
     figures = Table(box=None, pad_edge=False, show_header=False)
     for state, count in record.calls.items():

@@ -38,7 +38,7 @@ def pairs_of(option: str, texts: Sequence[str], example: str) -> dict[str, str]:
 
 def policy_file(path: Path) -> dict[str, Any]:
     """A policy as JSON or TOML. Raises BadParameter."""
-    import tomllib  # noqa: PLC0415  # only this option needs it
+    import tomllib
 
     try:
         text = path.read_text("utf-8")
@@ -52,7 +52,7 @@ def policy_file(path: Path) -> dict[str, Any]:
 
 def policy_of(options: dict[str, Any]) -> dict[str, Any]:
     """The policy that the options give, over the one of ``--policy``."""
-    from alodial_schemas.campaigns import parse_hours, parse_redial  # noqa: PLC0415  # --help need not load it
+    from alodial_schemas.campaigns import parse_hours, parse_redial
 
     policy: dict[str, Any] = dict(policy_file(options["policy"])) if options["policy"] else {}
     plain = ("pace", "channels", "priority", "weight", "starts_at", "ends_at")
@@ -114,7 +114,7 @@ def call_of(options: dict[str, Any]) -> dict[str, Any]:
 
 def request_of(settings: "Settings", options: dict[str, Any]) -> "CampaignRequest":
     """Raises BadParameter for an option, InvalidCampaign for what they say together."""
-    from ..campaigns.stored_fields import read_campaign  # noqa: PLC0415  # --help need not load it
+    from ..campaigns.stored_fields import read_campaign
 
     options = {**options, "default_hours": settings.calling_hours, "default_zone": settings.timezone}
     body = {

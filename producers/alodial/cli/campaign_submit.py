@@ -93,10 +93,10 @@ def check(
     if initiator is None and queue is None and ivr is None:
         # What a row's call would be is of no matter to the file: numbers are judged alike.
         options["queue"] = "0"
-    from .progress import reading  # noqa: PLC0415  # --help need not load it
+    from .progress import reading
 
     with open_queue() as opened, problems_to(errors, file) as on_problem, reading("checking") as progress:
-        from .campaign_request import request_of  # noqa: PLC0415  # as above
+        from .campaign_request import request_of
 
         request = request_of(opened.settings, options)
         report = opened.campaigns.check(file, request, progress=progress, on_problem=on_problem)
@@ -155,8 +155,8 @@ def submit(
     Example: alodial campaign submit clients.csv --from 712037006 --hours "mon-sat 09:00-18:00" --redial busy=5m,15m
     """
     options = _options(locals())
-    from .campaign_request import request_of  # noqa: PLC0415  # --help need not load it
-    from .progress import reading  # noqa: PLC0415  # as above
+    from .campaign_request import request_of
+    from .progress import reading
 
     with open_queue() as opened:
         request = request_of(opened.settings, options)
@@ -194,9 +194,9 @@ def problems_to(path: Path | None, file: Path) -> "Iterator[Callable[[Any], None
     if path is None:
         yield None
         return
-    from ..campaigns.errors import BadFile  # noqa: PLC0415  # --help need not load it
-    from ..campaigns.exporting.rejected_rows import RejectedRowsWriter  # noqa: PLC0415  # as above
-    from ..campaigns.importing.files import open_source  # noqa: PLC0415  # as above
+    from ..campaigns.errors import BadFile
+    from ..campaigns.exporting.rejected_rows import RejectedRowsWriter
+    from ..campaigns.importing.files import open_source
 
     if path.resolve() == file.resolve():
         raise typer.BadParameter("--errors: give another file than the one that is read")
@@ -212,12 +212,12 @@ def problems_to(path: Path | None, file: Path) -> "Iterator[Callable[[Any], None
 
 def _test(opened: "CallQueue", file: Path, request: Any, number: str, as_json: bool) -> None:
     """The first good row's call, to somebody's own phone."""
-    from alodial_schemas import PhoneError, normalise_phone  # noqa: PLC0415  # as above
+    from alodial_schemas import PhoneError, normalise_phone
 
-    from ..campaigns.errors import InvalidCampaign  # noqa: PLC0415  # as above
-    from ..campaigns.importing.files import open_source  # noqa: PLC0415  # as above
-    from ..campaigns.importing.row_check import RowChecker  # noqa: PLC0415  # as above
-    from ..campaigns.row_to_call import trial_call  # noqa: PLC0415  # as above
+    from ..campaigns.errors import InvalidCampaign
+    from ..campaigns.importing.files import open_source
+    from ..campaigns.importing.row_check import RowChecker
+    from ..campaigns.row_to_call import trial_call
 
     try:
         phone = normalise_phone(number, allowed=opened.settings.allowed_prefixes)

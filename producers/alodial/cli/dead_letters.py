@@ -46,8 +46,8 @@ def list_dead(
 
     Example: alodial dead list --limit 20
     """
-    from ..store import dead_letters as store_dead  # noqa: PLC0415  # --help need not load it
-    from ..store.records import iso  # noqa: PLC0415  # as above
+    from ..store import dead_letters as store_dead
+    from ..store.records import iso
 
     check_position("--after", after, "give an id as `alodial dead list` shows it")
     _check_kind(kind)
@@ -103,7 +103,7 @@ def replay(
 
     Example: alodial dead replay --all --reason unknown_extid
     """
-    from ..store import inbox  # noqa: PLC0415  # --help need not load it
+    from ..store import inbox
 
     if name is None or every or kind or reason:
         _many("replay", name, every=every, kind=kind, reason=reason, yes=yes, as_json=as_json)
@@ -130,7 +130,7 @@ def drop(
 
     Example: alodial dead drop --all --kind unreadable
     """
-    from ..store import inbox  # noqa: PLC0415  # --help need not load it
+    from ..store import inbox
 
     if name is None or every or kind or reason:
         _many("drop", name, every=every, kind=kind, reason=reason, yes=yes, as_json=as_json)
@@ -144,9 +144,9 @@ def drop(
 
 
 def _many(act: str, name: str | None, *, every: bool, kind: str, reason: str, yes: bool, as_json: bool) -> None:
-    from ..results.dead_letters import MOST, drop_all, replay_all  # noqa: PLC0415  # --help need not load it
-    from ..store import dead_letters as store_dead  # noqa: PLC0415  # as above
-    from .progress import counting  # noqa: PLC0415  # as above
+    from ..results.dead_letters import MOST, drop_all, replay_all
+    from ..store import dead_letters as store_dead
+    from .progress import counting
 
     if name is not None:
         raise typer.BadParameter("give an ID, or --all with --kind and --reason")
@@ -182,7 +182,7 @@ def _row(row: Any) -> dict[str, Any]:
 
 
 def _found(name: str) -> Any:
-    from ..store import inbox  # noqa: PLC0415  # --help need not load it
+    from ..store import inbox
 
     if not is_position(name):
         raise NoDeadResult(f"no dead result {name}")

@@ -90,8 +90,8 @@ def import_file(
 
     Example: alodial dnc import optout.csv --reason "regulator's list"
     """
-    from ..campaigns.errors import BadFile  # noqa: PLC0415  # --help need not load it
-    from ..campaigns.importing.files.detect import encoding_of  # noqa: PLC0415  # as above
+    from ..campaigns.errors import BadFile
+    from ..campaigns.importing.files.detect import encoding_of
 
     if not file.is_file():
         raise BadFile("no_file", f"there is no file {file.name!r}", "give a file with one number a line")
@@ -116,9 +116,9 @@ def export(
 
     Example: alodial dnc export optout.csv
     """
-    import csv  # noqa: PLC0415  # --help need not load it
+    import csv
 
-    from ..campaigns.formula_guard import safe_cell  # noqa: PLC0415  # as above
+    from ..campaigns.formula_guard import safe_cell
 
     count = 0
     with open_queue() as queue, to.open("w", encoding="utf-8-sig", newline="") as file:
@@ -132,6 +132,6 @@ def export(
 
 def _scope(queue: object, name: str) -> str:
     """A campaign's id from whatever names it."""
-    from ..calls.queue import CallQueue  # noqa: PLC0415  # --help need not load it
+    from ..calls.queue import CallQueue
 
     return queue.campaigns.get(name).id if name and isinstance(queue, CallQueue) else ""

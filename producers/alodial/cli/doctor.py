@@ -27,7 +27,7 @@ def doctor(
 
     Example: alodial doctor
     """
-    from ..settings import load_settings  # noqa: PLC0415  # --help need not load it
+    from ..settings import load_settings
 
     settings = load_settings()
     findings = [*_settings(settings), *_store(settings)]
@@ -53,7 +53,7 @@ def doctor(
 
 def shown_settings(settings: "Settings") -> dict[str, Any]:
     """Every setting by its environment name; of secrets only whether they are set."""
-    from pydantic import SecretStr  # noqa: PLC0415  # as above
+    from pydantic import SecretStr
 
     shown: dict[str, Any] = {}
     for name in type(settings).model_fields:
@@ -84,7 +84,7 @@ def _host(url: str) -> str:
 
 
 def _settings(settings: "Settings") -> list["RedisCheck"]:
-    from ..store.redis_checks import RedisCheck  # noqa: PLC0415  # as above
+    from ..store.redis_checks import RedisCheck
 
     found = []
     parts = urlsplit(settings.provider_url)
@@ -119,9 +119,9 @@ def _settings(settings: "Settings") -> list["RedisCheck"]:
 
 
 def _api_keys(settings: "Settings") -> list["RedisCheck"]:
-    from ..api_keys import ApiKeys  # noqa: PLC0415  # as above
-    from ..errors import ConfigurationError  # noqa: PLC0415  # as above
-    from ..store.redis_checks import RedisCheck  # noqa: PLC0415  # as above
+    from ..api_keys import ApiKeys
+    from ..errors import ConfigurationError
+    from ..store.redis_checks import RedisCheck
 
     try:
         ApiKeys(settings.api_keys)
@@ -131,9 +131,9 @@ def _api_keys(settings: "Settings") -> list["RedisCheck"]:
 
 
 def _webhooks(settings: "Settings") -> list["RedisCheck"]:
-    from ..errors import ConfigurationError  # noqa: PLC0415  # as above
-    from ..store.redis_checks import RedisCheck  # noqa: PLC0415  # as above
-    from ..webhooks.config import endpoints_of  # noqa: PLC0415  # as above
+    from ..errors import ConfigurationError
+    from ..store.redis_checks import RedisCheck
+    from ..webhooks.config import endpoints_of
 
     try:
         endpoints = endpoints_of(settings)
@@ -158,9 +158,9 @@ def _loopback(host: str) -> bool:
 
 
 def _store(settings: "Settings") -> list["RedisCheck"]:
-    from ..store import holds, redis_checks, webhooks, workers  # noqa: PLC0415  # as above
-    from ..store.client import Store  # noqa: PLC0415  # as above
-    from ..store.sansio import run  # noqa: PLC0415  # as above
+    from ..store import holds, redis_checks, webhooks, workers
+    from ..store.client import Store
+    from ..store.sansio import run
 
     store = Store(settings)
     try:

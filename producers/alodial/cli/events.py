@@ -46,7 +46,7 @@ def events(
     """
     if ctx.invoked_subcommand:
         return
-    from alodial_schemas import EVENT_TYPES, parse_event  # noqa: PLC0415  # --help need not load it
+    from alodial_schemas import EVENT_TYPES, parse_event
 
     wanted = set()
     for word in kind or []:
@@ -71,7 +71,7 @@ def events(
 
 
 def _tell(event: "Event", out: "Console", *, as_json: bool) -> None:
-    from alodial_schemas import event_time  # noqa: PLC0415  # as above
+    from alodial_schemas import event_time
 
     moment = None if event.time is None else event_time(event.time)
     if as_json:
@@ -85,7 +85,7 @@ def _tell(event: "Event", out: "Console", *, as_json: bool) -> None:
 
 
 def _texts(queue: "CallQueue", group: str | None, start: str, follow: bool) -> Generator[str, None, None]:
-    from ..store.events import read_events  # noqa: PLC0415  # as above
+    from ..store.events import read_events
 
     if group is not None:
         for event in queue.events(group, start="$" if start == "now" else "0", block=None if follow else 0):
@@ -117,7 +117,7 @@ def resend(
     if until and parked:
         raise typer.BadParameter("--until goes with --since")
     begins, ends = moment("--since", since), moment("--until", until)
-    from .progress import counting  # noqa: PLC0415  # --help need not load it
+    from .progress import counting
 
     with open_queue() as queue:
         chosen = queue.endpoints.list() if to_all else [queue.endpoints.find(name) for name in endpoint or []]

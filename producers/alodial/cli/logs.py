@@ -77,7 +77,7 @@ def logs(
 
 def _print_kept(store: "Store", wanted: "LogFilter", most: int | None, tell: Tell, *, asked: bool) -> str:
     """The newest lines that are kept, oldest first; answers the place behind them."""
-    from ..store.log_stream import CHUNK, page  # noqa: PLC0415  # --help need not load it
+    from ..store.log_stream import CHUNK, page
 
     found: list[LogLine] = []
     cursor: str | None = None
@@ -101,8 +101,8 @@ def _print_kept(store: "Store", wanted: "LogFilter", most: int | None, tell: Tel
 
 def _follow(store: "Store", wanted: "LogFilter", position: str, tell: Tell) -> None:
     """Until nobody reads any more. Each line once, whatever becomes of the connection: the place moves with what was read."""
-    from ..errors import StoreUnavailable  # noqa: PLC0415  # as above
-    from ..store.log_stream import after  # noqa: PLC0415  # as above
+    from ..errors import StoreUnavailable
+    from ..store.log_stream import after
 
     away = False
     while not READER_LEFT.is_set():
@@ -130,7 +130,7 @@ def document_line(one: "LogLine") -> None:
 
 def people_line(zone: str) -> Tell:
     """For people: time, level, event and fields on one line, in colours on a terminal; a traceback below it."""
-    from zoneinfo import ZoneInfo  # noqa: PLC0415  # as above
+    from zoneinfo import ZoneInfo
 
     there = ZoneInfo(zone)
     if not sys.stdout.isatty():
@@ -193,7 +193,7 @@ if TYPE_CHECKING:
 
 def level_of(text: str | None) -> str:
     """Raises BadParameter."""
-    from ..store.log_stream import LEVELS  # noqa: PLC0415  # --help need not load it
+    from ..store.log_stream import LEVELS
 
     word = (text or "").lower()
     if word and word not in LEVELS:
@@ -203,8 +203,8 @@ def level_of(text: str | None) -> str:
 
 def names_of(queue: "CallQueue", call: str | None) -> frozenset[str]:
     """Every name that a call's lines may give it; its own if no such call is kept any more. Raises StoreUnavailable."""
-    from ..store.find_call import find  # noqa: PLC0415  # as above
-    from ..store.log_stream import names_of_call  # noqa: PLC0415  # as above
+    from ..store.find_call import find
+    from ..store.log_stream import names_of_call
 
     return frozenset() if call is None else names_of_call(call, queue.store.call(find, call))
 
@@ -221,7 +221,7 @@ def filter_of(
     since: int | None,
     until: int | None,
 ) -> "LogFilter":
-    from ..store.log_stream import LogFilter  # noqa: PLC0415  # as above
+    from ..store.log_stream import LogFilter
 
     return LogFilter(
         call=names,

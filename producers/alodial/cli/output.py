@@ -29,7 +29,7 @@ READER_LEFT = Event()
 
 def console(*, err: bool = False) -> "Console":
     """A console that colours on a terminal only and respects NO_COLOR."""
-    from rich.console import Console  # noqa: PLC0415  # rich is loaded when something is drawn
+    from rich.console import Console
 
     class Quiet(Console):
         def on_broken_pipe(self) -> None:
@@ -105,7 +105,7 @@ def plain(text: str) -> str:
 
 def safe(value: object) -> str:
     """Any value as rich's markup that says the value itself; nothing for None."""
-    from rich.markup import escape  # noqa: PLC0415  # as above
+    from rich.markup import escape
 
     # A backslash at the end would escape the markup that comes after it.
     text = escape(plain("" if value is None else str(value)))
@@ -121,7 +121,7 @@ def styled(word: object) -> str:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """An aligned table on standard output; the cells of state-like columns in their colours. Nothing is cut off."""
-    from rich.table import Table  # noqa: PLC0415  # as above
+    from rich.table import Table
 
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
@@ -137,6 +137,6 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 def seconds(later: str, earlier: str) -> str:
     """The time between two ISO 8601 moments, such as ``+1.204 s``."""
-    from datetime import datetime  # noqa: PLC0415  # small, but only some commands need it
+    from datetime import datetime
 
     return f"+{(datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds():.3f} s"

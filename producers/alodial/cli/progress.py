@@ -15,7 +15,7 @@ def reading(label: str) -> Iterator["Callable[[Reading], None] | None"]:
     if not sys.stderr.isatty():
         yield None
         return
-    from rich.progress import (  # noqa: PLC0415  # a quarter of a second that only a terminal needs
+    from rich.progress import (
         BarColumn,
         Progress,
         TaskProgressColumn,
@@ -23,7 +23,7 @@ def reading(label: str) -> Iterator["Callable[[Reading], None] | None"]:
         TimeRemainingColumn,
     )
 
-    from .output import console  # noqa: PLC0415  # as above
+    from .output import console
 
     shown = Progress(
         TextColumn("{task.description}"),
@@ -57,7 +57,7 @@ def counting(label: str) -> Iterator["Callable[[int], None] | None"]:
     if not sys.stderr.isatty():
         yield None
         return
-    from .output import console  # noqa: PLC0415  # as above
+    from .output import console
 
     with console(err=True).status(label) as status:
         yield lambda count: status.update(f"{label} {count:,}")

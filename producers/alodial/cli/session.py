@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 def open_queue() -> "CallQueue":
     """The queue of these settings. Its log lines go to standard error: standard output belongs to what was asked for."""
-    import structlog  # noqa: PLC0415  # --help need not load it
+    import structlog
 
-    from ..calls.queue import CallQueue  # noqa: PLC0415  # as above
+    from ..calls.queue import CallQueue
 
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     return CallQueue()

@@ -29,7 +29,7 @@ def status(as_json: Json = False) -> None:
 
     Example: alodial status
     """
-    from ..observability.diagnosis import diagnose  # noqa: PLC0415  # --help need not load it
+    from ..observability.diagnosis import diagnose
 
     with open_queue() as queue:
         now = _look(queue)
@@ -64,8 +64,8 @@ def top(
 
 
 def _print_one(queue: "CallQueue", *, as_json: bool) -> None:
-    from ..errors import StoreUnavailable  # noqa: PLC0415  # as above
-    from ..observability.diagnosis import diagnose  # noqa: PLC0415  # as above
+    from ..errors import StoreUnavailable
+    from ..observability.diagnosis import diagnose
 
     try:
         now = _look(queue)
@@ -83,11 +83,11 @@ def _print_one(queue: "CallQueue", *, as_json: bool) -> None:
 
 
 def _live(every: float) -> None:
-    from rich.live import Live  # noqa: PLC0415  # as above
-    from rich.text import Text  # noqa: PLC0415  # as above
+    from rich.live import Live
+    from rich.text import Text
 
-    from ..errors import StoreUnavailable  # noqa: PLC0415  # as above
-    from ..observability.diagnosis import diagnose  # noqa: PLC0415  # as above
+    from ..errors import StoreUnavailable
+    from ..observability.diagnosis import diagnose
 
     shown = console()
     shown.soft_wrap = False
@@ -105,14 +105,14 @@ def _live(every: float) -> None:
 
 
 def _look(queue: "CallQueue") -> "Overview":
-    from ..store.overview import limits_of, read  # noqa: PLC0415  # as above
+    from ..store.overview import limits_of, read
 
     limits = limits_of(queue.settings)
     return queue.store.call(read, limits)
 
 
 def _document(now: "Overview", found: "list[Diagnosis]") -> dict[str, Any]:
-    from ..observability.diagnosis import render_sentence  # noqa: PLC0415  # as above
+    from ..observability.diagnosis import render_sentence
 
     told = [
         {"code": one.code, "level": one.level, "text": render_sentence(one), "command": one.command, **one.values}
@@ -151,7 +151,7 @@ def _account(account: "AccountState", span: Callable[[float], str]) -> list[str]
 
 
 def _lines(now: "Overview", found: "list[Diagnosis]") -> list[str]:
-    from ..observability.diagnosis import render_sentence, span  # noqa: PLC0415  # as above
+    from ..observability.diagnosis import render_sentence, span
 
     lines = []
     for one in found:

@@ -13,7 +13,7 @@ def stop(reason: Annotated[str, typer.Option(help="Why, for whoever looks later.
 
     Example: alodial stop --reason "wrong list"
     """
-    from ..store import holds  # noqa: PLC0415  # --help need not load it
+    from ..store import holds
 
     with open_queue() as queue:
         on, pulled = queue.store.call(holds.stop, reason, current_actor())
@@ -34,7 +34,7 @@ def resume(
 
     Example: alodial resume
     """
-    from ..store import holds  # noqa: PLC0415  # --help need not load it
+    from ..store import holds
 
     with open_queue() as queue:
         if account:

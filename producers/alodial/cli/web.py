@@ -26,7 +26,7 @@ def web(
 
     Example: ALODIAL_API_KEYS=... ALODIAL_CALLBACK_SECRET=... alodial web --port 8080
     """
-    from ..server.serve import serve  # noqa: PLC0415  # other commands shall not wait for the web framework to load
+    from ..server.serve import serve
 
     settings = load_settings()
     if not settings.api_keys and not is_loopback(host):

@@ -140,7 +140,7 @@ def secret() -> None:
 
     Example: alodial webhooks secret
     """
-    from ..webhooks.config import new_secret  # noqa: PLC0415  # --help need not load it
+    from ..webhooks.config import new_secret
 
     line(new_secret())
     if console(err=True).is_terminal:
