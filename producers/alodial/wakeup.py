@@ -59,7 +59,7 @@ class Waker:
                     self._broker = make_broker(self._settings, connections=4)
             self._broker.enqueue(message)
         except Exception as exc:  # the call is stored already: a pacer rings for it
-            log.warning("doorbell.lost", queue=queue, error=type(exc).__name__)
+            log.warning("wakeup.send_failed", queue=queue, error=type(exc).__name__)
 
     def close(self) -> None:
         if self._broker is not None:

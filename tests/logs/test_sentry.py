@@ -101,11 +101,11 @@ def test_errors_of_libraries_and_ones_without_an_exception_are_sent(kept: Kept) 
         raise ValueError("planted-callback-secret-51b2")
     except ValueError:
         logging.getLogger("uvicorn.error").error("Exception in ASGI application", exc_info=True)
-    structlog.get_logger("alodial").critical("store.lost", hint="restart")
+    structlog.get_logger("alodial").critical("store.data_lost", hint="restart")
     first, second = (_event(text) for text in kept.texts)
     assert first["exception"]["values"][0]["type"] == "ValueError"
     assert "planted-callback" not in kept.texts[0]
-    assert second["logentry"]["message"] == "store.lost"
+    assert second["logentry"]["message"] == "store.data_lost"
     assert second["level"] == "fatal"
 
 

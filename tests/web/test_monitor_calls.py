@@ -167,7 +167,7 @@ def test_all_that_is_filtered_is_canceled_with_the_count_on_the_button(
     assert "7 calls were canceled." in words_on(done)
     assert stage.queue.count(CallFilter(state="canceled")).number == 7
     assert stage.queue.count(CallFilter(state="queued")).number == 1
-    [line] = web.logged("cancel_calls", "operator.act")
+    [line] = web.logged("cancel_calls", "operator.acted")
     assert "Aziza" in line
     assert "901112233" not in line
 

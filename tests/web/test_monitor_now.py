@@ -132,7 +132,7 @@ def test_the_emergency_stop_is_pulled_with_a_reason_and_lifted(web: Web, queue: 
     assert queue.store.call(stopped) == "wrong list"
     assert "Resumed" in words_on(operator.post("/stop/resume", page="/stop"))
     assert queue.store.call(stopped) is None
-    assert len(web.logged("operator.act", "wrong list")) == 1
+    assert len(web.logged("operator.acted", "wrong list")) == 1
 
 
 @pytest.mark.parametrize("address", ["/stop", "/stop/resume"])

@@ -24,7 +24,7 @@ EVIL = "https://evil.example"
 
 def acts_in(web: Web) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in web.log.read_text().splitlines() if line.startswith("{")]
-    return [line for line in lines if line.get("event") == "operator.act"]
+    return [line for line in lines if line.get("event") == "operator.acted"]
 
 
 def test_the_front_page_is_the_sign_in_page_until_somebody_signs_in(web: Web) -> None:

@@ -73,7 +73,7 @@ def test_an_endpoint_that_is_off_is_switched_on_and_gets_what_was_parked(web: We
     assert "3 events are on their way." in words_on(operator.post(f"/webhooks/{endpoint}/resend"))
     assert (_one(web)["parked"], _one(web)["waiting"]) == (0, 3)
     for act in ("webhooks.enabled", "webhooks.resent"):
-        assert len(web.logged("operator.act", act)) == 1
+        assert len(web.logged("operator.acted", act)) == 1
 
 
 def test_the_last_hour_is_sent_again_from_the_monitor(web: Web, endpoint: str) -> None:

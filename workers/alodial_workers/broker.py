@@ -47,15 +47,15 @@ class PatientConsumer(Consumer):
         try:
             act(subject)
         except (redis.exceptions.RedisError, OSError, ConnectionError) as exc:
-            log.debug("doorbell.forgotten", error=type(exc).__name__)
+            log.debug("wakeup.ack_failed", error=type(exc).__name__)
         except Exception as exc:  # Dramatiq wraps lost connections in errors of its own
-            log.debug("doorbell.forgotten", error=type(exc).__name__)
+            log.debug("wakeup.ack_failed", error=type(exc).__name__)
 
     def __next__(self) -> MessageProxy | None:
         try:
             return self._inner.__next__()
         except Exception as exc:  # as above; the store's own troubles are told by the pacer
-            log.debug("doorbell.unreachable", error=type(exc).__name__)
+            log.debug("wakeup.read_failed", error=type(exc).__name__)
             time.sleep(AWAY_PAUSE)
             return None
 

@@ -139,7 +139,7 @@ class Engine:
                 case "lost":
                     self.store_lost = True
                     log.critical(
-                        "store.lost",
+                        "store.data_lost",
                         account=account,
                         hint="Redis came back without its data: nothing is submitted; restore it, then restart the workers",
                     )

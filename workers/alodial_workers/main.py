@@ -50,7 +50,7 @@ def run_worker(settings: Settings) -> int:
         if not runtime.start():
             return 0
     except AlodialError as exc:
-        log.critical("worker.refused", code=exc.code, error=str(exc))
+        log.critical("worker.start_refused", code=exc.code, error=str(exc))
         return 1
     # One thread for each account that may be attended to, and some that are always free for results.
     worker = Worker(runtime.broker, worker_timeout=WORKER_TIMEOUT_MS, worker_threads=len(settings.account_names) + 3)
@@ -77,4 +77,6 @@ def _check_tokens(settings: Settings) -> None:
     if len(missing) == len(settings.account_names):
         raise ConfigurationError("no account has a token; set ALODIAL_PROVIDER_TOKEN (or ALODIAL_ACCOUNTS)")
     for name in missing:
-        log.warning("account.no_token", account=name, hint="its calls wait until it has one and the workers start anew")
+        log.warning(
+            "account.token_missing", account=name, hint="its calls wait until it has one and the workers start anew"
+        )

@@ -43,7 +43,7 @@ class Pacer(threading.Thread):
                 pause = self._tick()
                 if self._away:
                     self._away = False
-                    log.info("store.back")
+                    log.info("store.recovered")
             except StoreUnavailable as exc:
                 if not self._away:
                     self._away = True

@@ -127,7 +127,7 @@ class Runtime:
     def _judge(self, findings: list[redis_checks.RedisCheck]) -> None:
         for finding in findings:
             if finding.level == "warning":
-                log.warning("store.warning", finding=finding.name, message=finding.message, hint=finding.hint)
+                log.warning("store.check_warned", finding=finding.name, message=finding.message, hint=finding.hint)
         errors = [finding for finding in findings if finding.level == "error"]
         if self.settings.durability == "fsync" and not any(
             "appendfsync always" in finding.message for finding in findings
@@ -141,7 +141,7 @@ class Runtime:
                 )
             )
         for finding in errors:
-            log.critical("store.unfit", finding=finding.name, message=finding.message, hint=finding.hint)
+            log.critical("store.check_failed", finding=finding.name, message=finding.message, hint=finding.hint)
         if errors and not self.settings.accept_risk:
             raise StoreUnfit("; ".join(f"{finding.message}; hint: {finding.hint}" for finding in errors))
 
@@ -166,5 +166,5 @@ class Runtime:
         try:
             self.store.call(workers.leave, self.name)
         except StoreUnavailable:
-            log.debug("worker.left_unsaid")
+            log.debug("worker.deregister_failed")
         return left

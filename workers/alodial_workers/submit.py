@@ -122,7 +122,9 @@ async def _settled(settling: Settling, work: Collaborators) -> str:
             return await work.settle(settling)
         except StoreUnavailable:
             if not told:
-                log.error("settle.held", record=settling.record, outcome=settling.outcome, code=settling.code)
+                log.error(
+                    "settle.store_unavailable", record=settling.record, outcome=settling.outcome, code=settling.code
+                )
                 told = True
             await asyncio.sleep(SETTLE_RETRY)
 
@@ -150,7 +152,7 @@ def _report(call: Claimed, submission: Submission, settling: Settling, state: st
             log.info("call.answer_kept", **_ids(call), status=status, code=code, ms=ms)
         case "scheduled" if settling.outcome == "retry":
             log.warning(
-                "call.retry",
+                "call.retry_scheduled",
                 **_ids(call),
                 status=status,
                 code=code,
@@ -175,4 +177,4 @@ def _report(call: Claimed, submission: Submission, settling: Settling, state: st
         case "failed":
             log.warning("call.failed", **_ids(call), status=status, code=code, tries=call.tries + 1)
         case other:
-            log.error("call.settled_oddly", **_ids(call), state=other, status=status, code=code)
+            log.error("call.unexpected_state", **_ids(call), state=other, status=status, code=code)

@@ -89,7 +89,7 @@ def _report(row: call_transitions.Swept) -> None:
     ids = {"call_id": row.id, "extid": row.record, "account": row.account, "attempt": row.attempt, "by": "sweeper"}
     match row.what:
         case "given_back":
-            log.info("call.given_back", **ids)
+            log.info("call.requeued", **ids)
         case "expired":
             log.info("call.expired", **ids)
         case "unconfirmed":

@@ -109,4 +109,4 @@ def text_of(form: FormData, name: str) -> str:
 
 def audit(operator: Operator, act: str, **what: Any) -> None:
     """The audit line of an act that was done."""
-    log.info("operator.act", act=act, actor=operator.actor, **what)
+    log.info("operator.acted", act=act, actor=operator.actor, **what)

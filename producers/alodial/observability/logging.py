@@ -264,7 +264,7 @@ def _uncaught(kind: type[BaseException], exc: BaseException | None, trace: Trace
     if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, exc or kind(), trace)
     elif not issubclass(kind, SystemExit):
-        structlog.get_logger("alodial").critical("process.uncaught", exc_info=(kind, exc, trace))
+        structlog.get_logger("alodial").critical("process.uncaught_exception", exc_info=(kind, exc, trace))
 
 
 def _no_control(_logger: object, _method: str, event: Event) -> Event:

@@ -49,7 +49,7 @@ class CallbackSender:
             self._counts["refused"] += 1
             await asyncio.sleep(self._pause)
         self._counts["given_up"] += 1
-        log.warning("sandbox.callback_given_up", extid=extid, tries=self._tries)
+        log.warning("sandbox.callback_abandoned", extid=extid, tries=self._tries)
         return False
 
     async def _try_once(self, url: httpx.URL, content_type: str, body: bytes) -> bool:

@@ -74,7 +74,7 @@ class CallbackIntake:
                 async with asyncio.timeout(PUT_TIMEOUT):
                     ring = await self._store.call(put, items)
             except Exception as exc:  # whatever Redis has, the body is kept
-                log.error("callback.spooling", error=type(exc).__name__, callbacks=len(items))
+                log.error("callback.spooled", error=type(exc).__name__, callbacks=len(items))
             else:
                 if ring:
                     self._ringer.submit(self._doorbell.collect)
@@ -85,7 +85,7 @@ class CallbackIntake:
             now = asyncio.get_running_loop().time()
             if now - self._told_full >= TELL_EVERY:
                 self._told_full = now
-                log.error("spool.full", reason=str(exc))
+                log.error("spool.overflowed", reason=str(exc))
             raise
         self._work.set()
         return [True] * len(items)
@@ -123,7 +123,7 @@ class CallbackIntake:
                     await asyncio.wait_for(self._work.wait(), 10)
             except Exception as exc:  # Redis is still away, or the disk is: tried again for ever
                 if not told:
-                    log.error("spool.waits", error=type(exc).__name__, bytes=self.spool.unread)
+                    log.error("spool.drain_failed", error=type(exc).__name__, bytes=self.spool.unread)
                 told = True
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, 2.0)

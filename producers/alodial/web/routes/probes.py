@@ -61,7 +61,7 @@ async def metrics(request: Request) -> Response:
         async with asyncio.timeout(PROBE_TIMEOUT):
             seen = await parts.queue.store.call(read_snapshot, parts.settings)
     except (StoreUnavailable, TimeoutError) as exc:
-        log.warning("metrics.partial", error=type(exc).__name__)
+        log.warning("metrics.store_unavailable", error=type(exc).__name__)
     registry = CollectorRegistry()
     registry.register(StoreMetrics(seen, parts.settings, parts.keeper.spool.unread))
     text = generate_latest(registry) + generate_latest(parts.meters.registry)
