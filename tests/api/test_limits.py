@@ -7,8 +7,8 @@ import pytest
 
 from alodial.settings import Settings
 from alodial.web.rate_limit import RateLimiter, retry_after
+from monitor.client import Operator
 from web.conftest import API_KEY, OTHER_KEY, Web
-from web.monitor_client import Operator
 
 
 @pytest.fixture

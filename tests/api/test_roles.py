@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from alodial import CallQueue
 from alodial.api_keys import ApiKeys, read_key
 from alodial.errors import ConfigurationError
+from monitor.client import Operator
 from web.conftest import Web
-from web.monitor_client import Operator
 
 from .conftest import ALL, CRM, OPERATE, READ, SHOP, SUBMIT
 

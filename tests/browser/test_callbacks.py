@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from alodial import CallQueue
-from web.test_monitor_callbacks import body, put
+from monitor.test_callbacks import body, put
 
 from .conftest import Visitor
 from .test_monitor import PAYLOADS

@@ -16,7 +16,7 @@ from alodial import CallQueue
 from alodial.settings import Settings
 from alodial.store import keys
 from alodial_schemas.campaigns import parse_campaign
-from web.calls_stage import RESULT, Stage
+from monitor.call_stage import RESULT, Stage
 from web.conftest import SECRET, Web
 
 from .conftest import Visitor

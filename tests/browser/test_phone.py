@@ -15,8 +15,8 @@ import pytest
 
 from alodial import CallQueue
 from alodial.settings import Settings
+from monitor.test_phone import Impostor, told
 from web.conftest import SECRET, Web
-from web.test_monitor_phone import Impostor, told
 
 from .conftest import Visitor
 from .test_monitor import PAYLOADS, until

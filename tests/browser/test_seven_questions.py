@@ -8,8 +8,8 @@ import pytest
 from alodial import CallQueue
 from alodial.store import keys, workers
 from alodial.store.workers import Heartbeat
-from web.calls_stage import Stage
-from web.test_monitor_callbacks import body, put
+from monitor.call_stage import Stage
+from monitor.test_callbacks import body, put
 
 from .conftest import Visitor
 

@@ -6,7 +6,7 @@ import pytest
 
 from alodial import CallQueue
 from alodial.settings import Settings
-from web.calls_stage import Stage
+from monitor.call_stage import Stage
 
 from .conftest import TWO_WAY, Alodial
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from monitor.client import Operator, words_on
 from web.conftest import API_KEY, Web
-from web.monitor_client import Operator, words_on
 
 from .conftest import PLANTED, Processes, Reader, wait_until
 

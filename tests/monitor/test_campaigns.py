@@ -15,8 +15,8 @@ from alodial import CallQueue
 from alodial.settings import Settings
 from alodial_schemas.campaigns import parse_campaign
 
+from .client import Operator, words_on
 from .conftest import OTHER_KEY, Web
-from .monitor_client import Operator, words_on
 
 ALWAYS = "daily 00:00-24:00"
 XSS = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'

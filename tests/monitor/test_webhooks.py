@@ -11,8 +11,8 @@ from alodial import CallQueue
 from alodial.settings import Settings
 from alodial.store import webhooks
 
+from .client import Operator, words_on
 from .conftest import Web
-from .monitor_client import Operator, words_on
 
 URL = "https://shop.example/hook?token=secret-in-query"
 TWO_WAY = {"callfrom": "712037006", "callto": ["994412860"]}

@@ -16,9 +16,9 @@ from alodial.settings import Settings
 from alodial.store import call_transitions
 from alodial_workers.sandbox import SandboxConfig, running_sandbox
 
-from .calls_stage import RESULT, Stage
+from .call_stage import RESULT, Stage
+from .client import Operator, words_on
 from .conftest import Web
-from .monitor_client import Operator, words_on
 
 XSS = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
 

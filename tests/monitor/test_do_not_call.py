@@ -7,8 +7,8 @@ import pytest
 from alodial import CallQueue
 from alodial.settings import Settings
 
+from .client import Operator, words_on
 from .conftest import Web
-from .monitor_client import Operator, words_on
 
 PAGE = "/do-not-call"
 

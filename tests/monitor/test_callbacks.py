@@ -10,8 +10,8 @@ from alodial.settings import Settings
 from alodial.store import inbox, keys
 from alodial.store.inbox import ParkedResult
 
+from .client import Operator, words_on
 from .conftest import API_KEY, Web
-from .monitor_client import Operator, words_on
 
 RESULT = {"externalid": "926423109381634", "from_number": "712037006", "to_number": "994412860", "dialstatus": "BUSY"}
 

@@ -20,9 +20,9 @@ from alodial.store.call_filter import CallFilter
 from alodial_schemas import State
 from alodial_schemas.campaigns import parse_campaign
 
-from .calls_stage import Stage
+from .call_stage import Stage
+from .client import Operator, words_on
 from .conftest import Web
-from .monitor_client import Operator, words_on
 
 XSS = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
 

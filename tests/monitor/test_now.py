@@ -13,8 +13,8 @@ from alodial.store import call_transitions, keys, workers
 from alodial.store.holds import stopped
 from alodial.store.workers import Heartbeat
 
+from .client import Operator, words_on
 from .conftest import Web
-from .monitor_client import Operator, words_on
 
 TWO_WAY = {"callfrom": "712037006", "callto": ["994412860"]}
 

@@ -19,8 +19,8 @@ from alodial.monitor.i18n import LANGUAGES
 from alodial.settings import Settings
 from alodial_workers.sandbox import SandboxConfig, running_sandbox
 
+from .client import Operator, words_on
 from .conftest import API_KEY, TWO_WAY, Web
-from .monitor_client import Operator, words_on
 
 CALL = {"callfrom": "712037006", "callto": "994412860 977076909", "lang": "uz"}
 EYES, SHOP = "planted-key-that-reads-4f1c", "planted-key-that-submits-83ad"

@@ -10,8 +10,8 @@ import pytest
 from alodial.monitor import i18n as module
 from alodial.monitor.i18n import FORMS, LANGUAGES, PLURALS, Translator, catalogue, preferred
 
+from .client import Operator, words_on
 from .conftest import Web
-from .monitor_client import Operator, words_on
 
 ZONE = ZoneInfo("Asia/Tashkent")
 TEMPLATES = Path(module.__file__).parent / "templates"

@@ -16,8 +16,8 @@ from alodial.api_keys import ROLES, ApiKey, ApiKeys
 from alodial.monitor import session
 from alodial.monitor.session import LASTS, Sessions
 
+from .client import Operator, words_on
 from .conftest import API_KEY, OTHER_KEY, Web
-from .monitor_client import Operator, words_on
 
 EVIL = "https://evil.example"
 
