@@ -12,7 +12,7 @@ AlodialError                 code, retry (may the same request succeed later?), 
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from alodial_schemas import FieldProblem
 
@@ -37,15 +37,22 @@ class InvalidCall(AlodialError, ValueError):
 
 
 class Conflict(AlodialError):
-    """The key or extid is taken by another call; ``code`` says which of them."""
+    """The extid or idempotency key belongs to another call: ``code`` is extid_conflict or idempotency_conflict.
+
+    ``extid`` and ``call_id`` name the other call (``call_id`` is "" for an extid that a redial used); ``problems`` holds
+    the field with its problem and remedy.
+    """
 
     level = "info"
 
-    def __init__(self, code: str, extid: str, call_id: str) -> None:
-        self.code = code  # type: ignore[misc]  # one class for idempotency_conflict and extid_conflict
+    def __init__(self, code: Literal["extid_conflict", "idempotency_conflict"], extid: str, call_id: str) -> None:
+        field = "extid" if code == "extid_conflict" else "Idempotency-Key"
+        problem = f"belongs to call {call_id or extid} with another body"
+        self.code = code  # type: ignore[misc]  # one class for both codes
         self.extid = extid
         self.call_id = call_id
-        super().__init__(f"{code}: taken by call {call_id or extid} with another body; use another key or extid")
+        self.problems = [FieldProblem(field, code, problem, f"use another {field} or send the same body")]
+        super().__init__(f"{code}: {self.problems[0]}")
 
 
 class NotFound(AlodialError):

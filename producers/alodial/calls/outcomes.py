@@ -32,27 +32,24 @@ class RefusedCall:
     problems: list[FieldProblem]
 
 
+def queued_call(row: call_transitions.Enqueued, call: NewCall) -> QueuedCall:
+    """Returns the call that the store kept for ``call``. Raises Conflict when its extid or key belongs to another call.
+
+    The extid is at fault when the other call was found under it, else the idempotency key. Python, HTTP, the batch, the
+    drop-in and the command line all take code and remedy from here.
+    """
+    if row.outcome == "conflict":
+        by_extid = not call.key or row.extid == call.extid
+        raise Conflict("extid_conflict" if by_extid else "idempotency_conflict", row.extid, row.id)
+    return QueuedCall(row.id, row.extid, row.state or State.QUEUED, row.outcome == "created")
+
+
 def outcome_of(row: call_transitions.Enqueued, call: NewCall) -> QueuedCall | RefusedCall:
-    if row.outcome == "conflict":
-        field = "idempotency_key" if call.key else "extid"
-        problem = FieldProblem(
-            field,
-            conflict_code(call),
-            f"taken by call {row.id or row.extid} with another body",
-            f"use another {field}",
-        )
-        return RefusedCall(problem.code, [problem])
-    return QueuedCall(row.id, row.extid, row.state or State.QUEUED, row.outcome == "created")
-
-
-def conflict_code(call: NewCall) -> str:
-    return "idempotency_conflict" if call.key else "extid_conflict"
-
-
-def only_outcome(row: call_transitions.Enqueued, call: NewCall) -> QueuedCall:
-    if row.outcome == "conflict":
-        raise Conflict(conflict_code(call), row.extid, row.id)
-    return QueuedCall(row.id, row.extid, row.state or State.QUEUED, row.outcome == "created")
+    """Returns the row of a bulk answer: as :func:`queued_call`, with a RefusedCall instead of Conflict."""
+    try:
+        return queued_call(row, call)
+    except Conflict as exc:
+        return RefusedCall(exc.code, exc.problems)
 
 
 def prepare_all(

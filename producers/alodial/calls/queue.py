@@ -28,7 +28,7 @@ from ..store.events import leave, leave_async, make_group, make_group_async
 from ..store.find_call import find, find_async, possible_extid
 from ..store.records import CallRecord
 from ..wakeup import Waker
-from .outcomes import QueuedCall, RefusedCall, Source, canceled_of, only_outcome, outcomes_of, prepare_all
+from .outcomes import QueuedCall, RefusedCall, Source, canceled_of, outcomes_of, prepare_all, queued_call
 from .prepare import prepare, read_call, with_options
 from .redial import plan_redial, redialed
 
@@ -98,7 +98,7 @@ class CallQueue:
         )
         ring, answers = enqueue_calls(self.store, [row])
         self.waker.submit(ring)
-        return only_outcome(answers[0], row)
+        return queued_call(answers[0], row)
 
     def enqueue_many(self, calls: Iterable[Source], *, scope: str = "") -> list[QueuedCall | RefusedCall]:
         """Stores many calls in bulk; one row for each in order. A bad call is a RefusedCall and keeps nobody else out.
@@ -146,7 +146,7 @@ class CallQueue:
             return redialed(plan, self.store.run(call_transitions.redial([plan.attempt], actor))[0])
         ring, answers = enqueue_calls(self.store, [plan.again])
         self.waker.submit(ring)
-        return only_outcome(answers[0], plan.again)
+        return queued_call(answers[0], plan.again)
 
     def calls(self, wanted: CallFilter | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
         """A page of calls: newest first; queued ones as they will go, scheduled ones by their time, ended ones as they
@@ -280,7 +280,7 @@ class AsyncCallQueue:
         row = prepare(
             with_options(request, options) if options else request, self.settings, key=idempotency_key, scope=scope
         )
-        return only_outcome((await self._store([row]))[0], row)
+        return queued_call((await self._store([row]))[0], row)
 
     async def enqueue_many(self, calls: Iterable[Source], *, scope: str = "") -> list[QueuedCall | RefusedCall]:
         """As :meth:`CallQueue.enqueue_many`."""
@@ -318,7 +318,7 @@ class AsyncCallQueue:
         plan = plan_redial(await self.get(name), self.settings, attempt)
         if plan.again is None:
             return redialed(plan, (await self.store.run(call_transitions.redial([plan.attempt], actor)))[0])
-        return only_outcome((await self._store([plan.again]))[0], plan.again)
+        return queued_call((await self._store([plan.again]))[0], plan.again)
 
     async def calls(self, wanted: CallFilter | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
         """As :meth:`CallQueue.calls`."""

@@ -35,7 +35,7 @@ HINTS: dict[type[AlodialError], str] = {  # the first that fits, so the narrower
     NotFound: "alodial calls list",
     NotCancelable: "alodial calls show ID says where it is",
     CampaignDuplicate: "add --again to submit them once more",
-    Conflict: "use another --extid or --idempotency-key, or send the same body",
+    Conflict: "alodial calls show ID shows the other call",
 }
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}

@@ -6,11 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
-from alodial_schemas import State
-
-from ..calls.outcomes import QueuedCall
+from ..calls.outcomes import QueuedCall, queued_call
 from ..calls.queue import CHUNK, AsyncCallQueue
-from ..errors import Conflict, StoreUnavailable
+from ..errors import StoreUnavailable
 from ..observability import tracing
 from ..store.call_transitions import Enqueued, NewCall
 from ..store.coalesce import Coalescer
@@ -19,18 +17,6 @@ from ..store.enqueue import enqueue_calls_async
 log = structlog.get_logger("alodial.web")
 
 Answer = Enqueued | Exception
-
-
-def conflict_code(call: NewCall, row: Enqueued) -> str:
-    """Which of the two names is taken: a call found under the extid that was asked for is that extid's."""
-    return "extid_conflict" if not call.key or row.extid == call.extid else "idempotency_conflict"
-
-
-def outcome(row: Enqueued, call: NewCall) -> QueuedCall:
-    """Raises Conflict."""
-    if row.outcome == "conflict":
-        raise Conflict(conflict_code(call, row), row.extid, row.id)
-    return QueuedCall(row.id, row.extid, row.state or State.QUEUED, row.outcome == "created")
 
 
 class CallAcceptor:
@@ -49,7 +35,7 @@ class CallAcceptor:
             answer = await self._batcher.ask((call, asyncio.get_running_loop().time()))
         if isinstance(answer, Exception):
             raise answer
-        return outcome(answer, call)
+        return queued_call(answer, call)
 
     async def take_many(self, calls: Sequence[NewCall]) -> list[Enqueued]:
         """At most CHUNK of them by one script. Raises StoreUnavailable."""

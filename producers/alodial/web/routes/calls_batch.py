@@ -13,12 +13,12 @@ from alodial_schemas import FieldProblem
 from alodial_schemas.responses import calls as shapes
 
 from ...api_keys import ApiKey
+from ...calls.outcomes import queued_call
 from ...calls.prepare import prepare, read_call
 from ...calls.queue import CHUNK
 from ...errors import Conflict, InvalidCall, StoreUnavailable
 from ...store.call_transitions import NewCall
 from ..auth import Submitter
-from ..call_acceptor import outcome
 from ..context import AppContext, app_context
 from ..idempotency import idempotency_key
 from ..problems import Refusal, field_errors
@@ -218,11 +218,7 @@ async def _store(parts: AppContext, calls: list[NewCall], *, first: bool) -> Any
 
 def _stored(row: Any, call: NewCall) -> Result:
     try:
-        placed = outcome(row, call)
+        placed = queued_call(row, call)
     except Conflict as exc:
-        field = "extid" if exc.code == "extid_conflict" else "Idempotency-Key"
-        taken = FieldProblem(
-            field, exc.code, f"is taken by call {exc.call_id or exc.extid} with another body", f"use another {field}"
-        )
-        return _error(exc.code, [taken])
+        return _error(exc.code, exc.problems)
     return {"id": placed.id, "extid": placed.extid, "state": placed.state}

@@ -60,7 +60,7 @@ async def request_call(request: Request, key: str) -> Response:
     except InvalidCall as exc:
         return _refused(400, _sentence(exc.problems))
     except Conflict as exc:
-        return _refused(409, f"extid: belongs to call {exc.call_id or exc.extid} with another body; use another extid")
+        return _refused(409, str(exc))
     except Refusal as exc:
         return _refused(exc.status, exc.detail, exc.headers)
     except StoreUnavailable:
