@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from alodial.observability.diagnosis import diagnose, render_sentence, span
+from alodial.observability.diagnosis import diagnose, render_sentence
 from alodial.store.holds import EmergencyStop
 from alodial.store.overview import AccountLimits, AccountState, Overview, QueueState, WorkerState
 from alodial.store.webhooks import unserved
@@ -102,10 +102,3 @@ def test_how_long_the_rate_will_take_is_said() -> None:
 def test_one_is_said_otherwise_than_many(count: int, words: str) -> None:
     (one,) = diagnose(replace(QUIET, unconfirmed=count, unconfirmed_oldest=5.0))
     assert render_sentence(one).startswith(words)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(0, "0 s"), (59, "59 s"), (60, "1 min"), (3725, "1 h 2 min"), (90_000, "1 d 1 h")]
-)
-def test_lengths_of_time_are_short(seconds: float, words: str) -> None:
-    assert span(seconds) == words

@@ -54,15 +54,3 @@ def expected_end(
             opened = until
         opened = None
     return None
-
-
-def humanize(seconds: float) -> str:
-    """ "2 h 5 min" and the like, in two units at most."""
-    whole = max(0, round(seconds))
-    days, rest = divmod(whole, 86_400)
-    hours, rest = divmod(rest, 3600)
-    minutes, secs = divmod(rest, 60)
-    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (secs, "s")]
-    first = next((i for i, (count, _) in enumerate(parts) if count), 3)
-    told = [f"{count} {unit}" for count, unit in parts[first : first + 2] if count]
-    return " ".join(told) or "0 s"

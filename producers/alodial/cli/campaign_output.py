@@ -49,7 +49,7 @@ def tell(record: "CampaignRecord", as_json: bool) -> None:
 
 def show_campaign(record: "CampaignRecord") -> None:
     """Its figures, aligned."""
-    from ..campaigns.eta import humanize
+    from alodial_schemas.durations import duration_text
 
     out = console()
     out.print(f"[bold]{safe(record.name)}[/bold]  {styled(state_of(record))}  {safe(record.id)}")
@@ -71,7 +71,7 @@ def show_campaign(record: "CampaignRecord") -> None:
     if record.answer_rate is not None:
         rows.append(("answer rate", f"{record.answer_rate:.1%}"))
     rows.append(("attempts", record.attempts))
-    rows.append(("talk time", humanize(record.talk_seconds)))
+    rows.append(("talk time", duration_text(record.talk_seconds)))
     if record.ended_at:
         rows.append(("ended", _minute(record.ended_at)))
     elif record.expected_end:
@@ -83,7 +83,7 @@ def show_campaign(record: "CampaignRecord") -> None:
 
 def show_report(report: "CheckReport") -> None:
     """What a file holds."""
-    from ..campaigns.eta import humanize
+    from alodial_schemas.durations import duration_text
 
     form = ", ".join(str(part) for part in (report.kind, report.encoding, report.sheet) if part)
     separator = {"\t": "tab", None: ""}.get(report.delimiter, f"separator {report.delimiter}")
@@ -94,7 +94,7 @@ def show_report(report: "CheckReport") -> None:
         f"{report.suppressed} suppressed"
     )
     if report.seconds is not None:
-        line(f"  will take  {humanize(report.seconds)}, at the allowed rate within its hours")
+        line(f"  will take  {duration_text(report.seconds)}, at the allowed rate within its hours")
     if report.problems:
         table(
             ("row", "column", "value", "problem", "remedy"),

@@ -151,7 +151,9 @@ def _account(account: "AccountState", span: Callable[[float], str]) -> list[str]
 
 
 def _lines(now: "Overview", found: "list[Diagnosis]") -> list[str]:
-    from ..observability.diagnosis import render_sentence, span
+    from alodial_schemas.durations import duration_text
+
+    from ..observability.diagnosis import render_sentence
 
     lines = []
     for one in found:
@@ -164,7 +166,7 @@ def _lines(now: "Overview", found: "list[Diagnosis]") -> list[str]:
         lines.append("[green]nothing is wrong[/green]")
     lines.append("")
     for account in now.accounts:
-        lines += _account(account, span)
+        lines += _account(account, duration_text)
     waiting = "  ".join(f"{state} {now.calls.get(state, 0):,}" for state in WAITING if now.calls.get(state))
     lines.append(f"[bold]calls[/bold]      {waiting or 'none waiting'}")
     dispositions, ends = now.in_last(60, "dispositions"), now.in_last(60, "ends")

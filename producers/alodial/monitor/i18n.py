@@ -7,12 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from alodial_schemas.durations import split_duration
+
 FOLDER: Final = Path(__file__).parent / "locales"
 LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "ru": "Русский", "uz": "O‘zbekcha"}
 DEFAULT: Final = "en"
 
 _NBSP: Final = "\u00a0"
-_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
 def _two(count: int) -> str:
@@ -124,15 +125,8 @@ class Translator:
 
     def span(self, seconds: float) -> str:
         """A length of time with its two largest units, such as "2 h 5 min"."""
-        left = max(0, round(seconds))
-        parts = []
-        for unit, size in (("d", _DAY), ("h", _HOUR), ("min", _MINUTE), ("s", 1)):
-            count, left = divmod(left, size)
-            if count:
-                parts.append(f"{self.number(count)}{_NBSP}{self._texts['unit.' + unit]}")
-            if len(parts) == 2 or (parts and not count):
-                break
-        return " ".join(parts) or f"0{_NBSP}{self._texts['unit.s']}"
+        parts = split_duration(seconds)
+        return " ".join(f"{self.number(count)}{_NBSP}{self._texts['unit.' + unit]}" for count, unit in parts)
 
     def moment(self, iso: str | None, now: datetime | None = None) -> str:
         """A time of day in words: today, tomorrow and yesterday by their names, else the date. "–" without one."""

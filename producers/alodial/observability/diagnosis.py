@@ -7,6 +7,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Literal
 
+from alodial_schemas.durations import duration_text
+
 from ..store.overview import AccountState, Overview
 
 Level = Literal["bad", "warn", "info"]
@@ -141,17 +143,4 @@ def fill(text: str, values: Mapping[str, Any], number: Callable[[float], str], s
 
 def render_sentence(finding: Diagnosis) -> str:
     """In English, for a terminal."""
-    return fill(_words()[f"finding.{finding.code}"], finding.values, lambda value: f"{value:,.10g}", span)
-
-
-def span(seconds: float) -> str:
-    """A length of time such as ``2 h 5 min``."""
-    left = max(0, round(seconds))
-    parts: list[str] = []
-    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
-        count, left = divmod(left, size)
-        if count or parts:
-            parts.append(f"{count} {unit}" if count else "")
-        if len(parts) == 2:
-            break
-    return " ".join(part for part in parts if part) or "0 s"
+    return fill(_words()[f"finding.{finding.code}"], finding.values, lambda value: f"{value:,.10g}", duration_text)

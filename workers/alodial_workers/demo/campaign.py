@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from alodial.calls.queue import CallQueue
-from alodial.campaigns.eta import humanize
 from alodial.campaigns.records import CampaignRecord, ResultRow
 from alodial.campaigns.samples import sample_path
 from alodial_schemas import ENDS
+from alodial_schemas.durations import duration_text
 
 from .format import coloured
 from .http_get import ask
@@ -119,7 +119,9 @@ def _outcomes(record: CampaignRecord, rows: list[ResultRow]) -> Group:
         spread = ", ".join(f"{count} after {n}" for n, count in sorted(attempts.items()))
         table.add_row(coloured(outcome), str(sum(attempts.values())), spread)
     rate = "" if record.answer_rate is None else f"answer rate {record.answer_rate:.0%}, "
-    return Group(table, Text(f"{rate}talk time {humanize(record.talk_seconds)} of the sandbox's life", style="dim"))
+    return Group(
+        table, Text(f"{rate}talk time {duration_text(record.talk_seconds)} of the sandbox's life", style="dim")
+    )
 
 
 def _wrong(house: House, record: CampaignRecord, rows: list[ResultRow]) -> list[str]:

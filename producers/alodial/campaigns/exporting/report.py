@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ..eta import humanize
+from alodial_schemas.durations import duration_text
+
 from ..records import Activity, CampaignRecord
 from .charts import bars, columns, strip
 from .summary import Summary, summarise
@@ -83,9 +84,9 @@ def render_report(
             activity=activity,
             charts=_charts(record, summary),
             rate=f"{summary.answered / reached:.1%}" if reached else "none yet",
-            talk=humanize(summary.talk_seconds),
-            mean=humanize(summary.talk_seconds / summary.answered) if summary.answered else "none yet",
-            longest=humanize(summary.longest_talk),
+            talk=duration_text(summary.talk_seconds),
+            mean=duration_text(summary.talk_seconds / summary.answered) if summary.answered else "none yet",
+            longest=duration_text(summary.longest_talk),
             policy=_policy(record.request),
             moment=moment,
             now=datetime.now(UTC).astimezone(tz).strftime("%Y-%m-%d %H:%M"),

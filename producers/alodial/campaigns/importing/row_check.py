@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from alodial_schemas.campaigns import CampaignRequest
+from alodial_schemas.durations import duration_text
 
 from ...settings import Settings
-from ..eta import humanize
 from ..row_codec import RowProblem, RowSpec
 from .columns import understand
 from .duplicates import DuplicateSet
@@ -84,7 +84,7 @@ class CheckReport:
             "problems": [problem.to_dict() for problem in self.problems],
             "by_code": dict(self.by_code.most_common()),
             "seconds": self.seconds,
-            "duration": None if self.seconds is None else humanize(self.seconds),
+            "duration": None if self.seconds is None else duration_text(self.seconds),
             "expected_end": None if self.expected_end is None else iso(self.expected_end),
         }
 

@@ -1,0 +1,14 @@
+"""A duration is its two largest units."""
+
+import pytest
+
+from alodial_schemas.durations import duration_text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (-5, "0 s"), (59, "59 s"), (60, "1 min"), (3600.4, "1 h"), (3725, "1 h 2 min"), (90_000, "1 d 1 h"),
+     (86_405, "1 d"), (7205, "2 h")],
+)  # fmt: skip
+def test_a_duration_has_two_units_at_the_most(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text
