@@ -13,7 +13,7 @@ import pytest
 
 from alodial.cli.app import run
 from alodial.settings import Settings, load_settings
-from alodial.store import inbox, keys
+from alodial.store import dead_letters, inbox, keys
 from alodial.store.client import Store
 
 CALLBACK_SECRET = "planted-callback-secret-51b2"
@@ -86,11 +86,11 @@ def dead(store: Store) -> Callable[..., str]:
     """Puts a body among the dead by the collectors' own way; answers its id."""
 
     def dead(body: bytes, content_type: str = "application/json") -> str:
-        store.call(inbox.make_group)
+        store.call(inbox.create_group)
         store.call(lambda client: client.xadd(keys.INBOX, {"b": body, "t": content_type}))
-        entry = store.call(inbox.take, "test", 1)[0]
+        entry = store.call(inbox.read_new, "test", 1)[0]
         kept = inbox.ParkedResult("unreadable", body, content_type, "not JSON")
         store.run(inbox.park("ack", entry.id, [kept], 600))
-        return store.call(inbox.dead, limit=1)[0].id
+        return next(dead_letters.ids(store, limit=1))
 
     return dead

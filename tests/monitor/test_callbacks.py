@@ -29,9 +29,9 @@ def queue(settings: Settings) -> Iterator[CallQueue]:
 
 def put(queue: CallQueue, body: bytes, kind: str = "unmatched", reason: str = "unknown_extid") -> str:
     store = queue.store
-    store.call(inbox.make_group)
+    store.call(inbox.create_group)
     store.redis.xadd(keys.INBOX, {"b": body, "t": "application/json"})
-    (entry,) = store.call(inbox.take, "test", 1)
+    (entry,) = store.call(inbox.read_new, "test", 1)
     parked = ParkedResult(kind, body, "application/json", reason)  # type: ignore[arg-type]  # one of its words
     assert store.run(inbox.park("ack", entry.id, [parked], 60))
     return str(store.redis.xrevrange(keys.DEAD, count=1)[0][0].decode())

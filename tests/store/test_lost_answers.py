@@ -117,7 +117,7 @@ def test_a_lost_claim_leaves_calls_that_the_sweeper_gives_back(lossy: Lossy) -> 
     assert claimed(lossy).record == extids[1]
     lossy.redis.zadd(keys.LEASE, {extids[0]: 1})
     _, swept = lossy.run(call_transitions.sweep(lossy.settings))
-    assert [(row.what, row.record) for row in swept] == [("given_back", extids[0])]
+    assert [(row.action, row.record) for row in swept] == [("given_back", extids[0])]
     assert claimed(lossy).record == extids[0]
 
 
@@ -188,12 +188,12 @@ def test_sweep_finds_it_done(lossy: Lossy) -> None:
 
 
 def test_park_keeps_a_body_once(lossy: Lossy) -> None:
-    inbox.make_group(lossy.redis)
+    inbox.create_group(lossy.redis)
     lossy.redis.xadd(keys.INBOX, {"b": b"?", "t": "text/plain"})
-    [entry] = inbox.take(lossy.redis, "reader", 1)
+    [entry] = inbox.read_new(lossy.redis, "reader", 1)
     op = inbox.park("ack", entry.id, [inbox.ParkedResult("unreadable", entry.body, "text/plain", "why")], 600)
     lose_and_repeat(lossy, op)
-    assert len(inbox.dead(lossy.redis)) == 1
+    assert lossy.redis.xlen(keys.DEAD) == 1
 
 
 def test_resume_says_the_same_again(lossy: Lossy) -> None:

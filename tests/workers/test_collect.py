@@ -11,8 +11,9 @@ import structlog
 from alodial import CallQueue, TwoWayCall
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
-from alodial.store import call_transitions, inbox, keys, redis_checks
+from alodial.store import call_transitions, dead_letters, inbox, keys, redis_checks
 from alodial.store.client import Operation, Store
+from alodial.store.server_clock import server_ms
 from alodial_schemas import ENDS
 from alodial_schemas.alovoice.result import CallResult, Unreadable, parse_results
 from alodial_workers import collect as collecting
@@ -49,7 +50,7 @@ class Plant:
         self.queue = CallQueue(settings=settings, store=store)
         self._limits = settings.account("default")
         self._epoch = redis_checks.epoch(store.redis)
-        inbox.make_group(store.redis)
+        inbox.create_group(store.redis)
 
     def enqueue(self, **options: Any) -> str:
         return self.queue.enqueue(CALL, **options).extid
@@ -100,8 +101,9 @@ class Plant:
         ends = {f"alodial.call.{state}" for state in ENDS}
         return [e["type"] for e in self.events() if e["type"] in ends and e["data"]["extid"] == extid]
 
-    def dead(self) -> list[inbox.DeadResult]:
-        return inbox.dead(self.redis, limit=5000)
+    def dead(self) -> list[dead_letters.DeadResult]:
+        items = (dead_letters.find(self.redis, id) for id in dead_letters.ids(self.store, limit=5000))
+        return [item for item in items if item is not None]
 
     def waiting(self) -> int:
         return int(self.redis.xlen(keys.INBOX))
@@ -239,7 +241,7 @@ def test_an_unknown_extid_is_kept_and_adopted_when_its_call_appears(plant: Plant
 
 
 def plant_now(plant: Plant) -> int:
-    return plant.store.call(inbox.server_ms)
+    return plant.store.call(server_ms)
 
 
 def test_an_unknown_extid_is_given_up_after_its_time_kept_whole_and_told_once(plant: Plant) -> None:
@@ -295,7 +297,7 @@ def test_what_cannot_be_read_is_kept_whole_told_and_replayed_after_a_fix(
     assert (dead.kind, dead.body, dead.content_type) == ("unreadable", body, JSON)
     (event,) = plant.events("result.unreadable")
     assert event["subject"] == dead.id
-    inbox.replay(plant.redis, dead)
+    dead_letters.replay(plant.redis, dead)
     assert plant.dead() == []
     plant.collect()
     assert plant.state(extid) == "completed"
@@ -338,7 +340,7 @@ def test_one_of_a_list_that_nobody_knows_is_replayed_alone(plant: Plant) -> None
     (dead,) = plant.dead()
     assert json.loads(dead.body)["externalid"] == "777000111"
     plant.submitted(extid="777000111")
-    inbox.replay(plant.redis, dead)
+    dead_letters.replay(plant.redis, dead)
     plant.collect()
     record = plant.queue.get("777000111")
     assert (record.state, record.disposition) == ("completed", "busy")
@@ -442,7 +444,7 @@ def test_a_crash_anywhere_between_reading_and_acknowledging_means_only_that_it_i
 def test_the_same_entry_processed_twice_does_everything_once(plant: Plant) -> None:
     extid = plant.submitted()
     plant.put(result(extid), b"nonsense", result("777000111"))
-    entries = inbox.take(plant.redis, "reader", 10)
+    entries = inbox.read_new(plant.redis, "reader", 10)
     for _ in range(3):
         process(entries, plant.store, plant.settings)
     assert len(plant.events("call.completed")) == len(plant.dead()) == plant.redis.zcard(keys.ORPHANS) == 1

@@ -14,6 +14,7 @@ from alodial.store import call_transitions, inbox
 from alodial.store.call_transitions import Applied, Applying
 from alodial.store.client import Store
 from alodial.store.inbox import InboxEntry, ParkedResult
+from alodial.store.server_clock import server_ms
 from alodial_schemas.alovoice.result import CallResult, Unreadable, parse_results
 
 from .result_metrics import measure
@@ -55,9 +56,9 @@ def _shortened(value: Any) -> Any:
 
 def collect(store: Store, settings: Settings, reader: str) -> int:
     """Empties the inbox of what nobody has taken yet; answers how many bodies. Raises StoreUnavailable."""
-    store.call(inbox.attend)
+    store.call(inbox.clear_wakeup)
     total = 0
-    while entries := store.call(inbox.take, reader, BATCH):
+    while entries := store.call(inbox.read_new, reader, BATCH):
         process(entries, store, settings)
         total += len(entries)
         if len(entries) < BATCH // 4:
@@ -112,7 +113,7 @@ def _process(entries: Sequence[InboxEntry], store: Store, settings: Settings) ->
         applied += answers
     outcomes = iter(zip(results, texts, applied, strict=True))
     if results and not store.clock.fresh:
-        store.clock.learn(store.call(inbox.server_ms))
+        store.clock.learn(store.call(server_ms))
     now = store.clock.deadline(0)
     finished: list[str] = []
     for entry, found in read:

@@ -62,7 +62,7 @@ class Pacer(threading.Thread):
         self._doorbell.submit(pace.ring)
         for hopper in pace.hoppers:
             self._doorbell.submit(self._filler.fill(hopper))
-        if self._store.call(inbox.neglected):
+        if self._store.call(inbox.claim_wakeup):
             self._doorbell.collect()
         if time.monotonic() >= self._next_beat:
             self._store.call(workers.beat, self._heartbeat())

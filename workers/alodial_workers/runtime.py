@@ -83,7 +83,7 @@ class Runtime:
             return False
         with store_errors():
             epoch = redis_checks.epoch(self.store.redis)
-            inbox.make_group(self.store.redis)
+            inbox.create_group(self.store.redis)
         self._thread.start()
         self.engine = self.on_loop(self._make_engine(epoch))
         self.relay = self.on_loop(self._start_relay())

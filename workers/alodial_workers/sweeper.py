@@ -11,7 +11,8 @@ from alodial.campaigns.calendar import keep_calendars
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
 from alodial.store import call_transitions, campaigns, inbox, webhooks, workers
-from alodial.store.client import Store
+from alodial.store.client import Store, store_errors
+from alodial.store.server_clock import server_ms
 
 from .broker import tidy
 from .collect import recover, retry_orphans
@@ -66,13 +67,14 @@ class Sweeper(threading.Thread):
             self._store.call(inbox.forget_readers, 600)
             self._store.call(workers.forget_gone)
             self._store.call(inbox.forget_old, self._settings.call_retention)
-            self._store.call(lambda _client: tidy(self._broker))
+            with store_errors():
+                tidy(self._broker)
             keep_calendars(self._store, self._settings)
             self._store.call(campaigns.forget_gone)
             self._store.call(webhooks.forget_old)
 
     def _now_ms(self) -> int:
-        return self._store.call(inbox.server_ms)
+        return self._store.call(server_ms)
 
     def _trim(self) -> None:
         # 20 steps of 1,000 a sweep keep up with 4,000 events a second and block Redis for 1 ms at a time.
@@ -87,7 +89,7 @@ class Sweeper(threading.Thread):
 def _report(row: call_transitions.Swept) -> None:
     """One line for what a sweep did to a call."""
     ids = {"call_id": row.id, "extid": row.record, "account": row.account, "attempt": row.attempt, "by": "sweeper"}
-    match row.what:
+    match row.action:
         case "given_back":
             log.info("call.requeued", **ids)
         case "expired":

@@ -4,12 +4,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..errors import NotRedialable
-from ..store import call_transitions, keys
+from ..observability import tracing
+from ..store import call_transitions
 from ..store.call_filter import CallFilter
 from ..store.call_listing import MOST, select
 from ..store.call_transitions import NewCall
 from ..store.enqueue import enqueue_calls
-from ..store.records import read_record
+from ..store.find_call import find_records
 from .redial import RedialPlan, plan_redial
 
 if TYPE_CHECKING:
@@ -66,9 +67,10 @@ def redial_all(queue: "CallQueue", wanted: CallFilter, actor: str, *, limit: int
                 else:
                     done.leave_out(row.outcome)
         if calls:
-            ring, answers = enqueue_calls(queue.store, calls)
-            queue.waker.submit(ring)
-            for answer in answers:
+            result = enqueue_calls(queue.store, calls)
+            tracing.enqueued(calls, result.rows, result.seconds)
+            queue.waker.submit(result.accounts)
+            for answer in result.rows:
                 if answer.outcome == "created":
                     done.done += 1
                 else:
@@ -81,13 +83,8 @@ def _chunks(names: list[str]) -> list[list[str]]:
 
 
 def _plans(queue: "CallQueue", names: list[str], done: BulkResult) -> list[RedialPlan]:
-    with queue.store.redis.pipeline(transaction=False) as pipe:
-        for name in names:
-            pipe.hgetall(keys.record(name))
-        raws = queue.store.call(lambda _client: pipe.execute())
     plans = []
-    for name, raw in zip(names, raws, strict=True):
-        record = read_record(name, raw)
+    for record in queue.store.call(find_records, names):
         if record is None:
             done.leave_out("unknown")
             continue

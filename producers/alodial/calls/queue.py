@@ -17,14 +17,14 @@ from alodial_schemas import Event, FieldProblem, parse_event
 from ..errors import InvalidCall, NotFound
 from ..observability import tracing
 from ..settings import Settings, load_settings, read_settings
-from ..store import call_transitions, holds, keys
+from ..store import call_transitions, events, holds
 from ..store.call_filter import CallFilter
 from ..store.call_indexes import BadCursor
 from ..store.call_listing import MOST, Count, Page, count, count_async, page, page_async
 from ..store.call_transitions import NewCall
 from ..store.client import AsyncStore, Operation, Store
 from ..store.enqueue import enqueue_calls, enqueue_calls_async
-from ..store.events import leave, leave_async, make_group, make_group_async
+from ..store.events import StreamEvent
 from ..store.find_call import find, find_async, possible_extid
 from ..store.records import CallRecord
 from ..wakeup import Waker
@@ -44,11 +44,6 @@ if TYPE_CHECKING:
 
 CHUNK = 250
 """Calls stored by one script: about 5 ms of Redis, so that nobody else waits longer."""
-
-RECLAIM_AFTER = 60.0
-"""Seconds after which another reader of the group takes over an event whose reader fell silent."""
-
-READ_COUNT = 100
 
 
 def _reader_name() -> str:
@@ -96,9 +91,7 @@ class CallQueue:
         row = prepare(
             with_options(request, options) if options else request, self.settings, key=idempotency_key, scope=scope
         )
-        ring, answers = enqueue_calls(self.store, [row])
-        self.waker.submit(ring)
-        return queued_call(answers[0], row)
+        return queued_call(self._store([row])[0], row)
 
     def enqueue_many(self, calls: Iterable[Source], *, scope: str = "") -> list[QueuedCall | RefusedCall]:
         """Stores many calls in bulk; one row for each in order. A bad call is a RefusedCall and keeps nobody else out.
@@ -144,9 +137,13 @@ class CallQueue:
         plan = plan_redial(self.get(name), self.settings, attempt)
         if plan.again is None:
             return redialed(plan, self.store.run(call_transitions.redial([plan.attempt], actor))[0])
-        ring, answers = enqueue_calls(self.store, [plan.again])
-        self.waker.submit(ring)
-        return queued_call(answers[0], plan.again)
+        return queued_call(self._store([plan.again])[0], plan.again)
+
+    def _store(self, calls: list[NewCall]) -> list[call_transitions.Enqueued]:
+        result = enqueue_calls(self.store, calls)
+        tracing.enqueued(calls, result.rows, result.seconds)
+        self.waker.submit(result.accounts)
+        return result.rows
 
     def calls(self, wanted: CallFilter | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
         """A page of calls: newest first; queued ones as they will go, scheduled ones by their time, ended ones as they
@@ -167,38 +164,27 @@ class CallQueue:
         reader of the group after a minute.
         """
         client, reader = self.store.redis, _reader_name()
-        self.store.call(make_group, group, start)
+        self.store.call(events.create_group, group, start)
         try:
-            while True:
-                rows = self.store.call(
-                    lambda c: c.xautoclaim(keys.EVENTS, group, reader, int(RECLAIM_AFTER * 1000), count=READ_COUNT)
-                )
-                batch: list[Any] | None = [row for row in rows[1] if row[1]] or self._read(group, reader, block)
-                if batch is None:
-                    return
-                for position, fields in batch:
-                    yield parse_event(fields[b"event"])
-                    self.store.call(lambda c, p=position: c.xack(keys.EVENTS, group, p))  # type: ignore[misc]  # lambda default
+            while batch := self.store.call(events.reclaim, group, reader) or self._read(group, reader, block):
+                for position, event in batch:
+                    yield parse_event(event)
+                    self.store.call(events.acknowledge, group, position)
         finally:
-            leave(client, group, reader)
+            events.leave_group(client, group, reader)
 
-    def _read(self, group: str, reader: str, block: float | None) -> list[Any] | None:
-        """One batch; None after ``block`` seconds without any."""
+    def _read(self, group: str, reader: str, block: float | None) -> list[StreamEvent]:
+        """One batch; empty after ``block`` seconds without any."""
         waited = 0.0
         while block is None or waited < block or waited == 0:
             # Redis answers before the socket's own timeout, which would look like an outage.
             step = min(1.0, self.settings.redis_timeout / 2, block - waited if block else 1.0)
-            answer = self.store.call(
-                lambda c, s=step: c.xreadgroup(
-                    group, reader, {keys.EVENTS: ">"}, count=READ_COUNT, block=max(1, int(s * 1000))
-                )  # type: ignore[misc]  # lambda default
-            )
-            if answer:
-                return list(answer[0][1])
+            if batch := self.store.call(events.read_group, group, reader, step):
+                return batch
             waited += step
             if block == 0:
-                return None
-        return None
+                break
+        return []
 
     @cached_property
     def campaigns(self) -> "Campaigns":
@@ -294,10 +280,11 @@ class AsyncCallQueue:
     async def _store(self, calls: list[NewCall]) -> list[call_transitions.Enqueued]:
         if not calls:
             return []
-        ring, answers = await enqueue_calls_async(self.store, calls)
-        if ring:
-            await asyncio.to_thread(self.waker.submit, ring)
-        return answers
+        result = await enqueue_calls_async(self.store, calls)
+        tracing.enqueued(calls, result.rows, result.seconds)
+        if result.accounts:
+            await asyncio.to_thread(self.waker.submit, result.accounts)
+        return result.rows
 
     async def get(self, name: str) -> CallRecord:
         """As :meth:`CallQueue.get`."""
@@ -332,36 +319,27 @@ class AsyncCallQueue:
     async def events(self, group: str, *, start: str = "0", block: float | None = None) -> AsyncIterator[Event]:
         """As :meth:`CallQueue.events`."""
         reader = _reader_name()
-        await self.store.call(make_group_async, group, start)
+        await self.store.call(events.create_group_async, group, start)
         try:
-            while True:
-                rows = await self.store.call(
-                    lambda c: c.xautoclaim(keys.EVENTS, group, reader, int(RECLAIM_AFTER * 1000), count=READ_COUNT)
-                )
-                batch: list[Any] | None = [row for row in rows[1] if row[1]] or await self._read(group, reader, block)
-                if batch is None:
-                    return
-                for position, fields in batch:
-                    yield parse_event(fields[b"event"])
-                    await self.store.call(lambda c, p=position: c.xack(keys.EVENTS, group, p))  # type: ignore[misc]  # lambda default
+            while batch := (
+                await self.store.call(events.reclaim_async, group, reader) or await self._read(group, reader, block)
+            ):
+                for position, event in batch:
+                    yield parse_event(event)
+                    await self.store.call(events.acknowledge_async, group, position)
         finally:
-            await leave_async(self.store.redis, group, reader)
+            await events.leave_group_async(self.store.redis, group, reader)
 
-    async def _read(self, group: str, reader: str, block: float | None) -> list[Any] | None:
+    async def _read(self, group: str, reader: str, block: float | None) -> list[StreamEvent]:
         waited = 0.0
         while block is None or waited < block or waited == 0:
             step = min(1.0, self.settings.redis_timeout / 2, block - waited if block else 1.0)
-            answer = await self.store.call(
-                lambda c, s=step: c.xreadgroup(
-                    group, reader, {keys.EVENTS: ">"}, count=READ_COUNT, block=max(1, int(s * 1000))
-                )  # type: ignore[misc]  # lambda default
-            )
-            if answer:
-                return list(answer[0][1])
+            if batch := await self.store.call(events.read_group_async, group, reader, step):
+                return batch
             waited += step
             if block == 0:
-                return None
-        return None
+                break
+        return []
 
     @cached_property
     def _blocking(self) -> CallQueue:

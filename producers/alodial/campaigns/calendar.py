@@ -8,8 +8,9 @@ from alodial_schemas.campaigns import NUMBER_ZONE, CallingHours, CampaignRequest
 from alodial_schemas.hours import boundaries, day_starts
 
 from ..settings import Settings
-from ..store import campaigns, inbox
+from ..store import campaigns
 from ..store.client import Store
+from ..store.server_clock import server_ms
 
 log = structlog.get_logger("alodial.campaigns")
 
@@ -64,7 +65,7 @@ def write_calendar(
 
 def know_zone(store: Store, settings: Settings, request: CampaignRequest, campaign: str, zone: str) -> None:
     """Rows of this zone are about to be called: its calendar is there. ``zone`` may be several, joined with "|"."""
-    now_ms = store.call(inbox.server_ms)
+    now_ms = store.call(server_ms)
     (ends,) = store.call(campaigns.calendar_ends, [(campaign, zone)])
     if ends is None or ends < now_ms + RENEW_BELOW * _DAY_MS:
         ahead = moments(request, settings, tuple(zone.split("|")), now_ms)
@@ -73,7 +74,7 @@ def know_zone(store: Store, settings: Settings, request: CampaignRequest, campai
 
 def keep_calendars(store: Store, settings: Settings) -> None:
     """Writes on the days of the installation and the calendars of living campaigns. Cheap when nothing is due."""
-    now_ms = store.call(inbox.server_ms)
+    now_ms = store.call(server_ms)
     due = now_ms + RENEW_BELOW * _DAY_MS
     ends = store.call(campaigns.days_end, "@")
     if ends is None or ends < due:
@@ -87,7 +88,7 @@ def keep_calendars(store: Store, settings: Settings) -> None:
     for (campaign, _), end in zip(names, store.call(campaigns.calendar_ends, names), strict=True):
         if end is not None and end >= due:
             continue
-        for stored in store.call(lambda client, id=campaign: campaigns.read(client, [id])):  # type: ignore[misc]  # lambda default
+        for stored in store.call(campaigns.read, [campaign]):
             request = read_request(stored.fields["req"])
             write_calendar(store, settings, request, campaign, now_ms)
             store.call(campaigns.forget_past, campaign, "", now_ms - 3 * _DAY_MS)

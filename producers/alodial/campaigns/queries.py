@@ -11,6 +11,7 @@ from ..settings import Settings
 from ..store import campaigns
 from ..store.campaigns import StoredCampaign
 from ..store.client import Store
+from ..store.find_call import find_records
 from ..store.records import CallRecord, iso
 from ..wakeup import Waker
 from .calendar import hours_of, main_zone, moments, read_request
@@ -82,12 +83,12 @@ class CampaignQueries:
 
         def found() -> Iterator[tuple[PackedRow, CallRecord | None]]:
             names = [expander.extids(place)[0] for place, _ in batch if place < called]
-            first = iter(self._store.call(campaigns.records, names))
+            first = iter(self._store.call(find_records, names))
             for place, row in batch:
                 call = next(first) if place < called else None
                 if call is not None and not _is_of(call, stored.id, row.spec, request):
                     other = expander.extids(place)[1]
-                    (call,) = self._store.call(lambda client, x=other: campaigns.records(client, [x]))  # type: ignore[misc]  # lambda default
+                    (call,) = self._store.call(find_records, [other])
                 yield row, call
 
         for place, row in self._packed(stored):

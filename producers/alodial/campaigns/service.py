@@ -9,9 +9,10 @@ from typing import Any, Final
 from alodial_schemas import FieldProblem, new_ids
 from alodial_schemas.campaigns import CampaignState
 
-from ..store import campaign_transitions, campaigns, inbox
+from ..store import campaign_transitions, campaigns
 from ..store.campaigns import StoredCampaign
 from ..store.records import CallRecord
+from ..store.server_clock import server_ms
 from .calendar import read_request, write_calendar
 from .errors import CampaignNotAllowed, InvalidCampaign
 from .records import CampaignRecord
@@ -104,7 +105,7 @@ class Campaigns(CampaignSubmission):
                 actor=actor,
             )
         )
-        write_calendar(self._store, self.settings, request, created.id, self._store.call(inbox.server_ms))
+        write_calendar(self._store, self.settings, request, created.id, self._store.call(server_ms))
         total = index = 0
         batch: list[PackedRow] = []
         for row in rows:

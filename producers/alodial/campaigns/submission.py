@@ -8,7 +8,8 @@ from typing import Any
 from alodial_schemas import FieldProblem, new_ids
 from alodial_schemas.campaigns import CampaignRequest, CampaignState
 
-from ..store import campaign_transitions, campaigns, do_not_call, inbox
+from ..store import campaign_transitions, campaigns, do_not_call
+from ..store.server_clock import server_ms
 from .calendar import hours_of, main_zone, moments, read_request, write_calendar
 from .errors import CampaignDuplicate, CampaignNotAllowed, InvalidCampaign
 from .importing.files import Source, open_source
@@ -47,7 +48,7 @@ class CampaignSubmission(CampaignQueries):
         judge = self._judge(_opened(source), request, progress, on_problem)
         for _ in judge.chunks(CHUNK_ROWS):
             pass
-        now_ms = self._store.call(inbox.server_ms)
+        now_ms = self._store.call(server_ms)
         judge.report.expected_end = self._expected(request, judge.report.good, now_ms, {})
         judge.report.seconds = (
             None if judge.report.expected_end is None else max(0.0, (judge.report.expected_end - now_ms) / 1000)
@@ -191,7 +192,7 @@ class CampaignSubmission(CampaignQueries):
             problems.append(
                 FieldProblem("call.callfrom", "frequency_cap", "would be rung for every row, and has a cap", remedy)
             )
-        now_ms = self._store.call(inbox.server_ms)
+        now_ms = self._store.call(server_ms)
         policy = request.policy
         if policy.ends_at is not None and policy.ends_at.timestamp() * 1000 <= now_ms:
             problems.append(FieldProblem("policy.ends_at", "in_the_past", "has passed", "give a later time"))
@@ -239,7 +240,7 @@ class CampaignSubmission(CampaignQueries):
         )
         if created.outcome == "duplicate":
             raise self._duplicate(created.id)
-        write_calendar(self._store, self.settings, request, created.id, self._store.call(inbox.server_ms))
+        write_calendar(self._store, self.settings, request, created.id, self._store.call(server_ms))
         return created
 
     def _load(self, judge: RowChecker, created: campaign_transitions.Created) -> bool:

@@ -55,7 +55,9 @@ def list_dead(
         found: list[Any] = []
         cursor = after or ""
         while True:
-            page = queue.store.run(store_dead.look(kind=kind, reason=reason, after=cursor, limit=limit - len(found)))
+            page = queue.store.run(
+                store_dead.list_dead(kind=kind, reason=reason, after=cursor, limit=limit - len(found))
+            )
             found += page.rows
             cursor = page.cursor
             if not cursor or len(found) >= limit:
@@ -103,14 +105,14 @@ def replay(
 
     Example: alodial dead replay --all --reason unknown_extid
     """
-    from ..store import inbox
+    from ..store import dead_letters as store_dead
 
     if name is None or every or kind or reason:
         _many("replay", name, every=every, kind=kind, reason=reason, yes=yes, as_json=as_json)
         return
     item = _found(name)
     with open_queue() as queue:
-        queue.store.call(inbox.replay, item)
+        queue.store.call(store_dead.replay, item)
         queue.waker.collect()
     if as_json:
         document({"id": name, "outcome": "replayed"})
@@ -130,14 +132,14 @@ def drop(
 
     Example: alodial dead drop --all --kind unreadable
     """
-    from ..store import inbox
+    from ..store import dead_letters as store_dead
 
     if name is None or every or kind or reason:
         _many("drop", name, every=every, kind=kind, reason=reason, yes=yes, as_json=as_json)
         return
     _found(name)
     with open_queue() as queue:
-        queue.store.call(inbox.drop, name)
+        queue.store.call(store_dead.drop, name)
     if as_json:
         document({"id": name, "outcome": "dropped"})
     say(f"dropped {name}")
@@ -182,12 +184,12 @@ def _row(row: Any) -> dict[str, Any]:
 
 
 def _found(name: str) -> Any:
-    from ..store import inbox
+    from ..store import dead_letters as store_dead
 
     if not is_position(name):
         raise NoDeadResult(f"no dead result {name}")
     with open_queue() as queue:
-        item = queue.store.call(inbox.find_dead, name)
+        item = queue.store.call(store_dead.find, name)
     if item is None:
         raise NoDeadResult(f"no dead result {name}")
     return item

@@ -17,7 +17,7 @@ from alodial_schemas.alovoice.result import CallResult, parse_results
 
 from ..calls.queue import CallQueue
 from ..results.dead_letters import MOST, drop_all, replay_all
-from ..store import dead_letters, inbox
+from ..store import dead_letters
 from ..store.call_filter import CallFilter
 from ..store.records import iso
 from ..web.context import app_context
@@ -58,9 +58,9 @@ def _reason(words: Translator, reason: str) -> str:
 
 def _hint(row: dead_letters.DeadRow, *, full: bool) -> str:
     """The numbers and the time of its first result, as far as its beginning tells."""
-    if row.size > len(row.beginning):
+    if row.size > len(row.preview):
         return ""
-    results = [one for one in parse_results(row.beginning, row.content_type) if isinstance(one, CallResult)]
+    results = [one for one in parse_results(row.preview, row.content_type) if isinstance(one, CallResult)]
     if not results:
         return ""
     numbers = [*results[0].from_numbers[:1], *results[0].to_numbers[:1]]
@@ -87,9 +87,11 @@ async def _screen(request: Request, operator: Signed, done: str = "", count: int
     store = parts.queue.store
     found, newest, now = await asyncio.gather(
         store.run(
-            dead_letters.look(kind=kind, reason=reason, after=cursor, limit=LISTED, beginning=dead_letters.BEGINNING)
+            dead_letters.list_dead(
+                kind=kind, reason=reason, after=cursor, limit=LISTED, preview=dead_letters.PREVIEW_BYTES
+            )
         ),
-        store.run(dead_letters.look(limit=GROUPED, looked_at=GROUPED)),
+        store.run(dead_letters.list_dead(limit=GROUPED, max_scanned=GROUPED)),
         overview_of(request),
     )
     rows = [
@@ -191,9 +193,9 @@ def _hex(body: bytes) -> str:
     return "\n".join(lines)
 
 
-def _find(request: Request, name: str) -> inbox.DeadResult | None:
+def _find(request: Request, name: str) -> dead_letters.DeadResult | None:
     with CallQueue(settings=app_context(request).settings) as queue:
-        return queue.store.call(inbox.find_dead, name)
+        return queue.store.call(dead_letters.find, name)
 
 
 @router.post("/callbacks/all/{act}")
@@ -251,10 +253,10 @@ async def of_one(request: Request, operator: Signed, id: str, act: str) -> Respo
 def _do_one(request: Request, act: str, name: str) -> bool:
     with CallQueue(settings=app_context(request).settings) as queue:
         if act == "drop":
-            return queue.store.call(inbox.drop, name)
-        item = queue.store.call(inbox.find_dead, name)
+            return queue.store.call(dead_letters.drop, name)
+        item = queue.store.call(dead_letters.find, name)
         if item is None:
             return False
-        queue.store.call(inbox.replay, item)
+        queue.store.call(dead_letters.replay, item)
         queue.waker.collect()
         return True

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ..store import dead_letters, inbox
+from ..store import dead_letters
 from ..store.client import Store
 
 MOST = 10_000
@@ -18,9 +18,9 @@ def replay_all(
     done = 0
     # Named before the first is put back: what is found dead once more gets a new id and must not be taken again.
     for id in list(dead_letters.ids(store, kind=kind, reason=reason, limit=limit)):
-        item = store.call(inbox.find_dead, id)
+        item = store.call(dead_letters.find, id)
         if item is not None:
-            store.call(inbox.replay, item)
+            store.call(dead_letters.replay, item)
             done += 1
         if progress:
             progress(done)
@@ -33,7 +33,7 @@ def drop_all(
     """Throws them away for good. Answers how many."""
     done = 0
     for id in list(dead_letters.ids(store, kind=kind, reason=reason, limit=limit)):
-        done += store.call(inbox.drop, id)
+        done += store.call(dead_letters.drop, id)
         if progress:
             progress(done)
     return done

@@ -375,7 +375,7 @@ def pace(hoppers: Mapping[str, int] | None = None, *, limit: int = 500) -> Opera
 
 
 class Swept(NamedTuple):
-    what: str
+    action: str
     id: str
     record: str
     account: str

@@ -1,13 +1,13 @@
 """Campaigns as the store keeps them: reading them back, their rows, their calendars, what is left to clean up."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import redis
 
 from . import keys
-from .records import CallRecord, read_record
+from .server_clock import server_ms
 
 CALENDAR_KEEP = 86_400_000 * 60
 """Ms that a zone's calendar outlives its last use; the pacer writes those of living campaigns anew long before."""
@@ -38,8 +38,7 @@ class StoredCampaign:
 
 def read(client: "redis.Redis", ids: Sequence[str]) -> list[StoredCampaign]:
     """Those of these ids that exist, in their order; two round trips."""
-    at: Any = client.time()
-    now_ms = int(at[0]) * 1000 + int(at[1]) // 1000
+    now_ms = server_ms(client)
     with client.pipeline(transaction=False) as pipe:
         for id in ids:
             pipe.hgetall(keys.campaign(id))
@@ -145,12 +144,6 @@ def activity(client: "redis.Redis", campaign: str, limit: int) -> list[ActivityE
     ]
 
 
-def write_activity(client: "redis.Redis", campaign: str, actor: str, action: str, detail: str = "") -> None:
-    client.xadd(
-        keys.campaign_log(campaign), {"who": actor, "action": action, "detail": detail}, maxlen=1000, approximate=True
-    )
-
-
 def write_calendar(
     client: "redis.Redis", campaign: str, zone: str, moments: Iterable[tuple[int, bool]], *, days: Iterable[int] = ()
 ) -> None:
@@ -250,15 +243,6 @@ def forget_gone(client: "redis.Redis", limit: int = 500) -> int:
     if gone:
         client.zrem(keys.CAMPAIGNS, *gone)
     return len(gone)
-
-
-def records(client: "redis.Redis", extids: Sequence[str]) -> list[CallRecord | None]:
-    """The calls' records, one round trip."""
-    with client.pipeline(transaction=False) as pipe:
-        for extid in extids:
-            pipe.hgetall(keys.record(extid))
-        rows: list[Mapping[bytes, bytes]] = pipe.execute()
-    return [read_record(extid, raw) for extid, raw in zip(extids, rows, strict=True)]
 
 
 def drop_draft(client: "redis.Redis", campaign: str, draft: str) -> None:

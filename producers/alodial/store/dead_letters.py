@@ -1,31 +1,36 @@
-"""Results that nobody could use, looked over without their bodies."""
+"""Dead letters: results that could not be used, kept 30 days to be read, replayed or dropped."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import redis
+
+from . import keys
+from .answers import text
 from .client import Operation, Store
 
-LOOKED_AT = 2000
-"""Entries that one look goes through; beyond, it says that there is more."""
+MAX_SCANNED = 2000
+"""Entries that one page looks through; beyond, its cursor goes on."""
 
-BEGINNING = 2048
+PREVIEW_BYTES = 2048
 """Bytes of a body that come with its row."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadRow:
-    """``id`` begins with the time it was set aside, Unix ms; ``beginning`` is that of the body, ``size`` the whole's bytes."""
+    """A dead letter without its body. ``size`` is the body's bytes, ``preview`` its beginning."""
 
     id: str
     kind: str
     reason: str
     content_type: str
     size: int
-    beginning: bytes
+    preview: bytes
 
     @property
     def at(self) -> int:
+        """When it was set aside, Unix ms: the first part of its id."""
         return int(self.id.partition("-")[0])
 
 
@@ -37,36 +42,69 @@ class DeadPage:
     cursor: str
 
 
-def look(
+@dataclass(frozen=True, slots=True)
+class DeadResult:
+    """A whole dead letter."""
+
+    id: str
+    kind: str
+    reason: str
+    content_type: str
+    body: bytes
+
+
+def list_dead(
     *,
     kind: str = "",
     reason: str = "",
     after: str = "",
     limit: int = 50,
-    looked_at: int = LOOKED_AT,
-    beginning: int = 0,
+    max_scanned: int = MAX_SCANNED,
+    preview: int = 0,
 ) -> Operation[DeadPage]:
-    """A page of them. ``kind`` is ``unmatched`` or ``unreadable``; ``after`` the id of the last one seen."""
+    """A page of dead letters. ``kind`` is ``unmatched`` or ``unreadable``, ``after`` the id of the last row seen,
+    ``preview`` the bytes of each body wanted."""
 
     def read(answer: list[Any]) -> DeadPage:
         rows = [
-            DeadRow(
-                id.decode(), of.decode(), why.decode("utf-8", "replace"), type.decode("utf-8", "replace"), size, head
-            )
-            for id, of, why, type, size, head in answer[1]
+            DeadRow(text(id), text(kind), text(reason), text(type), size, head)
+            for id, kind, reason, type, size, head in answer[1]
         ]
-        return DeadPage(rows, answer[0].decode())
+        return DeadPage(rows, text(answer[0]))
 
-    return Operation("dead", [after, kind, reason, limit, looked_at, beginning], read)
+    return Operation("dead", [after, kind, reason, limit, max_scanned, preview], read)
 
 
 def ids(store: Store, *, kind: str = "", reason: str = "", limit: int) -> Iterator[str]:
-    """The newest ``most`` of a filter."""
+    """The ids of the newest ``limit`` dead letters of a filter."""
     after, left = "", limit
     while left > 0:
-        page = store.run(look(kind=kind, reason=reason, after=after, limit=min(left, 500)))
+        page = store.run(list_dead(kind=kind, reason=reason, after=after, limit=min(left, 500)))
         yield from (row.id for row in page.rows)
         left -= len(page.rows)
         after = page.cursor
         if not after:
             return
+
+
+def find(client: "redis.Redis", id: str) -> DeadResult | None:
+    """The dead letter with this id; None when there is none."""
+    rows: Any = client.xrange(keys.DEAD, min=id, max=id)
+    if not rows:
+        return None
+    position, fields = rows[0]
+    kind, reason, content_type = (text(fields[name]) for name in (b"kind", b"reason", b"type"))
+    return DeadResult(text(position), kind, reason, content_type, fields[b"body"])
+
+
+def drop(client: "redis.Redis", id: str) -> bool:
+    """Deletes a dead letter. False when there was none."""
+    return bool(client.xdel(keys.DEAD, id))
+
+
+def replay(client: "redis.Redis", item: DeadResult) -> None:
+    """Moves the body to the inbox, as if AloVoice had just sent it: both steps or neither."""
+    with client.pipeline(transaction=True) as pipe:
+        pipe.xadd(keys.INBOX, {"b": item.body, "t": item.content_type})
+        pipe.xdel(keys.DEAD, item.id)
+        pipe.execute()

@@ -1,64 +1,54 @@
-"""Stores calls for somebody who waits for the answer: what Redis could not do in that time it does not do later.
+"""Enqueues with a deadline: Redis rejects requests that it reads too late.
 
-A Redis that hangs carries out what it finds in its sockets when it wakes. The caller was told by then that nothing was
-queued, so the script itself refuses a request whose deadline has passed by Redis' clock.
+A Redis that hangs carries out what waits in its sockets when it goes on. By then the caller has been answered that
+nothing was queued, so the script itself refuses a request whose deadline has passed by Redis' clock.
 """
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 from ..errors import StoreUnavailable
-from ..observability import tracing
 from . import call_transitions
 from .call_transitions import Enqueued, LateEnqueue, NewCall
-from .client import AsyncStore, Store
-
-Accepted = tuple[list[str], list[Enqueued]]
-
-
-def _ms(clock: Any) -> int:
-    seconds, micros = clock
-    return int(seconds) * 1000 + int(micros) // 1000
+from .client import AsyncStore, Operation, Store
+from .server_clock import server_ms, server_ms_async
 
 
-def _told(began: float, calls: Sequence[NewCall], accepted: Accepted) -> Accepted:
-    tracing.enqueued(calls, accepted[1], time.monotonic() - began)
-    return accepted
+class EnqueueResult(NamedTuple):
+    """``accounts`` are those to wake, ``rows`` holds one row for each call, ``seconds`` is how long storing them took."""
+
+    accounts: list[str]
+    rows: list[Enqueued]
+    seconds: float
 
 
-def enqueue_calls(store: Store, calls: Sequence[NewCall]) -> Accepted:
-    """The accounts to ring and a row for each call. Raises StoreUnavailable; then nothing was stored nor will be."""
+def _enqueue(store: Store | AsyncStore, calls: Sequence[NewCall]) -> Operation[tuple[list[str], list[Enqueued]]]:
+    return call_transitions.enqueue(calls, store.settings, deadline=store.clock.deadline(store.settings.redis_timeout))
+
+
+def enqueue_calls(store: Store, calls: Sequence[NewCall]) -> EnqueueResult:
+    """Stores calls, each once. Raises StoreUnavailable; then nothing was stored, now or later."""
     for _ in range(2):
         if not store.clock.fresh:
-            store.clock.learn(_ms(store.call(lambda client: client.time())))
+            store.clock.learn(store.call(server_ms))
         began = time.monotonic()
         try:
-            accepted = store.run(
-                call_transitions.enqueue(
-                    calls, store.settings, deadline=store.clock.deadline(store.settings.redis_timeout)
-                )
-            )
-            return _told(began, calls, accepted)
+            return EnqueueResult(*store.run(_enqueue(store, calls)), time.monotonic() - began)
         except LateEnqueue as exc:
             # Redis hung, or its clock was set: once more, by the clock that it has now.
             store.clock.learn(exc.server_ms)
     raise StoreUnavailable("Redis took too long")
 
 
-async def enqueue_calls_async(store: AsyncStore, calls: Sequence[NewCall]) -> Accepted:
-    """As :func:`accept`."""
+async def enqueue_calls_async(store: AsyncStore, calls: Sequence[NewCall]) -> EnqueueResult:
+    """As :func:`enqueue_calls`."""
     for _ in range(2):
         if not store.clock.fresh:
-            store.clock.learn(_ms(await store.call(lambda client: client.time())))
+            store.clock.learn(await store.call(server_ms_async))
         began = time.monotonic()
         try:
-            accepted = await store.run(
-                call_transitions.enqueue(
-                    calls, store.settings, deadline=store.clock.deadline(store.settings.redis_timeout)
-                )
-            )
-            return _told(began, calls, accepted)
+            return EnqueueResult(*await store.run(_enqueue(store, calls)), time.monotonic() - began)
         except LateEnqueue as exc:
             store.clock.learn(exc.server_ms)
     raise StoreUnavailable("Redis took too long")

@@ -1,22 +1,39 @@
-"""Following the event stream without a group: whoever reads keeps its own place.
+"""The event stream: reading it as a member of a group, following it from a place of one's own, and a call's events in it.
 
-A call's events, found again in the stream: each was written in the moment of a change that the call's timeline knows.
-
-Groups of readers of the event stream: joining one, and leaving it without taking unfinished events along.
-
-Reading the event stream without a group, for people and programs that only look.
+A place is a stream id such as ``1767000000000-3``; its first part is the time of the event in Unix ms, by Redis' clock.
 """
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from contextlib import contextmanager, suppress
+from typing import Any, Final, NamedTuple
 
+import redis
 import redis.asyncio as aioredis
-import redis.exceptions
+from redis.exceptions import RedisError, ResponseError
 
 from . import keys
+from .answers import text
 from .client import Store
 from .sansio import Command, Steps, run_async
+
+BATCH: Final = 500
+"""Events of one answer to a reader without a group."""
+
+GROUP_BATCH: Final = 100
+"""Events that a member of a group takes at once."""
+
+RECLAIM_MS: Final = 60_000
+"""After so long an event that a member took and did not acknowledge goes to another member."""
+
+MAX_TIMES: Final = 30
+"""The last changes of a call whose events are looked for."""
+
+WITHIN_MS: Final = 20
+"""An entry's own clock may be read this much after the script's: a script of 250 calls takes 5 ms."""
+
+ENTRIES: Final = 300
+"""Of one change. At 5,000 calls a second 20 ms hold about 200 events."""
 
 
 class StreamEvent(NamedTuple):
@@ -26,126 +43,167 @@ class StreamEvent(NamedTuple):
     event: str
 
 
+def _read(rows: Iterable[Any]) -> list[StreamEvent]:
+    """Entries of an answer; those that were trimmed meanwhile have no fields and are left out."""
+    return [StreamEvent(text(at), text(fields[b"event"])) for at, fields in rows if fields]
+
+
+@contextmanager
+def ignore_existing_group() -> Iterator[None]:
+    """Passes over the error of a group that exists already."""
+    try:
+        yield
+    except ResponseError as exc:
+        if not str(exc).startswith("BUSYGROUP"):
+            raise
+
+
+def create_group(client: "redis.Redis", group: str, start: str) -> None:
+    """Creates a group of readers unless it exists. It begins after ``start``: ``0`` for the oldest event, ``$`` for the next."""
+    with ignore_existing_group():
+        client.xgroup_create(keys.EVENTS, group, id=start, mkstream=True)
+
+
+async def create_group_async(client: "aioredis.Redis", group: str, start: str) -> None:
+    """As :func:`create_group`."""
+    with ignore_existing_group():
+        await client.xgroup_create(keys.EVENTS, group, id=start, mkstream=True)
+
+
+def read_group(client: "redis.Redis", group: str, reader: str, block: float) -> list[StreamEvent]:
+    """The next events that no member of the group has taken; waits up to ``block`` seconds for the first."""
+    rows: Any = client.xreadgroup(group, reader, {keys.EVENTS: ">"}, GROUP_BATCH, max(1, int(block * 1000)))
+    return _read(rows[0][1]) if rows else []
+
+
+async def read_group_async(client: "aioredis.Redis", group: str, reader: str, block: float) -> list[StreamEvent]:
+    """As :func:`read_group`."""
+    rows: Any = await client.xreadgroup(group, reader, {keys.EVENTS: ">"}, GROUP_BATCH, max(1, int(block * 1000)))
+    return _read(rows[0][1]) if rows else []
+
+
+def reclaim(client: "redis.Redis", group: str, reader: str) -> list[StreamEvent]:
+    """Takes over events that other members took a minute ago or earlier and did not acknowledge."""
+    return _read(client.xautoclaim(keys.EVENTS, group, reader, RECLAIM_MS, count=GROUP_BATCH)[1])
+
+
+async def reclaim_async(client: "aioredis.Redis", group: str, reader: str) -> list[StreamEvent]:
+    """As :func:`reclaim`."""
+    return _read((await client.xautoclaim(keys.EVENTS, group, reader, RECLAIM_MS, count=GROUP_BATCH))[1])
+
+
+def acknowledge(client: "redis.Redis", group: str, position: str) -> None:
+    """Records that the group is done with an event."""
+    client.xack(keys.EVENTS, group, position)
+
+
+async def acknowledge_async(client: "aioredis.Redis", group: str, position: str) -> None:
+    """As :func:`acknowledge`."""
+    await client.xack(keys.EVENTS, group, position)
+
+
+def leave_group(client: "redis.Redis", group: str, reader: str) -> None:
+    """Takes the reader out of the group, unless it leaves unacknowledged events for others. Ignores a Redis that is away."""
+    with suppress(RedisError, OSError):
+        if not client.xpending_range(keys.EVENTS, group, "-", "+", 1, consumername=reader):
+            client.xgroup_delconsumer(keys.EVENTS, group, reader)
+
+
+async def leave_group_async(client: "aioredis.Redis", group: str, reader: str) -> None:
+    """As :func:`leave_group`."""
+    with suppress(RedisError, OSError):
+        if not await client.xpending_range(keys.EVENTS, group, "-", "+", 1, consumername=reader):
+            await client.xgroup_delconsumer(keys.EVENTS, group, reader)
+
+
 async def newest(client: "aioredis.Redis") -> str:
     """The id of the last event; ``0-0`` when there was none yet."""
     rows: Any = await client.xrevrange(keys.EVENTS, count=1)
-    return str(rows[0][0].decode()) if rows else "0-0"
+    return text(rows[0][0]) if rows else "0-0"
 
 
 async def events_after(client: "aioredis.Redis", position: str, count: int) -> list[StreamEvent]:
-    """The next events behind a place, oldest first."""
-    rows: Any = await client.xrange(keys.EVENTS, min=f"({position}", count=count)
-    return [StreamEvent(at.decode(), fields[b"event"].decode("utf-8", "replace")) for at, fields in rows]
+    """Up to ``count`` events after a place, oldest first."""
+    return _read(await client.xrange(keys.EVENTS, min=f"({position}", count=count) or ())
 
 
 async def wait_for_event(client: "aioredis.Redis", position: str, seconds: float) -> bool:
-    """True once there is an event behind a place, False after so many seconds without one."""
-    rows: Any = await client.xread({keys.EVENTS: position}, count=1, block=max(1, int(seconds * 1000)))
-    return bool(rows)
+    """True once there is an event after a place, False after so many seconds without one."""
+    return bool(await client.xread({keys.EVENTS: position}, count=1, block=max(1, int(seconds * 1000))))
 
 
 async def lost_after(client: "aioredis.Redis", position: str) -> str:
-    """The oldest entry that is kept, when a reader's last one is older than that and gone; "" otherwise."""
+    """The oldest event that is kept, when a reader's last one is older than that and gone; "" otherwise."""
     exact = position if "-" in position else f"{position}-0"
     if await client.xrange(keys.EVENTS, min=exact, max=exact, count=1):
         return ""
     first: Any = await client.xrange(keys.EVENTS, count=1)
     if not first:
         return ""
-    oldest: str = first[0][0].decode()
-    return oldest if _place(exact) < _place(oldest) else ""
+    oldest = text(first[0][0])
+    return oldest if _order(exact) < _order(oldest) else ""
 
 
-def _place(id: str) -> tuple[int, int]:
-    at, _, n = id.partition("-")
+def _order(position: str) -> tuple[int, int]:
+    at, _, n = position.partition("-")
     return int(at), int(n)
 
 
-MOMENTS = 30
-"""The last moments of a call that are looked at."""
-
-WITHIN_MS = 20
-"""An entry's own clock may be read this much after the script's: a script of 250 calls takes 5 ms."""
-
-ENTRIES = 300
-"""Of one moment. At 5,000 calls a second 20 ms hold about 200 events."""
+def _range(client: "redis.Redis", position: str) -> list[StreamEvent]:
+    rows: Any = client.xrange(keys.EVENTS, min=f"({position}", count=BATCH)
+    return _read(rows)
 
 
-def _events(id: str, moments: Iterable[int]) -> Steps[list[dict[str, Any]]]:
-    wanted = sorted(set(moments))[-MOMENTS:]
-    commands: list[Command] = [("XRANGE", keys.EVENTS, str(ms), str(ms + WITHIN_MS), "COUNT", ENTRIES) for ms in wanted]
+def _newest(client: "redis.Redis") -> str:
+    rows: Any = client.xrevrange(keys.EVENTS, count=1)
+    return text(rows[0][0]) if rows else "0-0"
+
+
+def _wait(client: "redis.Redis", position: str) -> None:
+    # Half a second is well below the socket's own timeout, which would look like an outage.
+    client.xread({keys.EVENTS: position}, count=1, block=500)
+
+
+def read_events(store: Store, start: str, *, follow: bool) -> Iterator[str]:
+    """CloudEvents JSON after ``start``: ``0``, ``now`` or the id of the last event seen.
+
+    ``follow`` goes on for ever, waiting for new events. Raises StoreUnavailable.
+    """
+    position = store.call(_newest) if start == "now" else start
+    while True:
+        batch = store.call(_range, position)
+        for position, event in batch:  # noqa: B007  # the last place goes on
+            yield event
+        if len(batch) == BATCH:
+            continue
+        if not follow:
+            return
+        store.call(_wait, position)
+
+
+def _call_events(id: str, times: Iterable[int]) -> Steps[list[dict[str, Any]]]:
+    latest = sorted(set(times))[-MAX_TIMES:]
+    commands: list[Command] = [("XRANGE", keys.EVENTS, str(ms), str(ms + WITHIN_MS), "COUNT", ENTRIES) for ms in latest]
     answers = (yield commands) if commands else []
-    mark = f'"subject":"{id}"'.encode()
-    found: dict[bytes, dict[str, Any]] = {}
+    subject = f'"subject":"{id}"'.encode()
+    events: dict[bytes, dict[str, Any]] = {}
     for rows in answers:
         for position, fields in rows:
             raw = fields.get(b"event", b"")
-            if position in found or mark not in raw:
+            if position in events or subject not in raw:
                 continue
             try:
                 event = json.loads(raw)
             except ValueError:
                 continue
             if isinstance(event, dict) and event.get("subject") == id:
-                found[position] = event
-    return list(found.values())
+                events[position] = event
+    return list(events.values())
 
 
-async def call_events_async(client: "aioredis.Redis", id: str, moments: Iterable[int]) -> list[dict[str, Any]]:
-    """The events of the call with this id that are still in the stream, oldest first; ``moments`` are Unix ms."""
-    return await run_async(client, _events(id, moments))
+async def call_events_async(client: "aioredis.Redis", id: str, times: Iterable[int]) -> list[dict[str, Any]]:
+    """The events of the call with this id that are still in the stream, oldest first.
 
-
-def make_group(client: Any, group: str, start: str) -> None:
-    try:
-        client.xgroup_create(keys.EVENTS, group, id=start, mkstream=True)
-    except redis.exceptions.ResponseError as exc:
-        if not str(exc).startswith("BUSYGROUP"):
-            raise
-
-
-async def make_group_async(client: Any, group: str, start: str) -> None:
-    try:
-        await client.xgroup_create(keys.EVENTS, group, id=start, mkstream=True)
-    except redis.exceptions.ResponseError as exc:
-        if not str(exc).startswith("BUSYGROUP"):
-            raise
-
-
-def leave(client: Any, group: str, reader: str) -> None:
-    """Takes the reader's name out of the group, unless it leaves unfinished events behind for others."""
-    try:
-        if not client.xpending_range(keys.EVENTS, group, "-", "+", 1, consumername=reader):
-            client.xgroup_delconsumer(keys.EVENTS, group, reader)
-    except (redis.exceptions.RedisError, OSError):
-        return
-
-
-async def leave_async(client: Any, group: str, reader: str) -> None:
-    try:
-        if not await client.xpending_range(keys.EVENTS, group, "-", "+", 1, consumername=reader):
-            await client.xgroup_delconsumer(keys.EVENTS, group, reader)
-    except (redis.exceptions.RedisError, OSError):
-        return
-
-
-BATCH = 500
-
-
-def read_events(store: Store, start: str, *, follow: bool) -> Iterator[str]:
-    """CloudEvents JSON from ``start`` on: ``0``, ``now`` or a stream id that was seen last. Raises StoreUnavailable."""
-    position = start
-    if start == "now":
-        rows: Any = store.call(lambda client: client.xrevrange(keys.EVENTS, count=1))
-        position = rows[0][0].decode() if rows else "0-0"
-    while True:
-        batch: Any = store.call(lambda client, at=position: client.xrange(keys.EVENTS, min=f"({at}", count=BATCH))  # type: ignore[misc]  # lambda default
-        for at, fields in batch:
-            position = at.decode()
-            yield fields[b"event"].decode("utf-8", "replace")
-        if len(batch) == BATCH:
-            continue
-        if not follow:
-            return
-        # Half a second is well below the socket's own timeout, which would look like an outage.
-        store.call(lambda client, at=position: client.xread({keys.EVENTS: at}, count=1, block=500))  # type: ignore[misc]  # as above
+    Each was written in the moment of a change that the call's timeline knows: ``times``, Unix ms.
+    """
+    return await run_async(client, _call_events(id, times))

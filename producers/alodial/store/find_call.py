@@ -1,5 +1,6 @@
-"""Reading one call back by any of its names."""
+"""Reads calls back by their names."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import redis
@@ -21,26 +22,34 @@ def possible_extid(name: str) -> str | None:
     return extid_of(name)
 
 
+def _records(extids: Sequence[str]) -> Steps[list[CallRecord | None]]:
+    raws = (yield [("HGETALL", keys.record(extid)) for extid in extids]) if extids else []
+    return [read_record(extid, raw) for extid, raw in zip(extids, raws, strict=True)]
+
+
 def _find(name: str) -> Steps[CallRecord | None]:
     extid = possible_extid(name)
     if extid is None:
         return None
-    (raw,) = yield [("HGETALL", keys.record(extid))]
-    record = read_record(extid, raw)
+    (record,) = yield from _records([extid])
     if record is None and name == extid:
         (target,) = yield [("GET", keys.alias(extid))]
         if isinstance(target, bytes):
-            first = target.decode().partition(":")[0]
-            (raw,) = yield [("HGETALL", keys.record(first))]
-            record = read_record(first, raw)
+            (record,) = yield from _records([target.decode().partition(":")[0]])
+            return record
     return record if record is not None and name in (record.id, extid) else None
 
 
 def find(client: "redis.Redis", name: str) -> CallRecord | None:
-    """By id, by its extid, or by the extid of a redial."""
+    """The call with this id, extid, or extid of a redial; None when there is none."""
     return run(client, _find(name))
 
 
 async def find_async(client: "aioredis.Redis", name: str) -> CallRecord | None:
     """As :func:`find`."""
     return await run_async(client, _find(name))
+
+
+def find_records(client: "redis.Redis", extids: Sequence[str]) -> list[CallRecord | None]:
+    """The records of calls by the extids of their first attempts, in one round trip; None for those that are gone."""
+    return run(client, _records(extids))

@@ -38,7 +38,7 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``workers``           hash     worker name -> heartbeat JSON
 ``logs``              stream   log lines of all processes as JSON, ``l``; ``p`` and ``n`` say which process and the how many-th
 ``logs:lost``         string   log lines that did not get there; kept a day after the last
-``tally``             hash     what worker processes counted for the metrics, added up; see tally.py. ``tally:{process}`` is the
+``tally``             hash     what worker processes counted for the metrics, added up. ``tally:{process}`` is the
                                number of its last flush, kept a day
 ``wh``                set      webhook endpoints by their id
 ``wh:{endpoint}``     hash     url shown, seen, off and off_at, until (throttled), ok failed row parked counters, ok_ms,
@@ -104,7 +104,7 @@ CAMPAIGNS: Final = PREFIX + "campaigns"
 CAMPAIGNS_LIVE: Final = PREFIX + "campaigns:live"
 CAMPAIGNS_PURGE: Final = PREFIX + "purge"
 DNC: Final = PREFIX + "dnc"
-INBOX_BELL: Final = PREFIX + "bell:inbox:"
+INBOX_WAKEUP: Final = PREFIX + "bell:inbox:"
 
 ENDED_LABELS: Final = (
     *(f"completed:{name}" for name in sorted(Disposition)),
@@ -239,3 +239,7 @@ def do_not_call(scope: str = "") -> str:
 
 def campaign_draft(draft: str) -> str:
     return f"{PREFIX}gd:{draft}"
+
+
+def spool_mark(segment: str) -> str:
+    return f"{PREFIX}spool:{segment}"

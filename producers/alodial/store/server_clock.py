@@ -1,13 +1,34 @@
-"""Redis' clock as seen from here, so that a request can say until when it may be carried out."""
+"""Redis' clock: the only one by which the store decides anything."""
 
 import time
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+import redis.asyncio as aioredis
 
 FRESH_FOR = 60.0
 """Seconds until the clock is read again; two clocks part by some milliseconds in that time."""
 
 
+def to_ms(answer: Sequence[Any]) -> int:
+    """The answer of Redis' ``TIME`` (seconds, microseconds) as Unix ms."""
+    seconds, micros = answer
+    return int(seconds) * 1000 + int(micros) // 1000
+
+
+def server_ms(client: "redis.Redis") -> int:
+    """Redis' time now, Unix ms."""
+    return to_ms(client.time())
+
+
+async def server_ms_async(client: "aioredis.Redis") -> int:
+    """As :func:`server_ms`."""
+    return to_ms(await client.time())
+
+
 class ServerClock:
-    """Learns Redis' time and tells it between two readings by our own monotonic clock, which nobody sets."""
+    """Estimates Redis' time between two readings by the local monotonic clock, which nobody sets."""
 
     def __init__(self) -> None:
         self._ahead = 0.0
@@ -15,9 +36,11 @@ class ServerClock:
 
     @property
     def fresh(self) -> bool:
+        """Whether the last reading is younger than a minute."""
         return time.monotonic() - self._learned < FRESH_FOR
 
     def learn(self, server_ms: int) -> None:
+        """Takes a reading: Redis' time now, Unix ms."""
         now = time.monotonic()
         self._ahead, self._learned = server_ms - now * 1000, now
 

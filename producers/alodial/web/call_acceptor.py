@@ -72,13 +72,14 @@ class CallAcceptor:
     async def _store(self, calls: Sequence[NewCall]) -> list[Enqueued]:
         try:
             async with asyncio.timeout(self._timeout):
-                ring, rows = await enqueue_calls_async(self._queue.store, calls)
+                result = await enqueue_calls_async(self._queue.store, calls)
         except TimeoutError:
             raise StoreUnavailable("Redis is not available (too slow)") from None
-        if ring:
+        tracing.enqueued(calls, result.rows, result.seconds)
+        if result.accounts:
             # Not waited for: the calls are stored, and a pacer rings for a bell that is lost.
-            self._ringer.submit(self._queue.waker.submit, ring)
-        return rows
+            self._ringer.submit(self._queue.waker.submit, result.accounts)
+        return result.rows
 
     def close(self) -> None:
         self._ringer.shutdown(wait=False, cancel_futures=True)

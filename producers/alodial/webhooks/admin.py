@@ -61,8 +61,8 @@ class WebhookAdmin:
         done = 0
         while chunk := self._store.call(webhooks.parked_page, one.id, CHUNK):
             # Put first: cut off in between, an event is sent twice and none is lost.
-            done += self._store.call(lambda client, c=chunk: webhooks.put(client, one.id, [(id, e) for _, id, e in c]))  # type: ignore[misc]  # lambda default
-            self._store.call(lambda client, c=chunk: webhooks.unpark(client, one.id, [place for place, _, _ in c]))  # type: ignore[misc]  # lambda default
+            done += self._store.call(webhooks.put, one.id, [(id, event) for _, id, event in chunk])
+            self._store.call(webhooks.unpark, one.id, [place for place, _, _ in chunk])
             if progress:
                 progress(done)
         return done

@@ -1,0 +1,31 @@
+"""Turns what Redis answers into Python values."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+Row = TypeVar("Row", bound=NamedTuple)
+
+
+def text(value: Any) -> str:
+    """The text of an answer; "" for nil. Bytes that are not UTF-8 become replacement characters."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return "" if value is None else str(value)
+
+
+def number(value: Any) -> int:
+    """The whole number of a counter, score or timestamp; 0 for nil."""
+    return int(float(value or 0))
+
+
+def read_row(kind: type[Row], row: Sequence[Any]) -> Row:
+    """A script's row as the NamedTuple ``kind``: whole numbers where a field's type is ``int``, texts elsewhere."""
+    types = kind.__annotations__
+    return kind._make(
+        int(value) if types[name] is int else text(value) for name, value in zip(kind._fields, row, strict=True)
+    )
+
+
+def read_rows(kind: type[Row], rows: Iterable[Sequence[Any]]) -> list[Row]:
+    """Each row by :func:`read_row`."""
+    return [read_row(kind, row) for row in rows]
