@@ -9,6 +9,8 @@ from typing import Any, Self, cast
 
 import httpx
 
+from alodial_workers.alovoice.transport import DirectTransport, Hook, Origin, encode_post
+
 TAKEN = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 21\r\n\r\n{"answer": {"id": 1}}'
 BODY = b"callto=712037006&extid=123123"
 
@@ -139,34 +141,30 @@ def saying(*pieces: bytes, close: bool = True, pause: float = 0) -> Behave:
     return behave
 
 
-Hook = Callable[[], Awaitable[None]]
-
-
 async def nothing() -> None:
     """A hook that lets the request go at once."""
 
 
-def post(url: str, hook: Hook = nothing) -> httpx.Request:
-    async def trace(event: str, _info: Any) -> None:
-        if event.endswith("send_request_headers.started"):
-            await hook()
+def origin_of(url: str) -> Origin:
+    parsed = httpx.URL(url)
+    tls = parsed.scheme == "https"
+    return Origin(parsed.host, parsed.port or (443 if tls else 80), tls)
 
-    return httpx.Request(
-        "POST",
-        f"{url}/requestcall/planted-token-7f3a9c",
-        headers={"Host": "cld.alovoice.uz", "Content-Type": "application/x-www-form-urlencoded"},
-        stream=httpx.ByteStream(BODY),
-        extensions={"trace": trace},
-    )
+
+REQUEST = encode_post(
+    b"/requestcall/planted-token-7f3a9c",
+    [(b"Host", b"cld.alovoice.uz"), (b"Content-Type", b"application/x-www-form-urlencoded")],
+    BODY,
+)
 
 
 async def exchange(
-    transport: httpx.AsyncBaseTransport, url: str, hook: Hook = nothing, *, within: float = 10
+    transport: DirectTransport, url: str, hook: Hook | None = nothing, *, within: float = 10
 ) -> tuple[int, bytes]:
     """One POST; its answer's status and body."""
     async with asyncio.timeout(within):
-        response = await transport.handle_async_request(post(url, hook))
-        return response.status_code, await response.aread()
+        answer = await transport.post(origin_of(url), REQUEST, before_first_byte=hook)
+        return answer.status, answer.body
 
 
 async def until(condition: Callable[[], Any], *, within: float = 10) -> None:

@@ -1,4 +1,4 @@
-"""FAULTS, table D, as far as an answer can tell: what each of them means for the call."""
+"""What each answer of AloVoice and each broken exchange means for the call."""
 
 import email.utils
 import gzip
@@ -148,6 +148,7 @@ NOW = datetime(2026, 1, 27, 12, 0, 0, tzinfo=UTC)
         ("1.5", None),
         ("soon", None),
         ("٥", None),  # an Arabic five is a digit to str.isdigit()
+        ("５", None),
         ("3600", 3600),
         ("3601", MAX_PAUSE),
         ("1000000000", MAX_PAUSE),

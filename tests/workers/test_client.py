@@ -19,7 +19,7 @@ from alodial.settings import Settings
 from alodial_schemas import body_json, parse_call
 from alodial_workers.alovoice.answer_classification import Verdict
 from alodial_workers.alovoice.client import AloVoiceClient, NotArmed, Submission
-from alodial_workers.alovoice.transport import DirectTransport
+from alodial_workers.alovoice.transport import DirectTransport, Hook, HttpAnswer, Origin
 
 from .raw import TAKEN, Peer, RawServer, answer, saying, until
 
@@ -69,9 +69,9 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 async def submit(settings: Settings, arm: Arm | None = None, body: str | None = None, **given: Any) -> Submission:
     client = AloVoiceClient(settings, **given)
     try:
-        return await client.submit("default", body or stored(TWO_WAY), "123123", arm or Arm())
+        return await client.submit("default", body or stored(TWO_WAY), "123123", before_first_byte=arm or Arm())
     finally:
-        await client.aclose()
+        client.close()
 
 
 # --- what arrives -----------------------------------------------------------------------------------------------------
@@ -222,7 +222,9 @@ def test_time_that_arm_waits_is_not_taken_from_the_answer() -> None:
                 await asyncio.sleep(0.4)
 
             client = AloVoiceClient(made(server.url(), provider_timeout=0.3))
-            assert (await client.submit("default", stored(TWO_WAY), "123123", slow)).verdict.outcome == "taken"
+            assert (
+                await client.submit("default", stored(TWO_WAY), "123123", before_first_byte=slow)
+            ).verdict.outcome == "taken"
 
     run(work())
 
@@ -286,7 +288,7 @@ def test_a_record_that_is_no_call_is_rejected_and_nothing_is_sent(body: str) -> 
     async def work() -> None:
         async with RawServer(saying(TAKEN)) as server:
             client = AloVoiceClient(made(server.url()))
-            submission = await client.submit("default", body, "123123", Arm())
+            submission = await client.submit("default", body, "123123", before_first_byte=Arm())
             assert submission.verdict == Verdict("rejected", "record_unreadable")
             assert not server.peers
 
@@ -312,7 +314,7 @@ def test_accounts_use_their_own_tokens() -> None:
         async with RawServer(all_taken) as server:
             client = AloVoiceClient(made(server.url(), accounts={"north": {"token": "north-token"}}))
             for account in ("default", "north", "default"):
-                await client.submit(account, stored(IVR), "5", Arm())
+                await client.submit(account, stored(IVR), "5", before_first_byte=Arm())
             lines = [line.split(b"/")[2] for line in bytes(server.peers[0].received).split(b"\r\n") if b"POST" in line]
             assert lines == [TOKEN.encode() + b" HTTP", b"north-token HTTP", TOKEN.encode() + b" HTTP"]
 
@@ -332,13 +334,15 @@ def test_what_is_kept_for_the_operator_is_bounded_json() -> None:
 # --- the token --------------------------------------------------------------------------------------------------------
 
 
-class Leaky(httpx.AsyncBaseTransport):
-    """Raises what an unkind transport might: the whole URL in its words."""
+class Leaky(DirectTransport):
+    """Raises what an unkind transport might: the whole request in its words."""
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        trace = request.extensions["trace"]
-        await trace("http11.send_request_headers.started", {"request": request})
-        raise RuntimeError(f"cannot POST {request.url}")
+    async def post(
+        self, origin: Origin, request: bytes, *, before_first_byte: Hook | None, reuse: bool = True
+    ) -> HttpAnswer:
+        if before_first_byte is not None:
+            await before_first_byte()
+        raise RuntimeError(f"cannot POST {request!r} to {origin}")
 
 
 def test_the_token_is_in_no_repr_no_exception_no_log_and_nothing_that_is_kept(
@@ -351,17 +355,16 @@ def test_the_token_is_in_no_repr_no_exception_no_log_and_nothing_that_is_kept(
             for url, transport in (
                 (broken.url(), DirectTransport()),
                 (kind.url(), DirectTransport()),
-                (kind.url(), httpx.AsyncHTTPTransport()),
                 (kind.url(), Leaky()),
                 ("http://127.0.0.1:1", DirectTransport()),
                 ("https://no-such-host.invalid", DirectTransport()),
             ):
                 client = AloVoiceClient(made(url), transport=transport)
                 seen.extend((repr(client), str(client), repr(client._settings)))
-                submission = await client.submit("default", stored(TWO_WAY), "123123", Arm())
+                submission = await client.submit("default", stored(TWO_WAY), "123123", before_first_byte=Arm())
                 seen.extend((repr(submission), submission.answer_json()))
                 try:
-                    await client.submit("default", stored(TWO_WAY), "123123", Arm(NotArmed("hold")))
+                    await client.submit("default", stored(TWO_WAY), "123123", before_first_byte=Arm(NotArmed("hold")))
                 except NotArmed:
                     seen.append(traceback.format_exc())
 

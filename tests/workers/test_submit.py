@@ -41,9 +41,11 @@ class FakeClient:
         self._verdict = verdict
         self.posts = 0
 
-    async def submit(self, _account: str, _body: str, _extid: str, arm: Callable[[], Any]) -> Submission:
+    async def submit(
+        self, _account: str, _body: str, _extid: str, *, before_first_byte: Callable[[], Any]
+    ) -> Submission:
         if self._verdict.code != "connect_failed":
-            await arm()
+            await before_first_byte()
             self.posts += 1
         return Submission(self._verdict, 0.01)
 
@@ -243,7 +245,7 @@ def with_works(
             try:
                 return await work(Works(ours, server, used, Engine(ours, used, client, worker="w", epoch=epoch)))
             finally:
-                await client.aclose()
+                client.close()
                 await used.aclose()
 
     return run(whole())

@@ -21,7 +21,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from alodial_workers.alovoice import transport as wire
-from alodial_workers.alovoice.transport import MAX_ANSWER, Connection, DirectTransport
+from alodial_workers.alovoice.transport import MAX_ANSWER, Connection, DirectTransport, StaleConnection
 
 from .raw import BODY, TAKEN, Behave, Peer, RawServer, answer, exchange, nothing, open_files, saying, taking, until
 
@@ -274,6 +274,82 @@ def test_what_stands_behind_an_answer_neither_replaces_it_nor_is_left_for_the_ne
             assert await exchange(transport, server.url()) == (200, b'{"answer": {"id": 1}}')
             assert (await exchange(transport, server.url()))[0] == 200
             assert len(server.peers) == 2
+
+    run(work())
+
+
+def test_a_kept_connection_that_closes_without_a_byte_is_stale_and_one_that_said_something_is_not() -> None:
+    async def work() -> None:
+        for words in (b"", b"HTTP/1.1 2"):
+
+            async def second_time_unlucky(peer: Peer, words: bytes = words) -> None:
+                await peer.request()
+                peer.send(TAKEN)
+                await peer.request()
+                peer.send(words)
+                peer.close()
+
+            async with RawServer(second_time_unlucky) as server:
+                transport = DirectTransport()
+                await exchange(transport, server.url())
+                with pytest.raises(httpx.ReadError) as caught:
+                    await exchange(transport, server.url())
+                assert isinstance(caught.value, StaleConnection) == (words == b"")
+
+    run(work())
+
+
+def test_a_new_connection_that_closes_without_a_byte_is_not_stale() -> None:
+    async def work() -> None:
+        async with RawServer(saying()) as server:
+            with pytest.raises(httpx.ReadError) as caught:
+                await exchange(DirectTransport(), server.url())
+            assert not isinstance(caught.value, StaleConnection)
+
+    run(work())
+
+
+def test_more_idle_connections_than_the_limit_are_closed() -> None:
+    async def work() -> None:
+        released = asyncio.Event()
+
+        async def gathering(peer: Peer) -> None:
+            await peer.request()
+            await released.wait()
+            peer.send(TAKEN)
+
+        async with RawServer(gathering) as server:
+            transport = DirectTransport(max_idle=4)
+            tasks = [asyncio.create_task(exchange(transport, server.url())) for _ in range(9)]
+            await until(lambda: server.requests == 9)
+            released.set()
+            await asyncio.gather(*tasks)
+            await until(lambda: sum(peer.closed.is_set() for peer in server.peers) == 5)
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    ("text", "body", "kept"),
+    [
+        (answer(b"x" * 10), b"x" * 10, True),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", b"", True),
+        (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n", b"", True),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n", b"", False),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"", False),
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"", False),
+    ],
+    ids=["short", "204", "304", "too-long", "chunked", "until-eof"],
+)
+def test_without_waiting_for_bodies_an_answer_ends_with_its_head_or_a_short_body(
+    text: bytes, body: bytes, kept: bool
+) -> None:
+    async def work() -> None:
+        async with RawServer(saying(text, close=False)) as server:
+            transport = DirectTransport(max_body=10, wait_for_body=False)
+            status, read = await exchange(transport, server.url(), within=2)
+            assert (status in (200, 204, 304), read) == (True, body)
+            assert any(transport._idle.values()) == kept
 
     run(work())
 
@@ -543,7 +619,7 @@ def test_a_trusted_server_is_posted_to_and_its_connection_used_again(authority: 
             for _ in range(3):
                 assert await exchange(transport, server.url("https")) == (200, b'{"answer": {"id": 1}}')
             assert (len(server.peers), server.requests) == (1, 3)
-            await transport.aclose()
+            transport.close()
 
     run(work())
 
@@ -644,7 +720,7 @@ def test_three_hundred_posts_are_in_flight_at_once() -> None:
             released.set()
             assert {(await task)[0] for task in tasks} == {200}
             assert len(server.peers) == 300
-            await transport.aclose()
+            transport.close()
             await until(lambda: all(peer.closed.is_set() for peer in server.peers))
 
     run(work())
@@ -663,7 +739,7 @@ def test_no_file_stays_open_after_trouble_of_every_kind(authority: trustme.CA) -
         ):
             transport = DirectTransport(context=good)
             await exchange(transport, kind.url())
-            await transport.aclose()
+            transport.close()
             before = open_files()
             for _ in range(30):
                 for url, hook in (
@@ -676,7 +752,7 @@ def test_no_file_stays_open_after_trouble_of_every_kind(authority: trustme.CA) -
                 ):
                     with contextlib.suppress(httpx.TransportError, TimeoutError, Refused):
                         await exchange(transport, url, hook, within=0.02 if url == silent.url() else 10)
-            await transport.aclose()
+            transport.close()
             await until(
                 lambda: all(
                     peer.closed.is_set() for server in (garbage, silent, kind, untrusted) for peer in server.peers
@@ -692,7 +768,7 @@ def test_with_no_file_left_a_call_is_not_sent_and_the_next_one_is() -> None:
     program = """
 import asyncio, resource, os
 import httpx
-from alodial_workers.alovoice.transport import DirectTransport
+from alodial_workers.alovoice.transport import DirectTransport, Origin, encode_post
 
 async def main():
     async def serve(reader, writer):
@@ -700,8 +776,8 @@ async def main():
         writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\n{}")
         await writer.drain()
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x"
-    request = lambda: httpx.Request("POST", url, stream=httpx.ByteStream(b"BODY"))
+    origin = Origin("127.0.0.1", server.sockets[0].getsockname()[1], False)
+    request = encode_post(b"/x", [], b"BODY")
     transport = DirectTransport()
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
     held = []
@@ -711,12 +787,12 @@ async def main():
     except OSError:
         pass
     try:
-        await transport.handle_async_request(request())
+        await transport.post(origin, request, before_first_byte=None)
     except httpx.ConnectError:
         print("not sent")
     for fd in held:
         os.close(fd)
-    print((await transport.handle_async_request(request())).status_code)
+    print((await transport.post(origin, request, before_first_byte=None)).status)
 
 asyncio.run(main())
 """

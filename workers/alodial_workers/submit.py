@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -48,39 +49,45 @@ def retry_delay(tries: int, base: float, longest: float, rng: Callable[[], float
     return ceiling * (0.5 + 0.5 * rng())
 
 
+async def arm_at_slot(call: Claimed, claimed_at: float, work: Collaborators) -> None:
+    """Waits for the call's slot and arms the call, the last step before its first byte leaves.
+
+    Raises NotArmed when the call may not be submitted: the store refuses it or is away, or the answer came so late
+    that the lease may have run out.
+    """
+    loop = asyncio.get_running_loop()
+    slot = call.slot
+    await asyncio.sleep(max(0.0, call.delay - (loop.time() - claimed_at)))
+    while True:
+        requested_at = loop.time()
+        try:
+            armed = await work.arm(Arming(call.record, call.token, slot))
+        except StoreUnavailable:
+            raise NotArmed("store_unavailable") from None
+        if armed.outcome == "armed":
+            if loop.time() - requested_at < lease_seconds(work.settings):
+                return
+            # The process was frozen while the answer waited (a paused machine): the lease may have run out.
+            raise NotArmed("woke_late")
+        if armed.outcome != "wait":
+            raise NotArmed(armed.outcome)
+        slot = armed.slot
+        await asyncio.sleep(armed.wait)
+
+
 async def submit(call: Claimed, claimed_at: float, work: Collaborators) -> str:
     """Takes a claimed call to its next state and answers it. ``claimed_at`` is the loop's time of the claim's answer.
 
     Never raises for AloVoice's sake. While the store is away the outcome is held and tried again.
     """
-    loop = asyncio.get_running_loop()
     if code := work.refuses(call.body):
         state = await _settled(Settling(call.record, call.token, "rejected", answer="{}", code=code), work)
         log.warning("call.rejected", **_ids(call), code=code)
         return state
-    slot = call.slot
-
-    async def arm() -> None:
-        nonlocal slot
-        await asyncio.sleep(max(0.0, call.delay - (loop.time() - claimed_at)))
-        while True:
-            asked = loop.time()
-            try:
-                armed = await work.arm(Arming(call.record, call.token, slot))
-            except StoreUnavailable:
-                raise NotArmed("store_unavailable") from None
-            if armed.outcome == "armed":
-                if loop.time() - asked < lease_seconds(work.settings):
-                    return
-                # The process stood still while the answer lay there (a paused machine): the lease may have run out.
-                raise NotArmed("woke_late")
-            if armed.outcome != "wait":
-                raise NotArmed(armed.outcome)
-            slot = armed.slot
-            await asyncio.sleep(armed.wait)
-
     try:
-        submission = await work.client.submit(call.account, call.body, call.extid, arm)
+        submission = await work.client.submit(
+            call.account, call.body, call.extid, before_first_byte=partial(arm_at_slot, call, claimed_at, work)
+        )
     except NotArmed as exc:
         if exc.reason == "lost":
             log.info("call.withdrawn", **_ids(call))

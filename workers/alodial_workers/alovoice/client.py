@@ -1,9 +1,8 @@
-"""Submits one call to AloVoice over HTTP and says what became of it. The only place that imports httpx to call AloVoice."""
+"""Submits one call to AloVoice over HTTP and classifies what became of it."""
 
 import asyncio
 import json
 import secrets
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -15,15 +14,11 @@ from alodial.settings import Settings
 from alodial_schemas.alovoice.request import encode_json, encode_multipart_brackets, encode_multipart_json
 
 from .answer_classification import Verdict, classify_answer, classify_error
-from .transport import MAX_ANSWER, DirectTransport
-
-LAST_INSTANT = "send_request_headers.started"
-
-Arm = Callable[[], Awaitable[None]]
+from .transport import DirectTransport, Hook, Origin, encode_post
 
 
 class NotArmed(Exception):
-    """The call may not be submitted after all: ``reason`` is what the store said. Nothing was sent."""
+    """The call may not be submitted after all: ``reason`` is the store's code for it. Nothing was sent."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -32,13 +27,13 @@ class NotArmed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What became of one POST: the verdict and how long the exchange took, seconds."""
+    """What became of one POST. ``elapsed`` is in seconds, from the first byte on."""
 
     verdict: Verdict
     elapsed: float
 
     def answer_json(self) -> str:
-        """What is kept on the record for the operator."""
+        """Returns the JSON that the call's record keeps for the operator."""
         kept: dict[str, Any] = {
             "outcome": self.verdict.outcome,
             "code": self.verdict.code,
@@ -49,17 +44,39 @@ class Submission:
         return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
 
 
-class AloVoiceClient:
-    """One for a process. ``transport`` is any httpx transport that honours the ``trace`` extension.
+class _UntimedHook:
+    """Awaits the hook with the exchange's time limit paused, and notes when it returned."""
 
-    The token stands in the URL's path. It is in no attribute that prints, no exception and no log of ours: requests are
-    made straight on the transport, so that none of httpx's own logging or redirects ever sees them.
+    def __init__(self, hook: Hook, seconds: float) -> None:
+        self._hook = hook
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self.limit = asyncio.timeout(seconds)
+        self.returned = False
+        self.sent_at = self._loop.time()
+
+    async def __call__(self) -> None:
+        spent = self._loop.time() - self.sent_at
+        self.limit.reschedule(None)
+        await self._hook()
+        self.returned, self.sent_at = True, self._loop.time()
+        # 100 ms at least, so that a slow connect does not turn every answer into an ambiguous one.
+        self.limit.reschedule(self.sent_at + max(0.1, self._seconds - spent))
+
+
+class AloVoiceClient:
+    """Submits the calls of all accounts; a process needs one.
+
+    The token is part of the URL's path. No attribute that prints holds it, and no exception and no log of ours.
     """
 
-    def __init__(self, settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, settings: Settings, *, transport: DirectTransport | None = None) -> None:
         self._settings = settings
         self._transport = transport or DirectTransport()
-        self._urls: dict[str, httpx.URL] = {}
+        self._url = httpx.URL(settings.provider_url)
+        tls = self._url.scheme == "https"
+        self._origin = Origin(self._url.host, self._url.port or (443 if tls else 80), tls)
+        self._targets: dict[str, bytes] = {}
         # One boundary for the process: 128 random bits that no value of a call can hold; the encoders refuse one that does.
         self._boundary = secrets.token_hex(16)
         form = (
@@ -68,7 +85,7 @@ class AloVoiceClient:
             else f"multipart/form-data; boundary={self._boundary}"
         )
         self._headers = (
-            (b"Host", httpx.URL(settings.provider_url).netloc),
+            (b"Host", self._url.netloc),
             (b"Content-Type", form.encode("ascii")),
             (b"Accept", b"application/json"),
             (b"Accept-Encoding", b"identity"),
@@ -78,31 +95,18 @@ class AloVoiceClient:
     def __repr__(self) -> str:
         return f"AloVoiceClient({self._settings.provider_url!r})"
 
-    def _url(self, account: str) -> httpx.URL:
-        url = self._urls.get(account)
-        if url is None:
+    def _target(self, account: str) -> bytes:
+        target = self._targets.get(account)
+        if target is None:
             token = self._settings.account(account).token
             if token is None:
                 raise ConfigurationError(
                     f"account {account} has no token; set ALODIAL_PROVIDER_TOKEN (or ALODIAL_ACCOUNTS)"
                 )
-            base = httpx.URL(self._settings.provider_url)
             # Quoted: a slash or a question mark in a token must neither cut it off nor raise an error that shows it.
-            path = f"{base.path.rstrip('/')}/requestcall/{quote(token.get_secret_value(), safe='')}"
-            url = self._urls[account] = base.copy_with(path=path)
-        return url
-
-    def _request(
-        self, account: str, body: str, extid: str, trace: Callable[[str, Any], Awaitable[None]]
-    ) -> httpx.Request:
-        payload = self._encode(json.loads(body), extid)
-        return httpx.Request(
-            "POST",
-            self._url(account),
-            headers=[*self._headers, (b"Content-Length", str(len(payload)).encode("ascii"))],
-            stream=httpx.ByteStream(payload),
-            extensions={"trace": trace},
-        )
+            path = f"{self._url.path.rstrip('/')}/requestcall/{quote(token.get_secret_value(), safe='')}"
+            target = self._targets[account] = self._url.copy_with(path=path).raw_path
+        return target
 
     def _encode(self, content: dict[str, Any], extid: str) -> bytes:
         match self._settings.provider_body:
@@ -113,63 +117,36 @@ class AloVoiceClient:
             case _:
                 return encode_multipart_brackets(content, extid, self._boundary)
 
-    async def submit(self, account: str, body: str, extid: str, arm: Arm) -> Submission:
-        """POSTs the call. ``arm`` is awaited at the last instant, on an open connection, and raises NotArmed to refuse.
+    async def submit(self, account: str, body: str, extid: str, *, before_first_byte: Hook) -> Submission:
+        """POSTs the call ``body`` (the JSON of its record) and returns what became of it.
 
-        The whole exchange takes at most ``ALODIAL_PROVIDER_TIMEOUT`` seconds, the time that ``arm`` waits not counted.
+        ``before_first_byte`` is awaited at the last instant, on an open connection, and raises NotArmed to refuse.
+        The exchange takes at most ``ALODIAL_PROVIDER_TIMEOUT`` seconds, the hook's own time not counted.
+
         Raises NotArmed and ConfigurationError, both with nothing sent; every other trouble is in the verdict.
         """
-        loop = asyncio.get_running_loop()
-        timeout = self._settings.provider_timeout
-        began = sent = loop.time()
-        deadline = asyncio.timeout(timeout)
-        armed = False
-
-        async def trace(event: str, _info: Any) -> None:
-            nonlocal armed, sent
-            if not event.endswith(LAST_INSTANT):
-                return
-            spent = loop.time() - began
-            deadline.reschedule(None)
-            await arm()
-            armed, sent = True, loop.time()
-            # 100 ms at least, so that a slow connect does not turn every answer into an ambiguous one.
-            deadline.reschedule(sent + max(0.1, timeout - spent))
-
         try:
-            request = self._request(account, body, extid, trace)
+            payload = self._encode(json.loads(body), extid)
         except (ValueError, TypeError, LookupError, AttributeError):
-            # Not a body of ours: somebody wrote it straight into Redis, or it was damaged there.
+            # Somebody wrote it straight into Redis, or it was damaged there.
             return Submission(Verdict("rejected", "record_unreadable"), 0.0)
+        request = encode_post(self._target(account), self._headers, payload)
+        hook = _UntimedHook(before_first_byte, self._settings.provider_timeout)
         try:
-            async with deadline:
-                response = await self._transport.handle_async_request(request)
-                verdict = classify_answer(response.status_code, response.headers, await _read(response), self._settings)
+            async with hook.limit:
+                answer = await self._transport.post(self._origin, request, before_first_byte=hook)
+                verdict = classify_answer(answer.status, answer.headers, answer.body, self._settings)
         except NotArmed:
             raise
         except TimeoutError:
-            verdict = classify_error(httpx.ReadTimeout("") if armed else httpx.ConnectTimeout(""))
+            verdict = classify_error(httpx.ReadTimeout("") if hook.returned else httpx.ConnectTimeout(""))
         except Exception as exc:  # whatever a transport raises, the call must come to a verdict
             verdict = classify_error(exc)
-            if not armed and verdict.outcome != "retry":
+            if not hook.returned and verdict.outcome != "retry":
                 # The hook had not returned, so not one byte was sent: ambiguous is only what came after it.
                 verdict = Verdict("retry", "not_sent")
-        return Submission(verdict, loop.time() - sent)
+        return Submission(verdict, asyncio.get_running_loop().time() - hook.sent_at)
 
-    async def aclose(self) -> None:
-        await self._transport.aclose()
-
-
-async def _read(response: httpx.Response) -> bytes:
-    """The raw body, up to MAX_ANSWER; the rest is not read."""
-    body = bytearray()
-    stream = response.stream
-    assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101  # an asynchronous transport gives no other
-    try:
-        async for chunk in stream:
-            body += chunk
-            if len(body) >= MAX_ANSWER:
-                break
-    finally:
-        await stream.aclose()
-    return bytes(body[:MAX_ANSWER])
+    def close(self) -> None:
+        """Closes the idle connections."""
+        self._transport.close()

@@ -1,17 +1,17 @@
-"""An httpx transport for hundreds of POSTs in flight: one asyncio connection each, kept alive, parsed by httptools.
+"""HTTP/1.1 POSTs over asyncio, hundreds at once: kept-alive connections, answers parsed by httptools.
 
 httpx's own pool costs more with every request in flight (2 ms of CPU at 8, 7 ms at 64) and its aiohttp counterpart
-stops at 100 connections. What decides whether a phone rings twice is the moment of the first byte, so this transport
-makes it plain: headers and body leave in one write, and right before it, with the connection open, the request's
-``trace`` extension hears ``http11.send_request_headers.started``. What raises there sends nothing. A failure before
-the write is always an httpx.ConnectError or ConnectTimeout; any other error may have reached AloVoice.
+stops at 100 connections. The moment of the first byte decides whether a phone rings twice: head and body leave in one
+write, and :meth:`DirectTransport.post` awaits ``before_first_byte`` right before it, on an open connection.
 """
 
 import asyncio
 import ssl
 import time
 from collections import deque
-from typing import cast
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple, cast
 
 import certifi
 import httptools
@@ -29,22 +29,63 @@ KEEP_ALIVE = 4.0
 """Seconds an idle connection is used again: below Express' 5 s, so that the server does not close it under a request."""
 
 MAX_IDLE = 512
+"""Connections to one origin that are kept open between exchanges."""
+
+Hook = Callable[[], Awaitable[None]]
+Resolve = Callable[[str, int], Awaitable[str]]
+
+
+class StaleConnection(httpx.ReadError):
+    """A kept connection was closed before any byte of the answer. The server may have acted on the request."""
+
+
+class Origin(NamedTuple):
+    """A server: ``host`` is also the name that its TLS certificate must have."""
+
+    host: str
+    port: int
+    tls: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """``body`` is cut at the transport's ``max_body`` bytes."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+def encode_post(target: bytes, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bytes:
+    """Returns the bytes of a POST of ``body`` to ``target`` (path and query), with its Content-Length."""
+    parts = [b"POST ", target, b" HTTP/1.1\r\n"]
+    for name, value in headers:
+        parts += (name, b": ", value, b"\r\n")
+    parts += (b"Content-Length: ", str(len(body)).encode("ascii"), b"\r\n\r\n", body)
+    return b"".join(parts)
 
 
 class _Cut(Exception):
-    """The answer's body is longer than is read."""
+    """The rest of the answer's body is not read."""
 
 
-class _Another(Exception):
-    """Bytes behind the answer that look like one more: nobody asked for it, and it must not replace the first."""
+class _SecondAnswer(Exception):
+    """Bytes behind the answer look like another one, which must not replace the first."""
 
 
 class Connection(asyncio.Protocol):
-    """One HTTP/1.1 connection with at most one exchange under way."""
+    """One HTTP/1.1 connection with at most one exchange under way.
 
-    def __init__(self) -> None:
+    ``max_body`` is how many bytes of a body are read. Without ``wait_for_body`` only a body whose Content-Length fits
+    into it is waited for: any other answer ends with its head.
+    """
+
+    def __init__(self, max_body: int = MAX_ANSWER, *, wait_for_body: bool = True) -> None:
         self.transport: asyncio.Transport | None = None
         self.reusable = True
+        self._max_body = max_body
+        self._wait_for_body = wait_for_body
+        self._used = self._reused = False
         self._parser: httptools.HttpResponseParser | None = None
         self._done: asyncio.Future[None] | None = None
         self._fresh()
@@ -67,7 +108,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._parser is None or self._done is None:
-            # Bytes that nobody asked for: whatever they are, they are not the answer to our next call.
+            # No request is under way: these bytes must not become the answer to the next one.
             self.close()
             return
         self._received += len(data)
@@ -93,16 +134,17 @@ class Connection(asyncio.Protocol):
         if self._in_body and b"content-length" not in names and b"transfer-encoding" not in names and exc is None:
             self._finish(reusable=False)  # a body without a length ends with its connection
         else:
-            self._fail(httpx.ReadError("connection lost before the whole answer"))
+            error = StaleConnection if self._reused and not self._received else httpx.ReadError
+            self._fail(error("connection lost before the whole answer"))
 
     # httptools calls these
     def on_message_begin(self) -> None:
         if self._complete:
-            raise _Another
+            raise _SecondAnswer
         self.headers = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # A trailer after a chunked body says nothing that we act on.
+        # Nothing acts on the trailers of a chunked body.
         if not self._in_body:
             self.headers.append((name, value))
 
@@ -110,28 +152,34 @@ class Connection(asyncio.Protocol):
         assert self._parser is not None  # noqa: S101  # it is the parser that calls
         self.status = self._parser.get_status_code()
         self._in_body = self.status >= 200
+        if self._in_body and not self._wait_for_body and self.status not in (204, 304):
+            fields = httpx.Headers(self.headers)
+            length = fields.get("content-length", "")
+            if "transfer-encoding" in fields or not length.isdigit() or int(length) > self._max_body:
+                raise _Cut
 
     def on_body(self, body: bytes) -> None:
         self.body += body
-        if len(self.body) > MAX_ANSWER:
-            del self.body[MAX_ANSWER:]
+        if len(self.body) > self._max_body:
+            del self.body[self._max_body :]
             raise _Cut
 
     def on_message_complete(self) -> None:
-        # 100 Continue and 103 Early Hints are no answer yet.
+        # 100 Continue and 103 Early Hints precede the answer.
         if self.status >= 200:
             self._complete = True
-            # After this callback the parser has begun the next message and always answers no.
+            # Asked after this callback, the parser has begun the next message and always says no.
             assert self._parser is not None  # noqa: S101  # it is the parser that calls
             self._keep = self._parser.should_keep_alive()
 
-    def start(self, head_and_body: bytes) -> "asyncio.Future[None]":
-        """Sends the request in one write; the future ends with the answer."""
+    def start(self, request: bytes) -> "asyncio.Future[None]":
+        """Sends head and body in one write; the future ends with the answer."""
         assert self.transport is not None  # noqa: S101  # the pool hands out open connections only
         self._fresh()
+        self._reused, self._used = self._used, True
         self._parser = httptools.HttpResponseParser(self)
         self._done = asyncio.get_running_loop().create_future()
-        self.transport.write(head_and_body)
+        self.transport.write(request)
         return self._done
 
     def _finish(self, *, reusable: bool) -> None:
@@ -157,54 +205,73 @@ class Connection(asyncio.Protocol):
 
 
 def trusted_context() -> ssl.SSLContext:
-    """TLS by certifi's authorities alone: SSL_CERT_FILE and its kin in the environment do not weaken it."""
+    """Returns TLS that trusts certifi's authorities alone, whatever SSL_CERT_FILE in the environment says."""
     context = ssl.create_default_context(cafile=certifi.where())
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     return context
 
 
-class DirectTransport(httpx.AsyncBaseTransport):
-    """The pool. Takes the connection used last, so that idle ones grow old and close.
+class DirectTransport:
+    """A pool of connections. It takes the one used last, so that idle ones grow old and close.
 
-    ``context`` is what TLS trusts; the tests give their own authority.
+    ``context`` is what TLS trusts (the tests pass their own authority), ``keep_alive`` how many seconds an idle
+    connection may be used again, ``max_idle`` how many are kept for an origin. ``resolve`` returns the address to
+    connect to; without it the system resolves names. See :class:`Connection` for the last two.
     """
 
-    def __init__(self, *, context: ssl.SSLContext | None = None, keep_alive: float = KEEP_ALIVE) -> None:
+    def __init__(
+        self,
+        *,
+        context: ssl.SSLContext | None = None,
+        keep_alive: float = KEEP_ALIVE,
+        max_idle: int = MAX_IDLE,
+        resolve: Resolve | None = None,
+        max_body: int = MAX_ANSWER,
+        wait_for_body: bool = True,
+    ) -> None:
         self._context = context
         self._keep_alive = keep_alive
-        self._idle: dict[tuple[str, str, int], deque[tuple[Connection, float]]] = {}
+        self._max_idle = max_idle
+        self._resolve = resolve
+        self._make_connection = lambda: Connection(max_body, wait_for_body=wait_for_body)
+        self._idle: dict[Origin, deque[tuple[Connection, float]]] = {}
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """One exchange. Raises httpx.ConnectError or ConnectTimeout when nothing was sent."""
-        url = request.url
-        origin = (url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80))
-        connection = self._take(origin) or await self._connect(origin)
+    async def post(
+        self, origin: Origin, request: bytes, *, before_first_byte: Hook | None, reuse: bool = True
+    ) -> HttpAnswer:
+        """Sends ``request`` (see :func:`encode_post`) once and returns the answer; never sends it again.
+
+        ``before_first_byte`` is awaited on the open connection. When it raises, nothing was sent; when it returns,
+        the whole request is written before anything else runs. ``reuse=False`` takes a new connection.
+
+        Raises httpx.ConnectError when nothing was sent, and whatever the hook or ``resolve`` raises, likewise with
+        nothing sent. After any other httpx.TransportError or a cancellation the server may have the request.
+        """
+        connection = (self._take(origin) if reuse else None) or await self._connect(origin)
         try:
-            trace = request.extensions.get("trace")
-            if trace is not None:
-                await trace("http11.send_request_headers.started", {"request": request})
+            if before_first_byte is not None:
+                await before_first_byte()
             if not connection.open:
                 # It was closed while the hook waited; not one byte of the request was written.
                 raise httpx.ConnectError("connection closed before the request was sent")
-            payload = b"".join([chunk async for chunk in cast(httpx.AsyncByteStream, request.stream)])
-            await connection.start(self._head(request, len(payload)) + payload)
+            await connection.start(request)
         except BaseException:
             connection.close()
             raise
-        response = httpx.Response(
-            connection.status, headers=connection.headers, stream=httpx.ByteStream(bytes(connection.body))
-        )
         if connection.open:
-            self._idle.setdefault(origin, deque()).append((connection, time.monotonic()))
-        return response
+            idle = self._idle.setdefault(origin, deque())
+            idle.append((connection, time.monotonic()))
+            if len(idle) > self._max_idle:
+                idle.popleft()[0].close()
+        return HttpAnswer(connection.status, httpx.Headers(connection.headers), bytes(connection.body))
 
-    def _take(self, origin: tuple[str, str, int]) -> Connection | None:
+    def _take(self, origin: Origin) -> Connection | None:
         idle = self._idle.get(origin)
         if not idle:
             return None
         now = time.monotonic()
-        while idle and (now - idle[0][1] > self._keep_alive or len(idle) > MAX_IDLE):
+        while idle and now - idle[0][1] > self._keep_alive:
             idle.popleft()[0].close()
         while idle:
             connection, _ = idle.pop()
@@ -212,20 +279,16 @@ class DirectTransport(httpx.AsyncBaseTransport):
                 return connection
         return None
 
-    async def _connect(self, origin: tuple[str, str, int]) -> Connection:
-        scheme, host, port = origin
-        context = None
-        if scheme == "https":
-            if self._context is None:
-                self._context = trusted_context()
-            context = self._context
+    async def _connect(self, origin: Origin) -> Connection:
+        if origin.tls and self._context is None:
+            self._context = trusted_context()
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
-                Connection,
-                host,
-                port,
-                ssl=context,
-                server_hostname=host if context else None,
+                self._make_connection,
+                await self._resolve(origin.host, origin.port) if self._resolve else origin.host,
+                origin.port,
+                ssl=self._context if origin.tls else None,
+                server_hostname=origin.host if origin.tls else None,
                 happy_eyeballs_delay=0.25,
             )
         except ssl.SSLCertVerificationError:
@@ -236,16 +299,8 @@ class DirectTransport(httpx.AsyncBaseTransport):
             raise httpx.ConnectError(type(exc).__name__) from None
         return connection
 
-    @staticmethod
-    def _head(request: httpx.Request, length: int) -> bytes:
-        lines = [request.method.encode("ascii"), b" ", request.url.raw_path, b" HTTP/1.1\r\n"]
-        for name, value in request.headers.raw:
-            if name.lower() not in (b"content-length", b"transfer-encoding"):
-                lines += (name, b": ", value, b"\r\n")
-        lines += (b"Content-Length: ", str(length).encode("ascii"), b"\r\n\r\n")
-        return b"".join(lines)
-
-    async def aclose(self) -> None:
+    def close(self) -> None:
+        """Closes the idle connections."""
         for idle in self._idle.values():
             for connection, _ in idle:
                 connection.close()

@@ -18,7 +18,7 @@ from alodial.store.events import newest, wait_for_event
 from alodial.store.webhooks import Delivery, DeliveryTry
 from alodial.webhooks.config import Endpoint, endpoints_of, keys_of, sign
 
-from .http_post import Answer, Post
+from .http_post import EndpointClient, WebhookAnswer
 from .retry_policy import classify_delivery
 
 AT_ONCE = 16
@@ -47,12 +47,16 @@ def _call_of(event: bytes) -> str:
 class EndpointDispatcher:
     """One endpoint in this process."""
 
-    def __init__(self, endpoint: Endpoint, settings: Settings, store: AsyncStore, post: Post | None = None) -> None:
+    def __init__(
+        self, endpoint: Endpoint, settings: Settings, store: AsyncStore, client: EndpointClient | None = None
+    ) -> None:
         self.endpoint = endpoint
         self._store = store
         self._keys = keys_of(settings)
         self._timeout = settings.webhook_timeout
-        self._post = post or Post(endpoint, private=settings.webhook_private, timeout=settings.webhook_timeout)
+        self._client = client or EndpointClient(
+            endpoint, private=settings.webhook_private, timeout=settings.webhook_timeout
+        )
         self._under_way: set[asyncio.Task[None]] = set()
         self._failures = 0
         self._done: list[DeliveryTry] = []
@@ -78,17 +82,17 @@ class EndpointDispatcher:
     async def _deliver(self, delivery: Delivery) -> None:
         began = time.monotonic()
         try:
-            answer = await self._post.send(self._headers(delivery), delivery.event)
+            answer = await self._client.send(self._headers(delivery), delivery.event)
         except Exception as exc:  # a fault of ours: the event is tried again like any other
             log.exception("webhook.crashed", endpoint=self.endpoint.id, error=type(exc).__name__)
-            answer = Answer(0, why="internal")
+            answer = WebhookAnswer(0, problem="internal")
         tried = classify_delivery(
             delivery.id,
             delivery.tries,
             answer.status,
             answer.headers,
             time.monotonic() - began,
-            answer.why,
+            answer.problem,
             datetime.now(UTC),
         )
         if tracing.spans() is not None and (call := _call_of(delivery.event)):
@@ -156,7 +160,7 @@ class EndpointDispatcher:
         self._ended.set()
         for task in self._under_way:
             task.cancel()
-        self._post.close()
+        self._client.close()
 
 
 class Dispatcher:
