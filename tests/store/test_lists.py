@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from alodial import CallFilter, CallQueue
-from alodial.calls.bulk_actions import cancel_all, redial_all
 from alodial.errors import InvalidCall, NotRedialable
 from alodial.settings import Settings
 from alodial.store import call_listing, call_transitions, inbox, keys, redis_checks
@@ -327,7 +326,7 @@ def test_all_that_a_filter_means_are_canceled_and_the_others_counted(queue: Call
     world = World(queue, 7)
     records = world.records()
     waiting = {r.extid for r in records if r.state in (State.QUEUED, State.SCHEDULED)}
-    done = cancel_all(queue, CallFilter())
+    done = queue.cancel_all(CallFilter())
     assert done.done == len(waiting)
     assert sum(done.left_out.values()) == len(records) - len(waiting)
     assert not done.more
@@ -338,14 +337,14 @@ def test_all_that_a_filter_means_are_rung_again_once(queue: CallQueue) -> None:
     world = World(queue, 8)
     before = world.records()
     rejected = expected(before, CallFilter(state="rejected"))
-    first = redial_all(queue, CallFilter(state="rejected"), "Aziza")
+    first = queue.redial_all(CallFilter(state="rejected"), actor="Aziza")
     assert (first.done, first.left_out) == (len(rejected), {})
-    second = redial_all(queue, CallFilter(state="rejected"), "Aziza")
+    second = queue.redial_all(CallFilter(state="rejected"), actor="Aziza")
     assert (second.done, second.left_out) == (0, {"already": len(rejected)})
     assert len(world.records()) == len(before) + len(rejected)
     unknown = expected(before, CallFilter(state="unconfirmed"))
-    assert redial_all(queue, CallFilter(state="unconfirmed"), "Aziza").done == len(unknown)
-    few = redial_all(queue, CallFilter(state="completed"), "Aziza", limit=5)
+    assert queue.redial_all(CallFilter(state="unconfirmed"), actor="Aziza").done == len(unknown)
+    few = queue.redial_all(CallFilter(state="completed"), actor="Aziza", limit=5)
     assert (few.done, few.more) == (5, True)
 
 

@@ -1,20 +1,18 @@
-"""Acts on all calls that a filter means, in chunks, with what became of each."""
+"""Cancels or redials all calls of a filter, in chunks, and counts the results."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from ..errors import NotRedialable
 from ..observability import tracing
 from ..store import call_transitions
 from ..store.call_filter import CallFilter
 from ..store.call_listing import MOST, select
-from ..store.call_transitions import NewCall
+from ..store.call_transitions import Enqueued, NewCall
+from ..store.client import Store
 from ..store.enqueue import enqueue_calls
 from ..store.find_call import find_records
+from ..wakeup import Waker
 from .redial import RedialPlan, plan_redial
-
-if TYPE_CHECKING:
-    from .queue import CallQueue
 
 CHUNK = 250
 """Calls of one script: about 5 ms of Redis."""
@@ -22,74 +20,76 @@ CHUNK = 250
 
 @dataclass(slots=True)
 class BulkResult:
-    """``left_out`` counts by code those that the act was not for; ``more`` says that the filter means others beside them."""
+    """``done`` calls were changed, ``left_out`` counts the others by code; ``more`` says that the filter matches more."""
 
     done: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
     more: bool = False
 
     def leave_out(self, code: str, count: int = 1) -> None:
+        """Counts calls that were not changed."""
         self.left_out[code] = self.left_out.get(code, 0) + count
+
+    def add(self, done: bool, code: str) -> None:
+        """Counts a call as done, or as left out with ``code``."""
+        if done:
+            self.done += 1
+        else:
+            self.leave_out(code)
+
+
+def store_calls(store: Store, waker: Waker, calls: list[NewCall]) -> list[Enqueued]:
+    """Stores new calls, begins their traces and wakes the workers. Raises StoreUnavailable."""
+    stored = enqueue_calls(store, calls)
+    tracing.enqueued(calls, stored.rows, stored.seconds)
+    waker.submit(stored.accounts)
+    return stored.rows
 
 
 def cancel_all(
-    queue: "CallQueue", wanted: CallFilter, *, limit: int = MOST, reason: str = "canceled_by_operator"
+    store: Store, wanted: CallFilter, *, limit: int = MOST, reason: str = "canceled_by_operator"
 ) -> BulkResult:
-    """Cancels up to ``most`` of those that were not submitted yet. Raises StoreUnavailable; given again it goes on."""
-    names, more = queue.store.call(select, wanted, limit)
-    done = BulkResult(more=more)
+    """Cancels up to ``limit`` calls that were not submitted yet. Raises StoreUnavailable; repeat it to go on."""
+    names, more = store.call(select, wanted, limit)
+    result = BulkResult(more=more)
     for chunk in _chunks(names):
-        for row in queue.store.run(call_transitions.cancel(chunk, reason)):
-            if row.outcome == "canceled":
-                done.done += 1
-            else:
-                done.leave_out(row.outcome)
-    return done
+        for row in store.run(call_transitions.cancel(chunk, reason)):
+            result.add(row.outcome == "canceled", row.outcome)
+    return result
 
 
-def redial_all(queue: "CallQueue", wanted: CallFilter, actor: str, *, limit: int = MOST) -> BulkResult:
-    """Rings up to ``most`` again; those under way and those of campaigns are left out. Raises StoreUnavailable; given
-    again it goes on, and rings nobody twice for it."""
-    names, more = queue.store.call(select, wanted, limit)
-    done = BulkResult(more=more)
+def redial_all(store: Store, waker: Waker, wanted: CallFilter, actor: str, *, limit: int = MOST) -> BulkResult:
+    """Redials up to ``limit`` calls, except those in progress and those of campaigns.
+
+    Raises StoreUnavailable; repeat it to go on, no call rings twice for it.
+    """
+    names, more = store.call(select, wanted, limit)
+    result = BulkResult(more=more)
     for chunk in _chunks(names):
-        attempts: list[call_transitions.Redialing] = []
-        calls: list[NewCall] = []
-        for plan in _plans(queue, chunk, done):
-            if plan.again is None:
-                attempts.append(plan.attempt)
-            else:
-                calls.append(plan.again)
+        plans = _plans(store, chunk, result)
+        attempts = [plan.attempt for plan in plans if plan.again is None]
+        calls = [plan.again for plan in plans if plan.again is not None]
         if attempts:
-            for row in queue.store.run(call_transitions.redial(attempts, actor)):
-                if row.outcome == "redial":
-                    done.done += 1
-                else:
-                    done.leave_out(row.outcome)
+            for row in store.run(call_transitions.redial(attempts, actor)):
+                result.add(row.outcome == "redial", row.outcome)
         if calls:
-            result = enqueue_calls(queue.store, calls)
-            tracing.enqueued(calls, result.rows, result.seconds)
-            queue.waker.submit(result.accounts)
-            for answer in result.rows:
-                if answer.outcome == "created":
-                    done.done += 1
-                else:
-                    done.leave_out("already")
-    return done
+            for answer in store_calls(store, waker, calls):
+                result.add(answer.outcome == "created", "already")
+    return result
 
 
 def _chunks(names: list[str]) -> list[list[str]]:
     return [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
 
 
-def _plans(queue: "CallQueue", names: list[str], done: BulkResult) -> list[RedialPlan]:
+def _plans(store: Store, names: list[str], result: BulkResult) -> list[RedialPlan]:
     plans = []
-    for record in queue.store.call(find_records, names):
+    for record in store.call(find_records, names):
         if record is None:
-            done.leave_out("unknown")
+            result.leave_out("unknown")
             continue
         try:
-            plans.append(plan_redial(record, queue.settings))
+            plans.append(plan_redial(record, store.settings))
         except NotRedialable:
-            done.leave_out("campaign" if record.campaign_id else "under_way")
+            result.leave_out("campaign" if record.campaign_id else "under_way")
     return plans

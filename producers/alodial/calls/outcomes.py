@@ -1,4 +1,4 @@
-"""What became of calls that were given to the store, as callers are told."""
+"""Turns the store's rows into the results that callers get: queued, refused or canceled calls."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -55,28 +55,30 @@ def outcome_of(row: call_transitions.Enqueued, call: NewCall) -> QueuedCall | Re
 def prepare_all(
     sources: Sequence[Source], settings: Settings, scope: str
 ) -> tuple[list[NewCall], list[RefusedCall | None]]:
-    """The rows that can be stored, and for each source None or why it cannot."""
+    """Returns the rows of the valid calls, and for each source None or its refusal."""
     calls: list[NewCall] = []
-    marks: list[RefusedCall | None] = []
+    refusals: list[RefusedCall | None] = []
     for source in sources:
         try:
             calls.append(prepare(read_call(source, settings), settings, scope=scope))
         except InvalidCall as exc:
-            marks.append(RefusedCall(exc.problems[0].code if len(exc.problems) == 1 else exc.code, exc.problems))
+            refusals.append(RefusedCall(exc.problems[0].code if len(exc.problems) == 1 else exc.code, exc.problems))
         else:
-            marks.append(None)
-    return calls, marks
+            refusals.append(None)
+    return calls, refusals
 
 
 def outcomes_of(
-    marks: Sequence[RefusedCall | None], calls: Sequence[NewCall], stored: Sequence[call_transitions.Enqueued]
+    refusals: Sequence[RefusedCall | None], calls: Sequence[NewCall], stored: Sequence[call_transitions.Enqueued]
 ) -> Iterator[QueuedCall | RefusedCall]:
+    """Yields one result for each source of :func:`prepare_all`, in order."""
     answers = iter(zip(stored, calls, strict=True))
-    for mark in marks:
-        yield mark if mark is not None else outcome_of(*next(answers))
+    for refusal in refusals:
+        yield refusal if refusal is not None else outcome_of(*next(answers))
 
 
 def canceled_of(name: str, row: call_transitions.Canceled) -> QueuedCall:
+    """Returns the canceled call. Raises NotFound, NotCancelable."""
     if row.outcome == "unknown":
         raise NotFound(f"no call {name}")
     if row.outcome == "late":

@@ -1,4 +1,4 @@
-"""The front door for Python: ``CallQueue`` for threads, ``AsyncCallQueue`` for an event loop, the same methods on both."""
+"""Enqueue calls and manage them: ``CallQueue`` for threads, ``AsyncCallQueue`` for event loops, with the same methods."""
 
 import asyncio
 import itertools
@@ -6,11 +6,11 @@ import os
 import secrets
 import socket
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from alodial_schemas import Event, FieldProblem, parse_event
 
@@ -21,15 +21,17 @@ from ..store import call_transitions, events, holds
 from ..store.call_filter import CallFilter
 from ..store.call_indexes import BadCursor
 from ..store.call_listing import MOST, Count, Page, count, count_async, page, page_async
-from ..store.call_transitions import NewCall
+from ..store.call_transitions import Enqueued, NewCall
 from ..store.client import AsyncStore, Operation, Store
-from ..store.enqueue import enqueue_calls, enqueue_calls_async
+from ..store.enqueue import enqueue_calls_async
 from ..store.events import StreamEvent
 from ..store.find_call import find, find_async, possible_extid
 from ..store.records import CallRecord
 from ..wakeup import Waker
+from . import bulk_actions
+from .bulk_actions import BulkResult
 from .outcomes import QueuedCall, RefusedCall, Source, canceled_of, outcomes_of, prepare_all, queued_call
-from .prepare import prepare, read_call, with_options
+from .prepare import prepare, read_call
 from .redial import plan_redial, redialed
 
 if TYPE_CHECKING:
@@ -41,17 +43,33 @@ if TYPE_CHECKING:
     from ..campaigns.service import Campaigns, OnProblem, OnProgress
     from ..do_not_call import DoNotCall
     from ..webhooks.admin import WebhookAdmin
+    from .awaitable import AsyncCampaigns, AsyncDoNotCall, AsyncWebhookAdmin
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 CHUNK = 250
-"""Calls stored by one script: about 5 ms of Redis, so that nobody else waits longer."""
+"""Calls stored by one script: about 5 ms of Redis, so that other clients wait no longer."""
 
 
 def _reader_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
 
 
+def _waits(block: float | None, redis_timeout: float) -> Iterator[float]:
+    """Yields the seconds that each read waits for an event, until ``block`` seconds are over; for ever when None."""
+    waited = 0.0
+    while block is None or waited < block or waited == 0:
+        # Redis answers before the socket's own timeout, which would look like an outage.
+        wait = min(1.0, redis_timeout / 2, block - waited if block else 1.0)
+        yield wait
+        waited += wait
+        if block == 0:
+            return
+
+
 @contextmanager
-def _cursors() -> Iterator[None]:
+def _bad_cursor_as_invalid_call() -> Iterator[None]:
     try:
         yield
     except BadCursor:
@@ -65,12 +83,21 @@ def _settings(redis_url: str | None, settings: Settings | None) -> Settings:
     return load_settings() if redis_url is None else read_settings(redis_url=redis_url)
 
 
-class CallQueue:
-    """Enqueues calls, reads and cancels them, and hands out their events.
+def _existing(record: CallRecord | None, name: str) -> CallRecord:
+    if record is None:
+        raise NotFound(f"no call {name}")
+    return record
 
-    Settings come from ``ALODIAL_*``; ``redis_url`` overrides one of them. Safe to share between threads. Every method
-    that speaks to Redis raises :class:`~alodial.StoreUnavailable` within about ``ALODIAL_REDIS_TIMEOUT`` seconds when it
-    is away; then nothing was accepted.
+
+class CallQueue:
+    """Enqueues calls, reads, cancels and redials them, and delivers their events. Safe to share between threads.
+
+    Settings come from ``ALODIAL_*`` in the environment or ``.env``; ``redis_url`` replaces ALODIAL_REDIS_URL,
+    ``settings`` replaces all of them. ``store`` replaces the connection to Redis, for tests.
+
+    Every method that talks to Redis raises :class:`~alodial.StoreUnavailable` after about ALODIAL_REDIS_TIMEOUT seconds
+    when Redis does not answer. Close the queue with :meth:`close` or use it in a ``with`` statement. Raises
+    ConfigurationError when a setting is wrong.
     """
 
     def __init__(
@@ -81,89 +108,99 @@ class CallQueue:
         self.waker = Waker(self.settings)
 
     def enqueue(self, call: Source, *, idempotency_key: str = "", scope: str = "", **options: Any) -> QueuedCall:
-        """Stores one call and rings the workers.
+        """Stores one call and wakes the workers. When it returns, the call is in Redis and will be placed.
 
-        ``options`` are the fields beside the request: ``extid``, ``reference``, ``not_before``, ``expires_at``,
-        ``priority``, ``account``, ``on_unconfirmed``, ``redial``, ``metadata``. The same ``extid`` or key with the same
-        body gives the same call again. Raises InvalidCall, Conflict, StoreUnavailable.
+        ``call`` is a TwoWayCall, an IvrCall or AloVoice's own body as a mapping. ``options`` are the fields beside the
+        body: ``extid``, ``reference``, ``not_before``, ``expires_at``, ``priority``, ``account``, ``on_unconfirmed``,
+        ``redial``, ``metadata``. The same ``idempotency_key`` (for 48 hours) or ``extid`` with the same body returns the
+        same call with ``created=False``; ``scope`` separates the keys of different callers.
+
+        Raises InvalidCall when a field is wrong, Conflict when the key or extid belongs to a call with another body,
+        StoreUnavailable when Redis does not answer: repeat the call then with the same key.
         """
-        request = read_call(call, self.settings)
-        row = prepare(
-            with_options(request, options) if options else request, self.settings, key=idempotency_key, scope=scope
-        )
+        row = prepare(read_call(call, self.settings, options), self.settings, key=idempotency_key, scope=scope)
         return queued_call(self._store([row])[0], row)
 
     def enqueue_many(self, calls: Iterable[Source], *, scope: str = "") -> list[QueuedCall | RefusedCall]:
-        """Stores many calls in bulk; one row for each in order. A bad call is a RefusedCall and keeps nobody else out.
+        """Stores many calls in chunks and returns one row for each call, in order.
 
-        Validates a chunk while Redis stores the one before. Raises StoreUnavailable: what was stored before stays, and a
-        call with an ``extid`` may be given again without harm.
+        An invalid call becomes a RefusedCall; the others are stored all the same. Raises StoreUnavailable: the chunks
+        stored before stay stored, and repeating calls that have an ``extid`` does no harm.
         """
         rows: list[QueuedCall | RefusedCall] = []
         chunks: deque[tuple[list[NewCall], list[RefusedCall | None]]] = deque()
 
-        def operations() -> Iterator[Operation[tuple[list[str], list[call_transitions.Enqueued]]]]:
+        def operations() -> Iterator[Operation[tuple[list[str], list[Enqueued]]]]:
             source = iter(calls)
             while chunk := list(itertools.islice(source, CHUNK)):
                 chunks.append(prepare_all(chunk, self.settings, scope))
                 yield call_transitions.enqueue(chunks[-1][0], self.settings)
 
-        for ring, stored in self.store.run_overlapped(operations()):
-            self.waker.submit(ring)
-            ready, marks = chunks.popleft()
+        # A chunk is validated while Redis stores the one before.
+        for accounts, stored in self.store.run_overlapped(operations()):
+            self.waker.submit(accounts)
+            ready, refusals = chunks.popleft()
             tracing.enqueued(ready, stored, 0)
-            rows += outcomes_of(marks, ready, stored)
+            rows += outcomes_of(refusals, ready, stored)
         return rows
 
+    def _store(self, calls: list[NewCall]) -> list[Enqueued]:
+        return bulk_actions.store_calls(self.store, self.waker, calls)
+
     def get(self, name: str) -> CallRecord:
-        """The whole record by id or extid. Raises NotFound."""
-        record = self.store.call(find, name)
-        if record is None:
-            raise NotFound(f"no call {name}")
-        return record
+        """Returns the record of a call, by its id or the extid of any attempt. Raises NotFound."""
+        return _existing(self.store.call(find, name), name)
 
     def cancel(self, name: str) -> QueuedCall:
-        """Cancels by id or extid what was not submitted yet. Raises NotFound, NotCancelable."""
+        """Cancels a call that was not submitted yet, by its id or extid; it did not and will not ring.
+
+        Raises NotFound, and NotCancelable when it is being submitted or has ended.
+        """
         extid = possible_extid(name)
         if extid is None or (name != extid and self.get(name).id != name):
             raise NotFound(f"no call {name}")
         return canceled_of(name, self.store.run(call_transitions.cancel([extid]))[0])
 
     def redial(self, name: str, *, actor: str = "python", attempt: int | None = None) -> QueuedCall:
-        """Rings again. An unconfirmed call gets a new attempt (the phone may ring a second time), one that has ended a new
-        call with the same request. Asked for twice it is done once; ``attempt`` says which one was looked at, so that
-        an old page cannot repeat a newer one. Raises NotFound, NotRedialable, InvalidCall.
+        """Rings again: an unconfirmed call by a new attempt (its phone may ring a second time), an ended call by a new call.
+
+        ``actor`` is written into the call's timeline. ``attempt`` is the number of the attempt that you want repeated,
+        the latest by default; repeating the same one twice rings once. Raises NotFound, NotRedialable, InvalidCall.
         """
         plan = plan_redial(self.get(name), self.settings, attempt)
         if plan.again is None:
             return redialed(plan, self.store.run(call_transitions.redial([plan.attempt], actor))[0])
         return queued_call(self._store([plan.again])[0], plan.again)
 
-    def _store(self, calls: list[NewCall]) -> list[call_transitions.Enqueued]:
-        result = enqueue_calls(self.store, calls)
-        tracing.enqueued(calls, result.rows, result.seconds)
-        self.waker.submit(result.accounts)
-        return result.rows
+    def cancel_all(self, wanted: CallFilter, *, limit: int = MOST, reason: str = "canceled_by_operator") -> BulkResult:
+        """Cancels up to ``limit`` calls of a filter that were not submitted yet; repeat it for the rest."""
+        return bulk_actions.cancel_all(self.store, wanted, limit=limit, reason=reason)
+
+    def redial_all(self, wanted: CallFilter, *, actor: str = "python", limit: int = MOST) -> BulkResult:
+        """Redials up to ``limit`` calls of a filter, except those in progress and those of campaigns."""
+        return bulk_actions.redial_all(self.store, self.waker, wanted, actor, limit=limit)
 
     def calls(self, wanted: CallFilter | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
-        """A page of calls: newest first; queued ones as they will go, scheduled ones by their time, ended ones as they
-        ended. Raises InvalidCall for a cursor of another list.
+        """Returns a page of up to ``limit`` calls, all of them without a filter; ``cursor`` is that of the page before.
+
+        Newest first; queued calls come in the order in which they will be placed, scheduled ones by their time, ended ones
+        by their end. Raises InvalidCall for a cursor of another list.
         """
-        with _cursors():
+        with _bad_cursor_as_invalid_call():
             return self.store.call(page, wanted or CallFilter(), cursor, limit)
 
     def count(self, wanted: CallFilter | None = None, *, limit: int = MOST) -> Count:
-        """How many calls a filter means; where no figure is kept they are counted up to ``most``."""
+        """Returns how many calls match a filter; where the store keeps no figure it counts up to ``limit``."""
         return self.store.call(count, wanted or CallFilter(), limit)
 
     def events(self, group: str, *, start: str = "0", block: float | None = None) -> Iterator[Event]:
-        """Events for one group of readers, each at least once; acknowledged when the next one is asked for.
+        """Yields events, each at least once for a group of readers; an event is acknowledged when you ask for the next.
 
-        A new group begins at ``start``: ``"0"`` with the oldest event kept, ``"$"`` with the next one. Ends after
-        ``block`` seconds without an event, never when None. What a reader took and did not finish goes to another
-        reader of the group after a minute.
+        A new group starts at ``start``: ``"0"`` with the oldest event kept, ``"$"`` with the next one. The iterator ends
+        after ``block`` seconds without an event, never when None. Events that a reader took and did not acknowledge go
+        to another reader of the group after a minute.
         """
-        client, reader = self.store.redis, _reader_name()
+        reader = _reader_name()
         self.store.call(events.create_group, group, start)
         try:
             while batch := self.store.call(events.reclaim, group, reader) or self._read(group, reader, block):
@@ -171,38 +208,31 @@ class CallQueue:
                     yield parse_event(event)
                     self.store.call(events.acknowledge, group, position)
         finally:
-            events.leave_group(client, group, reader)
+            events.leave_group(self.store.redis, group, reader)
 
     def _read(self, group: str, reader: str, block: float | None) -> list[StreamEvent]:
-        """One batch; empty after ``block`` seconds without any."""
-        waited = 0.0
-        while block is None or waited < block or waited == 0:
-            # Redis answers before the socket's own timeout, which would look like an outage.
-            step = min(1.0, self.settings.redis_timeout / 2, block - waited if block else 1.0)
-            if batch := self.store.call(events.read_group, group, reader, step):
+        for wait in _waits(block, self.settings.redis_timeout):
+            if batch := self.store.call(events.read_group, group, reader, wait):
                 return batch
-            waited += step
-            if block == 0:
-                break
         return []
 
     @cached_property
     def campaigns(self) -> "Campaigns":
-        """Campaigns: see :class:`alodial.campaigns.service.Campaigns`."""
-        from ..campaigns.service import Campaigns  # noqa: PLC0415  # whoever places single calls need not load it
+        """The campaigns: see :class:`alodial.campaigns.service.Campaigns`."""
+        from ..campaigns.service import Campaigns  # noqa: PLC0415  # programs that place single calls need not load it
 
         return Campaigns(self.store, self.settings, self.waker)
 
     @cached_property
     def dnc(self) -> "DoNotCall":
-        """The do-not-call lists."""
+        """The do-not-call lists: see :class:`alodial.do_not_call.DoNotCall`."""
         from ..do_not_call import DoNotCall  # noqa: PLC0415  # as above
 
         return DoNotCall(self.store)
 
     @cached_property
     def endpoints(self) -> "WebhookAdmin":
-        """Webhook endpoints: see :class:`alodial.webhooks.admin.Endpoints`."""
+        """The webhook endpoints: see :class:`alodial.webhooks.admin.WebhookAdmin`."""
         from ..webhooks.admin import WebhookAdmin  # noqa: PLC0415  # as above
 
         return WebhookAdmin(self.store, self.settings)
@@ -219,8 +249,9 @@ class CallQueue:
     ) -> "CampaignRecord":
         """Submits the rows of a file (CSV, XLSX, NDJSON) or of an iterable as a campaign.
 
-        ``campaign`` is a :class:`~alodial.CampaignRequest` or its JSON shape. Given the same file again after it was
-        broken off, it goes on where it stopped. Raises BadFile, InvalidCampaign, CampaignDuplicate, StoreUnavailable.
+        ``campaign`` is a :class:`~alodial.CampaignRequest` or its JSON form. A file whose submission was interrupted goes
+        on where it stopped; ``again`` submits a file once more that a campaign has already. Raises BadFile,
+        InvalidCampaign, CampaignDuplicate, StoreUnavailable.
         """
         from ..campaigns.stored_fields import read_campaign  # noqa: PLC0415  # as above
 
@@ -230,14 +261,15 @@ class CallQueue:
         )
 
     def stop(self, reason: str = "operator", *, actor: str = "python") -> bool:
-        """Emergency stop: no new POST on any worker from the next arm on. Survives restarts. False: it was on already."""
+        """Pulls the emergency stop: no worker submits a call until :meth:`resume`. Returns False when it was on already."""
         return self.store.call(holds.stop, reason, actor)[1]
 
     def resume(self, account: str = "") -> None:
-        """Lifts the emergency stop and the pauses and breakers of all accounts, or those of one account only."""
+        """Lifts the emergency stop and the pauses and breakers of all accounts, or those of ``account`` alone."""
         self.store.run(call_transitions.resume(account))
 
     def close(self) -> None:
+        """Closes the connections to Redis."""
         self.waker.close()
         self.store.close()
 
@@ -251,7 +283,12 @@ class CallQueue:
 
 
 class AsyncCallQueue:
-    """:class:`CallQueue` for an event loop: the same methods as coroutines, ``events`` as an async iterator."""
+    """:class:`CallQueue` for an event loop: the same methods as coroutines, ``events`` as an async iterator.
+
+    Calls, lists and events use ``store``, an asynchronous connection. Campaigns, do-not-call lists, webhook endpoints and
+    bulk actions run in threads on ``thread_store``, one connection pool that is opened at first use and closed with the
+    queue. Close it with :meth:`aclose` or use it in an ``async with`` statement.
+    """
 
     def __init__(
         self, redis_url: str | None = None, *, settings: Settings | None = None, store: AsyncStore | None = None
@@ -260,12 +297,18 @@ class AsyncCallQueue:
         self.store = store or AsyncStore(self.settings)
         self.waker = Waker(self.settings)
 
+    @cached_property
+    def thread_store(self) -> Store:
+        """The blocking store for work in threads; safe to share between them."""
+        return Store(self.settings)
+
+    async def in_thread(self, function: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs ``function(thread_store, *args, **kwargs)`` in a thread and returns its result."""
+        return await asyncio.to_thread(function, self.thread_store, *args, **kwargs)
+
     async def enqueue(self, call: Source, *, idempotency_key: str = "", scope: str = "", **options: Any) -> QueuedCall:
         """As :meth:`CallQueue.enqueue`."""
-        request = read_call(call, self.settings)
-        row = prepare(
-            with_options(request, options) if options else request, self.settings, key=idempotency_key, scope=scope
-        )
+        row = prepare(read_call(call, self.settings, options), self.settings, key=idempotency_key, scope=scope)
         return queued_call((await self._store([row]))[0], row)
 
     async def enqueue_many(self, calls: Iterable[Source], *, scope: str = "") -> list[QueuedCall | RefusedCall]:
@@ -273,25 +316,22 @@ class AsyncCallQueue:
         rows: list[QueuedCall | RefusedCall] = []
         source = iter(calls)
         while chunk := list(itertools.islice(source, CHUNK)):
-            ready, marks = prepare_all(chunk, self.settings, scope)
-            rows += outcomes_of(marks, ready, await self._store(ready))
+            ready, refusals = prepare_all(chunk, self.settings, scope)
+            rows += outcomes_of(refusals, ready, await self._store(ready))
         return rows
 
-    async def _store(self, calls: list[NewCall]) -> list[call_transitions.Enqueued]:
+    async def _store(self, calls: list[NewCall]) -> list[Enqueued]:
         if not calls:
             return []
-        result = await enqueue_calls_async(self.store, calls)
-        tracing.enqueued(calls, result.rows, result.seconds)
-        if result.accounts:
-            await asyncio.to_thread(self.waker.submit, result.accounts)
-        return result.rows
+        stored = await enqueue_calls_async(self.store, calls)
+        tracing.enqueued(calls, stored.rows, stored.seconds)
+        if stored.accounts:
+            await asyncio.to_thread(self.waker.submit, stored.accounts)
+        return stored.rows
 
     async def get(self, name: str) -> CallRecord:
         """As :meth:`CallQueue.get`."""
-        record = await self.store.call(find_async, name)
-        if record is None:
-            raise NotFound(f"no call {name}")
-        return record
+        return _existing(await self.store.call(find_async, name), name)
 
     async def cancel(self, name: str) -> QueuedCall:
         """As :meth:`CallQueue.cancel`."""
@@ -307,9 +347,19 @@ class AsyncCallQueue:
             return redialed(plan, (await self.store.run(call_transitions.redial([plan.attempt], actor)))[0])
         return queued_call((await self._store([plan.again]))[0], plan.again)
 
+    async def cancel_all(
+        self, wanted: CallFilter, *, limit: int = MOST, reason: str = "canceled_by_operator"
+    ) -> BulkResult:
+        """As :meth:`CallQueue.cancel_all`."""
+        return await self.in_thread(bulk_actions.cancel_all, wanted, limit=limit, reason=reason)
+
+    async def redial_all(self, wanted: CallFilter, *, actor: str = "python", limit: int = MOST) -> BulkResult:
+        """As :meth:`CallQueue.redial_all`."""
+        return await self.in_thread(bulk_actions.redial_all, self.waker, wanted, actor, limit=limit)
+
     async def calls(self, wanted: CallFilter | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
         """As :meth:`CallQueue.calls`."""
-        with _cursors():
+        with _bad_cursor_as_invalid_call():
             return await self.store.call(page_async, wanted or CallFilter(), cursor, limit)
 
     async def count(self, wanted: CallFilter | None = None, *, limit: int = MOST) -> Count:
@@ -331,34 +381,34 @@ class AsyncCallQueue:
             await events.leave_group_async(self.store.redis, group, reader)
 
     async def _read(self, group: str, reader: str, block: float | None) -> list[StreamEvent]:
-        waited = 0.0
-        while block is None or waited < block or waited == 0:
-            step = min(1.0, self.settings.redis_timeout / 2, block - waited if block else 1.0)
-            if batch := await self.store.call(events.read_group_async, group, reader, step):
+        for wait in _waits(block, self.settings.redis_timeout):
+            if batch := await self.store.call(events.read_group_async, group, reader, wait):
                 return batch
-            waited += step
-            if block == 0:
-                break
         return []
 
     @cached_property
-    def _blocking(self) -> CallQueue:
-        return CallQueue(settings=self.settings)
+    def campaigns(self) -> "AsyncCampaigns":
+        """The campaigns, with awaitable methods: see :class:`alodial.campaigns.service.Campaigns`."""
+        from ..campaigns.service import Campaigns  # noqa: PLC0415  # programs that place single calls need not load it
+        from .awaitable import AsyncCampaigns  # noqa: PLC0415  # as above
 
-    @property
-    def campaigns(self) -> "Campaigns":
-        """As :attr:`CallQueue.campaigns`: its methods block, so give them to ``asyncio.to_thread``."""
-        return self._blocking.campaigns
+        return AsyncCampaigns(Campaigns(self.thread_store, self.settings, self.waker))
 
-    @property
-    def dnc(self) -> "DoNotCall":
-        """As :attr:`CallQueue.dnc`, for ``asyncio.to_thread`` too."""
-        return self._blocking.dnc
+    @cached_property
+    def dnc(self) -> "AsyncDoNotCall":
+        """The do-not-call lists, with awaitable methods: see :class:`alodial.do_not_call.DoNotCall`."""
+        from ..do_not_call import DoNotCall  # noqa: PLC0415  # as above
+        from .awaitable import AsyncDoNotCall  # noqa: PLC0415  # as above
 
-    @property
-    def endpoints(self) -> "WebhookAdmin":
-        """As :attr:`CallQueue.endpoints`, for ``asyncio.to_thread`` too."""
-        return self._blocking.endpoints
+        return AsyncDoNotCall(DoNotCall(self.thread_store))
+
+    @cached_property
+    def endpoints(self) -> "AsyncWebhookAdmin":
+        """The webhook endpoints, with awaitable methods: see :class:`alodial.webhooks.admin.WebhookAdmin`."""
+        from ..webhooks.admin import WebhookAdmin  # noqa: PLC0415  # as above
+        from .awaitable import AsyncWebhookAdmin  # noqa: PLC0415  # as above
+
+        return AsyncWebhookAdmin(WebhookAdmin(self.thread_store, self.settings))
 
     async def submit_campaign(
         self,
@@ -370,29 +420,27 @@ class AsyncCallQueue:
         progress: "OnProgress | None" = None,
         on_problem: "OnProblem | None" = None,
     ) -> "CampaignRecord":
-        """As :meth:`CallQueue.submit_campaign`, in a thread; so are the two callbacks called."""
-        return await asyncio.to_thread(
-            self._blocking.submit_campaign,
-            source,
-            campaign,
-            again=again,
-            actor=actor,
-            progress=progress,
-            on_problem=on_problem,
+        """As :meth:`CallQueue.submit_campaign`, in a thread, which also calls ``progress`` and ``on_problem``."""
+        from ..campaigns.stored_fields import read_campaign  # noqa: PLC0415  # as above
+
+        request = read_campaign(campaign, self.settings)
+        return await self.campaigns.submit(
+            source, request, actor=actor, again=again, progress=progress, on_problem=on_problem
         )
 
     async def stop(self, reason: str = "operator", *, actor: str = "python") -> bool:
         """As :meth:`CallQueue.stop`."""
-        return await asyncio.to_thread(lambda: self._blocking.stop(reason, actor=actor))
+        return (await self.in_thread(Store.call, holds.stop, reason, actor))[1]
 
     async def resume(self, account: str = "") -> None:
         """As :meth:`CallQueue.resume`."""
         await self.store.run(call_transitions.resume(account))
 
     async def aclose(self) -> None:
+        """Closes the connections to Redis."""
         await asyncio.to_thread(self.waker.close)
-        if "_blocking" in self.__dict__:
-            await asyncio.to_thread(self._blocking.close)
+        if "thread_store" in self.__dict__:
+            await asyncio.to_thread(self.thread_store.close)
         await self.store.aclose()
 
     async def __aenter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""What ringing a call again means, by where it is: a new attempt, a new call, or a refusal. Pure."""
+"""Decides how to redial a call, by its state: a new attempt, a new call, or a refusal. No I/O."""
 
 import json
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from .outcomes import QueuedCall
 from .prepare import key_hash
 
 SCOPE = "redial"
-"""Keeps the keys of redials apart from those that callers choose."""
+"""Separates the keys of redials from those that callers choose."""
 
 
 @dataclass(frozen=True, slots=True)
 class RedialPlan:
-    """A further ``attempt`` of the call itself, or ``again``: a new call with the same request."""
+    """A further ``attempt`` of the call ``name`` or, when set, ``again``: a new call with the same request."""
 
     name: str
     attempt: Redialing
@@ -28,11 +28,14 @@ class RedialPlan:
 
 
 def plan_redial(record: CallRecord, settings: Settings, attempt: int | None = None) -> RedialPlan:
-    """What to do for this record. Raises NotRedialable."""
-    asked = record.attempt if attempt is None else attempt
-    attempted = Redialing(record.extid, asked)
-    if record.state is State.UNCONFIRMED or asked < record.attempt:
-        return RedialPlan(record.id, attempted)
+    """Returns the plan for a record; ``attempt`` is the number of the attempt to repeat, the latest by default.
+
+    Raises NotRedialable when the call has not ended, belongs to a campaign, or its account is no longer set.
+    """
+    number = record.attempt if attempt is None else attempt
+    redialing = Redialing(record.extid, number)
+    if record.state is State.UNCONFIRMED or number < record.attempt:
+        return RedialPlan(record.id, redialing)
     if record.state not in ENDS:
         problem = f"is {record.state}: it has not ended yet"
         raise NotRedialable(record.id, record.state, problem, "wait for its end, or cancel it first")
@@ -42,11 +45,11 @@ def plan_redial(record: CallRecord, settings: Settings, attempt: int | None = No
     if record.account not in settings.account_names:
         problem = f"was for account {record.account}, which is no longer set"
         raise NotRedialable(record.id, record.state, problem, "place a new call with another account")
-    return RedialPlan(record.id, attempted, _again(record))
+    return RedialPlan(record.id, redialing, _again(record))
 
 
 def _again(record: CallRecord) -> NewCall:
-    """The same request once more, without the times that have passed. Its key makes it one call however often it is asked for."""
+    """Returns a new call with the same request, without its times. Its key makes repeated redials one call."""
     call_id, extid = new_ids()
     row = NewCall(
         extid=extid,
@@ -65,7 +68,7 @@ def _again(record: CallRecord) -> NewCall:
 
 
 def redialed(plan: RedialPlan, row: call_transitions.Redialed) -> QueuedCall:
-    """What the caller is told of a new attempt. Raises NotFound, NotRedialable."""
+    """Returns the call after a new attempt was requested. Raises NotFound, NotRedialable."""
     match row.outcome:
         case "redial" | "already":
             return QueuedCall(row.id, row.record, State(row.state), row.outcome == "redial")

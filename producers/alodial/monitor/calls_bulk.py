@@ -50,7 +50,7 @@ async def _ask(request: Request, operator: Operator, act: Act) -> Response:
 def _canceled(queue: CallQueue, asked: CallQuery) -> BulkResult:
     done = BulkResult()
     for state in cancelable(asked):
-        one = cancel_all(queue, replace(asked.wanted, state=state), limit=max(1, MOST - done.done))
+        one = cancel_all(queue.store, replace(asked.wanted, state=state), limit=max(1, MOST - done.done))
         done.done += one.done
         done.more = done.more or one.more
         for code, count in one.left_out.items():
@@ -72,7 +72,7 @@ async def _do(request: Request, operator: Operator, act: Act) -> Response:
             return (
                 _canceled(queue, asked)
                 if act == "cancel"
-                else redial_all(queue, asked.wanted, call_rows.author(operator))
+                else redial_all(queue.store, queue.waker, asked.wanted, call_rows.author(operator))
             )
 
     done = await asyncio.to_thread(work)

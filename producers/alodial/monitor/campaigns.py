@@ -33,7 +33,7 @@ router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
 
 def _campaigns(request: Request) -> Any:
-    return app_context(request).queue.campaigns
+    return app_context(request).queue.campaigns.blocking
 
 
 async def _get(request: Request, name: str) -> CampaignRecord:

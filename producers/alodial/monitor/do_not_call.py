@@ -21,7 +21,7 @@ router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
 
 def _dnc(request: Request) -> Any:
-    return app_context(request).queue.dnc
+    return app_context(request).queue.dnc.blocking
 
 
 def _cursor(request: Request) -> str | None:

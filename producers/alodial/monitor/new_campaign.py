@@ -82,7 +82,7 @@ def _read(request: Request, draft: UploadDraft) -> CampaignRequest | None:
 
 def _check(request: Request, draft: UploadDraft) -> None:
     asked = _read(request, draft)
-    campaigns = app_context(request).queue.campaigns
+    campaigns = app_context(request).queue.campaigns.blocking
 
     def todo() -> None:
         source = open_source(draft.path, name=draft.filename)
@@ -175,7 +175,7 @@ async def submit(request: Request, operator: Signed, id: str) -> Response:
         return _gone(request, operator)
     asked = _read(request, draft) if draft.step in ("checked", "refused") else None
     if asked is not None:
-        campaigns = app_context(request).queue.campaigns
+        campaigns = app_context(request).queue.campaigns.blocking
         again = text_of(form, "again") == "yes"
 
         def todo() -> None:

@@ -131,9 +131,7 @@ async def front(request: Request) -> Response:
         return sign_in_page(request)
     parts = app_context(request)
     try:
-        now, listed = await asyncio.gather(
-            overview_of(request), asyncio.to_thread(lambda: parts.queue.campaigns.list(limit=SHOWN))
-        )
+        now, listed = await asyncio.gather(overview_of(request), parts.queue.campaigns.list(limit=SHOWN))
     except StoreUnavailable:
         # The one screen that must say what is wrong while Redis is away, rather than that it cannot be shown.
         return page(request, "front.html", operator, status=503, campaigns=[], more=False, **_context(request, None))

@@ -48,7 +48,7 @@ def _shown(one: EndpointHealth, words: Translator) -> EndpointRow:
 
 
 def _endpoints(request: Request) -> WebhookAdmin:
-    return app_context(request).queue.endpoints
+    return app_context(request).queue.endpoints.blocking
 
 
 async def _screen(request: Request, operator: Signed, done: str = "", count: int = 0) -> Response:

@@ -37,7 +37,7 @@ _CURSOR = r"^[0-9]{0,9}$"
 
 
 def _campaigns(request: Request) -> Campaigns:
-    return app_context(request).queue.campaigns
+    return app_context(request).queue.campaigns.blocking
 
 
 async def _seen(request: Request, by: ApiKey, name: str) -> CampaignRecord:

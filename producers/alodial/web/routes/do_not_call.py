@@ -53,7 +53,7 @@ _CHANGED = calls.refusals(400, 401, 403, 429, 413, 422, 503) | calls.answers({20
 async def add(request: Request, by: Steerer) -> Response:
     """From the next second on they are not rung, whatever is queued for them."""
     numbers, reason, campaign = await _asked(request)
-    dnc = app_context(request).queue.dnc
+    dnc = app_context(request).queue.dnc.blocking
     changed = await asyncio.to_thread(lambda: dnc.add(numbers, scope=campaign, reason=reason, actor=by.actor))
     return json_response({"changed": changed})
 
@@ -61,7 +61,7 @@ async def add(request: Request, by: Steerer) -> Response:
 @router.post("/remove", summary="Take numbers off the list", responses=_CHANGED, openapi_extra=told.DNC_BODY)
 async def remove(request: Request, _by: Operating) -> Response:
     numbers, _, campaign = await _asked(request)
-    dnc = app_context(request).queue.dnc
+    dnc = app_context(request).queue.dnc.blocking
     return json_response({"changed": await asyncio.to_thread(lambda: dnc.remove(numbers, scope=campaign))})
 
 
@@ -78,7 +78,7 @@ async def show(
     cursor: Annotated[str, Query(pattern=_CURSOR)] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
-    dnc = app_context(request).queue.dnc
+    dnc = app_context(request).queue.dnc.blocking
     if number:
         wanted = f"+{number[1:]}" if number[0] == " " else number
         found = await asyncio.to_thread(lambda: dnc.find(wanted, scopes=("", campaign) if campaign else ("",)))

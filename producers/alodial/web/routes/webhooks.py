@@ -90,19 +90,19 @@ _BODY: dict[str, Any] = {
     responses=calls.refusals(401, 403, 429, 503) | calls.answers({200: ("All of them", EndpointList)}),
 )
 async def listed(request: Request, _by: Watching) -> Response:
-    found = await asyncio.to_thread(app_context(request).queue.endpoints.list)
+    found = await asyncio.to_thread(app_context(request).queue.endpoints.blocking.list)
     return json_response({"endpoints": [one.to_dict() for one in found]})
 
 
 @router.post("/{id}/enable", summary="Send to it again", responses=_ONE)
 async def enable(request: Request, id: Id, _by: Operating) -> Response:
-    return json_response((await asyncio.to_thread(app_context(request).queue.endpoints.enable, id)).to_dict())
+    return json_response((await asyncio.to_thread(app_context(request).queue.endpoints.blocking.enable, id)).to_dict())
 
 
 @router.post("/{id}/disable", summary="Send nothing more to it", responses=_ONE)
 async def disable(request: Request, id: Id, _by: Operating) -> Response:
     """Events are parked meanwhile, for 30 days."""
-    return json_response((await asyncio.to_thread(app_context(request).queue.endpoints.disable, id)).to_dict())
+    return json_response((await asyncio.to_thread(app_context(request).queue.endpoints.blocking.disable, id)).to_dict())
 
 
 def _asked(body: Any) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def _asked(body: Any) -> dict[str, Any]:
 async def resend(request: Request, id: Id, _by: Operating) -> Response:
     """They keep their ids. `parked` alone, or a time and a call among what the event stream still has."""
     asked = _asked(read_json(await request.body()))
-    endpoints = app_context(request).queue.endpoints
+    endpoints = app_context(request).queue.endpoints.blocking
     if asked.get("parked"):
         count = await asyncio.to_thread(endpoints.resend_parked, id)
     else:

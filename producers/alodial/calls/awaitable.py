@@ -1,0 +1,91 @@
+"""Campaigns, do-not-call lists and webhook endpoints for an event loop: each method runs in a thread and is awaited."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from functools import wraps
+from itertools import islice
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from ..campaigns.service import Campaigns
+from ..do_not_call import DoNotCall
+from ..webhooks.admin import WebhookAdmin
+
+P = ParamSpec("P")
+S = TypeVar("S")
+S_co = TypeVar("S_co", covariant=True)
+T = TypeVar("T")
+
+ROWS = 500
+"""Rows that an async iterator fetches in one thread call."""
+
+
+class InThreads(Generic[S_co]):
+    """Wraps a service with blocking methods. ``blocking`` is that service, for code that runs in a thread itself."""
+
+    def __init__(self, blocking: S_co) -> None:
+        self.blocking = blocking
+
+
+def _awaited(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[InThreads[S], P], Coroutine[Any, Any, T]]:
+    @wraps(method)
+    async def run(self: InThreads[S], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.to_thread(method, self.blocking, *args, **kwargs)
+
+    return run
+
+
+def _iterated(
+    method: Callable[Concatenate[S, P], Iterator[T]],
+) -> Callable[Concatenate[InThreads[S], P], AsyncIterator[T]]:
+    @wraps(method)
+    async def iterate(self: InThreads[S], /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+        rows = method(self.blocking, *args, **kwargs)
+        while block := await asyncio.to_thread(lambda: list(islice(rows, ROWS))):
+            for row in block:
+                yield row
+
+    return iterate
+
+
+class AsyncCampaigns(InThreads[Campaigns]):
+    """The methods of :class:`~alodial.campaigns.service.Campaigns`; ``problems`` and ``rows`` are async iterators."""
+
+    activity = _awaited(Campaigns.activity)
+    add = _awaited(Campaigns.add)
+    cancel = _awaited(Campaigns.cancel)
+    change = _awaited(Campaigns.change)
+    check = _awaited(Campaigns.check)
+    clone = _awaited(Campaigns.clone)
+    get = _awaited(Campaigns.get)
+    list = _awaited(Campaigns.list)
+    pause = _awaited(Campaigns.pause)
+    problems = _iterated(Campaigns.problems)
+    resume = _awaited(Campaigns.resume)
+    retry_failed = _awaited(Campaigns.retry_failed)
+    rows = _iterated(Campaigns.rows)
+    submit = _awaited(Campaigns.submit)
+
+
+class AsyncDoNotCall(InThreads[DoNotCall]):
+    """The methods of :class:`~alodial.do_not_call.DoNotCall`; ``every`` is an async iterator."""
+
+    add = _awaited(DoNotCall.add)
+    add_lines = _awaited(DoNotCall.add_lines)
+    count = _awaited(DoNotCall.count)
+    every = _iterated(DoNotCall.every)
+    find = _awaited(DoNotCall.find)
+    listed = _awaited(DoNotCall.listed)
+    page = _awaited(DoNotCall.page)
+    remove = _awaited(DoNotCall.remove)
+
+
+class AsyncWebhookAdmin(InThreads[WebhookAdmin]):
+    """The methods of :class:`~alodial.webhooks.admin.WebhookAdmin`."""
+
+    disable = _awaited(WebhookAdmin.disable)
+    enable = _awaited(WebhookAdmin.enable)
+    find = _awaited(WebhookAdmin.find)
+    list = _awaited(WebhookAdmin.list)
+    resend = _awaited(WebhookAdmin.resend)
+    resend_parked = _awaited(WebhookAdmin.resend_parked)
+    test = _awaited(WebhookAdmin.test)
