@@ -11,29 +11,22 @@ AlodialError                 code, retry (may the same request succeed later?), 
 +-- ConfigurationError        -   no   a setting is missing or wrong; names the setting, never its value
 """
 
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
-from alodial_schemas import FieldProblem
+from alodial_schemas.errors import AlodialError, InvalidCall
 
-
-class AlodialError(Exception):
-    """Base of all errors that alodial raises on purpose."""
-
-    code: ClassVar[str] = "error"
-    retry: ClassVar[bool] = False
-    level: ClassVar[str] = "warning"
-
-
-class InvalidCall(AlodialError, ValueError):
-    """The call cannot be placed as it is written."""
-
-    code = "invalid_call"
-    level = "info"
-
-    def __init__(self, problems: Sequence[FieldProblem]) -> None:
-        self.problems = list(problems)
-        super().__init__("; ".join(f"{p.field}: {p.problem} ({p.remedy})" for p in self.problems))
+__all__ = [
+    "AlodialError",
+    "ConfigurationError",
+    "Conflict",
+    "InvalidCall",
+    "NoEndpoint",
+    "NotCancelable",
+    "NotFound",
+    "NotRedialable",
+    "StoreUnavailable",
+    "StoreUnfit",
+]
 
 
 class Conflict(AlodialError):

@@ -1,4 +1,4 @@
-"""What is said between the parts of alodial: calls, states, dispositions, events and AloVoice's wire. No I/O."""
+"""The shared models and rules: calls, states, dispositions, events and AloVoice's wire. No I/O."""
 
 from .alovoice.request import (
     FieldsError,
@@ -12,23 +12,23 @@ from .alovoice.request import (
 )
 from .alovoice.result import CallResult, Unreadable, exact_extid, parse_results
 from .calls import (
-    CallError,
     CallOptions,
     CallRequest,
-    FieldProblem,
     IvrCall,
     Phone,
     Queue,
     RedialPolicy,
     TwoWayCall,
     body_json,
+    numbers_of,
     parse_call,
-    problems_of,
+    parties_of,
     request_body,
     request_from_body,
     set_default_allowed,
 )
 from .dispositions import Disposition, disposition_of
+from .errors import AlodialError, FieldProblem, InvalidCall
 from .events import EVENT_TYPES, CallEvent, CloudEvent, Event, event_json, event_time, parse_event
 from .ids import extid_of, make_id, new_ids
 from .phones import PhoneError, mask_numbers, mask_phone, normalise_phone, wire_phone
@@ -39,7 +39,7 @@ __all__ = [
     "EVENT_TYPES",
     "INITIAL",
     "TRANSITIONS",
-    "CallError",
+    "AlodialError",
     "CallEvent",
     "CallOptions",
     "CallRequest",
@@ -49,6 +49,7 @@ __all__ = [
     "Event",
     "FieldProblem",
     "FieldsError",
+    "InvalidCall",
     "IvrCall",
     "Phone",
     "PhoneError",
@@ -74,10 +75,11 @@ __all__ = [
     "nest",
     "new_ids",
     "normalise_phone",
+    "numbers_of",
     "parse_call",
     "parse_event",
     "parse_results",
-    "problems_of",
+    "parties_of",
     "read_request",
     "request_body",
     "request_from_body",

@@ -1,14 +1,12 @@
-"""What is asked for: a two-way call or a call into an IVR menu, in CONTRACT's shapes, checked once and then frozen."""
+"""The request models: a two-way call or a call into an IVR menu, validated once and then frozen."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from difflib import get_close_matches
-from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeAlias, TypedDict, Unpack
 
 from pydantic import (
     AfterValidator,
@@ -26,16 +24,17 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from .dispositions import Disposition
-from .phones import DEFAULT_ALLOWED, PhoneError, mask_numbers, normalise_phone
+from .errors import FieldProblem, InvalidCall
+from .field_problems import ProblemTexts, problem_error, problems_of
+from .phones import DEFAULT_ALLOWED, PhoneError, normalise_phone
 
 MAX_RECIPIENTS: Final = 20
-_MAX_PROBLEMS: Final = 50  # a body with a thousand wrong fields is answered with the first fifty
 
 _default_allowed: tuple[str, ...] = DEFAULT_ALLOWED
 
 
 def set_default_allowed(prefixes: tuple[str, ...]) -> None:
-    """Sets the E.164 prefixes that calls built without a context may go to; an empty tuple allows every one."""
+    """Sets the E.164 prefixes that the constructors allow in this process; an empty tuple allows every number."""
     global _default_allowed  # noqa: PLW0603 - one setting of the process, read by validators that get no arguments
     _default_allowed = tuple(prefixes)
 
@@ -48,14 +47,14 @@ def _allowed_in(info: ValidationInfo) -> tuple[str, ...]:
     return allowed
 
 
-def _number_text(value: object, what: str) -> str:
-    """Text for an int or a text; anything else, a bool included, is an error."""
+def _number_text(value: object, name: str) -> str:
+    """An int or a text as text; anything else, a bool included, is an error."""
     if isinstance(value, str):
         return value
     # 19 digits cover every int that can be meant; turning a longer one into text would be quadratic.
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**19:
         return str(value)
-    raise PydanticCustomError("not_text", "{what} must be text or a whole number", {"what": what})
+    raise PydanticCustomError("not_text", "{name} must be text or a whole number", {"name": name})
 
 
 def _e164(value: object, allowed: tuple[str, ...]) -> str:
@@ -63,9 +62,7 @@ def _e164(value: object, allowed: tuple[str, ...]) -> str:
         return normalise_phone(_number_text(value, "a phone"), allowed=allowed)
     except PhoneError as exc:
         # Raised as pydantic's own error, so that the code and the remedy reach `problems_of` and no input is kept.
-        raise PydanticCustomError(
-            "phone", "{reason}", {"code": exc.code, "reason": exc.reason, "remedy": exc.remedy}
-        ) from None
+        raise problem_error(FieldProblem("", exc.code, exc.reason, exc.remedy)) from None
 
 
 def _as_e164(value: object, info: ValidationInfo) -> str:
@@ -136,20 +133,42 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class Phone(_Frozen):
+class _CallPart(_Frozen):
+    """A model whose constructor raises InvalidCall, with the same problems that HTTP answers."""
+
+    _parent: ClassVar[str] = ""
+    """The field of a call that holds such a part."""
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, /, **fields: Any) -> None:
+            try:
+                super().__init__(**fields)
+            except ValidationError as exc:
+                raise InvalidCall(problems_of(exc, CALL_TEXTS, parent=self._parent)) from None
+
+        # Without this mark pydantic takes the constructor for a validator of nested values, and they lose the context.
+        __init__.__pydantic_base_init__ = True
+
+
+class Phone(_CallPart):
     """One phone: `phone` in E.164 ("+998712037006"), `lang` such as "ru" or None when not given."""
+
+    _parent = "callfrom"
 
     phone: Annotated[str, BeforeValidator(_as_e164)]
     lang: _Lang | None = None
 
 
-class Queue(_Frozen):
+class Queue(_CallPart):
     """One PBX queue as a recipient: `queue` such as "6000"."""
+
+    _parent = "callto"
 
     queue: _QueueName
 
 
-def _kind_of_target(value: object) -> str:
+def _target_tag(value: object) -> str:
     if isinstance(value, Queue) or (isinstance(value, Mapping) and "queue" in value and "phone" not in value):
         return "<queue>"
     return "<phone>"
@@ -157,33 +176,39 @@ def _kind_of_target(value: object) -> str:
 
 # The tags stand in error locations and are taken out of the dotted path by `problems_of`.
 Target: TypeAlias = Annotated[
-    Annotated[Phone, Tag("<phone>")] | Annotated[Queue, Tag("<queue>")], Discriminator(_kind_of_target)
+    Annotated[Phone, Tag("<phone>")] | Annotated[Queue, Tag("<queue>")], Discriminator(_target_tag)
 ]
 
+
+PhoneInput: TypeAlias = str | int | Phone | Mapping[str, object]
+"""A phone as `TwoWayCall` takes it: text, int, `{"phone": ..., "lang": ...}` or a Phone."""
+
+TargetInput: TypeAlias = PhoneInput | Queue
+"""A recipient as `TwoWayCall` takes it: a phone, `{"queue": ...}` or a Queue."""
 
 _set = object.__setattr__
 
 
-def _made_phone(e164: str) -> Phone:
-    """What `Phone.model_construct` makes, at a third of its cost: a list of numbers is the common way to ask."""
-    made = Phone.__new__(Phone)
-    _set(made, "__dict__", {"phone": e164, "lang": None})
-    _set(made, "__pydantic_fields_set__", {"phone"})
-    _set(made, "__pydantic_extra__", None)
-    _set(made, "__pydantic_private__", None)
-    return made
+def _unchecked_phone(e164: str) -> Phone:
+    """The same as `Phone.model_construct`, at a third of its cost: most calls give their recipients as plain numbers."""
+    phone = Phone.__new__(Phone)
+    _set(phone, "__dict__", {"phone": e164, "lang": None})
+    _set(phone, "__pydantic_fields_set__", {"phone"})
+    _set(phone, "__pydantic_extra__", None)
+    _set(phone, "__pydantic_private__", None)
+    return phone
 
 
 def _phone_from(value: object, allowed: tuple[str, ...]) -> object:
-    """A plain number as a Phone, the rest for pydantic to judge where it knows the path for the error."""
+    """A plain number as a Phone; the rest is left to pydantic, which knows the path for the error."""
     kind = type(value)
     if kind is str or kind is int:
         try:
-            return _made_phone(normalise_phone(value if kind is str else str(value), allowed=allowed))  # type: ignore[arg-type] # `kind` is str
+            return _unchecked_phone(normalise_phone(value if kind is str else str(value), allowed=allowed))  # type: ignore[arg-type] # `kind` is str
         except ValueError:
             return {"phone": value}
     if kind is Phone:
-        # Made under wider rules, perhaps: checked again.
+        # Checked again, because it may have been made under a wider allowlist.
         phone: Phone = value  # type: ignore[assignment] # `kind is Phone` is what mypy does not follow
         return phone if not allowed or phone.phone.startswith(allowed) else {"phone": phone.phone, "lang": phone.lang}
     return {"phone": value} if isinstance(value, (str, int)) else value  # bools too, refused by their own message
@@ -195,7 +220,7 @@ def _as_phone(value: object, info: ValidationInfo) -> object:
 
 def _as_targets(value: object, info: ValidationInfo) -> object:
     if not isinstance(value, (list, tuple)):
-        # A lone recipient is a list of one, as AloVoice's "number(s)" allows.
+        # A single recipient needs no list: AloVoice documents "number(s)".
         value = [value] if isinstance(value, (str, int, Phone, Queue)) else value
         if not isinstance(value, list):
             raise PydanticCustomError("not_a_list", "callto must be a list of phones and queues")
@@ -205,19 +230,41 @@ def _as_targets(value: object, info: ValidationInfo) -> object:
     return [_phone_from(entry, allowed) for entry in value]
 
 
-class RedialPolicy(_Frozen):
+class RedialPolicy(_CallPart):
     """When a call that did not get through is dialled again.
 
     `max_attempts` counts every attempt, the first included (2 to 10). `delays` gives seconds (1 to 604,800) for each
     disposition but answered: the nth time that an attempt ends so, the nth entry is waited, and the last entry repeats.
     """
 
+    _parent = "redial"
+
     max_attempts: Annotated[int, Field(ge=2, le=10)]
     delays: dict[_Failure, Annotated[list[_Seconds], Field(min_length=1, max_length=9)]]
 
+    if TYPE_CHECKING:
 
-class CallOptions(_Frozen):
-    """What may stand beside AloVoice's own fields. Times are kept in UTC."""
+        def __init__(
+            self, *, max_attempts: int, delays: Mapping[Disposition, Sequence[int]] | Mapping[str, Sequence[int]]
+        ) -> None: ...
+
+
+class OptionInputs(TypedDict, total=False):
+    """`CallOptions` as the constructors take them."""
+
+    extid: str | int | None
+    reference: str | None
+    not_before: datetime | str | None
+    expires_at: datetime | str | None
+    priority: Literal["urgent", "normal", "bulk"]
+    account: str
+    on_unconfirmed: Literal["wait", "redial"]
+    redial: RedialPolicy | Mapping[str, object] | None
+    metadata: Mapping[str, str]
+
+
+class CallOptions(_CallPart):
+    """The optional fields beside AloVoice's own. Times are kept in UTC."""
 
     extid: Annotated[_Extid | None, BeforeValidator(_as_extid)] = None
     reference: _Reference | None = None
@@ -240,6 +287,17 @@ class TwoWayCall(CallOptions):
     callfrom: Annotated[Phone, BeforeValidator(_as_phone)]
     callto: Annotated[tuple[Target, ...], Field(min_length=1), BeforeValidator(_as_targets)]
 
+    # The fields have the types that validation returns; type checkers without pydantic's plugin need those it accepts.
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            callfrom: PhoneInput,
+            callto: str | int | Phone | Queue | Sequence[TargetInput],
+            **options: Unpack[OptionInputs],
+        ) -> None: ...
+
 
 class IvrCall(CallOptions):
     """`callto` (E.164) is rung from the line `fromline` (E.164) and put into the IVR menu `ivrid`."""
@@ -248,37 +306,14 @@ class IvrCall(CallOptions):
     ivrid: Annotated[int, Field(ge=1, le=2**31 - 1)]
     fromline: Annotated[str, BeforeValidator(_as_line)]
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, *, callto: str | int, ivrid: int, fromline: str | int, **options: Unpack[OptionInputs]
+        ) -> None: ...
+
 
 CallRequest: TypeAlias = TwoWayCall | IvrCall
-
-
-@dataclass(frozen=True, slots=True)
-class FieldProblem:
-    """One thing that is wrong: `field` is a dotted path such as "callto.0.phone", "" for the body as a whole."""
-
-    field: str
-    code: str
-    problem: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.field or 'the body'}: {self.problem}; {self.remedy}"
-
-
-def told(*problems: FieldProblem) -> PydanticCustomError:
-    """What a validator raises when it knows its remedy; `field` is told from where the validator stands ("" there)."""
-    return PydanticCustomError("told", "{reason}", {"reason": "; ".join(map(str, problems)), "told": problems})
-
-
-class CallError(ValueError):
-    """The body is not a call. `problems` names each bad field with its remedy; no number is shown in full."""
-
-    def __init__(self, problems: list[FieldProblem]) -> None:
-        super().__init__(problems)
-        self.problems = problems
-
-    def __str__(self) -> str:
-        return "\n".join(str(problem) for problem in self.problems)
 
 
 _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
@@ -288,7 +323,7 @@ _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "redial": tuple(RedialPolicy.model_fields),
 }
 
-_TEXT_RULES: Final[Mapping[str, str]] = {
+_REMEDIES: Final[Mapping[str, str]] = {
     "extid": "give 1 to 15 digits without a leading zero",
     "reference": "give up to 128 characters without control characters",
     "metadata": "give up to 16 entries, keys of 1 to 64 and values of up to 256 characters, without control characters",
@@ -331,89 +366,19 @@ _PROBLEMS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-class Words(NamedTuple):
-    """How `problems_of` speaks of one family of models.
-
-    `known`: the fields of each parent, "" for the body itself. `remedies`: what would be right, by field. `problems`: the
-    code and what is wrong, by pydantic's kind of error.
-    """
-
-    known: Mapping[str, tuple[str, ...]]
-    remedies: Mapping[str, str]
-    problems: Mapping[str, tuple[str, str]]
-
-
-CALL_WORDS: Final = Words(_KNOWN, _TEXT_RULES, _PROBLEMS)
-
-
-def _unknown_field(path: list[str], known_by_parent: Mapping[str, tuple[str, ...]]) -> FieldProblem:
-    parents = [part for part in path[:-1] if not part.isdigit()]
-    parent, name = parents[-1] if parents else "", path[-1].lower()
-    known = known_by_parent.get(parent, ())
-    near = get_close_matches(name, known, n=1, cutoff=0.6)
-    elsewhere = [other for other, names in known_by_parent.items() if other and other != parent and name in names]
-    if elsewhere:
-        remedy = f"put it into {' or '.join(elsewhere)}"
-    elif near:
-        remedy = f"did you mean {near[0]}?"
-    else:
-        remedy = f"remove it; known here are {', '.join(known)}"
-    return FieldProblem(".".join(path), "unknown_field", "is not a known field", remedy)
-
-
-def _safe_part(part: object) -> str:
-    """A piece of a path: names come from outside, so they may be a number, a megabyte or a forged log line."""
-    return mask_numbers("".join(ch if ch.isprintable() else "?" for ch in str(part)[:64]))
-
-
-# Parts of pydantic's error locations that stand for no field: the union's tags, and the mark of a dict's key.
-_TAGS: Final[frozenset[str | int]] = frozenset({"<phone>", "<queue>", "[key]"})
-
-
-def problems_of(exc: ValidationError, words: Words = CALL_WORDS) -> list[FieldProblem]:
-    """Pydantic's errors in people's words, each with a remedy. Phone numbers are never repeated."""
-    problems: list[FieldProblem] = []
-    errors = exc.errors(include_url=False, include_input=False)[:_MAX_PROBLEMS]
-    # Pydantic counts only the entries that are good: a list whose one entry is bad is "too short" besides.
-    inside = {error["loc"][:depth] for error in errors for depth in range(1, len(error["loc"]))}
-    for error in errors:
-        kind = error["type"]
-        loc = error["loc"]
-        if kind == "too_short" and loc in inside:
-            continue
-        # The tags are ours and no part of the body, unless a hostile body has a field of such a name.
-        named = [part for part in loc[:-1] if part not in _TAGS]
-        named += [part for part in loc[-1:] if kind == "extra_forbidden" or part not in _TAGS]
-        path = [_safe_part(part) for part in named]
-        field = ".".join(path)
-        if kind == "extra_forbidden":
-            problems.append(_unknown_field(path, words.known))
-            continue
-        if kind == "told":
-            for one in error["ctx"]["told"]:
-                at = ".".join(part for part in (field, one.field) if part)
-                problems.append(FieldProblem(at, one.code, one.problem, one.remedy))
-            continue
-        if kind == "phone":
-            context = error["ctx"]
-            problems.append(FieldProblem(field, context["code"], context["reason"], context["remedy"]))
-            continue
-        rules = words.remedies
-        rule = next((rules[part] for part in reversed(path) if part in rules), rules.get("", "see the documentation"))
-        code, problem = words.problems.get(kind, ("invalid", ""))
-        if not problem:
-            code, problem = ("not_a_time", "is not a time") if "date" in kind else ("invalid", "does not fit")
-        problems.append(FieldProblem(field, code, problem, rule))
-    return problems
+CALL_TEXTS: Final = ProblemTexts(_KNOWN, _REMEDIES, _PROBLEMS)
 
 
 def parse_call(obj: object, *, allowed: tuple[str, ...] = DEFAULT_ALLOWED) -> CallRequest:
-    """A call from one of CONTRACT's request bodies; `allowed` as in `normalise_phone`. Raises CallError.
+    """Returns the call of a request body. `allowed` are E.164 prefixes, as in `normalise_phone`.
 
-    A body with `ivrid` or `fromline`, or whose `callto` is one plain number without a `callfrom`, is an IVR call.
+    A body with `ivrid` or `fromline`, or whose `callto` is a plain number without a `callfrom`, is an IVR call. Raises
+    InvalidCall that names every bad field.
     """
     if not isinstance(obj, Mapping):
-        raise CallError([FieldProblem("", "not_an_object", "must be an object", "send one JSON object for each call")])
+        raise InvalidCall(
+            [FieldProblem("", "not_an_object", "must be an object", "send one JSON object for each call")]
+        )
     body = obj if type(obj) is dict else dict(obj)
     lone_number = "callfrom" not in body and isinstance(body.get("callto"), (str, int))
     ivr = lone_number or "ivrid" in body or "fromline" in body
@@ -422,7 +387,7 @@ def parse_call(obj: object, *, allowed: tuple[str, ...] = DEFAULT_ALLOWED) -> Ca
             return IvrCall.model_validate(body, context={"allowed": allowed})
         return TwoWayCall.model_validate(body, context={"allowed": allowed})
     except ValidationError as exc:
-        raise CallError(problems_of(exc)) from None
+        raise InvalidCall(problems_of(exc, CALL_TEXTS)) from None
 
 
 def _target_body(target: Phone | Queue) -> dict[str, Any]:
@@ -432,7 +397,7 @@ def _target_body(target: Phone | Queue) -> dict[str, Any]:
 
 
 def request_body(call: CallRequest) -> dict[str, Any]:
-    """AloVoice's own part of the call with E.164 phones, only what was given, JSON-able, in a fixed order."""
+    """Returns AloVoice's own part of the call: phones in E.164, unset fields left out, plain JSON values, a fixed order."""
     if isinstance(call, TwoWayCall):
         return {"callfrom": _target_body(call.callfrom), "callto": [_target_body(target) for target in call.callto]}
     return {"callto": call.callto, "ivrid": call.ivrid, "fromline": call.fromline}
@@ -459,6 +424,36 @@ def body_json(call: CallRequest) -> str:
 
 
 def request_from_body(json_text: str) -> dict[str, Any]:
-    """The nested request back from `body_json`'s text."""
+    """Returns `request_body`'s object from `body_json`'s text. Raises ValueError for text that is not JSON."""
     body: dict[str, Any] = json.loads(json_text)
     return body
+
+
+Party: TypeAlias = Literal["initiator", "recipient", "queue", "ivr"]
+
+
+def parties_of(body: Mapping[str, Any]) -> list[tuple[Party, str]]:
+    """Returns whom a canonical body (`request_body`) connects, in the order of ringing, with the number or queue of each.
+
+    The line of an IVR call does not ring. Raises ValueError for anything that is no canonical body: Redis may hold
+    bodies that our own validation has not seen.
+    """
+    try:
+        callto = body["callto"]
+        if isinstance(callto, str):
+            return [("ivr", callto)]
+        parties: list[tuple[Party, str]] = [("initiator", body["callfrom"]["phone"])]
+        parties += [("queue", to["queue"]) if "queue" in to else ("recipient", to["phone"]) for to in callto]
+    except (TypeError, LookupError) as exc:
+        raise ValueError(f"the body is not canonical: {type(exc).__name__}") from None
+    if not all(isinstance(name, str) for _, name in parties):
+        raise ValueError("the body is not canonical: a phone or a queue is not text")
+    return parties
+
+
+def numbers_of(body: Mapping[str, Any]) -> list[str]:
+    """Returns the numbers that a canonical body rings, in order. Raises ValueError as `parties_of` does.
+
+    The scripts have the same rule (`numbers_of` in store/lua/campaign.lua); a test holds the two together.
+    """
+    return [name for party, name in parties_of(body) if party != "queue"]

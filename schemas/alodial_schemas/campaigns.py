@@ -1,4 +1,4 @@
-"""What a campaign asks for: its kind of call and its policy, checked once and then frozen. No I/O, no clock."""
+"""The request models of a campaign: its kind of call and its policy, validated once and then frozen. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from pydantic import BeforeValidator, Field, StringConstraints, ValidationError,
 
 from .calls import (
     _NO_CONTROL,
-    CALL_WORDS,
-    FieldProblem,
+    CALL_TEXTS,
     Metadata,
     Moment,
-    Words,
     _Account,
     _as_e164,
     _as_line,
@@ -25,10 +23,10 @@ from .calls import (
     _Lang,
     _QueueName,
     _Seconds,
-    problems_of,
-    told,
 )
 from .dispositions import Disposition
+from .errors import FieldProblem, InvalidCampaign
+from .field_problems import ProblemTexts, problem_error, problems_of
 from .phones import DEFAULT_ALLOWED, mask_numbers
 from .windows import (
     CLOCK_EXAMPLE,
@@ -50,7 +48,6 @@ __all__ = [
     "WEEKDAYS",
     "CallingHours",
     "CampaignCall",
-    "CampaignError",
     "CampaignKind",
     "CampaignPolicy",
     "CampaignRedial",
@@ -93,17 +90,17 @@ _MAX_REDIAL: Final = 1000  # of text
 
 
 def _delay(name: str, text: str) -> int:
-    found = _DELAY.fullmatch(text)
-    if found is None:
+    matched = _DELAY.fullmatch(text)
+    if matched is None:
         raise ValueError(f"{mask_numbers(text[:40])!r} is no delay for {name}; {_REDIAL_EXAMPLE}")
-    seconds = int(found[1]) * _UNITS[(found[2] or "s")[0]]
+    seconds = int(matched[1]) * _UNITS[(matched[2] or "s")[0]]
     if seconds > _MAX_DELAY:
         raise ValueError(f"a delay for {name} is longer than 7 days; give 1 second to 7d")
     return seconds
 
 
 def _failure(text: str) -> str:
-    """The disposition that is meant. Raises ValueError."""
+    """The disposition that a name stands for. Raises ValueError."""
     name = text.replace("-", "_")
     if name in _FAILURES:
         return name
@@ -115,16 +112,19 @@ def _failure(text: str) -> str:
 
 
 def parse_redial(text: str) -> dict[str, list[int]]:
-    """Delays in seconds from "busy=5m,15m no_answer=1h,4h"; a number alone is seconds. Raises ValueError."""
+    """Returns delays in seconds by disposition, from "busy=5m,15m no_answer=1h,4h"; a number alone is seconds.
+
+    Raises ValueError that says what is wrong and, after a semicolon, the remedy.
+    """
     if len(text) > _MAX_REDIAL:
         raise ValueError(f"the redial rules have more than {_MAX_REDIAL} characters; {_REDIAL_EXAMPLE}")
     plain = re.sub(r" ?([=,]) ?", r"\1", re.sub(r"\s+", " ", text.strip().lower()))
     delays: dict[str, list[int]] = {}
     for part in filter(None, re.split(r"[; ]+", plain)):
-        given, equals, values = part.partition("=")
-        if not equals or not given or not values:
+        key, equals, values = part.partition("=")
+        if not equals or not key or not values:
             raise ValueError(f"{mask_numbers(part[:40])!r} is no redial rule; {_REDIAL_EXAMPLE}")
-        name = _failure(given)
+        name = _failure(key)
         if name in delays:
             raise ValueError(f"{name} is given twice; write all its delays in one place, such as {name}=5m,15m")
         delays[name] = [_delay(name, value) for value in values.split(",")]
@@ -142,7 +142,7 @@ def _as_delays(value: object) -> object:
         return parse_redial(value)
     except ValueError as exc:
         problem, _, remedy = str(exc).partition("; ")
-        raise told(FieldProblem("", "not_redial", problem, remedy)) from None
+        raise problem_error(FieldProblem("", "not_redial", problem, remedy)) from None
 
 
 class CampaignRedial(_Frozen):
@@ -179,9 +179,9 @@ class StopConditions(_Frozen):
     failures_in_row: Annotated[int | None, Field(ge=1, le=100_000)] = None
 
 
-def _bulk(value: object) -> object:
+def _not_urgent(value: object) -> object:
     if value == "urgent":
-        raise told(
+        raise problem_error(
             FieldProblem("", "urgent_campaign", "is urgent, and that is for single calls", "give normal or bulk")
         )
     return value
@@ -203,7 +203,7 @@ class CampaignPolicy(_Frozen):
     hours: CallingHours | None = None
     pace: Annotated[float | None, Field(gt=0, le=10_000)] = None
     channels: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
-    priority: Annotated[Literal["normal", "bulk"], BeforeValidator(_bulk)] = "bulk"
+    priority: Annotated[Literal["normal", "bulk"], BeforeValidator(_not_urgent)] = "bulk"
     weight: Annotated[int, Field(ge=1, le=100)] = 1
     redial: CampaignRedial | None = None
     row_ttl: Annotated[int | None, Field(ge=60, le=31_536_000)] = None
@@ -214,12 +214,14 @@ class CampaignPolicy(_Frozen):
     @model_validator(mode="after")
     def _ends_after_its_start(self) -> CampaignPolicy:
         if self.starts_at is not None and self.ends_at is not None and self.ends_at <= self.starts_at:
-            raise told(FieldProblem("ends_at", "ends_too_early", "is not after starts_at", "give a later ends_at"))
+            raise problem_error(
+                FieldProblem("ends_at", "ends_too_early", "is not after starts_at", "give a later ends_at")
+            )
         return self
 
 
-_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {"two-way": (), "queue": ("queue",), "ivr": ("ivrid", "fromline")}
-_OF_KIND: Final[Mapping[str, frozenset[str]]] = {
+_REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {"two-way": (), "queue": ("queue",), "ivr": ("ivrid", "fromline")}
+_ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "two-way": frozenset({"callfrom", "lang"}),
     "queue": frozenset({"queue", "lang"}),
     "ivr": frozenset({"ivrid", "fromline"}),
@@ -244,19 +246,19 @@ class CampaignCall(_Frozen):
     on_unconfirmed: Literal["wait", "redial"] = "wait"
 
     @model_validator(mode="after")
-    def _what_its_kind_needs(self) -> CampaignCall:
-        of = f"a campaign of kind {self.kind}"
+    def _fields_of_its_kind(self) -> CampaignCall:
+        campaign = f"a campaign of kind {self.kind}"
         problems = [
-            FieldProblem(name, "missing", f"is missing, and {of} needs it", CALL_WORDS.remedies[name])
-            for name in _NEEDS[self.kind]
+            FieldProblem(name, "missing", f"is missing, and {campaign} needs it", CALL_TEXTS.remedies[name])
+            for name in _REQUIRED[self.kind]
             if getattr(self, name) is None
         ] + [
-            FieldProblem(name, "not_of_kind", f"does not belong to {of}", "take it out, or change the kind")
+            FieldProblem(name, "not_of_kind", f"does not belong to {campaign}", "take it out, or change the kind")
             for name in ("callfrom", "queue", "ivrid", "fromline", "lang")
-            if getattr(self, name) is not None and name not in _OF_KIND[self.kind]
+            if getattr(self, name) is not None and name not in _ALLOWED[self.kind]
         ]
         if problems:
-            raise told(*problems)
+            raise problem_error(*problems)
         return self
 
 
@@ -274,24 +276,13 @@ class CampaignRequest(_Frozen):
     metadata: Metadata = Field(default_factory=dict)
 
 
-class CampaignError(ValueError):
-    """The body is no campaign. `problems` names each bad field with its remedy."""
-
-    def __init__(self, problems: list[FieldProblem]) -> None:
-        super().__init__(problems)
-        self.problems = problems
-
-    def __str__(self) -> str:
-        return "\n".join(str(problem) for problem in self.problems)
-
-
 def _fields(model: type[_Frozen]) -> tuple[str, ...]:
     return tuple(model.model_fields)
 
 
 _CAP: Final = "give a whole number from 1 to 10000000"
 
-_WORDS: Final = Words(
+_TEXTS: Final = ProblemTexts(
     known={
         "": _fields(CampaignRequest),
         "call": _fields(CampaignCall),
@@ -303,7 +294,7 @@ _WORDS: Final = Words(
         "stop": _fields(StopConditions),
     },
     remedies={
-        **CALL_WORDS.remedies,
+        **CALL_TEXTS.remedies,
         "": "send one JSON object with name, call and policy",
         "name": "give the campaign a name of 1 to 100 characters without control characters",
         "call": 'give an object such as {"kind": "two-way", "callfrom": "712037006"}',
@@ -340,7 +331,7 @@ _WORDS: Final = Words(
         "priority": "give normal or bulk; urgent is for single calls",
     },
     problems={
-        **CALL_WORDS.problems,
+        **CALL_TEXTS.problems,
         **dict.fromkeys(
             ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "finite_number"),
             ("out_of_range", "is out of its range"),
@@ -356,15 +347,18 @@ _WORDS: Final = Words(
 
 
 def campaign_problems(exc: ValidationError) -> list[FieldProblem]:
-    """Pydantic's errors about a campaign or a part of one, as `problems_of` tells them."""
-    return problems_of(exc, _WORDS)
+    """Returns pydantic's errors about a campaign, or a part of it, as field problems."""
+    return problems_of(exc, _TEXTS)
 
 
 def parse_campaign(obj: object, *, allowed: tuple[str, ...] = DEFAULT_ALLOWED) -> CampaignRequest:
-    """A campaign from a JSON object. Raises CampaignError."""
+    """Returns the campaign of a JSON object. `allowed` are E.164 prefixes, as in `normalise_phone`.
+
+    Raises InvalidCampaign that names every bad field.
+    """
     if not isinstance(obj, Mapping):
-        raise CampaignError([FieldProblem("", "not_an_object", "must be an object", _WORDS.remedies[""])])
+        raise InvalidCampaign([FieldProblem("", "not_an_object", "must be an object", _TEXTS.remedies[""])])
     try:
         return CampaignRequest.model_validate(dict(obj), context={"allowed": allowed})
     except ValidationError as exc:
-        raise CampaignError(campaign_problems(exc)) from None
+        raise InvalidCampaign(campaign_problems(exc)) from None

@@ -1,4 +1,4 @@
-"""How a finished attempt went, in our words, and the table that translates AloVoice's `dialstatus` into them."""
+"""The dispositions of a finished attempt, and the only table that translates AloVoice's `dialstatus` into them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Longer words than any PBX writes; the cut keeps a hostile megabyte cheap.
+# Longer than any word of a PBX; the limit keeps a hostile megabyte cheap.
 _MAX_WORD: Final = 64
 
 
@@ -48,7 +48,10 @@ _DROPPED: Final = str.maketrans("", "", " \t\r\n_-")
 
 
 def disposition_of(dialstatus: object) -> Disposition:
-    """Translates the provider's word, whatever its case, spaces, underscores and hyphens; others are `unknown`."""
+    """Returns the disposition of a provider's `dialstatus`, whatever its case, spaces, underscores and hyphens.
+
+    Anything that the table lacks, text or not, is `unknown`.
+    """
     if not isinstance(dialstatus, str) or len(dialstatus) > _MAX_WORD:
         return Disposition.UNKNOWN
     return DIALSTATUSES.get(dialstatus.translate(_DROPPED).upper(), Disposition.UNKNOWN)

@@ -1,4 +1,4 @@
-"""What is told: CloudEvents 1.0 in JSON, one for each change of a call, a campaign or an odd result.
+"""The events: CloudEvents 1.0 in JSON, one for each change of a call, a campaign or a result that fits no call.
 
 The Lua scripts build the same text as `event_json`, in the same atomic step as the change itself.
 """
@@ -44,7 +44,7 @@ EVENT_TYPES: Final[frozenset[str]] = frozenset(
 
 
 class CloudEvent(BaseModel):
-    """One event. `data` is kept as it came; the properties read CONTRACT's names from it and are None when absent.
+    """One event. `data` is kept as it came; the properties read its documented fields and are None when absent.
 
     Types that this version does not know are read too: a reader must not stop at what a newer writer appends.
     """
@@ -97,12 +97,12 @@ CallEvent: TypeAlias = CloudEvent
 
 
 def parse_event(json_text: str | bytes) -> Event:
-    """Reads one event; raises pydantic's ValidationError, a ValueError, for what is no CloudEvent 1.0."""
+    """Returns the event of a JSON text. Raises pydantic's ValidationError, a ValueError, for what is no CloudEvent 1.0."""
     return CloudEvent.model_validate_json(json_text)
 
 
 def event_time(time: datetime) -> str:
-    """UTC with milliseconds: "2026-01-02T03:04:05.678Z"."""
+    """Returns a moment in UTC with milliseconds: "2026-01-02T03:04:05.678Z"."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
@@ -121,7 +121,7 @@ def event_json(
     metadata: Mapping[str, str] | None = None,
     result: Mapping[str, Any] | None = None,
 ) -> str:
-    """The event of a call's change number `version`, compact and in this order of keys, as the Lua scripts write it."""
+    """Returns the event of a call's change number `version`: compact JSON, keys in the order of the Lua scripts."""
     data: dict[str, Any] = {
         "call_id": call_id,
         "extid": extid,

@@ -1,4 +1,4 @@
-"""When a campaign may ring: windows by local clocks turned into moments. Pure; the tz database is the only source.
+"""Turns calling hours, windows by local clocks, into moments. Pure; the tz database is the only source.
 
 A window's bounds are wall-clock times of a zone. Where the clock jumps forward over a bound, the bound is the moment of the
 jump; where a time comes twice, a window opens at the second and closes at the first: never earlier, never later than said.
@@ -30,7 +30,7 @@ def boundaries(
     *,
     margin_ms: int = 0,
 ) -> list[tuple[int, bool]]:
-    """The moments (Unix ms, True when it opens) within ``days`` days from ``start``, sorted and alternating.
+    """Returns the moments (Unix ms, True when it opens) within ``days`` days from ``start``, sorted and alternating.
 
     Open means: inside one of the windows by the clock of *every* zone, inside ``courtesy`` too, and on a holiday of none.
     Open at ``start`` the list begins with it; open at the end of the span it closes there. Each stretch ends
@@ -38,16 +38,16 @@ def boundaries(
     """
     start_ms = _ms(start)
     end_ms = start_ms + days * _DAY_MS
-    found: list[Interval] = [(start_ms, end_ms)]
+    intervals: list[Interval] = [(start_ms, end_ms)]
     for zone in zones:
-        found = _common(found, _opened(hours.windows, zone, start_ms, end_ms, frozenset(hours.holidays)))
+        intervals = _common(intervals, _opened(hours.windows, zone, start_ms, end_ms, frozenset(hours.holidays)))
         if courtesy is not None:
-            found = _common(found, _opened(courtesy, zone, start_ms, end_ms, frozenset()))
+            intervals = _common(intervals, _opened(courtesy, zone, start_ms, end_ms, frozenset()))
     if not zones:
         return []
     moments: list[tuple[int, bool]] = []
-    for opens, ends in found:
-        # The end of the span is no end of a window: nothing is taken off there.
+    for opens, ends in intervals:
+        # The end of the span is no end of a window: the margin does not apply there.
         closes = ends if ends == end_ms else ends - margin_ms
         if closes > opens:
             moments += [(opens, True), (closes, False)]
@@ -55,7 +55,7 @@ def boundaries(
 
 
 def is_open(moments: Sequence[tuple[int, bool]], at_ms: int) -> bool:
-    """Whether a list of :func:`boundaries` is open at that moment; False outside of its span."""
+    """Returns whether a list of :func:`boundaries` is open at a moment (Unix ms); False outside of its span."""
     state = False
     for moment, opens in moments:
         if moment > at_ms:
@@ -64,28 +64,21 @@ def is_open(moments: Sequence[tuple[int, bool]], at_ms: int) -> bool:
     return state
 
 
-def next_opening(moments: Sequence[tuple[int, bool]], at_ms: int) -> int | None:
-    """``at_ms`` itself when it is open then, else the next opening; None when the list knows none."""
-    if is_open(moments, at_ms):
-        return at_ms
-    return next((moment for moment, opens in moments if opens and moment > at_ms), None)
-
-
 def day_starts(zone: str, start: datetime, days: int) -> list[int]:
-    """The local midnights of ``days`` days, the one at or before ``start`` first, Unix ms."""
+    """Returns the local midnights of ``days`` days in Unix ms, beginning with the last at or before ``start``."""
     first = start.astimezone(_zone(zone)).date()
     return [_moment(zone, first + timedelta(days=n), 0, opens=True) for n in range(days)]
 
 
 def zones_of_number(e164: str) -> tuple[str, ...]:
-    """The zones in which a number may ring; empty when nobody knows."""
+    """Returns the time zones of an E.164 number; empty when they are not known. Source: libphonenumber's tables."""
     if e164.startswith("+998"):
         return _UZBEKISTAN
-    return _looked_up(e164)
+    return _foreign_zones(e164)
 
 
 @lru_cache(maxsize=65_536)
-def _looked_up(e164: str) -> tuple[str, ...]:
+def _foreign_zones(e164: str) -> tuple[str, ...]:
     import phonenumbers  # noqa: PLC0415  # tables that few need
     from phonenumbers import timezone  # noqa: PLC0415  # as above
 
@@ -112,7 +105,7 @@ def _opened(
     tz = _zone(zone)
     first = datetime.fromtimestamp(start_ms / 1000, tz).date() - timedelta(days=1)
     last = datetime.fromtimestamp(end_ms / 1000, tz).date()
-    found: list[Interval] = []
+    intervals: list[Interval] = []
     day = first
     while day <= last:
         if day not in holidays:
@@ -120,12 +113,13 @@ def _opened(
             for window in windows:
                 if name not in window.days:
                     continue
-                to = window.to_minute
-                if to > 1440 and day + timedelta(days=1) in holidays:
-                    to = 1440
-                found.append((_moment(zone, day, window.from_minute, opens=True), _moment(zone, day, to, opens=False)))
+                end = window.to_minute
+                if end > 1440 and day + timedelta(days=1) in holidays:
+                    end = 1440
+                opening = _moment(zone, day, window.from_minute, opens=True)
+                intervals.append((opening, _moment(zone, day, end, opens=False)))
         day += timedelta(days=1)
-    return _joined((max(a, start_ms), min(b, end_ms)) for a, b in found)
+    return _joined((max(a, start_ms), min(b, end_ms)) for a, b in intervals)
 
 
 def _moment(zone: str, day: date, minute: int, *, opens: bool) -> int:
@@ -180,5 +174,5 @@ def _common(left: list[Interval], right: list[Interval]) -> list[Interval]:
 
 
 def text_of(moment_ms: int, zone: str) -> str:
-    """A moment by a zone's clock, for people: "2027-01-04 09:00"."""
+    """Returns a moment (Unix ms) by a zone's clock, for people: "2027-01-04 09:00"."""
     return datetime.fromtimestamp(moment_ms / 1000, UTC).astimezone(_zone(zone)).strftime("%Y-%m-%d %H:%M")

@@ -51,7 +51,7 @@ os.register_at_fork(after_in_child=_ready.clear)
 
 
 def new_ids() -> tuple[str, str]:
-    """A new call's `(id, extid)`: UUIDv7 text in lower case, and 15 digits."""
+    """Returns a new call's `(id, extid)`: UUIDv7 text in lower case, and 15 digits."""
     while True:
         try:
             tail, extid = _ready.pop()
@@ -63,7 +63,7 @@ def new_ids() -> tuple[str, str]:
 
 
 def make_id(extid: str) -> str:
-    """A new id for an extid that the caller chose (1 to 15 digits, no leading zero; else ValueError)."""
+    """Returns a new id for an extid that the caller chose. Raises ValueError for other than 1 to 15 digits without leading 0."""
     if _EXTID.fullmatch(extid) is None:
         raise ValueError("extid: 1 to 15 digits without a leading zero are needed")
     now = time_ns() // 1_000_000
@@ -73,7 +73,7 @@ def make_id(extid: str) -> str:
 
 
 def extid_of(id: str) -> str | None:
-    """The extid inside one of our ids (canonical lower-case text), None for anything else."""
+    """Returns the extid inside one of our ids (canonical lower-case text), None for anything else."""
     if _ID.fullmatch(id) is None:
         return None
     number = int(id[19:23] + id[24:], 16) & _EXTID_MASK
@@ -81,10 +81,10 @@ def extid_of(id: str) -> str | None:
 
 
 def row_extid(seed: bytes, row: int, salt: int = 0) -> str:
-    """The extid of a campaign's row: the same whenever it is asked for, and unguessable without the campaign's seed.
+    """Returns the extid of a campaign's row: always the same, and unguessable without the campaign's seed.
 
-    ``row`` counts from 0. A million rows meet one another by chance in one campaign of two thousand: then the second of
-    them takes ``salt`` 1.
+    ``row`` counts from 0. Two extids of a million rows collide by chance in every two thousandth campaign: then the second
+    row takes ``salt`` 1.
     """
     for turn in count():
         text = f"{row}:{salt}:{turn}".encode()
@@ -95,7 +95,7 @@ def row_extid(seed: bytes, row: int, salt: int = 0) -> str:
 
 
 def row_id(seed: bytes, row: int, extid: str, made_ms: int) -> str:
-    """The id that goes with :func:`row_extid`; ``made_ms`` is when the campaign was made, Unix milliseconds."""
+    """Returns the id that goes with :func:`row_extid`; ``made_ms`` is the campaign's creation in Unix milliseconds."""
     word = int.from_bytes(blake2b(f"id:{row}:{extid}".encode(), key=seed, digest_size=3).digest(), "big")
     low = f"{_VARIANT | (word >> 12) << _EXTID_BITS | int(extid):016x}"
     return f"{made_ms >> 16:08x}-{made_ms & 0xFFFF:04x}-7{word & 0xFFF:03x}-{low[:4]}-{low[4:]}"

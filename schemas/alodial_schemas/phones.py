@@ -1,4 +1,4 @@
-"""Phone numbers: one person, one key. What a person types becomes one E.164 text or is refused with a remedy."""
+"""Phone numbers: every spelling of a number becomes the same E.164 text, or is refused with a remedy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _plain: Final[Callable[[str], re.Match[str] | None]] = re.compile(r"(?:\+?998)?[
 _SCIENTIFIC: Final = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?[eEеЕ][+-]?[0-9]+")
 # "90123456.0" would be read as nine digits if its dot were a separator; before one or two last digits it is a decimal.
 _DECIMAL: Final = re.compile(r"[+-]?[0-9]{5,}[.,][0-9]{1,2}")
-# A call's id is no number, although one in thirty has nine digits in a row: masked, its lines could not be found.
+# A call's id is no number, although every thirtieth has nine digits in a row: a masked id could not be searched for.
 _ID: Final = r"(?<![0-9a-f])[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?![0-9a-f])"
 _RUN: Final = re.compile(rf"{_ID}|(?<!\d)(\+?\d{{9,15}})(?!\d)")
 
@@ -34,7 +34,7 @@ EMERGENCY: Final[frozenset[str]] = frozenset(
 
 # Country codes of satellite networks, international networks and international premium or shared-cost services.
 _NO_COUNTRY: Final = ("+870", "+878", "+881", "+882", "+883", "+888", "+979", "+808")
-_BETWEEN: Final = frozenset(" -().[]")  # what people put between digits: space, hyphen, brackets, dot
+_SEPARATORS: Final = frozenset(" -().[]")  # people put these between digits
 
 
 class PhoneError(ValueError):
@@ -55,17 +55,17 @@ _HOW_TO_WRITE: Final = "write 9 digits for Uzbekistan, such as 712037006, or + a
 
 
 def normalise_phone(text: str, *, allowed: tuple[str, ...] = DEFAULT_ALLOWED) -> str:
-    """The one E.164 text for a phone, such as "+998712037006".
+    """Returns the E.164 text of a phone, such as "+998712037006".
 
-    `allowed` holds the E.164 prefixes that may be called, such as ("+998", "+7727"); an empty tuple allows every one.
+    `allowed` holds the E.164 prefixes that may be called, such as ("+998", "+7727"); an empty tuple allows every number.
     Raises PhoneError. Numbers that are ints are refused too: the models turn them into text.
     """
     try:
-        found = _plain(text)
+        matched = _plain(text)
     except TypeError:
         raise PhoneError("phone_invalid", "a phone must be text", _HOW_TO_WRITE) from None
-    if found is None:
-        return _slowly(text, allowed)
+    if matched is None:
+        return _normalise_any(text, allowed)
     phone = "+998" + text[-9:]
     if allowed and not phone.startswith(allowed):
         raise _not_allowed(phone, allowed)
@@ -73,11 +73,11 @@ def normalise_phone(text: str, *, allowed: tuple[str, ...] = DEFAULT_ALLOWED) ->
 
 
 def _not_allowed(phone: str, allowed: tuple[str, ...]) -> PhoneError:
-    shown = ", ".join(allowed[:8])
+    prefixes = ", ".join(allowed[:8])
     return PhoneError(
         "phone_not_allowed",
         f"{mask_phone(phone)} does not begin with an allowed prefix",
-        f"allowed are {shown}; the operator can allow more in the settings",
+        f"allowed are {prefixes}; the operator can allow more in the settings",
     )
 
 
@@ -110,7 +110,7 @@ def _ascii(text: str) -> str:
     return "".join(out)
 
 
-def _slowly(text: str, allowed: tuple[str, ...]) -> str:
+def _normalise_any(text: str, allowed: tuple[str, ...]) -> str:
     if len(text) > _LONGEST:
         raise PhoneError("phone_invalid", f"a text of {len(text)} characters is not a phone", _HOW_TO_WRITE)
     plain = _ascii(text).strip()
@@ -129,7 +129,7 @@ def _slowly(text: str, allowed: tuple[str, ...]) -> str:
         raise _invalid(text, "begins with a sign that no phone begins with")
     if ";" in plain:
         raise _invalid(text, "has an extension or a parameter after ';'", "give the number alone")
-    body = "".join(ch for ch in plain if ch not in _BETWEEN)
+    body = "".join(ch for ch in plain if ch not in _SEPARATORS)
     international = body.startswith("+")
     digits = body[1:] if international else body
     if not (digits.isascii() and digits.isdigit()):
@@ -195,22 +195,22 @@ def _foreign(text: str, phone: str, allowed: tuple[str, ...]) -> str:
 
 
 def wire_phone(e164: str) -> str:
-    """As AloVoice's examples write it: the 9 national digits of a +998 number, `+` and all digits of any other."""
+    """Returns a number as AloVoice's examples write it: 9 national digits for +998, `+` and all digits for others."""
     return e164[4:] if len(e164) == 13 and e164.startswith("+998") else e164
 
 
 def mask_phone(text: str) -> str:
-    """ "+998901234567" as "+99890***4567", "901234567" as "90***4567"; what is no number of 9 to 15 digits is "***"."""
+    """Returns "+998901234567" as "+99890***4567", "901234567" as "90***4567", text without 9 to 15 digits as "***"."""
     if len(text) > _LONGEST:
         return "***"
     plus = "+" if text.lstrip().startswith("+") else ""
     digits = "".join(ch for ch in text if ch.isdecimal())
     if not 9 <= len(digits) <= 15:
         return "***"
-    # At least three digits stay hidden and at most five lead, so that country and operator can still be told.
+    # At least three digits stay hidden and at most five lead, so that country and operator can still be read.
     return f"{plus}{digits[: min(5, len(digits) - 7)]}***{digits[-4:]}"
 
 
 def mask_numbers(text: str) -> str:
-    """The text with each run of 9 to 15 digits masked, for logs; ids of calls are left. Linear time."""
-    return _RUN.sub(lambda found: mask_phone(found[1]) if found[1] else found[0], text)
+    """Returns the text with each run of 9 to 15 digits masked, for logs; ids of calls are left. Linear time."""
+    return _RUN.sub(lambda run: mask_phone(run[1]) if run[1] else run[0], text)

@@ -1,4 +1,4 @@
-"""The hours in which a campaign may ring, as people write them: windows on days of the week, a zone, holidays. No clock."""
+"""Calling hours as people write them: windows on days of the week, a zone, holidays. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
-from .calls import FieldProblem, _Frozen, told
+from .calls import _Frozen
+from .errors import FieldProblem
+from .field_problems import problem_error
 from .phones import mask_numbers
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: Final[tuple[Weekday, ...]] = get_args(Weekday)
 
 NUMBER_ZONE: Final = "number"
-"""In place of a zone: the zone or zones of the number that is rung."""
+"""Stands for a zone: the zone or zones of the called number."""
 
 HOURS_EXAMPLE: Final = "write for example: 09:00-20:00, or mon-fri 09:00-18:00; sat 10:00-14:00"
 DAYS_EXAMPLE: Final = "write for example mon-fri, or mon,wed,sat, or daily"
@@ -27,7 +29,7 @@ ZONE_EXAMPLE: Final = 'write for example Asia/Tashkent, or "number" for the numb
 HOLIDAYS_EXAMPLE: Final = "write dates such as 2027-03-21"
 
 _FULL_NAMES: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_SEVERAL: Final = {
+_DAY_GROUPS: Final = {
     "daily": WEEKDAYS,
     "weekdays": WEEKDAYS[:5],
     "weekday": WEEKDAYS[:5],
@@ -39,7 +41,7 @@ _MAX_WINDOWS: Final = 50
 
 
 def _day_number(word: str) -> int | None:
-    """0 for "mon", "monday" and what is between."""
+    """0 for "mon", "monday" and every length between."""
     if len(word) < 3:
         return None
     return next((i for i, name in enumerate(_FULL_NAMES) if name.startswith(word)), None)
@@ -47,18 +49,18 @@ def _day_number(word: str) -> int | None:
 
 def _days_of(words: Iterable[str]) -> tuple[Weekday, ...] | None:
     """Days in the week's order from "mon-fri", "wed", "daily"; None when a word is no day."""
-    found: set[str] = set()
+    days: set[str] = set()
     for word in words:
-        if word in _SEVERAL:
-            found.update(_SEVERAL[word])
+        if word in _DAY_GROUPS:
+            days.update(_DAY_GROUPS[word])
             continue
         first, dash, last = word.partition("-")
-        at = _day_number(first)
-        to = _day_number(last) if dash else at
-        if at is None or to is None:
+        start = _day_number(first)
+        end = _day_number(last) if dash else start
+        if start is None or end is None:
             return None
-        found.update(WEEKDAYS[i % 7] for i in range(at, (to if to >= at else to + 7) + 1))
-    return tuple(day for day in WEEKDAYS if day in found)
+        days.update(WEEKDAYS[i % 7] for i in range(start, (end if end >= start else end + 7) + 1))
+    return tuple(day for day in WEEKDAYS if day in days)
 
 
 def _plain(text: str) -> str:
@@ -75,7 +77,7 @@ def _as_days(value: object) -> object:
         return value
     days = _days_of(filter(None, re.split(r"[,\s]+", _plain(",".join(texts)[:_MAX_HOURS]))))
     if not days:
-        raise told(FieldProblem("", "not_days", "is no day of the week", DAYS_EXAMPLE))
+        raise problem_error(FieldProblem("", "not_days", "is no day of the week", DAYS_EXAMPLE))
     return days
 
 
@@ -83,7 +85,7 @@ _CLOCK = re.compile(r"(?:[01]?[0-9]|2[0-4])(?:[:.][0-5][0-9])?")
 
 
 def _clock(text: str) -> str | None:
-    """ "9", "9.30" or "09:30" as HH:MM; None for what is no time of the day. 24:00 is one, 24:30 is not."""
+    """ "9", "9.30" or "09:30" as HH:MM; None for anything else. 24:00 is a time of the day, 24:30 is not."""
     if _CLOCK.fullmatch(text) is None:
         return None
     hour, _, minute = text.replace(".", ":").partition(":")
@@ -94,13 +96,15 @@ def _clock(text: str) -> str | None:
 def _as_clock(value: object) -> object:
     clock = _clock(value.strip()) if isinstance(value, str) else None
     if clock is None:
-        raise told(FieldProblem("", "not_a_clock_time", "is no time of the day", CLOCK_EXAMPLE))
+        raise problem_error(FieldProblem("", "not_a_clock_time", "is no time of the day", CLOCK_EXAMPLE))
     return clock
 
 
 def _before_midnight(value: str) -> str:
     if value == "24:00":
-        raise told(FieldProblem("", "not_a_clock_time", "is the day's end", "let it open at 00:00 of the next day"))
+        raise problem_error(
+            FieldProblem("", "not_a_clock_time", "is the day's end", "let it open at 00:00 of the next day")
+        )
     return value
 
 
@@ -125,8 +129,8 @@ class Window(_Frozen):
     @property
     def to_minute(self) -> int:
         """Minutes after the local midnight that began its day: above 1440 when it ends the day after."""
-        to = _minutes(self.closes)
-        return to if to > self.from_minute else to + 1440
+        end = _minutes(self.closes)
+        return end if end > self.from_minute else end + 1440
 
     def __str__(self) -> str:
         days = "daily" if len(self.days) == len(WEEKDAYS) else ",".join(self.days)
@@ -149,48 +153,49 @@ def _range_of(word: str) -> tuple[str, str] | None:
 
 
 def _part_windows(part: str) -> list[tuple[tuple[Weekday, ...], str, str]]:
-    """The windows of what stands between semicolons; days are empty where none are said. Raises ValueError."""
-    found: list[tuple[tuple[Weekday, ...], str, str]] = []
+    """The windows of the text between two semicolons; days are empty where the text names none. Raises ValueError."""
+    windows: list[tuple[tuple[Weekday, ...], str, str]] = []
     days: tuple[Weekday, ...] = ()
-    waiting: list[str] = []  # days whose hours have not come yet
+    pending: list[str] = []  # days whose hours have not come yet
     for word in filter(None, re.split(r"[,\s]+", part)):
         if not word[0].isdigit():
-            waiting.append(word.rstrip(":"))
+            pending.append(word.rstrip(":"))
             continue
-        if waiting:
-            named, waiting = _days_of(waiting), []
+        if pending:
+            named, pending = _days_of(pending), []
             if not named:
                 raise ValueError(f"{_quoted(part)} begins with no days of the week; {DAYS_EXAMPLE}")
             days = named
         hours = _range_of(word)
         if hours is None:
             raise ValueError(f"{_quoted(word)} are no hours; {HOURS_EXAMPLE}")
-        found.append((days, *hours))
-    if waiting:
-        raise ValueError(f"{_quoted(' '.join(waiting))} are no hours; {HOURS_EXAMPLE}")
-    return found
+        windows.append((days, *hours))
+    if pending:
+        raise ValueError(f"{_quoted(' '.join(pending))} are no hours; {HOURS_EXAMPLE}")
+    return windows
 
 
 def parse_hours(text: str) -> tuple[Window, ...]:
-    """Windows from "mon-fri 09:00-13:00, 14:00-18:00; sat 10:00-14:00"; where no days are said, every day is meant.
+    """Returns windows from "mon-fri 09:00-13:00, 14:00-18:00; sat 10:00-14:00"; a text without days means every day.
 
-    Also "9-18", "weekdays", full names of days. Once days are said, each part needs them. Raises ValueError.
+    Takes "9-18", "weekdays" and full names of days too. Once a part names days, each part needs them. Raises ValueError
+    that says what is wrong and, after a semicolon, the remedy.
     """
     if len(text) > _MAX_HOURS:
         raise ValueError(f"the hours have more than {_MAX_HOURS} characters; {HOURS_EXAMPLE}")
-    found = [window for part in re.split(r"[;\n]", _plain(text)) for window in _part_windows(part)]
-    if not found:
+    windows = [window for part in re.split(r"[;\n]", _plain(text)) for window in _part_windows(part)]
+    if not windows:
         raise ValueError(f"no hours are given; {HOURS_EXAMPLE}")
-    if len(found) > _MAX_WINDOWS:
+    if len(windows) > _MAX_WINDOWS:
         raise ValueError(f"more than {_MAX_WINDOWS} windows are given; {HOURS_EXAMPLE}")
-    bare = next((f"{opens}-{closes}" for days, opens, closes in found if not days), None)
-    if bare and any(days for days, _, _ in found):
+    bare = next((f"{opens}-{closes}" for days, opens, closes in windows if not days), None)
+    if bare and any(days for days, _, _ in windows):
         raise ValueError(f"{bare} is without its days beside windows that have them; write for example: sat {bare}")
-    return tuple(Window(days=days or WEEKDAYS, opens=opens, closes=closes) for days, opens, closes in found)
+    return tuple(Window(days=days or WEEKDAYS, opens=opens, closes=closes) for days, opens, closes in windows)
 
 
 def _as_windows(value: object) -> object:
-    """Text as windows, also where it stands in a list beside objects."""
+    """Text as windows, also in a list beside objects."""
     entries = value if isinstance(value, (list, tuple)) else [value]
     if not any(isinstance(entry, str) for entry in entries):
         return value
@@ -203,15 +208,15 @@ def _as_windows(value: object) -> object:
             windows += parse_hours(entry)
         except ValueError as exc:
             problem, _, remedy = str(exc).partition("; ")
-            raise told(FieldProblem("", "not_hours", problem, remedy)) from None
+            raise problem_error(FieldProblem("", "not_hours", problem, remedy)) from None
     return windows
 
 
-# Names that a tz database may hold without their being zones: a machine's own, and clocks that count leap seconds.
+# Names of a tz database that are no zones: the machine's own, and clocks that count leap seconds.
 _NO_ZONES: Final = ("localtime", "posixrules", "posix/", "right/", "Factory")
 
 
-def _is_zone(value: str) -> str:
+def _valid_zone(value: str) -> str:
     if value == NUMBER_ZONE:
         return value
     try:
@@ -219,11 +224,11 @@ def _is_zone(value: str) -> str:
             raise ZoneInfoNotFoundError
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        # By small letters, because "asia/tashkent" is the usual slip.
+        # Compared in small letters, because "asia/tashkent" is the usual slip.
         zones = {name.lower(): name for name in available_timezones()}
         near = get_close_matches(value.lower(), [*zones, NUMBER_ZONE], n=1, cutoff=0.8)
         remedy = f"did you mean {zones.get(near[0], near[0])}?" if near else ZONE_EXAMPLE
-        raise told(FieldProblem("", "not_a_zone", "is not a zone of the tz database", remedy)) from None
+        raise problem_error(FieldProblem("", "not_a_zone", "is not a zone of the tz database", remedy)) from None
     return value
 
 
@@ -232,7 +237,7 @@ def _as_dates(value: object) -> object:
 
 
 def _as_date(value: object) -> object:
-    """Dates alone: a number or a moment would be some day, but perhaps not the one that was meant."""
+    """Takes dates alone: pydantic would read a number or a moment as some other day."""
     if isinstance(value, str):
         try:
             return datetime.strptime(value.strip(), "%Y-%m-%d").date()  # noqa: DTZ007  # a date has no zone
@@ -240,10 +245,10 @@ def _as_date(value: object) -> object:
             pass
     elif isinstance(value, date) and not isinstance(value, datetime):
         return value
-    raise told(FieldProblem("", "not_a_date", "is no date", HOLIDAYS_EXAMPLE))
+    raise problem_error(FieldProblem("", "not_a_date", "is no date", HOLIDAYS_EXAMPLE))
 
 
-def _each_once(value: Sequence[date]) -> tuple[date, ...]:
+def _sorted_dates(value: Sequence[date]) -> tuple[date, ...]:
     return tuple(sorted(set(value)))
 
 
@@ -258,7 +263,7 @@ class CallingHours(_Frozen):
     """
 
     windows: Annotated[tuple[Window, ...], BeforeValidator(_as_windows), Field(min_length=1, max_length=_MAX_WINDOWS)]
-    timezone: Annotated[str, StringConstraints(max_length=64), AfterValidator(_is_zone)] = "Asia/Tashkent"
+    timezone: Annotated[str, StringConstraints(max_length=64), AfterValidator(_valid_zone)] = "Asia/Tashkent"
     holidays: Annotated[
-        tuple[_Date, ...], BeforeValidator(_as_dates), AfterValidator(_each_once), Field(max_length=400)
+        tuple[_Date, ...], BeforeValidator(_as_dates), AfterValidator(_sorted_dates), Field(max_length=400)
     ] = ()

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import pickle
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -11,19 +12,18 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from alodial_schemas.calls import (
-    CallError,
-    FieldProblem,
     IvrCall,
     Phone,
     Queue,
+    RedialPolicy,
     TwoWayCall,
     body_json,
     parse_call,
-    problems_of,
     request_body,
     request_from_body,
     set_default_allowed,
 )
+from alodial_schemas.errors import AlodialError, FieldProblem, InvalidCall
 
 TWO_WAY: dict[str, Any] = {
     "callfrom": {"phone": "712037006", "lang": "ru"},
@@ -40,7 +40,7 @@ def _default_allowlist() -> Iterator[None]:
 
 
 def problems(body: object) -> list[FieldProblem]:
-    with pytest.raises(CallError) as caught:
+    with pytest.raises(InvalidCall) as caught:
         parse_call(body)
     assert caught.value.problems
     return caught.value.problems
@@ -275,18 +275,18 @@ def test_no_number_is_repeated_in_an_error() -> None:
         {**TWO_WAY, "extid": "79161234567a"},
     ]
     for body in bodies:
-        with pytest.raises(CallError) as caught:
+        with pytest.raises(InvalidCall) as caught:
             parse_call(body)
         assert "79161234567" not in str(caught.value)
         assert "712037006x" not in str(caught.value)
-    with pytest.raises(ValidationError) as direct:
+    with pytest.raises(InvalidCall) as direct:
         TwoWayCall(callfrom="+79161234567", callto=["+79161234567"])
     assert "79161234567" not in str(direct.value)
-    assert problems_of(direct.value)[0].code == "phone_not_allowed"
+    assert direct.value.problems[0].code == "phone_not_allowed"
 
 
 def test_an_error_names_every_field_and_stops_at_fifty() -> None:
-    with pytest.raises(CallError) as caught:
+    with pytest.raises(InvalidCall) as caught:
         parse_call({**TWO_WAY, "callfrom": "1", "priority": "x", **{f"field{n}": 1 for n in range(1000)}})
     assert {"callfrom.phone", "priority"} <= {found.field for found in caught.value.problems}
     assert len(caught.value.problems) == 50
@@ -327,14 +327,42 @@ def test_the_allowlist_reaches_every_phone() -> None:
 def test_the_default_allowlist_can_be_set() -> None:
     set_default_allowed(("+7",))
     assert Phone(phone="+79161234567").phone == "+79161234567"
-    with pytest.raises(ValidationError):
+    with pytest.raises(InvalidCall):
         TwoWayCall(callfrom="712037006", callto=["712037006"])
 
 
 def test_a_list_whose_one_entry_is_bad_is_not_called_empty_besides() -> None:
-    with pytest.raises(CallError) as caught:
+    with pytest.raises(InvalidCall) as caught:
         parse_call({"callfrom": {"phone": "712037006"}, "callto": [{"phone": "12"}]})
     assert [problem.field for problem in caught.value.problems] == ["callto.0.phone"]
+
+
+@pytest.mark.parametrize(
+    ("make", "field", "code"),
+    [
+        (lambda: Phone(phone="12"), "phone", "phone_short"),
+        (lambda: Queue(queue="a b"), "queue", "bad_text"),
+        (lambda: RedialPolicy(max_attempts=1, delays={"busy": [60]}), "max_attempts", "invalid"),
+    ],
+)
+def test_the_parts_of_a_call_raise_the_same_error(make: Callable[[], object], field: str, code: str) -> None:
+    with pytest.raises(AlodialError) as caught:
+        make()
+    assert isinstance(caught.value, InvalidCall)
+    assert [(problem.field, problem.code) for problem in caught.value.problems] == [(field, code)]
+
+
+def test_an_unknown_field_of_a_phone_is_answered_with_the_fields_of_a_phone() -> None:
+    with pytest.raises(InvalidCall) as caught:
+        Phone(phone="712037006", langg="ru")  # type: ignore[call-arg] # that is the point
+    assert [problem.remedy for problem in caught.value.problems] == ["did you mean lang?"]
+
+
+def test_an_invalid_call_can_be_pickled() -> None:
+    with pytest.raises(InvalidCall) as caught:
+        TwoWayCall(callfrom="1", callto=[])
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (again.problems, str(again)) == (caught.value.problems, str(caught.value))
 
 
 phones = st.integers(10**8, 10**9 - 1).map(lambda n: f"+998{n}")
@@ -370,7 +398,7 @@ FIELDS = [*TwoWayCall.model_fields, "ivrid", "fromline", "phone"]
 def test_any_object_is_a_call_or_a_named_problem(body: dict[str, Any]) -> None:
     try:
         parse_call(body)
-    except CallError as exc:
+    except InvalidCall as exc:
         text = str(exc)
     else:
         return

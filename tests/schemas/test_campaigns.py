@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
-from alodial_schemas.campaigns import CampaignError, CampaignRequest, parse_campaign, parse_hours, parse_redial
+from alodial_schemas.campaigns import CampaignRequest, parse_campaign, parse_hours, parse_redial
+from alodial_schemas.errors import InvalidCampaign
 
 GOOD: dict[str, Any] = {"name": "n", "call": {"callfrom": "712037006"}}
 
 
 def problems(**changes: Any) -> dict[str, tuple[str, str]]:
-    with pytest.raises(CampaignError) as told:
+    with pytest.raises(InvalidCampaign) as told:
         parse_campaign(GOOD | changes)
     assert all(problem.remedy for problem in told.value.problems)
     return {problem.field: (problem.code, problem.remedy) for problem in told.value.problems}

@@ -18,7 +18,7 @@ from alodial_schemas.alovoice.request import (
     read_request,
     wire_body,
 )
-from alodial_schemas.calls import CallError, parse_call, request_body
+from alodial_schemas.calls import InvalidCall, parse_call, request_body
 
 EXTID = "123123"
 TWO_WAY = {
@@ -250,5 +250,5 @@ def test_any_fields_end_as_a_call_or_a_call_error(fields: dict[str, Any]) -> Non
     body = read_request(fields)
     try:
         parse_call(body)
-    except CallError:
+    except InvalidCall:
         return

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from alodial_schemas import (
-    CallError,
     CallRequest,
     FieldProblem,
     IvrCall,
@@ -33,24 +32,12 @@ def read_call(
 
     Raises InvalidCall that names each bad field.
     """
-    try:
-        call = (
-            source
-            if isinstance(source, TwoWayCall | IvrCall)
-            else parse_call(source, allowed=settings.allowed_prefixes)
-        )
-    except CallError as exc:
-        raise InvalidCall(exc.problems) from None
+    is_model = isinstance(source, TwoWayCall | IvrCall)
+    call = source if is_model else parse_call(source, allowed=settings.allowed_prefixes)
     if not options:
         return call
-    from pydantic import ValidationError  # noqa: PLC0415  # only this path needs it
-
-    from alodial_schemas import problems_of  # noqa: PLC0415  # the same
-
-    try:
-        return type(call).model_validate({name: getattr(call, name) for name in call.model_fields_set} | dict(options))
-    except ValidationError as exc:
-        raise InvalidCall(problems_of(exc)) from None
+    fields: dict[str, Any] = {name: getattr(call, name) for name in call.model_fields_set} | dict(options)
+    return type(call)(**fields)
 
 
 def _ms(moment: datetime | None) -> int | str:

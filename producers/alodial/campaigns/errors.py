@@ -1,8 +1,10 @@
 """What can be wrong with a campaign, a file or a request about one."""
 
-from alodial_schemas import FieldProblem
+from alodial_schemas.errors import InvalidCampaign
 
 from ..errors import AlodialError, NotFound
+
+__all__ = ["BadFile", "CampaignDuplicate", "CampaignNotAllowed", "CampaignNotFound", "InvalidCampaign"]
 
 
 class BadFile(AlodialError):
@@ -13,16 +15,6 @@ class BadFile(AlodialError):
         self.problem = problem
         self.remedy = remedy
         super().__init__(f"{problem}; {remedy}")
-
-
-class InvalidCampaign(AlodialError):
-    """The campaign's own fields are wrong; ``problems`` names each."""
-
-    code = "invalid_campaign"
-
-    def __init__(self, problems: list[FieldProblem]) -> None:
-        self.problems = problems
-        super().__init__("; ".join(str(problem) for problem in problems))
 
 
 class CampaignDuplicate(AlodialError):

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from alodial_schemas.campaigns import CampaignError, CampaignPolicy, CampaignRequest, parse_campaign
+from alodial_schemas.campaigns import CampaignPolicy, CampaignRequest, parse_campaign
 
 from ..settings import Settings
 from ..store.campaigns import StoredCampaign
@@ -99,7 +99,4 @@ def read_campaign(source: CampaignRequest | Mapping[str, Any], settings: Setting
     """A model as it is, anything else by its JSON shape. Raises InvalidCampaign that names each bad field."""
     if isinstance(source, CampaignRequest):
         return source
-    try:
-        return parse_campaign(source, allowed=settings.allowed_prefixes)
-    except CampaignError as exc:
-        raise InvalidCampaign(exc.problems) from None
+    return parse_campaign(source, allowed=settings.allowed_prefixes)

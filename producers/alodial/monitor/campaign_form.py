@@ -7,8 +7,9 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from alodial_schemas import FieldProblem
-from alodial_schemas.campaigns import CampaignError, CampaignRequest, parse_campaign, parse_redial
+from alodial_schemas.campaigns import CampaignRequest, parse_campaign, parse_redial
 
+from ..campaigns.errors import InvalidCampaign
 from ..settings import Settings
 
 KINDS: Final = ("two-way", "queue", "ivr")
@@ -111,7 +112,7 @@ def _kept(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _mapping(fields: Mapping[str, str]) -> dict[str, str]:
-    """``field=Column``, one a line. Raises CampaignError."""
+    """``field=Column``, one a line. Raises InvalidCampaign."""
     found: dict[str, str] = {}
     for line in filter(None, map(str.strip, fields["columns"].splitlines())):
         name, equals, column = line.partition("=")
@@ -119,7 +120,7 @@ def _mapping(fields: Mapping[str, str]) -> dict[str, str]:
             problem = FieldProblem(
                 "columns", "no_mapping", f"{line[:40]!r} is no mapping", "write for example lang=Язык"
             )
-            raise CampaignError([problem])
+            raise InvalidCampaign([problem])
         found[name.strip()] = column.strip()
     if fields["phone_column"]:
         found["phone"] = fields["phone_column"]
@@ -127,14 +128,14 @@ def _mapping(fields: Mapping[str, str]) -> dict[str, str]:
 
 
 def _redial(fields: Mapping[str, str]) -> dict[str, Any] | None:
-    """Raises CampaignError."""
+    """Raises InvalidCampaign."""
     if not fields["redial"]:
         return None
     try:
         delays = parse_redial(fields["redial"])
     except ValueError as exc:
         problem, _, remedy = str(exc).partition("; ")
-        raise CampaignError([FieldProblem("redial", "no_redial", problem, remedy)]) from None
+        raise InvalidCampaign([FieldProblem("redial", "no_redial", problem, remedy)]) from None
     limits = {name: fields[name] for name in ("max_attempts", "max_attempts_per_day")}
     return _kept(limits) | {"delays": delays}
 
@@ -147,7 +148,7 @@ def _row_ttl(hours: str) -> object:
 
 
 def request_of(fields: Mapping[str, str], settings: Settings, filename: str) -> CampaignRequest:
-    """Raises CampaignError."""
+    """Raises InvalidCampaign."""
     zone = ZoneInfo(settings.timezone)
     hours: dict[str, Any] | None = None
     if fields["hours"] or fields["zone"] or fields["holidays"]:

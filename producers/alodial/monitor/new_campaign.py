@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from alodial_schemas.campaigns import CampaignError, CampaignRequest
+from alodial_schemas.campaigns import CampaignRequest
 
 from ..campaigns.errors import BadFile, CampaignDuplicate, InvalidCampaign
 from ..campaigns.importing.files import open_source
@@ -73,7 +73,7 @@ def _read(request: Request, draft: UploadDraft) -> CampaignRequest | None:
     """The campaign that the draft's fields make; None when they have problems, which the draft keeps."""
     try:
         asked = request_of(draft.fields, app_context(request).settings, draft.filename)
-    except CampaignError as exc:
+    except InvalidCampaign as exc:
         draft.problems, draft.step = exc.problems, "settings"
         return None
     draft.problems = []
@@ -125,7 +125,7 @@ async def shown(request: Request, operator: Signed, id: str) -> Response:
         wrong.setdefault(form_field(problem), problem)
     asked = None
     if draft.step == "checked":
-        with contextlib.suppress(CampaignError):
+        with contextlib.suppress(InvalidCampaign):
             asked = request_of(draft.fields, app_context(request).settings, draft.filename)
     return page(
         request,

@@ -1,4 +1,4 @@
-"""The request as it travels to AloVoice: written for the client, read for the drop-in endpoint and the sandbox.
+"""AloVoice's request on the wire: the client's encoders, and the reader for the drop-in endpoint and the sandbox.
 
 Multipart has no nesting. AloVoice's server is an Express application, whose multer gives field names to npm's
 `append-field`; `nest` does what that package does, `flatten` writes names that it reads back.
@@ -24,14 +24,14 @@ MAX_HOLES: Final = 10_000  # 2,000 fields with an index of 1,000 on each of 8 le
 
 
 class FieldsError(ValueError):
-    """The form is larger or deeper than any call: str() says which bound was passed and what it is."""
+    """The form is larger or deeper than any call: str() says which limit it passed and what the limit is."""
 
 
-class _Hole:
+class _Undefined:
     """A place in a list that no field has filled yet: JavaScript's `undefined`, which is not null."""
 
 
-_HOLE: Final = _Hole()
+_UNDEFINED: Final = _Undefined()
 _INDEX: Final = re.compile(r"\[([0-9]+)\]")
 _NAME: Final = re.compile(r"\[([^\]]+)\]")
 
@@ -50,14 +50,14 @@ def _steps(key: str) -> tuple[list[str | int], bool]:
         if key.startswith("[]", at):
             return (steps, True) if at + 2 == len(key) else literal
         index = _INDEX.match(key, at)
-        found = index or _NAME.match(key, at)
-        if found is None:
+        step = index or _NAME.match(key, at)
+        if step is None:
             return literal
-        at = found.end()
+        at = step.end()
         if len(steps) > MAX_DEPTH:
             raise FieldsError(f"a field name is nested deeper than {MAX_DEPTH} levels")
         if index is None:
-            steps.append(found[1])
+            steps.append(step[1])
         elif len(index[1]) > 4 or int(index[1]) > MAX_INDEX:
             raise FieldsError(f"a field name has an index above {MAX_INDEX}")
         else:
@@ -67,12 +67,12 @@ def _steps(key: str) -> tuple[list[str | int], bool]:
 
 def _get(context: dict[str, Any] | list[Any], step: str | int) -> Any:
     if isinstance(context, dict):
-        return context.get(str(step), _HOLE)
-    return context[step] if isinstance(step, int) and step < len(context) else _HOLE
+        return context.get(str(step), _UNDEFINED)
+    return context[step] if isinstance(step, int) and step < len(context) else _UNDEFINED
 
 
-class _Tree:
-    """The nested object while it grows; see `nest`."""
+class _Nester:
+    """Builds the nested object of `nest`, field by field."""
 
     def __init__(self) -> None:
         self.root: dict[str, Any] = {}
@@ -95,13 +95,13 @@ class _Tree:
             self._room -= step - len(context)
             if self._room < 0:
                 raise FieldsError(f"the form's lists have more than {MAX_HOLES} empty places")
-            context.extend([_HOLE] * (step + 1 - len(context)))
+            context.extend([_UNDEFINED] * (step + 1 - len(context)))
         context[step] = value
 
     def _descend(
         self, context: dict[str, Any] | list[Any], step: str | int, following: str | int
     ) -> dict[str, Any] | list[Any]:
-        """The container under `step`, made or changed into what the `following` step needs."""
+        """The container under `step`, made or converted as the `following` step needs it."""
         current = _get(context, step)
         if isinstance(current, dict):
             return current
@@ -109,17 +109,19 @@ class _Tree:
             if isinstance(following, int):
                 return current
             # A name after indexes: the list becomes an object whose names are the indexes.
-            made: dict[str, Any] | list[Any] = {str(i): item for i, item in enumerate(current) if item is not _HOLE}
-        elif current is not _HOLE:
-            made = {"": current}
+            container: dict[str, Any] | list[Any] = {
+                str(i): item for i, item in enumerate(current) if item is not _UNDEFINED
+            }
+        elif current is not _UNDEFINED:
+            container = {"": current}
         else:
-            made = [] if isinstance(following, int) else {}
-        self._put(context, step, made)
-        return made
+            container = [] if isinstance(following, int) else {}
+        self._put(context, step, container)
+        return container
 
     def _set(self, context: dict[str, Any] | list[Any], step: str | int, value: str, append: bool) -> None:
         current = _get(context, step)
-        if current is _HOLE:
+        if current is _UNDEFINED:
             self._put(context, step, [value] if append else value)
         elif isinstance(current, list):
             current.append(value)
@@ -134,21 +136,21 @@ def _filled(value: Any) -> Any:
         return {name: _filled(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_filled(item) for item in value]
-    return None if value is _HOLE else value
+    return None if value is _UNDEFINED else value
 
 
 def nest(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """What multer 2.x makes of multipart text fields: `a[b]`, `a[0][b]` and `a[]` nest, a repeated name makes a list.
+    """Returns multipart text fields nested as multer 2.x does: `a[b]`, `a[0][b]`, `a[]`; a repeated name makes a list.
 
     Places of a list that no field fills are None. `__proto__` and its like are names as any other. Raises FieldsError
-    above 2,000 fields, 8 levels, the index 1,000 or 10,000 unfilled places.
+    above 2,000 fields, 8 levels, the index 1,000 or 10,000 unfilled places. Source: npm's `append-field`.
     """
-    tree = _Tree()
+    nester = _Nester()
     for count, (key, value) in enumerate(pairs, 1):
         if count > MAX_FIELDS:
             raise FieldsError(f"the form has more than {MAX_FIELDS} fields")
-        tree.add(key, value)
-    nested: dict[str, Any] = _filled(tree.root)
+        nester.add(key, value)
+    nested: dict[str, Any] = _filled(nester.root)
     return nested
 
 
@@ -161,9 +163,9 @@ def _wire_target(target: Mapping[str, Any]) -> dict[str, str]:
 
 
 def wire_body(body: Mapping[str, Any], extid: str) -> dict[str, Any]:
-    """AloVoice's written form of a canonical body (`request_body`): what its page shows, key for key.
+    """Returns a canonical body (`request_body`) in the form of AloVoice's documentation, key for key.
 
-    `fromline` is an int when it is a +998 number, as the page has it; text with `+` otherwise, which no int can hold.
+    `fromline` is an int when it is a +998 number, as their example has it; text with `+` otherwise, which no int can hold.
     """
     if "callfrom" in body:
         return {
@@ -192,7 +194,7 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def flatten(obj: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Bracket names and texts, in the order of the object's keys: `callfrom[phone]`, `callto[0][phone]`, `extid`."""
+    """Returns bracket names and texts in the order of the object's keys: `callfrom[phone]`, `callto[0][phone]`, `extid`."""
     return [pair for name, value in obj.items() for pair in _flat(name, value)]
 
 
@@ -208,7 +210,7 @@ def _opening(boundary: str) -> tuple[str, str]:
 
 
 def _joined(pairs: list[tuple[str, str]], boundary: str) -> bytes:
-    """The parts as one body. A value that holds the boundary could forge a part, so it is refused."""
+    """The parts as a body. Raises ValueError for a value that holds the boundary, because it could forge a part."""
     opening, closing = _opening(boundary)
     text = "".join([f'{opening}{name}"\r\n\r\n{value}\r\n' for name, value in pairs])
     # One search in C proves that no name and no value holds the boundary.
@@ -227,11 +229,11 @@ def _target_pairs(name: str, target: Mapping[str, Any], pairs: list[tuple[str, s
 
 
 def encode_multipart_brackets(body: Mapping[str, Any], extid: str, boundary: str) -> bytes:
-    """A canonical body as multipart/form-data with bracket names, the default wire form.
+    """Returns a canonical body as multipart/form-data with bracket names, the default wire form.
 
-    Raises ValueError for a boundary that is none, or that stands in a value.
+    Raises ValueError for an invalid boundary, and for a boundary that a value holds.
     """
-    # The same pairs as flatten(wire_body(body, extid)), without the dicts between: a test holds the two together.
+    # The same pairs as flatten(wire_body(body, extid)), without the dicts between: a test keeps the two equal.
     pairs: list[tuple[str, str]] = []
     if "callfrom" in body:
         _target_pairs("callfrom", body["callfrom"], pairs)
@@ -245,12 +247,15 @@ def encode_multipart_brackets(body: Mapping[str, Any], extid: str, boundary: str
     return _joined(pairs, boundary)
 
 
-# One encoder for all: json.dumps with separators builds a new one each time, which costs more than the encoding.
+# A shared encoder: json.dumps with separators builds a new encoder each time, which costs more than the encoding.
 _compact: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def encode_multipart_json(body: Mapping[str, Any], extid: str, boundary: str) -> bytes:
-    """Each top-level field one part: objects and lists as JSON text, the rest as plain text."""
+    """Returns a canonical body as multipart/form-data: objects and lists as JSON text, other fields as plain text.
+
+    Raises ValueError as `encode_multipart_brackets` does.
+    """
     pairs = [
         (name, _compact(value) if isinstance(value, (dict, list)) else str(value))
         for name, value in wire_body(body, extid).items()
@@ -259,12 +264,12 @@ def encode_multipart_json(body: Mapping[str, Any], extid: str, boundary: str) ->
 
 
 def encode_json(body: Mapping[str, Any], extid: str) -> bytes:
-    """The body as one JSON object, as AloVoice's page prints it."""
+    """Returns a canonical body as a JSON object, as AloVoice's documentation prints it."""
     return _compact(wire_body(body, extid)).encode()
 
 
 def _from_text(value: object) -> object:
-    """JSON text of an object or a list, read; any other text as it is, for the models to judge."""
+    """The object or list of a JSON text; any other value unchanged, for the models to validate."""
     if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
         return value
     try:
@@ -274,35 +279,35 @@ def _from_text(value: object) -> object:
     return parsed
 
 
-def _given(value: object) -> object:
-    """Without the empty texts that a form sends for what was not filled in."""
+def _filled_in(value: object) -> object:
+    """An object without the empty texts that a form sends for fields that were left empty."""
     if isinstance(value, dict):
         return {name: item for name, item in value.items() if item not in ("", None)}
     return value
 
 
 def _target_list(value: object) -> object:
-    """The recipients as a list, from a list, an object keyed by index, or one object."""
+    """The recipients as a list, from a list, an object keyed by index, or a single object."""
     if isinstance(value, dict):
         if "phone" in value or "queue" in value:
-            return [_given(value)]
-        # An object keyed by index: what append-field makes of mixed names, and PHP of every list.
+            return [_filled_in(value)]
+        # An object keyed by index: append-field makes it of mixed names, and PHP of every list.
         if value and all(name.isascii() and name.isdigit() for name in value):
             value = [value[name] for name in sorted(value, key=lambda name: (len(name), name))]
     if isinstance(value, list):
-        return [_given(_from_text(item)) for item in value if item not in ("", None)]
+        return [_filled_in(_from_text(item)) for item in value if item not in ("", None)]
     return value
 
 
 def read_request(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """What `nest` or a JSON body gave, as the object that `parse_call` takes.
+    """Returns the fields of `nest` or of a JSON body as the object that `parse_call` takes.
 
-    Understands JSON text in any field, a list as an object keyed by index, and empty texts for fields not filled in.
-    It judges nothing: wrong values stay for `parse_call` to name.
+    Understands JSON text in any field, a list as an object keyed by index, and empty texts for fields left empty.
+    It validates nothing: wrong values stay for `parse_call` to name.
     """
     read = {name: _from_text(value) for name, value in fields.items() if value not in ("", None)}
     if "callfrom" in read:
-        read["callfrom"] = _given(read["callfrom"])
+        read["callfrom"] = _filled_in(read["callfrom"])
     if "callto" in read:
         read["callto"] = _target_list(read["callto"])
     return read

@@ -1,7 +1,7 @@
-"""The result as AloVoice posts it: any of its encodings and spellings in, one normal form out, and never an exception.
+"""Parses the results that AloVoice posts: any of its encodings and spellings into `CallResult`, without exceptions.
 
-AloVoice does not state the encoding, spells its list fields in four ways and sends a text back as an int. What cannot
-be read comes back as `Unreadable`, so that the caller keeps the raw body where an operator finds it. An extid that is
+AloVoice does not state the encoding, spells its list fields in four ways and sends a text back as an int. An unreadable
+body comes back as `Unreadable`, so that the caller can keep the raw body for an operator. An extid that is
 not exact to the last digit is left out with a warning: a result must never complete the neighbour of its call.
 """
 
@@ -35,9 +35,9 @@ _EXACT: Final = 2**53  # from here on JavaScript's numbers skip integers
 
 
 class CallResult(BaseModel):
-    """One result in its normal form. Times are UTC, `duration` is in seconds, `dialstatus` is the provider's own word.
+    """A result in its normal form. Times are UTC, `duration` is in seconds, `dialstatus` is the provider's own word.
 
-    `warnings` says in words what was left out and why; it is no part of `public()` and `digest()`.
+    `warnings` says what was left out and why; it is no part of `public()` and `digest()`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -62,15 +62,12 @@ class CallResult(BaseModel):
 
     @property
     def talk_seconds(self) -> int:
-        """From the answer to the end of an answered call; its duration where those times were not told; else 0."""
-        if self.disposition is not Disposition.ANSWERED:
-            return 0
-        if self.answer_time is not None and self.end_time is not None:
-            return max(0, round((self.end_time - self.answer_time).total_seconds()))
-        return max(0, round(self.duration or 0))
+        """Seconds of conversation as `talk_seconds` counts them; 0 for a call that was not answered."""
+        answered = self.disposition is Disposition.ANSWERED
+        return talk_seconds(self.answer_time, self.end_time, self.duration) if answered else 0
 
     def public(self) -> dict[str, Any]:
-        """CONTRACT's `result`, JSON-able: times as "2026-01-02T03:04:05Z" (with milliseconds when there are any)."""
+        """Returns the `result` of events and HTTP: times as "2026-01-02T03:04:05Z" (with milliseconds if there are any)."""
         return {
             "call_ids": list(self.call_ids),
             "from_numbers": list(self.from_numbers),
@@ -86,14 +83,21 @@ class CallResult(BaseModel):
         }
 
     def digest(self) -> str:
-        """32 hexadecimal digits that are the same for the same result in every encoding: the key against duplicates."""
+        """Returns 32 hexadecimal digits, the same for the same result in every encoding: the key against duplicates."""
         normal = json.dumps({"extid": self.extid, **self.public()}, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(normal.encode()).hexdigest()[:32]
 
 
+def talk_seconds(answer_time: datetime | None, end_time: datetime | None, duration: float | None) -> int:
+    """Returns the seconds of conversation of an answered call: from answer to end, or its duration without those times."""
+    if answer_time is not None and end_time is not None:
+        return max(0, round((end_time - answer_time).total_seconds()))
+    return max(0, round(duration or 0))
+
+
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A body, or one entry of a list, that is no result: why, and what an operator may try."""
+    """A body, or an entry of a list, that is no result: the reason, and a hint for an operator."""
 
     reason: str
     hint: str | None = None
@@ -108,20 +112,20 @@ def _iso(time: datetime | None) -> str | None:
 # --- values -----------------------------------------------------------------------------------------------------------
 
 
-class _Float(float):
-    """A JSON number with a point or an exponent, with the text that it was written in."""
+class _TextFloat(float):
+    """A JSON number with a point or an exponent, and its text."""
 
     text: str
 
     @classmethod
-    def read(cls, text: str) -> _Float:
-        made = cls(text)
-        made.text = text
-        return made
+    def read(cls, text: str) -> _TextFloat:
+        number = cls(text)
+        number.text = text
+        return number
 
 
-class _Many(list[Any]):
-    """The values of a name that one JSON object held more than once."""
+class _RepeatedValues(list[Any]):
+    """The values of a name that a JSON object holds more than once."""
 
 
 _DIGITS: Final = re.compile(r"[0-9]{1,20}")
@@ -132,23 +136,23 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _NOTHING: Final = frozenset({"", "null", "undefined", "None"})
 
 
-def _clean(text: str, longest: int = MAX_TEXT) -> str:
-    """Bounded, and without half characters, which nothing after this could encode."""
-    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text[:longest])
+def _clean(text: str, max_length: int = MAX_TEXT) -> str:
+    """The text, bounded and without lone surrogates, which no later step could encode."""
+    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text[:max_length])
 
 
 def exact_extid(value: object) -> tuple[str | None, str | None]:
-    """`(extid, None)` when the value is exact to the last digit, else `(None, why)`.
+    """Returns `(extid, None)` when the value is exact to the last digit, else `(None, reason)`.
 
     Exact are ints, texts of digits (spaces around them do not count) and numbers such as 1732345678901.0, all from 1 to
-    2^53-1. An exponent has been rounded by whoever wrote it; a leading zero is none of ours; nothing is guessed.
+    2^53-1. A number with an exponent has been rounded by its writer; no extid has a leading zero; nothing is guessed.
     """
     if value is None:
         return None, "externalid is null"
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None, f"externalid is of the type {type(value).__name__}, not a number or digits"
     if isinstance(value, float):
-        text = value.text if isinstance(value, _Float) else repr(float(value))
+        text = value.text if isinstance(value, _TextFloat) else repr(float(value))
     elif isinstance(value, int):
         if value < 0:
             return None, "externalid is negative: it may have been cut to 32 bits on its way"
@@ -171,13 +175,13 @@ def exact_extid(value: object) -> tuple[str | None, str | None]:
 
 
 def _decimal(value: object) -> Decimal | None:
-    """The number in a JSON number or a text, exactly as it was written; None when there is none."""
+    """The exact number of a JSON number or a text; None for anything else."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
         return Decimal(value) if -(10**20) < value < 10**20 else None
     if isinstance(value, float):
-        value = value.text if isinstance(value, _Float) else repr(value)
+        value = value.text if isinstance(value, _TextFloat) else repr(value)
     if not isinstance(value, str) or _DECIMAL.fullmatch(text := value.strip()) is None:
         return None
     try:
@@ -202,7 +206,7 @@ def _moment(value: object, name: str, warnings: list[str]) -> datetime | None:
         if value is not None:
             warnings.append(f"{name} is not a time")
         return None
-    if number == 0:  # AloVoice's own way to say that nobody answered
+    if number == 0:  # AloVoice sends 0 as the answer time of a call that was not answered
         return None
     if number < 0:
         warnings.append(f"{name} is negative")
@@ -215,7 +219,7 @@ def _moment(value: object, name: str, warnings: list[str]) -> datetime | None:
 
 
 def _iso_moment(text: str) -> datetime | None:
-    """ISO 8601 with a zone. Without one it could be UTC or Tashkent, five hours apart, so it is not taken."""
+    """ISO 8601 with a zone. Without a zone it could be UTC or Tashkent, five hours apart, so it is not taken."""
     try:
         moment = datetime.fromisoformat(text.strip()[:40])
         if moment.tzinfo is None or not 2000 <= moment.year <= 2100:
@@ -245,7 +249,7 @@ def _text_of(value: object) -> str | None:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
-        text = value.text if isinstance(value, _Float) else repr(value)
+        text = value.text if isinstance(value, _TextFloat) else repr(value)
         integral = _INTEGRAL.fullmatch(text)
         return integral[1] if integral else text[:MAX_TEXT]
     return None
@@ -253,7 +257,7 @@ def _text_of(value: object) -> str | None:
 
 # --- the fields of one result -----------------------------------------------------------------------------------------
 
-# Written without underscores and in small letters; see `_grouped`.
+# Keys are in small letters without underscores; see `_grouped`.
 _FIELDS: Final = {
     "id": "id",
     "fromnumber": "from_number",
@@ -275,20 +279,20 @@ _NAME: Final = re.compile(r"(?:\[\])?([A-Za-z_]{1,40})(\[[0-9]{0,4}\])?")
 
 @lru_cache(maxsize=256)
 def _field(key: str) -> str | None:
-    """Which field a name in a body means. Remembered: a body has a dozen names, and they are always the same."""
-    found = _NAME.fullmatch(key.strip()[:64])
-    return None if found is None else _FIELDS.get(found[1].replace("_", "").lower())
+    """The field that a name in a body means. Cached: a body has a dozen names, and they are always the same."""
+    matched = _NAME.fullmatch(key.strip()[:64])
+    return None if matched is None else _FIELDS.get(matched[1].replace("_", "").lower())
 
 
 def _grouped(obj: dict[str, Any]) -> dict[str, list[Any]]:
     """Each known field's values, whether its name is `id`, `[]id`, `id[]` or `id[0]`, in any case."""
     groups: dict[str, list[Any]] = {}
     for key, value in obj.items():
-        # A longer name is nobody's, and would only push others out.
+        # No field has a longer name, and it would only push others out of the cache.
         name = _field(key) if len(key) <= 200 else None
         if name is None:
             continue
-        if name == "externalid" and isinstance(value, _Many):
+        if name == "externalid" and isinstance(value, _RepeatedValues):
             groups.setdefault(name, []).extend(value)
         else:
             groups.setdefault(name, []).append(value)
@@ -299,7 +303,7 @@ _NUMBERS: Final = re.compile(r"\s*\+?[0-9]{1,20}(?:\s*,\s*\+?[0-9]{1,20})+\s*")
 
 
 def _spread(values: list[Any]) -> list[Any]:
-    """One flat list of the scalars in the values: lists, objects keyed by index, JSON text of a list, or themselves."""
+    """A flat list of the scalars in the values: lists, objects keyed by index, JSON text of a list, or themselves."""
     if len(values) == 1 and type(values[0]) is int:
         return values
     flat: list[Any] = []
@@ -324,7 +328,7 @@ def _bounded(items: list[Any], name: str, warnings: list[str]) -> list[Any]:
     return items[:MAX_ENTRIES]
 
 
-def _one(values: list[Any], name: str, warnings: list[str]) -> Any:
+def _single(values: list[Any], name: str, warnings: list[str]) -> Any:
     items = _spread(values)
     if not items:
         return None
@@ -350,16 +354,16 @@ def _numbers(values: list[Any], name: str, warnings: list[str]) -> list[str]:
 
 
 def _dialstatus(values: list[Any], warnings: list[str]) -> str:
-    # Kept as it came, spaces and all: what we do not know today may be needed tomorrow.
+    # Kept as it came, spaces and all: an unknown status of today may be needed tomorrow.
     texts = [value for value in values if isinstance(value, str)]
-    raw = texts[0] if texts else _text_of(_one(values, "dialstatus", warnings))
+    raw = texts[0] if texts else _text_of(_single(values, "dialstatus", warnings))
     if raw and len(raw) > _MAX_DIALSTATUS:
         warnings.append(f"dialstatus is cut to {_MAX_DIALSTATUS} characters")
     return _clean(raw or "", _MAX_DIALSTATUS)
 
 
 def _record(values: list[Any], warnings: list[str]) -> str | None:
-    value = _one(values, "record", warnings)
+    value = _single(values, "record", warnings)
     if value is None:
         return None
     text = value.strip() if isinstance(value, str) else ""
@@ -380,7 +384,7 @@ _TEXT_KEY: Final = re.compile(
 
 
 def _scalar(key: str, value: object) -> object:
-    """One form for a number and its text, so that a form and a JSON body give the same attempt; None for nothing."""
+    """The same value for a number and its text, so that a form and a JSON body give the same attempt; None if empty."""
     if value is None or value == "":
         return None
     text = _text_of(value) or ""
@@ -393,7 +397,7 @@ def _scalar(key: str, value: object) -> object:
 
 
 def _tidy(key: str, value: object, depth: int = 0) -> object:
-    """An attempt's value, bounded; what holds nothing is None, because a form cannot say "empty list"."""
+    """An attempt's value, bounded; empty containers are None, because a form cannot say "empty list"."""
     if depth >= _MAX_DEPTH and isinstance(value, (dict, list)):
         return "..."
     if isinstance(value, dict):
@@ -471,7 +475,10 @@ def _result(obj: dict[str, Any], depth: int = 0) -> list[CallResult | Unreadable
             if isinstance(inner, (dict, list)) and depth < 2:
                 return _results(inner, depth + 1)
         return [
-            Unreadable("the object has none of a result's fields", "compare the raw body with PROVIDER.md's fields")
+            Unreadable(
+                "the object has none of a result's fields",
+                "a result has fields such as externalid, dialstatus and begin_time",
+            )
         ]
     warnings: list[str] = []
 
@@ -479,14 +486,14 @@ def _result(obj: dict[str, Any], depth: int = 0) -> list[CallResult | Unreadable
         return groups.get(name, [])
 
     def moment(name: str) -> datetime | None:
-        return _moment(_one(values(name), name, warnings), name, warnings)
+        return _moment(_single(values(name), name, warnings), name, warnings)
 
     begin, answer, end = moment("begin_time"), moment("answer_time"), moment("end_time")
     if begin and answer and answer < begin:
         warnings.append("answer_time is before begin_time")
     if begin and end and end < begin:
         warnings.append("end_time is before begin_time")
-    trunk = (_text_of(_one(values("trunk_number"), "trunk_number", warnings)) or "").strip()
+    trunk = (_text_of(_single(values("trunk_number"), "trunk_number", warnings)) or "").strip()
     return [
         CallResult(
             extid=_externalid(values("externalid"), warnings),
@@ -497,7 +504,7 @@ def _result(obj: dict[str, Any], depth: int = 0) -> list[CallResult | Unreadable
             begin_time=begin,
             answer_time=answer,
             end_time=end,
-            duration=_duration(_one(values("duration"), "duration", warnings), warnings),
+            duration=_duration(_single(values("duration"), "duration", warnings), warnings),
             dialstatus=_dialstatus(values("dialstatus"), warnings),
             record=_record(values("record"), warnings),
             attempts=_attempts(values("attempts"), warnings),
@@ -520,7 +527,7 @@ def _results(value: object, depth: int = 0) -> list[CallResult | Unreadable]:
             continue
         try:
             read.extend(_result(item, depth))
-        except Exception as exc:  # noqa: BLE001,RUF100 - one entry that trips the parser must not take its neighbours along
+        except Exception as exc:  # noqa: BLE001,RUF100 - an entry that trips the parser must not take its neighbours along
             read.append(Unreadable(f"entry {index} of the list could not be read ({type(exc).__name__})"))
     if len(value) > MAX_RESULTS:
         read.append(
@@ -536,13 +543,13 @@ def _results(value: object, depth: int = 0) -> list[CallResult | Unreadable]:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) == len(pairs):
-        return made
-    repeated: dict[str, _Many] = {}
+    unique = dict(pairs)
+    if len(unique) == len(pairs):
+        return unique
+    repeated: dict[str, _RepeatedValues] = {}
     for key, value in pairs:
-        repeated.setdefault(key, _Many()).append(value)
-    return {key: many[0] if len(many) == 1 else many for key, many in repeated.items()}
+        repeated.setdefault(key, _RepeatedValues()).append(value)
+    return {key: values[0] if len(values) == 1 else values for key, values in repeated.items()}
 
 
 def _integer(text: str) -> int | str:
@@ -551,12 +558,16 @@ def _integer(text: str) -> int | str:
 
 
 _DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_object, parse_float=_Float.read, parse_int=_integer, parse_constant=_Float.read, strict=False
+    object_pairs_hook=_object,
+    parse_float=_TextFloat.read,
+    parse_int=_integer,
+    parse_constant=_TextFloat.read,
+    strict=False,
 )
 
 
 def _json(text: str) -> tuple[object, str | None]:
-    """`(value, None)`, or `(None, why)`."""
+    """`(value, None)`, or `(None, reason)`."""
     try:
         value: object = _DECODER.decode(text)
     except RecursionError:
@@ -568,9 +579,9 @@ def _json(text: str) -> tuple[object, str | None]:
 
 
 def _decoded(body: bytes) -> str:
-    """Text from UTF-8, from UTF-16 with its mark, else from cp1251, in which Russian servers write.
+    """Text from UTF-8, from UTF-16 with its byte order mark, else from cp1251, the charset of Russian servers.
 
-    The declared charset is not asked: Russian text in cp1251 is practically never valid UTF-8, and headers err.
+    The declared charset is ignored: Russian text in cp1251 is practically never valid UTF-8, and headers err.
     """
     if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return body.decode("utf-16", "replace")
@@ -603,10 +614,10 @@ _PART_NAME: Final = re.compile(r'[;\s]name=(?:"((?:\\.|[^"\\])*)"|([^;\s"]+))', 
 
 
 def _boundary(body: bytes, content_type: str) -> bytes | None:
-    """The declared boundary when the body has it, else what the body's first line shows."""
-    found = re.search(r'boundary=(?:"([^"]{1,200})"|([^;,\s"]{1,200}))', content_type, re.IGNORECASE)
-    if found:
-        declared = (found[1] or found[2]).encode("utf-8", "replace")
+    """The declared boundary when the body has it, else that of the body's first line."""
+    matched = re.search(r'boundary=(?:"([^"]{1,200})"|([^;,\s"]{1,200}))', content_type, re.IGNORECASE)
+    if matched:
+        declared = (matched[1] or matched[2]).encode("utf-8", "replace")
         if b"--" + declared in body:
             return declared
     first = body.lstrip()[:256].splitlines()[:1]
@@ -620,58 +631,58 @@ def _multipart(body: bytes, content_type: str) -> object:
     delimiter = re.compile(rb"(?:\A|\r?\n)--" + re.escape(boundary) + rb"(?:[ \t]*\r?\n|(--))")
     pairs: list[tuple[str, str]] = []
     start: int | None = None
-    for found in delimiter.finditer(body.lstrip(b"\r\n") if body[:2] != b"--" else body):
+    for mark in delimiter.finditer(body.lstrip(b"\r\n") if body[:2] != b"--" else body):
         if start is not None:
-            head, gap, value = found.string[start : found.start()].partition(b"\r\n\r\n")
+            head, gap, value = mark.string[start : mark.start()].partition(b"\r\n\r\n")
             if not gap:
                 head, _, value = head.partition(b"\n\n")
             name = _PART_NAME.search(_decoded(head[:4000]))
             if name is not None:
                 written = re.sub(r"\\(.)", r"\1", name[1]) if name[1] is not None else name[2]
                 pairs.append((written.replace("%22", '"'), _decoded(value)))
-        if found[1] is not None:
+        if mark[1] is not None:
             return nest(pairs)
-        start = found.end()
+        start = mark.end()
         if len(pairs) > MAX_FIELDS:
             break
-    # Without its end a value may be cut, and an extid that lost its last digits is another call's.
+    # Without the end mark a value may be cut, and an extid that lost its last digits is another call's.
     raise FieldsError("the multipart body is cut off or has too many parts")
 
 
 def _parsed(body: bytes, content_type: str) -> list[CallResult | Unreadable]:
-    """Tries the encodings that the body can be, whatever it is called; the first that yields a result wins."""
+    """Tries every encoding that the body can have, whatever its header says; the first that yields a result wins."""
     text = _decoded(body).strip(" \t\r\n\0\ufeff")
     if not text:
         return [Unreadable("the body is empty")]
     declared = content_type.partition(";")[0].strip().lower()
     refusals: list[list[CallResult | Unreadable]] = []
 
-    def taken(value: object) -> list[CallResult | Unreadable] | None:
+    def accepted(value: object) -> list[CallResult | Unreadable] | None:
         read = _results(value)
-        if any(isinstance(one, CallResult) for one in read):
+        if any(isinstance(entry, CallResult) for entry in read):
             return read
         refusals.append(read)
         return None
 
     if text[0] in '{["' or "json" in declared:
-        value, why = _json(text)
+        value, problem = _json(text)
         if isinstance(value, str):  # JSON within JSON: encoded twice on its way
-            value, why = _json(value)
-        if why is None:
-            if (read := taken(value)) is not None:
+            value, problem = _json(value)
+        if problem is None:
+            if (read := accepted(value)) is not None:
                 return read
         else:
-            refusals.append([Unreadable(why, f"it was sent as {declared[:80]}" if declared else None)])
+            refusals.append([Unreadable(problem, f"it was sent as {declared[:80]}" if declared else None)])
     dashes = text.startswith("--")
     if dashes or declared.startswith("multipart/"):
         try:
-            if (read := taken(_multipart(body, content_type))) is not None:
+            if (read := accepted(_multipart(body, content_type))) is not None:
                 return read
         except FieldsError as exc:
             refusals.append([Unreadable(str(exc))])
     if "=" in text and not dashes:
         try:
-            if (read := taken(_form(text))) is not None:
+            if (read := accepted(_form(text))) is not None:
                 return read
         except ValueError as exc:
             refusals.append([Unreadable(str(exc) if isinstance(exc, FieldsError) else "the form has too many fields")])
@@ -679,9 +690,9 @@ def _parsed(body: bytes, content_type: str) -> list[CallResult | Unreadable]:
 
 
 def parse_results(body: bytes, content_type: str | None) -> list[CallResult | Unreadable]:
-    """Every result in a callback's body, in order; at least one entry. Never raises.
+    """Returns every result of a callback's body, in order; at least one entry. Never raises.
 
-    A result whose `extid` is None has no exact externalid: it is to be kept aside, its `warnings` say why.
+    Keep a result whose `extid` is None aside: it has no exact externalid, and its `warnings` say why.
     """
     try:
         if body[:2] == b"\x1f\x8b":
@@ -692,5 +703,5 @@ def parse_results(body: bytes, content_type: str | None) -> list[CallResult | Un
         if len(body) > MAX_BODY:
             return [Unreadable(f"the body is over {MAX_BODY} bytes")]
         return _parsed(body, content_type or "")
-    except Exception as exc:  # noqa: BLE001,RUF100 - whatever a stranger's body provokes, it is kept and the next one read
+    except Exception as exc:  # noqa: BLE001,RUF100 - whatever error a hostile body provokes, the body is kept
         return [Unreadable(f"it could not be read ({type(exc).__name__})")]
