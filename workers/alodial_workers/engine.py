@@ -5,7 +5,6 @@ to Redis (:class:`alodial.store.coalesce.Batcher`), so that a call costs about a
 """
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
@@ -16,6 +15,7 @@ from alodial.settings import AccountSettings, Settings
 from alodial.store import call_transitions
 from alodial.store.client import Arg, AsyncStore
 from alodial.store.coalesce import Coalescer
+from alodial_schemas import numbers_of, request_from_body
 
 from .alovoice.client import AloVoiceClient
 from .submit import Collaborators, submit
@@ -188,16 +188,10 @@ class Engine:
         if not allowed:
             return None
         try:
-            request = json.loads(body)
-            to = request["callto"]
-            numbers = (
-                [to]
-                if isinstance(to, str)
-                else [request["callfrom"]["phone"], *(entry["phone"] for entry in to if "phone" in entry)]
-            )
-            return None if all(number.startswith(allowed) for number in numbers) else "phone_not_allowed"
-        except (ValueError, TypeError, LookupError, AttributeError):
+            numbers = numbers_of(request_from_body(body))
+        except ValueError:
             return "record_unreadable"
+        return None if all(number.startswith(allowed) for number in numbers) else "phone_not_allowed"
 
     async def stop(self, grace: float) -> int:
         """No new claims; waits for what is in flight, at most ``grace`` seconds. Answers how many were left."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from alodial_schemas.alovoice.result import talk_seconds
 from alodial_schemas.campaigns import CampaignRequest, CampaignState
 
 from ..settings import Settings
@@ -219,16 +220,15 @@ def _result(row: PackedRow, call: CallRecord | None, left: str) -> ResultRow:
         reference=call.reference,
         last_attempt_at=last.get("submitted_at"),
         answered_at=result.get("answer_time"),
-        talk_seconds=talk_seconds(result) if result and call.disposition == "answered" else None,
+        talk_seconds=_talk_seconds(result) if result and call.disposition == "answered" else None,
         record=result.get("record"),
         reason=call.reason,
         attempts_at=[attempt["submitted_at"] for attempt in tried],
     )
 
 
-def talk_seconds(result: dict[str, Any]) -> int:
-    """Seconds that were talked: from the answer to the end, or the duration where those times were not told."""
-    answered, ended = result.get("answer_time"), result.get("end_time")
-    if answered and ended:
-        return max(0, round((datetime.fromisoformat(ended) - datetime.fromisoformat(answered)).total_seconds()))
-    return max(0, round(result.get("duration") or 0))
+def _talk_seconds(result: dict[str, Any]) -> int:
+    answered, ended = (
+        datetime.fromisoformat(text) if (text := result.get(name)) else None for name in ("answer_time", "end_time")
+    )
+    return talk_seconds(answered, ended, result.get("duration"))

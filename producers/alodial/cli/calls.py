@@ -91,11 +91,17 @@ def list_calls(
 
 
 def _to(record: "CallRecord") -> str:
-    to = record.request["callto"]
-    if isinstance(to, str):
-        return f"{to} (IVR {record.request['ivrid']})"
-    first = to[0].get("phone") or f"queue {to[0]['queue']}"
-    return f"{first}{f' +{len(to) - 1}' if len(to) > 1 else ''}"
+    first, *others = _targets(record)
+    if "ivrid" in record.request:
+        return f"{first} (IVR {record.request['ivrid']})"
+    return f"{first} +{len(others)}" if others else first
+
+
+def _targets(record: "CallRecord") -> list[str]:
+    from alodial_schemas import parties_of
+
+    parties = parties_of(record.request)
+    return [f"queue {name}" if party == "queue" else name for party, name in parties if party != "initiator"]
 
 
 @app.command()
@@ -168,10 +174,8 @@ def show_record(record: "CallRecord") -> None:
 
 
 def _recipients(record: "CallRecord") -> str:
-    to = record.request["callto"]
-    if isinstance(to, str):
-        return f"{to}, IVR {record.request['ivrid']}"
-    return ", ".join(entry.get("phone") or f"queue {entry['queue']}" for entry in to)
+    targets = ", ".join(_targets(record))
+    return f"{targets}, IVR {record.request['ivrid']}" if "ivrid" in record.request else targets
 
 
 def _short(text: str) -> str:

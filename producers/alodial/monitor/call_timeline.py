@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
+from alodial_schemas import disposition_of, parties_of
+
 Party = Literal["initiator", "recipient", "queue", "ivr", "call"]
 
 PARTIES: Final[tuple[Party, ...]] = ("initiator", "recipient", "queue", "ivr", "call")
@@ -72,21 +74,20 @@ def digits(number: object) -> str:
 
 
 def initiator_of(request: Mapping[str, Any]) -> str:
-    """The number that is rung first, before anybody else; "" for an IVR call."""
-    first = request.get("callfrom")
-    return _text(first.get("phone")) if isinstance(first, Mapping) else ""
+    """The number that rings first; "" for an IVR call."""
+    return next((number for party, number in _parties(request) if party == "initiator"), "")
 
 
 def targets_of(request: Mapping[str, Any]) -> list[tuple[Party, str]]:
-    """Whom the call was for."""
-    to = request.get("callto")
-    if isinstance(to, str):
-        return [("ivr", to[:LONGEST])]
-    entries = [entry for entry in to[:20] if isinstance(entry, Mapping)] if isinstance(to, list) else []
-    return [
-        ("queue", _text(entry["queue"])) if "queue" in entry else ("recipient", _text(entry.get("phone")))
-        for entry in entries
-    ]
+    """The recipients of the call, in the order of ringing."""
+    return [(party, number) for party, number in _parties(request) if party != "initiator"]
+
+
+def _parties(request: Mapping[str, Any]) -> list[tuple[Party, str]]:
+    try:
+        return [(party, number[:LONGEST]) for party, number in parties_of(request)]
+    except ValueError:
+        return []  # a record that our own validation has not seen
 
 
 def _party_of(number: str, request: Mapping[str, Any]) -> tuple[Party, str]:
@@ -98,23 +99,6 @@ def _party_of(number: str, request: Mapping[str, Any]) -> tuple[Party, str]:
         if digits(number) == digits(target):
             return party, target
     return "recipient", number
-
-
-_WORDS: Final[Mapping[str, str]] = {
-    "ANSWER": "answered",
-    "ANSWERED": "answered",
-    "BUSY": "busy",
-    "NOANSWER": "no_answer",
-    "CANCEL": "canceled",
-    "CANCELED": "canceled",
-    "CONGESTION": "congestion",
-    "CHANUNAVAIL": "unavailable",
-}
-
-
-def _event_of(dialstatus: object) -> str:
-    word = str(dialstatus)[:64].upper().replace(" ", "").replace("_", "").replace("-", "")
-    return _WORDS.get(word, "unknown")
 
 
 def _legs(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -131,7 +115,7 @@ def _leg(leg: Mapping[str, Any], request: Mapping[str, Any]) -> list[TimelineMom
     if answer is not None:
         found.append(TimelineMoment(max(begin, answer), party, number, "connected"))
     elif end is not None:
-        found.append(TimelineMoment(max(begin, end), party, number, _event_of(leg.get("dialstatus"))))
+        found.append(TimelineMoment(max(begin, end), party, number, disposition_of(leg.get("dialstatus"))))
     return found
 
 
@@ -153,7 +137,7 @@ def of_result(result: Mapping[str, Any] | None, request: Mapping[str, Any]) -> l
         if answer is not None:
             found.append(TimelineMoment(max(begin, answer), party, number, "connected"))
         elif end is not None:
-            found.append(TimelineMoment(max(begin, end), party, number, _event_of(result.get("dialstatus"))))
+            found.append(TimelineMoment(max(begin, end), party, number, disposition_of(result.get("dialstatus"))))
     if found and end is not None:
         found.append(TimelineMoment(max(end, *(moment.at for moment in found)), "call", "", "ended"))
     return sorted(found, key=lambda moment: moment.at)

@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from alodial_schemas import numbers_of, parties_of
+
 Hash = Mapping[bytes, bytes]
 
 _BETWEEN = re.compile(rb";(?=[a-z_]+ [0-9]+(?:[ ;]|$))")
@@ -69,8 +71,8 @@ def reason_of(raw: Hash) -> str:
 
 
 def recipients(raw: Hash) -> set[str]:
-    to = json.loads(raw[b"b"])["callto"]
-    return {to} if isinstance(to, str) else {entry["phone"] for entry in to if "phone" in entry}
+    parties = parties_of(json.loads(raw[b"b"]))
+    return {number for party, number in parties if party in ("recipient", "ivr")}
 
 
 def rings(raw: Hash, phone: str) -> bool:
@@ -78,9 +80,6 @@ def rings(raw: Hash, phone: str) -> bool:
     if f'"{phone}"'.encode() not in raw.get(b"b", b""):
         return False
     try:
-        body = json.loads(raw[b"b"])
-        return phone in recipients(raw) or (
-            isinstance(body["callto"], list) and bool(body["callfrom"]["phone"] == phone)
-        )
-    except (ValueError, TypeError, LookupError, AttributeError):
+        return phone in numbers_of(json.loads(raw[b"b"]))
+    except ValueError:
         return False
