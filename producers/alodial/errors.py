@@ -13,20 +13,9 @@ AlodialError                 code, retry (may the same request succeed later?), 
 
 from typing import Literal
 
-from alodial_schemas.errors import AlodialError, InvalidCall
-
-__all__ = [
-    "AlodialError",
-    "ConfigurationError",
-    "Conflict",
-    "InvalidCall",
-    "NoEndpoint",
-    "NotCancelable",
-    "NotFound",
-    "NotRedialable",
-    "StoreUnavailable",
-    "StoreUnfit",
-]
+from alodial_schemas.errors import AlodialError as AlodialError  # noqa: PLC0414  # exported from here too
+from alodial_schemas.errors import FieldProblem
+from alodial_schemas.errors import InvalidCall as InvalidCall  # noqa: PLC0414  # exported from here too
 
 
 class Conflict(AlodialError):

@@ -1,10 +1,8 @@
 """What can be wrong with a campaign, a file or a request about one."""
 
-from alodial_schemas.errors import InvalidCampaign
+from alodial_schemas.errors import InvalidCampaign as InvalidCampaign  # noqa: PLC0414  # exported from here too
 
 from ..errors import AlodialError, NotFound
-
-__all__ = ["BadFile", "CampaignDuplicate", "CampaignNotAllowed", "CampaignNotFound", "InvalidCampaign"]
 
 
 class BadFile(AlodialError):
