@@ -11,7 +11,6 @@ from alodial_schemas import (
     FieldProblem,
     IvrCall,
     Phone,
-    TwoWayCall,
     body_json,
     make_id,
     mask_phone,
@@ -32,8 +31,7 @@ def read_call(
 
     Raises InvalidCall that names each bad field.
     """
-    is_model = isinstance(source, TwoWayCall | IvrCall)
-    call = source if is_model else parse_call(source, allowed=settings.allowed_prefixes)
+    call = source if isinstance(source, CallRequest) else parse_call(source, allowed=settings.allowed_prefixes)
     if not options:
         return call
     fields: dict[str, Any] = {name: getattr(call, name) for name in call.model_fields_set} | dict(options)
