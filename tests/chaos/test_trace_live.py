@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from plant import API_KEY, TOKEN, Plant, wait_until
 
-from alodial.observability import tracing
+from alodial.observability import trace_context
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 NAMES = {"alodial.enqueue", "alodial.submit", "alodial.result", "alodial.webhook"}
@@ -64,7 +64,7 @@ def test_a_call_is_one_trace_from_enqueue_to_webhook_and_is_counted_once(
             )
             with urllib.request.urlopen(request, timeout=5) as answer:
                 id = json.load(answer)["id"]
-            trace, root = tracing.ids(id)
+            trace, root = trace_context.ids(id)
 
             def written() -> list[dict[str, Any]]:
                 found = _spans(plant.log_text())
@@ -101,6 +101,6 @@ def test_a_call_is_one_trace_from_enqueue_to_webhook_and_is_counted_once(
         "alodial.outcome": "taken",
         "alodial.state": "submitted",
     }
-    assert came[0]["traceparent"] == tracing.traceparent(id)
+    assert came[0]["traceparent"] == trace_context.traceparent(id)
     text = json.dumps(ours)
     assert not any(secret in text for secret in ("712037006", "994412861", TOKEN, API_KEY, "/hook"))

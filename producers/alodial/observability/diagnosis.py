@@ -1,10 +1,7 @@
-"""What is wrong at this moment, in words: rules over the figures of an overview. Pure but for the words' own file."""
+"""Finds what is wrong now: rules over the figures of an overview, with their English texts. No I/O."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any, Final, Literal
 
 from alodial_schemas.durations import duration_text
@@ -22,11 +19,35 @@ STALE: Final = 60.0
 SLOW_INBOX: Final = 10.0
 LONG_UNCONFIRMED: Final = 900.0
 
+TEXTS: Final = {
+    "breaker": "AloVoice refuses the token of account {account}. {ready:call waits|calls wait}.",
+    "channels_bound": "Channels are the bottleneck of account {account}: {used} of {allowed} are in use, "
+    "{ready:call waits|calls wait}.",
+    "dead": "{count:result|results} matched nothing or could not be read.",
+    "held": "Account {account} pauses for {left_s} more ({why}).",
+    "inbox_lag": "{count:result waits|results wait} to be read, the oldest for {oldest_s}.",
+    "logs_lost": "{count:log line|log lines} of the last day did not get to Redis.",
+    "no_worker": "No worker is alive. {waiting:call or result waits|calls and results wait}.",
+    "orphans": "{count:result waits|results wait} for a call that is not known yet.",
+    "rate_bound": "The rate is the bottleneck of account {account}: {rate} of {allowed} a second are used, "
+    "{ready:call waits|calls wait}, about {left_s}.",
+    "stopped": "The emergency stop has been on for {since_s}: {reason} ({who}). Nothing is dialled.",
+    "stuck": "Account {account} has room, and yet {ready:call waits|calls wait}, the oldest for {oldest_s}.",
+    "unconfirmed": "{count:call is|calls are} unconfirmed, the oldest for {oldest_s}: nobody knows whether the "
+    "phone rang.",
+    "webhook_failing": "Webhook {url} does not take events; {waiting:event waits|events wait}, the oldest for {lag_s}.",
+    "webhook_off": "Webhook {url} is switched off; {parked:event is|events are} parked.",
+    "worker_silent": "Worker {worker} has been silent for {silent_s}; it had {in_flight:call|calls} in flight.",
+}
+"""English by code. The monitor translates them in its locales; a test keeps its English equal to these."""
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """``code`` names its words, ``values`` fill them: names ending in ``_s`` are seconds. ``screen`` is where it is solved,
-    ``command`` what mends it at a terminal, "" for none."""
+    """A problem, warning or info. ``code`` names its text and ``values`` fill it; names that end in ``_s`` are seconds.
+
+    ``screen`` is the monitor's path and ``command`` the terminal command that helps, "" for none.
+    """
 
     code: str
     level: Level
@@ -36,9 +57,9 @@ class Diagnosis:
 
 
 def diagnose(now: Overview) -> list[Diagnosis]:
-    """Worst first."""
-    found = [*_stop(now), *_workers(now), *_accounts(now), *_results(now), *_webhooks(now)]
-    return sorted(found, key=lambda one: ("bad", "warn", "info").index(one.level))
+    """Returns everything that is wrong, the worst first."""
+    rows = [*_stop(now), *_workers(now), *_accounts(now), *_results(now), *_webhooks(now)]
+    return sorted(rows, key=lambda row: ("bad", "warn", "info").index(row.level))
 
 
 def _stop(now: Overview) -> Iterator[Diagnosis]:
@@ -67,11 +88,11 @@ def _accounts(now: Overview) -> Iterator[Diagnosis]:
             values = {"account": account.name, "why": account.held_why, "left_s": account.held_for}
             yield Diagnosis("held", "warn", values, "/logs", "alodial logs --level warning")
         elif account.ready and now.stop is None and now.living:
-            yield from _bound(account)
+            yield from _bottleneck(account)
 
 
-def _bound(account: AccountState) -> Iterator[Diagnosis]:
-    """What keeps ready calls waiting: a limit, or nothing that is known."""
+def _bottleneck(account: AccountState) -> Iterator[Diagnosis]:
+    """Yields the limit that keeps ready calls waiting, or that they are stuck for no known reason."""
     limits = account.limits
     values: dict[str, Any] = {"account": account.name, "ready": account.ready, "oldest_s": account.oldest}
     if limits and limits.channels and account.channels >= limits.channels:
@@ -103,44 +124,40 @@ def _results(now: Overview) -> Iterator[Diagnosis]:
 
 
 def _webhooks(now: Overview) -> Iterator[Diagnosis]:
-    for one in now.endpoints:
-        values = {"url": one.url, "waiting": one.waiting, "parked": one.parked, "lag_s": one.lag}
-        if not one.enabled:
-            yield Diagnosis("webhook_off", "bad", values, "/webhooks", f"alodial webhooks enable {one.id}")
-        elif one.failing_since:
+    for endpoint in now.endpoints:
+        values = {
+            "url": endpoint.url,
+            "waiting": endpoint.waiting,
+            "parked": endpoint.parked,
+            "lag_s": endpoint.lag,
+        }
+        if not endpoint.enabled:
+            yield Diagnosis("webhook_off", "bad", values, "/webhooks", f"alodial webhooks enable {endpoint.id}")
+        elif endpoint.failing_since:
             yield Diagnosis("webhook_failing", "warn", values, "/webhooks", "alodial webhooks list")
 
 
-@cache
-def _words() -> dict[str, Any]:
-    # The monitor's own English: one sentence, said once.
-    text = files("alodial").joinpath("monitor/locales/en/findings.json").read_text("utf-8")
-    words: dict[str, Any] = json.loads(text)
-    return words
+class _Value(str):
+    """A formatted value; ``{ready:call waits|calls wait}`` becomes "1 call waits" or "20 calls wait"."""
 
-
-class _Filled(str):
-    """A value as people write it; ``{ready:call waits|calls wait}`` is "1 call waits" or "20 calls wait"."""
-
-    one = False
+    singular = False
 
     def __format__(self, forms: str) -> str:
-        one, _, many = forms.partition("|")
-        return f"{self} {one if self.one else many}" if forms else str(self)
+        singular, _, plural = forms.partition("|")
+        return f"{self} {singular if self.singular else plural}" if forms else str(self)
 
 
-def _shown(name: str, value: Any, number: Callable[[float], str], span: Callable[[float], str]) -> _Filled:
-    written = span(value) if name.endswith("_s") else number(value) if isinstance(value, int | float) else value
-    shown = _Filled(written)
-    shown.one = value == 1
-    return shown
+def _formatted(name: str, value: Any, number: Callable[[float], str], span: Callable[[float], str]) -> _Value:
+    text = _Value(span(value) if name.endswith("_s") else number(value) if isinstance(value, int | float) else value)
+    text.singular = value == 1
+    return text
 
 
 def fill(text: str, values: Mapping[str, Any], number: Callable[[float], str], span: Callable[[float], str]) -> str:
-    """The sentence with its values as people write them."""
-    return text.format_map({name: _shown(name, value, number, span) for name, value in values.items()})
+    """Returns the text with its values, written by ``number`` and, for seconds, by ``span``."""
+    return text.format_map({name: _formatted(name, value, number, span) for name, value in values.items()})
 
 
-def render_sentence(finding: Diagnosis) -> str:
-    """In English, for a terminal."""
-    return fill(_words()[f"finding.{finding.code}"], finding.values, lambda value: f"{value:,.10g}", duration_text)
+def render_sentence(diagnosis: Diagnosis) -> str:
+    """Returns the English sentence, for a terminal."""
+    return fill(TEXTS[diagnosis.code], diagnosis.values, lambda value: f"{value:,.10g}", duration_text)

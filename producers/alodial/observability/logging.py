@@ -12,91 +12,14 @@ import select
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable, MutableMapping
 from types import TracebackType
 from typing import IO, Any
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import structlog
-from pydantic import SecretStr
-
-from alodial_schemas import mask_numbers, mask_phone
 
 from ..settings import Settings
 from .log_shipper import LogShipper
-
-HIDDEN = "[hidden]"
-PLAIN = frozenset(
-    {"level", "timestamp", "logger", "call_id", "extid", "record", "entry", "campaign", "worker", "attempt", "account"}
-)
-"""Fields that hold ids and words of ours; an extid and an inbox entry look like a number and must stay readable."""
-NUMBERS = frozenset({"phone", "number", "callfrom", "callto", "fromline", "to", "party"})
-
-Event = MutableMapping[str, Any]
-
-
-def secrets_of(settings: Settings) -> tuple[str, ...]:
-    """Every secret of these settings in plain, longest first, for taking them out of texts."""
-    found: set[str] = set()
-
-    def gather(value: object) -> None:
-        if isinstance(value, SecretStr):
-            found.add(value.get_secret_value())
-        elif isinstance(value, tuple):
-            for part in value:
-                gather(part)
-        elif isinstance(value, dict):
-            for part in value.values():
-                gather(part.token)
-
-    for name in type(settings).model_fields:
-        if name not in {"redis_url", "broker_url"}:
-            gather(getattr(settings, name))
-    for url in (settings.redis_url, settings.broker_url):
-        if url is not None and "@" in url.get_secret_value():
-            found.add(url.get_secret_value().partition("://")[2].rpartition("@")[0].rpartition(":")[2])
-        if url is not None:
-            found.update(dict(parse_qsl(urlsplit(url.get_secret_value()).query)).get("password", "").split())
-    # As they stand in a URL, and as they are meant: an error may show either.
-    found |= {quote(secret, safe="") for secret in found} | {unquote(secret) for secret in found}
-    # Shorter ones would take letters out of ordinary words.
-    return tuple(sorted((secret for secret in found if len(secret) >= 4), key=len, reverse=True))
-
-
-class Scrubber:
-    """Masks phone numbers and takes planted secrets out of every text of a log line."""
-
-    def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = tuple(secrets)
-
-    def __call__(self, _logger: object, _method: str, event: Event) -> Event:
-        for name, value in event.items():
-            event[name] = self._field(name, value) if isinstance(value, str) else self._deep(name, value)
-        return event
-
-    def _field(self, name: str, value: str) -> str:
-        if name in NUMBERS:
-            return mask_phone(value)
-        return self.text(value, numbers=name not in PLAIN)
-
-    def _deep(self, name: str, value: object) -> object:
-        if isinstance(value, str):
-            return self._field(name, value)
-        if isinstance(value, dict):
-            return {self.text(str(key)): self._deep(str(key), part) for key, part in value.items()}
-        if isinstance(value, list | tuple | set | frozenset):
-            return [self._deep(name, part) for part in value]
-        if isinstance(value, int | float | bool | None):
-            # AloVoice's own examples write a line as an int.
-            return mask_phone(str(value)) if name in NUMBERS and type(value) is int else value
-        return self.text(str(value))
-
-    def text(self, value: str, *, numbers: bool = True) -> str:
-        """The text without secrets and, unless told otherwise, with its phone numbers masked."""
-        for secret in self._secrets:
-            if secret in value:
-                value = value.replace(secret, HIDDEN)
-        return mask_numbers(value) if numbers and len(value) >= 9 else value
+from .redaction import Event, Scrubber, secrets_of
 
 
 class PatientStream(io.TextIOBase):

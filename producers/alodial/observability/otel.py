@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from . import tracing
+from . import trace_context
 
 ROOT: Final = "alodial.enqueue"
 KINDS: Final = {
@@ -58,7 +58,7 @@ class SpanRecorder:
         The root's id decides, which is a hash: samplers by ratio look at the lower half of the trace id, and there a UUID
         has two fixed bits, so that of one half none would be taken.
         """
-        _, root = tracing.ids(call_id)
+        _, root = trace_context.ids(call_id)
         decision = self._sampler.should_sample(None, root, ROOT).decision
         return decision is Decision.RECORD_AND_SAMPLE
 
@@ -67,7 +67,7 @@ class SpanRecorder:
     ) -> None:
         """As :func:`alodial.observability.tracing.record`."""
         try:
-            trace_id, root = tracing.ids(call_id)
+            trace_id, root = trace_context.ids(call_id)
         except ValueError:
             return
         if not self.sampled(call_id):
@@ -96,7 +96,7 @@ class SpanRecorder:
 def _callers(call_id: str) -> list[Link]:
     """The caller's own span: of this process, or of the request that is being answered."""
     found = [trace.get_current_span().get_span_context()]
-    if header := tracing.caller_context(call_id):
+    if header := trace_context.caller_context(call_id):
         carried = TraceContextTextMapPropagator().extract({"traceparent": header}, Context())
         found.append(trace.get_current_span(carried).get_span_context())
     return [Link(context) for context in found if context.is_valid]

@@ -1,19 +1,17 @@
 """Errors of workers and web processes to Sentry (extra ``alodial[sentry]``), without secrets and numbers.
 
 What is logged as an error or worse is sent, with its traceback. No bodies of requests, no local variables, no lines of
-code, no breadcrumbs, no addresses; every text goes through the log's :class:`~alodial.observability.logging.Scrubber`.
+code, no breadcrumbs, no addresses; every text goes through the log's :class:`~alodial.observability.redaction.Scrubber`.
 """
 
 import importlib
 import logging
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ..errors import ConfigurationError
 from ..settings import Settings
-
-if TYPE_CHECKING:
-    from .logging import Event, Scrubber
+from .redaction import Event, Scrubber
 
 LEVELS: Final = frozenset({"error", "critical", "exception"})
 TAGS: Final = ("account", "worker", "code", "logger")
@@ -24,7 +22,7 @@ FAREWELL: Final = 2.0
 class Reporter:
     """A structlog processor that hands errors on; the line itself passes unchanged. Never raises, never waits."""
 
-    def __init__(self, settings: Settings, scrub: "Scrubber", *, transport: Any = None) -> None:
+    def __init__(self, settings: Settings, scrub: Scrubber, *, transport: Any = None) -> None:
         """Raises ConfigurationError when the extra is not installed or the DSN is none."""
         try:
             sdk: Any = importlib.import_module("sentry_sdk")
@@ -58,7 +56,7 @@ class Reporter:
         except Exception:  # its text holds the DSN
             raise ConfigurationError("ALODIAL_SENTRY_DSN: not a DSN; copy it whole from Sentry's project") from None
 
-    def __call__(self, _logger: object, _method: str, event: "Event") -> "Event":
+    def __call__(self, _logger: object, _method: str, event: Event) -> Event:
         if event.get("level") in LEVELS and not str(event.get("logger", "")).startswith("sentry_sdk"):
             try:
                 self._send(event)
@@ -66,7 +64,7 @@ class Reporter:
                 event["sentry"] = "not_reported"
         return event
 
-    def _send(self, event: "Event") -> None:
+    def _send(self, event: Event) -> None:
         told = {name: value for name, value in event.items() if not name.startswith("_") and name != "exc_info"}
         report: dict[str, Any] = {}
         hint: dict[str, Any] = {}

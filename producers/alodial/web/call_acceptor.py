@@ -10,6 +10,7 @@ from ..calls.outcomes import QueuedCall, queued_call
 from ..calls.queue import CHUNK, AsyncCallQueue
 from ..errors import StoreUnavailable
 from ..observability import tracing
+from ..observability.trace_context import carried_headers
 from ..store.call_transitions import Enqueued, NewCall
 from ..store.coalesce import Coalescer
 from ..store.enqueue import enqueue_calls_async
@@ -31,7 +32,7 @@ class CallAcceptor:
 
     async def take(self, call: NewCall) -> QueuedCall:
         """Raises Conflict, StoreUnavailable."""
-        with tracing.carried_headers(call.id):
+        with carried_headers(call.id):
             answer = await self._batcher.ask((call, asyncio.get_running_loop().time()))
         if isinstance(answer, Exception):
             raise answer

@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..observability import tracing
+from ..observability import trace_context
 
 
 class TracingMiddleware:
@@ -15,8 +15,8 @@ class TracingMiddleware:
         header = dict(scope["headers"]).get(b"traceparent", b"") if scope["type"] == "http" else b""
         if not header:
             return await self._app(scope, receive, send)
-        token = tracing.inbound.set(header.decode("latin-1"))
+        token = trace_context.inbound.set(header.decode("latin-1"))
         try:
             await self._app(scope, receive, send)
         finally:
-            tracing.inbound.reset(token)
+            trace_context.inbound.reset(token)

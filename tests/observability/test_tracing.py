@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from alodial import CallQueue, TwoWayCall
-from alodial.observability import tracing
+from alodial.observability import trace_context, tracing
 from alodial.observability.otel import SpanRecorder
 from alodial.settings import Settings
 
@@ -31,8 +31,10 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
 
 
 def test_a_trace_is_named_by_its_call() -> None:
-    assert tracing.traceparent(ID) == "00-0195f1c27a107c3e9f420123456789ab-" + f"{tracing.ids(ID)[1]:016x}-01"
-    assert tracing.ids(ID)[0] == uuid.UUID(ID).int
+    assert (
+        trace_context.traceparent(ID) == "00-0195f1c27a107c3e9f420123456789ab-" + f"{trace_context.ids(ID)[1]:016x}-01"
+    )
+    assert trace_context.ids(ID)[0] == uuid.UUID(ID).int
 
 
 def test_a_new_call_begins_its_trace_and_the_same_call_again_does_not(
@@ -50,7 +52,9 @@ def test_a_new_call_begins_its_trace_and_the_same_call_again_does_not(
     for span in spans:
         assert span.parent is None
         assert span.attributes is not None
-        assert (span.context.trace_id, span.context.span_id) == tracing.ids(str(span.attributes["alodial.call_id"]))
+        assert (span.context.trace_id, span.context.span_id) == trace_context.ids(
+            str(span.attributes["alodial.call_id"])
+        )
 
 
 def test_the_callers_own_span_is_linked(kept: InMemorySpanExporter, settings: Settings) -> None:
@@ -78,7 +82,7 @@ def test_threads_do_not_take_each_others_ids(kept: InMemorySpanExporter) -> None
     assert len(spans) == 400
     for span in spans:
         assert span.attributes is not None
-        trace, root = tracing.ids(str(span.attributes["alodial.call_id"]))
+        trace, root = trace_context.ids(str(span.attributes["alodial.call_id"]))
         assert span.context.trace_id == trace
         assert (span.context.span_id == root) == (span.name == "alodial.enqueue")
     assert len({span.context.span_id for span in spans}) == 400

@@ -16,7 +16,8 @@ from sentry_sdk.transport import Transport
 
 from alodial.errors import ConfigurationError
 from alodial.observability import sentry
-from alodial.observability.logging import Scrubber, configure, secrets_of
+from alodial.observability.logging import configure
+from alodial.observability.redaction import Scrubber, secrets_of
 from alodial.settings import Settings
 
 DSN = "https://plantedsentrykey0123456789abcdef@sentry.example/42"

@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from alodial.observability.logging import HIDDEN, PatientStream, Scrubber, configure, secrets_of
+from alodial.observability.logging import PatientStream, configure
+from alodial.observability.redaction import HIDDEN, Scrubber, secrets_of
 from alodial.settings import Settings
 
 SECRETS = {

@@ -9,7 +9,7 @@ from queue import Empty, Queue
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from alodial.observability import tracing
+from alodial.observability import trace_context
 from alodial.observability.otel import from_environment
 
 ID = "0195f1c2-7a10-7c3e-9f42-0123456789ab"
@@ -61,7 +61,7 @@ def test_a_collector_gets_a_calls_spans_under_its_own_trace_id(collector: Collec
     (resource,) = request.resource_spans
     assert {pair.key: pair.value.string_value for pair in resource.resource.attributes}["service.name"] == "alodial"
     enqueue, submit = resource.scope_spans[0].spans
-    trace, root = tracing.ids(ID)
+    trace, root = trace_context.ids(ID)
     assert {enqueue.trace_id, submit.trace_id} == {trace.to_bytes(16, "big")}
     assert (enqueue.span_id, enqueue.parent_span_id) == (root.to_bytes(8, "big"), b"")
     assert submit.parent_span_id == enqueue.span_id

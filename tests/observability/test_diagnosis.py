@@ -1,10 +1,12 @@
 """What is wrong, from figures: each rule alone."""
 
+import json
 from dataclasses import replace
+from importlib.resources import files
 
 import pytest
 
-from alodial.observability.diagnosis import diagnose, render_sentence
+from alodial.observability.diagnosis import TEXTS, diagnose, render_sentence
 from alodial.store.holds import EmergencyStop
 from alodial.store.overview import AccountLimits, AccountState, Overview, QueueState, WorkerState
 from alodial.store.webhooks import unserved
@@ -102,3 +104,9 @@ def test_how_long_the_rate_will_take_is_said() -> None:
 def test_one_is_said_otherwise_than_many(count: int, words: str) -> None:
     (one,) = diagnose(replace(QUIET, unconfirmed=count, unconfirmed_oldest=5.0))
     assert render_sentence(one).startswith(words)
+
+
+def test_the_monitors_english_is_the_terminals() -> None:
+    screens = json.loads(files("alodial").joinpath("monitor/locales/en/findings.json").read_text("utf-8"))
+    sentences = {name.removeprefix("finding."): text for name, text in screens.items() if not name.endswith(".do")}
+    assert sentences == TEXTS
