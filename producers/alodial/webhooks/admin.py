@@ -1,4 +1,4 @@
-"""What people do with webhook endpoints: look how they fare, switch on and off, try, send again."""
+"""Manages webhook endpoints: health, enable and disable, test events, resending."""
 
 import json
 from collections.abc import Callable
@@ -17,52 +17,59 @@ from .config import endpoints_of
 CHUNK = 500
 
 TEST_TYPE = "alodial.webhook.test"
-"""A test's event: like any other, but of nothing that happened."""
+"""The type of a test event, which reports no call."""
 
 Progress = Callable[[int], object]
 
 
 class WebhookAdmin:
-    """The endpoints of ALODIAL_WEBHOOKS and those that workers served lately. All methods block; StoreUnavailable."""
+    """The endpoints of ALODIAL_WEBHOOKS and those that workers served lately.
+
+    ``name`` is an endpoint's id or its first characters, four or more. Every method blocks, raises StoreUnavailable
+    when Redis does not answer and, where it takes a name, NoEndpoint when no single endpoint has it.
+    """
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._settings = settings
 
     def list(self) -> list[EndpointHealth]:
-        """By URL, without its query. One that no worker has served yet is there with zeros."""
-        known = self._store.call(run, webhooks.health_steps())
-        served = {one.id for one in known}
-        fresh = [webhooks.unserved(one.id, one.shown) for one in endpoints_of(self._settings) if one.id not in served]
-        return sorted([*known, *fresh], key=lambda one: (one.url, one.id))
+        """Returns the health of all endpoints by URL; those that no worker has served yet have zeros."""
+        served = self._store.call(run, webhooks.health_steps())
+        ids = {endpoint.id for endpoint in served}
+        fresh = [webhooks.unserved(e.id, e.shown) for e in endpoints_of(self._settings) if e.id not in ids]
+        return sorted([*served, *fresh], key=lambda endpoint: (endpoint.url, endpoint.id))
 
     def find(self, name: str) -> EndpointHealth:
-        """By its id or the beginning of it, four letters at least. Raises NoEndpoint."""
-        found = [one for one in self.list() if one.id == name or (len(name) >= 4 and one.id.startswith(name))]
-        if len(found) != 1:
+        """Returns the health of one endpoint."""
+        matches = [e for e in self.list() if e.id == name or (len(name) >= 4 and e.id.startswith(name))]
+        if len(matches) != 1:
             raise NoEndpoint(f"no webhook endpoint {name[:20]}")
-        return found[0]
+        return matches[0]
 
     def enable(self, name: str) -> EndpointHealth:
-        """It gets events again from now on; what was parked stays parked until :meth:`resend_parked`."""
-        one = self.find(name)
-        self._store.call(webhooks.enable, one.id)
-        return self.find(one.id)
+        """Delivers events from now on; parked events stay parked until :meth:`resend_parked`."""
+        endpoint = self.find(name)
+        self._store.call(webhooks.enable, endpoint.id)
+        return self.find(endpoint.id)
 
     def disable(self, name: str) -> EndpointHealth:
-        """It gets nothing more; events are parked meanwhile."""
-        one = self.find(name)
-        self._store.call(webhooks.disable, one.id)
-        return self.find(one.id)
+        """Stops deliveries; events are parked meanwhile."""
+        endpoint = self.find(name)
+        self._store.call(webhooks.disable, endpoint.id)
+        return self.find(endpoint.id)
 
     def resend_parked(self, name: str, *, progress: Progress | None = None) -> int:
-        """Sends what was parked, in the order in which it was. Answers how many events wait for it now by this."""
-        one = self.find(name)
+        """Sends the parked events in their order and returns how many now wait for delivery because of it.
+
+        ``progress`` is called with that number after each chunk.
+        """
+        endpoint = self.find(name).id
         done = 0
-        while chunk := self._store.call(webhooks.parked_page, one.id, CHUNK):
-            # Put first: cut off in between, an event is sent twice and none is lost.
-            done += self._store.call(webhooks.put, one.id, [(id, event) for _, id, event in chunk])
-            self._store.call(webhooks.unpark, one.id, [place for place, _, _ in chunk])
+        while chunk := self._store.call(webhooks.parked_page, endpoint, CHUNK):
+            # Put first: interrupted in between, an event is sent twice and none is lost.
+            done += self._store.call(webhooks.put, endpoint, [(id, event) for _, id, event in chunk])
+            self._store.call(webhooks.unpark, endpoint, [place for place, _, _ in chunk])
             if progress:
                 progress(done)
         return done
@@ -76,39 +83,26 @@ class WebhookAdmin:
         call: str = "",
         progress: Progress | None = None,
     ) -> int:
-        """Sends events that the stream still has once more, with the ids that they had.
+        """Sends events that the stream still has once more, with their ids, and returns how many now wait.
 
-        ``since`` and ``until`` are Unix ms; ``call`` is a call's id or extid, for its events alone.
+        ``since`` and ``until`` are in Unix milliseconds; ``call`` is a call's id or extid and limits it to its events.
         """
-        one = self.find(name)
-        wanted = self._wanted(call)
-        done, after = 0, "-" if since is None else str(since)
-        last = "+" if until is None else str(until)
+        endpoint = self.find(name).id
+        # An event names its call by id and by extid.
+        marks = [json.dumps({key: call}, separators=(",", ":"))[1:-1].encode() for key in ("subject", "extid") if call]
+        done, after, last = 0, "-" if since is None else str(since), "+" if until is None else str(until)
         while True:
-            after, chunk = self._store.call(
-                webhooks.events_page,
-                after,
-                last,
-                CHUNK,
-            )
+            after, chunk = self._store.call(webhooks.events_page, after, last, CHUNK)
             if not after:
                 return done
-            chosen = [(id, event) for id, event in chunk if wanted(event)]
-            if chosen:
-                done += self._store.call(webhooks.put, one.id, chosen)
+            if chosen := [(id, event) for id, event in chunk if not marks or any(mark in event for mark in marks)]:
+                done += self._store.call(webhooks.put, endpoint, chosen)
             if progress:
                 progress(done)
 
-    @staticmethod
-    def _wanted(call: str) -> Callable[[bytes], bool]:
-        if not call:
-            return lambda _event: True
-        marks = [json.dumps({key: call}, separators=(",", ":"))[1:-1].encode() for key in ("subject", "extid")]
-        return lambda event: any(mark in event for mark in marks)
-
     def test(self, name: str) -> str:
-        """Sends an event that tells of nothing. Answers its id; how it went is in :meth:`find`."""
-        one = self.find(name)
+        """Sends a test event and returns its id; :meth:`find` shows later how its delivery went."""
+        endpoint = self.find(name).id
         id, _ = new_ids()
         event = {
             "specversion": "1.0",
@@ -117,8 +111,8 @@ class WebhookAdmin:
             "type": TEST_TYPE,
             "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "datacontenttype": "application/json",
-            "data": {"endpoint": one.id},
+            "data": {"endpoint": endpoint},
         }
         body = json.dumps(event, separators=(",", ":")).encode()
-        self._store.call(webhooks.put, one.id, [(str(id), body)])
+        self._store.call(webhooks.put, endpoint, [(str(id), body)])
         return str(id)

@@ -1,12 +1,10 @@
-"""Where events are sent and how they are signed: the endpoints of the settings, checked, and Standard Webhooks signatures."""
+"""Reads and checks the webhook endpoints and signing secrets of the settings."""
 
 import base64
 import binascii
 import hashlib
-import hmac
 import re
-import secrets as random_secrets
-from collections.abc import Sequence
+import secrets
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,15 +18,15 @@ PORTS: Final = (443, 8443)
 """Where https endpoints may listen, unless ALODIAL_WEBHOOK_PRIVATE allows every port."""
 
 PREFIX: Final = "whsec_"
-SHORTEST: Final = 16
-"""Bytes of a secret; Standard Webhooks asks for 24, others' generators make 16."""
+MIN_SECRET: Final = 16
+"""Bytes of a secret; Standard Webhooks asks for 24, generators of other programs make 16."""
 
 _HOST: Final = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One URL. ``id`` is short and stable: the beginning of its hash, under which its deliveries are kept and shown."""
+    """A URL that receives events. ``id`` is the first 12 hex digits of its SHA-256; deliveries are stored and listed by it."""
 
     id: str
     url: SecretStr
@@ -40,7 +38,7 @@ class Endpoint:
 
     @property
     def shown(self) -> str:
-        """For people: without the query, which may hold a token."""
+        """The URL for people: without the query, which may hold a token, and with a path of up to 60 characters."""
         scheme, default = ("https", 443) if self.tls else ("http", 80)
         port = "" if self.port == default else f":{self.port}"
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -49,14 +47,18 @@ class Endpoint:
 
 
 def endpoint_id(url: str) -> str:
+    """Returns the id of the endpoint with this URL."""
     return hashlib.sha256(url.encode()).hexdigest()[:12]
 
 
 def read_endpoint(url: str, number: int, *, private: bool) -> Endpoint:
-    """Raises ConfigurationError that says which of them is wrong and never what it is."""
+    """Returns the endpoint of URL ``number`` of ALODIAL_WEBHOOKS; ``private`` allows http and every port.
 
-    def wrong(why: str) -> ConfigurationError:
-        return ConfigurationError(f"ALODIAL_WEBHOOKS: URL {number} {why}")
+    Raises ConfigurationError that names the number and never the URL.
+    """
+
+    def wrong(problem: str) -> ConfigurationError:
+        return ConfigurationError(f"ALODIAL_WEBHOOKS: URL {number} {problem}")
 
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url or len(url) > 2000:
         raise wrong("holds characters that no URL has, or is too long; write others as %XX")
@@ -84,50 +86,50 @@ def read_endpoint(url: str, number: int, *, private: bool) -> Endpoint:
 
 
 def endpoints_of(settings: Settings) -> list[Endpoint]:
-    """Every endpoint once. Raises ConfigurationError."""
-    found: dict[str, Endpoint] = {}
+    """Returns the endpoints of the settings, each once. Raises ConfigurationError when one or the secret is wrong."""
+    endpoints: dict[str, Endpoint] = {}
     for number, url in enumerate(settings.webhooks, start=1):
         endpoint = read_endpoint(url.get_secret_value(), number, private=settings.webhook_private)
-        found.setdefault(endpoint.id, endpoint)
-    if found and not settings.webhook_secret:
+        endpoints.setdefault(endpoint.id, endpoint)
+    if endpoints and not settings.webhook_secret:
         raise ConfigurationError(
             "ALODIAL_WEBHOOK_SECRET: the webhooks need one to be signed with; `alodial webhooks secret` makes one"
         )
     keys_of(settings)
-    return list(found.values())
+    return list(endpoints.values())
 
 
 def new_secret() -> str:
-    """A secret as Standard Webhooks writes it."""
-    return PREFIX + base64.b64encode(random_secrets.token_bytes(24)).decode()
+    """Returns a new secret in the form of Standard Webhooks: ``whsec_`` and 24 random bytes in base64."""
+    return PREFIX + base64.b64encode(secrets.token_bytes(24)).decode()
 
 
 def read_secret(text: str) -> bytes:
-    """The key of a secret: of ``whsec_`` and base64 what it encodes, of any other text the text itself."""
+    """Returns the key of a secret: the decoded base64 after ``whsec_``, else the bytes of the text itself.
+
+    Raises ConfigurationError when the base64 is invalid or the key shorter than 16 bytes.
+    """
     plain = text.removeprefix(PREFIX)
     try:
         key = base64.b64decode(plain, validate=True)
     except (binascii.Error, ValueError):
         if text.startswith(PREFIX):
-            raise ConfigurationError("ALODIAL_WEBHOOK_SECRET: what follows whsec_ is not base64") from None
+            raise ConfigurationError("ALODIAL_WEBHOOK_SECRET: the text after whsec_ is not base64") from None
         key = b""
-    if not text.startswith(PREFIX) and len(key) < SHORTEST:
+    if not text.startswith(PREFIX) and len(key) < MIN_SECRET:
         key = text.encode()
-    if len(key) < SHORTEST:
+    if len(key) < MIN_SECRET:
         raise ConfigurationError(
-            f"ALODIAL_WEBHOOK_SECRET: shorter than {SHORTEST} bytes; `alodial webhooks secret` makes a good one"
+            f"ALODIAL_WEBHOOK_SECRET: shorter than {MIN_SECRET} bytes; `alodial webhooks secret` makes a good one"
         )
     return key
 
 
 def keys_of(settings: Settings) -> tuple[bytes, ...]:
-    """The keys that sign: two while a secret is changed, so that receivers may know either. Raises ConfigurationError."""
+    """Returns the keys that sign: two while a secret is changed, so that receivers may know either.
+
+    Raises ConfigurationError.
+    """
     if len(settings.webhook_secret) > 2:
         raise ConfigurationError("ALODIAL_WEBHOOK_SECRET: at most two, the new one and the one before")
     return tuple(read_secret(secret.get_secret_value()) for secret in settings.webhook_secret)
-
-
-def sign(keys: Sequence[bytes], event_id: str, timestamp: int, body: bytes) -> str:
-    """The value of ``webhook-signature``: one signature for each key, with spaces."""
-    signed = f"{event_id}.{timestamp}.".encode() + body
-    return " ".join("v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode("ascii") for key in keys)

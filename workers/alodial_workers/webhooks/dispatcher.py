@@ -16,7 +16,8 @@ from alodial.store import webhooks
 from alodial.store.client import AsyncStore
 from alodial.store.events import newest, wait_for_event
 from alodial.store.webhooks import Delivery, DeliveryTry
-from alodial.webhooks.config import Endpoint, endpoints_of, keys_of, sign
+from alodial.webhooks.config import Endpoint, endpoints_of, keys_of
+from alodial.webhooks.signing import sign
 
 from .http_post import EndpointClient, WebhookAnswer
 from .retry_policy import classify_delivery
