@@ -1,20 +1,8 @@
-"""AloVoice's service as PROVIDER.md draws it, for people who try alodial and as the witness of its tests."""
+"""AloVoice's service, simulated over HTTP, to try alodial and to test it. See README.md here and docs/sandbox.md."""
 
-from .app import create_sandbox
-from .behaviours import Behaviour, Trouble
+from .behaviours import Trouble
 from .config import Announcements, SandboxConfig
-from .run import running_sandbox, serve
-from .scenario import Scenario, ScenarioPart, read_scenario
+from .run import running_sandbox
+from .scenario import Scenario, read_scenario
 
-__all__ = [
-    "Announcements",
-    "Behaviour",
-    "SandboxConfig",
-    "Scenario",
-    "ScenarioPart",
-    "Trouble",
-    "create_sandbox",
-    "read_scenario",
-    "running_sandbox",
-    "serve",
-]
+__all__ = ["Announcements", "SandboxConfig", "Scenario", "Trouble", "read_scenario", "running_sandbox"]

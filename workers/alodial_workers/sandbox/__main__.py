@@ -1,4 +1,4 @@
-"""`python -m alodial_workers.sandbox`: the command without the rest of the command line."""
+"""`python -m alodial_workers.sandbox`: `alodial sandbox` without the rest of the command line."""
 
 import logging
 import sys
@@ -10,7 +10,7 @@ from .commands import sandbox
 
 
 def main() -> None:
-    """Runs the sandbox command; logs go to standard error, which leaves standard output to the line with the URL."""
+    """Runs the sandbox command. Logs go to standard error; standard output has only the line with the URL."""
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -1,22 +1,22 @@
-"""What a number does when it is rung, and what trouble a request makes: the magic endings as two tables."""
+"""What a number does when it rings, and what trouble a request makes: the magic endings as two tables."""
 
 from enum import StrEnum
 from typing import Final
 
 
 class Behaviour(StrEnum):
-    """How a rung number behaves."""
+    """What a number does when it rings."""
 
     ANSWERS = "answers"
     BUSY = "busy"
     NO_ANSWER = "no_answer"
     CONGESTION = "congestion"
     UNAVAILABLE = "unavailable"
-    CANCELED = "canceled"  # whoever is on the line gives up while this number rings
+    CANCELED = "canceled"  # the person on the line gives up while this number rings
 
 
 class Trouble(StrEnum):
-    """What goes wrong between AloVoice and its customer, whatever the phones do."""
+    """What goes wrong between AloVoice and its customer, independently of the phones."""
 
     UNAUTHORIZED = "unauthorized"
     UNSEEN_STATUS = "unseen_status"
@@ -35,7 +35,7 @@ class Trouble(StrEnum):
     ERROR = "error"
 
 
-# CONTRACT.md promises 90 to 93; they act on whichever number is rung.
+# These act on every number that rings.
 BEHAVIOUR_ENDINGS: Final = {
     "90": Behaviour.BUSY,
     "91": Behaviour.NO_ANSWER,
@@ -62,7 +62,7 @@ TROUBLE_ENDINGS: Final = {
     "89": Trouble.ERROR,
 }
 
-# The phones are not rung when the request meets one of these.
+# No phone rings when the request meets one of these.
 REFUSALS: Final = frozenset({Trouble.UNAUTHORIZED, Trouble.REFUSE, Trouble.REJECT, Trouble.THROTTLE})
 
 # A magic ending of these acts on the first POST of an extid only, so that the repeat gets through.
@@ -70,6 +70,6 @@ ONCE: Final = frozenset({Trouble.REFUSE, Trouble.THROTTLE})
 
 
 def normal_number(number: str) -> str:
-    """One spelling for a number that may be written as 9 national digits, 998 and digits, or `+` and digits."""
+    """The `+` spelling of a number written as 9 national digits, 998 and digits, or `+` and digits."""
     digits = "".join(c for c in number if c.isdigit())
     return f"+998{digits}" if len(digits) == 9 else f"+{digits}"

@@ -1,31 +1,35 @@
-"""Reads a request's body as the real side's parser does: multipart with bracket names or JSON text, and plain JSON."""
+"""Reads a request's body as AloVoice's parser does: multipart with bracket names or JSON text, and plain JSON."""
 
 import json
 from collections.abc import AsyncGenerator
+from typing import Final
 
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from alodial_schemas.alovoice.request import FieldsError, nest
 
 from .call_request import MalformedRequest
 
 # A two-way body with fifty recipients is 8 KiB.
-MAX_BODY = 64 * 1024
+MAX_BODY: Final = 64 * 1024
 
 
-class BodyTooLarge(Exception):
+class BodyTooLarge(MalformedRequest):
     """The body is above MAX_BODY bytes."""
+
+    status = 413
 
 
 async def read_body(request: Request) -> dict[str, object]:
-    """The nested object that a body holds. Raises BodyTooLarge and MalformedRequest."""
+    """The nested object that a body holds. Raises BodyTooLarge and MalformedRequest, which the application answers."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY:
-            raise BodyTooLarge
+            raise BodyTooLarge(f"body: above {MAX_BODY} bytes; send one call or one act a request")
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         fields = await _fields(request, bytes(body))
@@ -36,6 +40,11 @@ async def read_body(request: Request) -> dict[str, object]:
     if kind == "application/json":
         return _json_object(bytes(body))
     raise MalformedRequest("content-type: not understood; send multipart/form-data or application/json")
+
+
+def error_response(status: int, text: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """`{"error": text}`, as every refusal of the sandbox reads."""
+    return JSONResponse({"error": text}, status, headers)
 
 
 async def _fields(request: Request, body: bytes) -> list[tuple[str, str]]:
@@ -49,7 +58,7 @@ async def _fields(request: Request, body: bytes) -> list[tuple[str, str]]:
     fields: list[tuple[str, str]] = []
     for name, value in form.multi_items():
         if isinstance(value, UploadFile):
-            # Announcements are attached in the cabinet, never sent with a request.
+            # Announcements are attached in AloVoice's cabinet, never sent with a request.
             await value.close()
         else:
             fields.append((name, value))

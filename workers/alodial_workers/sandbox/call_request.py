@@ -1,4 +1,4 @@
-"""What a request asks for, taken from the nested object that the real side's parser would see."""
+"""The call that a request describes, read from the nested object that AloVoice's parser would build."""
 
 import json
 import re
@@ -8,13 +8,15 @@ from typing import Literal
 
 Kind = Literal["two-way", "ivr"]
 
-# XXXXXXXX or +XXXXXXXXXXXXXX on the provider's page; its examples have 9 digits.
+# XXXXXXXX or +XXXXXXXXXXXXXX on AloVoice's page; its examples have 9 digits.
 _PHONE = re.compile(r"\+?[0-9]{3,15}")
 _DIGITS = re.compile(r"[0-9]{1,20}")
 
 
 class MalformedRequest(ValueError):
-    """The body does not say whom to ring. The text names the field, the problem and the remedy."""
+    """The body is not a call. The text names the field, the problem and the remedy; `status` is the HTTP answer."""
+
+    status = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class CallRequest:
-    """One request: `initiator` for a two-way call, `fromline` and `ivrid` for an IVR call, recipients for both."""
+    """A requested call: `initiator` for a two-way call, `fromline` and `ivrid` for an IVR call, recipients for both."""
 
     kind: Kind
     recipients: tuple[Recipient, ...]
@@ -38,12 +40,12 @@ class CallRequest:
 
     @property
     def first(self) -> str:
-        """The number that is rung first."""
+        """The number that rings first."""
         return self.initiator or self.recipients[0].number
 
 
 def read_call_request(body: Mapping[str, object]) -> CallRequest:
-    """The order in a nested body. JSON text in `callfrom` and `callto` is read as JSON. Raises MalformedRequest."""
+    """Reads a nested body; JSON text in `callfrom` and `callto` is read as JSON. Raises MalformedRequest."""
     extid = _extid(body.get("extid"))
     callto = _unwrapped(body.get("callto"), "callto")
     if body.get("ivrid") not in (None, ""):
@@ -90,7 +92,7 @@ def _unwrapped(value: object, field: str) -> object:
 
 
 def _text(value: object) -> str:
-    # bool is an int, and True is no number of anybody.
+    # bool is an int, but True is not a phone number.
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 

@@ -1,4 +1,4 @@
-"""Delivers results to the callback URL, again and again until they are taken or given up."""
+"""Delivers results to the callback URL; repeats each until the receiver accepts it or the tries are used up."""
 
 import asyncio
 import logging
@@ -11,12 +11,12 @@ from .config import SandboxConfig
 
 log = structlog.get_logger(__name__)
 
-# A receiver that keeps a body answers in milliseconds; ten seconds is what a busy one may need.
+# A receiver that only keeps a body answers in milliseconds; a busy machine may need ten seconds.
 _TIMEOUT = 10.0
 
 
 class CallbackSender:
-    """POSTs bodies to one URL, which is a secret and never logged. `counts` gets `delivered`, `refused`, `given_up`."""
+    """POSTs bodies to a URL, which is a secret and never logged. `counts` gets `delivered`, `refused`, `given_up`."""
 
     def __init__(self, config: SandboxConfig, counts: Counter[str]) -> None:
         # httpcore writes each request's target at DEBUG, and the target is a secret.
@@ -24,10 +24,10 @@ class CallbackSender:
         self._url = None if config.callback_url is None else httpx.URL(config.callback_url.get_secret_value())
         self._tries = config.callback_tries
         self._pause = config.callback_retry_seconds
-        # httpx's pool costs more with each request that waits in it, so they wait before it.
+        # httpx's pool costs more with each request that waits in it, so requests wait before it.
         self._turn = asyncio.Semaphore(config.callback_connections)
         limits = httpx.Limits(max_connections=config.callback_connections)
-        # The transport without its client: no redirects, no environment, and half of the client's cost.
+        # The transport without its client: no redirects, no environment, half the cost.
         self._transport = httpx.AsyncHTTPTransport(trust_env=False, limits=limits)
         self._counts = counts
 
@@ -40,10 +40,10 @@ class CallbackSender:
         if self._url is None:
             return False
         for _ in range(self._tries):
-            taken = await self._try_once(self._url, content_type, body)
+            accepted = await self._try_once(self._url, content_type, body)
             if tried is not None:
                 tried.set()
-            if taken:
+            if accepted:
                 self._counts["delivered"] += 1
                 return True
             self._counts["refused"] += 1

@@ -1,4 +1,4 @@
-"""`alodial sandbox`: plays AloVoice on this machine."""
+"""The command `alodial sandbox`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,44 +20,45 @@ def sandbox(
         int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one and prints it.")
     ] = 0,
     callback_url: Annotated[
-        str | None, typer.Option(envvar="ALODIAL_SANDBOX_CALLBACK_URL", help="Where results are POSTed; none: nowhere.")
+        str | None,
+        typer.Option(envvar="ALODIAL_SANDBOX_CALLBACK_URL", help="Where results are POSTed; unset: nowhere."),
     ] = None,
-    speed: Annotated[float, typer.Option(help="How many times faster than life calls run, up to 10000.")] = 1.0,
+    speed: Annotated[float, typer.Option(help="How many times faster than real time calls run, up to 10000.")] = 1.0,
     announce: Annotated[
         list[str] | None,
         typer.Option(help="Audio file of a stage: initiator=FILE, recipient=FILE, next=FILE, failed=FILE."),
     ] = None,
-    scenario: Annotated[Path | None, typer.Option(help="JSON file that says what given numbers do.")] = None,
+    scenario: Annotated[Path | None, typer.Option(help="JSON file: what listed numbers and queues do.")] = None,
     fault: Annotated[
         list[str] | None, typer.Option(help="Random trouble and its probability: answer_lost=0.03.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of every draw: the same seed makes the same trouble.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all random choices: the same seed makes the same trouble.")] = 0,
     answer_delay: Annotated[float, typer.Option(min=0, help="Real seconds before a POST is answered.")] = 0.0,
     slow_answer: Annotated[
-        float | None, typer.Option(min=0, help="Real seconds before a `slow` answer; unset: 30 seconds of life.")
+        float | None, typer.Option(min=0, help="Real seconds before a `slow` answer; unset: 30 simulated seconds.")
     ] = None,
     callback_encoding: Annotated[Encoding, typer.Option(help="How results are written.")] = "json",
     callback_spelling: Annotated[Spelling, typer.Option(help="How the list fields of results are spelled.")] = "id",
     by_hand: Annotated[
-        bool, typer.Option("--by-hand", help="A person plays the phones, on the monitor's Sandbox phone.")
+        bool, typer.Option("--by-hand", help="A person plays the phones, on the page /sandbox/phone.")
     ] = False,
     hand_seconds: Annotated[
-        float, typer.Option(help="Real seconds that a phone waits for a hand before life goes on.")
+        float, typer.Option(help="Real seconds that a phone waits for a person before automatic play resumes.")
     ] = 120.0,
-    ledger: Annotated[Path | None, typer.Option(help="File that gets one JSON line for each POST that rang.")] = None,
+    ledger: Annotated[Path | None, typer.Option(help="File that gets one JSON line for each POST that rings.")] = None,
     token: Annotated[
-        str | None, typer.Option(envvar="ALODIAL_SANDBOX_TOKEN", help="The only token taken; unset: every one.")
+        str | None, typer.Option(envvar="ALODIAL_SANDBOX_TOKEN", help="The only token accepted; unset: every token.")
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
-    """Play AloVoice on this machine: it rings nobody, and tells whom it would have rung.
+    """Simulate AloVoice on this machine: no real phone rings, and it records which numbers would have rung.
 
     Numbers ending in 90 are busy, 91 do not answer, 92 meet congestion, 93 are unavailable; docs/sandbox.md has more.
 
     Example: alodial sandbox --port 8090 --callback-url http://127.0.0.1:8000/callbacks/alovoice/SECRET --speed 60
     """
     try:
-        chosen = SandboxConfig(
+        config = SandboxConfig(
             callback_url=None if callback_url is None else SecretStr(callback_url),
             callback_encoding=callback_encoding,
             callback_spelling=callback_spelling,
@@ -81,7 +82,7 @@ def sandbox(
     try:
         if ledger is not None:
             ledger.open("ab").close()
-        serve(chosen, host, port)
+        serve(config, host, port)
     except OSError as problem:
         typer.echo(
             f"error: cannot start on {host}:{port}: {problem.strerror}; name another --port or --ledger", err=True
@@ -90,7 +91,7 @@ def sandbox(
 
 
 def read_announcements(texts: list[str]) -> Announcements:
-    """`["initiator=hello.wav", ...]` as Announcements. ValueError names the wrong one."""
+    """`["initiator=hello.wav", ...]` as Announcements. Raises ValueError, which names the wrong text."""
     files: dict[str, str] = {}
     for text in texts:
         stage, _, file = text.partition("=")
@@ -101,7 +102,7 @@ def read_announcements(texts: list[str]) -> Announcements:
 
 
 def read_faults(texts: list[str]) -> dict[Trouble, float]:
-    """`["answer_lost=0.03", ...]` as probabilities by trouble. ValueError names the wrong one."""
+    """`["answer_lost=0.03", ...]` as probabilities by trouble. Raises ValueError, which names the wrong text."""
     faults: dict[Trouble, float] = {}
     for text in texts:
         name, _, probability = text.partition("=")

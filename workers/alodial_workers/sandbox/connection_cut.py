@@ -1,4 +1,4 @@
-"""Cuts a connection without an answer: the trouble for which HTTP has no status."""
+"""Closes a connection without an answer: the trouble for which HTTP has no status."""
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -8,7 +8,7 @@ _EXTENSION = "alodial.cut"
 
 
 class CuttableProtocol(HttpToolsProtocol):
-    """uvicorn's own protocol, which lets the application close the connection through the scope's extensions."""
+    """uvicorn's protocol, with a `close` for the application in the scope's extensions."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

@@ -1,12 +1,12 @@
-"""The independent witness: who was really rung, how often, when each POST arrived. Bounded; the oldest go first."""
+"""The sandbox's own record: which numbers rang, how often, and when each POST arrived. Bounded; drops the oldest."""
 
 import json
 import os
-import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 from .call_request import CallRequest
@@ -15,36 +15,37 @@ from .simulation import CallPlan, PlannedStep
 
 @dataclass(slots=True)
 class LedgerCall:
-    """One ringing POST. `begun` is Unix seconds; `played` counts the steps of its course that have come to pass."""
+    """A POST that rang. `begun` is Unix seconds; `time_scale` real seconds for each simulated one; `played` counts the
+    steps that have happened."""
 
     id: int
     key: str
-    order: CallRequest
-    course: CallPlan
+    request: CallRequest
+    plan: CallPlan
     begun: float
-    seconds_a_step: float
+    time_scale: float
     played: int = 0
     done: bool = False
 
     def at(self, step: PlannedStep) -> float:
-        """Unix seconds at which a step happens: life divided by the speed."""
-        return self.begun + step.after * self.seconds_a_step
+        """Unix seconds at which a step happens."""
+        return self.begun + step.after * self.time_scale
 
     @property
     def ended(self) -> bool:
-        """Whether its last step has come to pass. By hand the last one so far is not the last one."""
-        steps = self.course.steps
+        """Whether its last step has happened. In manual play the last step so far may not be the end."""
+        steps = self.plan.steps
         return self.played == len(steps) and steps[-1].event == "ended"
 
     @property
     def past(self) -> Iterable[PlannedStep]:
-        """The steps that have come to pass."""
-        return self.course.steps[: self.played]
+        """The steps that have happened."""
+        return self.plan.steps[: self.played]
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One POST to /requestcall, taken or not, at the moment its head was read."""
+    """A POST to /requestcall, accepted or not; both clocks at the moment its head was read."""
 
     monotonic: float
     wall: float
@@ -54,7 +55,10 @@ class Arrival:
 
 @dataclass(slots=True)
 class Ledger:
-    """What was asked of the sandbox and what it did. `file` gets a line for each ringing POST before it is answered."""
+    """What the sandbox received and did. `file` gets a line for each POST that rings, before its answer.
+
+    `limit` is how many calls, arrivals and counted extids stay in memory.
+    """
 
     limit: int
     file: Path | None = None
@@ -83,12 +87,12 @@ class Ledger:
             self._fd = None
 
     def arrived(self, monotonic: float, wall: float, extid: str | None, outcome: str) -> None:
-        """Notes a POST and what was decided about it."""
+        """Notes a POST and its outcome."""
         self.posts += 1
         self.arrivals.append(Arrival(monotonic, wall, extid, outcome))
 
     def count_post(self, key: str) -> int:
-        """Which POST of this extid this is, from 1, refused ones included."""
+        """Counts a POST of an extid, refused ones included; returns its number, from 1."""
         nth = self._posts_of.get(key, 0) + 1
         self._posts_of[key] = nth
         if len(self._posts_of) > self.limit:
@@ -96,10 +100,10 @@ class Ledger:
         return nth
 
     def begin(self, call: LedgerCall) -> None:
-        """Notes that the phones ring, first in the file: its line outlives the process."""
+        """Notes that the phones ring; in the file first, whose line survives a kill of the process."""
         if self._fd is not None:
-            to = [recipient.number for recipient in call.order.recipients]
-            line = {"at": call.begun, "extid": call.key, "first": call.order.first, "to": to}
+            to = [recipient.number for recipient in call.request.recipients]
+            line = {"at": call.begun, "extid": call.key, "first": call.request.first, "to": to}
             os.write(self._fd, json.dumps(line).encode() + b"\n")
         self.rung += 1
         self._calls.append(call)
@@ -110,7 +114,7 @@ class Ledger:
             self._drop_oldest()
 
     def finish(self, call: LedgerCall) -> None:
-        """Notes that a call is over and its result delivered or given up."""
+        """Notes that a call is over, and its result delivered or given up."""
         call.done = True
         self.in_progress -= 1
 
@@ -120,16 +124,10 @@ class Ledger:
 
     def calls_after(self, call_id: int, limit: int) -> list[LedgerCall]:
         """Up to `limit` kept calls whose id is above `call_id`, oldest first."""
-        found: list[LedgerCall] = []
-        for call in self._calls:
-            if call.id > call_id:
-                found.append(call)
-                if len(found) == limit:
-                    break
-        return found
+        return list(islice((call for call in self._calls if call.id > call_id), limit))
 
     def summary(self) -> dict[str, object]:
-        """What GET /sandbox/ledger answers. `extids` and `rings` cover the kept calls; `dropped` counts the others."""
+        """The answer to GET /sandbox/ledger. `extids` and `rings` cover the kept calls; `dropped` counts the others."""
         rings = Counter(
             step.number
             for call in self._calls
@@ -173,8 +171,3 @@ def timeline(calls: list[LedgerCall]) -> list[dict[str, object]]:
 def iso(at: float) -> str:
     """Unix seconds as ISO 8601 in UTC with milliseconds."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def now() -> tuple[float, float]:
-    """The monotonic and the wall clock, together."""
-    return time.monotonic(), time.time()

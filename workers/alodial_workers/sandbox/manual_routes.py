@@ -1,153 +1,118 @@
-"""The sandbox's HTTP for a person who plays the phones."""
+"""The sandbox's HTTP for programs that play the phones."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .body import MAX_BODY, BodyTooLarge, read_body
+from .body import error_response, read_body
 from .call_request import MalformedRequest
 from .ledger import iso
-from .manual_play import MAX_HELD, ManualAct, ManualCall, ManualLine, ManualPlay
-from .switchboard import Switchboard
+from .manual_play import MAX_HELD, ManualAct, ManualCall, ManualPlay
+from .simulation import CallLeg
+from .switchboard import Switchboard, switchboard_of
 
-_LINES: Final = 12
-"""Phones told of one call: with them the answer of the most calls stays under 64 KiB."""
-
-
-def _switchboard(request: Request) -> Switchboard:
-    switchboard: Switchboard = request.app.state.switchboard
-    return switchboard
+# Legs shown of a call: with them the answer for MAX_HELD calls stays under 64 KiB.
+_MAX_LEGS: Final = 12
 
 
-def _error(status: int, text: str) -> JSONResponse:
-    return JSONResponse({"error": text}, status)
-
-
-async def _sandbox(request: Request) -> Response:
-    """That this is a sandbox and no AloVoice, and how it was told to behave."""
-    switchboard = _switchboard(request)
-    return JSONResponse(_facts(switchboard))
+async def _show_sandbox(request: Request) -> Response:
+    """Identifies a sandbox, which AloVoice is not, with its settings."""
+    return JSONResponse(_facts(switchboard_of(request)))
 
 
 def _facts(switchboard: Switchboard) -> dict[str, object]:
     config = switchboard.config
-    told = {"sandbox": "alodial", "speed": config.speed, "callback": config.callback_url is not None}
-    return told | _hand(switchboard.hands)
+    facts = {"sandbox": "alodial", "speed": config.speed, "callback": config.callback_url is not None}
+    return facts | _manual_play(switchboard.manual)
 
 
-def _hand(hands: ManualPlay) -> dict[str, object]:
-    return {"by_hand": hands.on, "hand_seconds": hands.seconds, "held": len(hands.held), "most": MAX_HELD}
+def _manual_play(manual: ManualPlay) -> dict[str, object]:
+    return {"by_hand": manual.on, "hand_seconds": manual.seconds, "held": len(manual.held), "most": MAX_HELD}
 
 
-async def _phones(request: Request) -> Response:
-    switchboard = _switchboard(request)
-    hands = switchboard.hands
-    found = [*hands.held, *hands.recent]
-    return JSONResponse(_facts(switchboard) | {"phones": [_told(held) for held in found]})
+async def _list_phones(request: Request) -> Response:
+    switchboard = switchboard_of(request)
+    calls = [*switchboard.manual.held, *switchboard.manual.recent]
+    return JSONResponse(_facts(switchboard) | {"phones": [_phone(held) for held in calls]})
 
 
-def _told(held: ManualCall) -> dict[str, object]:
+def _phone(held: ManualCall) -> dict[str, object]:
     call = held.call
-    lines, hidden = _window(held.lines)
+    legs, hidden = visible_legs(call.plan.legs)
     return {
         "id": call.id,
         "extid": call.key,
-        "kind": call.order.kind,
+        "kind": call.request.kind,
         "at": iso(call.begun),
         "stage": held.stage,
         "turn": held.turn,
         "since": iso(held.since),
         "until": None if held.until is None else iso(held.until),
         "alone": held.alone,
-        "dialstatus": call.course.dialstatus or None,
-        "lines": [{"party": one.party, "number": one.number, "state": one.state} for one in lines],
+        "dialstatus": call.plan.dialstatus or None,
+        "lines": [{"party": leg.party, "number": leg.number, "state": leg.state} for leg in legs],
         "hidden": hidden,
         "acts": [act.value for act in ManualAct if act in held.acts],
         "sent": None if held.sent is None else held.sent.value,
-        "fate": held.fate,
+        "fate": held.delivery,
     }
 
 
-def _window(lines: list[ManualLine]) -> tuple[list[ManualLine], int]:
-    """The first phone and those about the one that is rung; how many are left out."""
-    if len(lines) <= _LINES:
-        return lines, 0
-    reached = max((at for at, line in enumerate(lines) if line.state not in ("waiting", "not_rung")), default=0)
-    start = max(1, min(reached - _LINES // 2, len(lines) - _LINES + 1))
-    return [lines[0], *lines[start : start + _LINES - 1]], len(lines) - _LINES
+def visible_legs(legs: list[CallLeg]) -> tuple[list[CallLeg], int]:
+    """The first leg and those around the one that rings, at most 12; and how many are left out."""
+    if len(legs) <= _MAX_LEGS:
+        return legs, 0
+    reached = max((at for at, leg in enumerate(legs) if leg.state not in ("waiting", "not_rung")), default=0)
+    start = max(1, min(reached - _MAX_LEGS // 2, len(legs) - _MAX_LEGS + 1))
+    return [legs[0], *legs[start : start + _MAX_LEGS - 1]], len(legs) - _MAX_LEGS
 
 
-async def _asked(request: Request) -> dict[str, object]:
-    """The body's object. Only JSON: a page of another site cannot send it here without asking first, and is not told yes.
-
-    Raises BodyTooLarge and MalformedRequest.
-    """
+async def _read_json(request: Request) -> dict[str, object]:
+    """The body's object. JSON only: a browser does not send it from a page of another site without asking first, and
+    the sandbox does not allow it. Raises MalformedRequest."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise MalformedRequest("content-type: not understood; send application/json")
     return await read_body(request)
 
 
-def _whole(asked: dict[str, object], name: str) -> int | None:
-    value = asked.get(name)
-    # bool is an int, and True is no number of anything.
+def _integer(body: dict[str, object], name: str) -> int | None:
+    value = body.get(name)
+    # bool is an int, but True is not a number that a client means.
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
     raise MalformedRequest(f"{name}: not an integer; send it as GET /sandbox/phones has it, or leave it out")
 
 
-def _heard(
-    handle: Callable[[Request, dict[str, object]], Awaitable[Response]],
-) -> Callable[[Request], Awaitable[Response]]:
-    """A route for an object that somebody sends; what is wrong with it is answered."""
-
-    async def route(request: Request) -> Response:
-        try:
-            return await handle(request, await _asked(request))
-        except BodyTooLarge:
-            return _error(413, f"body: above {MAX_BODY} bytes; send one act a request")
-        except MalformedRequest as problem:
-            return _error(400, str(problem))
-
-    return route
-
-
-async def _switch(request: Request, asked: dict[str, object]) -> Response:
-    on = asked.get("on")
+async def _switch(request: Request) -> Response:
+    on = (await _read_json(request)).get("on")
     if not isinstance(on, bool):
         raise MalformedRequest("on: not a boolean; send true or false")
-    hands = _switchboard(request).hands
-    hands.switch(on=on)
-    return JSONResponse(_hand(hands))
+    manual = switchboard_of(request).manual
+    manual.switch(on=on)
+    return JSONResponse(_manual_play(manual))
 
 
-async def _act(request: Request, asked: dict[str, object]) -> Response:
-    given, call_id, turn = asked.get("act"), _whole(asked, "id"), _whole(asked, "turn")
-    act = next((one for one in ManualAct if one == given), None)
+async def _act(request: Request) -> Response:
+    body = await _read_json(request)
+    call_id, turn = _integer(body, "id"), _integer(body, "turn")
+    act = next((act for act in ManualAct if act == body.get("act")), None)
     if act is None:
         raise MalformedRequest(f"act: not known; send one of {', '.join(ManualAct)}")
-    held = _switchboard(request).hands.find(request.path_params["extid"], call_id)
+    held = switchboard_of(request).manual.find(request.path_params["extid"], call_id)
     if held is None:
-        return _error(404, "extid: no call of it is in hand; see GET /sandbox/phones")
-    before = held.turn
-    if not held.act(act, turn):
-        possible = ", ".join(one.value for one in ManualAct if one in held.acts) or "nothing"
-        return _error(409, f"act: not possible now, in turn {held.turn} ({held.stage}); possible: {possible}")
-    # The call moves on in its own task; the answer tells where to.
-    for _ in range(10):
-        if held.turn != before:
-            break
-        await asyncio.sleep(0)
-    return JSONResponse(_told(held))
+        return error_response(404, "extid: no call of it is played by hand; see GET /sandbox/phones")
+    if not await held.act(act, turn):
+        possible = ", ".join(act.value for act in ManualAct if act in held.acts) or "nothing"
+        return error_response(409, f"act: not possible now, in turn {held.turn} ({held.stage}); possible: {possible}")
+    return JSONResponse(_phone(held))
 
 
 ROUTES: Final = (
-    Route("/sandbox", _sandbox),
-    Route("/sandbox/phones", _phones),
-    Route("/sandbox/hand", _heard(_switch), methods=["POST"]),
-    Route("/sandbox/calls/{extid}/act", _heard(_act), methods=["POST"]),
+    Route("/sandbox", _show_sandbox),
+    Route("/sandbox/phones", _list_phones),
+    Route("/sandbox/hand", _switch, methods=["POST"]),
+    Route("/sandbox/calls/{extid}/act", _act, methods=["POST"]),
 )

@@ -1,4 +1,4 @@
-"""The result that AloVoice POSTs after a call, and the ways in which its undocumented body may be written."""
+"""The result that AloVoice POSTs after a call, in each encoding that its documentation leaves open."""
 
 import json
 from typing import Final
@@ -14,38 +14,38 @@ _LISTS: Final = ("id", "from_number", "to_number")
 # A fixed boundary is safe: no field can hold it.
 _BOUNDARY: Final = "----alodial-sandbox-7MA4YWxkTrZu0gW"
 
-# A word that no table of dial statuses lists.
+# A dial status that no table lists.
 UNSEEN_STATUS: Final = "VOICEMAIL_FULL"
 
 
 def result_of(call: LedgerCall, base_url: str) -> dict[str, object]:
-    """The documented fields. Times are Unix seconds in life's length: at `--speed 60` a talk of 20 s still lasts 20."""
-    course, order = call.course, call.order
+    """The documented fields. Times are Unix seconds without the speed: at `--speed 60` a talk of 20 s still lasts 20."""
+    plan, request = call.plan, call.request
     begin = int(call.begun)
-    answered = course.answered
+    answered = plan.answered
     return {
-        "id": [call.id + leg for leg in range(course.legs)],
-        "from_number": [] if order.initiator is None else [order.initiator],
-        "to_number": [] if course.taken_by is None else [course.taken_by],
-        "trunk_number": order.fromline or _TRUNK,
+        "id": [call.id + leg for leg in range(plan.rung)],
+        "from_number": [] if request.initiator is None else [request.initiator],
+        "to_number": [] if plan.taken_by is None else [plan.taken_by],
+        "trunk_number": request.fromline or _TRUNK,
         "begin_time": begin,
         "answer_time": 0 if answered is None else begin + round(answered),
-        "end_time": begin + round(course.ended),
-        "duration": 0 if answered is None else round(course.ended) - round(answered),
-        "dialstatus": course.dialstatus,
+        "end_time": begin + round(plan.ended),
+        "duration": 0 if answered is None else round(plan.ended) - round(answered),
+        "dialstatus": plan.dialstatus,
         "record": "" if answered is None else f"{base_url}/sandbox/records/{call.id}.wav",
-        "externalid": as_javascript_number(order.extid),
-        "attempts": [_attempt(one, begin) for one in course.tries],
+        "externalid": as_javascript_number(request.extid),
+        "attempts": [_attempt(entry, begin) for entry in plan.tries],
     }
 
 
 def conflicting(result: dict[str, object]) -> dict[str, object]:
-    """The same call told otherwise: an answered one as not answered, any other as answered."""
+    """A contradicting result of the same call: not answered if it was answered, answered if it was not."""
     return result | {"dialstatus": "NOANSWER" if result["dialstatus"] == "ANSWER" else "ANSWER"}
 
 
 def as_javascript_number(extid: str | None) -> int | None:
-    """The extid after `Number(extid)`: a double, so digits beyond 2^53 change, and null where it was no number."""
+    """The extid after JavaScript's `Number(extid)`: digits above 2^53 change; None where it is not a number."""
     return int(float(extid)) if extid is not None and extid.isascii() and extid.isdigit() else None
 
 
@@ -73,15 +73,15 @@ def _texts(name: str, value: object) -> list[str]:
     if name == "attempts":
         return [json.dumps(value)]
     if isinstance(value, list):
-        return [str(one) for one in value]
+        return [str(item) for item in value]
     return ["" if value is None else str(value)]
 
 
-def _attempt(one: PlannedTry, begin: int) -> dict[str, object]:
+def _attempt(entry: PlannedTry, begin: int) -> dict[str, object]:
     return {
-        "to_number": one.number,
-        "dialstatus": one.dialstatus,
-        "begin_time": begin + round(one.begin),
-        "answer_time": 0 if one.answer is None else begin + round(one.answer),
-        "end_time": begin + round(one.end),
+        "to_number": entry.number,
+        "dialstatus": entry.dialstatus,
+        "begin_time": begin + round(entry.begin),
+        "answer_time": 0 if entry.answer is None else begin + round(entry.answer),
+        "end_time": begin + round(entry.end),
     }

@@ -1,4 +1,4 @@
-"""Runs a sandbox: in this process until it is told to stop, or in the background of a test."""
+"""Runs a sandbox: in this process until a signal, or in a thread of a test."""
 
 import asyncio
 import signal
@@ -14,13 +14,13 @@ from .app import create_sandbox
 from .config import SandboxConfig
 from .connection_cut import CuttableProtocol
 
-# Calls in progress are make-believe, so a stop does not wait for them.
+# Seconds. Calls in progress are simulated, so a stop does not wait for them.
 _GRACE = 1
 _START_TIMEOUT = 10.0
 
 
 class _Server(uvicorn.Server):
-    """Tells when it listens, and ends quietly on SIGINT and SIGTERM, where uvicorn raises the signal again."""
+    """Reports when it listens, and returns on SIGINT and SIGTERM, where uvicorn raises the signal again."""
 
     def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
         super().__init__(config)
@@ -51,7 +51,7 @@ def _server(config: SandboxConfig, listening: Callable[[], None]) -> _Server:
         http=CuttableProtocol,
         ws="none",
         lifespan="on",
-        # An access log would hold the token, which stands in the path.
+        # An access log would hold the token, which is part of the path.
         access_log=False,
         log_config=None,
         timeout_graceful_shutdown=_GRACE,
@@ -61,7 +61,7 @@ def _server(config: SandboxConfig, listening: Callable[[], None]) -> _Server:
 
 
 def bind(host: str, port: int) -> tuple[socket.socket, str]:
-    """A bound socket and the URL it will be reached at. OSError if the port cannot be had."""
+    """A bound socket and its URL. Raises OSError if the port is not free."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio sets TCP_NODELAY only where the protocol is named; without it each answer took 44 ms on a kept connection.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -71,23 +71,23 @@ def bind(host: str, port: int) -> tuple[socket.socket, str]:
     except OSError:
         listener.close()
         raise
-    shown = f"[{host}]" if ":" in host else host
-    return listener, f"http://{shown}:{listener.getsockname()[1]}"
+    bracketed = f"[{host}]" if ":" in host else host
+    return listener, f"http://{bracketed}:{listener.getsockname()[1]}"
 
 
 def serve(config: SandboxConfig, host: str = "127.0.0.1", port: int = 0) -> None:
     """Serves until SIGINT or SIGTERM; port 0 takes a free one. Prints `sandbox listening on URL` once it does.
 
-    OSError if the port cannot be had.
+    Raises OSError if the port is not free.
     """
     listener, url = bind(host, port)
-    server = _server(config, lambda: print(f"sandbox listening on {url}", flush=True))  # noqa: T201 - a script waits for this line
+    server = _server(config, lambda: print(f"sandbox listening on {url}", flush=True))  # noqa: T201  # scripts wait for this line
     server.run(sockets=[listener])
 
 
 @contextmanager
 def running_sandbox(config: SandboxConfig | None = None) -> Generator[str, None, None]:
-    """A sandbox in a thread on a free port of the loopback; gives its URL and stops it at the end. For tests."""
+    """Runs a sandbox in a thread on a free loopback port and yields its URL. For tests."""
     listener, url = bind("127.0.0.1", 0)
     listening = threading.Event()
     server = _server(config or SandboxConfig(), listening.set)

@@ -1,4 +1,4 @@
-"""The scenario file: what given numbers and queues do, instead of what their endings say."""
+"""The scenario file: what listed numbers and queues do, whatever their endings say."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ from .behaviours import BEHAVIOUR_ENDINGS, TROUBLE_ENDINGS, Behaviour, Trouble, 
 
 
 class ScenarioPart(BaseModel):
-    """What one number or queue does; what is left out is drawn from the number. Seconds are of life, before `speed`."""
+    """What a number or queue does; missing times are drawn. Seconds are simulated ones, before `speed`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -37,7 +37,7 @@ class Scenario(BaseModel):
     queues: dict[str, ScenarioPart] = Field(default_factory=dict)
 
     def number(self, number: str) -> ScenarioPart:
-        """The part a number plays: the scenario's if it is listed, else what its last two digits say."""
+        """The part of a number: the scenario's if it is listed, else that of its last two digits."""
         listed = self.numbers.get(normal_number(number)) if self.numbers else None
         if listed is not None:
             return listed
@@ -51,12 +51,12 @@ class Scenario(BaseModel):
         )
 
     def queue(self, queue: str) -> ScenarioPart:
-        """The part a queue plays; an unlisted queue answers, whatever its last digits are."""
+        """The part of a queue; an unlisted queue answers, whatever its last digits are."""
         return self.queues.get(queue) or ScenarioPart()
 
 
 def read_scenario(path: Path) -> Scenario:
-    """Reads a scenario file. ValueError says which field is wrong and where."""
+    """Reads a scenario file. Raises ValueError, which names the wrong field and its place."""
     try:
         text = path.read_bytes()
     except OSError as problem:

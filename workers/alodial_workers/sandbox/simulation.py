@@ -1,18 +1,19 @@
-"""The pure course of one call, as PROVIDER.md draws it: timed steps and a result, without a clock or a socket."""
+"""The course of one call: which numbers ring in which order, what they hear, and how it ends. No clock, no socket."""
 
 import zlib
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from random import Random
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from .behaviours import Behaviour
-from .call_request import CallRequest, Recipient
+from .call_request import CallRequest
 from .config import Announcements
 from .scenario import Scenario, ScenarioPart
 
 Party = Literal["initiator", "recipient", "queue", "ivr", "call"]
 
-# Seconds of life that a number rings, from and to, by what becomes of it. An Asterisk Dial gives up after 30 by custom.
+# Simulated seconds that a number rings, from and to, by its behaviour. By custom an Asterisk Dial gives up after 30.
 RING: Final = {
     Behaviour.ANSWERS: (3.0, 9.0),
     Behaviour.BUSY: (1.0, 2.5),
@@ -22,7 +23,7 @@ RING: Final = {
     Behaviour.CANCELED: (5.0, 15.0),
 }
 TALK: Final = (8.0, 60.0)
-_ANNOUNCEMENT: Final = (3.0, 5.0)
+ANNOUNCEMENT: Final = (3.0, 5.0)
 
 DIALSTATUS: Final = {
     Behaviour.ANSWERS: "ANSWER",
@@ -36,7 +37,7 @@ DIALSTATUS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """One entry of a timeline; `after` is in seconds of life from the request."""
+    """An entry of a timeline; `after` is in simulated seconds from the request."""
 
     after: float
     party: Party
@@ -47,7 +48,7 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class PlannedTry:
-    """One number that was rung; times in seconds of life from the request."""
+    """A number that rang; times in simulated seconds from the request."""
 
     number: str
     dialstatus: str
@@ -56,98 +57,137 @@ class PlannedTry:
     end: float
 
 
-@dataclass(frozen=True, slots=True)
-class CallPlan:
-    """A whole call: its steps in order, and what its result will say. `taken_by` is the number that was connected."""
+@dataclass(slots=True)
+class CallLeg:
+    """A phone or queue of a call. `state` is waiting, ringing, on_line, talking, over, not_rung or a failed Behaviour."""
 
-    steps: tuple[PlannedStep, ...]
-    dialstatus: str
-    taken_by: str | None
-    answered: float | None
-    ended: float
-    tries: tuple[PlannedTry, ...]
+    party: Party
+    number: str
+    state: str = "waiting"
+    rang_at: float = 0.0
 
-    @property
-    def legs(self) -> int:
-        """How many numbers were rung."""
-        return sum(step.event == "ringing" for step in self.steps)
+
+class Pause(NamedTuple):
+    """Time that passes in a call while `leg` rings, hears an announcement or talks.
+
+    `fixed` is its length in simulated seconds as the scenario has it; None: it is drawn from `span`.
+    """
+
+    stage: Literal["ringing", "announcing", "talking"]
+    leg: CallLeg
+    fixed: float | None
+    span: tuple[float, float]
+
+    def length(self, draw: Random) -> float:
+        """Simulated seconds."""
+        return draw.uniform(*self.span) if self.fixed is None else self.fixed
+
+
+Course = Generator[Pause, Behaviour | None, None]
 
 
 @dataclass(slots=True)
-class _Playing:
-    """The call as it goes: its clock, the steps so far, and where its draws come from."""
+class CallPlan:
+    """A call: its legs in the order in which they ring, its steps so far, and what its result will say.
 
-    scenario: Scenario
-    announcements: Announcements
-    draw: Random
-    clock: float = 0.0
+    `clock` is in simulated seconds from the request; whoever runs the course advances it. `taken_by` is the number that
+    was connected.
+    """
+
+    legs: list[CallLeg]
     steps: list[PlannedStep] = field(default_factory=list)
     tries: list[PlannedTry] = field(default_factory=list)
+    clock: float = 0.0
+    dialstatus: str = ""
+    taken_by: str | None = None
+    answered: float | None = None
+    ended: float = 0.0
 
-    def note(self, party: Party, number: str | None, event: str, file: str | None = None) -> None:
-        self.steps.append(PlannedStep(self.clock, party, number, event, file))
+    @property
+    def rung(self) -> int:
+        """How many numbers rang."""
+        return sum(step.event == "ringing" for step in self.steps)
 
-    def ring(self, party: Party, number: str, part: ScenarioPart) -> Behaviour:
-        """Rings a number until it answers or fails, and notes both. A given-up ring has no event of its own."""
-        began = self.clock
-        self.note(party, number, "ringing")
-        self.clock += self.draw.uniform(*RING[part.behaviour]) if part.ring_seconds is None else part.ring_seconds
-        if part.behaviour is Behaviour.ANSWERS:
-            self.note(party, number, "answered")
-        else:
-            if part.behaviour is not Behaviour.CANCELED:
-                self.note(party, number, part.behaviour.value)
-            self.tries.append(PlannedTry(number, DIALSTATUS[part.behaviour], began, None, self.clock))
-        return part.behaviour
+    def course(self, scenario: Scenario, announcements: Announcements) -> Course:
+        """Runs the call: notes its steps and yields each Pause. Send the Behaviour that ends a ring, or None for the
+        scenario's own."""
+        first, *others = self.legs
+        behaviour = yield from self._ring(first, scenario)
+        if behaviour is not Behaviour.ANSWERS:
+            return self._end(behaviour)
+        if first.party == "ivr":
+            return (yield from self._talk(first, scenario))
+        yield from self._announce(first, announcements.initiator)
+        for left, leg in zip(range(len(others) - 1, -1, -1), others, strict=True):
+            behaviour = yield from self._ring(leg, scenario)
+            if behaviour is Behaviour.ANSWERS:
+                yield from self._announce(leg, announcements.recipient)
+                return (yield from self._talk(leg, scenario))
+            if behaviour is Behaviour.CANCELED:
+                # The initiator hung up: nobody is left to hear an announcement or to be connected.
+                break
+            yield from self._announce(first, announcements.next if left else announcements.failed)
+        return self._end(behaviour)
 
-    def announce(self, party: Party, number: str, file: str | None) -> None:
-        if file is not None:
-            self.note(party, number, "announced", file)
-            self.clock += self.draw.uniform(*_ANNOUNCEMENT)
+    def _note(self, leg: CallLeg, event: str, file: str | None = None) -> None:
+        self.steps.append(PlannedStep(self.clock, leg.party, leg.number, event, file))
 
-    def talk(self, party: Party, number: str, part: ScenarioPart) -> CallPlan:
-        began = next(step.after for step in reversed(self.steps) if step.event == "ringing")
-        self.note(party, number, "connected")
-        answered = self.clock
-        self.clock += self.draw.uniform(*TALK) if part.talk_seconds is None else part.talk_seconds
-        self.tries.append(PlannedTry(number, DIALSTATUS[Behaviour.ANSWERS], began, answered, self.clock))
-        return self.end(Behaviour.ANSWERS, number, answered)
-
-    def end(self, how: Behaviour, taken_by: str | None = None, answered: float | None = None) -> CallPlan:
-        self.note("call", None, "ended")
-        return CallPlan(tuple(self.steps), DIALSTATUS[how], taken_by, answered, self.clock, tuple(self.tries))
-
-
-def play(order: CallRequest, scenario: Scenario, announcements: Announcements, seed: int = 0) -> CallPlan:
-    """The course of an order. The same numbers and the same seed always take the same course."""
-    numbers = "/".join([str(seed), order.first, *(recipient.number for recipient in order.recipients)])
-    playing = _Playing(scenario, announcements, Random(zlib.crc32(numbers.encode())))
-    return _ivr(order, playing) if order.initiator is None else _two_way(order.initiator, order.recipients, playing)
-
-
-def _ivr(order: CallRequest, playing: _Playing) -> CallPlan:
-    number = order.recipients[0].number
-    part = playing.scenario.number(number)
-    behaviour = playing.ring("ivr", number, part)
-    return playing.talk("ivr", number, part) if behaviour is Behaviour.ANSWERS else playing.end(behaviour)
-
-
-def _two_way(initiator: str, recipients: tuple[Recipient, ...], playing: _Playing) -> CallPlan:
-    behaviour = playing.ring("initiator", initiator, playing.scenario.number(initiator))
-    if behaviour is not Behaviour.ANSWERS:
-        return playing.end(behaviour)
-    playing.announce("initiator", initiator, playing.announcements.initiator)
-    for left, recipient in zip(range(len(recipients) - 1, -1, -1), recipients, strict=True):
-        party: Party = "queue" if recipient.is_queue else "recipient"
-        scenario = playing.scenario
-        part = scenario.queue(recipient.number) if recipient.is_queue else scenario.number(recipient.number)
-        behaviour = playing.ring(party, recipient.number, part)
+    def _ring(self, leg: CallLeg, scenario: Scenario) -> Generator[Pause, Behaviour | None, Behaviour]:
+        leg.state, leg.rang_at = "ringing", self.clock
+        self._note(leg, "ringing")
+        part = _part(leg, scenario)
+        behaviour = (yield Pause("ringing", leg, part.ring_seconds, RING[part.behaviour])) or part.behaviour
         if behaviour is Behaviour.ANSWERS:
-            playing.announce(party, recipient.number, playing.announcements.recipient)
-            return playing.talk(party, recipient.number, part)
-        if behaviour is Behaviour.CANCELED:
-            # The initiator hung up: there is nobody left to hear an announcement or to be connected.
-            break
-        file = playing.announcements.next if left else playing.announcements.failed
-        playing.announce("initiator", initiator, file)
-    return playing.end(behaviour)
+            leg.state = "on_line"
+            self._note(leg, "answered")
+            return behaviour
+        leg.state = behaviour.value
+        # A ring that was given up has no event of its own.
+        if behaviour is not Behaviour.CANCELED:
+            self._note(leg, behaviour.value)
+        self.tries.append(PlannedTry(leg.number, DIALSTATUS[behaviour], leg.rang_at, None, self.clock))
+        return behaviour
+
+    def _announce(self, leg: CallLeg, file: str | None) -> Course:
+        if file is not None:
+            self._note(leg, "announced", file)
+            yield Pause("announcing", leg, None, ANNOUNCEMENT)
+
+    def _talk(self, leg: CallLeg, scenario: Scenario) -> Course:
+        self._note(leg, "connected")
+        self.legs[0].state = leg.state = "talking"
+        self.taken_by, self.answered = leg.number, self.clock
+        yield Pause("talking", leg, _part(leg, scenario).talk_seconds, TALK)
+        self.tries.append(PlannedTry(leg.number, DIALSTATUS[Behaviour.ANSWERS], leg.rang_at, self.answered, self.clock))
+        self._end(Behaviour.ANSWERS)
+
+    def _end(self, behaviour: Behaviour) -> None:
+        for leg in self.legs:
+            if leg.state in ("on_line", "talking"):
+                leg.state = "over"
+            elif leg.state == "waiting":
+                leg.state = "not_rung"
+        self.steps.append(PlannedStep(self.clock, "call", None, "ended"))
+        self.dialstatus, self.ended = DIALSTATUS[behaviour], self.clock
+
+
+def plan_of(request: CallRequest) -> CallPlan:
+    """A plan whose call has not begun."""
+    if request.initiator is None:
+        return CallPlan([CallLeg("ivr", request.recipients[0].number)])
+    others = [CallLeg("queue" if entry.is_queue else "recipient", entry.number) for entry in request.recipients]
+    return CallPlan([CallLeg("initiator", request.initiator), *others])
+
+
+def simulate(request: CallRequest, scenario: Scenario, announcements: Announcements, seed: int = 0) -> CallPlan:
+    """The whole plan of a call that plays automatically. The same numbers and seed give the same plan."""
+    numbers = "/".join([str(seed), request.first, *(recipient.number for recipient in request.recipients)])
+    draw = Random(zlib.crc32(numbers.encode()))
+    plan = plan_of(request)
+    for pause in plan.course(scenario, announcements):
+        plan.clock += pause.length(draw)
+    return plan
+
+
+def _part(leg: CallLeg, scenario: Scenario) -> ScenarioPart:
+    return scenario.queue(leg.number) if leg.party == "queue" else scenario.number(leg.number)

@@ -1,4 +1,4 @@
-"""A person plays the phones: what rings waits for an act, and life goes on without one."""
+"""A person plays the phones: what rings waits for an act, and automatic play resumes without one."""
 
 import json
 from collections.abc import Generator
@@ -14,23 +14,23 @@ CALLER, FIRST, SECOND = "712037006", "994412890", "977076909"
 
 
 @pytest.fixture
-def hand(receiver: Receiver) -> Generator[Sandbox, None, None]:
-    """By hand, at life's pace, with a place for results; nobody is waited for in vain."""
+def manual(receiver: Receiver) -> Generator[Sandbox, None, None]:
+    """Manual play at real speed, with a receiver for results; automatic play does not resume within a test."""
     with sandbox_with(**PATIENT, callback_url=receiver.url) as sandbox:
         yield sandbox
 
 
 def phones(sandbox: Sandbox) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = sandbox.http.get("/sandbox/phones").json()["phones"]
-    return found
+    rows: list[dict[str, Any]] = sandbox.http.get("/sandbox/phones").json()["phones"]
+    return rows
 
 
 def act(sandbox: Sandbox, extid: str, name: str, **more: Any) -> dict[str, Any]:
-    """Does it, and gives the phone as it is then."""
+    """Does an act; the phone after it."""
     answer = sandbox.http.post(f"/sandbox/calls/{extid}/act", json={"act": name} | more)
     assert answer.status_code == 200, answer.text
-    told: dict[str, Any] = answer.json()
-    return told
+    phone: dict[str, Any] = answer.json()
+    return phone
 
 
 def states(phone: dict[str, Any]) -> list[str]:
@@ -38,37 +38,39 @@ def states(phone: dict[str, Any]) -> list[str]:
 
 
 def settled(sandbox: Sandbox, extid: str) -> str:
-    """What became of its result, once that is known."""
-    done = wait_until(lambda: [one for one in phones(sandbox) if (one["extid"], one["stage"]) == (extid, "done")])
+    """The fate of a call's result, once it is known."""
+    done = wait_until(
+        lambda: [phone for phone in phones(sandbox) if (phone["extid"], phone["stage"]) == (extid, "done")]
+    )
     fate: str = done[0]["fate"]
     return fate
 
 
 def test_a_call_rings_until_somebody_answers_and_talks_until_somebody_hangs_up(
-    hand: Sandbox, receiver: Receiver
+    manual: Sandbox, receiver: Receiver
 ) -> None:
-    assert hand.two_way(FIRST, extid="1").json()["answer"]["extid"] == "1"
-    (phone,) = phones(hand)
+    assert manual.two_way(FIRST, extid="1").json()["answer"]["extid"] == "1"
+    (phone,) = phones(manual)
     assert (phone["stage"], states(phone), phone["alone"]) == ("ringing", ["ringing", "waiting"], False)
     assert phone["acts"] == ["answer", "busy", "no_answer", "congestion", "unavailable"]
-    phone = act(hand, "1", "answer")
+    phone = act(manual, "1", "answer")
     assert (phone["stage"], states(phone)) == ("ringing", ["on_line", "ringing"])
-    # Its ending says that it is busy; the hand that plays it says otherwise.
-    phone = act(hand, "1", "answer")
+    # Its ending says that it is busy; the person who plays it decides otherwise.
+    phone = act(manual, "1", "answer")
     assert (phone["stage"], states(phone), phone["acts"]) == ("talking", ["talking", "talking"], ["hang_up"])
     assert receiver.bodies == []
-    phone = act(hand, "1", "hang_up")
+    phone = act(manual, "1", "hang_up")
     assert (phone["stage"], states(phone), phone["dialstatus"]) == ("ended", ["over", "over"], "ANSWER")
-    assert hand.http.get("/sandbox/calls").json()["calls"][0]["dialstatus"] == "ANSWER"
-    act(hand, "1", "send")
+    assert manual.http.get("/sandbox/calls").json()["calls"][0]["dialstatus"] == "ANSWER"
+    act(manual, "1", "send")
     (result,) = receiver.results(1)
     assert (result["dialstatus"], result["to_number"], result["externalid"]) == ("ANSWER", [FIRST], 1)
     assert len(result["id"]) == 2
-    assert [entry["event"] for entry in hand.timeline("1")] == [
+    assert [entry["event"] for entry in manual.timeline("1")] == [
         *("ringing", "answered", "ringing", "answered", "connected", "ended"),
     ]
-    assert settled(hand, "1") == "delivered"
-    assert hand.ledger()["in_progress"] == 0
+    assert settled(manual, "1") == "delivered"
+    assert manual.ledger()["in_progress"] == 0
 
 
 @pytest.mark.parametrize(
@@ -76,17 +78,17 @@ def test_a_call_rings_until_somebody_answers_and_talks_until_somebody_hangs_up(
     [("busy", "BUSY"), ("no_answer", "NOANSWER"), ("congestion", "CONGESTION"), ("unavailable", "CHANUNAVAIL")],
 )
 def test_each_refusal_of_the_first_phone_ends_the_call(
-    hand: Sandbox, receiver: Receiver, name: str, dialstatus: str
+    manual: Sandbox, receiver: Receiver, name: str, dialstatus: str
 ) -> None:
-    hand.two_way(FIRST, extid="2")
-    phone = act(hand, "2", name)
+    manual.two_way(FIRST, extid="2")
+    phone = act(manual, "2", name)
     assert (phone["stage"], states(phone)) == ("ended", [name, "not_rung"])
-    act(hand, "2", "send")
+    act(manual, "2", "send")
     assert receiver.results(1)[0]["dialstatus"] == dialstatus
-    assert hand.story("2")[1] == f"initiator {CALLER} {name}"
+    assert manual.story("2")[1] == f"initiator {CALLER} {name}"
 
 
-def test_the_next_recipient_rings_after_one_that_does_not_take_it_and_hears_the_same_announcements() -> None:
+def test_the_next_recipient_rings_after_one_that_does_not_answer_with_the_same_announcements() -> None:
     files = {"initiator": "1.wav", "recipient": "2.wav", "next": "3.wav", "failed": "4.wav"}
     with sandbox_with(**PATIENT, announcements=files) as sandbox:
         sandbox.two_way(FIRST, SECOND, extid="3")
@@ -107,58 +109,58 @@ def test_the_next_recipient_rings_after_one_that_does_not_take_it_and_hears_the_
         assert settled(sandbox, "3") == "nowhere"  # it was given no callback URL
 
 
-def test_whoever_waits_on_the_line_can_hang_up_while_another_phone_rings(hand: Sandbox, receiver: Receiver) -> None:
-    hand.two_way(FIRST, SECOND, extid="4")
-    refused = hand.http.post("/sandbox/calls/4/act", json={"act": "hang_up"})
+def test_the_caller_on_the_line_can_hang_up_while_another_phone_rings(manual: Sandbox, receiver: Receiver) -> None:
+    manual.two_way(FIRST, SECOND, extid="4")
+    refused = manual.http.post("/sandbox/calls/4/act", json={"act": "hang_up"})
     assert refused.status_code == 409  # nobody is on the line yet
-    assert "hang_up" in act(hand, "4", "answer")["acts"]
-    phone = act(hand, "4", "hang_up")
+    assert "hang_up" in act(manual, "4", "answer")["acts"]
+    phone = act(manual, "4", "hang_up")
     assert states(phone) == ["over", "canceled", "not_rung"]
-    act(hand, "4", "send")
+    act(manual, "4", "send")
     assert receiver.results(1)[0]["dialstatus"] == "CANCEL"
 
 
-def test_a_queue_and_an_ivr_call_are_played_by_hand_too(hand: Sandbox, receiver: Receiver) -> None:
-    hand.post({"callfrom": {"phone": CALLER}, "callto": [{"queue": "6000"}], "extid": "5"})
-    act(hand, "5", "answer")
-    phone = act(hand, "5", "answer")
+def test_a_queue_and_an_ivr_call_are_played_manually_too(manual: Sandbox, receiver: Receiver) -> None:
+    manual.post({"callfrom": {"phone": CALLER}, "callto": [{"queue": "6000"}], "extid": "5"})
+    act(manual, "5", "answer")
+    phone = act(manual, "5", "answer")
     assert [line["party"] for line in phone["lines"]] == ["initiator", "queue"]
-    hand.post({"callto": FIRST, "ivrid": "222", "fromline": CALLER, "extid": "6"})
-    phone = act(hand, "6", "answer")
+    manual.post({"callto": FIRST, "ivrid": "222", "fromline": CALLER, "extid": "6"})
+    phone = act(manual, "6", "answer")
     assert [(line["party"], line["state"]) for line in phone["lines"]] == [("ivr", "talking")]
-    assert act(hand, "6", "hang_up")["dialstatus"] == "ANSWER"
-    act(hand, "6", "send")
+    assert act(manual, "6", "hang_up")["dialstatus"] == "ANSWER"
+    act(manual, "6", "send")
     assert receiver.results(1)[0]["to_number"] == [FIRST]
 
 
-def test_the_result_is_sent_twice_never_or_garbled_as_asked(hand: Sandbox, receiver: Receiver) -> None:
+def test_the_result_is_sent_twice_never_or_garbled_as_the_person_decides(manual: Sandbox, receiver: Receiver) -> None:
     for extid, how in (("7", "send_twice"), ("8", "send_never"), ("9", "send_garbled")):
-        hand.two_way(FIRST, extid=extid)
-        act(hand, extid, "busy")
-        act(hand, extid, how)
-        assert settled(hand, extid) == ("never" if extid == "8" else "delivered")
+        manual.two_way(FIRST, extid=extid)
+        act(manual, extid, "busy")
+        act(manual, extid, how)
+        assert settled(manual, extid) == ("never" if extid == "8" else "delivered")
     twice, again, garbled = [body for _, body in receiver.bodies]
     assert twice == again
     assert json.loads(twice)["externalid"] == 7
     with pytest.raises(ValueError, match=r"delimiter|Expecting|Unterminated"):
         json.loads(garbled)
-    assert [phone["sent"] for phone in phones(hand)] == ["send_garbled", "send_never", "send_twice"]
+    assert [phone["sent"] for phone in phones(manual)] == ["send_garbled", "send_never", "send_twice"]
 
 
-def test_a_late_result_waits_and_can_still_be_sent_at_once(hand: Sandbox, receiver: Receiver) -> None:
-    hand.two_way(FIRST, extid="10")
-    act(hand, "10", "busy")
-    phone = act(hand, "10", "send_late")
+def test_a_late_result_waits_and_can_still_be_sent_at_once(manual: Sandbox, receiver: Receiver) -> None:
+    manual.two_way(FIRST, extid="10")
+    act(manual, "10", "busy")
+    phone = act(manual, "10", "send_late")
     assert (phone["stage"], "send_late" in phone["acts"], receiver.bodies) == ("late", False, [])
     assert phone["until"] > phone["since"]
-    hand.http.post("/sandbox/hand", json={"on": False})
-    assert phones(hand)[0]["stage"] == "late"
-    act(hand, "10", "send")
+    manual.http.post("/sandbox/hand", json={"on": False})
+    assert phones(manual)[0]["stage"] == "late"
+    act(manual, "10", "send")
     receiver.results(1)
 
 
 def test_a_late_result_comes_by_itself_in_the_end(receiver: Receiver) -> None:
-    # Ten minutes of life are 60 ms.
+    # Ten simulated minutes are 60 ms.
     with sandbox_with(by_hand=True, speed=10_000, callback_url=receiver.url) as sandbox:
         sandbox.two_way(FIRST, extid="11")
         act(sandbox, "11", "busy")
@@ -167,17 +169,17 @@ def test_a_late_result_comes_by_itself_in_the_end(receiver: Receiver) -> None:
         assert settled(sandbox, "11") == "delivered"
 
 
-def test_life_goes_on_when_nobody_acts_in_time(receiver: Receiver) -> None:
+def test_automatic_play_resumes_when_nobody_acts_in_time(receiver: Receiver) -> None:
     with sandbox_with(by_hand=True, hand_seconds=0.05, speed=1000, callback_url=receiver.url) as sandbox:
         sandbox.two_way(FIRST, SECOND, extid="12")
         (result,) = receiver.results(1)
-        # The first recipient's ending says busy, and so it is.
+        # The first recipient is busy, as its ending says.
         assert (result["dialstatus"], result["to_number"]) == ("ANSWER", [SECOND])
         assert f"recipient {FIRST} busy" in sandbox.story("12")
         assert settled(sandbox, "12") == "delivered"
 
 
-def test_without_a_hand_the_endings_trouble_comes_about(receiver: Receiver) -> None:
+def test_when_nobody_acts_the_trouble_of_the_ending_happens(receiver: Receiver) -> None:
     with sandbox_with(by_hand=True, hand_seconds=0.02, speed=5000, callback_url=receiver.url) as sandbox:
         sandbox.two_way("901234582", extid="13")  # double
         sandbox.two_way("901234584", extid="14")  # no_callback
@@ -187,7 +189,7 @@ def test_without_a_hand_the_endings_trouble_comes_about(receiver: Receiver) -> N
         assert sorted(body["externalid"] for body in bodies) == [13, 13, 15]
 
 
-def test_a_call_that_is_alone_can_be_taken_in_hand_again() -> None:
+def test_a_call_that_plays_automatically_can_be_played_manually_again() -> None:
     with sandbox_with(by_hand=True, hand_seconds=0.05, speed=0.01) as sandbox:
         sandbox.two_way(SECOND, extid="16")
         alone = wait_until(lambda: [phone for phone in phones(sandbox) if phone["alone"]])
@@ -195,7 +197,7 @@ def test_a_call_that_is_alone_can_be_taken_in_hand_again() -> None:
         assert act(sandbox, "16", "busy")["stage"] == "ended"
 
 
-def test_switched_off_life_goes_on_at_once_and_new_calls_play_themselves(receiver: Receiver) -> None:
+def test_switched_off_automatic_play_resumes_at_once_and_new_calls_play_automatically(receiver: Receiver) -> None:
     with sandbox_with(by_hand=True, hand_seconds=600, speed=5000, callback_url=receiver.url) as sandbox:
         sandbox.two_way(SECOND, extid="17")
         assert sandbox.http.post("/sandbox/hand", json={"on": False}).json()["by_hand"] is False
@@ -208,7 +210,7 @@ def test_switched_off_life_goes_on_at_once_and_new_calls_play_themselves(receive
         assert phones(sandbox)[0]["stage"] == "ringing"
 
 
-def test_at_most_twenty_calls_are_in_hand_and_the_others_play_themselves(receiver: Receiver) -> None:
+def test_at_most_twenty_calls_are_played_manually_and_the_others_automatically(receiver: Receiver) -> None:
     with sandbox_with(by_hand=True, hand_seconds=600, speed=5000, callback_url=receiver.url) as sandbox:
         for n in range(25):
             sandbox.two_way(SECOND, extid=str(100 + n))
@@ -226,7 +228,7 @@ def test_the_answer_stays_short_whatever_rings() -> None:
         assert answer.json()["phones"][0]["hidden"] == 901 - 12
 
 
-def test_a_long_list_is_told_around_the_phone_that_rings() -> None:
+def test_a_long_list_is_cut_around_the_phone_that_rings() -> None:
     with sandbox_with(**PATIENT) as sandbox:
         sandbox.two_way(*[f"9012345{n:02d}" for n in range(60)], extid="20")
         act(sandbox, "20", "answer")
@@ -237,40 +239,40 @@ def test_a_long_list_is_told_around_the_phone_that_rings() -> None:
         assert len(phone["lines"]) == 12
 
 
-def test_an_act_that_was_meant_for_a_phone_before_hits_no_other(hand: Sandbox) -> None:
-    hand.two_way(FIRST, SECOND, extid="21")
-    turn = phones(hand)[0]["turn"]
-    act(hand, "21", "answer", turn=turn)
-    again = hand.http.post("/sandbox/calls/21/act", json={"act": "answer", "turn": turn})
+def test_an_act_that_was_meant_for_a_phone_before_hits_no_other(manual: Sandbox) -> None:
+    manual.two_way(FIRST, SECOND, extid="21")
+    turn = phones(manual)[0]["turn"]
+    act(manual, "21", "answer", turn=turn)
+    again = manual.http.post("/sandbox/calls/21/act", json={"act": "answer", "turn": turn})
     assert again.status_code == 409
     assert "possible: answer, busy" in again.json()["error"]
-    assert states(phones(hand)[0]) == ["on_line", "ringing", "waiting"]
+    assert states(phones(manual)[0]) == ["on_line", "ringing", "waiting"]
 
 
-def test_two_posts_of_one_extid_are_two_calls_with_ids_of_their_own(hand: Sandbox) -> None:
-    hand.two_way(FIRST, extid="22")
-    hand.two_way(FIRST, extid="22")
-    first, second = phones(hand)
+def test_two_posts_of_one_extid_are_two_calls_with_ids_of_their_own(manual: Sandbox) -> None:
+    manual.two_way(FIRST, extid="22")
+    manual.two_way(FIRST, extid="22")
+    first, second = phones(manual)
     assert second["id"] == first["id"] + 2
-    assert act(hand, "22", "busy", id=second["id"])["id"] == second["id"]
-    assert [phone["stage"] for phone in phones(hand)] == ["ringing", "ended"]
+    assert act(manual, "22", "busy", id=second["id"])["id"] == second["id"]
+    assert [phone["stage"] for phone in phones(manual)] == ["ringing", "ended"]
 
 
-def test_troubles_before_the_ring_come_about_by_hand_as_well(hand: Sandbox) -> None:
-    assert hand.two_way("901234586", extid="23").status_code == 400
-    assert hand.two_way("901234589", extid="24").status_code == 500
+def test_troubles_before_the_ring_happen_in_manual_play_too(manual: Sandbox) -> None:
+    assert manual.two_way("901234586", extid="23").status_code == 400
+    assert manual.two_way("901234589", extid="24").status_code == 500
     with pytest.raises(httpx.RemoteProtocolError):
-        hand.two_way("901234580", extid="25")
-    assert [phone["extid"] for phone in phones(hand)] == ["24", "25"]
+        manual.two_way("901234580", extid="25")
+    assert [phone["extid"] for phone in phones(manual)] == ["24", "25"]
 
 
-def test_an_early_result_needs_no_hand(hand: Sandbox, receiver: Receiver) -> None:
-    assert hand.two_way("901234583", extid="26").status_code == 200
+def test_an_early_result_plays_automatically(manual: Sandbox, receiver: Receiver) -> None:
+    assert manual.two_way("901234583", extid="26").status_code == 200
     assert receiver.results(1)[0]["externalid"] == 26
-    assert phones(hand) == []
+    assert phones(manual) == []
 
 
-def test_times_by_hand_are_those_of_life() -> None:
+def test_steps_of_manual_play_are_in_order_of_time() -> None:
     with sandbox_with(by_hand=True, speed=100, hand_seconds=600) as sandbox:
         sandbox.two_way(FIRST, extid="27")
         for name in ("answer", "answer", "hang_up"):
@@ -279,10 +281,10 @@ def test_times_by_hand_are_those_of_life() -> None:
         assert moments == sorted(moments)
 
 
-def test_a_sandbox_says_that_it_is_one(silent: Sandbox) -> None:
-    told = silent.http.get("/sandbox").json()
-    assert told["sandbox"] == "alodial"
-    assert (told["by_hand"], told["hand_seconds"], told["callback"]) == (False, 120.0, False)
+def test_a_sandbox_identifies_itself(silent: Sandbox) -> None:
+    facts = silent.http.get("/sandbox").json()
+    assert facts["sandbox"] == "alodial"
+    assert (facts["by_hand"], facts["hand_seconds"], facts["callback"]) == (False, 120.0, False)
 
 
 @pytest.mark.parametrize(
@@ -301,11 +303,11 @@ def test_a_sandbox_says_that_it_is_one(silent: Sandbox) -> None:
         ("calls/28/act", '{"act": "send"}', "application/json", 409, "possible: answer"),
     ],
 )
-def test_what_cannot_be_done_is_refused_with_the_remedy(
-    hand: Sandbox, address: str, content: str, kind: str, status: int, says: str
+def test_an_impossible_act_is_refused_with_the_remedy(
+    manual: Sandbox, address: str, content: str, kind: str, status: int, says: str
 ) -> None:
-    hand.two_way(FIRST, extid="28")
-    answer = hand.http.post(f"/sandbox/{address}", content=content, headers={"content-type": kind})
+    manual.two_way(FIRST, extid="28")
+    answer = manual.http.post(f"/sandbox/{address}", content=content, headers={"content-type": kind})
     assert answer.status_code == status
     assert says in answer.json()["error"]
-    assert phones(hand)[0]["stage"] == "ringing"
+    assert phones(manual)[0]["stage"] == "ringing"
