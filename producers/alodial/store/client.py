@@ -31,6 +31,9 @@ from .connect import connect, connect_async
 from .scripts import load_scripts
 from .server_clock import ServerClock
 
+# redis-py before 5.3 demands the command's name, later versions warn of it.
+_POOL_ARGUMENTS = ("EVALSHA",) if tuple(int(n) for n in redis.__version__.split(".")[:2]) < (5, 3) else ()
+
 T = TypeVar("T")
 P = ParamSpec("P")
 Arg = str | bytes | int | float
@@ -111,7 +114,7 @@ class Store:
         connection is run again, as every script may be. Raises StoreUnavailable.
         """
         with store_errors():
-            connection: Any = self.redis.connection_pool.get_connection()
+            connection: Any = self.redis.connection_pool.get_connection(*_POOL_ARGUMENTS)
         pending: Operation[T] | None = None
         try:
             for op in operations:

