@@ -77,8 +77,8 @@ def _measure(redis_url: str, *, dead: bool, events: int, rate: float) -> list[fl
     async def begin() -> Dispatcher:
         relay = Dispatcher(settings, AsyncStore(settings))
         relay.start()
-        for outlet in relay.outlets:
-            await outlet.look()
+        for endpoint in relay.endpoints:
+            await endpoint.send_due()
         return relay
 
     relay = asyncio.run_coroutine_threadsafe(begin(), loop).result(10)

@@ -38,8 +38,8 @@ def relay(settings: Settings) -> Iterator[Dispatcher]:
         made = Dispatcher(settings, store)
         made.start()
         # The group begins with the next event: whoever enqueues waits until it is there.
-        for outlet in made.outlets:
-            await outlet.look()
+        for endpoint in made.endpoints:
+            await endpoint.send_due()
         return made, store
 
     made, store = asyncio.run_coroutine_threadsafe(begin(), loop).result(10)

@@ -28,7 +28,7 @@ SETTINGS = Settings(_env_file=None)
 OK = b'{"answer": {"id": 4711, "extid": "123123"}}'
 
 
-def judge(status: int, body: bytes = b"", settings: Settings = SETTINGS, **headers: str) -> Verdict:
+def classified(status: int, body: bytes = b"", settings: Settings = SETTINGS, **headers: str) -> Verdict:
     return classify_answer(
         status, httpx.Headers({name.replace("_", "-"): value for name, value in headers.items()}), body, settings
     )
@@ -98,35 +98,35 @@ CANNED: dict[str, tuple[Outcome, int, bytes]] = {
 @pytest.mark.parametrize("sentence", CANNED)
 def test_an_answer_is_classed_as_the_table_says(sentence: str) -> None:
     outcome, status, body = CANNED[sentence]
-    verdict = judge(status, body)
+    verdict = classified(status, body)
     assert verdict.outcome == outcome
     assert verdict.status == status
 
 
 def test_503_with_a_time_to_come_back_is_refused_for_now_and_the_account_pauses() -> None:
-    assert judge(503, b"", retry_after="7") == Verdict("retry", "refused_for_now", 503, "", 7.0)
-    assert judge(503, b"", retry_after="soon").pause == 0.0
+    assert classified(503, b"", retry_after="7") == Verdict("retry", "refused_for_now", 503, "", 7.0)
+    assert classified(503, b"", retry_after="soon").pause == 0.0
 
 
 def test_429_pauses_the_account_even_without_a_time() -> None:
-    assert judge(429).pause == 0.0
-    assert judge(429, retry_after="30").pause == 30.0
+    assert classified(429).pause == 0.0
+    assert classified(429, retry_after="30").pause == 30.0
 
 
 def test_an_encoded_answer_is_ambiguous_whatever_it_holds() -> None:
-    assert judge(200, OK, content_encoding="gzip").code == "answer_encoded"
-    assert judge(200, OK, content_encoding="Identity").outcome == "taken"
+    assert classified(200, OK, content_encoding="gzip").code == "answer_encoded"
+    assert classified(200, OK, content_encoding="Identity").outcome == "taken"
 
 
 def test_statuses_move_between_the_classes_by_settings() -> None:
     settings = SETTINGS.model_copy(update={"unsent_statuses": frozenset({502}), "refused_statuses": frozenset({402})})
-    assert judge(502, settings=settings).outcome == "retry"
-    assert judge(402, settings=settings).outcome == "rejected"
-    assert judge(422, settings=settings).outcome == "unconfirmed"
+    assert classified(502, settings=settings).outcome == "retry"
+    assert classified(402, settings=settings).outcome == "rejected"
+    assert classified(422, settings=settings).outcome == "unconfirmed"
 
 
 def test_what_is_kept_of_an_answer_is_bounded_and_printable_as_json() -> None:
-    verdict = judge(400, "\x00ж".encode() * 40_000)
+    verdict = classified(400, "\x00ж".encode() * 40_000)
     assert len(verdict.text) <= KEPT_TEXT
     assert "\x00" not in verdict.text
     assert json.loads(json.dumps(verdict.text)) == verdict.text

@@ -21,7 +21,7 @@ from alodial.store import keys
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial.wakeup import COLLECT_QUEUE, SUBMIT_QUEUE, Waker
 from alodial_workers.actors import declare
-from alodial_workers.broker import DEAD_AFTER_MS, WORKER_TIMEOUT_MS, WakeupBroker, tidy, worker_broker
+from alodial_workers.broker import DEAD_AFTER_MS, WORKER_TIMEOUT_MS, WakeupBroker, discard_abandoned, worker_broker
 from alodial_workers.main import run_worker
 from alodial_workers.runtime import Runtime
 
@@ -201,18 +201,18 @@ def _fetched(settings: Settings, messages: int) -> WakeupBroker:
 
 
 def test_what_a_dead_worker_had_fetched_is_thrown_away_and_what_a_live_one_has_is_not(settings: Settings) -> None:
-    dead, alive, tidier = _fetched(settings, 3), _fetched(settings, 2), worker_broker(settings)
-    client: Any = tidier.client
+    dead, alive, survivor = _fetched(settings, 3), _fetched(settings, 2), worker_broker(settings)
+    client: Any = survivor.client
     beats, messages = "alodial:broker:__heartbeats__", "alodial:broker:submit.msgs"
-    assert tidy(tidier) == 0
+    assert discard_abandoned(survivor) == 0
     assert client.hlen(messages) == 5
     client.zadd(beats, {dead.broker_id: time.time() * 1000 - DEAD_AFTER_MS - 1000})
-    assert tidy(tidier) == 1
+    assert discard_abandoned(survivor) == 1
     assert client.hlen(messages) == 2
     assert not client.exists(f"alodial:broker:__acks__.{dead.broker_id}.submit")
     assert client.scard(f"alodial:broker:__acks__.{alive.broker_id}.submit") == 2
     assert client.zscore(beats, dead.broker_id) is None
-    assert tidy(tidier) == 0
+    assert discard_abandoned(survivor) == 0
 
 
 def test_a_hundred_doorbells_ring_each_phone_once(settings: Settings) -> None:

@@ -19,7 +19,7 @@ from alodial_workers import submit as submitting
 from alodial_workers.alovoice.answer_classification import Verdict
 from alodial_workers.alovoice.client import AloVoiceClient, Submission
 from alodial_workers.engine import Engine
-from alodial_workers.submit import Collaborators, retry_delay, submit
+from alodial_workers.submit import SubmitContext, retry_delay, submit
 
 from .raw import TAKEN, Behave, Peer, RawServer, answer, saying, until
 
@@ -99,14 +99,14 @@ def go(
     client = FakeClient(verdict)
 
     async def work() -> None:
-        collaborators = Collaborators(
+        context = SubmitContext(
             Settings(_env_file=None),
             cast(AloVoiceClient, client),
             store.arm,
             store.settle,
             lambda _body: refuses,
         )
-        await submit(call or claimed(), asyncio.get_running_loop().time(), collaborators)
+        await submit(call or claimed(), asyncio.get_running_loop().time(), context)
 
     run(work())
     return client
@@ -223,7 +223,7 @@ class Works:
         return (await self.store.run(operation)).calls
 
     async def submit(self, call: call_transitions.Claimed) -> str:
-        return await submit(call, asyncio.get_running_loop().time(), self.engine._work["default"])
+        return await submit(call, asyncio.get_running_loop().time(), self.engine._contexts["default"])
 
 
 def with_works(

@@ -34,7 +34,7 @@ def demo(
 
 
 def commands(app: typer.Typer) -> None:
-    """Adds them to the command line."""
+    """Adds the workers' commands to the command line."""
     app.command()(worker)
     app.command()(sandbox)
     app.command()(demo)

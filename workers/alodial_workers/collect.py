@@ -1,9 +1,10 @@
-"""Takes results out of the inbox and gives them to their calls. Plain functions given their collaborators."""
+"""Reads results from the inbox and applies them to their calls. Plain functions; the store is an argument."""
 
 import base64
 import json
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -22,18 +23,19 @@ from .result_metrics import measure
 log = structlog.get_logger("alodial.collect")
 
 BATCH = 100
+"""Bodies read, and results applied, in one round trip."""
 GATHER = 0.01
-"""Seconds between small batches."""
+"""Seconds between small batches, so that more results go together."""
 
 MAX_RESULT = 8_000
 """Bytes of a result's JSON: with 16 entries of metadata in Cyrillic, 10 kB, an event stays under 20 kB."""
 
-MAX_DATA = 200
-MAX_ENTRY = 64
+MAX_TEXT = 200
+MAX_ITEM_TEXT = 64
 
 
 def result_json(result: CallResult) -> str:
-    """The contract's ``result`` as JSON; its attempts give way, with a mark, where it would be too long for an event."""
+    """Returns the ``result`` of an event as JSON, at most MAX_RESULT bytes: attempts that do not fit are left out and counted."""
     public = result.public()
     text = json.dumps(public, ensure_ascii=False, separators=(",", ":"))
     kept = len(result.attempts)
@@ -42,7 +44,7 @@ def result_json(result: CallResult) -> str:
         public = {**public, "attempts": [*result.attempts[:kept], {"truncated": len(result.attempts) - kept}]}
         text = json.dumps(public, ensure_ascii=False, separators=(",", ":"))
     if len(text.encode()) > MAX_RESULT:
-        # A control character is six bytes of JSON, so that even the shortest form counts on the worst.
+        # A control character is six bytes of JSON: the texts are cut so short that even these fit.
         short = {name: _shortened(value) for name, value in public.items()}
         text = json.dumps({**short, "truncated": True}, ensure_ascii=False, separators=(",", ":"))
     return text
@@ -50,40 +52,40 @@ def result_json(result: CallResult) -> str:
 
 def _shortened(value: Any) -> Any:
     if isinstance(value, list):
-        return [part[:MAX_ENTRY] if isinstance(part, str) else part for part in value[:4]]
-    return value[:MAX_DATA] if isinstance(value, str) else value
+        return [item[:MAX_ITEM_TEXT] if isinstance(item, str) else item for item in value[:4]]
+    return value[:MAX_TEXT] if isinstance(value, str) else value
 
 
 def collect(store: Store, settings: Settings, reader: str) -> int:
-    """Empties the inbox of what nobody has taken yet; answers how many bodies. Raises StoreUnavailable."""
+    """Processes all unread bodies of the inbox and returns how many. Raises StoreUnavailable."""
     store.call(inbox.clear_wakeup)
     total = 0
     while entries := store.call(inbox.read_new, reader, BATCH):
         process(entries, store, settings)
         total += len(entries)
         if len(entries) < BATCH // 4:
-            # More of them go together in the next round trips; the first of a burst did not wait.
+            # The first result of a burst has not waited; the next ones gather.
             time.sleep(GATHER)
     return total
 
 
 def recover(store: Store, settings: Settings, reader: str, idle: float) -> int:
-    """Takes over what silent collectors left behind."""
+    """Processes bodies that collectors read more than ``idle`` seconds ago and did not finish; returns how many."""
     entries = store.call(inbox.reclaim, reader, idle, BATCH)
     process(entries, store, settings)
     return len(entries)
 
 
 def process(entries: Sequence[InboxEntry], store: Store, settings: Settings) -> None:
-    """Applies every result of these bodies. What one body does wrong, the others do not feel.
+    """Applies every result of these bodies. A body that breaks the processing is parked and does not stop the others.
 
-    Raises StoreUnavailable; then they are read once more, which does no harm.
+    Raises StoreUnavailable; then the bodies are read again, which does no harm.
     """
     try:
         _process(entries, store, settings)
     except StoreUnavailable:
         raise
-    except Exception as exc:  # one of them: each alone, and the one that cannot be is kept whole for an operator
+    except Exception as exc:  # one body broke it: each is tried alone, and that one is kept whole for an operator
         if len(entries) > 1:
             for entry in entries:
                 process([entry], store, settings)
@@ -94,69 +96,81 @@ def process(entries: Sequence[InboxEntry], store: Store, settings: Settings) -> 
 
 
 def _process(entries: Sequence[InboxEntry], store: Store, settings: Settings) -> None:
-    read: list[tuple[InboxEntry, list[CallResult | Unreadable]]] = []
-    for entry in entries:
-        try:
-            read.append((entry, parse_results(entry.body, entry.content_type)))
-        except Exception as exc:  # the parser promises not to raise; a body must not stop the others if it does
-            log.error("result.crashed", entry=entry.id, error=type(exc).__name__)
-            read.append((entry, [Unreadable(f"parser failed: {type(exc).__name__}", None)]))
-    results = [result for _, found in read for result in found if isinstance(result, CallResult) and result.extid]
-    texts = [result_json(result) for result in results]
-    applied: list[Applied] = []
-    for start in range(0, len(results), BATCH):
-        chunk: list[Applying] = [
-            Applying(result.extid or "", text, result.digest(), result.disposition, result.talk_seconds)
-            for result, text in zip(results[start : start + BATCH], texts[start : start + BATCH], strict=True)
-        ]
-        answers: list[Applied] = store.run(call_transitions.apply_results(chunk))
-        applied += answers
-    outcomes = iter(zip(results, texts, applied, strict=True))
-    if results and not store.clock.fresh:
+    parsed = [(entry, _parse(entry)) for entry in entries]
+    named = [result for _, results in parsed for result in results if isinstance(result, CallResult) and result.extid]
+    applied = iter(_apply(named, store))
+    if named and not store.clock.fresh:
         store.clock.learn(store.call(server_ms))
-    now = store.clock.deadline(0)
+    now_ms = store.clock.deadline(0)
     finished: list[str] = []
-    for entry, found in read:
-        kept: list[ParkedResult] = []
+    for entry, results in parsed:
+        parked: list[ParkedResult] = []
         nameless: list[CallResult] = []
         unreadable: list[Unreadable] = []
-        for result in found:
+        for result in results:
             if isinstance(result, Unreadable):
                 unreadable.append(result)
             elif not result.extid:
                 nameless.append(result)
             else:
-                known, text, outcome = next(outcomes)
+                text, outcome = next(applied)
                 if outcome.outcome == "unknown":
-                    kept.append(_orphan(known, text, entry, alone=len(found) == 1))
-                report(known, outcome)
-                measure(known, outcome, entry.id, now)
+                    parked.append(_orphan(result, text, entry, alone=len(results) == 1))
+                report(result, outcome)
+                measure(result, outcome, entry.id, now_ms)
         # The body is kept whole once for each kind: a list of a thousand must not become a thousand copies of itself.
         if nameless:
-            kept.append(_nameless(nameless, entry))
+            parked.append(_nameless(nameless, entry))
         if unreadable:
-            kept.append(_unreadable(unreadable, entry))
-        if kept:
-            store.run(inbox.park("ack", entry.id, kept, settings.orphan_timeout))
+            parked.append(_unreadable(unreadable, entry))
+        if parked:
+            store.run(inbox.park("ack", entry.id, parked, settings.orphan_timeout))
         else:
             finished.append(entry.id)
-    # Nearly all of them: one round trip for the batch instead of a script each was 40 % of a result's time.
+    # Nearly all of them: one round trip for the batch, because a script for each was 40 % of a result's time.
     store.call(inbox.finish, finished)
 
 
+def _parse(entry: InboxEntry) -> list[CallResult | Unreadable]:
+    try:
+        return parse_results(entry.body, entry.content_type)
+    except Exception as exc:  # the parser promises not to raise; a body must not stop the others if it does
+        log.error("result.crashed", entry=entry.id, error=type(exc).__name__)
+        return [Unreadable(f"parser failed: {type(exc).__name__}", None)]
+
+
+def _apply(results: Sequence[CallResult], store: Store) -> list[tuple[str, Applied]]:
+    """Applies results with an extid; returns the JSON and the outcome of each, in order."""
+    applied: list[tuple[str, Applied]] = []
+    texts = [result_json(result) for result in results]
+    for start in range(0, len(results), BATCH):
+        chunk = [
+            Applying(result.extid or "", text, result.digest(), result.disposition, result.talk_seconds)
+            for result, text in zip(results[start : start + BATCH], texts[start : start + BATCH], strict=True)
+        ]
+        outcomes = store.run(call_transitions.apply_results(chunk))
+        applied += zip(texts[start : start + BATCH], outcomes, strict=True)
+    return applied
+
+
 def retry_orphans(store: Store, settings: Settings, now_ms: int, limit: int = 500) -> int:
-    """Tries results with an unknown extid once more; gives up those whose time is over. Answers how many found a call."""
-    found = 0
+    """Applies parked results with an unknown extid again; returns how many now have a call.
+
+    Those past their deadline become dead letters. ``now_ms`` is Redis' clock. Raises StoreUnavailable.
+    """
+    adopted = 0
     for member, deadline in store.call(inbox.orphans, limit):
         try:
             orphan: dict[str, Any] = json.loads(member)
-            extid, result, digest, disposition = (str(orphan[n]) for n in ("extid", "result", "digest", "disposition"))
+            extid, result, digest, disposition = (
+                str(orphan[name]) for name in ("extid", "result", "digest", "disposition")
+            )
             applying = Applying(extid, result, digest, disposition, int(orphan.get("talk", 0)))
             body, content_type = base64.b64decode(orphan["body"]), str(orphan["type"])
             outcome = store.run(call_transitions.apply_results([applying]))[0]
         except StoreUnavailable:
             raise
-        except Exception as exc:  # damaged, or it meets a damaged record: the others must have their turn
+        except Exception as exc:  # this result or its call is damaged: the others must have their turn
             log.exception("result.crashed", error=type(exc).__name__)
             reason = f"processing failed: {type(exc).__name__}"
             parked = ParkedResult(
@@ -167,7 +181,7 @@ def retry_orphans(store: Store, settings: Settings, now_ms: int, limit: int = 50
         if outcome.outcome != "unknown":
             store.run(inbox.park("zrem", member, [], settings.orphan_timeout))
             log.info("result.adopted", call_id=outcome.id, extid=orphan["extid"], outcome=outcome.outcome)
-            found += 1
+            adopted += 1
         elif deadline <= now_ms:
             data = _event_data(
                 orphan["extid"], orphan["disposition"], result=json.loads(orphan["result"]), reason="unknown_extid"
@@ -176,11 +190,11 @@ def retry_orphans(store: Store, settings: Settings, now_ms: int, limit: int = 50
                 inbox.park("zrem", member, [ParkedResult("unmatched", body, content_type, "unknown_extid", data)], 0)
             ):
                 log.warning("result.unmatched", extid=orphan["extid"], reason="unknown_extid")
-    return found
+    return adopted
 
 
 def report(result: CallResult, outcome: Applied) -> None:
-    """One line for what a result did."""
+    """Logs what a result did to its call."""
     ids = {"call_id": outcome.id, "extid": result.extid, "account": outcome.account, "attempt": outcome.attempt}
     match outcome.outcome:
         case "completed":
@@ -216,7 +230,7 @@ def _event_data(
 
 
 def _orphan(result: CallResult, text: str, entry: InboxEntry, *, alone: bool) -> ParkedResult:
-    """Kept with its own body; one of many results in a body is kept as a body of its own."""
+    """Returns a result with an unknown extid and its body. A result that was not ``alone`` in it gets a body of its own."""
     body = entry.body if alone else _as_body(result)
     orphan = {
         "extid": result.extid,
@@ -231,12 +245,12 @@ def _orphan(result: CallResult, text: str, entry: InboxEntry, *, alone: bool) ->
     return ParkedResult("orphan", json.dumps(orphan, separators=(",", ":")))
 
 
+def _unix(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp())
+
+
 def _as_body(result: CallResult) -> bytes:
-    """A result in AloVoice's own shape, so that it can be replayed alone."""
-
-    def unix(moment: Any) -> int | None:
-        return None if moment is None else int(moment.timestamp())
-
+    """Returns a result as AloVoice would send it alone, so that it can be replayed."""
     return json.dumps(
         {
             "externalid": result.extid,
@@ -244,9 +258,9 @@ def _as_body(result: CallResult) -> bytes:
             "from_number": result.from_numbers,
             "to_number": result.to_numbers,
             "trunk_number": result.trunk_number,
-            "begin_time": unix(result.begin_time),
-            "answer_time": unix(result.answer_time),
-            "end_time": unix(result.end_time),
+            "begin_time": _unix(result.begin_time),
+            "answer_time": _unix(result.answer_time),
+            "end_time": _unix(result.end_time),
             "duration": result.duration,
             "dialstatus": result.dialstatus,
             "record": result.record,
@@ -256,7 +270,7 @@ def _as_body(result: CallResult) -> bytes:
 
 
 def _nameless(results: Sequence[CallResult], entry: InboxEntry) -> ParkedResult:
-    """Results that name no call exactly are never given to a neighbour. The event shows the first of them."""
+    """Parks results without an exact extid, which are never applied to a similar call. The event shows the first of them."""
     first = results[0]
     reason = _counted("; ".join(first.warnings)[:300] or "no extid", len(results))
     log.warning("result.unmatched", reason=reason, entry=entry.id)
@@ -264,10 +278,10 @@ def _nameless(results: Sequence[CallResult], entry: InboxEntry) -> ParkedResult:
     return ParkedResult("unmatched", entry.body, entry.content_type, reason, data)
 
 
-def _unreadable(found: Sequence[Unreadable], entry: InboxEntry) -> ParkedResult:
-    first = found[0]
+def _unreadable(results: Sequence[Unreadable], entry: InboxEntry) -> ParkedResult:
+    first = results[0]
     reason = first.reason if first.hint is None else f"{first.reason} ({first.hint})"
-    reason = _counted(reason[:300], len(found))
+    reason = _counted(reason[:300], len(results))
     log.warning("result.unreadable", reason=reason, entry=entry.id, size=len(entry.body))
     data = _event_data(None, None, reason=reason, size=len(entry.body))
     return ParkedResult("unreadable", entry.body, entry.content_type, reason, data)

@@ -18,24 +18,27 @@ log = structlog.get_logger("alodial.hopper")
 AHEAD = 10.0
 """Seconds of the account's rate that a hopper holds."""
 
-LEAST, MOST = 50, 5000
-UNLIMITED = 4000
+MIN_ROOM, MAX_ROOM = 50, 5000
+UNLIMITED_ROOM = 4000
 """Calls in a hopper of an account without a rate limit."""
 
 STEP = 250
 """Rows stored by one script: about 5 ms of Redis."""
 
-CACHED = 16
+MAX_CACHED = 16
 """Chunks kept unpacked: a slow campaign takes fifty rows at a time out of five hundred."""
 
 
 def hopper_room(rate: float) -> int:
-    """How many calls the hopper of a campaign holds at this rate, calls a second."""
-    return UNLIMITED if rate == 0 else min(MOST, max(LEAST, math.ceil(rate * AHEAD)))
+    """Returns how many calls a campaign's hopper holds at ``rate`` calls a second; 0 is no limit."""
+    return UNLIMITED_ROOM if rate == 0 else min(MAX_ROOM, max(MIN_ROOM, math.ceil(rate * AHEAD)))
 
 
 class HopperFiller:
-    """One for a pacer. Several at once do no harm: the store takes rows only from where the campaign's cursor stands."""
+    """Turns a campaign's next rows into calls.
+
+    Several at once do no harm: the store accepts rows only at the position of the campaign's cursor.
+    """
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
@@ -44,48 +47,51 @@ class HopperFiller:
         self._zones: set[tuple[str, str]] = set()
 
     def rooms(self) -> dict[str, int]:
-        """For the pace script: by account, how many calls a hopper holds."""
+        """Returns how many calls a hopper holds, by account."""
         return {
             name: hopper_room(self._settings.account(name).calls_per_second) for name in self._settings.account_names
         }
 
     def fill(self, hopper: call_transitions.HopperNeed) -> list[str]:
-        """Up to ``hopper.room`` rows of one campaign become calls; answers the accounts to ring."""
+        """Turns up to ``hopper.room`` rows of one campaign into calls; returns the accounts to wake.
+
+        Raises StoreUnavailable.
+        """
         stored = self._store.call(campaigns.read, [hopper.campaign])
         if not stored:
             return []
         expander = expander_of(stored[0])
-        ring: set[str] = set()
+        woken: set[str] = set()
         cursor, index, offset, room = hopper.cursor, hopper.chunk, hopper.offset, hopper.room
         while room > 0 and cursor < expander.total:
             base, rows = self._chunk(hopper.campaign, index)
-            some = rows[offset : offset + min(STEP, room)]
-            calls = [expander.expand(base + offset + i, row) for i, row in enumerate(some)]
+            step = rows[offset : offset + min(STEP, room)]
+            calls = [expander.expand(base + offset + i, row) for i, row in enumerate(step)]
             self._know_zones(expander, hopper.campaign, calls)
-            offset += len(some)
+            offset += len(step)
             if offset >= len(rows):
                 index, offset = index + 1, 0
-            said = self._store.run(
+            accounts = self._store.run(
                 campaign_transitions.fill(hopper.campaign, cursor, calls, chunk=index, offset=offset)
             )
-            if said is None:
-                break  # paused, canceled, or another worker's filler was here
-            ring.update(said)
-            cursor += len(some)
-            room -= len(some)
-        return sorted(ring)
+            if accounts is None:
+                break  # paused, canceled, or filled by another worker meanwhile
+            woken.update(accounts)
+            cursor += len(step)
+            room -= len(step)
+        return sorted(woken)
 
     def _chunk(self, campaign: str, index: int) -> tuple[int, list[PackedRow]]:
-        """The chunk's first place and its rows; without rows for one that held only bad ones."""
-        known = self._chunks.get((campaign, index))
-        if known is not None:
+        """Returns the chunk's first position and its rows, none when all of its rows were bad."""
+        cached = self._chunks.get((campaign, index))
+        if cached is not None:
             self._chunks.move_to_end((campaign, index))
-            return known
+            return cached
         chunk = self._store.call(campaigns.chunk, campaign, index)
         fresh = (0, []) if chunk is None else (chunk.base, unpack(chunk.blob))
         if chunk is not None:
             self._chunks[campaign, index] = fresh
-            while len(self._chunks) > CACHED:
+            while len(self._chunks) > MAX_CACHED:
                 self._chunks.popitem(last=False)
         return fresh
 
@@ -97,10 +103,14 @@ class HopperFiller:
 
 
 PURGE_STEP = 500
+"""Calls or rows canceled by one script."""
 
 
 def purge(store: Store, campaign: str) -> int:
-    """Cancels some of what still waits of a campaign that has ended; answers how many. Done, it is taken off the list."""
+    """Cancels some of the calls that still wait of an ended campaign; returns how many.
+
+    0 also means that nothing is left: then the campaign is taken off the purge list. Raises StoreUnavailable.
+    """
     ready = store.call(campaigns.waiting_extids, campaign, PURGE_STEP)
     stored = store.call(campaigns.read, [campaign])
     if not stored:
@@ -112,17 +122,17 @@ def purge(store: Store, campaign: str) -> int:
         store.call(campaigns.drop_waiting, campaign, len(ready))
         return sum(row.outcome == "canceled" for row in rows)
     waiting = stored[0].counts.get("scheduled", 0) + stored[0].counts.get("queued", 0)
-    position = stored[0].number("pc")
+    position, cursor = stored[0].number("pc"), stored[0].number("cur")
     if waiting <= 0:
         store.call(campaigns.purged, campaign)
         return 0
-    if position >= stored[0].number("cur"):
-        # One came back while its place was looked at, from a POST that was refused: the next sweep begins anew.
+    if position >= cursor:
+        # A call came back behind this position, from a POST that was refused: the next sweep starts again.
         store.call(campaigns.purge_position, campaign, 0)
         return 0
     expander = expander_of(stored[0])
-    last = min(position + PURGE_STEP, stored[0].number("cur"))
-    names = [extid for place in range(position, last) for extid in expander.extids(place)]
-    rows = store.run(call_transitions.cancel(names, reason, campaign=campaign))
+    last = min(position + PURGE_STEP, cursor)
+    extids = [extid for place in range(position, last) for extid in expander.extids(place)]
+    rows = store.run(call_transitions.cancel(extids, reason, campaign=campaign))
     store.call(campaigns.purge_position, campaign, last)
     return sum(row.outcome == "canceled" for row in rows)

@@ -1,4 +1,4 @@
-"""A thread in every worker process, no leader: moves what is due, rings for work that nobody attends to, beats the heart."""
+"""A thread in every worker process, no leader: moves due calls, wakes workers for unattended accounts, writes the heartbeat."""
 
 import threading
 import time
@@ -16,26 +16,27 @@ from .hopper import HopperFiller
 log = structlog.get_logger("alodial.pacer")
 
 TICK = 0.25
-"""Longest sleep: a lost doorbell is rung again after at most this and the bell's own second."""
+"""Longest sleep, seconds: a lost wake-up is repeated after at most this and the wake-up key's own second."""
 
 AWAY_TICK = 1.0
 HEARTBEAT = 2.0
+"""Seconds between heartbeats."""
 
 
 class Pacer(threading.Thread):
-    """Until ``stop``. Tells once when the store goes away and once when it is back."""
+    """Runs until ``stop``. Logs once when the store goes away and once when it is back."""
 
     def __init__(
         self, store: Store, waker: Waker, filler: HopperFiller, heartbeat: Callable[[], workers.Heartbeat]
     ) -> None:
         super().__init__(name="pacer", daemon=True)
         self._store = store
-        self._doorbell = waker
+        self._waker = waker
         self._filler = filler
         self._heartbeat = heartbeat
         self._ended = threading.Event()
         self._away = False
-        self._next_beat = 0.0
+        self._next_heartbeat = 0.0
 
     def run(self) -> None:
         while not self._ended.is_set():
@@ -52,21 +53,21 @@ class Pacer(threading.Thread):
             except AlodialError as exc:
                 log.error("pacer.failed", error=str(exc))
                 pause = AWAY_TICK
-            except Exception:  # a pacer that dies strands what is due: say it and go on
+            except Exception:  # a pacer that dies strands due calls: log it and go on
                 log.exception("pacer.failed")
                 pause = AWAY_TICK
             self._ended.wait(pause)
 
     def _tick(self) -> float:
         pace = self._store.run(call_transitions.pace(self._filler.rooms()))
-        self._doorbell.submit(pace.ring)
+        self._waker.submit(pace.ring)
         for hopper in pace.hoppers:
-            self._doorbell.submit(self._filler.fill(hopper))
+            self._waker.submit(self._filler.fill(hopper))
         if self._store.call(inbox.claim_wakeup):
-            self._doorbell.collect()
-        if time.monotonic() >= self._next_beat:
+            self._waker.collect()
+        if time.monotonic() >= self._next_heartbeat:
             self._store.call(workers.beat, self._heartbeat())
-            self._next_beat = time.monotonic() + HEARTBEAT
+            self._next_heartbeat = time.monotonic() + HEARTBEAT
         if pace.next_due is None:
             return TICK
         return min(TICK, max(0.001, pace.next_due))

@@ -1,4 +1,4 @@
-"""What a worker process is made of, put together and taken apart."""
+"""Builds, starts and stops the parts of a worker process."""
 
 import asyncio
 import os
@@ -32,15 +32,16 @@ log = structlog.get_logger("alodial.worker")
 T = TypeVar("T")
 
 START_PAUSE = 1.0
+"""Seconds between tries to reach Redis at the start."""
 
 
 def worker_name() -> str:
-    """Different for every start, on cloned machines too."""
+    """Returns a name that differs for every start, on cloned machines too."""
     return f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(3)}"
 
 
 class Runtime:
-    """The loop with its engine, the store for threads, pacer and sweeper."""
+    """A worker process: the event loop with engine and webhook dispatcher, the threads of pacer and sweeper."""
 
     def __init__(self, settings: Settings, name: str) -> None:
         self.settings = settings
@@ -50,9 +51,9 @@ class Runtime:
         self.broker: WakeupBroker = worker_broker(settings)
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="loop", daemon=True)
-        self._stop_asked = threading.Event()
+        self._stop_requested = threading.Event()
         self.engine: Engine
-        self.relay: Dispatcher
+        self.dispatcher: Dispatcher
         self.pacer: Pacer
         self.sweeper: Sweeper
         self.flusher: CountersFlusher
@@ -62,23 +63,26 @@ class Runtime:
         self.loop.run_forever()
 
     def on_loop(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs it on the process's loop and waits."""
+        """Runs a coroutine on the process's loop and returns its result, from any other thread."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
-    def ask_stop(self) -> None:
-        self._stop_asked.set()
+    def request_stop(self) -> None:
+        self._stop_requested.set()
 
     @property
-    def stop_asked(self) -> bool:
-        return self._stop_asked.is_set()
+    def stop_requested(self) -> bool:
+        return self._stop_requested.is_set()
 
     def wait_until_stop(self) -> None:
-        # Python delivers signals between waits of the main thread; half a second is the longest that one may take.
-        while not self._stop_asked.wait(0.5):
+        # Python delivers signals between waits of the main thread; half a second is the longest wait for one.
+        while not self._stop_requested.wait(0.5):
             pass
 
     def start(self) -> bool:
-        """Waits for a Redis that is fit, then starts everything. False when a stop was asked meanwhile. Raises StoreUnfit."""
+        """Waits for Redis, checks it and starts all parts; returns False when a stop was requested meanwhile.
+
+        Raises StoreUnfit when Redis is not fit for use and ``ALODIAL_ACCEPT_RISK`` is not set.
+        """
         if not self._wait_for_store():
             return False
         with store_errors():
@@ -86,7 +90,7 @@ class Runtime:
             inbox.create_group(self.store.redis)
         self._thread.start()
         self.engine = self.on_loop(self._make_engine(epoch))
-        self.relay = self.on_loop(self._start_relay())
+        self.dispatcher = self.on_loop(self._start_dispatcher())
         self.pacer = Pacer(
             self.store, Waker(self.settings, self.broker), HopperFiller(self.store, self.settings), self._heartbeat
         )
@@ -101,37 +105,32 @@ class Runtime:
         store, client = AsyncStore(self.settings), AloVoiceClient(self.settings)
         return Engine(self.settings, store, client, worker=self.name, epoch=epoch)
 
-    async def _start_relay(self) -> Dispatcher:
-        relay = Dispatcher(self.settings, AsyncStore(self.settings))
-        relay.start()
-        return relay
+    async def _start_dispatcher(self) -> Dispatcher:
+        dispatcher = Dispatcher(self.settings, AsyncStore(self.settings))
+        dispatcher.start()
+        return dispatcher
 
     def _wait_for_store(self) -> bool:
-        told = False
-        while not self.stop_asked:
+        logged = False
+        while not self.stop_requested:
             try:
                 with store_errors():
-                    findings = redis_checks.inspect(self.store.redis)
+                    checks = redis_checks.inspect(self.store.redis)
             except StoreUnavailable as exc:
-                if not told:
+                if not logged:
                     log.error(
                         "store.unavailable", error=str(exc), hint="start Redis or correct ALODIAL_REDIS_URL; waiting"
                     )
-                    told = True
-                self._stop_asked.wait(START_PAUSE)
+                    logged = True
+                self._stop_requested.wait(START_PAUSE)
                 continue
-            self._judge(findings)
+            self._require_fit(checks)
             return True
         return False
 
-    def _judge(self, findings: list[redis_checks.RedisCheck]) -> None:
-        for finding in findings:
-            if finding.level == "warning":
-                log.warning("store.check_warned", finding=finding.name, message=finding.message, hint=finding.hint)
-        errors = [finding for finding in findings if finding.level == "error"]
-        if self.settings.durability == "fsync" and not any(
-            "appendfsync always" in finding.message for finding in findings
-        ):
+    def _require_fit(self, checks: list[redis_checks.RedisCheck]) -> None:
+        errors = [check for check in checks if check.level == "error"]
+        if self.settings.durability == "fsync" and not any("appendfsync always" in check.message for check in checks):
             errors.append(
                 redis_checks.RedisCheck(
                     "redis.fsync",
@@ -140,10 +139,13 @@ class Runtime:
                     "redis-cli CONFIG SET appendfsync always",
                 )
             )
-        for finding in errors:
-            log.critical("store.check_failed", finding=finding.name, message=finding.message, hint=finding.hint)
+        for check in checks:
+            if check.level == "warning":
+                log.warning("store.check_warned", finding=check.name, message=check.message, hint=check.hint)
+        for check in errors:
+            log.critical("store.check_failed", finding=check.name, message=check.message, hint=check.hint)
         if errors and not self.settings.accept_risk:
-            raise StoreUnfit("; ".join(f"{finding.message}; hint: {finding.hint}" for finding in errors))
+            raise StoreUnfit("; ".join(f"{check.message}; hint: {check.hint}" for check in errors))
 
     def _heartbeat(self) -> workers.Heartbeat:
         return workers.Heartbeat(
@@ -157,9 +159,9 @@ class Runtime:
         )
 
     def stop(self, grace: float) -> int:
-        """Takes nothing new, waits for what is in flight at most ``grace`` seconds; answers how many POSTs were left."""
+        """Claims nothing new and waits at most ``grace`` seconds for the POSTs in flight; returns how many were left."""
         left = self.on_loop(self.engine.stop(grace))
-        self.on_loop(self.relay.stop(grace))
+        self.on_loop(self.dispatcher.stop(grace))
         self.pacer.stop()
         self.sweeper.stop()
         self.flusher.stop()

@@ -1,11 +1,10 @@
-"""Submits one claimed call: arm at the last instant, POST, settle. A plain function given its collaborators."""
+"""Submits one claimed call: arm at the last instant, POST, settle."""
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 import structlog
 
@@ -19,37 +18,31 @@ from .alovoice.client import AloVoiceClient, NotArmed, Submission
 
 log = structlog.get_logger("alodial.submit")
 
-ArmOne = Callable[[Arming], Awaitable[Armed]]
-SettleOne = Callable[[Settling], Awaitable[str]]
-
 SETTLE_RETRY = 0.5
 """Seconds between tries to record an outcome while the store is away."""
 
 
-class Policy(Protocol):
-    """Whether this installation may ring the numbers of a call; the code of the refusal or None."""
-
-    def __call__(self, body: str) -> str | None: ...
-
-
 @dataclass(frozen=True, slots=True)
-class Collaborators:
-    """What :func:`submit` works with."""
+class SubmitContext:
+    """What :func:`submit` needs for the calls of one account.
+
+    ``refusal`` returns the code of the reason why a call with this body may not be submitted here, or None.
+    """
 
     settings: Settings
     client: AloVoiceClient
-    arm: ArmOne
-    settle: SettleOne
-    refuses: Policy
+    arm: Callable[[Arming], Awaitable[Armed]]
+    settle: Callable[[Settling], Awaitable[str]]
+    refusal: Callable[[str], str | None]
 
 
-def retry_delay(tries: int, base: float, longest: float, rng: Callable[[], float] = random.random) -> float:
-    """Seconds before try ``tries`` + 1: doubles from ``base`` to ``longest``, half of it jitter."""
-    ceiling = min(longest, base * 2.0 ** min(tries, 30))
+def retry_delay(tries: int, base: float, maximum: float, rng: Callable[[], float] = random.random) -> float:
+    """Returns the seconds before try ``tries`` + 1: they double from ``base`` to ``maximum``, half of it is jitter."""
+    ceiling = min(maximum, base * 2.0 ** min(tries, 30))
     return ceiling * (0.5 + 0.5 * rng())
 
 
-async def arm_at_slot(call: Claimed, claimed_at: float, work: Collaborators) -> None:
+async def arm_at_slot(call: Claimed, claimed_at: float, context: SubmitContext) -> None:
     """Waits for the call's slot and arms the call, the last step before its first byte leaves.
 
     Raises NotArmed when the call may not be submitted: the store refuses it or is away, or the answer came so late
@@ -61,11 +54,11 @@ async def arm_at_slot(call: Claimed, claimed_at: float, work: Collaborators) -> 
     while True:
         requested_at = loop.time()
         try:
-            armed = await work.arm(Arming(call.record, call.token, slot))
+            armed = await context.arm(Arming(call.record, call.token, slot))
         except StoreUnavailable:
             raise NotArmed("store_unavailable") from None
         if armed.outcome == "armed":
-            if loop.time() - requested_at < lease_seconds(work.settings):
+            if loop.time() - requested_at < lease_seconds(context.settings):
                 return
             # The process was frozen while the answer waited (a paused machine): the lease may have run out.
             raise NotArmed("woke_late")
@@ -75,27 +68,28 @@ async def arm_at_slot(call: Claimed, claimed_at: float, work: Collaborators) -> 
         await asyncio.sleep(armed.wait)
 
 
-async def submit(call: Claimed, claimed_at: float, work: Collaborators) -> str:
-    """Takes a claimed call to its next state and answers it. ``claimed_at`` is the loop's time of the claim's answer.
+async def submit(call: Claimed, claimed_at: float, context: SubmitContext) -> str:
+    """Submits a claimed call, records the outcome and returns the call's new state.
 
-    Never raises for AloVoice's sake. While the store is away the outcome is held and tried again.
+    ``claimed_at`` is the loop's time when the claim was answered. Never raises for anything that AloVoice does. While
+    the store is away the outcome is kept and its recording is tried again.
     """
-    if code := work.refuses(call.body):
-        state = await _settled(Settling(call.record, call.token, "rejected", answer="{}", code=code), work)
+    if code := context.refusal(call.body):
+        state = await _settled(Settling(call.record, call.token, "rejected", answer="{}", code=code), context)
         log.warning("call.rejected", **_ids(call), code=code)
         return state
     try:
-        submission = await work.client.submit(
-            call.account, call.body, call.extid, before_first_byte=partial(arm_at_slot, call, claimed_at, work)
+        submission = await context.client.submit(
+            call.account, call.body, call.extid, before_first_byte=partial(arm_at_slot, call, claimed_at, context)
         )
     except NotArmed as exc:
         if exc.reason == "lost":
             log.info("call.withdrawn", **_ids(call))
             return "lost"
-        return await _settled(Settling(call.record, call.token, "release", code=exc.reason), work)
+        return await _settled(Settling(call.record, call.token, "release", code=exc.reason), context)
     counters.here.observe(counters.POSTS, submission.elapsed, call.account, submission.verdict.outcome)
-    settling = outcome_of(submission, call, work.settings)
-    state = await _settled(settling, work)
+    settling = outcome_of(submission, call, context.settings)
+    state = await _settled(settling, context)
     tracing.record(
         "alodial.submit",
         call.id,
@@ -110,29 +104,29 @@ async def submit(call: Claimed, claimed_at: float, work: Collaborators) -> str:
 
 
 def outcome_of(submission: Submission, call: Claimed, settings: Settings) -> Settling:
-    """What the store is told about a submission."""
+    """Returns what the store records about a submission: its outcome, and for a retry when and whether the account waits."""
     verdict = submission.verdict
     delay = hold = 0.0
     if verdict.outcome == "retry":
         delay = retry_delay(call.tries, settings.retry_base, settings.retry_max)
         if verdict.pause is not None:
-            # Retry-After is for the account; without a usable one the backoff stands in. A fifth of it is jitter for the call.
+            # Retry-After is for the account; without a usable value the backoff replaces it. A fifth of it is the call's jitter.
             hold = verdict.pause or delay
             delay = max(delay, hold * (1 + 0.2 * random.random()))
     return Settling(call.record, call.token, verdict.outcome, delay, hold, submission.answer_json(), verdict.code)
 
 
-async def _settled(settling: Settling, work: Collaborators) -> str:
-    told = False
+async def _settled(settling: Settling, context: SubmitContext) -> str:
+    logged = False
     while True:
         try:
-            return await work.settle(settling)
+            return await context.settle(settling)
         except StoreUnavailable:
-            if not told:
+            if not logged:
                 log.error(
                     "settle.store_unavailable", record=settling.record, outcome=settling.outcome, code=settling.code
                 )
-                told = True
+                logged = True
             await asyncio.sleep(SETTLE_RETRY)
 
 
@@ -149,7 +143,7 @@ def _ids(call: Claimed) -> dict[str, str | int]:
 
 
 def _report(call: Claimed, submission: Submission, settling: Settling, state: str) -> None:
-    """One line for what came of it."""
+    """Logs the outcome."""
     ms = round(submission.elapsed * 1000)
     code, status = submission.verdict.code, submission.verdict.status
     match state:

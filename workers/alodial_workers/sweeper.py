@@ -1,4 +1,4 @@
-"""A thread in every worker process, no leader: gives an exit to what somebody left behind, within 30 s."""
+"""A thread in every worker process, no leader: recovers calls and results abandoned by dead workers, within 30 s."""
 
 import random
 import threading
@@ -14,7 +14,7 @@ from alodial.store import call_transitions, campaigns, inbox, webhooks, workers
 from alodial.store.client import Store, store_errors
 from alodial.store.server_clock import server_ms
 
-from .broker import tidy
+from .broker import discard_abandoned
 from .collect import recover, retry_orphans
 from .hopper import purge
 
@@ -24,11 +24,14 @@ EVERY = 4.0
 """Seconds between sweeps, with jitter up to 5: an orphan's lease of 15 s and one sweep stay under 30 s."""
 
 INBOX_IDLE = 10.0
+"""Seconds after which a result that a collector has read and not finished is taken over."""
+
 SLOW_EVERY = 60.0
+"""Seconds between the rounds that remove what is no longer needed."""
 
 
 class Sweeper(threading.Thread):
-    """Until ``stop``."""
+    """Runs until ``stop``."""
 
     def __init__(self, store: Store, settings: Settings, broker: RedisBroker, reader: str) -> None:
         super().__init__(name="sweeper", daemon=True)
@@ -44,12 +47,12 @@ class Sweeper(threading.Thread):
             try:
                 self.sweep()
             except StoreUnavailable:
-                continue  # the pacer tells of it
-            except Exception:  # a sweeper that dies strands calls: say it and go on
+                continue  # the pacer logs it
+            except Exception:  # a sweeper that dies strands calls: log it and go on
                 log.exception("sweeper.failed")
 
     def sweep(self) -> None:
-        """One round."""
+        """Runs one round. Raises StoreUnavailable."""
         more = True
         while more and not self._ended.is_set():
             more, rows = self._store.run(call_transitions.sweep(self._settings))
@@ -57,7 +60,7 @@ class Sweeper(threading.Thread):
                 _report(row)
         while recover(self._store, self._settings, self._reader, INBOX_IDLE) and not self._ended.is_set():
             pass
-        retry_orphans(self._store, self._settings, self._now_ms())
+        retry_orphans(self._store, self._settings, self._store.call(server_ms))
         self._trim()
         for campaign in self._store.call(campaigns.purging):
             while purge(self._store, campaign) and not self._ended.is_set():
@@ -68,13 +71,10 @@ class Sweeper(threading.Thread):
             self._store.call(workers.forget_gone)
             self._store.call(inbox.forget_old, self._settings.call_retention)
             with store_errors():
-                tidy(self._broker)
+                discard_abandoned(self._broker)
             keep_calendars(self._store, self._settings)
             self._store.call(campaigns.forget_gone)
             self._store.call(webhooks.forget_old)
-
-    def _now_ms(self) -> int:
-        return self._store.call(server_ms)
 
     def _trim(self) -> None:
         # 20 steps of 1,000 a sweep keep up with 4,000 events a second and block Redis for 1 ms at a time.
@@ -87,7 +87,7 @@ class Sweeper(threading.Thread):
 
 
 def _report(row: call_transitions.Swept) -> None:
-    """One line for what a sweep did to a call."""
+    """Logs what a sweep did to a call."""
     ids = {"call_id": row.id, "extid": row.record, "account": row.account, "attempt": row.attempt, "by": "sweeper"}
     match row.action:
         case "given_back":

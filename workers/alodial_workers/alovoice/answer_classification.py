@@ -1,6 +1,6 @@
-"""How a POST's outcome is classed: one table, in one place. Pure.
+"""Classifies the outcome of a POST to AloVoice by one table. Pure.
 
-| seen                                                         | outcome     |
+| answer                                                       | outcome     |
 | ------------------------------------------------------------ | ----------- |
 | DNS, connect, TLS failure; connect or pool timeout           | retry       |
 | 429; 503 with Retry-After                                     | retry, and the account pauses |
@@ -26,6 +26,8 @@ from alodial.settings import Settings
 Outcome = Literal["taken", "rejected", "unconfirmed", "retry", "auth"]
 
 MAX_PAUSE = 3600.0
+"""Seconds that a Retry-After may hold us up."""
+
 KEPT_TEXT = 2000
 """Characters of an answer that are kept on the call's record."""
 
@@ -34,7 +36,11 @@ MAX_DEPTH_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``pause`` is how long the whole account should wait, seconds; None when the answer says nothing about it."""
+    """The class of a POST's outcome and the code of its reason.
+
+    ``text`` is the beginning of the answer's body. ``pause`` is how many seconds the whole account should wait: 0 when
+    the answer asks for a pause without a usable time, None when it asks for none.
+    """
 
     outcome: Outcome
     code: str
@@ -44,7 +50,10 @@ class Verdict:
 
 
 def retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """Seconds from a Retry-After header, seconds or a date; None when it is absent, past, negative or unreadable."""
+    """Returns the seconds of a Retry-After header (RFC 9110: seconds or a date), at most MAX_PAUSE.
+
+    None when it is absent, past, negative or unreadable.
+    """
     if value is None:
         return None
     value = value.strip()
@@ -65,7 +74,7 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
 
 
 def classify_error(exc: Exception) -> Verdict:
-    """What an exception of the exchange means. Its text is not kept: only its kind, which holds no URL."""
+    """Returns what an exception of the exchange means. Its text is not kept: it may hold the URL and so the token."""
     if isinstance(exc, httpx.ConnectError):
         known = str(exc) if str(exc) in {"tls_untrusted", "tls_failed"} else "connect_failed"
         return Verdict("retry", known)
@@ -79,17 +88,17 @@ def classify_error(exc: Exception) -> Verdict:
 
 
 def classify_answer(status: int, headers: Mapping[str, str], body: bytes, settings: Settings) -> Verdict:
-    """What an answer means. ``headers`` is case-insensitive."""
+    """Returns what an answer means. ``headers`` is case-insensitive."""
     text = body[: KEPT_TEXT * 4].decode("utf-8", "replace").replace("\x00", "\ufffd")[:KEPT_TEXT]
     if status in (401, 403):
         return Verdict("auth", "token_refused", status, text)
-    wait = None if 200 <= status < 300 else retry_after(headers.get("retry-after"))
+    pause = None if 200 <= status < 300 else retry_after(headers.get("retry-after"))
     if status == 429:
-        return Verdict("retry", "too_many_requests", status, text, wait or 0.0)
+        return Verdict("retry", "too_many_requests", status, text, pause or 0.0)
     if status == 503 and "retry-after" in headers:
-        return Verdict("retry", "refused_for_now", status, text, wait or 0.0)
+        return Verdict("retry", "refused_for_now", status, text, pause or 0.0)
     if status in settings.unsent_statuses:
-        return Verdict("retry", f"status_{status}", status, text, wait)
+        return Verdict("retry", f"status_{status}", status, text, pause)
     if status in settings.refused_statuses:
         return Verdict("rejected", f"status_{status}", status, text)
     if not 200 <= status < 300:
@@ -114,13 +123,13 @@ def _no_constant(_name: str) -> Any:
 
 
 _FIRST_WORD = re.compile(r"[^a-z]")
-_BAD_WORDS = frozenset({"error", "err", "fail", "failed", "failure", "false", "denied", "rejected"})
+_ERROR_WORDS = frozenset({"error", "err", "fail", "failed", "failure", "false", "denied", "rejected"})
 
 
 def error_marked(content: object, depth: int = 2) -> bool:
-    """Whether JSON says of itself that something went wrong: on its top level, in a list, or in the ``answer`` it wraps."""
+    """Returns whether JSON reports an error: on its top level, in a list, or in an ``answer`` that it wraps."""
     if isinstance(content, str):
-        return _FIRST_WORD.split(content.strip().lower(), 1)[0] in _BAD_WORDS
+        return _FIRST_WORD.split(content.strip().lower(), 1)[0] in _ERROR_WORDS
     if isinstance(content, list):
         return depth > 0 and any(error_marked(item, depth - 1) for item in content)
     if not isinstance(content, dict):
@@ -132,7 +141,7 @@ def error_marked(content: object, depth: int = 2) -> bool:
         if word in {"success", "ok"} and value in (False, 0, "false", "no"):
             return True
         if word in {"status", "result", "state"} and (
-            value is False or (isinstance(value, str) and value.strip().lower() in _BAD_WORDS)
+            value is False or (isinstance(value, str) and value.strip().lower() in _ERROR_WORDS)
         ):
             return True
         if word in {"code", "statuscode", "status_code", "status"} and isinstance(value, int) and 400 <= value < 600:

@@ -1,4 +1,4 @@
-"""Runs the deliveries of every endpoint, each on its own: a dead one keeps nobody else waiting."""
+"""Sends due webhook deliveries, each endpoint on its own: a dead one delays no other."""
 
 import asyncio
 import contextlib
@@ -22,62 +22,61 @@ from alodial.webhooks.signing import sign
 from .http_post import EndpointClient, WebhookAnswer
 from .retry_policy import classify_delivery
 
-AT_ONCE = 16
+MAX_UNDER_WAY = 16
 """Deliveries under way to one endpoint in one worker process."""
 
-DOUBT_AFTER = 10
-"""Failures in a row after which one at a time is tried."""
+PROBE_AFTER = 10
+"""Failures in a row after which only one delivery at a time is tried."""
 
-MARGIN = 10.0
-"""Seconds of a lease beyond the timeout: for Redis and a loop that is busy."""
+LEASE_MARGIN = 10.0
+"""Seconds of a lease beyond the timeout: for Redis and a busy loop."""
 
 AGENT = f"alodial/{version('alodial')}"
 
 MAX_WAIT = 1.0
-SOON = 0.02
-"""Seconds between two looks while something is under way."""
+BUSY_WAIT = 0.02
+"""Seconds between two pulls: at most, and while deliveries are under way."""
 
 log = structlog.get_logger("alodial.webhooks")
 
 
 def _call_of(event: bytes) -> str:
-    """The id of the call that an event is about; "" for one about none."""
+    """Returns the id of the call that an event is about, or ""."""
     return str(json.loads(event).get("data", {}).get("call_id") or "")
 
 
 class EndpointDispatcher:
-    """One endpoint in this process."""
+    """Sends the deliveries of one endpoint, in this process."""
 
-    def __init__(
-        self, endpoint: Endpoint, settings: Settings, store: AsyncStore, client: EndpointClient | None = None
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, settings: Settings, store: AsyncStore) -> None:
         self.endpoint = endpoint
         self._store = store
         self._keys = keys_of(settings)
         self._timeout = settings.webhook_timeout
-        self._client = client or EndpointClient(
-            endpoint, private=settings.webhook_private, timeout=settings.webhook_timeout
-        )
+        self._client = EndpointClient(endpoint, private=settings.webhook_private, timeout=self._timeout)
         self._under_way: set[asyncio.Task[None]] = set()
         self._failures = 0
         self._done: list[DeliveryTry] = []
         self._recording = False
         self._ended = asyncio.Event()
 
-    async def look(self) -> float:
-        """Takes what is due as far as there is room; answers in how many seconds to look again."""
-        room = (1 if self._failures >= DOUBT_AFTER else AT_ONCE) - len(self._under_way)
+    async def send_due(self) -> float:
+        """Starts as many due deliveries as there is room for; returns the seconds until the next pull.
+
+        Raises StoreUnavailable.
+        """
+        room = (1 if self._failures >= PROBE_AFTER else MAX_UNDER_WAY) - len(self._under_way)
         if room <= 0:
-            return SOON
+            return BUSY_WAIT
         pulled = await self._store.run(
-            webhooks.pull(self.endpoint.id, self.endpoint.shown, room=room, lease=self._timeout + MARGIN)
+            webhooks.pull(self.endpoint.id, self.endpoint.shown, room=room, lease=self._timeout + LEASE_MARGIN)
         )
         for delivery in pulled.deliveries:
             task = asyncio.create_task(self._deliver(delivery))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
         if pulled.deliveries:
-            return SOON
+            return BUSY_WAIT
         return MAX_WAIT if pulled.wait is None else min(pulled.wait, MAX_WAIT)
 
     async def _deliver(self, delivery: Delivery) -> None:
@@ -103,7 +102,7 @@ class EndpointDispatcher:
             )
         self._failures = 0 if tried.outcome == "ok" else self._failures + 1
         if self._failures == 1 or (tried.outcome != "ok" and tried.delay is None):
-            # The first of a row, and each that is given up: not one line for each try of a dead endpoint.
+            # The first failure in a row and each last try, not every try of a dead endpoint.
             log.warning(
                 "webhook.failed",
                 endpoint=self.endpoint.id,
@@ -128,26 +127,26 @@ class EndpointDispatcher:
         }
 
     async def _record(self, tried: DeliveryTry) -> None:
-        """What is done while another record is on its way goes with the next one."""
+        """Stores an outcome. Outcomes that come while another is being stored go together with the next."""
         self._done.append(tried)
         if self._recording:
             return
         self._recording = True
         try:
             while self._done and not self._ended.is_set():
-                some, self._done = self._done, []
-                await self._record_some(some)
+                batch, self._done = self._done, []
+                await self._record_batch(batch)
         finally:
             self._recording = False
 
-    async def _record_some(self, some: list[DeliveryTry]) -> None:
+    async def _record_batch(self, batch: list[DeliveryTry]) -> None:
         while not self._ended.is_set():
             try:
-                if await self._store.run(webhooks.tried(self.endpoint.id, some)):
+                if await self._store.run(webhooks.tried(self.endpoint.id, batch)):
                     log.error(
                         "webhook.disabled",
                         endpoint=self.endpoint.id,
-                        problem=some[-1].why,
+                        problem=batch[-1].why,
                         hint=f"alodial webhooks enable {self.endpoint.id}",
                     )
                 return
@@ -155,7 +154,7 @@ class EndpointDispatcher:
                 await asyncio.sleep(0.5)
 
     async def close(self, grace: float) -> None:
-        """Waits for what is under way, at most ``grace`` seconds; the lease gives back the rest."""
+        """Waits at most ``grace`` seconds for deliveries under way; the rest are sent again after their lease."""
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=grace)
         self._ended.set()
@@ -165,59 +164,56 @@ class EndpointDispatcher:
 
 
 class Dispatcher:
-    """All endpoints of a worker process, on its loop."""
+    """Sends the deliveries of all endpoints, on the loop of a worker process."""
 
-    def __init__(self, settings: Settings, store: AsyncStore, outlets: list[EndpointDispatcher] | None = None) -> None:
+    def __init__(self, settings: Settings, store: AsyncStore) -> None:
         self._settings = settings
         self._store = store
-        self.outlets = (
-            [EndpointDispatcher(endpoint, settings, store) for endpoint in endpoints_of(settings)]
-            if outlets is None
-            else outlets
-        )
-        self._news = asyncio.Event()
+        self.endpoints = [EndpointDispatcher(endpoint, settings, store) for endpoint in endpoints_of(settings)]
+        self._new_event = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._ending = False
+        self._stopping = False
 
     def start(self) -> None:
-        if self.outlets:
+        if self.endpoints:
             self._tasks = [asyncio.create_task(self._follow())]
-            self._tasks += [asyncio.create_task(self._run(outlet)) for outlet in self.outlets]
+            self._tasks += [asyncio.create_task(self._run(endpoint)) for endpoint in self.endpoints]
 
     async def _follow(self) -> None:
-        """One connection waits for the next event and wakes every outlet."""
+        """Waits for the next event on one connection and wakes every endpoint."""
         block = min(1.0, self._settings.redis_timeout / 2)
         position = ""
-        while not self._ending:
+        while not self._stopping:
             try:
                 position = position or await self._store.call(newest)
                 if await self._store.call(wait_for_event, position, block):
                     position = await self._store.call(newest)
-                    woken, self._news = self._news, asyncio.Event()
+                    woken, self._new_event = self._new_event, asyncio.Event()
                     woken.set()
-                await asyncio.sleep(SOON)
+                await asyncio.sleep(BUSY_WAIT)
             except StoreUnavailable:
                 await asyncio.sleep(1)
 
-    async def _run(self, outlet: EndpointDispatcher) -> None:
-        while not self._ending:
-            news = self._news
+    async def _run(self, endpoint: EndpointDispatcher) -> None:
+        while not self._stopping:
+            new_event = self._new_event
             try:
-                wait = await outlet.look()
+                wait = await endpoint.send_due()
             except StoreUnavailable:
                 wait = MAX_WAIT
-            except Exception as exc:  # one endpoint's relay must not die with what it met
-                log.exception("webhook.crashed", endpoint=outlet.endpoint.id, error=type(exc).__name__)
+            except Exception as exc:  # the endpoint's task must outlive any error
+                log.exception("webhook.crashed", endpoint=endpoint.endpoint.id, error=type(exc).__name__)
                 wait = MAX_WAIT
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(wait, 0.001)):
-                    await news.wait()
+                    await new_event.wait()
 
     async def stop(self, grace: float) -> None:
-        self._ending = True
+        """Starts nothing new and waits at most ``grace`` seconds for the deliveries under way."""
+        self._stopping = True
         while pending := [task for task in self._tasks if not task.done()]:
-            # More than once: a cancel that meets a client's own timeout at the same moment is lost with it.
+            # Repeated: a cancel that meets a client's own timeout at the same moment is lost.
             for task in pending:
                 task.cancel()
             await asyncio.wait(pending, timeout=0.2)
-        await asyncio.gather(*(outlet.close(grace) for outlet in self.outlets))
+        await asyncio.gather(*(endpoint.close(grace) for endpoint in self.endpoints))

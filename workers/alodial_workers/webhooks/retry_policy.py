@@ -1,4 +1,4 @@
-"""What a receiver's answer means for an event, and when it is tried again. Pure."""
+"""Decides what a receiver's answer means for a delivery, and when it is tried again. Pure."""
 
 import random
 from collections.abc import Mapping
@@ -10,36 +10,39 @@ from alodial.store.webhooks import DeliveryTry, Outcome
 from ..alovoice.answer_classification import retry_after
 
 SCHEDULE: Final = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
-"""Seconds between the tries, as Standard Webhooks gives them: ten tries over 75 h 35 m."""
+"""Seconds between the tries, from the Standard Webhooks specification: ten tries over 75 h 35 m."""
 
 THROTTLED: Final = (429, 502, 504)
 
 
 def next_delay(tries: int, jitter: float | None = None) -> float | None:
-    """Seconds until the next try after ``tries`` of them; None after the tenth. Up to a tenth longer, by chance."""
+    """Returns the seconds until the next try after ``tries`` tries, up to 10 % longer by chance; None after the tenth."""
     if tries > len(SCHEDULE):
         return None
-    share = random.random() if jitter is None else jitter
-    return SCHEDULE[tries - 1] * (1 + 0.1 * share)
+    jitter = random.random() if jitter is None else jitter
+    return SCHEDULE[tries - 1] * (1 + 0.1 * jitter)
 
 
 def classify_delivery(
-    id: str, tries: int, status: int, headers: Mapping[str, str], took: float, why: str, now: datetime
+    id: str, tries: int, status: int, headers: Mapping[str, str], took: float, problem: str, now: datetime
 ) -> DeliveryTry:
-    """What one try means. ``tries`` counts those before it; ``status`` 0 says that there was no answer, ``why`` why not."""
+    """Returns the record of one try.
+
+    ``tries`` counts those before it, ``took`` is in seconds. ``status`` 0 means no answer, for the reason ``problem``.
+    """
     if 200 <= status < 300:
         return DeliveryTry(id, "ok", None, status, took, "")
     delay = next_delay(tries + 1)
     outcome: Outcome = "failed"
     if status == 410:
-        outcome, why = "gone", "gone"
+        outcome, problem = "gone", "gone"
         delay = None
     elif status in THROTTLED:
-        outcome, why = "throttled", f"http_{status}"
+        outcome, problem = "throttled", f"http_{status}"
         if delay is not None:
             delay = max(delay, retry_after(headers.get("retry-after"), now) or 0.0)
     elif 300 <= status < 400:
-        why = "redirect"
+        problem = "redirect"
     elif status:
-        why = f"http_{status}"
-    return DeliveryTry(id, outcome, delay, status, took, why)
+        problem = f"http_{status}"
+    return DeliveryTry(id, outcome, delay, status, took, problem)

@@ -1,7 +1,7 @@
-"""Which addresses a webhook may be sent to: none that only this machine or this network can reach.
+"""Refuses webhook addresses that only this machine or this network can reach.
 
-Names are resolved once for each connection and every address is looked at; the connection is then made to that very
-address, so that a name which answers differently a moment later leads nowhere else.
+A name is resolved once for each connection and all of its addresses are checked. The connection goes to a checked
+address, so that a name which resolves differently a moment later (DNS rebinding) leads nowhere else.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ _SIX_TO_FOUR: Final = ipaddress.ip_network("2002::/16")
 _TEREDO: Final = ipaddress.ip_network("2001::/32")
 _COMPATIBLE: Final = ipaddress.ip_network("::/96")
 
-_CLOSED: Final = [
+_NOT_PUBLIC: Final = [
     ipaddress.ip_network(text)
     for text in (
         "0.0.0.0/8",
-        "100.64.0.0/10",  # carriers' own
+        "100.64.0.0/10",  # carrier-grade NAT
         "192.0.0.0/24",
         "192.88.99.0/24",
         "198.18.0.0/15",
@@ -32,15 +32,15 @@ _CLOSED: Final = [
         "5f00::/16",
     )
 ]
-"""Beside what Python's own lists know: some of these it counts as global, in one version or another."""
+"""Networks that some version of Python's ipaddress counts as global."""
 
 
 class NotAllowed(Exception):
-    """The name leads to an address that is not everybody's."""
+    """The name resolves to an address that is not public."""
 
 
 def is_public(text: str) -> bool:
-    """Whether an address is one that everybody on the internet can reach, whatever IPv4 address it may embed."""
+    """Returns whether an address, and any IPv4 address that it embeds, is reachable from the whole internet."""
     address: Address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
@@ -51,7 +51,7 @@ def is_public(text: str) -> bool:
             return is_public(str(ipaddress.IPv4Address((int(address) >> 80) & 0xFFFFFFFF)))
         if address in _TEREDO or address in _LOCAL_NAT64:
             return False
-    if any(address.version == network.version and address in network for network in _CLOSED):
+    if any(address.version == network.version and address in network for network in _NOT_PUBLIC):
         return False
     return address.is_global and not (
         address.is_multicast
@@ -64,13 +64,13 @@ def is_public(text: str) -> bool:
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
-    """All addresses of a name, as the system gives them; spellings such as 127.1 or 0x7f000001 become what they mean."""
+    """Returns the system's addresses of a name; spellings such as 127.1 or 0x7f000001 are normalized. Raises OSError."""
     rows = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(row[4][0]) for row in rows]
 
 
 async def checked_address(host: str, port: int, *, private: bool, resolve: Resolve = resolve) -> str:
-    """The address to connect to. Raises NotAllowed, OSError."""
+    """Returns the address to connect to; ``private`` allows any. Raises NotAllowed, and OSError when there is no address."""
     addresses = await resolve(host, port)
     if not addresses:
         raise OSError("the name has no address")
