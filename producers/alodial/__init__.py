@@ -5,7 +5,7 @@
     call = queue.enqueue(TwoWayCall(callfrom="712037006", callto=["994412860", "977076909"]), reference="order-17")
     for event in queue.events(group="billing"): ...
 
-Names are loaded when they are first used, so that `alodial --version` does not wait for pydantic and redis.
+Each name is imported at its first use, so that `alodial --version` does not wait for pydantic and redis.
 """
 
 from importlib import import_module
@@ -34,40 +34,16 @@ if TYPE_CHECKING:
     from .store.call_listing import Count, Page
     from .store.records import CallRecord
 
+# One name a line would be a page.
+# fmt: off
 __all__ = [
-    "AlodialError",
-    "AsyncCallQueue",
-    "BadFile",
-    "CallFilter",
-    "CallQueue",
-    "CallRecord",
-    "CampaignDuplicate",
-    "CampaignNotAllowed",
-    "CampaignRecord",
-    "CampaignRequest",
-    "ConfigurationError",
-    "Conflict",
-    "Count",
-    "Disposition",
-    "Event",
-    "FieldProblem",
-    "InvalidCall",
-    "InvalidCampaign",
-    "IvrCall",
-    "NotCancelable",
-    "NotFound",
-    "NotRedialable",
-    "Page",
-    "Phone",
-    "Queue",
-    "QueuedCall",
-    "RedialPolicy",
-    "RefusedCall",
-    "Settings",
-    "State",
-    "StoreUnavailable",
-    "TwoWayCall",
+    "AlodialError", "AsyncCallQueue", "BadFile", "CallFilter", "CallQueue", "CallRecord", "CampaignDuplicate",
+    "CampaignNotAllowed", "CampaignRecord", "CampaignRequest", "ConfigurationError", "Conflict", "Count",
+    "Disposition", "Event", "FieldProblem", "InvalidCall", "InvalidCampaign", "IvrCall", "NotCancelable", "NotFound",
+    "NotRedialable", "Page", "Phone", "Queue", "QueuedCall", "RedialPolicy", "RefusedCall", "Settings", "State",
+    "StoreUnavailable", "TwoWayCall",
 ]
+# fmt: on
 
 _HOMES = {
     "alodial_schemas": "Disposition Event FieldProblem IvrCall Phone Queue RedialPolicy State TwoWayCall",

@@ -1,6 +1,6 @@
-"""Doorbells: tiny Dramatiq messages that say "there is work for account A".
+"""Wake-ups: small Dramatiq messages that tell workers "there is work for account A".
 
-They carry no truth. A lost one is rung again by a pacer within a second, a doubled one does no harm, so ringing never
+They carry no truth. A lost one is sent again by a pacer within a second and a doubled one does no harm, so sending never
 raises and never repeats a command whose answer was lost.
 """
 
@@ -22,10 +22,10 @@ log = structlog.get_logger("alodial.wakeup")
 
 
 def make_broker(settings: Settings, *, connections: int = 16) -> RedisBroker:
-    """Dramatiq's broker with our own client: no automatic repeats and no middleware.
+    """Returns Dramatiq's broker on ALODIAL_BROKER_URL or ALODIAL_REDIS_URL, with at most so many connections.
 
-    Its maintenance runs KEYS over the whole database, which stops a Redis with a million calls for 100 ms and more, so
-    it is off; what it would tidy up are doorbells, which the sweeper throws away.
+    It repeats no command and has no middleware. Its maintenance is off: it runs KEYS over the whole database, which stops
+    a Redis with a million calls for 100 ms and more, to tidy up wake-ups that the sweeper deletes anyway.
     """
     url = (settings.broker_url or settings.redis_url).get_secret_value()
     client = connect(url, timeout=settings.redis_timeout, connections=connections, repeat=0)
@@ -35,7 +35,7 @@ def make_broker(settings: Settings, *, connections: int = 16) -> RedisBroker:
 
 
 class Waker:
-    """Rings the workers. Safe in threads; makes its connection at the first ring."""
+    """Wakes the workers. Safe in threads; connects when it sends its first message."""
 
     def __init__(self, settings: Settings, broker: RedisBroker | None = None) -> None:
         self._settings = settings
@@ -43,24 +43,25 @@ class Waker:
         self._lock = threading.Lock()
 
     def submit(self, accounts: Iterable[str]) -> None:
-        """There are calls to submit for these accounts."""
+        """Wakes a worker for each account that has calls to submit."""
         for account in accounts:
-            self._ring(SUBMIT_QUEUE, account)
+            self._send(SUBMIT_QUEUE, account)
 
     def collect(self) -> None:
-        """There are results in the inbox."""
-        self._ring(COLLECT_QUEUE)
+        """Wakes a worker for the results in the inbox."""
+        self._send(COLLECT_QUEUE)
 
-    def _ring(self, queue: str, *args: str) -> None:
+    def _send(self, queue: str, *args: str) -> None:
         message: Message[None] = Message(queue_name=queue, actor_name=queue, args=args, kwargs={}, options={})
         try:
             with self._lock:
                 if self._broker is None:
                     self._broker = make_broker(self._settings, connections=4)
             self._broker.enqueue(message)
-        except Exception as exc:  # the call is stored already: a pacer rings for it
+        except Exception as exc:  # the call is stored already: a pacer wakes the worker for it
             log.warning("wakeup.send_failed", queue=queue, error=type(exc).__name__)
 
     def close(self) -> None:
+        """Closes the connections to the broker."""
         if self._broker is not None:
             self._broker.close()

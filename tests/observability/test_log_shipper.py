@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alodial.observability import log_shipper
-from alodial.observability.log_shipper import LONGEST, LogShipper, truncate
+from alodial.observability.log_shipper import MAX_LINE, LogShipper, truncate
 from alodial.settings import Settings
 from alodial.store import keys
 from alodial.store.client import Store
@@ -29,9 +29,9 @@ VALUES = st.recursive(
 @given(st.dictionaries(st.text(max_size=12), VALUES, max_size=12), st.integers(0, 9000))
 def test_a_cut_line_is_json_of_bounded_length_that_still_names_its_call(fields: dict[str, object], filler: int) -> None:
     names = {"event": "call.failed", "level": "error", "call_id": "0199", "extid": "7", "worker": "w1"}
-    line = log_shipper._encoded(fields | names | {"exception": "é" * filler})
+    line = log_shipper.encode(fields | names | {"exception": "é" * filler})
     short = truncate(line)
-    assert len(short) <= LONGEST
+    assert len(short) <= MAX_LINE
     assert json.loads(short).items() >= names.items()
     assert short == line or "cut" in short
 
@@ -254,26 +254,26 @@ def test_lines_whose_answer_was_lost_are_not_written_again(store: Store) -> None
     assert [line for line in kept if b"other" not in line] == lines
 
 
-def test_a_sink_that_cannot_reach_redis_keeps_a_bounded_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shipper_that_cannot_reach_redis_keeps_a_bounded_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_shipper, "LINES", 10)
-    sink = LogShipper(Settings(_env_file=None, redis_url="redis://127.0.0.1:1/0", redis_timeout=0.1), {})
+    shipper = LogShipper(Settings(_env_file=None, redis_url="redis://127.0.0.1:1/0", redis_timeout=0.1), {})
     for n in range(1000):
-        sink.put(f'{{"n":{n}}}')
-    assert len(sink._lines) <= 10
+        shipper.put(f'{{"n":{n}}}')
+    assert len(shipper._lines) <= 10
     # Those that the thread holds are the only others.
-    assert 1000 - sink.dropped <= 10 + log_shipper.BATCH
-    assert sink.dropped >= 480
+    assert 1000 - shipper.dropped <= 10 + log_shipper.BATCH
+    assert shipper.dropped >= 480
 
 
 def test_a_signal_may_log_in_the_middle_of_a_line(settings: Settings) -> None:
-    sink = LogShipper(settings, {})
-    before = signal.signal(signal.SIGUSR1, lambda *_: sink.put('{"event":"signal"}'))
+    shipper = LogShipper(settings, {})
+    before = signal.signal(signal.SIGUSR1, lambda *_: shipper.put('{"event":"signal"}'))
     try:
-        with sink._lock:
+        with shipper._lock:
             os.kill(os.getpid(), signal.SIGUSR1)
             for _ in range(100):
-                sink.put('{"event":"line"}')
+                shipper.put('{"event":"line"}')
     finally:
         signal.signal(signal.SIGUSR1, before)
-    sink.drain(5)
-    assert sink.dropped == 0
+    shipper.drain(5)
+    assert shipper.dropped == 0

@@ -146,7 +146,7 @@ def drop(
 
 
 def _many(act: str, name: str | None, *, every: bool, kind: str, reason: str, yes: bool, as_json: bool) -> None:
-    from ..results.dead_letters import MOST, drop_all, replay_all
+    from ..results.dead_letters import MAX_AT_ONCE, drop_all, replay_all
     from ..store import dead_letters as store_dead
     from .progress import counting
 
@@ -156,7 +156,7 @@ def _many(act: str, name: str | None, *, every: bool, kind: str, reason: str, ye
         raise typer.BadParameter("give an ID, or --all")
     _check_kind(kind)
     with open_queue() as queue:
-        count = sum(1 for _ in store_dead.ids(queue.store, kind=kind, reason=reason, limit=MOST))
+        count = sum(1 for _ in store_dead.ids(queue.store, kind=kind, reason=reason, limit=MAX_AT_ONCE))
         if not count:
             say("none of these is dead")
             return

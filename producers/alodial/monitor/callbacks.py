@@ -16,7 +16,7 @@ from alodial_schemas import mask_numbers
 from alodial_schemas.alovoice.result import CallResult, parse_results
 
 from ..calls.queue import CallQueue
-from ..results.dead_letters import MOST, drop_all, replay_all
+from ..results.dead_letters import MAX_AT_ONCE, drop_all, replay_all
 from ..store import dead_letters
 from ..store.call_filter import CallFilter
 from ..store.records import iso
@@ -225,7 +225,7 @@ async def all_of_it(request: Request, operator: Signed, act: str) -> Response:
 
 def _count(request: Request, kind: str, reason: str) -> int:
     with CallQueue(settings=app_context(request).settings) as queue:
-        return sum(1 for _ in dead_letters.ids(queue.store, kind=kind, reason=reason, limit=MOST))
+        return sum(1 for _ in dead_letters.ids(queue.store, kind=kind, reason=reason, limit=MAX_AT_ONCE))
 
 
 def _do_all(request: Request, act: str, kind: str, reason: str) -> int:

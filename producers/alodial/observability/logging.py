@@ -1,11 +1,7 @@
-"""Logs: structlog for us and for everybody else in the process, console or JSON, numbers masked, secrets taken out.
-
-One line a state change. Ids are bound with ``structlog.contextvars`` when a message starts and cleared when it ends.
-"""
+"""Configures structlog for all loggers of the process: console or JSON, numbers masked, secrets hidden."""
 
 import atexit
 import io
-import json
 import logging
 import os
 import select
@@ -18,30 +14,31 @@ from typing import IO, Any
 import structlog
 
 from ..settings import Settings
-from .log_shipper import LogShipper
+from .log_shipper import LogShipper, encode
 from .redaction import Event, Scrubber, secrets_of
 
 
 class PatientStream(io.TextIOBase):
-    """A stream that never blocks its writers: a thread hands the lines on, and what finds the buffer full is counted.
+    """A stream that never blocks its writers: a thread writes the lines to ``out``.
 
-    A log pipe that nobody reads must not stop calls. The count is told in a line of its own when there is room again.
+    A log pipe that no process reads must not stop calls. Lines over ``limit`` are dropped and counted, and the count is
+    logged as ``log.dropped`` when there is room again.
     """
 
     def __init__(self, out: IO[str], *, limit: int = 10_000) -> None:
         self._out = out
-        self._most = limit
+        self._limit = limit
         self._lines: deque[str] = deque()
         self._wake = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
         self.dropped = 0
-        self._told = 0
+        self._reported = 0
         threading.Thread(target=self._work, name="log", daemon=True).start()
         atexit.register(self.drain)
 
     def write(self, text: str) -> int:
-        if len(self._lines) >= self._most:
+        if len(self._lines) >= self._limit:
             self.dropped += 1
         else:
             self._lines.append(text)
@@ -50,18 +47,21 @@ class PatientStream(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Nothing: the thread flushes after each burst."""
+        """Does nothing: the thread flushes after each burst."""
 
     def isatty(self) -> bool:
         return self._out.isatty()
 
     def drain(self, timeout: float = 1.0) -> None:
-        """Waits until what was written is out, at most ``timeout`` seconds."""
+        """Waits up to ``timeout`` seconds until all lines are written."""
         self._idle.wait(timeout)
 
-    def _hand_on(self, text: str) -> None:
-        """Past Python's buffer where there is a file below: at the process' end Python waits for that buffer's lock,
-        which a write into a full pipe holds for good, and fails with 120 for what a closed pipe left in it."""
+    def _write_out(self, text: str) -> None:
+        """Writes past Python's buffer where ``out`` has a file descriptor.
+
+        At the process' end Python waits for that buffer's lock, which a write into a full pipe never releases, and exits
+        with 120 for text that a closed pipe left in it.
+        """
         try:
             number = self._out.fileno()
         except (OSError, AttributeError):
@@ -84,15 +84,15 @@ class PatientStream(io.TextIOBase):
             burst: list[str] = []
             while self._lines and len(burst) < 1000:
                 burst.append(self._lines.popleft())
-            if self.dropped > self._told:
-                self._told = self.dropped
-                burst.append(_encode({"event": "log.dropped", "level": "warning", "lines": self._told}) + "\n")
+            if self.dropped > self._reported:
+                self._reported = self.dropped
+                burst.append(encode({"event": "log.dropped", "level": "warning", "lines": self._reported}) + "\n")
             try:
-                self._hand_on("".join(burst))
+                self._write_out("".join(burst))
             except (OSError, ValueError):
-                # A closed pipe: there is nobody left to tell.
+                # A closed pipe: there is no reader left.
                 self.dropped += len(burst)
-                self._told = self.dropped
+                self._reported = self.dropped
             if self._lines:
                 self._wake.set()
             else:
@@ -101,27 +101,24 @@ class PatientStream(io.TextIOBase):
                     self._idle.clear()  # a line came between the two
 
 
-def _encode(event: object, **_options: Any) -> str:
-    return json.dumps(event, ensure_ascii=True, separators=(",", ":"), default=str)
-
-
-_sinks: list[LogShipper] = []
+_shippers: list[LogShipper] = []
 
 
 def drain() -> None:
-    """Waits a moment for lines on their way to Redis; for a process that ends without Python's own end."""
-    for sink in _sinks:
-        sink.drain()
+    """Waits a moment for lines on their way to Redis, in a process that ends without Python's exit handlers."""
+    for shipper in _shippers:
+        shipper.drain()
 
 
 def configure(
     settings: Settings, *, stream: IO[str] | None = None, patient: bool = False, shared: bool = False, **bound: str
 ) -> None:
-    """Sets up logging for the process. Every logger of the standard library goes the same way, from warning on.
+    """Configures logging for the process, on ``stream`` or standard error; loggers of other libraries from warning on.
 
-    ``bound`` is in every line, such as the worker's name; ``patient`` puts a :class:`PatientStream` before the stream;
-    ``shared`` sends each line to Redis too, where ``alodial logs`` finds those of all processes, and errors to Sentry
-    where ALODIAL_SENTRY_DSN is set. Raises ConfigurationError for a DSN that is none, or without the extra.
+    ``patient`` writes through a :class:`PatientStream`. ``shared`` also sends each line to Redis, for ``alodial logs``, and
+    errors to Sentry where ALODIAL_SENTRY_DSN is set. ``bound`` fields, such as the worker's name, are in every line.
+
+    Raises ConfigurationError when the DSN is invalid or the extra ``alodial[sentry]`` is missing.
     """
     out: Any = stream or sys.stderr
     if patient:
@@ -136,25 +133,25 @@ def configure(
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if shared and settings.sentry_dsn is not None:
-        from .sentry import Reporter  # noqa: PLC0415  # the extra is looked for where it is wanted alone
+        from .sentry import Reporter  # noqa: PLC0415  # only with a DSN
 
-        # Before exceptions become text: it sends them with their frames.
+        # Before exceptions become text: it sends their frames.
         common.append(Reporter(settings, scrub))
     render: Any = (
         structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)
         if form == "console"
-        else structlog.processors.JSONRenderer(serializer=_encode)
+        else structlog.processors.JSONRenderer(serializer=encode)
     )
     if shared and settings.logs_keep:
-        _sinks[:] = [LogShipper(settings, bound)]
+        _shippers[:] = [LogShipper(settings, bound)]
     else:
-        _sinks.clear()
+        _shippers.clear()
     # Tracebacks become text before they are scrubbed, so that a token in an exception cannot slip past.
     tail: list[Any] = [structlog.processors.format_exc_info, scrub]
     if form == "console":
-        tail += [*(sink.processor for sink in _sinks), _no_control, render]
+        tail += [*(shipper.processor for shipper in _shippers), _no_control, render]
     else:
-        tail += [render, *(sink.rendered for sink in _sinks)]
+        tail += [render, *(shipper.rendered for shipper in _shippers)]
     structlog.configure(
         processors=[*common, *tail],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -171,13 +168,13 @@ def configure(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.WARNING))
-    # These log URLs, which hold the provider's token and the callback's secret, at levels that a person may turn on.
+    # These log URLs, which hold the provider's token and the callback's secret, at levels that users may turn on.
     for name in ("httpx", "httpcore", "uvicorn.access", "hpack"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     for name in ("dramatiq", "uvicorn", "uvicorn.error", "asyncio"):
         logging.getLogger(name).handlers[:] = []
         logging.getLogger(name).propagate = True
-    # What nobody caught would print its words, and with them whatever secret they hold, straight to standard error.
+    # Python would print uncaught exceptions, with the secrets in their texts, to standard error.
     logging.captureWarnings(True)
     sys.excepthook = _uncaught
     threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
@@ -191,9 +188,9 @@ def _uncaught(kind: type[BaseException], exc: BaseException | None, trace: Trace
 
 
 def _no_control(_logger: object, _method: str, event: Event) -> Event:
-    """Escapes control characters: a console line stays one line whatever AloVoice answered.
+    """Escapes control characters, so that a console line stays one line whatever AloVoice answered.
 
-    A traceback keeps its lines, set in, so that none of them can pass for a line of the log.
+    A traceback keeps its lines, indented, so that none of them looks like a line of the log.
     """
     for name, value in event.items():
         if isinstance(value, str) and not value.isprintable():

@@ -1,4 +1,4 @@
-"""The part of tracing that needs OpenTelemetry; imported where traces are wanted alone (:mod:`alodial.observability.tracing`)."""
+"""Records spans with OpenTelemetry; imported by :mod:`alodial.observability.tracing` when traces are configured."""
 
 import os
 import threading
@@ -29,7 +29,7 @@ KINDS: Final = {
 
 
 class CallIds(RandomIdGenerator, threading.local):
-    """Random ids, but for the root of a call's trace the ones that its id gives; each thread its own."""
+    """Generates random ids, except for the root span of a call, whose ids follow from the call's id. One a thread."""
 
     root: tuple[int, int] | None = None
 
@@ -41,22 +41,22 @@ class CallIds(RandomIdGenerator, threading.local):
 
 
 class SpanRecorder:
-    """Records ended spans with a provider of our own: the one of the process, if any, is left alone."""
+    """Records ended spans with its own provider; the provider of the process, if any, is not touched."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         named = {} if os.environ.get("OTEL_SERVICE_NAME") else {SERVICE_NAME: "alodial"}
         self._ids = CallIds()
-        # The sampler of OTEL_TRACES_SAMPLER is asked by us (see sampled), so the provider takes whatever comes.
+        # sampled() applies the sampler of OTEL_TRACES_SAMPLER, so the provider records every span.
         self._sampler = TracerProvider(shutdown_on_exit=False).sampler
         self.provider = TracerProvider(sampler=ALWAYS_ON, resource=Resource.create(named), id_generator=self._ids)
         self.provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self.provider.get_tracer("alodial", metadata.version("alodial"))
 
     def sampled(self, call_id: str) -> bool:
-        """The same for every span of a call in every process.
+        """Returns the same decision for every span of a call in every process.
 
-        The root's id decides, which is a hash: samplers by ratio look at the lower half of the trace id, and there a UUID
-        has two fixed bits, so that of one half none would be taken.
+        It is made by the root span's id, a hash: samplers by ratio read the lower half of the trace id, where a UUID has
+        two fixed bits, so that a ratio of one half would take none.
         """
         _, root = trace_context.ids(call_id)
         decision = self._sampler.should_sample(None, root, ROOT).decision
@@ -73,7 +73,7 @@ class SpanRecorder:
         if not self.sampled(call_id):
             return
         ended = time.time_ns()
-        kept = {f"alodial.{key}": value for key, value in attributes.items() if value is not None and value != ""}
+        present = {f"alodial.{key}": value for key, value in attributes.items() if value is not None and value != ""}
         context, links = Context(), _callers(call_id) if name == ROOT else []
         if name != ROOT:
             parent = SpanContext(trace_id, root, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
@@ -84,7 +84,7 @@ class SpanRecorder:
                 name,
                 context=context,
                 kind=KINDS.get(name, SpanKind.INTERNAL),
-                attributes={"alodial.call_id": call_id, **kept},
+                attributes={"alodial.call_id": call_id, **present},
                 links=links,
                 start_time=ended - round(max(0.0, seconds) * 1e9),
             )
@@ -94,16 +94,16 @@ class SpanRecorder:
 
 
 def _callers(call_id: str) -> list[Link]:
-    """The caller's own span: of this process, or of the request that is being answered."""
-    found = [trace.get_current_span().get_span_context()]
+    """Returns links to the caller's span: of this process, or of the request that is being answered."""
+    contexts = [trace.get_current_span().get_span_context()]
     if header := trace_context.caller_context(call_id):
         carried = TraceContextTextMapPropagator().extract({"traceparent": header}, Context())
-        found.append(trace.get_current_span(carried).get_span_context())
-    return [Link(context) for context in found if context.is_valid]
+        contexts.append(trace.get_current_span(carried).get_span_context())
+    return [Link(context) for context in contexts if context.is_valid]
 
 
 def from_environment() -> SpanRecorder:
-    """With the exporter of OTEL_TRACES_EXPORTER: ``otlp`` (over HTTP, the default) or ``console``."""
+    """Returns a recorder with the exporter of OTEL_TRACES_EXPORTER: ``otlp`` (over HTTP, the default) or ``console``."""
     if os.environ.get("OTEL_TRACES_EXPORTER") == "console":
         return SpanRecorder(ConsoleSpanExporter())
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415  # optional

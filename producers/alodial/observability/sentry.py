@@ -1,7 +1,7 @@
-"""Errors of workers and web processes to Sentry (extra ``alodial[sentry]``), without secrets and numbers.
+"""Sends errors of workers and web processes to Sentry (extra ``alodial[sentry]``), without secrets and numbers.
 
-What is logged as an error or worse is sent, with its traceback. No bodies of requests, no local variables, no lines of
-code, no breadcrumbs, no addresses; every text goes through the log's :class:`~alodial.observability.redaction.Scrubber`.
+A log line of level error or worse is sent with its traceback: no request bodies, local variables, lines of code,
+breadcrumbs or addresses. Every text goes through :class:`~alodial.observability.redaction.Scrubber`.
 """
 
 import importlib
@@ -15,15 +15,15 @@ from .redaction import Event, Scrubber
 
 LEVELS: Final = frozenset({"error", "critical", "exception"})
 TAGS: Final = ("account", "worker", "code", "logger")
-FAREWELL: Final = 2.0
-"""Seconds at the end of the process for what is still on its way."""
+DRAIN_TIMEOUT: Final = 2.0
+"""Seconds to wait for unsent reports when the process ends."""
 
 
 class Reporter:
-    """A structlog processor that hands errors on; the line itself passes unchanged. Never raises, never waits."""
+    """A structlog processor that reports errors and passes the line on unchanged. Never raises, never waits."""
 
     def __init__(self, settings: Settings, scrub: Scrubber, *, transport: Any = None) -> None:
-        """Raises ConfigurationError when the extra is not installed or the DSN is none."""
+        """``transport`` replaces HTTP, for tests. Raises ConfigurationError when the extra is missing or the DSN is invalid."""
         try:
             sdk: Any = importlib.import_module("sentry_sdk")
             atexit_: Any = importlib.import_module("sentry_sdk.integrations.atexit")
@@ -33,9 +33,8 @@ class Reporter:
                 "ALODIAL_SENTRY_DSN is set, but sentry-sdk is not installed; run: pip install 'alodial[sentry]'"
             ) from None
         dsn = settings.sentry_dsn.get_secret_value() if settings.sentry_dsn else ""
-        # Its logger's words would come back here.
+        # The SDK's own errors would come back here.
         logging.getLogger("sentry_sdk.errors").setLevel(logging.CRITICAL + 1)
-        more = {} if transport is None else {"transport": transport}
         self._scrub = scrub
         self._sdk = sdk
         try:
@@ -50,8 +49,8 @@ class Reporter:
                 default_integrations=False,
                 auto_enabling_integrations=False,
                 integrations=[atexit_.AtexitIntegration(callback=_silent), dedupe.DedupeIntegration()],
-                shutdown_timeout=FAREWELL,
-                **more,
+                shutdown_timeout=DRAIN_TIMEOUT,
+                **({} if transport is None else {"transport": transport}),
             )
         except Exception:  # its text holds the DSN
             raise ConfigurationError("ALODIAL_SENTRY_DSN: not a DSN; copy it whole from Sentry's project") from None
@@ -60,23 +59,23 @@ class Reporter:
         if event.get("level") in LEVELS and not str(event.get("logger", "")).startswith("sentry_sdk"):
             try:
                 self._send(event)
-            except Exception:  # whatever goes wrong with a report, the line must be written
+            except Exception:  # whatever goes wrong with the report, the line must be written
                 event["sentry"] = "not_reported"
         return event
 
     def _send(self, event: Event) -> None:
-        told = {name: value for name, value in event.items() if not name.startswith("_") and name != "exc_info"}
+        fields = {name: value for name, value in event.items() if not name.startswith("_") and name != "exc_info"}
         report: dict[str, Any] = {}
         hint: dict[str, Any] = {}
-        if given := event.get("exc_info"):
+        if info := event.get("exc_info"):
             utils: Any = importlib.import_module("sentry_sdk.utils")
-            error = given if isinstance(given, BaseException | tuple) else sys.exc_info()
+            error = info if isinstance(info, BaseException | tuple) else sys.exc_info()
             report, hint = utils.event_from_exception(error, client_options=self._sdk.get_client().options)
-        name = str(told.get("event", ""))
-        report["level"] = "fatal" if told.get("level") == "critical" else "error"
+        name = str(fields.get("event", ""))
+        report["level"] = "fatal" if fields.get("level") == "critical" else "error"
         report["logentry"] = {"message": name}
-        report["tags"] = {key: str(told[key]) for key in TAGS if key in told}
-        report["extra"] = {key: value for key, value in told.items() if key not in ("event", "level", "timestamp")}
+        report["tags"] = {key: str(fields[key]) for key in TAGS if key in fields}
+        report["extra"] = {key: value for key, value in fields.items() if key not in ("event", "level", "timestamp")}
         self._sdk.capture_event(report, hint=hint)
 
     def _before_send(self, event: dict[str, Any], _hint: dict[str, Any]) -> dict[str, Any]:
@@ -91,11 +90,11 @@ class Reporter:
             for frame in (part.get("stacktrace") or {}).get("frames", []):
                 for name in ("vars", "context_line", "pre_context", "post_context"):
                     frame.pop(name, None)
-        clean: dict[str, Any] = self._without_secrets(event)
-        return clean
+        result: dict[str, Any] = self._without_secrets(event)
+        return result
 
     def _without_secrets(self, value: Any) -> Any:
-        """The rest, whatever an SDK adds one day: secrets only, for ids and times look like numbers."""
+        """Hides secrets in whatever fields an SDK adds; numbers stay, as ids and times look like them."""
         if isinstance(value, str):
             return self._scrub.text(value, numbers=False)
         if isinstance(value, dict):

@@ -1,22 +1,25 @@
-"""Many results that nobody could use, replayed or dropped by a filter."""
+"""Replays or drops all dead letters of a filter: results that could not be used."""
 
 from collections.abc import Callable
 
 from ..store import dead_letters
 from ..store.client import Store
 
-MOST = 10_000
-"""Of one order; given again it goes on with the rest."""
+MAX_AT_ONCE = 10_000
+"""Dead letters of one run; run it again for the rest."""
 
 Progress = Callable[[int], object]
 
 
 def replay_all(
-    store: Store, *, kind: str = "", reason: str = "", limit: int = MOST, progress: Progress | None = None
+    store: Store, *, kind: str = "", reason: str = "", limit: int = MAX_AT_ONCE, progress: Progress | None = None
 ) -> int:
-    """Puts them into the inbox again, as if they had just come. Answers how many."""
+    """Puts the newest ``limit`` dead letters of a filter back into the inbox and returns how many.
+
+    ``kind`` is ``unmatched`` or ``unreadable``; ``progress`` is called with the count so far. Raises StoreUnavailable.
+    """
     done = 0
-    # Named before the first is put back: what is found dead once more gets a new id and must not be taken again.
+    # All ids first: a replayed result that is set aside again gets a new id, which must not be taken again.
     for id in list(dead_letters.ids(store, kind=kind, reason=reason, limit=limit)):
         item = store.call(dead_letters.find, id)
         if item is not None:
@@ -28,9 +31,9 @@ def replay_all(
 
 
 def drop_all(
-    store: Store, *, kind: str = "", reason: str = "", limit: int = MOST, progress: Progress | None = None
+    store: Store, *, kind: str = "", reason: str = "", limit: int = MAX_AT_ONCE, progress: Progress | None = None
 ) -> int:
-    """Throws them away for good. Answers how many."""
+    """Deletes the newest ``limit`` dead letters of a filter and returns how many; arguments as :func:`replay_all`."""
     done = 0
     for id in list(dead_letters.ids(store, kind=kind, reason=reason, limit=limit)):
         done += store.call(dead_letters.drop, id)
