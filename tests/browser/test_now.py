@@ -33,7 +33,7 @@ def busy(queue: CallQueue, said: str = "dialer-1") -> None:
         queue.store.redis.hset(keys.minute(int(now // 60) - ago), mapping=minute)
     for name, ago, flight in ((f"{said}:811", 0.0, 4), (f"{said}:812", 0.0, 3), (f"{said}:640", 95.0, 2)):
         beat = Heartbeat(name, int((now - ago) * 1000), int(name[-3:]), said, flight, int((now - 9000) * 1000), "1.0")
-        workers.beat(queue.store.redis, beat)
+        workers.write_heartbeat(queue.store.redis, beat)
     for _ in range(30):
         queue.enqueue(TWO_WAY)
     queue.store.redis.zadd(keys.channels("default"), {str(n): int((now + 300) * 1000) for n in range(10)})
@@ -66,7 +66,7 @@ def test_what_is_open_renews_itself(visit: Visit, queue: CallQueue) -> None:
     visitor = visit()
     visitor.sign_in()
     visitor.page.wait_for_selector("text=No worker is alive")
-    workers.beat(queue.store.redis, Heartbeat("dialer-1:1", int(time.time() * 1000), 1, "dialer-1", 0))
+    workers.write_heartbeat(queue.store.redis, Heartbeat("dialer-1:1", int(time.time() * 1000), 1, "dialer-1", 0))
     visitor.page.wait_for_selector("text=Nothing is wrong")
 
 
@@ -93,7 +93,9 @@ def test_no_text_from_outside_runs_on_these_screens(visit: Visit, queue: CallQue
     visitor = visit()
     visitor.sign_in()
     for number, payload in enumerate(PAYLOADS):
-        workers.beat(queue.store.redis, Heartbeat(payload, int(time.time() * 1000), 1, payload, 0, 0, payload))
+        workers.write_heartbeat(
+            queue.store.redis, Heartbeat(payload, int(time.time() * 1000), 1, payload, 0, 0, payload)
+        )
         queue.store.run(webhooks.pull(f"{number:012x}", payload, room=0, lease=1))
         webhooks.disable(queue.store.redis, f"{number:012x}", payload)
         queue.store.redis.delete(keys.STOP)

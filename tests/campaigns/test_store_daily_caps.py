@@ -23,7 +23,7 @@ def test_a_campaign_stops_at_its_calls_of_the_day_and_goes_on_tomorrow(redis_ser
     assert len(desk.ring_all()) == 3
     desk.until("2027-01-15 23:59:59.999")
     assert desk.ring_all() == []
-    assert desk.pace().ring == [], "it waits for its midnight, nobody is rung for it"
+    assert desk.pace().accounts == [], "it waits for its midnight, nobody is rung for it"
     desk.until("2027-01-16 00:00")
     assert len(desk.ring_all()) == 3
     desk.until("2027-01-17 00:00")

@@ -54,10 +54,10 @@ def test_a_campaign_that_waits_is_woken_at_its_opening_without_being_asked_befor
     assert desk.claim(5).calls == []
     opens = desk.store.redis.zscore(f"{keys.PREFIX}wake", campaign)
     assert desk.clock(int(opens)).isoformat() == "2027-01-16T09:00:00+05:00"
-    assert desk.pace().ring == [], "nobody is rung for it during the night"
+    assert desk.pace().accounts == [], "nobody is rung for it during the night"
     assert desk.claim(5).status == "empty"
     desk.until("2027-01-16 09:00")
-    assert desk.pace().ring == ["default"]
+    assert desk.pace().accounts == ["default"]
     assert len(desk.claim(9).calls) == 5
 
 

@@ -18,7 +18,7 @@ def _findings(done: Done) -> dict[str, Any]:
 
 def _beat(store: Store, name: str, seconds_ago: float = 0) -> None:
     at = int((time.time() - seconds_ago) * 1000)
-    store.call(workers.beat, workers.Heartbeat(name, at, os.getpid(), "host", 3))
+    store.call(workers.write_heartbeat, workers.Heartbeat(name, at, os.getpid(), "host", 3))
 
 
 def test_a_sound_installation_has_no_errors(alodial: Alodial, store: Store) -> None:

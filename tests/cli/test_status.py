@@ -28,7 +28,7 @@ def queue(settings: Settings) -> Iterator[CallQueue]:
 
 def beat(queue: CallQueue, ago: float = 0.0) -> None:
     at = int((time.time() - ago) * 1000)
-    workers.beat(queue.store.redis, Heartbeat("dialer-1:1", at, 1, "dialer-1", 2, at, "1"))
+    workers.write_heartbeat(queue.store.redis, Heartbeat("dialer-1:1", at, 1, "dialer-1", 2, at, "1"))
 
 
 def test_a_quiet_installation_is_fine(alodial: Alodial, queue: CallQueue) -> None:

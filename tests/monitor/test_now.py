@@ -33,7 +33,7 @@ def queue(settings: Settings) -> Iterator[CallQueue]:
 def beat(queue: CallQueue, name: str, ago: float = 0.0, in_flight: int = 0) -> None:
     at = int((time.time() - ago) * 1000)
     heartbeat = Heartbeat(name, at, 4711, "dialer-1", in_flight, at - 60_000, "1.0")
-    queue.store.call(workers.beat, heartbeat)
+    queue.store.call(workers.write_heartbeat, heartbeat)
 
 
 def test_a_quiet_installation_says_that_nothing_is_wrong(web: Web, queue: CallQueue) -> None:

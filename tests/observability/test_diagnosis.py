@@ -9,7 +9,7 @@ import pytest
 from alodial.observability.diagnosis import TEXTS, diagnose, render_sentence
 from alodial.store.holds import EmergencyStop
 from alodial.store.overview import AccountLimits, AccountState, Overview, QueueState, WorkerState
-from alodial.store.webhooks import unserved
+from alodial.store.webhooks import EndpointHealth
 
 ALIVE = WorkerState("a:1", "a", 1, 0, 0.5, 0, "1")
 QUIET = Overview(
@@ -70,9 +70,9 @@ def test_nothing_is_wrong_with_a_quiet_installation() -> None:
         ({"orphans": 1}, ["orphans"]),
         ({"dead": 1}, ["dead"]),
         ({"logs_lost": 1}, ["logs_lost"]),
-        ({"endpoints": (unserved("ab", "https://a/"),)}, []),
-        ({"endpoints": (replace(unserved("ab", "https://a/"), enabled=False),)}, ["webhook_off"]),
-        ({"endpoints": (replace(unserved("ab", "https://a/"), failing_since="2026"),)}, ["webhook_failing"]),
+        ({"endpoints": (EndpointHealth("ab", "https://a/"),)}, []),
+        ({"endpoints": (replace(EndpointHealth("ab", "https://a/"), enabled=False),)}, ["webhook_off"]),
+        ({"endpoints": (replace(EndpointHealth("ab", "https://a/"), failing_since="2026"),)}, ["webhook_failing"]),
     ],
 )
 def test_each_trouble_is_found_by_its_figures(change: dict[str, object], wanted: list[str]) -> None:

@@ -105,8 +105,8 @@ class Pair:
         keyed = self.choose(range(len(calls)))  # no batch of ours carries a key twice
         calls = [call if i == keyed else call._replace(key="") for i, call in enumerate(calls)]
         op = call_transitions.enqueue(calls, self.config)
-        ring, rows = self.store.run(op)
-        self.agree(op, (sorted(ring), rows), self.model.enqueue(calls))
+        accounts, rows = self.store.run(op)
+        self.agree(op, (sorted(accounts), rows), self.model.enqueue(calls))
         for call, row in zip(calls, rows, strict=True):
             if call.key and row.outcome != "conflict":
                 self.owner.setdefault(call.key, row.extid)
@@ -268,7 +268,7 @@ class Pair:
     def pace(self) -> None:
         op = call_transitions.pace()
         real = self.store.run(op)
-        self.agree(op, real._replace(ring=sorted(real.ring)), self.model.pace())
+        self.agree(op, real._replace(accounts=sorted(real.accounts)), self.model.pace())
 
     def sweep(self) -> None:
         op = call_transitions.sweep(self.config, limit=20)

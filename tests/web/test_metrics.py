@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from alodial import CallQueue
 from alodial.settings import Settings
 from alodial.store import counters, keys, workers
-from alodial.store.autoscaling import WorkerLoad, workers_wanted
+from alodial.store.autoscaling import AccountLoad, workers_wanted
 from alodial.store.client import Store
 from alodial.store.counters import ATTEMPTS, POSTS, Counters, CountersFlusher, read_sums
 from alodial.testing.redis_server import EmbeddedRedis
@@ -117,10 +117,10 @@ def test_counting_is_bounded_and_right_with_many_threads(store: Store) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    for number in range(2 * counters.MOST):
+    for number in range(2 * counters.MAX_FIELDS):
         here.count(ATTEMPTS, str(number), "busy")
     here.flush(store.redis)
-    assert store.redis.hlen(keys.TALLY) == counters.MOST
+    assert store.redis.hlen(keys.TALLY) == counters.MAX_FIELDS
     sums = read_sums(store.redis.hgetall(keys.TALLY))["alodial_attempts_finished"]
     assert next(one.count for one in sums if one.labels == ("default", "busy")) == 4000
 
@@ -140,9 +140,9 @@ def test_queues_workers_and_what_keeps_calls_back_are_shown(web: Web, store: Sto
         for _ in range(3):
             web.place(TWO_WAY | {"priority": "urgent"})
         now = 2**42
-        workers.beat(store.redis, workers.Heartbeat("w1", now, 1, "alpha", 3))
-        workers.beat(store.redis, workers.Heartbeat("w2", now, 2, "alpha", 4))
-        workers.beat(store.redis, workers.Heartbeat("w3", 0, 3, "beta", 9))
+        workers.write_heartbeat(store.redis, workers.Heartbeat("w1", now, 1, "alpha", 3))
+        workers.write_heartbeat(store.redis, workers.Heartbeat("w2", now, 2, "alpha", 4))
+        workers.write_heartbeat(store.redis, workers.Heartbeat("w3", 0, 3, "beta", 9))
         queue.stop("fire")
     seen = scrape(web)
     assert value(seen, "alodial_ready_calls", account="default", priority="urgent") == 3
@@ -160,18 +160,18 @@ def test_queues_workers_and_what_keeps_calls_back_are_shown(web: Web, store: Sto
     ("loads", "inbox", "stopped", "wanted"),
     [
         ([], 0, False, 1),
-        ([WorkerLoad(1_000_000, 5, 10, 0, False)], 0, False, 1),
-        ([WorkerLoad(1_000_000, 4000, 0, 0, False)], 0, False, 8),
-        ([WorkerLoad(1_000_000, 4000, 0, 0, True)], 0, False, 1),
-        ([WorkerLoad(1_000_000, 4000, 600, 0, False)], 0, False, 2),
-        ([WorkerLoad(1_000_000, 4000, 600, 600, False)], 0, False, 1),
-        ([WorkerLoad(100, 4000, 0, 0, False)], 0, False, 1),
-        ([WorkerLoad(1_000_000, 0, 0, 0, False)], 0, False, 33),
-        ([WorkerLoad(10_000, 1000, 0, 0, False)] * 2, 0, False, 4),
-        ([WorkerLoad(1_000_000, 4000, 0, 0, False)], 25_000, True, 3),
+        ([AccountLoad(1_000_000, 5, 10, 0, False)], 0, False, 1),
+        ([AccountLoad(1_000_000, 4000, 0, 0, False)], 0, False, 8),
+        ([AccountLoad(1_000_000, 4000, 0, 0, True)], 0, False, 1),
+        ([AccountLoad(1_000_000, 4000, 600, 0, False)], 0, False, 2),
+        ([AccountLoad(1_000_000, 4000, 600, 600, False)], 0, False, 1),
+        ([AccountLoad(100, 4000, 0, 0, False)], 0, False, 1),
+        ([AccountLoad(1_000_000, 0, 0, 0, False)], 0, False, 33),
+        ([AccountLoad(10_000, 1000, 0, 0, False)] * 2, 0, False, 4),
+        ([AccountLoad(1_000_000, 4000, 0, 0, False)], 25_000, True, 3),
     ],
 )
 def test_workers_are_wanted_for_what_the_limits_let_through(
-    loads: list[WorkerLoad], inbox: int, stopped: bool, wanted: int
+    loads: list[AccountLoad], inbox: int, stopped: bool, wanted: int
 ) -> None:
     assert workers_wanted(loads, inbox=inbox, max_in_flight=512, stopped=stopped) == wanted

@@ -45,7 +45,7 @@ class Clocked:
         return self.store.run(webhooks.pull(EP, "https://shop.example/", room=room, lease=25))
 
     def tried(self, items: list[DeliveryTry]) -> bool:
-        return self.store.run(webhooks.tried(EP, items))
+        return self.store.run(webhooks.record_tries(EP, items))
 
     def all_fail(self, why: str = "http_500") -> bool:
         pulled = self.pull()

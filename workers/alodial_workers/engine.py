@@ -70,8 +70,8 @@ class Engine:
             name: SubmitContext(
                 settings,
                 client,
-                Coalescer(partial(self._arm, limits), apart=True).ask,
-                Coalescer(partial(self._settle, limits), apart=True).ask,
+                Coalescer(partial(self._arm, limits), isolate=True).submit,
+                Coalescer(partial(self._settle, limits), isolate=True).submit,
                 self._refusal,
             )
             for name, limits in self._limits.items()

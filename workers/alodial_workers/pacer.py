@@ -60,13 +60,13 @@ class Pacer(threading.Thread):
 
     def _tick(self) -> float:
         pace = self._store.run(call_transitions.pace(self._filler.rooms()))
-        self._waker.submit(pace.ring)
+        self._waker.submit(pace.accounts)
         for hopper in pace.hoppers:
             self._waker.submit(self._filler.fill(hopper))
         if self._store.call(inbox.claim_wakeup):
             self._waker.collect()
         if time.monotonic() >= self._next_heartbeat:
-            self._store.call(workers.beat, self._heartbeat())
+            self._store.call(workers.write_heartbeat, self._heartbeat())
             self._next_heartbeat = time.monotonic() + HEARTBEAT
         if pace.next_due is None:
             return TICK

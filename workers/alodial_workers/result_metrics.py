@@ -14,16 +14,16 @@ def measure(result: CallResult, outcome: Applied, entry: str, now_ms: int) -> No
 
     ``entry`` is the body's id in the inbox, which begins with its arrival in ms; ``now_ms`` is Redis' clock.
     """
-    here = counters.here
-    here.count(counters.RESULTS, outcome.outcome)
+    counts = counters.process_counters
+    counts.count(counters.RESULTS, outcome.outcome)
     if outcome.outcome not in ("completed", "redial", "corrected"):
         return
     arrived_ms = int(entry.partition("-")[0])
-    here.observe(counters.APPLIED, (now_ms - arrived_ms) / 1000)
+    counts.observe(counters.APPLIED, (now_ms - arrived_ms) / 1000)
     if result.end_time is not None and abs(late := arrived_ms / 1000 - result.end_time.timestamp()) < MAX_LATENESS:
-        here.observe(counters.ARRIVED, late)
+        counts.observe(counters.ARRIVED, late)
     if outcome.outcome != "corrected":
-        here.count(counters.ATTEMPTS, outcome.account, result.disposition)
+        counts.count(counters.ATTEMPTS, outcome.account, result.disposition)
     tracing.record(
         "alodial.result",
         outcome.id,

@@ -166,7 +166,7 @@ class Runtime:
         self.sweeper.stop()
         self.flusher.stop()
         try:
-            self.store.call(workers.leave, self.name)
+            self.store.call(workers.deregister, self.name)
         except StoreUnavailable:
             log.debug("worker.deregister_failed")
         return left

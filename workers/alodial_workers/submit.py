@@ -87,7 +87,7 @@ async def submit(call: Claimed, claimed_at: float, context: SubmitContext) -> st
             log.info("call.withdrawn", **_ids(call))
             return "lost"
         return await _settled(Settling(call.record, call.token, "release", code=exc.reason), context)
-    counters.here.observe(counters.POSTS, submission.elapsed, call.account, submission.verdict.outcome)
+    counters.process_counters.observe(counters.POSTS, submission.elapsed, call.account, submission.verdict.outcome)
     settling = outcome_of(submission, call, context.settings)
     state = await _settled(settling, context)
     tracing.record(

@@ -68,7 +68,7 @@ class Sweeper(threading.Thread):
         if time.monotonic() >= self._next_slow:
             self._next_slow = time.monotonic() + SLOW_EVERY
             self._store.call(inbox.forget_readers, 600)
-            self._store.call(workers.forget_gone)
+            self._store.call(workers.forget_silent)
             self._store.call(inbox.forget_old, self._settings.call_retention)
             with store_errors():
                 discard_abandoned(self._broker)

@@ -6,7 +6,7 @@ from ..errors import NotRedialable
 from ..observability import tracing
 from ..store import call_transitions
 from ..store.call_filter import CallFilter
-from ..store.call_listing import MOST, select
+from ..store.call_listing import MAX_CALLS, select
 from ..store.call_transitions import Enqueued, NewCall
 from ..store.client import Store
 from ..store.enqueue import enqueue_calls
@@ -47,7 +47,7 @@ def store_calls(store: Store, waker: Waker, calls: list[NewCall]) -> list[Enqueu
 
 
 def cancel_all(
-    store: Store, wanted: CallFilter, *, limit: int = MOST, reason: str = "canceled_by_operator"
+    store: Store, wanted: CallFilter, *, limit: int = MAX_CALLS, reason: str = "canceled_by_operator"
 ) -> BulkResult:
     """Cancels up to ``limit`` calls that were not submitted yet. Raises StoreUnavailable; repeat it to go on."""
     names, more = store.call(select, wanted, limit)
@@ -58,7 +58,7 @@ def cancel_all(
     return result
 
 
-def redial_all(store: Store, waker: Waker, wanted: CallFilter, actor: str, *, limit: int = MOST) -> BulkResult:
+def redial_all(store: Store, waker: Waker, wanted: CallFilter, actor: str, *, limit: int = MAX_CALLS) -> BulkResult:
     """Redials up to ``limit`` calls, except those in progress and those of campaigns.
 
     Raises StoreUnavailable; repeat it to go on, no call rings twice for it.

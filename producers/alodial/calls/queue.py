@@ -20,7 +20,7 @@ from ..settings import Settings, load_settings, read_settings
 from ..store import call_transitions, events, holds
 from ..store.call_filter import CallFilter
 from ..store.call_indexes import BadCursor
-from ..store.call_listing import MOST, Count, Page, count, count_async, page, page_async
+from ..store.call_listing import MAX_CALLS, Count, Page, count, count_async, page, page_async
 from ..store.call_transitions import Enqueued, NewCall
 from ..store.client import AsyncStore, Operation, Store
 from ..store.enqueue import enqueue_calls_async
@@ -172,11 +172,13 @@ class CallQueue:
             return redialed(plan, self.store.run(call_transitions.redial([plan.attempt], actor))[0])
         return queued_call(self._store([plan.again])[0], plan.again)
 
-    def cancel_all(self, wanted: CallFilter, *, limit: int = MOST, reason: str = "canceled_by_operator") -> BulkResult:
+    def cancel_all(
+        self, wanted: CallFilter, *, limit: int = MAX_CALLS, reason: str = "canceled_by_operator"
+    ) -> BulkResult:
         """Cancels up to ``limit`` calls of a filter that were not submitted yet; repeat it for the rest."""
         return bulk_actions.cancel_all(self.store, wanted, limit=limit, reason=reason)
 
-    def redial_all(self, wanted: CallFilter, *, actor: str = "python", limit: int = MOST) -> BulkResult:
+    def redial_all(self, wanted: CallFilter, *, actor: str = "python", limit: int = MAX_CALLS) -> BulkResult:
         """Redials up to ``limit`` calls of a filter, except those in progress and those of campaigns."""
         return bulk_actions.redial_all(self.store, self.waker, wanted, actor, limit=limit)
 
@@ -189,7 +191,7 @@ class CallQueue:
         with _bad_cursor_as_invalid_call():
             return self.store.call(page, wanted or CallFilter(), cursor, limit)
 
-    def count(self, wanted: CallFilter | None = None, *, limit: int = MOST) -> Count:
+    def count(self, wanted: CallFilter | None = None, *, limit: int = MAX_CALLS) -> Count:
         """Returns how many calls match a filter; where the store keeps no figure it counts up to ``limit``."""
         return self.store.call(count, wanted or CallFilter(), limit)
 
@@ -348,12 +350,12 @@ class AsyncCallQueue:
         return queued_call((await self._store([plan.again]))[0], plan.again)
 
     async def cancel_all(
-        self, wanted: CallFilter, *, limit: int = MOST, reason: str = "canceled_by_operator"
+        self, wanted: CallFilter, *, limit: int = MAX_CALLS, reason: str = "canceled_by_operator"
     ) -> BulkResult:
         """As :meth:`CallQueue.cancel_all`."""
         return await self.in_thread(bulk_actions.cancel_all, wanted, limit=limit, reason=reason)
 
-    async def redial_all(self, wanted: CallFilter, *, actor: str = "python", limit: int = MOST) -> BulkResult:
+    async def redial_all(self, wanted: CallFilter, *, actor: str = "python", limit: int = MAX_CALLS) -> BulkResult:
         """As :meth:`CallQueue.redial_all`."""
         return await self.in_thread(bulk_actions.redial_all, self.waker, wanted, actor, limit=limit)
 
@@ -362,7 +364,7 @@ class AsyncCallQueue:
         with _bad_cursor_as_invalid_call():
             return await self.store.call(page_async, wanted or CallFilter(), cursor, limit)
 
-    async def count(self, wanted: CallFilter | None = None, *, limit: int = MOST) -> Count:
+    async def count(self, wanted: CallFilter | None = None, *, limit: int = MAX_CALLS) -> Count:
         """As :meth:`CallQueue.count`."""
         return await self.store.call(count_async, wanted or CallFilter(), limit)
 

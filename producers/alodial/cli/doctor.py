@@ -165,7 +165,7 @@ def _store(settings: "Settings") -> list["RedisCheck"]:
     store = Store(settings)
     try:
         found = store.call(redis_checks.inspect)
-        beats = store.call(workers.alive)
+        beats = store.call(workers.heartbeats)
         stopped = store.call(holds.stopped)
         held = store.call(holds.held)
         fared = store.call(run, webhooks.health_steps())

@@ -13,7 +13,7 @@ from alodial_schemas import mask_numbers
 
 from ..calls.bulk_actions import BulkResult, cancel_all, redial_all
 from ..calls.queue import CallQueue
-from ..store.call_listing import MOST
+from ..store.call_listing import MAX_CALLS
 from ..web.context import app_context
 from . import call_rows
 from .auth import Forbidden, Signed, audit, can, form_of, text_of
@@ -41,21 +41,28 @@ async def _ask(request: Request, operator: Operator, act: Act) -> Response:
     asked = asked_of(request)
     if not _possible(asked, act):
         return go(asked.address())
-    count = await count_of(app_context(request).queue, asked, act, MOST)
+    count = await count_of(app_context(request).queue, asked, act, MAX_CALLS)
     return page(
-        request, "calls_ask.html", operator, act=act, asked=asked, count=count, limit=MOST, now=min(count.number, MOST)
+        request,
+        "calls_ask.html",
+        operator,
+        act=act,
+        asked=asked,
+        count=count,
+        limit=MAX_CALLS,
+        now=min(count.number, MAX_CALLS),
     )
 
 
 def _canceled(queue: CallQueue, asked: CallQuery) -> BulkResult:
     done = BulkResult()
     for state in cancelable(asked):
-        one = cancel_all(queue.store, replace(asked.wanted, state=state), limit=max(1, MOST - done.done))
+        one = cancel_all(queue.store, replace(asked.wanted, state=state), limit=max(1, MAX_CALLS - done.done))
         done.done += one.done
         done.more = done.more or one.more
         for code, count in one.left_out.items():
             done.leave_out(code, count)
-        if done.done >= MOST:
+        if done.done >= MAX_CALLS:
             break
     return done
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..store.client import AsyncStore
-from ..store.log_stream import LEVELS, LogFilter, LogLine, LogPage, lost_async, news_async, page_async
+from ..store.log_stream import LEVELS, LogFilter, LogLine, LogPage, has_news_async, lost_async, page_async
 from ..web.context import app_context
 from ..web.routes.logs import moment, names_async
 from .auth import Signed
@@ -133,7 +133,7 @@ async def listed(request: Request, operator: Signed) -> Response:
     if not asked.wrong:
         wanted = await _wanted(store, asked)
         # What is renewed every two seconds costs one small read as long as nothing came.
-        if seen and not await store.call(news_async, seen, wanted):
+        if seen and not await store.call(has_news_async, seen, wanted):
             return Response(status_code=204)
         found = await store.call(page_async, wanted, cursor=cursor or None, limit=LISTED)
         lost = await store.call(lost_async)

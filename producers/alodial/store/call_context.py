@@ -1,24 +1,28 @@
-"""What stands around a call that has not ended: its moments, and what keeps its account's calls back."""
+"""Due time, deadline and whatever holds back a call that has not ended."""
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import redis.asyncio as aioredis
 
 from . import keys
+from .answers import number, text
 from .holds import read_stop
 from .sansio import Command, Steps, run_async
+from .server_clock import to_ms
 
 SILENT_AFTER = 10.0
-"""Seconds without a heartbeat after which a worker is taken for dead; they beat every second or two."""
+"""Seconds without a heartbeat after which a worker counts as dead; they write one every second or two."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """``due`` is when it goes out, ``deadline`` when its result is given up, Unix ms. ``held_for`` are seconds that the
-    account pauses, ``held_why`` its code; ``workers`` are names and the seconds since each was heard of."""
+    """``due`` is when the call goes out, ``deadline`` when its result is given up, ``now`` Redis' time, all Unix ms.
+
+    ``stopped`` is the emergency stop's reason; ``held_for`` are the seconds that the account pauses, ``held_why`` its
+    code; ``campaign`` is the campaign's state; ``workers`` maps names to the seconds since each heartbeat.
+    """
 
     now: int
     due: int | None = None
@@ -41,22 +45,18 @@ class CallContext:
         return "gone" if silent is None else "alive" if silent < SILENT_AFTER else "silent"
 
 
-def _number(value: Any) -> int | None:
-    return None if value is None else int(float(value))
-
-
-def _beats(rows: Mapping[bytes, bytes], now: int) -> dict[str, float]:
-    found = {}
+def _silences(rows: Mapping[bytes, bytes], now: int) -> dict[str, float]:
+    silences = {}
     for name, raw in rows.items():
         try:
             at = float(json.loads(raw)["at"])
         except (ValueError, TypeError, LookupError):
             continue
-        found[name.decode("utf-8", "replace")] = max(0.0, (now - at) / 1000)
-    return found
+        silences[text(name)] = max(0.0, (now - at) / 1000)
+    return silences
 
 
-def _standing(extid: str, account: str, campaign: str) -> Steps[CallContext]:
+def _context(extid: str, account: str, campaign: str) -> Steps[CallContext]:
     commands: list[Command] = [
         ("TIME",),
         ("ZSCORE", keys.DUE, extid),
@@ -66,33 +66,33 @@ def _standing(extid: str, account: str, campaign: str) -> Steps[CallContext]:
         ("HGETALL", keys.WORKERS),
         ("HGET", keys.campaign(campaign), "s"),
     ]
-    clock, due, deadline, stop, held, beats, state = yield commands
-    now = int(clock[0]) * 1000 + int(clock[1]) // 1000
+    clock, due, deadline, stop_value, held, heartbeats, state = yield commands
+    now, stop = to_ms(clock), read_stop(stop_value)
     hold, why, breaker = held
     return CallContext(
         now=now,
-        due=_number(due),
-        deadline=_number(deadline),
-        stopped=None if (told := read_stop(stop)) is None else told.reason,
+        due=None if due is None else number(due),
+        deadline=None if deadline is None else number(deadline),
+        stopped=None if stop is None else stop.reason,
         held_for=max(0.0, (float(hold or 0) - now) / 1000),
-        held_why=(why or b"").decode("utf-8", "replace"),
+        held_why=text(why),
         breaker=breaker is not None,
-        campaign=(state or b"").decode("utf-8", "replace") if campaign else "",
-        workers=_beats(beats, now),
+        campaign=text(state) if campaign else "",
+        workers=_silences(heartbeats, now),
     )
 
 
 async def call_context_async(client: "aioredis.Redis", extid: str, account: str, campaign: str = "") -> CallContext:
-    """One round trip. ``extid`` is that of the record."""
-    return await run_async(client, _standing(extid, account, campaign))
+    """The context of the call whose record has this extid, in one round trip."""
+    return await run_async(client, _context(extid, account, campaign))
 
 
 def _deadlines(extids: list[str]) -> Steps[tuple[CallContext, dict[str, int]]]:
-    around = yield from _standing("", "default", "")
+    context = yield from _context("", "default", "")
     scores = (yield [("ZSCORE", keys.AWAIT, extid) for extid in extids]) if extids else []
-    return around, {extid: int(float(score)) for extid, score in zip(extids, scores, strict=True) if score is not None}
+    return context, {extid: number(score) for extid, score in zip(extids, scores, strict=True) if score is not None}
 
 
 async def deadlines_async(client: "aioredis.Redis", extids: Iterable[str]) -> tuple[CallContext, dict[str, int]]:
-    """When the results of calls are given up, Unix ms, by their records' extids; and who is alive."""
+    """When the results of calls are given up, Unix ms by their records' extids, and a context with the live workers."""
     return await run_async(client, _deadlines(list(extids)))

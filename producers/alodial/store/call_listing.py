@@ -1,4 +1,4 @@
-"""Lists of calls: a page of them, how many there are, all that a filter means."""
+"""Lists of calls: a page, a count, and all calls that match a filter."""
 
 import re
 from collections.abc import Mapping
@@ -16,151 +16,154 @@ from .records import CallRecord, read_record
 from .sansio import Steps, run, run_async
 
 PAGE_SCAN = 2000
-"""Records looked at for one page: about 50 ms in all. A page that found too few comes back short, with its cursor."""
+"""Records read for one page: about 50 ms in all. A page with too few matches comes back short, with its cursor."""
 
 CHUNK = 200
+"""Records of one round trip."""
 
-MOST = 10_000
-"""Calls that are acted on at once."""
+MAX_CALLS = 10_000
+"""Calls that one order acts on."""
 
-CURSOR = re.compile(r"[a-z][0-9.-]{1,40}")
+_CURSOR = re.compile(r"[a-z][0-9.-]{1,40}")
 
 Hash = Mapping[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``cursor`` continues after the last row looked at; None at the end."""
+    """A page of calls; ``cursor`` continues after the last record read, None at the end."""
 
     calls: list[CallRecord]
     cursor: str | None
 
 
 def _walk(
-    wanted: CallFilter, cursor: str | None, limit: int, scan: int
+    filter: CallFilter, cursor: str | None, limit: int, scan: int
 ) -> Steps[tuple[list[tuple[str, Hash]], str | None]]:
-    """Up to ``limit`` records after looking at ``scan`` at most, and where to go on. Raises BadCursor."""
-    source, exact = yield from index_for(wanted)
+    """Up to ``limit`` records after reading about ``scan`` at most, and where to go on. Raises BadCursor."""
+    index, exact = yield from index_for(filter)
     place = ""
     if cursor:
-        if not CURSOR.fullmatch(cursor) or cursor[0] != source.kind:
+        if not _CURSOR.fullmatch(cursor) or cursor[0] != index.kind:
             raise BadCursor(cursor)
         place = cursor[1:]
-    found: list[tuple[str, Hash]] = []
-    seen, looked = {place.partition(".")[2]}, 0
-    while looked < scan:
-        rows = yield from source.read(place, min(limit - len(found) + 1, CHUNK) if exact else CHUNK)
+    matches: list[tuple[str, Hash]] = []
+    seen, scanned = {place.partition(".")[2]}, 0
+    while scanned < scan:
+        rows = yield from index.read(place, min(limit - len(matches) + 1, CHUNK) if exact else CHUNK)
         if not rows:
-            return found, None
+            return matches, None
         named = [(x, at) for x, at in rows if x]
         # Rows of which no record is read cost a tenth.
-        looked += len(named) + (len(rows) - len(named)) // 10 + 1
+        scanned += len(named) + (len(rows) - len(named)) // 10 + 1
         raws: list[Hash] = (yield [("HGETALL", keys.record(x)) for x, _ in named]) if named else []
         for (x, at), raw in zip(named, raws, strict=True):
-            if x in seen or not wanted.matches(raw) or _shown_elsewhere(wanted, at, raw):
+            if x in seen or not filter.matches(raw) or _listed_elsewhere(filter, at, raw):
                 continue
             seen.add(x)
-            found.append((x, raw))
-            if len(found) >= limit:
-                return found, source.kind + at
+            matches.append((x, raw))
+            if len(matches) >= limit:
+                return matches, index.kind + at
         place = rows[-1][1]
-    return found, source.kind + place
+    return matches, index.kind + place
 
 
-def _shown_elsewhere(wanted: CallFilter, at: str, raw: Hash) -> bool:
-    """Whether it belongs to the other of a number's two lists: those that ring it as a recipient, those it asked for."""
-    if not wanted.phone or wanted.reference:
+def _listed_elsewhere(filter: CallFilter, at: str, raw: Hash) -> bool:
+    """Whether a call belongs to the other of a number's two lists: as a recipient, as the initiator."""
+    if not filter.phone or filter.reference:
         return False
-    return (wanted.phone in recipients(raw)) is at.startswith("1.")
+    return (filter.phone in recipients(raw)) is at.startswith("1.")
 
 
-def _page(wanted: CallFilter, cursor: str | None, limit: int) -> Steps[Page]:
-    found, after = yield from _walk(wanted, cursor, limit, PAGE_SCAN)
-    calls = [record for x, raw in found if (record := read_record(x, raw)) is not None]
+def _page(filter: CallFilter, cursor: str | None, limit: int) -> Steps[Page]:
+    rows, after = yield from _walk(filter, cursor, limit, PAGE_SCAN)
+    calls = [record for x, raw in rows if (record := read_record(x, raw)) is not None]
     return Page(calls, after)
 
 
-def page(client: "redis.Redis", wanted: CallFilter, cursor: str | None, limit: int) -> Page:
-    """Up to ``limit`` calls. Newest first; scheduled ones by their time, queued ones as they will go, ended ones as they
-    ended. Raises BadCursor."""
-    return run(client, _page(wanted, cursor, limit))
+def page(client: "redis.Redis", filter: CallFilter, cursor: str | None, limit: int) -> Page:
+    """Up to ``limit`` calls that match, after ``cursor``. Raises BadCursor.
+
+    Newest first; scheduled calls by their time, queued calls as they will go, ended calls as they ended.
+    """
+    return run(client, _page(filter, cursor, limit))
 
 
-async def page_async(client: "aioredis.Redis", wanted: CallFilter, cursor: str | None, limit: int) -> Page:
+async def page_async(client: "aioredis.Redis", filter: CallFilter, cursor: str | None, limit: int) -> Page:
     """As :func:`page`."""
-    return await run_async(client, _page(wanted, cursor, limit))
+    return await run_async(client, _page(filter, cursor, limit))
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """``more`` says that there are more than were counted."""
+    """A number of calls; ``more`` when there are more than were counted."""
 
     number: int
     more: bool
 
 
-def _known_count(wanted: CallFilter) -> Steps[int | None]:
-    """A figure that the store keeps for just this filter; None where it has to be counted."""
-    rest = (wanted.phone, wanted.reference, wanted.account, wanted.owner, wanted.reason)
-    if any(rest) or wanted.since is not None or wanted.until is not None:
+def _known_count(filter: CallFilter) -> Steps[int | None]:
+    """The figure that the store keeps for just this filter; None where the calls have to be counted."""
+    rest = (filter.phone, filter.reference, filter.account, filter.owner, filter.reason)
+    if any(rest) or filter.since is not None or filter.until is not None:
         return None
-    if wanted.disposition and wanted.state not in ("", State.COMPLETED):
+    if filter.disposition and filter.state not in ("", State.COMPLETED):
         return 0
-    if wanted.campaign:
-        key = keys.campaign_counts(wanted.campaign)
-        if wanted.disposition:
-            (value,) = yield [("HGET", key, f"d:{wanted.disposition}")]
+    if filter.campaign:
+        key = keys.campaign_counts(filter.campaign)
+        if filter.disposition:
+            (value,) = yield [("HGET", key, f"d:{filter.disposition}")]
             return int(value or 0)
-        states = [wanted.state] if wanted.state else list(State)
+        states = [filter.state] if filter.state else list(State)
         (values,) = yield [("HMGET", key, *states)]
         return sum(int(value or 0) for value in values)
-    if wanted.disposition:
-        (length,) = yield [("XLEN", keys.ended(f"completed:{wanted.disposition}"))]
+    if filter.disposition:
+        (length,) = yield [("XLEN", keys.ended(f"completed:{filter.disposition}"))]
         return int(length)
-    if not wanted.state:
+    if not filter.state:
         (length,) = yield [("XLEN", keys.INDEX)]
         return int(length)
-    if wanted.state in ENDS:
+    if filter.state in ENDS:
         labels = (
-            [f"completed:{name}" for name in sorted(Disposition)] if wanted.state == State.COMPLETED else [wanted.state]
+            [f"completed:{name}" for name in sorted(Disposition)] if filter.state == State.COMPLETED else [filter.state]
         )
         lengths = yield [("XLEN", keys.ended(label)) for label in labels]
         return sum(lengths)
-    (value,) = yield [("HGET", keys.COUNTS, wanted.state)]
+    (value,) = yield [("HGET", keys.COUNTS, filter.state)]
     return int(value or 0)
 
 
-def _count(wanted: CallFilter, limit: int) -> Steps[Count]:
-    known = yield from _known_count(wanted)
+def _count(filter: CallFilter, limit: int) -> Steps[Count]:
+    known = yield from _known_count(filter)
     if known is not None:
         return Count(known, more=False)
-    names, more = yield from _select(wanted, limit)
+    names, more = yield from _select(filter, limit)
     return Count(len(names), more)
 
 
-def count(client: "redis.Redis", wanted: CallFilter, limit: int = MOST) -> Count:
-    """How many calls a filter means. Where the store has no figure they are counted up to ``most``, looking at twice as
-    many: 25 microseconds each."""
-    return run(client, _count(wanted, limit))
+def count(client: "redis.Redis", filter: CallFilter, limit: int = MAX_CALLS) -> Count:
+    """How many calls match. Where the store keeps no figure they are counted up to ``limit``, reading at most twice as
+    many records: 25 microseconds each."""
+    return run(client, _count(filter, limit))
 
 
-async def count_async(client: "aioredis.Redis", wanted: CallFilter, limit: int = MOST) -> Count:
+async def count_async(client: "aioredis.Redis", filter: CallFilter, limit: int = MAX_CALLS) -> Count:
     """As :func:`count`."""
-    return await run_async(client, _count(wanted, limit))
+    return await run_async(client, _count(filter, limit))
 
 
-def _select(wanted: CallFilter, limit: int) -> Steps[tuple[list[str], bool]]:
+def _select(filter: CallFilter, limit: int) -> Steps[tuple[list[str], bool]]:
     names: list[str] = []
     cursor: str | None = None
-    budget = max(2 * limit, PAGE_SCAN)  # records looked at, of a filter that finds few
+    budget = max(2 * limit, PAGE_SCAN)  # records read for a filter that matches few
     while True:
-        found, cursor = yield from _walk(wanted, cursor, limit - len(names), PAGE_SCAN)
-        names += [x for x, _ in found]
+        rows, cursor = yield from _walk(filter, cursor, limit - len(names), PAGE_SCAN)
+        names += [x for x, _ in rows]
         budget -= PAGE_SCAN
         if cursor is None or len(names) >= limit or budget <= 0:
             return names, cursor is not None
 
 
-def select(client: "redis.Redis", wanted: CallFilter, limit: int = MOST) -> tuple[list[str], bool]:
-    """The extids of what a filter means, and whether there are more."""
-    return run(client, _select(wanted, limit))
+def select(client: "redis.Redis", filter: CallFilter, limit: int = MAX_CALLS) -> tuple[list[str], bool]:
+    """The extids of up to ``limit`` calls that match, and whether there are more."""
+    return run(client, _select(filter, limit))

@@ -1,4 +1,7 @@
-"""The store's operations: what each script is given and what its answer means."""
+"""The transitions of calls as operations: the arguments of each script, and what its answer means.
+
+The headers of the files in ``lua/`` list the arguments by name; the lists here are in their order.
+"""
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +12,7 @@ from alodial_schemas import State, new_ids
 
 from ..settings import AccountSettings, Settings
 from . import keys
+from .answers import read_row, read_rows, text
 from .client import Arg, Operation
 
 EnqueueOutcome = Literal["created", "same", "conflict"]
@@ -20,22 +24,18 @@ RedialOutcome = Literal["redial", "already", "late", "over", "unknown"]
 CancelOutcome = Literal["canceled", "late", "unknown"]
 
 RESERVE_SECONDS = 180
-"""Talk time that a call under way holds of its account's day until its result tells the real one."""
+"""Talk time that a call under way takes of its account's day until its result has the real one."""
 
 POISON_AFTER = 3
-"""A call whose worker died this often between claim and arm is given up (FAULTS C14)."""
+"""A call whose worker died this often between claim and arm is failed: it may be what kills workers."""
 
 
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def _text(value: bytes | str | int) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
 class NewCall(NamedTuple):
-    """A call as the store takes it in: texts that are ready to be written. Times are Unix milliseconds."""
+    """A call in the form in which the script writes it: texts, with "" for what is missing; times are Unix ms."""
 
     extid: str
     id: str
@@ -56,6 +56,8 @@ class NewCall(NamedTuple):
 
 
 class Enqueued(NamedTuple):
+    """A call's row: ``same`` and ``conflict`` name the call that has the extid or key already; its state may be gone."""
+
     outcome: EnqueueOutcome
     extid: str
     id: str
@@ -63,7 +65,7 @@ class Enqueued(NamedTuple):
 
 
 class LateEnqueue(Exception):
-    """Redis came to the request only after its deadline and stored nothing; ``server_ms`` is its clock."""
+    """Redis read the request after its deadline and stored nothing; ``server_ms`` is its clock, Unix ms."""
 
     def __init__(self, server_ms: int) -> None:
         self.server_ms = server_ms
@@ -73,9 +75,9 @@ class LateEnqueue(Exception):
 def enqueue(
     calls: Sequence[NewCall], settings: Settings, *, deadline: int = 0
 ) -> Operation[tuple[list[str], list[Enqueued]]]:
-    """Stores calls, each once. Answers the accounts to ring and one row for each call.
+    """Stores calls, each once. Returns the accounts to wake and one row for each call.
 
-    ``deadline`` is Unix ms by Redis' clock, 0 for none; after it the answer is read as LateEnqueue.
+    ``deadline`` is Unix ms by Redis' clock, 0 for none. Raises LateEnqueue when Redis read it after that.
     """
     args: list[Arg] = [_ms(settings.idempotency_retention), deadline]
     for call in calls:
@@ -92,9 +94,9 @@ def enqueue(
             elif row == 2:
                 rows.append(Enqueued("created", call.extid, call.id, State.SCHEDULED))
             else:
-                outcome, extid, call_id, state = (_text(part) for part in row)
+                outcome, extid, call_id, state = (text(part) for part in row)
                 rows.append(Enqueued(cast(EnqueueOutcome, outcome), extid, call_id, State(state) if state else None))
-        return [_text(name) for name in answer[0]], rows
+        return [text(name) for name in answer[0]], rows
 
     return Operation("enqueue", args, read)
 
@@ -120,6 +122,8 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
+    """``wait`` is in seconds until the next claim may bring something; the statuses are described in ``lua/claim.lua``."""
+
     status: ClaimStatus
     wait: float
     calls: list[Claimed]
@@ -131,7 +135,7 @@ def lease_seconds(settings: Settings) -> float:
 
 
 def _courtesy(settings: Settings, limits: AccountSettings) -> list[Arg]:
-    """What claim and arm both ask of every call: caps for a number, own numbers, the account's day."""
+    """Arguments that claim and arm share: frequency caps, own numbers, the account's daily limits."""
     return [
         ",".join(f"{cap.calls}:{cap.seconds * 1000}" for cap in settings.frequency_caps),
         " ".join(settings.own_numbers),
@@ -144,7 +148,10 @@ def _courtesy(settings: Settings, limits: AccountSettings) -> list[Arg]:
 def claim(
     settings: Settings, account: str, limits: AccountSettings, *, epoch: str, room: int, horizon: float, attend: float
 ) -> Operation[Claim]:
-    """Takes up to ``room`` calls whose slot falls due within ``horizon`` seconds; ``attend`` 0 says that the worker leaves."""
+    """Claims up to ``room`` calls whose slot falls due within ``horizon`` seconds, for the worker that calls.
+
+    For ``attend`` seconds new calls wake no other worker of the account; 0 when the worker is about to leave it.
+    """
     token = secrets.token_hex(8)
     args: list[Arg] = [
         epoch,
@@ -187,12 +194,16 @@ def claim(
 
 
 class Arming(NamedTuple):
+    """A claimed call that is about to be submitted: record, token and slot of :class:`Claimed`."""
+
     record: str
     token: str
     slot: int
 
 
 class Armed(NamedTuple):
+    """``wait``: arm again at ``slot``, in ``wait`` seconds; ``lost``: another process or an end took the call."""
+
     outcome: ArmOutcome
     wait: float
     slot: int
@@ -201,7 +212,7 @@ class Armed(NamedTuple):
 def arm(
     settings: Settings, limits: AccountSettings, items: Sequence[Arming], *, epoch: str, worker: str
 ) -> Operation[list[Armed]]:
-    """From claimed to submitting for those who still hold their calls. All items are of one account."""
+    """Moves calls from claimed to submitting where the worker still holds them. All items are of one account."""
     args: list[Arg] = [
         epoch,
         worker,
@@ -221,7 +232,10 @@ def arm(
 
 
 class Settling(NamedTuple):
-    """What became of one claimed call. ``delay`` and ``hold`` in seconds; ``answer`` is JSON text or empty."""
+    """The outcome of one claimed call.
+
+    ``delay`` is in seconds until a retry, ``hold`` for how many the account pauses; ``answer`` is AloVoice's as JSON.
+    """
 
     record: str
     token: str
@@ -233,7 +247,7 @@ class Settling(NamedTuple):
 
 
 def settle(settings: Settings, limits: AccountSettings, items: Sequence[Settling]) -> Operation[list[str]]:
-    """Answers for each the state that it is in now, ``kept``, ``auth`` or ``auth:opened``."""
+    """Settles submissions. Returns for each the call's state now, ``kept``, ``auth`` or ``auth:opened`` (the breaker)."""
     channel = _ms(settings.channel_timeout) if limits.max_concurrent_calls else 0
     args: list[Arg] = [
         _ms(settings.result_timeout),
@@ -244,52 +258,45 @@ def settle(settings: Settings, limits: AccountSettings, items: Sequence[Settling
     for item in items:
         args += (item.record, item.token, item.outcome, _ms(item.delay), _ms(item.hold), item.answer, item.code)
         args.append(new_ids()[1] if item.outcome == "unconfirmed" else "")
-    return Operation("settle", args, lambda answer: [_text(row) for row in answer])
+    return Operation("settle", args, lambda answer: [text(row) for row in answer])
 
 
 class Applying(NamedTuple):
+    """A result for its call: ``result`` is JSON, ``digest`` its fingerprint, ``talk`` the seconds talked."""
+
     extid: str
     result: str
     digest: str
     disposition: str
     talk: int = 0
-    """Seconds that were talked."""
 
 
 class Applied(NamedTuple):
+    """What a result did to its call; for the outcome ``unknown`` there is none, and nothing else is set."""
+
     outcome: ApplyOutcome
-    id: str
-    state: str
-    account: str
-    attempt: int
-    record: str
+    id: str = ""
+    state: str = ""
+    account: str = ""
+    attempt: int = 0
+    record: str = ""
 
 
 def apply_results(items: Sequence[Applying]) -> Operation[list[Applied]]:
-    """Gives results to their calls by extid."""
+    """Applies results to their calls, found by extid."""
     args: list[Arg] = []
     for item in items:
         args += (item.extid, item.result, item.digest, item.disposition, new_ids()[1], item.talk)
 
     def read(answer: list[list[Any]]) -> list[Applied]:
-        return [
-            Applied("unknown", "", "", "", 0, "")
-            if row[0] == b"unknown"
-            else Applied(
-                cast(ApplyOutcome, _text(row[0])),
-                _text(row[1]),
-                _text(row[2]),
-                _text(row[3]),
-                int(row[4]),
-                _text(row[5]),
-            )
-            for row in answer
-        ]
+        return [Applied("unknown") if row[0] == b"unknown" else read_row(Applied, row) for row in answer]
 
     return Operation("apply", args, read)
 
 
 class Canceled(NamedTuple):
+    """``late`` when the call is being submitted or has ended; ``state`` is the one that it is in now."""
+
     outcome: CancelOutcome
     id: str
     state: str
@@ -299,25 +306,23 @@ class Canceled(NamedTuple):
 def cancel(
     extids: Iterable[str], reason: str = "canceled_by_caller", *, campaign: str = ""
 ) -> Operation[list[Canceled]]:
-    """With ``campaign`` only calls of that campaign are touched; others are answered as unknown."""
+    """Cancels calls. With ``campaign`` only those of that campaign; others count as unknown."""
     args: list[Arg] = [campaign]
     for extid in extids:
         args += (extid, reason)
-    return Operation(
-        "cancel",
-        args,
-        lambda answer: [
-            Canceled(cast(CancelOutcome, _text(r[0])), _text(r[1]), _text(r[2]), _text(r[3])) for r in answer
-        ],
-    )
+    return Operation("cancel", args, lambda answer: read_rows(Canceled, answer))
 
 
 class Redialing(NamedTuple):
+    """An unconfirmed call and the number of its attempt that was looked at."""
+
     record: str
     attempt: int
 
 
 class Redialed(NamedTuple):
+    """``already``: that attempt has a later one; ``late``: its outcome is known by now; ``over``: call or campaign ended."""
+
     outcome: RedialOutcome
     id: str
     state: str
@@ -326,22 +331,16 @@ class Redialed(NamedTuple):
 
 
 def redial(items: Sequence[Redialing], actor: str) -> Operation[list[Redialed]]:
-    """A further attempt for unconfirmed calls, because ``actor`` (a name without spaces) says so."""
+    """Makes a further attempt of unconfirmed calls; ``actor`` ordered it and is written into the timeline."""
     args: list[Arg] = ["".join(actor.split())[:64]]
     for item in items:
         args += (*item, new_ids()[1])
 
-    def read(answer: list[list[Any]]) -> list[Redialed]:
-        return [
-            Redialed(cast(RedialOutcome, _text(row[0])), _text(row[1]), _text(row[2]), _text(row[3]), int(row[4]))
-            for row in answer
-        ]
-
-    return Operation("redial", args, read)
+    return Operation("redial", args, lambda answer: read_rows(Redialed, answer))
 
 
 class HopperNeed(NamedTuple):
-    """A campaign whose hopper runs low: where its rows go on, and how many there is room for."""
+    """A campaign whose hopper runs low: the place of its next row, and how many rows there is room for."""
 
     campaign: str
     cursor: int
@@ -351,14 +350,16 @@ class HopperNeed(NamedTuple):
 
 
 class Pace(NamedTuple):
+    """``moved`` calls became ready; ``next_due`` is in seconds from now, None without any; ``accounts`` are to be woken."""
+
     moved: int
     next_due: float | None
-    ring: list[str]
+    accounts: list[str]
     hoppers: list[HopperNeed] = []  # noqa: RUF012  # a NamedTuple's default, never changed
 
 
 def pace(hoppers: Mapping[str, int] | None = None, *, limit: int = 500) -> Operation[Pace]:
-    """Moves what is due; ``next_due`` in seconds from now. ``hoppers``: how many calls one should hold, by account."""
+    """Makes up to ``limit`` calls ready that are due. ``hoppers``: how many calls a hopper should hold, by account."""
     args: list[Arg] = [limit]
     for account, room in (hoppers or {}).items():
         args += (account, room)
@@ -367,14 +368,16 @@ def pace(hoppers: Mapping[str, int] | None = None, *, limit: int = 500) -> Opera
         return Pace(
             int(answer[0]),
             None if int(answer[1]) < 0 else int(answer[1]) / 1000,
-            [_text(name) for name in answer[2]],
-            [HopperNeed(_text(row[0]), *(int(part) for part in row[1:])) for row in answer[3]],
+            [text(name) for name in answer[2]],
+            read_rows(HopperNeed, answer[3]),
         )
 
     return Operation("pace", args, read)
 
 
 class Swept(NamedTuple):
+    """A call that the sweep moved; ``action`` is what was done to it."""
+
     action: str
     id: str
     record: str
@@ -383,7 +386,10 @@ class Swept(NamedTuple):
 
 
 def sweep(settings: Settings, *, limit: int = 200) -> Operation[tuple[bool, list[Swept]]]:
-    """Moves what nobody will move any more. Answers whether there may be more, and what was done."""
+    """Recovers calls abandoned by dead workers and ends those whose time is over.
+
+    Moves up to ``limit`` calls. Returns whether there may be more, and the calls moved.
+    """
     args: list[Arg] = [
         limit,
         _ms(settings.result_timeout),
@@ -394,19 +400,18 @@ def sweep(settings: Settings, *, limit: int = 200) -> Operation[tuple[bool, list
     ]
 
     def read(answer: list[Any]) -> tuple[bool, list[Swept]]:
-        rows = [Swept(_text(r[0]), _text(r[1]), _text(r[2]), _text(r[3]), int(r[4])) for r in answer[1:]]
-        return int(answer[0]) >= limit, rows
+        return int(answer[0]) >= limit, read_rows(Swept, answer[1:])
 
     return Operation("sweep", args, read)
 
 
 def resume(account: str = "") -> Operation[None]:
-    """Lifts the emergency stop and the pauses and breakers of all accounts, or those of one account only."""
+    """Lifts the emergency stop and the pauses and breakers of all accounts, or the pause and breaker of one account."""
     return Operation("resume", [account], lambda _answer: None)
 
 
 class Trimmed(NamedTuple):
-    """``held`` says that a group which has not read yet stands in the way."""
+    """``held`` when events were kept because a group has not read them yet."""
 
     removed: int
     length: int
@@ -414,5 +419,5 @@ class Trimmed(NamedTuple):
 
 
 def trim(keep: int, step: int = 1000) -> Operation[Trimmed]:
-    """Shortens the event stream by at most ``step`` towards ``keep``, never past what a group has not read."""
+    """Removes up to ``step`` of the oldest events beyond ``keep``, but none that a group has not read."""
     return Operation("trim", [keep, step], lambda answer: Trimmed(int(answer[0]), int(answer[1]), bool(answer[2])))

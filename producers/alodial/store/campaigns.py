@@ -1,4 +1,4 @@
-"""Campaigns as the store keeps them: reading them back, their rows, their calendars, what is left to clean up."""
+"""Reads campaigns back, with their rows, calendars and activity, and cleans up after them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,17 +7,22 @@ from typing import Any, NamedTuple
 import redis
 
 from . import keys
+from .answers import number, text
 from .server_clock import server_ms
 
 CALENDAR_KEEP = 86_400_000 * 60
-"""Ms that a zone's calendar outlives its last use; the pacer writes those of living campaigns anew long before."""
+"""Ms after which a zone's calendar expires; the pacer writes those of live campaigns anew long before."""
 
-PREFIX_LEAST = 6
+MIN_PREFIX = 6
+"""Characters of an id that are enough to find its campaign."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredCampaign:
-    """One campaign. ``fields`` and ``counts`` as in keys.py; ``opens`` 0 in its hours, else the ms of the next opening."""
+    """A campaign as the store keeps it. ``fields`` and ``counts`` as in keys.py (hashes ``g:`` and ``gc:``).
+
+    ``opens`` is 0 within its calling hours, else the Unix ms of the next opening, None when no more is known.
+    """
 
     id: str
     fields: dict[str, str]
@@ -27,17 +32,20 @@ class StoredCampaign:
 
     @property
     def state(self) -> str:
+        """``draft``, ``scheduled``, ``running``, ``paused``, ``completed`` or ``canceled``."""
         return self.fields["s"]
 
     def number(self, name: str) -> int:
-        return int(float(self.fields.get(name) or 0))
+        """A field as a whole number; 0 without it."""
+        return number(self.fields.get(name))
 
     def moment(self, name: str) -> int | None:
+        """A field as Unix ms; None without it."""
         return self.number(name) if self.fields.get(name) else None
 
 
 def read(client: "redis.Redis", ids: Sequence[str]) -> list[StoredCampaign]:
-    """Those of these ids that exist, in their order; two round trips."""
+    """The campaigns of these ids that exist, in their order; two round trips."""
     now_ms = server_ms(client)
     with client.pipeline(transaction=False) as pipe:
         for id in ids:
@@ -45,7 +53,7 @@ def read(client: "redis.Redis", ids: Sequence[str]) -> list[StoredCampaign]:
             pipe.hgetall(keys.campaign_counts(id))
             pipe.zrangebyscore(keys.calendar(id), f"({now_ms}", "+inf", start=0, num=1)
         answers = pipe.execute()
-    found = []
+    stored = []
     for i, id in enumerate(ids):
         fields, counts, boundary = answers[3 * i : 3 * i + 3]
         if b"s" not in fields:
@@ -53,27 +61,27 @@ def read(client: "redis.Redis", ids: Sequence[str]) -> list[StoredCampaign]:
         opens = None
         if boundary:
             opens = 0 if boundary[0][:1] == b"c" else int(boundary[0][1:])
-        found.append(
+        stored.append(
             StoredCampaign(
                 id,
-                {name.decode(): value.decode("utf-8", "replace") for name, value in fields.items()},
-                {name.decode(): int(float(value)) for name, value in counts.items()},
+                {text(name): text(value) for name, value in fields.items()},
+                {text(name): number(value) for name, value in counts.items()},
                 opens,
                 now_ms,
             )
         )
-    return found
+    return stored
 
 
 class CampaignIds(NamedTuple):
-    """Newest first; ``cursor`` continues after them, None at the end."""
+    """Ids, newest first; ``cursor`` continues after them, None at the end."""
 
     ids: list[str]
     cursor: str | None
 
 
 def page(client: "redis.Redis", cursor: str | None, limit: int) -> CampaignIds:
-    """Ids of campaigns by the time they were made; the cursor is a place in that order."""
+    """A page of the campaigns' ids; the cursor is a position in the list."""
     start = int(cursor or 0)
     rows: Any = client.zrevrange(keys.CAMPAIGNS, start, start + limit)
     ids = [row.decode() for row in rows[:limit]]
@@ -81,51 +89,47 @@ def page(client: "redis.Redis", cursor: str | None, limit: int) -> CampaignIds:
 
 
 def find(client: "redis.Redis", name: str) -> list[str]:
-    """Ids that a person may mean: the id, a beginning of it (6 characters or more), or the campaign's name; newest first."""
+    """Ids that a name may mean: the id, its first 6 characters or more, or the campaign's name; newest first."""
     if client.exists(keys.campaign(name)):
         return [name]
-    found: list[str] = []
     rows: Any = client.zrevrange(keys.CAMPAIGNS, 0, 9_999)
     ids = [row.decode() for row in rows]
-    if len(name) >= PREFIX_LEAST:
-        found = [id for id in ids if id.startswith(name)]
-    if found:
-        return found
+    matches = [id for id in ids if len(name) >= MIN_PREFIX and id.startswith(name)]
+    if matches:
+        return matches
     for start in range(0, len(ids), 500):
         with client.pipeline(transaction=False) as pipe:
             for id in ids[start : start + 500]:
                 pipe.hget(keys.campaign(id), "n")
             names = pipe.execute()
-        found += [
-            id
-            for id, value in zip(ids[start : start + 500], names, strict=True)
-            if value is not None and value.decode() == name
-        ]
-    return found
+        matches += [id for id, value in zip(ids[start : start + 500], names, strict=True) if value == name.encode()]
+    return matches
 
 
 class Chunk(NamedTuple):
-    """Packed rows; ``base`` is the place of the first one in the campaign, from 0."""
+    """Packed rows; ``base`` is the position of the first of them in the campaign, from 0."""
 
     base: int
     blob: bytes
 
 
 def chunk(client: "redis.Redis", campaign: str, index: int) -> Chunk | None:
-    """None for a chunk that holds no rows, or is no more."""
+    """A chunk of the campaign's rows; None for one that holds no rows, or is gone."""
     values: Any = client.hmget(keys.campaign_rows(campaign), [str(index), f"b{index}"])
     return None if values[0] is None else Chunk(int(values[1]), values[0])
 
 
 def problem_blobs(client: "redis.Redis", campaign: str, chunks: int) -> Iterator[bytes]:
-    """What was wrong with rows, packed, in the file's order."""
+    """The problems of the rows left out, packed, chunk by chunk in the file's order."""
     for start in range(0, chunks, 20):
-        wanted = [str(index) for index in range(start, min(start + 20, chunks))]
-        values: Any = client.hmget(keys.campaign_problems(campaign), wanted)
+        numbers = [str(index) for index in range(start, min(start + 20, chunks))]
+        values: Any = client.hmget(keys.campaign_problems(campaign), numbers)
         yield from (value for value in values if value)
 
 
 class ActivityEntry(NamedTuple):
+    """One act on a campaign: when (Unix ms), by whom, what, and its details."""
+
     at_ms: int
     actor: str
     action: str
@@ -133,12 +137,12 @@ class ActivityEntry(NamedTuple):
 
 
 def activity(client: "redis.Redis", campaign: str, limit: int) -> list[ActivityEntry]:
-    """Who did what, newest first."""
+    """The latest acts on a campaign, newest first."""
     rows: Any = client.xrevrange(keys.campaign_log(campaign), count=limit)
     return [
         ActivityEntry(
             int(position.partition(b"-")[0]),
-            *(fields.get(name, b"").decode("utf-8", "replace") for name in (b"who", b"action", b"detail")),
+            *(text(fields.get(name)) for name in (b"who", b"action", b"detail")),
         )
         for position, fields in rows
     ]
@@ -147,7 +151,7 @@ def activity(client: "redis.Redis", campaign: str, limit: int) -> list[ActivityE
 def write_calendar(
     client: "redis.Redis", campaign: str, zone: str, moments: Iterable[tuple[int, bool]], *, days: Iterable[int] = ()
 ) -> None:
-    """Adds the moments when its hours open (True) and close, Unix ms, and local midnights. Written again it does no harm."""
+    """Adds the moments when the hours open (True) and close, and local midnights, all Unix ms. Repeating it does no harm."""
     members = {f"{'o' if opens else 'c'}{at}": at for at, opens in moments}
     name = keys.calendar(campaign, zone)
     with client.pipeline(transaction=True) as pipe:
@@ -162,7 +166,7 @@ def write_calendar(
 
 
 def replace_calendar(client: "redis.Redis", campaign: str, moments: Iterable[tuple[int, bool]]) -> None:
-    """The hours were changed."""
+    """Replaces the calendar in the campaign's own zone after a change of its hours."""
     with client.pipeline(transaction=True) as pipe:
         pipe.delete(keys.calendar(campaign, ""))
         pipe.zadd(
@@ -172,7 +176,7 @@ def replace_calendar(client: "redis.Redis", campaign: str, moments: Iterable[tup
 
 
 def calendar_ends(client: "redis.Redis", names: Sequence[tuple[str, str]]) -> list[int | None]:
-    """The last moment that each campaign's and zone's calendar knows, Unix ms; None without any."""
+    """The last moment in the calendar of each (campaign, zone), Unix ms; None for an empty one."""
     with client.pipeline(transaction=False) as pipe:
         for campaign, zone in names:
             pipe.zrange(keys.calendar(campaign, zone), -1, -1, withscores=True)
@@ -181,18 +185,20 @@ def calendar_ends(client: "redis.Redis", names: Sequence[tuple[str, str]]) -> li
 
 
 def days_end(client: "redis.Redis", campaign: str) -> int | None:
+    """The last local midnight that is written for a campaign, Unix ms; None without any."""
     rows: Any = client.zrange(keys.days(campaign), -1, -1, withscores=True)
     return int(rows[0][1]) if rows else None
 
 
 def write_days(client: "redis.Redis", campaign: str, midnights: Iterable[int]) -> None:
+    """Adds local midnights, Unix ms, on which the daily caps begin anew."""
     members = {str(at): at for at in midnights}
     if members:
         client.zadd(keys.days(campaign), members)
 
 
 def forget_past(client: "redis.Redis", campaign: str, zone: str, before_ms: int) -> None:
-    """What a calendar holds of the past is of no use."""
+    """Removes moments before ``before_ms`` from a calendar: they are of no use."""
     client.zremrangebyscore(keys.calendar(campaign, zone), "-inf", before_ms)
     client.zremrangebyscore(keys.days(campaign), "-inf", before_ms)
 
@@ -204,23 +210,24 @@ def live(client: "redis.Redis") -> list[str]:
 
 
 def purging(client: "redis.Redis") -> list[str]:
-    """Campaigns that ended with calls still waiting in their lists."""
+    """Campaigns that ended with calls still in their lists, to be purged."""
     members: Any = client.smembers(keys.CAMPAIGNS_PURGE)
     return sorted(member.decode() for member in members)
 
 
 def waiting_extids(client: "redis.Redis", campaign: str, limit: int) -> list[str]:
-    """Calls at the front of a campaign's ready list."""
+    """The first calls of a campaign's ready list."""
     rows: Any = client.lrange(keys.campaign_ready(campaign), 0, limit - 1)
     return [row.decode() for row in rows]
 
 
 def drop_waiting(client: "redis.Redis", campaign: str, count: int) -> None:
+    """Removes the first ``count`` calls of a campaign's ready list."""
     client.ltrim(keys.campaign_ready(campaign), count, -1)
 
 
 def purge_position(client: "redis.Redis", campaign: str, position: int | None = None) -> int:
-    """How far a clean-up has come among the rows that became calls; given, it is written."""
+    """How many rows a purge has been through; with ``position`` it is set."""
     if position is not None:
         client.hset(keys.campaign(campaign), "pc", position)
         return position
@@ -229,11 +236,12 @@ def purge_position(client: "redis.Redis", campaign: str, position: int | None = 
 
 
 def purged(client: "redis.Redis", campaign: str) -> None:
+    """Records that nothing is left to purge."""
     client.srem(keys.CAMPAIGNS_PURGE, campaign)
 
 
 def forget_gone(client: "redis.Redis", limit: int = 500) -> int:
-    """Takes campaigns whose time of keeping is over out of the list."""
+    """Removes expired campaigns from the list. Returns how many of the ``limit`` oldest there were."""
     rows: Any = client.zrange(keys.CAMPAIGNS, 0, limit - 1)
     with client.pipeline(transaction=False) as pipe:
         for row in rows:
@@ -246,7 +254,7 @@ def forget_gone(client: "redis.Redis", limit: int = 500) -> int:
 
 
 def drop_draft(client: "redis.Redis", campaign: str, draft: str) -> None:
-    """A draft whose file turned out to hold nothing that can be called."""
+    """Deletes a draft whose file holds no row that can be called."""
     with client.pipeline(transaction=True) as pipe:
         for name in (
             keys.campaign,

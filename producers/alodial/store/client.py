@@ -1,7 +1,7 @@
-"""Runs the store's operations, synchronously or asynchronously, and turns Redis' troubles into ours.
+"""Runs the store's operations, synchronously or asynchronously, and raises StoreUnavailable where Redis fails.
 
-An operation (:class:`Op`) is a script, its arguments and how its answer is read; ``ops.py`` builds them. Both stores
-run the same operations, so that nothing is written twice.
+An :class:`Operation` is a script, its arguments and how its answer is read; ``call_transitions.py`` and its like build
+them. Both stores run the same operations.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -38,8 +38,8 @@ T = TypeVar("T")
 P = ParamSpec("P")
 Arg = str | bytes | int | float
 
-# Answers of a Redis that lives but cannot do its work now; anything else that it refuses is a bug of ours.
-_PASSING = (
+# Errors of a Redis that answers but cannot work now; any other refusal is a bug of ours.
+_TRANSIENT = (
     "MISCONF",
     "BUSY",
     "CLUSTERDOWN",
@@ -56,7 +56,7 @@ _PASSING = (
 
 @dataclass(frozen=True, slots=True)
 class Operation(Generic[T]):
-    """One run of one script: ``read`` turns Redis' answer into a value."""
+    """One run of a script of ``lua/``: its name, its arguments, and ``read``, which turns Redis' answer into a value."""
 
     script: str
     args: list[Arg]
@@ -65,7 +65,7 @@ class Operation(Generic[T]):
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Raises StoreUnavailable for what Redis cannot do now. The message names no URL: it may hold a password."""
+    """Raises StoreUnavailable for errors of a Redis that cannot work now. Names no URL: it may hold a password."""
     try:
         yield
     except (
@@ -79,7 +79,7 @@ def store_errors() -> Iterator[None]:
         raise StoreUnavailable(f"Redis is not available ({type(exc).__name__})") from None
     except ResponseError as exc:
         word = str(exc).partition(" ")[0]
-        if word in _PASSING or any(
+        if word in _TRANSIENT or any(
             f" {code} " in str(exc) or f"-{code} " in str(exc) for code in ("OOM", "MISCONF", "READONLY")
         ):
             raise StoreUnavailable(f"Redis refuses ({word})") from None
@@ -89,7 +89,7 @@ def store_errors() -> Iterator[None]:
 
 
 class Store:
-    """The call store for threads."""
+    """The call store for threads. ``client`` replaces the one that the settings describe, in tests."""
 
     def __init__(self, settings: Settings, *, client: "redis.Redis | None" = None) -> None:
         self.settings = settings
@@ -98,7 +98,7 @@ class Store:
         self._scripts = load_scripts(int(settings.call_retention * 1000))
 
     def run(self, op: Operation[T]) -> T:
-        """Raises StoreUnavailable; then the change must be taken as not known to be made, and run again."""
+        """Runs an operation. Raises StoreUnavailable; then it is not known whether the change was made: run it again."""
         script = self._scripts[op.script]
         with store_errors():
             try:
@@ -110,8 +110,8 @@ class Store:
     def run_overlapped(self, operations: Iterable[Operation[T]]) -> Iterator[T]:
         """Runs operations in order on one connection, taking the next one from the iterable while Redis works.
 
-        One thread: two would hand the interpreter to and fro every 5 ms and took a third of the rate. What is lost with a
-        connection is run again, as every script may be. Raises StoreUnavailable.
+        In one thread: two switched the interpreter lock every 5 ms and lost a third of the rate. An operation whose
+        connection breaks is run again, as every script may be. Raises StoreUnavailable.
         """
         with store_errors():
             connection: Any = self.redis.connection_pool.get_connection(*_POOL_ARGUMENTS)
@@ -123,7 +123,7 @@ class Store:
                     yield done
                 script = self._scripts[op.script]
                 try:
-                    # redis-py's own packing looks at every argument first: a fifth of the whole for 3,500 of them.
+                    # redis-py's own packing checks every argument first: a fifth of the whole time for 3,500 of them.
                     words: Any = ("EVALSHA", script.sha, 2, keys.PREFIX, keys.EVENTS, *op.args)
                     connection.send_packed_command([hiredis.pack_command(words)])
                 except (ConnectionError, TimeoutError):
@@ -136,7 +136,7 @@ class Store:
                 yield done
         finally:
             if pending is not None:
-                connection.disconnect()  # its answer is still on the way
+                connection.disconnect()  # its answer is still under way
             self.redis.connection_pool.release(connection)
 
     def _finish(self, connection: Any, op: Operation[T]) -> T:
@@ -157,6 +157,7 @@ class Store:
             return function(self.redis, *args, **kwargs)
 
     def close(self) -> None:
+        """Closes the connections."""
         self.redis.close()
 
 
@@ -180,7 +181,10 @@ class AsyncStore:
         return op.read(answer)
 
     async def run_durable(self, op: Operation[T], wait: tuple[Arg, ...]) -> tuple[T, int]:
-        """Runs it and, on the same connection, a ``WAIT`` or ``WAITAOF``; the second value is its (first) count."""
+        """Runs an operation and, on the same connection, ``wait``: a ``WAIT`` or ``WAITAOF`` command.
+
+        The second value is the (first) count that it answers. Raises StoreUnavailable.
+        """
         script = self._scripts[op.script]
         with store_errors():
             for text, name in ((script.sha, "EVALSHA"), (script.text, "EVAL")):
@@ -209,7 +213,5 @@ class AsyncStore:
             return await function(self.redis, *args, **kwargs)
 
     async def aclose(self) -> None:
+        """Closes the connections."""
         await self.redis.aclose()
-
-
-__all__ = ["Arg", "AsyncStore", "Operation", "Store", "store_errors"]

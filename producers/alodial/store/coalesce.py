@@ -1,7 +1,7 @@
-"""Gathers what many coroutines ask at the same time into one round trip.
+"""Gathers the requests of many coroutines into one round trip.
 
-While one flush is under way the next items gather, so a batch is as large as the load makes it and a lone item waits
-for nobody: no timer, no tuning.
+While one flush is under way the next items gather, so that a batch is as large as the load makes it and a single item
+does not wait: no timer, no tuning.
 """
 
 import asyncio
@@ -15,11 +15,11 @@ Answer = TypeVar("Answer")
 
 
 class Coalescer(Generic[Item, Answer]):
-    """``flush`` gets at most ``most`` items and returns their answers in order; its error goes to each of them.
+    """``flush`` gets at most ``limit`` items and returns their answers in order; its error goes to each of them.
 
-    With ``apart``, for a flush that may be run twice, an error that is not the store's absence makes each item run
-    alone, so that one which breaks the flush does not take the others with it. ``pause`` is how many seconds are left
-    between two flushes under load, so that more go together; a lone item does not wait for it.
+    ``isolate``, for a flush that may be run twice: after an error other than StoreUnavailable each item runs alone, so
+    that an item which breaks the flush does not fail the others. ``pause`` is in seconds between two flushes under
+    load, so that more go together; a single item does not wait for it.
     """
 
     def __init__(
@@ -27,18 +27,18 @@ class Coalescer(Generic[Item, Answer]):
         flush: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]],
         *,
         limit: int = 256,
-        apart: bool = False,
+        isolate: bool = False,
         pause: float = 0,
     ) -> None:
         self._flush = flush
-        self._most = limit
-        self._apart = apart
+        self._limit = limit
+        self._isolate = isolate
         self._pause = pause
         self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def ask(self, item: Item) -> Answer:
-        """The item's answer. Raises what ``flush`` raised."""
+    async def submit(self, item: Item) -> Answer:
+        """Returns the item's answer. Raises what ``flush`` raised."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if self._task is None:
@@ -48,8 +48,8 @@ class Coalescer(Generic[Item, Answer]):
     async def _work(self) -> None:
         try:
             while self._waiting:
-                batch = self._waiting[: self._most]
-                del self._waiting[: self._most]
+                batch = self._waiting[: self._limit]
+                del self._waiting[: self._limit]
                 await self._run(batch)
                 if self._pause and self._waiting:
                     await asyncio.sleep(self._pause)
@@ -62,9 +62,14 @@ class Coalescer(Generic[Item, Answer]):
             if len(answers) != len(batch):
                 raise ValueError(f"{len(batch)} items got {len(answers)} answers")
         except BaseException as exc:
-            if self._apart and len(batch) > 1 and isinstance(exc, Exception) and not isinstance(exc, StoreUnavailable):
-                for one in batch:
-                    await self._run([one])
+            if (
+                self._isolate
+                and len(batch) > 1
+                and isinstance(exc, Exception)
+                and not isinstance(exc, StoreUnavailable)
+            ):
+                for entry in batch:
+                    await self._run([entry])
                 return
             for _, future in batch:
                 if not future.done():

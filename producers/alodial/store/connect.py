@@ -1,11 +1,11 @@
 """Redis clients from one URL: plain, TLS, unix socket or Sentinel; synchronous and asynchronous.
 
-No client repeats a command by itself beyond the one reconnect that redis-py needs for a pooled connection that went
-stale: every script of the store gives the same answer when it is run twice, so that repeat does no harm, and a store
-that is away is told to the caller within ``redis_timeout`` instead of after a long row of tries.
+A client repeats a command once at most, as redis-py needs it for a pooled connection that went stale: every script of
+the store gives the same answer when it is run twice. The caller learns of a store that is away within ``redis_timeout``
+instead of after many tries.
 """
 
-from typing import Any, Literal, TypeVar
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import redis
@@ -20,12 +20,10 @@ from ..errors import ConfigurationError
 
 SCHEMES = ("redis", "rediss", "unix", "redis+sentinel")
 SENTINEL_PORT = 26379
-T = TypeVar("T")
 
 
 def _options(timeout: float, repeat: int, *, asynchronous: bool) -> dict[str, Any]:
     retry = AsyncRetry(NoBackoff(), repeat) if asynchronous else Retry(NoBackoff(), repeat)
-    # redis-py counts its pool's wait in seconds; 200 connections is twice its default ceiling, where it raised under load.
     return {
         "socket_timeout": timeout,
         "socket_connect_timeout": timeout,
@@ -63,17 +61,20 @@ def _sentinel(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any]]:
     return nodes, path[0], kwargs
 
 
-def _check(url: str) -> Literal["sentinel", "plain"]:
+def _is_sentinel(url: str) -> bool:
     scheme = url.partition("://")[0]
     if scheme not in SCHEMES:
         raise ConfigurationError(f"ALODIAL_REDIS_URL: begins with one of {', '.join(s + '://' for s in SCHEMES)}")
-    return "sentinel" if scheme == "redis+sentinel" else "plain"
+    return scheme == "redis+sentinel"
 
 
 def connect(url: str, *, timeout: float = 2, connections: int = 64, repeat: int = 1) -> "redis.Redis":
-    """A synchronous client. Its pool waits ``timeout`` seconds for a free connection, then raises."""
+    """A synchronous client. Waits ``timeout`` seconds for an answer, or for one of its ``connections`` to be free.
+
+    ``repeat`` is how often a command is repeated after a lost connection. Raises ConfigurationError for a bad URL.
+    """
     options = _options(timeout, repeat, asynchronous=False)
-    if _check(url) == "sentinel":
+    if _is_sentinel(url):
         nodes, service, kwargs = _sentinel(url)
         sentinel = redis.sentinel.Sentinel(nodes, socket_timeout=timeout, socket_connect_timeout=timeout)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
         return sentinel.master_for(service, **options, **kwargs)  # type: ignore[no-any-return, no-untyped-call]  # redis-py leaves it untyped
@@ -85,9 +86,9 @@ def connect(url: str, *, timeout: float = 2, connections: int = 64, repeat: int 
 
 
 def connect_async(url: str, *, timeout: float = 2, connections: int = 64, repeat: int = 1) -> "aioredis.Redis":
-    """An asynchronous client with the same behaviour."""
+    """As :func:`connect`, for an event loop."""
     options = _options(timeout, repeat, asynchronous=True)
-    if _check(url) == "sentinel":
+    if _is_sentinel(url):
         nodes, service, kwargs = _sentinel(url)
         sentinel = aiosentinel.Sentinel(nodes, socket_timeout=timeout, socket_connect_timeout=timeout)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
         return sentinel.master_for(service, **options, **kwargs)  # type: ignore[no-any-return]  # redis-py leaves it untyped

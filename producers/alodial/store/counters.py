@@ -1,8 +1,8 @@
-"""What processes count for the metrics: gathered here, added up in Redis every few seconds.
+"""Counters and histograms of all processes for the metrics: gathered in memory, added up in Redis every few seconds.
 
-Whoever counts takes a lock and adds to a dict: no I/O, no wait. A thread hands the sums on in one transaction that also
-says which flush it was, so that one whose answer was lost is not added twice. A process that is killed loses what it
-counted since its last flush. The hash is one for all processes and never expires: the counters only grow.
+Counting takes a lock and adds to a dict, without I/O. A thread adds the sums to Redis in one transaction that also
+records the flush's number, so that a flush whose answer was lost is not added twice. A process that is killed loses the
+counts since its last flush. One hash serves all processes and never expires: the counters only grow.
 """
 
 import json
@@ -19,13 +19,13 @@ from ..errors import StoreUnavailable
 from . import keys
 from .client import Store
 
-EVERY: Final = 5.0
-"""Seconds between flushes; a scrape every 15 s sees at most one of them missing."""
+FLUSH_SECONDS: Final = 5.0
+"""A scrape every 15 s misses the counts of one flush at most."""
 
-MOST: Final = 2_000
-"""Fields of the hash that a process adds to: 40 accounts with every outcome. More are counted under no name at all."""
+MAX_FIELDS: Final = 2_000
+"""Fields of the hash that a process adds to: 40 accounts with every outcome. Counts of further ones are dropped."""
 
-SEEN_SECONDS: Final = 86_400
+MARK_SECONDS: Final = 86_400
 
 POST_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds; the longest is the default of ALODIAL_PROVIDER_TIMEOUT."""
@@ -33,7 +33,7 @@ LAG_BUCKETS: Final = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0)
 
 
 class CounterKind(NamedTuple):
-    """A counter, or with ``buckets`` (upper bounds in seconds) a histogram."""
+    """A counter, or with ``buckets`` (upper bounds in seconds) a histogram. ``text`` is its help in the metrics."""
 
     name: str
     text: str
@@ -59,7 +59,7 @@ KINDS: Final = (POSTS, APPLIED, ARRIVED, ATTEMPTS, RESULTS)
 
 @dataclass(frozen=True, slots=True)
 class CounterSum:
-    """Of one set of labels. ``buckets`` are not cumulative, the last is beyond every bound; ``total`` is seconds."""
+    """The sum of one set of labels. ``buckets`` are not cumulative, the last is beyond every bound; ``total`` is in seconds."""
 
     labels: tuple[str, ...]
     count: int
@@ -68,7 +68,7 @@ class CounterSum:
 
 
 class CounterField(NamedTuple):
-    """What is added to; its part is ``n`` (a count), ``b0`` and on (a bucket) or ``s`` (the sum of the seconds)."""
+    """A field of the hash; its part is ``n`` (a count), ``b0`` and on (a bucket) or ``s`` (the sum of the seconds)."""
 
     name: str
     labels: tuple[str, ...]
@@ -76,12 +76,12 @@ class CounterField(NamedTuple):
 
     @property
     def field(self) -> str:
-        """In the hash; made at the flush, for it takes longer than counting."""
+        """Its name in the hash; made at the flush, because it takes longer than counting."""
         return json.dumps([self.name, *self.labels, self.part], ensure_ascii=False, separators=(",", ":"))
 
 
 class Counters:
-    """What this process counted since its last flush. Safe in threads."""
+    """The counts of this process since its last flush. Safe in threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -92,26 +92,27 @@ class Counters:
         self._flushing = threading.Lock()
 
     def count(self, kind: CounterKind, *labels: str, by: int = 1) -> None:
+        """Adds to a counter."""
         with self._lock:
             self._add(CounterField(kind.name, labels, "n"), by)
 
     def observe(self, kind: CounterKind, seconds: float, *labels: str) -> None:
-        """Into its histogram; what a clock that went back made negative counts as 0."""
+        """Adds a duration to a histogram; a negative one, after a clock was set back, counts as 0."""
         value = max(0.0, seconds)
         with self._lock:
             self._add(CounterField(kind.name, labels, f"b{bisect_left(kind.buckets, value)}"), 1)
             self._add(CounterField(kind.name, labels, "s"), value)
 
     def _add(self, place: CounterField, by: float) -> None:
-        if place in self._sums or len(self._sums) < MOST:
+        if place in self._sums or len(self._sums) < MAX_FIELDS:
             self._sums[place] = self._sums.get(place, 0) + by
 
     def flush(self, client: "redis.Redis") -> bool:
-        """Adds what was counted to Redis' sums; False where there was nothing. Raises what redis-py raises, losing nothing."""
+        """Adds the counts to Redis' sums; False when there were none. Raises redis-py's errors, and keeps the counts then."""
         with self._flushing:
-            seen = f"{keys.TALLY}:{self._name}"
+            mark = f"{keys.TALLY}:{self._name}"
             if self._pending:
-                last: Any = client.get(seen)
+                last: Any = client.get(mark)
                 if last is not None and int(last) >= self._flushes:
                     self._pending = {}
             if not self._pending:
@@ -126,23 +127,23 @@ class Counters:
                         pipe.hincrbyfloat(keys.TALLY, place.field, by)
                     else:
                         pipe.hincrby(keys.TALLY, place.field, int(by))
-                pipe.set(seen, self._flushes, ex=SEEN_SECONDS)
+                pipe.set(mark, self._flushes, ex=MARK_SECONDS)
                 pipe.execute()
             self._pending = {}
             return True
 
 
-here: Final = Counters()
-"""This process' own."""
+process_counters: Final = Counters()
+"""The counters of this process."""
 
 
 class CountersFlusher(threading.Thread):
-    """Hands the tally on every few seconds until ``stop``, which hands on the rest."""
+    """Flushes the counters every few seconds until ``stop``, which flushes the rest."""
 
-    def __init__(self, store: Store, tally: Counters = here, every: float = EVERY) -> None:
+    def __init__(self, store: Store, counters: Counters = process_counters, every: float = FLUSH_SECONDS) -> None:
         super().__init__(name="tally", daemon=True)
         self._store = store
-        self._tally = tally
+        self._counters = counters
         self._every = every
         self._ended = threading.Event()
 
@@ -152,11 +153,12 @@ class CountersFlusher(threading.Thread):
 
     def _flush(self) -> None:
         try:
-            self._store.call(self._tally.flush)
+            self._store.call(self._counters.flush)
         except StoreUnavailable:
-            return  # kept for the next time; the pacer tells of the outage
+            return  # kept for the next time; the pacer logs the outage
 
     def stop(self) -> None:
+        """Ends the thread after a last flush."""
         self._ended.set()
         if self.is_alive():
             self.join(self._every)
@@ -164,19 +166,19 @@ class CountersFlusher(threading.Thread):
 
 
 def read_sums(raw: Mapping[Any, Any]) -> dict[str, list[CounterSum]]:
-    """The hash as sums by the metric's name; what another version wrote there is left out."""
+    """The hash as sums by the metric's name; fields that another version wrote are left out."""
     kinds = {kind.name: kind for kind in KINDS}
-    found: dict[tuple[str, tuple[str, ...]], dict[str, float]] = {}
+    parts_of: dict[tuple[str, tuple[str, ...]], dict[str, float]] = {}
     for field, value in raw.items():
         try:
             name, *labels, part = json.loads(field)
             kind = kinds[name]
             if len(labels) == len(kind.labels):
-                found.setdefault((name, tuple(labels)), {})[part] = float(value)
+                parts_of.setdefault((name, tuple(labels)), {})[part] = float(value)
         except (ValueError, TypeError, LookupError):
             continue
     sums: dict[str, list[CounterSum]] = {kind.name: [] for kind in KINDS}
-    for (name, texts), parts in sorted(found.items()):
+    for (name, texts), parts in sorted(parts_of.items()):
         kind = kinds[name]
         buckets = tuple(int(parts.get(f"b{i}", 0)) for i in range(len(kind.buckets) + 1)) if kind.buckets else ()
         count = sum(buckets) if kind.buckets else int(parts.get("n", 0))

@@ -1,4 +1,4 @@
-"""The do-not-call lists: one for all, one for each campaign that has its own. claim and arm look into them."""
+"""The do-not-call lists: one for all calls, and one for each campaign that has its own. claim and arm read them."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,12 +9,13 @@ import redis
 
 from . import keys
 from .records import iso
+from .server_clock import server_ms
 
 CHUNK = 1000
 
 
 class DncEntry(NamedTuple):
-    """One number that is not rung. ``scope`` is "" for every call or a campaign's id; ``at`` ISO 8601."""
+    """A number that is not called. ``scope`` is "" for every call or a campaign's id; ``at`` is ISO 8601."""
 
     number: str
     scope: str
@@ -23,76 +24,74 @@ class DncEntry(NamedTuple):
     at: str
 
     def to_dict(self) -> dict[str, str]:
+        """The entry as HTTP and ``--json`` show it."""
         return {"who" if name == "actor" else name: value for name, value in self._asdict().items()}
 
 
 def add(client: "redis.Redis", numbers: Iterable[str], *, scope: str = "", reason: str = "", actor: str = "") -> int:
-    """E.164 numbers, from the next call on. Answers how many were new; what was there keeps its first reason."""
-    at: Any = client.time()
-    value = json.dumps({"r": reason, "w": actor, "t": int(at[0]) * 1000}, ensure_ascii=False, separators=(",", ":"))
+    """Adds E.164 numbers. Returns how many were new; the others keep their first reason."""
+    at = server_ms(client) // 1000 * 1000
+    value = json.dumps({"r": reason, "w": actor, "t": at}, ensure_ascii=False, separators=(",", ":"))
     new = 0
     source = iter(numbers)
-    while some := list(islice(source, CHUNK)):
+    while chunk := list(islice(source, CHUNK)):
         with client.pipeline(transaction=False) as pipe:
-            for number in some:
+            for number in chunk:
                 pipe.hsetnx(keys.do_not_call(scope), number, value)
             new += sum(pipe.execute())
     return new
 
 
 def remove(client: "redis.Redis", numbers: Iterable[str], *, scope: str = "") -> int:
-    """Answers how many were on the list."""
+    """Removes E.164 numbers. Returns how many were on the list."""
     gone = 0
     source = iter(numbers)
-    while some := list(islice(source, CHUNK)):
-        answer: Any = client.hdel(keys.do_not_call(scope), *some)
+    while chunk := list(islice(source, CHUNK)):
+        answer: Any = client.hdel(keys.do_not_call(scope), *chunk)
         gone += answer
     return gone
 
 
 def find(client: "redis.Redis", number: str, scopes: Sequence[str] = ("",)) -> list[DncEntry]:
-    """Where it stands and why."""
-    found = []
-    for scope in scopes:
-        value: Any = client.hget(keys.do_not_call(scope), number)
-        if value is not None:
-            found.append(_entry(number, scope, value))
-    return found
+    """The entries of an E.164 number in the lists of these scopes."""
+    values: list[tuple[str, Any]] = [(scope, client.hget(keys.do_not_call(scope), number)) for scope in scopes]
+    return [_entry(number, scope, value) for scope, value in values if value is not None]
 
 
 def is_listed(client: "redis.Redis", numbers: Sequence[str], scope: str = "") -> list[bool]:
-    """For each number whether it must not be rung, by the list for all or by the campaign's own."""
+    """For each E.164 number whether it is on the list for all calls or on that of ``scope``."""
     if not numbers:
         return []
     values: Any = client.hmget(keys.do_not_call(), list(numbers))
-    found = [value is not None for value in values]
+    listed = [value is not None for value in values]
     if scope:
         own: Any = client.hmget(keys.do_not_call(scope), list(numbers))
-        found = [before or value is not None for before, value in zip(found, own, strict=True)]
-    return found
+        listed = [before or value is not None for before, value in zip(listed, own, strict=True)]
+    return listed
 
 
 def count(client: "redis.Redis", scope: str = "") -> int:
+    """How many numbers a list holds."""
     answer: Any = client.hlen(keys.do_not_call(scope))
     return int(answer)
 
 
 class DncPage(NamedTuple):
-    """In no order; ``cursor`` continues, None at the end."""
+    """Entries in no order; ``cursor`` continues, None at the end."""
 
     entries: list[DncEntry]
     cursor: str | None
 
 
 def page(client: "redis.Redis", cursor: str | None = None, limit: int = 100, scope: str = "") -> DncPage:
-    """About ``limit`` entries: what Redis hands out in one look."""
+    """About ``limit`` entries of a list: Redis' HSCAN decides."""
     answer: Any = client.hscan(keys.do_not_call(scope), int(cursor or 0), count=limit)
     position, rows = answer
     return DncPage([_entry(n.decode(), scope, value) for n, value in rows.items()], str(position) if position else None)
 
 
 def every(client: "redis.Redis", scope: str = "") -> Iterator[DncEntry]:
-    """All of them, for an export; one that is added or removed meanwhile may or may not be among them."""
+    """All entries of a list; one that is added or removed meanwhile may or may not be among them."""
     cursor: str | None = None
     while True:
         entries, cursor = page(client, cursor, CHUNK, scope)
@@ -102,5 +101,5 @@ def every(client: "redis.Redis", scope: str = "") -> Iterator[DncEntry]:
 
 
 def _entry(number: str, scope: str, value: bytes) -> DncEntry:
-    told = json.loads(value)
-    return DncEntry(number, scope, told["r"], told["w"], iso(told["t"]))
+    entry = json.loads(value)
+    return DncEntry(number, scope, entry["r"], entry["w"], iso(entry["t"]))

@@ -1,4 +1,4 @@
-"""What keeps calls back: the emergency stop, pauses and breakers of accounts."""
+"""Whatever holds calls back: the emergency stop, and pauses and breakers of accounts."""
 
 import json
 from dataclasses import dataclass
@@ -7,11 +7,13 @@ from typing import Any
 import redis
 
 from . import keys
+from .answers import text
+from .server_clock import server_ms
 
 
 @dataclass(frozen=True, slots=True)
 class AccountHold:
-    """An account that waits ``seconds`` more; ``breaker`` when AloVoice refused its token."""
+    """An account that pauses for ``seconds`` more, for the reason ``why``; ``breaker`` when AloVoice refused its token."""
 
     account: str
     seconds: float
@@ -21,7 +23,7 @@ class AccountHold:
 
 @dataclass(frozen=True, slots=True)
 class EmergencyStop:
-    """The emergency stop. ``actor`` and ``at`` (Unix ms) are "" and 0 for one that an older version pulled."""
+    """An emergency stop that is on. ``actor`` and ``at`` (Unix ms) are "" and 0 when an older version wrote it."""
 
     reason: str
     actor: str = ""
@@ -29,22 +31,20 @@ class EmergencyStop:
 
 
 def read_stop(value: bytes | None) -> EmergencyStop | None:
-    """As it stands in the store; None when it is not on. Whatever stands there stops."""
+    """The stop from its Redis value; None when it is not on. A value that cannot be read stops as well."""
     if value is None:
         return None
-    text = value.decode("utf-8", "replace")
     try:
-        told = json.loads(text)
-        return EmergencyStop(str(told["reason"]), str(told["who"]), int(told["at"]))
+        fields = json.loads(value)
+        return EmergencyStop(str(fields["reason"]), str(fields["who"]), int(fields["at"]))
     except (ValueError, TypeError, LookupError):
-        return EmergencyStop(text)
+        return EmergencyStop(text(value))
 
 
 def stop(client: "redis.Redis", reason: str, actor: str) -> tuple[EmergencyStop, bool]:
-    """Pulls it: the one that is on now, and whether it was this one."""
-    at: Any = client.time()
-    told = json.dumps({"reason": reason, "who": actor, "at": int(at[0]) * 1000 + int(at[1]) // 1000})
-    pulled = bool(client.set(keys.STOP, told, nx=True))
+    """Turns the emergency stop on. Returns the stop that is on now, and whether it is this one."""
+    content = json.dumps({"reason": reason, "who": actor, "at": server_ms(client)})
+    pulled = bool(client.set(keys.STOP, content, nx=True))
     value: Any = client.get(keys.STOP)
     return read_stop(value) or EmergencyStop(reason, actor), pulled
 
@@ -57,20 +57,19 @@ def stopped(client: "redis.Redis") -> str | None:
 
 
 def accounts(client: "redis.Redis") -> set[str]:
-    """The accounts that had calls."""
+    """The accounts that have had calls."""
     names: Any = client.smembers(keys.ACCOUNTS)
     return {name.decode() for name in names}
 
 
 def held(client: "redis.Redis") -> list[AccountHold]:
-    """Accounts that pause now."""
-    at: Any = client.time()
-    now_ms = int(at[0]) * 1000 + int(at[1]) // 1000
-    found = []
+    """Accounts that pause now or whose breaker is open."""
+    now_ms = server_ms(client)
+    holds = []
     for name in sorted(accounts(client)):
         values: Any = client.hmget(keys.account(name), "hold", "why", "brk")
         hold, why, breaker = values
         if breaker is not None or (hold is not None and float(hold) > now_ms):
             left = max(0.0, (float(hold or 0) - now_ms) / 1000)
-            found.append(AccountHold(name, left, (why or b"").decode(), breaker is not None))
-    return found
+            holds.append(AccountHold(name, left, text(why), breaker is not None))
+    return holds

@@ -1,7 +1,7 @@
 """Every Redis key of the call store, in one place.
 
 All keys share one hash slot, so that one script may move a call and append its event on Redis Cluster too: the tag
-``dial`` and the contract's stream name ``alodial:events`` both hash to slot 1000 (guarded by a test). One slot is one
+``dial`` and the public stream name ``alodial:events`` both hash to slot 1000 (guarded by a test). One slot is one
 core of one node, measured at tens of thousands of transitions a second, far above what a PBX can ring.
 
 ``PREFIX`` +          type     holds
@@ -16,8 +16,8 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``chan:{account}``    zset     channels in use by the time they are given up, ms
 ``starts:{account}``  list     when the last calls were armed, microseconds, newest first
 ``acct:{account}``    hash     limiter (``tat`` in microseconds), ``hold`` until ms, ``why``, breaker ``brk``
-``bell:{account}``    string   a doorbell is on its way or a worker is attending
-``help:{account}``    string   the pacers rang for work that waits, within the last 250 ms
+``bell:{account}``    string   a wake-up is on its way or a worker is attending
+``help:{account}``    string   a pacer woke workers for calls that wait, within the last 250 ms
 ``accounts``          set      names seen
 ``counts``            hash     calls by state
 ``index``             stream   every call in order of its creation, for lists
@@ -36,9 +36,9 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``stop``              string   the emergency stop and its reason
 ``epoch``             string   made once; missing while workers run = the store was lost
 ``workers``           hash     worker name -> heartbeat JSON
-``logs``              stream   log lines of all processes as JSON, ``l``; ``p`` and ``n`` say which process and the how many-th
+``logs``              stream   log lines of all processes as JSON, ``l``; ``p`` is the process, ``n`` the line's number in it
 ``logs:lost``         string   log lines that did not get there; kept a day after the last
-``tally``             hash     what worker processes counted for the metrics, added up. ``tally:{process}`` is the
+``tally``             hash     counters of all worker processes for the metrics, added up. ``tally:{process}`` is the
                                number of its last flush, kept a day
 ``wh``                set      webhook endpoints by their id
 ``wh:{endpoint}``     hash     url shown, seen, off and off_at, until (throttled), ok failed row parked counters, ok_ms,
@@ -48,7 +48,7 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``campaigns``         zset     every campaign's id by the time it was made, ms
 ``campaigns:live``    set      those scheduled, running or paused
 ``purge``             set      those that ended with calls still waiting
-``wake``              zset     running ones to be looked at again, by ms: their hours open, their day begins
+``wake``              zset     running ones that the pacer has to check, by ms: their hours open, their day begins
 ``g:{campaign}``      hash     s state, n name, a account, p priority, w weight, pace, gtat, ch channels, sd seed, start, end,
                                cur cursor, cc co chunk and offset of the next row, nc chunks, tot rows, open (rows are being
                                added until ms), left (what became of rows never called), rd redial, goal, fm failures in a
@@ -63,12 +63,12 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``bad:{campaign}``    hash     number of a chunk -> packed problems
 ``cal:{campaign}[:{zone}]`` zset  moments when its hours open (o) and close (c), ms
 ``day:{campaign}``, ``day:@`` zset  local midnights, ms; @ is the installation's
-``glog:{campaign}``   stream   who did what
+``glog:{campaign}``   stream   activity: actor, action, detail
 ``ga:{name}``         string   rows were added by this request; kept an hour
 ``gd: gf: gr:{hash}`` string   a draft, a file, rows in whatever order -> campaign
-``fill:{campaign}``   string   somebody fills its hopper
-``dnc``, ``dnc:{campaign}`` hash  numbers that are not rung -> why, JSON
-``freq:{number}``     list     when it was rung, ms, newest first, while frequency caps are set
+``fill:{campaign}``   string   a pacer fills its hopper
+``dnc``, ``dnc:{campaign}`` hash  numbers that are not called -> why, JSON
+``freq:{number}``     list     when it was called, ms, newest first, while frequency caps are set
 ``use:{scope}:{day}`` hash     c calls, s talk seconds, o calls without a result of a day; scope is ``@account`` or a campaign
 """
 
@@ -110,7 +110,7 @@ ENDED_LABELS: Final = (
     *(f"completed:{name}" for name in sorted(Disposition)),
     *sorted(ENDS - {State.COMPLETED}),
 )
-"""What ended calls are listed under."""
+"""The labels under which ended calls are listed."""
 
 BROKER_NAMESPACE: Final = "alodial:broker"
 """Dramatiq's own keys; they may live in another Redis (``ALODIAL_BROKER_URL``)."""
@@ -147,10 +147,10 @@ def _reference_bucket(reference: str) -> str:
 
 
 def buckets(body: str, reference: str) -> str:
-    """The lists that find a call by its numbers and its reference, for the scripts: names without the prefix, with spaces.
+    """The names of the lists that find a call by its numbers and reference, without the prefix, separated by spaces.
 
-    By text and not by JSON: 1 microsecond of the 40 that a call takes in bulk. Bodies are written by us alone. A test holds
-    the numbers equal to `alodial_schemas.numbers_of`.
+    Reads the body as text and not as JSON: 1 microsecond of the 40 that a call takes in bulk. Only alodial writes bodies,
+    and a test compares the numbers with those of ``alodial_schemas.numbers_of``.
     """
     head, *phones = body.split('"phone":"')
     if phones:
@@ -170,7 +170,7 @@ def by_owner(owner: str) -> str:
 
 
 def ended(label: str) -> str:
-    """Of an end, or of ``completed:{disposition}``."""
+    """The stream of calls that ended in a state, or with ``completed:{disposition}``."""
     return f"{PREFIX}e:{label}"
 
 

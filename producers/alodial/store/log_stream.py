@@ -1,10 +1,7 @@
-"""Log lines of all processes, from one capped stream: by pages, newest first, and as they come.
+"""The log lines of all processes, in one capped stream: filtered, read by pages and as they come, and written.
 
-A line is one JSON document as it was logged, with its secrets taken out and its numbers masked before it came here.
-
-Which log lines are wanted, looked at twice: by bytes, which is quick, and what is left by its fields.
-
-Log lines into the stream of all processes, each once although an answer of Redis may be lost.
+A line is one JSON document as it was logged; secrets and numbers were masked before it comes here. A filter is applied
+twice: quickly to a line's bytes, then to the fields of what is left.
 """
 
 import json
@@ -18,30 +15,39 @@ import redis
 import redis.asyncio as aioredis
 
 from . import keys
+from .answers import number, text
 from .records import CallRecord
 from .sansio import Steps, run, run_async
 
 CHUNK: Final = 1000
 """Lines of one round trip: about 300 kB and 2 ms."""
-SCANNED: Final = 20_000
-"""Lines looked at for one page; a filter that finds few goes on with the cursor."""
+
+MAX_SCANNED: Final = 20_000
+"""Lines read for one page; a filter that matches few goes on with the cursor."""
 
 EARLY: Final = 60_000
 LATE: Final = 3_600_000
-"""ms by which a line's own time may differ from Redis' time of its coming: clocks that are set apart; and lines that
-waited while Redis was away."""
-
+"""Ms by which a line's own time may lie after or before Redis' time of its arrival: clocks differ, and lines wait while
+Redis is away."""
 
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+
 CALL_FIELDS: Final = ("call_id", "extid", "record")
-"""Where a line names its call: by its id, by an attempt's extid, or by the first attempt's."""
+"""Fields that name a call: by its id, by an attempt's extid, or by the first attempt's."""
+
+REPEAT_SCAN: Final = 5000
+"""Lines searched for a process's own last line, after an answer was lost: those of ten processes' batches."""
+
+LOST_KEPT: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """Only lines that fit every field that is given. ``level`` is the least, ``worker`` a name or its beginning, ``event``
-    a pattern such as ``call.*``; ``call`` are names of one call: its id and its attempts' extids. ``since`` and ``until``
-    are Unix ms of when the line was written."""
+    """Passes lines that match every field set.
+
+    ``level`` is the lowest, ``worker`` a name or its start, ``event`` a pattern such as ``call.*``. ``call`` are names
+    of one call: its id and its attempts' extids. ``since`` and ``until`` are Unix ms of when the line was written.
+    """
 
     call: frozenset[str] = frozenset()
     extid: str = ""
@@ -55,50 +61,48 @@ class LogFilter:
     _needles: tuple[tuple[bytes, ...], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        needles = [_spelled(self.call)] if self.call else []
-        needles += [_spelled([text]) for text in (self.extid, self.campaign, self.account, self.worker) if text]
+        needles = [_json_texts(self.call)] if self.call else []
+        needles += [_json_texts([name]) for name in (self.extid, self.campaign, self.account, self.worker) if name]
         if self.level in LEVELS[1:]:
             needles.append(tuple(f'"level":"{name}"'.encode() for name in LEVELS[LEVELS.index(self.level) :]))
         plain = self.event.partition("*")[0].partition("?")[0].partition("[")[0]
         if plain:
-            needles.append(_spelled([plain]))
+            needles.append(_json_texts([plain]))
         object.__setattr__(self, "_needles", tuple(needles))
 
-    def may_fit(self, line: bytes) -> bool:
-        """False for a line that certainly does not fit; its JSON need not be read."""
-        return all(any(needle in line for needle in one) for one in self._needles)
+    def may_match(self, line: bytes) -> bool:
+        """False for a line that certainly does not match; its JSON need not be read."""
+        return all(any(needle in line for needle in alternatives) for alternatives in self._needles)
 
-    def fits(self, fields: Mapping[str, Any]) -> bool:
-        """Does the line with these fields fit?"""
+    def matches(self, fields: Mapping[str, Any]) -> bool:
+        """Whether the line with these fields matches."""
+        exact = (("extid", self.extid), ("campaign", self.campaign), ("account", self.account))
         if self.call and not any(str(fields.get(name, "")) in self.call for name in CALL_FIELDS):
             return False
-        if any(wanted and str(fields.get(name, "")) != wanted for name, wanted in self._exact()):
+        if any(value and str(fields.get(name, "")) != value for name, value in exact):
             return False
         if self.worker and not str(fields.get("worker", "")).startswith(self.worker):
             return False
-        if self.level and rank(fields.get("level")) < LEVELS.index(self.level):
+        if self.level and _rank(fields.get("level")) < LEVELS.index(self.level):
             return False
         if self.event and not fnmatchcase(str(fields.get("event", "")), self.event):
             return False
         return (self.since is None and self.until is None) or self._in_time(fields)
 
-    def _exact(self) -> tuple[tuple[str, str], ...]:
-        return ("extid", self.extid), ("campaign", self.campaign), ("account", self.account)
-
     def _in_time(self, fields: Mapping[str, Any]) -> bool:
-        at = written_at(fields)
+        at = _written_at(fields)
         if at is None:
             return False
         return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
 
 
-def rank(level: object) -> int:
-    """How grave a level is, from 0; one that nobody knows counts as info."""
+def _rank(level: object) -> int:
+    """The position of a level from 0; an unknown one counts as info."""
     return LEVELS.index(level) if isinstance(level, str) and level in LEVELS else 1
 
 
-def written_at(fields: Mapping[str, Any]) -> int | None:
-    """Unix ms of when the line was written, by its process's clock; None without a readable one."""
+def _written_at(fields: Mapping[str, Any]) -> int | None:
+    """Unix ms of when the line was written, by its process's clock; None without a readable time."""
     try:
         at = datetime.fromisoformat(fields["timestamp"])
     except (KeyError, TypeError, ValueError):
@@ -106,21 +110,21 @@ def written_at(fields: Mapping[str, Any]) -> int | None:
     return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-def _spelled(texts: Iterable[str]) -> tuple[bytes, ...]:
-    """As the texts stand within a line's JSON."""
-    return tuple(json.dumps(text)[1:-1].encode() for text in texts)
+def _json_texts(texts: Iterable[str]) -> tuple[bytes, ...]:
+    """The bytes of each text within a line's JSON."""
+    return tuple(json.dumps(value)[1:-1].encode() for value in texts)
 
 
-def names_of_call(asked: str, record: CallRecord | None) -> frozenset[str]:
-    """Every name that lines may give a call: its id and the extids of all its attempts; as asked when it is not known."""
+def names_of_call(name: str, record: CallRecord | None) -> frozenset[str]:
+    """Every name that lines may give a call: its id and all its attempts' extids; ``name`` alone without a record."""
     if record is None:
-        return frozenset({asked})
-    extids = {str(one["extid"]) for one in record.attempts if one.get("extid")}
+        return frozenset({name})
+    extids = {str(attempt["extid"]) for attempt in record.attempts if attempt.get("extid")}
     return frozenset({record.id, record.extid}) | extids
 
 
 class LogLine(NamedTuple):
-    """``id`` is its place in the stream, ``text`` the JSON of ``fields``."""
+    """``id`` is the line's place in the stream, ``text`` the JSON of ``fields``."""
 
     id: str
     text: str
@@ -136,98 +140,75 @@ class LogPage(NamedTuple):
     newest: str
 
 
-def _fitting(rows: Iterable[Any], wanted: LogFilter) -> Iterator[LogLine]:
-    for at, fields in rows:
-        raw = fields.get(b"l", b"")
-        if wanted.may_fit(raw) and (line := _line(at, raw)) is not None and wanted.fits(line.fields):
-            yield line
+def _matching(rows: Iterable[Any], filter: LogFilter) -> Iterator[LogLine]:
+    for at, entry in rows:
+        raw = entry.get(b"l", b"")
+        if not filter.may_match(raw):
+            continue
+        try:
+            fields = json.loads(raw)
+        except ValueError:
+            continue
+        if isinstance(fields, dict) and filter.matches(fields):
+            yield LogLine(text(at), text(raw), fields)
 
 
-def _line(at: bytes, raw: bytes) -> LogLine | None:
-    """None for what is no line of ours."""
-    try:
-        found = json.loads(raw)
-    except ValueError:
-        return None
-    return LogLine(at.decode(), raw.decode("utf-8", "replace"), found) if isinstance(found, dict) else None
-
-
-def _page(wanted: LogFilter, cursor: str | None, limit: int, scanned: int) -> Steps[LogPage]:
-    upper = "+" if wanted.until is None else str(wanted.until + LATE)
-    lower = "-" if wanted.since is None else str(max(0, wanted.since - EARLY))
+def _page(filter: LogFilter, cursor: str | None, limit: int) -> Steps[LogPage]:
+    upper = "+" if filter.until is None else str(filter.until + LATE)
+    lower = "-" if filter.since is None else str(max(0, filter.since - EARLY))
     if cursor:
         upper = f"({cursor}"
     newest, lines = "", list[LogLine]()
-    for _ in range(-(-scanned // CHUNK)):
+    for _ in range(MAX_SCANNED // CHUNK):
         (rows,) = yield [("XREVRANGE", keys.LOGS, upper, lower, "COUNT", CHUNK)]
-        newest = newest or (rows[0][0].decode() if rows else "0-0")
-        for line in _fitting(rows, wanted):
+        newest = newest or (text(rows[0][0]) if rows else "0-0")
+        for line in _matching(rows, filter):
             lines.append(line)
             if len(lines) == limit:
                 return LogPage(lines, line.id, newest)
         if len(rows) < CHUNK:
             return LogPage(lines, None, newest)
-        upper = f"({rows[-1][0].decode()}"
+        upper = f"({text(rows[-1][0])}"
     return LogPage(lines, upper[1:], newest)
 
 
-def page(
-    client: "redis.Redis",
-    wanted: LogFilter,
-    *,
-    cursor: str | None = None,
-    limit: int = 200,
-    scanned: int = SCANNED,
-) -> LogPage:
-    """Up to ``limit`` lines of a filter behind a cursor, looking at ``scanned`` of them."""
-    return run(client, _page(wanted, cursor, limit, scanned))
+def page(client: "redis.Redis", filter: LogFilter, *, cursor: str | None = None, limit: int = 200) -> LogPage:
+    """Up to ``limit`` lines that match, older than ``cursor``, among the next 20,000 lines."""
+    return run(client, _page(filter, cursor, limit))
 
 
 async def page_async(
-    client: "aioredis.Redis",
-    wanted: LogFilter,
-    *,
-    cursor: str | None = None,
-    limit: int = 200,
-    scanned: int = SCANNED,
+    client: "aioredis.Redis", filter: LogFilter, *, cursor: str | None = None, limit: int = 200
 ) -> LogPage:
     """As :func:`page`."""
-    return await run_async(client, _page(wanted, cursor, limit, scanned))
+    return await run_async(client, _page(filter, cursor, limit))
 
 
-def after(client: "redis.Redis", position: str, wanted: LogFilter, *, block: int = 500) -> tuple[list[LogLine], str]:
-    """The next lines behind a place, oldest first, and the place behind them; waits ``block`` ms for the first."""
-    found: Any = client.xread({keys.LOGS: position}, count=CHUNK, block=block)
-    if not found:
+def after(client: "redis.Redis", position: str, filter: LogFilter, *, block: int = 500) -> tuple[list[LogLine], str]:
+    """The next lines after a place that match, oldest first, and the place to go on from; waits ``block`` ms for lines."""
+    answer: Any = client.xread({keys.LOGS: position}, count=CHUNK, block=block)
+    if not answer:
         return [], position
-    streams = found.items() if isinstance(found, dict) else found
-    rows = [row for _, entries in streams for row in entries]
-    return list(_fitting(rows, wanted)), rows[-1][0].decode()
+    rows = answer[0][1]
+    return list(_matching(rows, filter)), text(rows[-1][0])
 
 
-def lost(client: "redis.Redis") -> int:
-    """Lines of the last day that did not get here."""
-    return int(client.get(keys.LOGS_LOST) or 0)
+async def has_news_async(client: "aioredis.Redis", position: str, filter: LogFilter) -> bool:
+    """Whether lines after a place match. True as well for a whole chunk of others, so that the place moves on."""
+    rows: Any = await client.xrange(keys.LOGS, min=f"({position}", count=CHUNK)
+    return len(rows) == CHUNK or any(True for _ in _matching(rows, filter))
 
 
 async def lost_async(client: "aioredis.Redis") -> int:
-    """As :func:`lost`."""
-    return int(await client.get(keys.LOGS_LOST) or 0)
-
-
-async def news_async(client: "aioredis.Redis", position: str, wanted: LogFilter) -> bool:
-    """Are there lines of a filter behind a place? True too for more than one chunk of others, so that the place moves on."""
-    rows: Any = await client.xrange(keys.LOGS, min=f"({position}", count=CHUNK)
-    return len(rows) == CHUNK or any(True for _ in _fitting(rows, wanted))
-
-
-LOOKED_BACK: Final = 5000
-"""Lines looked through for our own last one, after an answer was lost: those of ten processes' batches."""
-LOST_KEPT: Final = 86_400
+    """How many lines of the last day did not reach the stream."""
+    return number(await client.get(keys.LOGS_LOST))
 
 
 class LogWriter:
-    """Writes the lines of one process. Raises what redis-py raises; then the same call is made again."""
+    """Writes the lines of one process, each once although an answer of Redis may be lost.
+
+    ``keep`` is about how many lines of all processes the stream holds.
+    """
 
     def __init__(self, client: "redis.Redis", process: str, keep: int) -> None:
         self._client = client
@@ -236,10 +217,10 @@ class LogWriter:
         self._unsure = False
 
     def append(self, first: int, lines: Sequence[bytes], lost: int = 0) -> int:
-        """Adds lines with the numbers ``first``, ``first`` + 1, ...; those that are there already are left out.
+        """Adds lines with the numbers ``first``, ``first`` + 1, ...; leaves out those that are there already.
 
-        ``lost`` is how many more were lost since the last time, for the count that people see. Answers how many of these
-        lines were refused while others were taken: a Redis at its limit of memory may do so.
+        ``lost`` is how many more were lost since the last call. Returns how many of these lines were refused while
+        others were taken: a Redis at its limit of memory may do so. Raises redis-py's errors; then repeat the call.
         """
         skip = max(0, self._last() + 1 - first) if self._unsure else 0
         self._unsure = True
@@ -261,8 +242,8 @@ class LogWriter:
         return len(refused)
 
     def _last(self) -> int:
-        """The number of the newest line of this process that is there; -1 without one."""
-        rows: Any = self._client.xrevrange(keys.LOGS, count=LOOKED_BACK)
+        """The number of this process's newest line in the stream; -1 without one."""
+        rows: Any = self._client.xrevrange(keys.LOGS, count=REPEAT_SCAN)
         for _, fields in rows:
             if fields.get(b"p") == self._process:
                 return int(fields[b"n"])

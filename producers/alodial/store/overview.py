@@ -1,4 +1,4 @@
-"""All that goes on at this moment, for screens and people at a terminal; as quick with a million calls as with one."""
+"""The present state of the whole system, for screens and ``alodial status``; as quick with a million calls as with one."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,9 @@ from typing import Any
 import redis
 import redis.asyncio as aioredis
 
+from ..settings import Settings
 from . import keys
+from .answers import number, text
 from .call_context import SILENT_AFTER
 from .call_filter import entries
 from .holds import EmergencyStop, read_stop
@@ -16,24 +18,24 @@ from .sansio import Command, Steps, run, run_async
 from .webhooks import EndpointHealth, health_steps
 
 MINUTES = 60
-"""Of the counters that are read: an hour."""
+"""Minutes of counters that are read: an hour."""
 
 STARTS = 500
-"""Latest starts of an account that its present rate is worked out from."""
+"""Latest starts of an account from which its present rate is computed."""
 
 WINDOW = 10.0
-"""Seconds over which the present rate is the mean, shorter where more has started than is read."""
+"""Seconds over which the present rate is the mean; shorter where more calls started than are read."""
 
-SHORTEST = 5
-"""Starts from which on a list may have been shortened: the limiter keeps rate + burst of them at least."""
+MIN_STARTS = 5
+"""Starts from which on a list may have been trimmed: the limiter keeps at least rate + burst of them."""
 
 MAX_CAMPAIGNS = 200
-"""Live campaigns whose hoppers are looked into."""
+"""Live campaigns whose hoppers are read."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccountLimits:
-    """What the settings of whoever looks allow an account: starts a second and channels, 0 for none."""
+    """An account's limits in this process's settings: starts a second and channels, 0 for none."""
 
     rate: float
     channels: int
@@ -41,7 +43,7 @@ class AccountLimits:
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """Ready calls of one account and priority, campaigns' hoppers included. ``oldest`` is in seconds since it could go."""
+    """Ready calls of one account and priority, with the campaigns' hoppers. ``oldest`` is the longest wait in seconds."""
 
     priority: str
     count: int
@@ -50,7 +52,7 @@ class QueueState:
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
-    """``rate`` and ``channels`` are in use, ``limits`` allowed (None for one that the settings do not have)."""
+    """An account: ``rate`` (starts a second) and ``channels`` in use; ``limits`` is None for one not in the settings."""
 
     name: str
     rate: float
@@ -63,16 +65,18 @@ class AccountState:
 
     @property
     def ready(self) -> int:
+        """Calls that could go now."""
         return sum(queue.count for queue in self.queues)
 
     @property
     def oldest(self) -> float:
+        """Seconds that the oldest of them has waited."""
         return max((queue.oldest for queue in self.queues), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """``silent`` are seconds since it was heard of; ``started_at`` is Unix ms, None for one of an older version."""
+    """A worker process. ``silent`` is in seconds since its heartbeat; ``started_at`` is Unix ms, None in older versions."""
 
     name: str
     host: str
@@ -84,12 +88,13 @@ class WorkerState:
 
     @property
     def alive(self) -> bool:
+        """Whether its heartbeat is younger than 10 s."""
         return self.silent < SILENT_AFTER
 
 
 @dataclass(frozen=True, slots=True)
 class MinuteCounts:
-    """``at`` is its beginning in Unix seconds; ``armed`` are POSTs that went out."""
+    """The counters of one minute that starts at ``at``, Unix seconds; ``armed`` are POSTs that went out."""
 
     at: int
     armed: int
@@ -100,6 +105,8 @@ class MinuteCounts:
 
 @dataclass(frozen=True, slots=True)
 class LiveCampaign:
+    """A campaign that is scheduled, running or paused; ``ready`` are the calls in its hopper."""
+
     id: str
     name: str
     state: str
@@ -109,7 +116,8 @@ class LiveCampaign:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Ages are in seconds. ``minutes`` are oldest first, the last one is not over yet. ``now`` is Redis' Unix ms."""
+    """The state of the system at ``now``, Redis' Unix ms. Ages are in seconds; ``minutes`` are oldest first, the last is not
+    over yet."""
 
     now: int
     stop: EmergencyStop | None
@@ -131,14 +139,16 @@ class Overview:
 
     @property
     def ready(self) -> int:
+        """Calls of all accounts that could go now."""
         return sum(account.ready for account in self.accounts)
 
     @property
     def living(self) -> tuple[WorkerState, ...]:
+        """The workers that are alive."""
         return tuple(worker for worker in self.workers if worker.alive)
 
     def in_last(self, minutes: int, kind: str) -> dict[str, int]:
-        """Sums of ``ends`` or ``dispositions`` over the last so many minutes."""
+        """Sums of ``kind``, which is ``ends`` or ``dispositions``, over the last ``minutes``."""
         sums: dict[str, int] = {}
         for minute in self.minutes[-minutes:]:
             for name, count in getattr(minute, kind).items():
@@ -146,15 +156,8 @@ class Overview:
         return sums
 
     def to_dict(self) -> dict[str, Any]:
+        """The overview as ``alodial status --json`` shows it."""
         return asdict(self)
-
-
-def _number(value: Any) -> int:
-    return int(float(value or 0))
-
-
-def _text(value: Any) -> str:
-    return (value or b"").decode("utf-8", "replace")
 
 
 def _age(now: int, stream_id: bytes) -> float:
@@ -162,45 +165,45 @@ def _age(now: int, stream_id: bytes) -> float:
 
 
 def _rate(starts: list[bytes], now_us: int) -> float:
-    """Starts a second. A list that is shortened to fewer than the window holds is read as far as it goes."""
+    """Starts a second. Where the list holds fewer starts than the window, the window shrinks to it."""
     moments = [int(at) for at in starts]
     if not moments:
         return 0.0
     reach = (now_us - moments[-1]) / 1e6
-    window = max(1.0, min(WINDOW, reach)) if len(moments) >= SHORTEST else WINDOW
+    window = max(1.0, min(WINDOW, reach)) if len(moments) >= MIN_STARTS else WINDOW
     return sum(now_us - at <= window * 1e6 for at in moments) / window
 
 
-def _minute(number: int, raw: Mapping[bytes, bytes]) -> MinuteCounts:
+def _minute(minute: int, raw: Mapping[bytes, bytes]) -> MinuteCounts:
     ends: dict[str, int] = {}
     dispositions: dict[str, int] = {}
     for name, value in raw.items():
-        kind, _, rest = name.decode("utf-8", "replace").partition(":")
+        kind, _, rest = text(name).partition(":")
         if kind == "e":
             ends[rest] = int(value)
         elif kind == "d":
             dispositions[rest] = int(value)
-    return MinuteCounts(number * 60, _number(raw.get(b"a")), _number(raw.get(b"c")), ends, dispositions)
+    return MinuteCounts(minute * 60, number(raw.get(b"a")), number(raw.get(b"c")), ends, dispositions)
 
 
 def _worker(raw: bytes, now: int) -> WorkerState | None:
     try:
-        told = json.loads(raw)
+        beat = json.loads(raw)
         return WorkerState(
-            name=str(told["name"]),
-            host=str(told["host"]),
-            pid=int(told["pid"]),
-            in_flight=int(told["in_flight"]),
-            silent=max(0.0, (now - float(told["at"])) / 1000),
-            started_at=int(told["started_at"]) if told.get("started_at") else None,
-            version=str(told.get("version", "")),
+            name=str(beat["name"]),
+            host=str(beat["host"]),
+            pid=int(beat["pid"]),
+            in_flight=int(beat["in_flight"]),
+            silent=max(0.0, (now - float(beat["at"])) / 1000),
+            started_at=int(beat["started_at"]) if beat.get("started_at") else None,
+            version=str(beat.get("version", "")),
         )
     except (ValueError, TypeError, LookupError):
         return None
 
 
 def _ready_since(timeline: Any) -> int | None:
-    """Unix ms since which a call is ready; None for one that ended meanwhile and is only still in its list."""
+    """Unix ms since which a call is ready; None for one that has ended and is only still in its list."""
     words = entries(timeline)[-1].split(b" ", 2) if timeline else []
     return int(words[1]) if len(words) > 1 and words[0] == b"queued" and words[1].isdigit() else None
 
@@ -208,7 +211,7 @@ def _ready_since(timeline: Any) -> int | None:
 def _oldest(
     places: list[tuple[tuple[str, str], bytes]], timelines: list[Any], sizes: dict[tuple[str, str], int], now: int
 ) -> dict[tuple[str, str], float]:
-    """Seconds since which the first of each list is ready. One that only is still there is taken off ``sizes``."""
+    """The longest wait in seconds at each place. A call that has ended is subtracted from ``sizes``."""
     oldest: dict[tuple[str, str], float] = {}
     for (place, _), timeline in zip(places, timelines, strict=True):
         since = _ready_since(timeline)
@@ -248,7 +251,7 @@ def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
     for name in names:
         commands.append(("HMGET", keys.account(name), "hold", "why", "brk"))
         commands.append(("LRANGE", f"{keys.PREFIX}starts:{name}", 0, STARTS - 1))
-        # A channel whose time is over is free, though nobody has swept it yet.
+        # A channel whose time is over is free, though it is not swept yet.
         commands.append(("ZCOUNT", keys.channels(name), now, "+inf"))
         for priority in keys.PRIORITY_LETTERS:
             commands.append(("LLEN", keys.ready(name, priority)))
@@ -270,14 +273,14 @@ def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
             sizes[name, priority] = next(answers)
             head = next(answers)
             heads[name, priority] = [head] if head is not None else []
-    shown = []
+    running = []
     letters = {letter: priority for priority, letter in keys.PRIORITY_LETTERS.items()}
     for id in campaigns:
         raw, size, head = next(answers), next(answers), next(answers)
-        title, state, account, letter = (_text(value) for value in raw)
+        title, state, account, letter = (text(value) for value in raw)
         if not state:
             continue
-        shown.append(LiveCampaign(id, title, state, account or "default", size))
+        running.append(LiveCampaign(id, title, state, account or "default", size))
         place = (account or "default", letters.get(letter, "normal"))
         if place in sizes and state == "running":
             sizes[place] += size
@@ -298,7 +301,7 @@ def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
                 for priority in keys.PRIORITY_LETTERS
             ),
             held_for=max(0.0, (float(held[name][0] or 0) - now) / 1000),
-            held_why=_text(held[name][1]),
+            held_why=text(held[name][1]),
             breaker=held[name][2] is not None,
         )
         for name in names
@@ -319,39 +322,26 @@ def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
         dead=dead,
         workers=tuple(sorted(workers, key=lambda worker: (worker.alive, worker.name))),
         minutes=minutes,
-        campaigns=tuple(shown),
+        campaigns=tuple(running),
         endpoints=tuple(endpoints),
-        logs_lost=_number(lost),
+        logs_lost=number(lost),
     )
 
 
-def limits_of(settings: Any) -> dict[str, AccountLimits]:
-    """Of every account of the settings."""
-    found = {}
-    for name in settings.account_names:
-        account = settings.account(name)
-        found[name] = AccountLimits(account.calls_per_second, account.max_concurrent_calls)
-    return found
+def limits_of(settings: Settings) -> dict[str, AccountLimits]:
+    """The limits of every account of the settings, by name."""
+    accounts = {name: settings.account(name) for name in settings.account_names}
+    return {
+        name: AccountLimits(account.calls_per_second, account.max_concurrent_calls)
+        for name, account in accounts.items()
+    }
 
 
 def read(client: "redis.Redis", limits: Mapping[str, AccountLimits]) -> Overview:
-    """Five round trips, the same few commands whatever the store holds."""
+    """Reads the state in five round trips: the same few commands whatever the store holds."""
     return run(client, _overview(limits))
 
 
 async def read_async(client: "aioredis.Redis", limits: Mapping[str, AccountLimits]) -> Overview:
     """As :func:`read`."""
     return await run_async(client, _overview(limits))
-
-
-__all__ = [
-    "AccountLimits",
-    "AccountState",
-    "MinuteCounts",
-    "Overview",
-    "QueueState",
-    "WorkerState",
-    "limits_of",
-    "read",
-    "read_async",
-]

@@ -1,4 +1,4 @@
-"""A call's record as it is read back: its attempts, its timeline, its results."""
+"""Reads a call's record: its attempts, its timeline, its results."""
 
 import json
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from typing import Any
 
 from alodial_schemas import State, request_from_body
 
+from . import answers
 from .call_filter import entries
 
 
@@ -18,7 +19,7 @@ def iso(ms: int | str | bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """One call as the store knows it. ``to_dict`` is what HTTP and ``--json`` show."""
+    """One call. The fields are described in ``docs/http.md``; times are ISO 8601 in UTC."""
 
     id: str
     extid: str
@@ -45,19 +46,20 @@ class CallRecord:
     timeline: list[dict[str, Any]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
+        """The record as HTTP and ``--json`` show it."""
         return {name: getattr(self, name) for name in self.__slots__}
 
     def summary(self) -> dict[str, Any]:
-        """A row of a list: the record without its attempts and timeline."""
+        """The record as a row of a list: without its attempts and timeline."""
         return {name: getattr(self, name) for name in self.__slots__ if name not in {"attempts", "timeline"}}
 
 
 def read_record(extid: str, raw: Mapping[bytes, bytes]) -> CallRecord | None:
-    """The record from its Redis hash; None when there is none."""
+    """The record from its Redis hash; None for an empty hash."""
     if b"id" not in raw:
         return None
-    text = {name.decode(): value.decode("utf-8", "replace") for name, value in raw.items()}
-    timeline = [_moment(entry.decode("utf-8", "replace")) for entry in entries(raw[b"tl"])]
+    text = {name.decode(): answers.text(value) for name, value in raw.items()}
+    timeline = [_moment(answers.text(entry)) for entry in entries(raw[b"tl"])]
     current = int(text.get("n", 1))
     return CallRecord(
         id=text["id"],

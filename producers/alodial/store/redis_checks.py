@@ -1,4 +1,4 @@
-"""Is this Redis fit to keep calls? Asked at start-up, by ``/readyz`` and by ``alodial doctor``."""
+"""Checks whether this Redis is fit to keep calls: at start-up, for ``/readyz`` and for ``alodial doctor``."""
 
 import secrets
 from dataclasses import dataclass
@@ -8,16 +8,17 @@ import redis
 import redis.exceptions
 
 from . import keys
+from .answers import text
 
 Level = Literal["ok", "warning", "error"]
 
-OLDEST = (6, 2)
+MIN_VERSION = (6, 2)
 """XAUTOCLAIM and LPOP with a count came with Redis 6.2."""
 
 
 @dataclass(frozen=True, slots=True)
 class RedisCheck:
-    """One thing looked at: ``hint`` is the command that mends it."""
+    """The result of one check: ``hint`` is the command that fixes it."""
 
     name: str
     level: Level
@@ -30,27 +31,20 @@ def _config(client: "redis.Redis", name: str) -> str | None:
         answer: Any = client.config_get(name)
     except redis.exceptions.ResponseError:
         return None
-    values = {_text(k): _text(v) for k, v in answer.items()}
-    return values.get(name)
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    return {text(name): text(value) for name, value in answer.items()}.get(name)
 
 
 def inspect(client: "redis.Redis") -> list[RedisCheck]:
-    """What is good and bad about this Redis. Raises redis' own errors when it cannot be reached."""
+    """Checks version, role, eviction, durability and packing. Raises redis-py's errors when Redis cannot be reached."""
     info: Any = client.info()
     version = str(info.get("redis_version", "0"))
-    findings = []
-    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
-        findings.append(
-            RedisCheck("redis.version", "error", f"Redis {version} is too old", "install Redis 6.2 or newer")
-        )
+    checks = []
+    if tuple(int(part) for part in version.split(".")[:2]) < MIN_VERSION:
+        checks.append(RedisCheck("redis.version", "error", f"Redis {version} is too old", "install Redis 6.2 or newer"))
     else:
-        findings.append(RedisCheck("redis.version", "ok", f"Redis {version}"))
+        checks.append(RedisCheck("redis.version", "ok", f"Redis {version}"))
     if info.get("role") == "slave":
-        findings.append(
+        checks.append(
             RedisCheck(
                 "redis.role",
                 "error",
@@ -60,13 +54,13 @@ def inspect(client: "redis.Redis") -> list[RedisCheck]:
         )
     policy = _config(client, "maxmemory-policy")
     if policy is None:
-        findings.append(
+        checks.append(
             RedisCheck(
                 "redis.eviction", "warning", "CONFIG is not allowed here: make sure that the policy is noeviction"
             )
         )
     elif policy != "noeviction":
-        findings.append(
+        checks.append(
             RedisCheck(
                 "redis.eviction",
                 "error",
@@ -75,10 +69,10 @@ def inspect(client: "redis.Redis") -> list[RedisCheck]:
             )
         )
     else:
-        findings.append(RedisCheck("redis.eviction", "ok", "maxmemory-policy noeviction"))
+        checks.append(RedisCheck("redis.eviction", "ok", "maxmemory-policy noeviction"))
     aof, fsync = _config(client, "appendonly"), _config(client, "appendfsync")
     if aof == "no":
-        findings.append(
+        checks.append(
             RedisCheck(
                 "redis.durability",
                 "warning",
@@ -88,10 +82,10 @@ def inspect(client: "redis.Redis") -> list[RedisCheck]:
         )
     elif aof == "yes":
         risk = "" if fsync == "always" else ": safe if Redis dies, not if its host loses power (ALODIAL_DURABILITY)"
-        findings.append(RedisCheck("redis.durability", "ok", f"append-only file, appendfsync {fsync}{risk}"))
+        checks.append(RedisCheck("redis.durability", "ok", f"append-only file, appendfsync {fsync}{risk}"))
     packed = _config(client, "hash-max-listpack-value") or _config(client, "hash-max-ziplist-value")
     if packed is not None and int(packed) < 1024:
-        findings.append(
+        checks.append(
             RedisCheck(
                 "redis.packing",
                 "warning",
@@ -99,11 +93,11 @@ def inspect(client: "redis.Redis") -> list[RedisCheck]:
                 "redis-cli CONFIG SET hash-max-listpack-value 1024",
             )
         )
-    return findings
+    return checks
 
 
 def epoch(client: "redis.Redis") -> str:
-    """The store's mark, made at the first start. While workers run, a missing or different one means the store was lost."""
+    """The store's random mark, made at the first start. When it changes while workers run, the store was lost."""
     client.set(keys.EPOCH, secrets.token_hex(8), nx=True)
     value: Any = client.get(keys.EPOCH)
-    return _text(value)
+    return text(value)

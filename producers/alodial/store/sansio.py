@@ -1,7 +1,7 @@
-"""Reading in several round trips, written once for threads and for event loops.
+"""Reads in several round trips, written once for threads and for event loops.
 
-A function that reads is a generator: it yields the commands of one round trip, is sent their answers, and returns what
-it found.
+A reading function is a generator: it yields the commands of one round trip, receives their answers, and returns its
+result.
 """
 
 from collections.abc import Generator, Sequence
@@ -17,7 +17,7 @@ Steps = Generator[Sequence[Command], list[Any], T]
 
 
 def run(client: "redis.Redis", steps: Steps[T]) -> T:
-    """Runs it to its end."""
+    """Runs the generator to its end. Raises redis-py's errors."""
     try:
         commands = next(steps)
         while True:
@@ -27,8 +27,8 @@ def run(client: "redis.Redis", steps: Steps[T]) -> T:
                 answers = pipe.execute()
             commands = steps.send(answers)
     except StopIteration as end:
-        found: T = end.value
-        return found
+        result: T = end.value
+        return result
 
 
 async def run_async(client: "aioredis.Redis", steps: Steps[T]) -> T:
@@ -42,5 +42,5 @@ async def run_async(client: "aioredis.Redis", steps: Steps[T]) -> T:
                 answers = await pipe.execute()
             commands = steps.send(answers)
     except StopIteration as end:
-        found: T = end.value
-        return found
+        result: T = end.value
+        return result

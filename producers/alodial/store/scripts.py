@@ -1,4 +1,4 @@
-"""The Lua scripts, put together with the transition table that they obey."""
+"""Loads the Lua scripts and puts the transition table that they obey in front."""
 
 import hashlib
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ NAMES = (
 )
 
 EVENTS_CAP = 1_000_000
-"""The event stream never holds more, whoever reads it or not: about 450 MB."""
+"""Events that the stream holds at most, read or not: about 450 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class Script:
     sha: str
 
 
-def transition_tables() -> str:
-    """The transition table as Lua source, so that it is written once, in alodial_schemas."""
+def _transition_tables() -> str:
+    """The transition table of alodial_schemas as Lua source."""
     rows = ", ".join(
         f"{state} = {{ {', '.join(f'{to} = 1' for to in sorted(TRANSITIONS.get(state, frozenset())))} }}"
         for state in State
@@ -55,16 +55,15 @@ def transition_tables() -> str:
 
 @cache
 def load_scripts(retain_ms: int) -> dict[str, Script]:
-    """All scripts; ``retain_ms`` is how long a record is kept after the call's end."""
+    """All scripts by name; ``retain_ms`` is how long a record is kept after the call's end."""
     folder = resources.files(__package__) / "lua"
-    head = f"local RETAIN = {retain_ms}\nlocal EVENTS_CAP = {EVENTS_CAP}\n{transition_tables()}"
+    head = f"local RETAIN = {retain_ms}\nlocal EVENTS_CAP = {EVENTS_CAP}\n{_transition_tables()}"
     shared = "".join((folder / f"{name}.lua").read_text("utf-8") for name in ("prelude", "campaign", "lists"))
     scripts = {}
     for name in NAMES:
         own = (folder / f"{name}.lua").read_text("utf-8")
-        # The script's own text is a function, so that what its moves mean for campaigns and counters is written after it,
-        # once.
+        # The script's own text is a function, so that campaigns, lists and counters are updated once, after all its moves.
         after = "look_after_touched()\nwrite_lists()\nwrite_ticks()\n"
-        text = f"{head}{shared}local function main()\n{own}\nend\nlocal said = main()\n{after}return said\n"
+        text = f"{head}{shared}local function main()\n{own}\nend\nlocal answer = main()\n{after}return answer\n"
         scripts[name] = Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
     return scripts

@@ -1,4 +1,4 @@
-"""Which workers are alive, by their own word: a heartbeat each in one small hash."""
+"""Worker processes: a heartbeat each, in one small hash."""
 
 import json
 import time
@@ -10,12 +10,12 @@ import redis
 from . import keys
 
 GONE_AFTER = 3600.0
-"""Seconds after which a silent worker's line is taken away; before, it is shown as silent."""
+"""Seconds after which a silent worker is removed; until then it is shown as silent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """``at`` and ``started_at`` are Unix ms of the worker's clock, for people; no decision is made by it."""
+    """A worker's state. ``at`` and ``started_at`` are Unix ms by the worker's clock: for people, nothing is decided by it."""
 
     name: str
     at: int
@@ -26,24 +26,27 @@ class Heartbeat:
     version: str = ""
 
 
-def beat(client: "redis.Redis", heartbeat: Heartbeat) -> None:
+def write_heartbeat(client: "redis.Redis", heartbeat: Heartbeat) -> None:
+    """Replaces the worker's heartbeat."""
     client.hset(keys.WORKERS, heartbeat.name, json.dumps(asdict(heartbeat)))
 
 
-def leave(client: "redis.Redis", name: str) -> None:
+def deregister(client: "redis.Redis", name: str) -> None:
+    """Removes a worker that stops."""
     client.hdel(keys.WORKERS, name)
 
 
-def alive(client: "redis.Redis") -> list[Heartbeat]:
-    """All known workers, by name."""
+def heartbeats(client: "redis.Redis") -> list[Heartbeat]:
+    """The last heartbeats of all workers, sorted by name."""
     rows: Any = client.hgetall(keys.WORKERS)
-    known = {one.name for one in fields(Heartbeat)}
+    known = {field.name for field in fields(Heartbeat)}
     beats = ({name: value for name, value in json.loads(row).items() if name in known} for row in rows.values())
     return sorted((Heartbeat(**beat) for beat in beats), key=lambda beat: beat.name)
 
 
-def forget_gone(client: "redis.Redis") -> None:
+def forget_silent(client: "redis.Redis") -> None:
+    """Removes workers that have been silent for an hour."""
     limit = (time.time() - GONE_AFTER) * 1000
-    for heartbeat in alive(client):
+    for heartbeat in heartbeats(client):
         if heartbeat.at < limit:
-            leave(client, heartbeat.name)
+            deregister(client, heartbeat.name)

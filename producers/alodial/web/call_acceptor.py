@@ -33,7 +33,7 @@ class CallAcceptor:
     async def take(self, call: NewCall) -> QueuedCall:
         """Raises Conflict, StoreUnavailable."""
         with carried_headers(call.id):
-            answer = await self._batcher.ask((call, asyncio.get_running_loop().time()))
+            answer = await self._batcher.submit((call, asyncio.get_running_loop().time()))
         if isinstance(answer, Exception):
             raise answer
         return queued_call(answer, call)

@@ -15,7 +15,7 @@ from alodial_schemas import ENDS, State
 
 from ..settings import Settings
 from ..store import counters, keys, overview
-from ..store.autoscaling import WorkerLoad, workers_wanted
+from ..store.autoscaling import AccountLoad, workers_wanted
 from ..store.overview import Overview
 
 
@@ -166,7 +166,7 @@ def _results(o: Overview) -> Iterable[Metric]:
 def workers_wanted_family(o: Overview, settings: Settings) -> int:
     """How many workers there should be now."""
     loads = [
-        WorkerLoad(
+        AccountLoad(
             account.ready,
             account.limits.rate if account.limits else 0,
             account.limits.channels if account.limits else 0,

@@ -142,7 +142,7 @@ class EndpointDispatcher:
     async def _record_batch(self, batch: list[DeliveryTry]) -> None:
         while not self._ended.is_set():
             try:
-                if await self._store.run(webhooks.tried(self.endpoint.id, batch)):
+                if await self._store.run(webhooks.record_tries(self.endpoint.id, batch)):
                     log.error(
                         "webhook.disabled",
                         endpoint=self.endpoint.id,

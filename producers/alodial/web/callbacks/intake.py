@@ -62,7 +62,7 @@ class CallbackIntake:
             raise Overloaded("more callbacks wait than memory may hold")
         self._held += size
         try:
-            return await self._batcher.ask(item)
+            return await self._batcher.submit(item)
         except SpoolFull as exc:
             raise Overloaded(str(exc)) from None
         finally:

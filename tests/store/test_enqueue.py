@@ -1,4 +1,4 @@
-"""What Redis could not do in time it does not do later."""
+"""Enqueueing with a deadline: Redis rejects late requests."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ CALL = TwoWayCall(callfrom="712037006", callto=["994412860"])
 
 
 @pytest.mark.slow
-def test_a_call_that_was_refused_while_redis_hung_is_not_queued_when_it_wakes(tmp_path: Path) -> None:
+def test_a_call_refused_while_redis_hung_is_not_queued_when_it_goes_on(tmp_path: Path) -> None:
     with EmbeddedRedis(folder=tmp_path, fsync="no") as server, server.client() as client:
         settings = Settings(_env_file=None, redis_url=server.url, redis_timeout=0.5)  # type: ignore[call-arg] # pydantic-settings' own
         with CallQueue(settings=settings) as queue:
