@@ -5,10 +5,10 @@ from typing import Any
 
 from alodial_schemas import EVENT_TYPES, Disposition, State
 from alodial_schemas.campaigns import CampaignState
-from alodial_schemas.responses.calls import EXTID, ID
 
 from ...store.keys import EVENTS
 from ...webhooks.admin import TEST_TYPE
+from .examples import EXTID, ID
 
 TEXT: dict[str, Any] = {"type": "string"}
 MAYBE: dict[str, Any] = {"type": ["string", "null"]}

@@ -10,10 +10,10 @@ from pydantic.json_schema import models_json_schema
 
 from alodial_schemas import IvrCall, TwoWayCall
 from alodial_schemas.campaigns import CampaignRequest
-from alodial_schemas.responses import calls, campaigns
 
 from ..problems import title_of
-from . import examples
+from . import bodies, examples, models
+from .models import refusals
 
 DESCRIPTION = """Places telephone calls through AloVoice: no phone rung twice, no call forgotten.
 
@@ -21,12 +21,40 @@ Errors are RFC 9457 problem documents; `errors` names each bad field with its re
 Every answer has an `X-Request-ID`."""
 
 
-def _call_schemas() -> dict[str, Any]:
-    models: list[type[BaseModel]] = [TwoWayCall, IvrCall, CampaignRequest, calls.Problem, calls.Status]
-    _, document = models_json_schema(
-        [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
+_CALLBACK_PATH: dict[str, Any] = {
+    "post": {
+        "tags": ["results"],
+        "summary": "Where AloVoice sends results",
+        "description": "200 once the body is kept, whatever it holds. While Redis is away it is kept on disk.",
+        "operationId": "callback",
+        "parameters": [
+            {
+                "name": "secret",
+                "in": "path",
+                "required": True,
+                "description": "One of `ALODIAL_CALLBACK_SECRET`",
+                "schema": {"type": "string"},
+            }
+        ],
+        "requestBody": {"required": False, "content": {"*/*": {"schema": {}}}},
+        "responses": {
+            "200": {
+                "description": "Kept",
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Status"}}},
+            },
+            **{str(status): body for status, body in refusals(404, 408, 413, 503).items()},
+        },
+    }
+}
+
+
+def _schemas() -> dict[str, Any]:
+    """The schemas of request bodies and of the two answers that no route names."""
+    used: list[type[BaseModel]] = [TwoWayCall, IvrCall, CampaignRequest, models.Problem, models.Status]
+    _, definitions = models_json_schema(
+        [(model, "validation") for model in used], ref_template="#/components/schemas/{model}"
     )
-    schemas: dict[str, Any] = document["$defs"]
+    schemas: dict[str, Any] = definitions["$defs"]
     plain: list[dict[str, Any]] = [{"type": "string"}, {"type": "integer"}]
     phones = [*plain, {"$ref": "#/components/schemas/Phone"}]
     entries = [*phones, {"$ref": "#/components/schemas/Queue"}]
@@ -49,16 +77,17 @@ def _call_schemas() -> dict[str, Any]:
         "anyOf": [windows, {"type": "string", "examples": ["mon-sat 09:00-18:00"]}]
     }
     with_rows = copy.deepcopy(schemas["CampaignRequest"])
-    with_rows["properties"] |= campaigns.ROWS
+    with_rows["properties"] |= bodies.ROWS_OF_CAMPAIGN
     with_rows["required"].append("rows")
     schemas["CampaignWithRows"] = with_rows | {"title": "CampaignWithRows", "description": "A campaign and its rows."}
-    two_way["examples"], ivr["examples"] = [calls.TWO_WAY, calls.TO_QUEUE], [calls.IVR]
+    two_way["examples"] = [examples.REQUESTS["two-way"], examples.REQUESTS["queue"]]
+    ivr["examples"] = [examples.REQUESTS["ivr"]]
     return schemas
 
 
-def _exemplify(status: str, told: dict[str, Any]) -> None:
-    """Puts an example beside each answer's schema."""
-    for kind, content in told.get("content", {}).items():
+def _add_examples(status: str, answer: dict[str, Any]) -> None:
+    """Puts an example beside each schema of an answer."""
+    for kind, content in answer.get("content", {}).items():
         if kind == "application/problem+json" and status in examples.PROBLEMS:
             code, detail = examples.PROBLEMS[status]
             content["example"] = {
@@ -67,19 +96,20 @@ def _exemplify(status: str, told: dict[str, Any]) -> None:
                 "status": int(status),
                 "detail": detail,
                 "code": code,
-            } | ({"errors": [examples.FIELD]} if status == "422" else {})
+            } | ({"errors": [examples.SCHEMAS["FieldError"]]} if status == "422" else {})
         name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
         if name in examples.ANSWERS:
             content["example"] = examples.ANSWERS[name]
 
 
 def document(app: FastAPI) -> dict[str, Any]:
+    """Returns the OpenAPI document of the app, made once."""
     if app.openapi_schema is None:
         made = get_openapi(
             title="Alodial", version=app.version, description=DESCRIPTION, routes=app.routes, tags=app.openapi_tags
         )
         components = made.setdefault("components", {})
-        components["schemas"] = _call_schemas() | components.get("schemas", {})
+        components["schemas"] = _schemas() | components.get("schemas", {})
         components["securitySchemes"] = {
             "ApiKey": {"type": "http", "scheme": "bearer", "description": "One of ALODIAL_API_KEYS"}
         }
@@ -87,14 +117,14 @@ def document(app: FastAPI) -> dict[str, Any]:
             if path.startswith("/v1/"):
                 for operation in methods.values():
                     operation["security"] = [{"ApiKey": []}]
-        made["paths"]["/callbacks/alovoice/{secret}"] = calls.CALLBACK_PATH
+        made["paths"]["/callbacks/alovoice/{secret}"] = _CALLBACK_PATH
         for methods in made["paths"].values():
             for operation in methods.values():
                 if "HTTPValidationError" in str(operation["responses"].get("422", "")):
-                    # FastAPI's own word for it; ours answers with a problem document everywhere.
-                    operation["responses"]["422"] = calls.refusals(422)[422]
-                for status, told in operation["responses"].items():
-                    _exemplify(status, told)
+                    # FastAPI documents its own error here; ours is a problem document everywhere.
+                    operation["responses"]["422"] = refusals(422)[422]
+                for status, answer in operation["responses"].items():
+                    _add_examples(status, answer)
         for name in ("HTTPValidationError", "ValidationError"):
             components["schemas"].pop(name, None)
         app.openapi_schema = made

@@ -8,13 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from alodial_schemas import Disposition, FieldProblem, PhoneError, State, mask_numbers, normalise_phone
-from alodial_schemas.responses import calls
 
 from ...calls.prepare import prepare, read_call
 from ...store.call_filter import CallFilter
 from ..auth import Reader, Steerer, caller, require_role, require_visible, require_write
 from ..context import app_context
 from ..idempotency import idempotency_key
+from ..openapi import bodies, models
+from ..openapi.models import answers, refusals
 from ..problems import Refusal
 from ..request_bodies import read_json
 from ..responses import json_response
@@ -47,9 +48,9 @@ def _moment(text: str) -> int | None:
     "",
     status_code=202,
     summary="Place a call",
-    responses=calls.refusals(400, 401, 403, 429, 408, 409, 413, 422, 503)
-    | calls.answers({200: ("The same call as before", calls.PlacedCall), 202: ("Stored for good", calls.PlacedCall)}),
-    openapi_extra=calls.CALL_BODY,
+    responses=refusals(400, 401, 403, 429, 408, 409, 413, 422, 503)
+    | answers({200: ("The same call as before", models.PlacedCall), 202: ("Stored for good", models.PlacedCall)}),
+    openapi_extra=bodies.CALL,
 )
 async def place_call(request: Request) -> Response:
     """Stores a call and rings the workers.
@@ -69,7 +70,7 @@ async def place_call(request: Request) -> Response:
 @router.get(
     "",
     summary="List calls, newest first",
-    responses=calls.refusals(401, 403, 429, 422, 503) | calls.answers({200: ("A page", calls.CallPage)}),
+    responses=refusals(401, 403, 429, 422, 503) | answers({200: ("A page", models.CallPage)}),
 )
 async def list_calls(
     request: Request,
@@ -133,7 +134,7 @@ async def list_calls(
 @router.get(
     "/{name}",
     summary="Show a call",
-    responses=calls.refusals(401, 403, 429, 404, 503) | calls.answers({200: ("The whole record", calls.CallShown)}),
+    responses=refusals(401, 403, 429, 404, 503) | answers({200: ("The whole record", models.CallShown)}),
 )
 async def show_call(request: Request, by: Reader, name: str) -> Response:
     """The whole record with its attempts and timeline, by `id` or by any of its extids."""
@@ -145,7 +146,7 @@ async def show_call(request: Request, by: Reader, name: str) -> Response:
 @router.post(
     "/{name}/cancel",
     summary="Cancel a call",
-    responses=calls.refusals(401, 403, 429, 404, 409, 503) | calls.answers({200: ("Canceled", calls.CanceledCall)}),
+    responses=refusals(401, 403, 429, 404, 409, 503) | answers({200: ("Canceled", models.CanceledCall)}),
 )
 async def cancel_call(request: Request, by: Steerer, name: str) -> Response:
     """Cancels a call that was not submitted yet; 409 once it is being submitted or has ended otherwise."""
@@ -160,9 +161,8 @@ async def cancel_call(request: Request, by: Steerer, name: str) -> Response:
     "/{name}/redial",
     status_code=202,
     summary="Ring once more",
-    responses=calls.refusals(400, 401, 403, 404, 409, 422, 429, 503)
-    | calls.answers({202: ("On its way", calls.RedialedCall)}),
-    openapi_extra=calls.REDIAL_BODY,
+    responses=refusals(400, 401, 403, 404, 409, 422, 429, 503) | answers({202: ("On its way", models.RedialedCall)}),
+    openapi_extra=bodies.REDIAL,
 )
 async def redial_call(request: Request, by: Steerer, name: str) -> Response:
     """An unconfirmed call gets one more attempt although it may have rung; a call that ended gets a new call with the same

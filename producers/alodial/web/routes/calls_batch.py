@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from alodial_schemas import FieldProblem
-from alodial_schemas.responses import calls as shapes
 
 from ...api_keys import ApiKey
 from ...calls.outcomes import queued_call
@@ -21,6 +20,8 @@ from ...store.call_transitions import NewCall
 from ..auth import Submitter
 from ..context import AppContext, app_context
 from ..idempotency import idempotency_key
+from ..openapi import bodies, models
+from ..openapi.models import answers, refusals
 from ..problems import Refusal, field_errors
 from ..request_bodies import MalformedBody, lines_of, malformed, read_json, strict_json
 from ..responses import json_response
@@ -48,9 +49,9 @@ router = APIRouter(prefix="/v1/calls", tags=["calls"])
     "/batch",
     status_code=202,
     summary="Place up to 10,000 calls",
-    responses=shapes.refusals(400, 401, 403, 429, 408, 413, 422, 503)
-    | shapes.answers({202: ("One row for each, in order", shapes.BatchResults)}),
-    openapi_extra=shapes.BATCH_BODY,
+    responses=refusals(400, 401, 403, 429, 408, 413, 422, 503)
+    | answers({202: ("One row for each, in order", models.BatchResults)}),
+    openapi_extra=bodies.BATCH,
 )
 async def place_batch(request: Request, by: Submitter) -> Response:
     """A JSON array or NDJSON; `results` has one row for each in order. Good rows are queued whatever the bad ones are.

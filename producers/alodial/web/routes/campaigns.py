@@ -11,8 +11,6 @@ from starlette.responses import FileResponse, HTMLResponse, Response, StreamingR
 
 from alodial_schemas import FieldProblem
 from alodial_schemas.campaigns import CampaignRequest, CampaignState
-from alodial_schemas.responses import calls
-from alodial_schemas.responses import campaigns as told
 
 from ...api_keys import ApiKey
 from ...campaigns.errors import BadFile
@@ -22,6 +20,8 @@ from ...campaigns.service import KEEP, Campaigns
 from ...campaigns.stored_fields import read_campaign
 from ..auth import Reader, Steerer, Submitter, require_visible, require_write
 from ..context import app_context
+from ..openapi import bodies, models
+from ..openapi.models import answers, refusals
 from ..problems import Refusal
 from ..request_bodies import read_json, strict_json
 from ..responses import json_response
@@ -131,9 +131,9 @@ def _uploaded(request: Request, upload: Upload) -> _Asked:
 @router.post(
     "/check",
     summary="Check a file before anything is dialled",
-    responses=calls.refusals(400, 401, 403, 429, 408, 413, 415, 422, 503)
-    | calls.answers({200: ("What a submission would take and refuse", told.Check)}),
-    openapi_extra=told.CAMPAIGN_BODY,
+    responses=refusals(400, 401, 403, 429, 408, 413, 415, 422, 503)
+    | answers({200: ("What a submission would take and refuse", models.Check)}),
+    openapi_extra=bodies.CAMPAIGN,
 )
 async def check(request: Request, _by: Submitter) -> Response:
     """Nothing is stored and nobody is called. Problems carry the spreadsheet's own row numbers."""
@@ -149,9 +149,9 @@ async def check(request: Request, _by: Submitter) -> Response:
     "",
     status_code=202,
     summary="Submit a campaign",
-    responses=calls.refusals(400, 401, 403, 429, 408, 409, 413, 415, 422, 503)
-    | calls.answers({202: ("Its rows are stored", told.Campaign)}),
-    openapi_extra=told.CAMPAIGN_BODY,
+    responses=refusals(400, 401, 403, 429, 408, 409, 413, 415, 422, 503)
+    | answers({202: ("Its rows are stored", models.Campaign)}),
+    openapi_extra=bodies.CAMPAIGN,
 )
 async def submit(request: Request, by: Submitter) -> Response:
     """A file as multipart/form-data (`file`, `campaign` as JSON, `again`), or JSON with `rows`.
@@ -174,7 +174,7 @@ async def submit(request: Request, by: Submitter) -> Response:
 @router.get(
     "",
     summary="List campaigns, newest first",
-    responses=calls.refusals(401, 403, 429, 422, 503) | calls.answers({200: ("A page", told.CampaignList)}),
+    responses=refusals(401, 403, 429, 422, 503) | answers({200: ("A page", models.CampaignList)}),
 )
 async def list_campaigns(
     request: Request,
@@ -189,19 +189,19 @@ async def list_campaigns(
     return json_response({"campaigns": [record.to_dict() for record in page.campaigns], "cursor": page.cursor})
 
 
-_SHOWN = calls.answers({200: ("The campaign", told.Campaign)})
+_SHOWN = answers({200: ("The campaign", models.Campaign)})
 
 
-@router.get("/{name}", summary="Show a campaign", responses=calls.refusals(401, 403, 429, 404, 503) | _SHOWN)
+@router.get("/{name}", summary="Show a campaign", responses=refusals(401, 403, 429, 404, 503) | _SHOWN)
 async def show(request: Request, by: Reader, name: str) -> Response:
     """Its state, its figures and its expected end, by id."""
     return json_response((await _seen(request, by, name)).to_dict())
 
 
-_STEERED = calls.refusals(400, 401, 403, 429, 404, 409, 422, 503) | _SHOWN
+_STEERED = refusals(400, 401, 403, 429, 404, 409, 422, 503) | _SHOWN
 
 
-@router.post("/{name}/pause", summary="Pause a campaign", responses=_STEERED, openapi_extra=told.REASON_BODY)
+@router.post("/{name}/pause", summary="Pause a campaign", responses=_STEERED, openapi_extra=bodies.REASON)
 async def pause(request: Request, by: Steerer, name: str) -> Response:
     """No new POST of it on any worker from now on; what rings goes on to its result."""
     await _steered(request, by, name)
@@ -217,7 +217,7 @@ async def resume(request: Request, by: Steerer, name: str) -> Response:
     return json_response((await asyncio.to_thread(lambda: _campaigns(request).resume(name, actor=by.actor))).to_dict())
 
 
-@router.post("/{name}/cancel", summary="Cancel a campaign", responses=_STEERED, openapi_extra=told.REASON_BODY)
+@router.post("/{name}/cancel", summary="Cancel a campaign", responses=_STEERED, openapi_extra=bodies.REASON)
 async def cancel(request: Request, by: Steerer, name: str) -> Response:
     """For good. What waits is canceled, what rings goes on to its result."""
     await _steered(request, by, name)
@@ -226,7 +226,7 @@ async def cancel(request: Request, by: Steerer, name: str) -> Response:
     return json_response(done.to_dict())
 
 
-@router.post("/{name}/change", summary="Change a campaign", responses=_STEERED, openapi_extra=told.CHANGE_BODY)
+@router.post("/{name}/change", summary="Change a campaign", responses=_STEERED, openapi_extra=bodies.CHANGE)
 async def change(request: Request, by: Steerer, name: str) -> Response:
     """`pace`, `channels`, `weight` and `ends_at`; null lifts a limit."""
     await _steered(request, by, name)
@@ -266,8 +266,8 @@ async def retry(request: Request, by: Steerer, name: str) -> Response:
     "/{name}/rows",
     status_code=202,
     summary="Add rows",
-    responses=_STEERED | calls.refusals(413, 415),
-    openapi_extra=told.ROWS_BODY,
+    responses=_STEERED | refusals(413, 415),
+    openapi_extra=bodies.ROWS,
 )
 async def add_rows(request: Request, by: Steerer, name: str) -> Response:
     """A file with the same columns as the first; all of its good rows or none."""
@@ -291,7 +291,7 @@ async def add_rows(request: Request, by: Steerer, name: str) -> Response:
 @router.get(
     "/{name}/activity",
     summary="Who did what to it",
-    responses=calls.refusals(401, 403, 429, 404, 503) | calls.answers({200: ("Newest first", told.ActivityList)}),
+    responses=refusals(401, 403, 429, 404, 503) | answers({200: ("Newest first", models.ActivityList)}),
 )
 async def activity(request: Request, by: Reader, name: str) -> Response:
     await _seen(request, by, name)
@@ -316,7 +316,7 @@ _CSV: dict[int | str, dict[str, Any]] = {200: {"description": "A CSV file", "con
 
 
 @router.get(
-    "/{name}/results.csv", summary="Export the results", responses=calls.refusals(401, 403, 429, 404, 422, 503) | _CSV
+    "/{name}/results.csv", summary="Export the results", responses=refusals(401, 403, 429, 404, 422, 503) | _CSV
 )
 async def results_csv(
     request: Request,
@@ -342,9 +342,7 @@ _XLSX: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get(
-    "/{name}/results.xlsx", summary="Export as a workbook", responses=calls.refusals(401, 403, 429, 404, 503) | _XLSX
-)
+@router.get("/{name}/results.xlsx", summary="Export as a workbook", responses=refusals(401, 403, 429, 404, 503) | _XLSX)
 async def results_xlsx(request: Request, by: Reader, name: str) -> Response:
     """As results.csv. It is written to disk first, so it begins to arrive when it is whole."""
     from ...campaigns.exporting.results import write_xlsx  # noqa: PLC0415  # as above
@@ -382,7 +380,7 @@ class _Passing(FileResponse):
 @router.get(
     "/{name}/problems.csv",
     summary="The rows that were not taken",
-    responses=calls.refusals(401, 403, 429, 404, 503) | _CSV,
+    responses=refusals(401, 403, 429, 404, 503) | _CSV,
 )
 async def problems_csv(request: Request, by: Reader, name: str) -> Response:
     """The bad, repeated and suppressed rows as they came, each with its reason: mend it and send it again."""
@@ -398,7 +396,7 @@ async def problems_csv(request: Request, by: Reader, name: str) -> Response:
 @router.get(
     "/{name}/report",
     summary="A page to print",
-    responses=calls.refusals(401, 403, 429, 404, 503) | {200: {"description": "HTML", "content": {"text/html": {}}}},
+    responses=refusals(401, 403, 429, 404, 503) | {200: {"description": "HTML", "content": {"text/html": {}}}},
 )
 async def report(request: Request, by: Reader, name: str) -> Response:
     """One page with charts and figures, without scripts."""

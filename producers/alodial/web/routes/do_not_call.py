@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from alodial_schemas import FieldProblem
-from alodial_schemas.responses import calls
-from alodial_schemas.responses import campaigns as told
 
 from ..auth import Operating, Steerer, Watching
 from ..context import app_context
+from ..openapi import bodies, models
+from ..openapi.models import answers, refusals
 from ..problems import Refusal
 from ..request_bodies import read_json
 from ..responses import json_response
@@ -46,10 +46,10 @@ async def _asked(request: Request) -> tuple[list[str], str, str]:
     return numbers, "".join(c if c.isprintable() else " " for c in reason), scope
 
 
-_CHANGED = calls.refusals(400, 401, 403, 429, 413, 422, 503) | calls.answers({200: ("Done", told.DncChanged)})
+_CHANGED = refusals(400, 401, 403, 429, 413, 422, 503) | answers({200: ("Done", models.DncChanged)})
 
 
-@router.post("", summary="Put numbers on the list", responses=_CHANGED, openapi_extra=told.DNC_BODY)
+@router.post("", summary="Put numbers on the list", responses=_CHANGED, openapi_extra=bodies.DNC)
 async def add(request: Request, by: Steerer) -> Response:
     """From the next second on they are not rung, whatever is queued for them."""
     numbers, reason, campaign = await _asked(request)
@@ -58,7 +58,7 @@ async def add(request: Request, by: Steerer) -> Response:
     return json_response({"changed": changed})
 
 
-@router.post("/remove", summary="Take numbers off the list", responses=_CHANGED, openapi_extra=told.DNC_BODY)
+@router.post("/remove", summary="Take numbers off the list", responses=_CHANGED, openapi_extra=bodies.DNC)
 async def remove(request: Request, _by: Operating) -> Response:
     numbers, _, campaign = await _asked(request)
     dnc = app_context(request).queue.dnc.blocking
@@ -68,7 +68,7 @@ async def remove(request: Request, _by: Operating) -> Response:
 @router.get(
     "",
     summary="The list, or why one number is on it",
-    responses=calls.refusals(401, 403, 429, 422, 503) | calls.answers({200: ("Some of it, in no order", told.DncList)}),
+    responses=refusals(401, 403, 429, 422, 503) | answers({200: ("Some of it, in no order", models.DncList)}),
 )
 async def show(
     request: Request,

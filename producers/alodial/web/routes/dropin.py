@@ -5,12 +5,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from alodial_schemas import FieldProblem
-from alodial_schemas.responses import calls
 
 from ...calls.prepare import prepare, read_call
 from ...errors import Conflict, InvalidCall, StoreUnavailable
 from ..auth import Authenticator, address_of, require_role
 from ..context import app_context
+from ..openapi import bodies, models
+from ..openapi.models import answers
 from ..problems import RETRY_AFTER, Refusal
 from ..request_bodies import MalformedBody, read_alovoice
 from ..responses import json_response
@@ -29,20 +30,20 @@ def _sentence(problems: list[FieldProblem]) -> str:
 @router.post(
     "/requestcall/{key}",
     summary="AloVoice's own request",
-    responses=calls.answers(
+    responses=answers(
         {
-            200: ("Stored for good", calls.DropInAnswer),
-            400: ("The body is no call", calls.DropInError),
-            401: ("The key is none of ALODIAL_API_KEYS", calls.DropInError),
-            403: ("The key lacks the role submit", calls.DropInError),
-            408: ("The body came too slowly", calls.DropInError),
-            409: ("The extid belongs to another call", calls.DropInError),
-            413: ("The body is above 64 KiB", calls.DropInError),
-            429: ("The key asks too often", calls.DropInError),
-            503: ("The call store is away; nothing was queued", calls.DropInError),
+            200: ("Stored for good", models.DropInAnswer),
+            400: ("The body is no call", models.DropInError),
+            401: ("The key is none of ALODIAL_API_KEYS", models.DropInError),
+            403: ("The key lacks the role submit", models.DropInError),
+            408: ("The body came too slowly", models.DropInError),
+            409: ("The extid belongs to another call", models.DropInError),
+            413: ("The body is above 64 KiB", models.DropInError),
+            429: ("The key asks too often", models.DropInError),
+            503: ("The call store is away; nothing was queued", models.DropInError),
         }
     ),
-    openapi_extra=calls.DROP_IN_BODY,
+    openapi_extra=bodies.DROP_IN,
 )
 async def request_call(request: Request, key: str) -> Response:
     """Multipart with bracket names or JSON-text parts, urlencoded or JSON. The same extid and body: the same call."""

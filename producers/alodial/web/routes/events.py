@@ -14,7 +14,6 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from alodial_schemas import EVENT_TYPES, FieldProblem
-from alodial_schemas.responses import calls
 
 from ...errors import StoreUnavailable
 from ...store.client import AsyncStore
@@ -22,6 +21,8 @@ from ...store.events import events_after, lost_after, newest
 from ..auth import Reader
 from ..context import app_context
 from ..event_follower import EventFollower
+from ..openapi import bodies
+from ..openapi.models import refusals
 from ..problems import Refusal
 
 PING_EVERY = 15.0
@@ -128,9 +129,9 @@ async def _disconnected(receive: Receive) -> None:
     summary="Follow the events",
     tags=["events"],
     response_class=Response,
-    responses=calls.refusals(401, 403, 410, 422, 429, 503)
+    responses=refusals(401, 403, 410, 422, 429, 503)
     | {200: {"description": "Server-sent events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}},
-    openapi_extra=calls.LAST_EVENT_ID,
+    openapi_extra=bodies.LAST_EVENT_ID,
 )
 async def follow_events(
     request: Request,

@@ -1,22 +1,22 @@
 """``GET /v1/logs``: the log lines of all processes."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from alodial_schemas import FieldProblem
-from alodial_schemas.responses import calls
 
 from ...store.client import AsyncStore
 from ...store.find_call import find_async
 from ...store.log_stream import LEVELS, LogFilter, names_of_call, page_async
 from ..auth import Watching
 from ..context import app_context
+from ..openapi import models
+from ..openapi.models import answers, refusals
 from ..problems import Refusal
 from ..responses import json_response
 
@@ -25,32 +25,6 @@ router = APIRouter(prefix="/v1", tags=["operating"])
 _CURSOR = r"^([0-9]{1,18}-[0-9]{1,18})?$"
 _LEVEL = rf"^({'|'.join(LEVELS)})?$"
 _NAME = Query(max_length=128)
-
-
-class LogPage(BaseModel):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "lines": [
-                        {
-                            "event": "call.submitted",
-                            "level": "info",
-                            "timestamp": "2026-11-23T09:30:11.972909Z",
-                            "worker": "pbx1:812:293166",
-                            "call_id": calls.ID,
-                            "extid": calls.EXTID,
-                        }
-                    ],
-                    "cursor": "1795413409008-0",
-                }
-            ]
-        }
-    )
-    lines: list[dict[str, Any]] = Field(
-        description="As they were logged, newest first; event, level, timestamp, worker"
-    )
-    cursor: str | None = Field(description="For older lines; null when there are none")
 
 
 async def names_async(store: AsyncStore, call: str) -> frozenset[str]:
@@ -73,7 +47,7 @@ def moment(text: str, zone: ZoneInfo) -> int | None:
 @router.get(
     "/logs",
     summary="Log lines of all processes",
-    responses=calls.refusals(401, 403, 429, 422, 503) | calls.answers({200: ("A page, newest first", LogPage)}),
+    responses=refusals(401, 403, 429, 422, 503) | answers({200: ("A page, newest first", models.LogPage)}),
 )
 async def log_lines(
     request: Request,

@@ -9,12 +9,12 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
 
-from alodial_schemas.responses import calls
-
 from ...errors import StoreUnavailable
 from ..context import app_context
 from ..health import PROBE_TIMEOUT
 from ..metrics import StoreMetrics, StoreSnapshot, read_snapshot
+from ..openapi import models
+from ..openapi.models import answers, refusals
 from ..problems import RETRY_AFTER, problem
 from ..responses import json_response
 
@@ -22,7 +22,7 @@ log = structlog.get_logger("alodial.web")
 router = APIRouter(tags=["watching"])
 
 
-@router.get("/healthz", summary="Alive", responses=calls.answers({200: ("This process answers", calls.Status)}))
+@router.get("/healthz", summary="Alive", responses=answers({200: ("This process answers", models.Status)}))
 async def healthz() -> Response:
     """Asks nobody: an outage of Redis must not restart a process that keeps callbacks on disk meanwhile."""
     return json_response({"status": "ok"})
@@ -31,7 +31,7 @@ async def healthz() -> Response:
 @router.get(
     "/readyz",
     summary="Ready",
-    responses=calls.refusals(503) | calls.answers({200: ("Redis is reachable and fit", calls.Ready)}),
+    responses=refusals(503) | answers({200: ("Redis is reachable and fit", models.Ready)}),
 )
 async def readyz(request: Request) -> Response:
     parts = app_context(request)

@@ -4,15 +4,15 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 from alodial_schemas import FieldProblem
-from alodial_schemas.responses import calls
 
 from ..auth import Operating, Watching
 from ..context import app_context
+from ..openapi import bodies, models
+from ..openapi.models import answers, refusals
 from ..problems import Refusal
 from ..request_bodies import read_json
 from ..responses import json_response
@@ -25,69 +25,24 @@ _LATEST = 4_102_444_800_000
 Id = Annotated[str, Path(pattern="^[0-9a-f]{4,12}$", description="An endpoint's id, or its beginning")]
 
 
-class Endpoint(BaseModel):
-    """Times are ISO 8601; `lag` is in seconds, of the oldest event that waits. The URL is without its query."""
-
-    id: str
-    url: str
-    enabled: bool
-    off_reason: str | None
-    off_at: str | None
-    delivered: int
-    failed: int
-    failures_in_row: int
-    failing_since: str | None
-    last_success_at: str | None
-    last_failure_at: str | None
-    last_status: int | None
-    last_problem: str | None
-    mean_ms: float | None
-    waiting: int
-    lag: float
-    parked: int
-    seen_at: str | None
-    held_until: str | None
-
-
-class EndpointList(BaseModel):
-    endpoints: list[Endpoint]
-
-
-class Resent(BaseModel):
-    events: int
-
-
-_ONE = calls.refusals(401, 403, 429, 404, 422, 503) | calls.answers({200: ("How it fares now", Endpoint)})
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "additionalProperties": False,
-                    "properties": {
-                        "parked": {"type": "boolean", "description": "What was given up, or came while it was off"},
-                        "since": {"type": "integer", "minimum": 0, "maximum": _LATEST, "description": "Unix ms"},
-                        "until": {"type": "integer", "minimum": 0, "maximum": _LATEST, "description": "Unix ms"},
-                        "call": {
-                            "type": "string",
-                            "maxLength": 64,
-                            "description": "Of this call alone, by id or extid",
-                        },
-                    },
-                },
-                "example": {"since": 1_795_413_409_008},
-            }
-        },
-    }
-}
+_ONE = refusals(401, 403, 429, 404, 422, 503) | answers({200: ("How it fares now", models.Endpoint)})
+_TIME = {"type": "integer", "minimum": 0, "maximum": _LATEST, "description": "Unix ms"}
+_BODY = bodies.object_body(
+    {
+        "parked": {"type": "boolean", "description": "What was given up, or came while it was off"},
+        "since": _TIME,
+        "until": _TIME,
+        "call": {"type": "string", "maxLength": 64, "description": "Of this call alone, by id or extid"},
+    },
+    {"since": 1_795_413_409_008},
+    closed=True,
+)
 
 
 @router.get(
     "",
     summary="Endpoints and how they fare",
-    responses=calls.refusals(401, 403, 429, 503) | calls.answers({200: ("All of them", EndpointList)}),
+    responses=refusals(401, 403, 429, 503) | answers({200: ("All of them", models.EndpointList)}),
 )
 async def listed(request: Request, _by: Watching) -> Response:
     found = await asyncio.to_thread(app_context(request).queue.endpoints.blocking.list)
@@ -135,7 +90,7 @@ def _asked(body: Any) -> dict[str, Any]:
 @router.post(
     "/{id}/resend",
     summary="Send events once more",
-    responses=calls.refusals(400, 401, 403, 429, 404, 413, 422, 503) | calls.answers({200: ("On their way", Resent)}),
+    responses=refusals(400, 401, 403, 429, 404, 413, 422, 503) | answers({200: ("On their way", models.Resent)}),
     openapi_extra=_BODY,
 )
 async def resend(request: Request, id: Id, _by: Operating) -> Response:
