@@ -85,7 +85,7 @@ def test_a_call_is_watched_from_its_ring_to_its_end(
     page.wait_for_url(f"**/calls/{id}")
     # It comes to its end under the eyes of whoever watches, without a hand.
     page.wait_for_selector(".p-talk", state="attached", timeout=30_000)
-    page.wait_for_selector(".why.good", timeout=30_000)
+    page.wait_for_selector(".explanation.good", timeout=30_000)
     visitor.picture("call-watched")
     text = visitor.text()
     assert "It rang and was answered; the talk lasted" in text

@@ -242,7 +242,7 @@ def test_every_screen_is_clean_for_axe_and_fits_its_window(
     for screen, address in (
         ("list", "/campaigns"),
         ("campaign", f"/campaigns/{id}"),
-        ("paused", f"/campaigns/{paused}?said=pause"),
+        ("paused", f"/campaigns/{paused}?done=pause"),
         ("pace", f"/campaigns/{id}/pace"),
         ("cancel", f"/campaigns/{id}/cancel"),
         ("problems", f"/campaigns/{id}/problems"),

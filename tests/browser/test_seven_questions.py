@@ -40,8 +40,8 @@ def test_why_did_this_call_not_ring(operator: Visitor, queue: CallQueue) -> None
     operator.page.fill("#find", "order-17")
     operator.page.keyboard.press("Enter")
     operator.page.wait_for_load_state()
-    operator.page.wait_for_selector(".why")  # a reference that one call has leads to it
-    assert "it waits for its time" in operator.page.inner_text(".why")
+    operator.page.wait_for_selector(".explanation")  # a reference that one call has leads to it
+    assert "it waits for its time" in operator.page.inner_text(".explanation")
 
 
 def test_is_the_rate_the_bottleneck(operator: Visitor, queue: CallQueue) -> None:

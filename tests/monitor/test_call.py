@@ -1,20 +1,16 @@
 """One call's screen: why it did not ring, its course, what came back, what may be done."""
 
-import asyncio
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 
 from alodial import CallQueue
-from alodial.monitor import call_rows, sandbox_told
-from alodial.monitor.call_timeline import TimelineMoment
+from alodial.monitor import call_rows
 from alodial.settings import Settings
 from alodial.store import call_transitions
-from alodial_workers.sandbox import SandboxConfig, running_sandbox
 
 from .call_stage import RESULT, Stage
 from .client import Operator, words_on
@@ -141,7 +137,7 @@ def test_a_call_is_canceled_and_told_when_it_was_too_late(operator: Operator, st
     placed = stage.place()
     assert "cannot be undone" in words_on(operator.get(f"/calls/{placed.id}/cancel"))
     answer = operator.post(f"/calls/{placed.id}/cancel", page=f"/calls/{placed.id}/cancel")
-    assert answer.headers["location"] == f"/calls/{placed.id}?said=cancel"
+    assert answer.headers["location"] == f"/calls/{placed.id}?done=cancel"
     assert stage.queue.get(placed.id).state == "canceled"
     assert web.logged("cancel_calls", placed.id)
     late = stage.completed()
@@ -248,33 +244,3 @@ def test_every_screen_of_calls_speaks_every_language(web: Web, stage: Stage, lan
         page = operator.get(address)
         assert page.status_code == 200, address
         assert f'<html lang="{language}">' in page.text
-
-
-def test_the_sandbox_tells_what_its_phones_did(settings: Settings) -> None:
-    def ask(*extids: str) -> dict[str, list[TimelineMoment]]:
-        return asyncio.run(sandbox_told.ask_sandbox(here, extids))
-
-    with running_sandbox(SandboxConfig(speed=10_000)) as url:
-        here = settings.model_copy(update={"provider_url": url})
-        assert ask("123") == {}
-        body = {"callfrom": {"phone": "712037006"}, "callto": [{"phone": "994412860"}], "extid": "123"}
-        assert httpx.post(f"{url}/requestcall/t", json=body, trust_env=False).status_code == 200
-        told = ask("123", "456")
-        assert [one.event for one in told["123"]][:2] == ["ringing", "answered"]
-        assert "456" not in told
-
-
-@pytest.mark.parametrize(
-    ("url", "asked"),
-    [
-        ("https://cld.alovoice.uz", False),
-        ("https://CLD.AloVoice.uz:443/", False),
-        ("https://alovoice.uz", False),
-        ("ftp://127.0.0.1", False),
-        ("http://", False),
-        ("http://127.0.0.1:8090", True),
-        ("http://alovoice.uz.example", True),
-    ],
-)
-def test_the_real_alovoice_is_never_asked(url: str, asked: bool) -> None:
-    assert sandbox_told.may_be_sandbox(url) is asked

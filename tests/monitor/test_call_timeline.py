@@ -1,4 +1,4 @@
-"""A call's course as data and as a picture, and the sentence for every reason. No server."""
+"""A call's timeline as data and as a picture, and the sentence for every reason. No server."""
 
 import re
 from datetime import UTC, datetime
@@ -11,15 +11,15 @@ import pytest
 
 import alodial.store
 from alodial.monitor import explain as module
-from alodial.monitor.call_timeline import TimelineMoment, failed_first, numbers_differ, of_result, of_sandbox, unix
-from alodial.monitor.explain import KNOWN, explain, reason_words
+from alodial.monitor.call_timeline import TimelineMoment, initiator_failed, numbers_differ, phone_moments, unix_seconds
+from alodial.monitor.explain import KNOWN, explain, reason_text
 from alodial.monitor.failed import todo_of
 from alodial.monitor.i18n import LANGUAGES, Translator, catalogue
-from alodial.monitor.timeline_svg import LEFT, MAX_MOMENTS, StateSpan, Timeline, draw_timeline, spans
+from alodial.monitor.timeline_svg import LEFT, MAX_MOMENTS, StateSpan, Timeline, draw_timeline, phone_spans
 from alodial.store.call_context import CallContext
 from alodial.store.failure_reasons import BAD_ENDS, ReasonGroup
 from alodial.store.records import CallRecord, iso
-from alodial_schemas import ENDS, State
+from alodial_schemas import ENDS, State, disposition_of
 from alodial_workers.alovoice import answer_classification
 
 ZONE = ZoneInfo("Asia/Tashkent")
@@ -34,51 +34,44 @@ def at(seconds: float) -> str:
     return datetime.fromtimestamp(T + seconds, UTC).isoformat()
 
 
-def entry(seconds: float, party: str, number: str | None, event: str, file: str | None = None) -> dict[str, Any]:
-    return {"at": at(seconds), "party": party, "number": number, "event": event, "file": file}
+def leg(number: str, begin: float, end: float, status: str, answer: float = 0) -> dict[str, Any]:
+    times = {"begin_time": T + begin, "answer_time": answer and T + answer, "end_time": T + end}
+    return {"to_number": number, "dialstatus": status} | times
 
 
-TOLD = [
-    entry(0, "initiator", "712037006", "ringing"),
-    entry(4, "initiator", "712037006", "answered"),
-    entry(4, "initiator", "712037006", "announced", "hello.wav"),
-    entry(7, "recipient", "994412890", "ringing"),
-    entry(9, "recipient", "994412890", "busy"),
-    entry(9, "initiator", "712037006", "announced", "next.wav"),
-    entry(12, "recipient", "977076909", "ringing"),
-    entry(16, "recipient", "977076909", "answered"),
-    entry(18, "recipient", "977076909", "connected"),
-    entry(48, "call", None, "ended"),
-]
+RESULT: dict[str, Any] = {
+    "end_time": at(48),
+    "attempts": [
+        leg("712037006", 0, 48, "ANSWER", answer=4),
+        leg("994412890", 7, 9, "BUSY"),
+        leg("977076909", 12, 48, "ANSWER", answer=18),
+    ],
+}
+MOMENTS = phone_moments(RESULT, REQUEST)
 
 
-def say(kind: str, seconds: float | None) -> str:
+def label(kind: str, seconds: float | None) -> str:
     return kind if seconds is None else f"{kind} {seconds:.0f}"
 
 
 def drawn(
     changes: list[StateSpan], moments: list[TimelineMoment], *, now: float = T + 100, over: bool = True
 ) -> Timeline:
-    return draw_timeline(changes, moments, now, over=over, say=say, clock=lambda at: f"{at - T:.0f}")
+    return draw_timeline(changes, moments, now, over=over, label=label, clock=lambda at: f"{at - T:.0f}")
 
 
 def kinds(moments: list[TimelineMoment], party: Any, number: str) -> list[tuple[str, float, float]]:
-    return [(one.kind, one.begin - T, one.end - T) for one in spans(moments, party, number, T + 100)]
+    return [(span.kind, span.begin - T, span.end - T) for span in phone_spans(moments, party, number, T + 100)]
 
 
-def test_each_phone_has_its_own_course() -> None:
-    moments = of_sandbox(TOLD)
-    assert kinds(moments, "initiator", "712037006") == [
+def test_each_phone_has_its_own_timeline() -> None:
+    assert kinds(MOMENTS, "initiator", "+998712037006") == [
         ("ringing", 0, 4),
-        ("waits", 4, 4),
-        ("announced", 4, 7),
-        ("waits", 7, 9),
-        ("announced", 9, 12),
-        ("waits", 12, 18),
+        ("talk", 4, 18),
         ("talk", 18, 48),
     ]
-    assert kinds(moments, "recipient", "994412890") == [("ringing", 7, 9)]
-    assert kinds(moments, "recipient", "977076909") == [("ringing", 12, 16), ("waits", 16, 18), ("talk", 18, 48)]
+    assert kinds(MOMENTS, "recipient", "+998994412890") == [("ringing", 7, 9)]
+    assert kinds(MOMENTS, "recipient", "+998977076909") == [("ringing", 12, 18), ("talk", 18, 48)]
 
 
 def test_the_picture_has_a_lane_for_us_and_one_for_each_phone() -> None:
@@ -88,12 +81,12 @@ def test_the_picture_has_a_lane_for_us_and_one_for_each_phone() -> None:
         StateSpan(T, "submitted"),
         StateSpan(T + 48, "completed"),
     ]
-    picture = drawn(changes, of_sandbox(TOLD))
+    picture = drawn(changes, MOMENTS)
     assert [(lane.party, lane.number) for lane in picture.lanes] == [
         ("us", ""),
-        ("initiator", "712037006"),
-        ("recipient", "994412890"),
-        ("recipient", "977076909"),
+        ("initiator", "+998712037006"),
+        ("recipient", "+998994412890"),
+        ("recipient", "+998977076909"),
     ]
     ours = [bar for bar in picture.bars if bar.kind.startswith("state-")]
     assert [bar.kind for bar in ours] == ["state-queued", "state-submitting", "state-submitted", "state-completed"]
@@ -112,7 +105,7 @@ def test_the_picture_has_a_lane_for_us_and_one_for_each_phone() -> None:
 def test_time_never_runs_backwards_in_it_and_no_two_clocks_overlap() -> None:
     picture = drawn(
         [StateSpan(T - 86_400 * 30, "scheduled"), StateSpan(T - 0.001, "queued"), StateSpan(T, "submitting")],
-        of_sandbox(TOLD),
+        MOMENTS,
     )
     places = [tick.x for tick in picture.ticks]
     assert places == sorted(places)
@@ -137,40 +130,35 @@ def test_a_call_dialled_again_and_again_shows_its_last_moments() -> None:
 
 
 def test_a_queue_and_an_ivr_call_have_their_lanes() -> None:
-    queue = [
-        entry(0, "initiator", "712037006", "ringing"),
-        entry(3, "initiator", "712037006", "answered"),
-        entry(4, "queue", "6000", "ringing"),
-    ]
-    assert [lane.party for lane in drawn([], of_sandbox(queue), over=False).lanes] == ["us", "initiator", "queue"]
-    ivr = [
-        entry(0, "ivr", "712037006", "ringing"),
-        entry(3, "ivr", "712037006", "connected"),
-        entry(9, "call", None, "ended"),
-    ]
-    assert kinds(of_sandbox(ivr), "ivr", "712037006") == [("ringing", 0, 3), ("talk", 3, 9)]
+    request = {"callfrom": {"phone": "712037006"}, "callto": [{"queue": "6000"}]}
+    legs = [leg("712037006", 0, 9, "ANSWER", answer=3), leg("6000", 4, 9, "NOANSWER")]
+    moments = phone_moments({"attempts": legs}, request)
+    assert [lane.party for lane in drawn([], moments, over=False).lanes] == ["us", "initiator", "queue"]
+    result = {"begin_time": at(0), "answer_time": at(3), "end_time": at(9)}
+    ivr = phone_moments(result, {"callto": "712037006", "ivrid": 1, "fromline": "712037006"})
+    assert kinds(ivr, "ivr", "712037006") == [("ringing", 0, 3), ("talk", 3, 9)]
 
 
 @pytest.mark.parametrize(
-    "told",
-    [
-        None,
-        "text",
-        {},
-        [1, None, "x"],
-        [{}],
-        [entry(0, "stranger", "1", "ringing")],
-        [entry(0, "initiator", "1", "explodes")],
-        [{"at": "soon", "party": "call", "event": "ended"}],
-        [{"at": ["x"], "party": ["call"], "event": {"a": 1}}],
-    ],
+    "attempts",
+    [None, "text", {}, [1, None, "x"], [{}], [{"begin_time": "soon"}], [{"begin_time": ["x"], "to_number": {}}]],
 )
-def test_what_a_sandbox_says_wrongly_is_left_out(told: Any) -> None:
-    assert of_sandbox(told) == []
+def test_legs_that_mean_nothing_are_left_out(attempts: Any) -> None:
+    assert phone_moments({"attempts": attempts}, REQUEST) == []
 
 
-def test_a_hundred_thousand_entries_are_not_read() -> None:
-    assert len(of_sandbox(TOLD * 10_000)) <= 200
+def test_only_the_first_legs_of_very_many_are_read() -> None:
+    assert len(phone_moments({"attempts": RESULT["attempts"] * 10_000}, REQUEST)) <= 200
+
+
+@pytest.mark.parametrize(
+    ("word", "event"),
+    [("DONTCALL", "rejected"), ("Cancelled", "canceled"), ("CHAN UNAVAIL", "unavailable"), ("?", "unknown")],
+)
+def test_a_phone_ends_with_the_disposition_that_the_call_has_for_the_same_word(word: str, event: str) -> None:
+    assert (
+        phone_moments({"attempts": [leg("994412890", 0, 3, word)]}, REQUEST)[1].event == event == disposition_of(word)
+    )
 
 
 @pytest.mark.parametrize(
@@ -193,20 +181,13 @@ def test_a_hundred_thousand_entries_are_not_read() -> None:
     ],
 )
 def test_a_time_is_a_time_of_this_century(value: object, read: bool) -> None:
-    assert (unix(value) is not None) is read
+    assert (unix_seconds(value) is not None) is read
 
 
-def test_a_result_with_legs_tells_who_was_rung() -> None:
-    leg = {"to_number": "994412890", "dialstatus": "BUSY", "begin_time": T, "answer_time": 0, "end_time": T + 3}
-    taken = {
-        "to_number": "977076909",
-        "dialstatus": "ANSWER",
-        "begin_time": T + 5,
-        "answer_time": T + 9,
-        "end_time": T + 30,
-    }
-    moments = of_result({"attempts": [leg, taken], "end_time": iso(int((T + 30) * 1000))}, REQUEST)
-    assert [(one.party, one.number, one.event) for one in moments] == [
+def test_a_result_with_legs_tells_which_phones_rang() -> None:
+    legs = [leg("994412890", 0, 3, "BUSY"), leg("977076909", 5, 30, "ANSWER", answer=9)]
+    moments = phone_moments({"attempts": legs, "end_time": iso(int((T + 30) * 1000))}, REQUEST)
+    assert [(moment.party, moment.number, moment.event) for moment in moments] == [
         ("recipient", "+998994412890", "ringing"),
         ("recipient", "+998994412890", "busy"),
         ("recipient", "+998977076909", "ringing"),
@@ -223,28 +204,28 @@ def test_a_result_without_legs_tells_its_begin_answer_and_end() -> None:
         "to_numbers": ["998994412890"],
         "attempts": [],
     }
-    assert [(one.number, one.event) for one in of_result(result, REQUEST)] == [
+    assert [(one.number, one.event) for one in phone_moments(result, REQUEST)] == [
         ("+998994412890", "ringing"),
         ("+998994412890", "connected"),
         ("", "ended"),
     ]
-    assert of_result(None, REQUEST) == []
-    assert of_result({"dialstatus": "BUSY"}, REQUEST) == []
+    assert phone_moments(None, REQUEST) == []
+    assert phone_moments({"dialstatus": "BUSY"}, REQUEST) == []
 
 
-def test_it_is_known_when_whoever_is_rung_first_did_not_answer() -> None:
-    leg = {"to_number": "712037006", "dialstatus": "NOANSWER", "begin_time": T, "end_time": T + 30}
-    assert failed_first([], {"attempts": [leg]}, REQUEST)
-    assert not failed_first([], {"attempts": [leg, leg | {"to_number": "994412890"}]}, REQUEST)
-    assert not failed_first([], {"attempts": []}, REQUEST)
-    assert failed_first(of_sandbox([*TOLD[:1], entry(5, "initiator", "712037006", "no_answer")]), None, REQUEST)
-    assert not failed_first(of_sandbox(TOLD), None, REQUEST)
-    assert not failed_first(
-        [], {"attempts": [leg]}, {"callto": "+998712037006", "ivrid": 1, "fromline": "+998712037006"}
+def test_it_is_known_when_the_initiator_did_not_answer() -> None:
+    first = leg("712037006", 0, 30, "NOANSWER")
+    assert initiator_failed({"attempts": [first]}, REQUEST)
+    assert not initiator_failed({"attempts": [first, first | {"to_number": "994412890"}]}, REQUEST)
+    assert not initiator_failed({"attempts": []}, REQUEST)
+    assert not initiator_failed(None, REQUEST)
+    assert not initiator_failed(RESULT, REQUEST)
+    assert not initiator_failed(
+        {"attempts": [first]}, {"callto": "+998712037006", "ivrid": 1, "fromline": "+998712037006"}
     )
 
 
-def test_a_number_that_nobody_asked_for_is_noticed() -> None:
+def test_a_number_that_the_call_does_not_have_is_noticed() -> None:
     assert not numbers_differ({"to_numbers": ["994412890"], "from_numbers": ["998712037006"]}, REQUEST)
     assert numbers_differ({"to_numbers": ["901112233"], "from_numbers": []}, REQUEST)
     assert not numbers_differ({"to_numbers": ["6000", ""], "from_numbers": None}, REQUEST)
@@ -296,7 +277,7 @@ def test_every_state_and_reason_has_a_sentence_in_every_language(state: State, l
         assert "{" not in told.text
         assert told.level in ("good", "warn", "bad", "plain")
         seen.add(told.text)
-        assert not code or reason_words(note, words)
+        assert not code or reason_text(note, words)
     distinct = {State.SUBMITTED: 1, State.SUBMITTING: 1, State.QUEUED: 1, State.TIMED_OUT: 1}
     assert len(seen) >= distinct.get(state, min(4, len(KNOWN[state])))
 

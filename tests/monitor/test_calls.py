@@ -230,9 +230,9 @@ def test_calls_of_campaigns_are_left_to_their_campaign(operator: Operator, stage
     one = operator.get(f"/calls/{record.id}")
     assert "Only its campaign rings it again" in words_on(one)
     assert f"/calls/{record.id}/redial" not in one.text
-    assert operator.get(f"/calls/{record.id}/redial").headers["location"].endswith("said=late")
+    assert operator.get(f"/calls/{record.id}/redial").headers["location"].endswith("done=late")
     late = operator.post(f"/calls/{record.id}/redial")
-    assert late.headers["location"].endswith("said=late")
+    assert late.headers["location"].endswith("done=late")
 
 
 def test_no_act_without_our_own_form(operator: Operator, stage: Stage) -> None:
@@ -285,7 +285,7 @@ def test_unconfirmed_calls_show_what_is_known_and_ring_again_once(operator: Oper
     ask = words_on(operator.get(f"/calls/{placed.id}/redial"))
     assert "The phones may have rung already. Then they ring a second time." in ask
     addresses = [operator.post(f"/calls/{placed.id}/redial", {"attempt": "1"}).headers["location"] for _ in range(5)]
-    assert [parse_qs(urlsplit(one).query)["said"][0] for one in addresses] == ["redial", *["again"] * 4]
+    assert [parse_qs(urlsplit(one).query)["done"][0] for one in addresses] == ["redial", *["again"] * 4]
     record = stage.queue.get(placed.id)
     assert (record.attempt, record.state) == (2, "scheduled")
     assert "None." in words_on(operator.get("/unconfirmed"))
@@ -298,7 +298,7 @@ def test_an_old_page_does_not_repeat_a_newer_attempt(operator: Operator, stage: 
     stage.settle("unconfirmed", "answer_lost")
     assert stage.queue.get(placed.id).state == "unconfirmed"
     answer = operator.post(f"/calls/{placed.id}/redial", {"attempt": "1"})
-    assert answer.headers["location"].endswith("said=again")
+    assert answer.headers["location"].endswith("done=again")
     assert stage.queue.get(placed.id).attempt == 2
 
 

@@ -204,12 +204,12 @@ def test_pausing_asks_back_with_the_count_and_goes_into_the_log(queue: CallQueue
     assert "Pause 12 calls" in words_on(asked)
     assert queue.campaigns.get(id).state == "running"
     done = operator.post(f"/campaigns/{id}/pause", {"reason": "lunch"}, page=f"/campaigns/{id}/pause")
-    assert done.headers["location"] == f"/campaigns/{id}?said=pause"
+    assert done.headers["location"] == f"/campaigns/{id}?done=pause"
     assert queue.campaigns.get(id).state == "paused"
     text = words_on(operator.get(f"/campaigns/{id}"))
     assert "Reason: lunch" in text
     assert "paused · Aziza (key " in text
-    assert operator.post(f"/campaigns/{id}/resume").headers["location"] == f"/campaigns/{id}?said=resume"
+    assert operator.post(f"/campaigns/{id}/resume").headers["location"] == f"/campaigns/{id}?done=resume"
     assert queue.campaigns.get(id).state == "running"
 
 

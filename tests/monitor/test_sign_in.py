@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from alodial import monitor
 from alodial.api_keys import ROLES, ApiKey, ApiKeys
 from alodial.monitor import session
-from alodial.monitor.session import LASTS, Sessions
+from alodial.monitor.session import SESSION_SECONDS, Sessions
 
 from .client import Operator, words_on
 from .conftest import API_KEY, OTHER_KEY, Web
@@ -54,7 +54,7 @@ def test_the_session_cookie_is_hidden_from_scripts_and_other_sites(web: Web) -> 
     cookie = next(value for value in plain.headers.get_list("set-cookie") if value.startswith("alodial_session="))
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
-    assert f"Max-Age={LASTS}" in cookie
+    assert f"Max-Age={SESSION_SECONDS}" in cookie
     assert "Secure" not in cookie
     behind_tls = Operator(web, None).sign_in(API_KEY, **{"X-Forwarded-Proto": "https"})
     assert all("Secure" in value for value in behind_tls.headers.get_list("set-cookie"))

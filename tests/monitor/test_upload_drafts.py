@@ -26,7 +26,7 @@ def finished(draft: UploadDraft) -> None:
 
 
 def test_uploads_cannot_fill_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST", 3)
+    monkeypatch.setattr(module, "MAX_DRAFTS", 3)
     drafts = UploadDrafts()
     made = [add(drafts, tmp_path, number) for number in range(5)]
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["upload-2", "upload-3", "upload-4"]
@@ -39,7 +39,7 @@ def test_uploads_cannot_fill_the_disk(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_file_that_nobody_came_back_to_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drafts = UploadDrafts()
     first = add(drafts, tmp_path, 1)
-    monkeypatch.setattr(module, "KEPT", -1.0)
+    monkeypatch.setattr(module, "IDLE_SECONDS", -1.0)
     add(drafts, tmp_path, 2)
     assert drafts.get(first.id, "owner") is None
     drafts.close()
@@ -62,7 +62,7 @@ def test_what_goes_wrong_is_kept_for_the_page_and_can_be_tried_again(tmp_path: P
         assert drafts.work(draft, "checking", todo)
         finished(draft)
         assert draft.step == step
-        assert (draft.trouble is None) == (step == "checked")
+        assert (draft.error is None) == (step == "checked")
     drafts.close()
 
 

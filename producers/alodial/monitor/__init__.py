@@ -1,4 +1,4 @@
-"""The monitor: pages for people, made on the server. See README.md."""
+"""The monitor: pages for people, rendered on the server. See README.md."""
 
 from fastapi import APIRouter
 
@@ -15,7 +15,6 @@ from . import (
     logs,
     new_campaign,
     now,
-    phone,
     sign_in,
     static_files,
     unconfirmed,
@@ -25,7 +24,7 @@ from . import (
 from .context import MonitorContext, make_context
 
 router = APIRouter(include_in_schema=False)
-# What has a word of its own stands before what takes any name.
+# Routes with a fixed path come before routes that take any name.
 for screen in (
     static_files,
     sign_in,
@@ -44,7 +43,6 @@ for screen in (
     workers,
     callbacks,
     emergency_stop,
-    phone,
 ):
     router.include_router(screen.router)
 

@@ -1,4 +1,4 @@
-"""Who may see and do what: sign-in asked for, roles, forms that come from our own pages, a line for each act."""
+"""Authorization: sessions, roles, the check that a form is from our own page, and the audit line of each act."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -22,11 +22,11 @@ log = structlog.get_logger("alodial.monitor")
 
 
 class SignInNeeded(Exception):
-    """Nobody is signed in."""
+    """The request has no valid session."""
 
 
 class Forbidden(Exception):
-    """It is not for this operator, or did not come from a page of ours; ``reason`` is a key of the catalogue."""
+    """The operator may not do this, or the request is not from a page of ours; ``reason`` is a key of the catalogue."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -38,24 +38,24 @@ _ROLES: Mapping[str, Role] = {
     "sign_in": "read",
     "sign_out": "read",
     "campaign.submit": "submit",
-    "test_call": "submit",
     "dnc.add": "submit",
 }
-"""What an act takes; every other one takes ``operate``."""
+"""The role that an act needs; every other act needs ``operate``."""
 
 
 def can(operator: Operator, act: str) -> bool:
-    """The one place where roles are decided. ``act`` is what the audit line says, or "read"."""
-    # The screens show everybody's calls, so a key that sees only its own has none of them.
+    """Whether the operator's key permits an act. Roles are decided here alone. ``act`` is the audit line's, or "read"."""
+    # The screens show the calls of all keys, so a key that sees only its own calls sees no screen.
     return not operator.api_key.own and operator.api_key.may(_ROLES.get(act, "operate"))
 
 
 def operator_of(request: Request) -> Operator | None:
+    """The operator of the request's session cookie; None without a valid one."""
     return monitor_context(request).sessions.read(request.cookies.get(SESSION_COOKIE, ""))
 
 
 async def signed_in(request: Request) -> Operator:
-    """Raises SignInNeeded, Forbidden."""
+    """The operator who looks at a screen. Raises SignInNeeded without a session, Forbidden without the role ``read``."""
     operator = operator_of(request)
     if operator is None:
         raise SignInNeeded
@@ -65,14 +65,14 @@ async def signed_in(request: Request) -> Operator:
 
 
 Signed = Annotated[Operator, Depends(signed_in)]
-"""A screen's parameter: who looks at it."""
+"""The parameter of every screen."""
 
 
-def from_our_own_page(request: Request) -> None:
-    """Raises Forbidden for a request that another site's page made.
+def check_origin(request: Request) -> None:
+    """Raises Forbidden for a request from a page of another site.
 
-    Browsers set both headers themselves. ``Sec-Fetch-Site`` goes first: a proxy that gives us another ``Host`` does not
-    change it; browsers leave it out on plain http, where ``Origin`` must be this host.
+    Browsers set both headers themselves. ``Sec-Fetch-Site`` is checked first: a proxy that changes ``Host`` leaves it as it
+    is. Browsers leave it out on plain http; there ``Origin`` must be this host.
     """
     site = request.headers.get("sec-fetch-site")
     if site is not None:
@@ -85,15 +85,18 @@ def from_our_own_page(request: Request) -> None:
         raise Forbidden("refused.origin")
 
 
-def check_token(request: Request, nonce: str, given: object) -> None:
-    """Raises Forbidden for a form that was not made for this session."""
-    if not isinstance(given, str) or not monitor_context(request).sessions.is_token(nonce, given):
+def check_token(request: Request, nonce: str, token: object) -> None:
+    """Raises Forbidden for a form that was made for another session, or with another nonce."""
+    if not isinstance(token, str) or not monitor_context(request).sessions.is_token(nonce, token):
         raise Forbidden("refused.token")
 
 
 async def form_of(request: Request, operator: Operator, act: str) -> FormData:
-    """The fields of a form of ours that asks for an act. Raises Forbidden."""
-    from_our_own_page(request)
+    """The fields of the form that requests an act.
+
+    Raises Forbidden for a request from elsewhere, an act that the operator's role does not permit, and a wrong token.
+    """
+    check_origin(request)
     if not can(operator, act):
         raise Forbidden("refused.role")
     form = await request.form(max_files=0, max_fields=MAX_FIELDS)
@@ -102,11 +105,11 @@ async def form_of(request: Request, operator: Operator, act: str) -> FormData:
 
 
 def text_of(form: FormData, name: str) -> str:
-    """A field as it was typed, trimmed; "" without one."""
+    """A field's text, trimmed; "" without one."""
     value = form.get(name)
     return value.strip() if isinstance(value, str) else ""
 
 
-def audit(operator: Operator, act: str, **what: Any) -> None:
-    """The audit line of an act that was done."""
-    log.info("operator.acted", act=act, actor=operator.actor, **what)
+def audit(operator: Operator, act: str, **fields: Any) -> None:
+    """Logs an act after it was done; ``fields`` say to what."""
+    log.info("operator.acted", act=act, actor=operator.actor, **fields)

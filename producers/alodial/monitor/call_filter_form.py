@@ -1,4 +1,4 @@
-"""The filter of a list of calls as it stands in an address: read into a CallFilter, and written again."""
+"""The filter of a list of calls as fields of an address or a form: read into a CallFilter, and written as an address again."""
 
 import re
 from collections.abc import Mapping
@@ -8,106 +8,89 @@ from typing import Final
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from alodial_schemas import Disposition, PhoneError, State, normalise_phone
+from alodial_schemas import ENDS, Disposition, PhoneError, State, normalise_phone
 
 from ..store.call_filter import CallFilter
+from ..web.routes.logs import moment
 
 FIELDS: Final = ("state", "disposition", "campaign", "phone", "reference", "reason", "account", "since", "until")
 
-LONGEST: Final = 128
+MAX_TEXT: Final = 128
 REASON: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
 CANCELABLE: Final = (State.SCHEDULED, State.QUEUED)
-REDIALABLE: Final = (
-    *(State.UNCONFIRMED, State.COMPLETED, State.REJECTED, State.FAILED, State.EXPIRED, State.CANCELED),
-    State.TIMED_OUT,
-)
+REDIALABLE: Final = frozenset({State.UNCONFIRMED, *ENDS})
 
 
 @dataclass(frozen=True, slots=True)
 class CallQuery:
-    """``given`` is what was typed, by field and without empty ones; ``wrong`` names fields that mean nothing: then there is
-    no filter, so that a typing mistake never widens an act to everything."""
+    """``fields`` are the typed texts, without empty ones; ``invalid`` names those that mean nothing.
 
-    given: Mapping[str, str]
-    wanted: CallFilter = field(default_factory=CallFilter)
-    wrong: frozenset[str] = frozenset()
+    With an invalid field there is no filter, so that a typing mistake never widens an act to all calls.
+    """
 
-    def query(self, **changes: str) -> str:
-        """The filter as an address's query, with some fields changed; "" takes one out."""
-        return urlencode({name: value for name, value in (dict(self.given) | changes).items() if value})
+    fields: Mapping[str, str]
+    filter: CallFilter = field(default_factory=CallFilter)
+    invalid: frozenset[str] = frozenset()
+
+    def query_string(self, **changes: str) -> str:
+        """The fields as the query of an address, with some changed; "" takes a field out."""
+        return urlencode({name: value for name, value in (dict(self.fields) | changes).items() if value})
 
     def address(self, path: str = "/calls", **changes: str) -> str:
-        query = self.query(**changes)
+        """The address of ``path`` with this filter."""
+        query = self.query_string(**changes)
         return f"{path}?{query}" if query else path
 
     @property
     def narrow(self) -> bool:
-        """Whether counting it takes looking at records."""
-        return bool(set(self.given) - {"state", "disposition", "campaign"})
+        """Whether counting its calls takes reading their records."""
+        return bool(set(self.fields) - {"state", "disposition", "campaign"})
 
 
-def _moment(text: str, zone: ZoneInfo) -> int | None:
-    """Unix ms of a browser's local time in the installation's zone, or of ISO 8601 with a zone."""
-    try:
-        at = datetime.fromisoformat(text)
-        return int((at if at.tzinfo else at.replace(tzinfo=zone)).timestamp() * 1000)
-    except (ValueError, OverflowError):
-        return None
-
-
-def read_query(given: Mapping[str, str], zone: ZoneInfo) -> CallQuery:
-    """From an address's query or a form; other fields are not looked at."""
-    kept: dict[str, str] = {}
-    for name in FIELDS:
-        # A "+" in an address that somebody typed arrives as a space: of a phone's it is put back below.
-        text = given.get(name, "").strip()[:LONGEST]
-        if text:
-            kept[name] = text
-    wrong: set[str] = set()
-    if "state" in kept and kept["state"] not in [one.value for one in State]:
-        wrong.add("state")
-    if "disposition" in kept and kept["disposition"] not in [one.value for one in Disposition]:
-        wrong.add("disposition")
-    if "reason" in kept and not REASON.fullmatch(kept["reason"]):
-        wrong.add("reason")
+def read_query(values: Mapping[str, str], zone: ZoneInfo) -> CallQuery:
+    """Reads an address's query or a form; times without a zone are of ``zone``. Unknown fields are ignored."""
+    texts = {name: values.get(name, "").strip()[:MAX_TEXT] for name in FIELDS}
+    fields = {name: text for name, text in texts.items() if text}
+    invalid: set[str] = set()
+    if "state" in fields and fields["state"] not in [state.value for state in State]:
+        invalid.add("state")
+    if "disposition" in fields and fields["disposition"] not in [disposition.value for disposition in Disposition]:
+        invalid.add("disposition")
+    if "reason" in fields and not REASON.fullmatch(fields["reason"]):
+        invalid.add("reason")
     phone = ""
-    if "phone" in kept:
+    if "phone" in fields:
         try:
-            phone = normalise_phone(kept["phone"], allowed=())
+            # A typed "+" arrives as a space and is trimmed above; the digits alone are the same number.
+            phone = normalise_phone(fields["phone"], allowed=())
         except PhoneError:
-            wrong.add("phone")
-    times = {name: _moment(kept[name], zone) for name in ("since", "until") if name in kept}
-    wrong |= {name for name, at in times.items() if at is None}
-    if wrong:
-        return CallQuery(kept, wrong=frozenset(wrong))
-    wanted = CallFilter(
-        state=kept.get("state", ""),
-        campaign=kept.get("campaign", ""),
-        phone=phone,
-        reference=kept.get("reference", ""),
-        disposition=kept.get("disposition", ""),
-        account=kept.get("account", ""),
-        reason=kept.get("reason", ""),
-        since=times.get("since"),
-        until=times.get("until"),
-    )
-    return CallQuery(kept, wanted)
+            invalid.add("phone")
+    times: dict[str, int | None] = {}
+    for name in ("since", "until"):
+        try:
+            times[name] = moment(texts[name], zone)
+        except ValueError:
+            invalid.add(name)
+    if invalid:
+        return CallQuery(fields, invalid=frozenset(invalid))
+    plain = {name: texts[name] for name in FIELDS if name not in ("phone", "since", "until")}
+    return CallQuery(fields, CallFilter(**plain, phone=phone, since=times["since"], until=times["until"]))
 
 
-def local(ms: int, zone: ZoneInfo) -> str:
-    """A moment as the fields ``since`` and ``until`` are written: local time, to the minute."""
+def local_time(ms: int, zone: ZoneInfo) -> str:
+    """Unix ms as the fields ``since`` and ``until`` are written: local time, to the minute."""
     return datetime.fromtimestamp(ms / 1000, UTC).astimezone(zone).strftime("%Y-%m-%dT%H:%M")
 
 
-def cancelable(asked: CallQuery) -> list[State]:
-    """In which states calls of this filter can be canceled."""
-    if asked.wrong or asked.wanted.disposition or asked.wanted.reason:
+def cancelable(query: CallQuery) -> list[State]:
+    """The states in which calls of this filter can be canceled."""
+    if query.invalid or query.filter.disposition or query.filter.reason:
         return []
-    return [state for state in CANCELABLE if asked.wanted.state in ("", state)]
+    return [state for state in CANCELABLE if query.filter.state in ("", state)]
 
 
-def redialable(asked: CallQuery) -> bool:
-    """Whether all that is filtered may be rung again: only where the filter says how it ended, never simply everything."""
-    if asked.wrong:
+def redialable(query: CallQuery) -> bool:
+    """Whether all calls of this filter may be redialled: only where it names an end, never simply all calls."""
+    if query.invalid:
         return False
-    return asked.wanted.state in REDIALABLE or bool(asked.wanted.disposition and not asked.wanted.state)
+    return query.filter.state in REDIALABLE or bool(query.filter.disposition and not query.filter.state)

@@ -1,4 +1,4 @@
-"""Calls as people are shown them: numbers in full or masked, one row of a list."""
+"""Calls as the screens show them: phone numbers in full or masked, and the rows of lists."""
 
 import json
 import re
@@ -15,16 +15,15 @@ from .call_timeline import initiator_of, targets_of
 from .session import Operator
 
 NUMBERS: Final = "see_numbers"
-"""The act of seeing numbers in full. It keeps them from shoulders and screenshots, and is no wall: HTTP answers whole records
-to every key that reads."""
+"""The act of seeing numbers in full. Masking keeps them off screenshots; it is no protection: HTTP gives whole records to
+every key that reads."""
 
 MAX_RAW: Final = 6000
 
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """``name`` is what people call it by: their reference, else the extid. ``to`` is the first recipient, ``others`` how
-    many more there are."""
+    """``name`` is the caller's reference, else the extid; ``to`` is the first recipient, ``others`` how many follow."""
 
     id: str
     extid: str
@@ -44,45 +43,46 @@ class CallRow:
 
 
 def in_full(operator: Operator) -> bool:
+    """Whether the operator sees phone numbers unmasked."""
     return can(operator, NUMBERS)
 
 
 def author(operator: Operator) -> str:
-    """Who an act is by, for a call's timeline: a name that was typed must not hold the signs that part its entries."""
+    """The operator's name for a call's timeline, without the signs that separate the timeline's entries."""
     return re.sub(r"[^\w.@()-]+", "_", operator.actor)[:64]
 
 
 def number(value: str, *, full: bool) -> str:
-    """A phone; short extensions and queues stay as they are."""
+    """A phone, masked unless ``full``; short extensions and queues stay as they are."""
     return value if full or sum(ch.isdigit() for ch in value) < 7 else mask_phone(value)
 
 
 def text(value: str, *, full: bool) -> str:
-    """Free text, in which numbers may stand."""
+    """Free text, with the numbers in it masked unless ``full``."""
     return value if full else mask_numbers(value)
 
 
 def raw(value: Any, *, full: bool) -> str:
-    """JSON to be read by people, bounded; numbers in it masked for those who do not see them."""
-    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
-    shown = shown[:MAX_RAW] + (" …" if len(shown) > MAX_RAW else "")
-    return text(shown, full=full)
+    """JSON or a raw text as it is shown, cut at ``MAX_RAW``; numbers in it are masked unless ``full``."""
+    content = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
+    return text(content[:MAX_RAW] + (" …" if len(content) > MAX_RAW else ""), full=full)
 
 
 def recording(url: object) -> str:
-    """The address of a recording that may be followed: http or https with a host, without a password; else ""."""
+    """The address of a recording if it is safe to link: http or https with a host, without a password; else ""."""
     if not isinstance(url, str) or len(url) > 2000 or not url.isprintable():
         return ""
     try:
         parts = urlsplit(url)
-        named = bool(parts.hostname) and parts.username is None and parts.password is None
+        has_host = bool(parts.hostname) and parts.username is None and parts.password is None
     except ValueError:
         return ""
     plain = url.lower().startswith(("http://", "https://")) and "\\" not in url
-    return url if plain and named else ""
+    return url if plain and has_host else ""
 
 
 def row_of(record: CallRecord, *, full: bool) -> CallRow:
+    """A row of a list; ``full`` shows phone numbers unmasked."""
     targets = targets_of(record.request)
     reference = text(record.reference or "", full=full)
     last = record.timeline[-1]

@@ -1,41 +1,33 @@
-"""What the phones of a call did, as far as it is known: told by the sandbox, or worked out from a result. Pure."""
+"""What the phones of a call did, as its results tell it. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from alodial_schemas import disposition_of, parties_of
 
 Party = Literal["initiator", "recipient", "queue", "ivr", "call"]
 
-PARTIES: Final[tuple[Party, ...]] = ("initiator", "recipient", "queue", "ivr", "call")
-EVENTS: Final = frozenset(
-    {
-        *("ringing", "answered", "busy", "no_answer", "congestion", "unavailable"),
-        *("announced", "connected", "ended", "canceled", "rejected", "unknown"),
-    }
-)
-
-MOST: Final = 200
-"""Moments of one attempt that are read: 20 recipients make about 80."""
-
-LONGEST: Final = 200
+MAX_TEXT = 200
+MAX_LEGS = 40
 
 
 @dataclass(frozen=True, slots=True)
 class TimelineMoment:
-    """``at`` is Unix seconds. ``file`` is the announcement's."""
+    """An event at one phone. ``at`` is Unix seconds; ``number`` is "" for the call itself.
+
+    ``event`` is ``ringing``, ``connected``, ``ended``, or the disposition with which the phone's part ended.
+    """
 
     at: float
     party: Party
     number: str
     event: str
-    file: str = ""
 
 
-def unix(value: object) -> float | None:
-    """From ISO 8601 with a zone, or Unix seconds; None for what is neither, or no time of a call."""
+def unix_seconds(value: object) -> float | None:
+    """Unix seconds of ISO 8601 or of Unix seconds; None for anything else and for times outside the years 2000 to 2100."""
     if isinstance(value, bool) or value in (None, "", 0, "0"):
         return None
     try:
@@ -46,31 +38,16 @@ def unix(value: object) -> float | None:
             at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
-    return at if 946_684_800 <= at < 4_102_444_800 else None  # of this century: 2000 to 2100
-
-
-def of_sandbox(timeline: object) -> list[TimelineMoment]:
-    """CONTRACT's ``timeline`` of ``GET /sandbox/calls/{extid}``; entries that are none are left out."""
-    found: list[TimelineMoment] = []
-    for entry in timeline[:MOST] if isinstance(timeline, list) else []:
-        if not isinstance(entry, Mapping):
-            continue
-        at, party, event = unix(entry.get("at")), entry.get("party"), entry.get("event")
-        known = next((one for one in PARTIES if one == party), None)
-        if at is None or known is None or event not in EVENTS:
-            continue
-        found.append(TimelineMoment(at, known, _text(entry.get("number")), str(event), _text(entry.get("file"))))
-    return found
+    return at if 946_684_800 <= at < 4_102_444_800 else None
 
 
 def _text(value: object) -> str:
-    return str(value)[:LONGEST] if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    return str(value)[:MAX_TEXT] if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
 
 
-def digits(number: object) -> str:
-    """The last nine digits of a number, by which two spellings of it are compared; a short one as it is."""
-    text = "".join(ch for ch in _text(number) if ch.isdigit())
-    return text[-9:]
+def _digits(number: object) -> str:
+    """The last nine digits, by which two spellings of a number are compared."""
+    return "".join(ch for ch in _text(number) if ch.isdigit())[-9:]
 
 
 def initiator_of(request: Mapping[str, Any]) -> str:
@@ -79,89 +56,77 @@ def initiator_of(request: Mapping[str, Any]) -> str:
 
 
 def targets_of(request: Mapping[str, Any]) -> list[tuple[Party, str]]:
-    """The recipients of the call, in the order of ringing."""
+    """The recipients, the queue or the IVR number of a call, in the order in which they ring."""
     return [(party, number) for party, number in _parties(request) if party != "initiator"]
 
 
 def _parties(request: Mapping[str, Any]) -> list[tuple[Party, str]]:
     try:
-        return [(party, number[:LONGEST]) for party, number in parties_of(request)]
+        return [(party, number[:MAX_TEXT]) for party, number in parties_of(request)]
     except ValueError:
-        return []  # a record that our own validation has not seen
+        return []  # somebody wrote the record past our validation
 
 
 def _party_of(number: str, request: Mapping[str, Any]) -> tuple[Party, str]:
-    """Who a number of a result is, in the spelling of the request where it is one of the request's."""
+    """Whose number a result names, in the request's spelling where the request has it."""
     first = initiator_of(request)
-    if first and digits(number) == digits(first):
+    if first and _digits(number) == _digits(first):
         return "initiator", first
     for party, target in targets_of(request):
-        if digits(number) == digits(target):
+        if _digits(number) == _digits(target):
             return party, target
     return "recipient", number
 
 
 def _legs(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     legs = result.get("attempts")
-    return [leg for leg in legs[:40] if isinstance(leg, Mapping)] if isinstance(legs, list) else []
+    return [leg for leg in legs[:MAX_LEGS] if isinstance(leg, Mapping)] if isinstance(legs, list) else []
 
 
-def _leg(leg: Mapping[str, Any], request: Mapping[str, Any]) -> list[TimelineMoment]:
-    begin, answer, end = (unix(leg.get(name)) for name in ("begin_time", "answer_time", "end_time"))
+def _phone_moments(times: Mapping[str, Any], party: Party, number: str) -> list[TimelineMoment]:
+    """The ring of one phone, and its connection or its end; ``times`` is a result or a leg of it."""
+    begin, answer, end = (unix_seconds(times.get(name)) for name in ("begin_time", "answer_time", "end_time"))
     if begin is None:
         return []
-    party, number = _party_of(_text(leg.get("to_number")), request)
-    found = [TimelineMoment(begin, party, number, "ringing")]
+    moments = [TimelineMoment(begin, party, number, "ringing")]
     if answer is not None:
-        found.append(TimelineMoment(max(begin, answer), party, number, "connected"))
+        moments.append(TimelineMoment(max(begin, answer), party, number, "connected"))
     elif end is not None:
-        found.append(TimelineMoment(max(begin, end), party, number, disposition_of(leg.get("dialstatus"))))
-    return found
+        moments.append(TimelineMoment(max(begin, end), party, number, disposition_of(times.get("dialstatus"))))
+    return moments
 
 
-def of_result(result: Mapping[str, Any] | None, request: Mapping[str, Any]) -> list[TimelineMoment]:
-    """What a result tells: its legs where it names them, else its begin, answer and end."""
+def phone_moments(result: Mapping[str, Any] | None, request: Mapping[str, Any]) -> list[TimelineMoment]:
+    """What the phones did, in order: by the result's legs where it names them, else by its begin, answer and end."""
     if not result:
         return []
-    found = [moment for leg in _legs(result) for moment in _leg(leg, request)]
-    begin, answer, end = (unix(result.get(name)) for name in ("begin_time", "answer_time", "end_time"))
-    if not found and begin is not None:
-        numbers = result.get("to_numbers")
-        taken = _text(numbers[0]) if isinstance(numbers, list) and numbers else ""
-        targets = targets_of(request)
-        first = initiator_of(request)
-        party, number = (
-            _party_of(taken, request) if taken else targets[0] if len(targets) == 1 else ("initiator", first)
-        )
-        found.append(TimelineMoment(begin, party, number, "ringing"))
-        if answer is not None:
-            found.append(TimelineMoment(max(begin, answer), party, number, "connected"))
-        elif end is not None:
-            found.append(TimelineMoment(max(begin, end), party, number, disposition_of(result.get("dialstatus"))))
-    if found and end is not None:
-        found.append(TimelineMoment(max(end, *(moment.at for moment in found)), "call", "", "ended"))
-    return sorted(found, key=lambda moment: moment.at)
+    moments: list[TimelineMoment] = []
+    for leg in _legs(result):
+        moments += _phone_moments(leg, *_party_of(_text(leg.get("to_number")), request))
+    if not moments:
+        numbers, targets = result.get("to_numbers"), targets_of(request)
+        taker = _text(numbers[0]) if isinstance(numbers, list) and numbers else ""
+        if taker:
+            party, number = _party_of(taker, request)
+        else:
+            party, number = targets[0] if len(targets) == 1 else ("initiator", initiator_of(request))
+        moments = _phone_moments(result, party, number)
+    end = unix_seconds(result.get("end_time"))
+    if moments and end is not None:
+        moments.append(TimelineMoment(max(end, *(moment.at for moment in moments)), "call", "", "ended"))
+    return sorted(moments, key=lambda moment: moment.at)
 
 
-def failed_first(
-    moments: Iterable[TimelineMoment], result: Mapping[str, Any] | None, request: Mapping[str, Any]
-) -> bool:
-    """Whether the number that is rung first did not answer, so that nobody else was rung."""
-    first = initiator_of(request)
-    if not first:
-        return False
-    known = list(moments)
-    if known:
-        reached = any(one.party == "initiator" and one.event in ("answered", "connected") for one in known)
-        others = any(one.party in ("recipient", "queue") for one in known)
-        return any(one.party == "initiator" for one in known) and not reached and not others
+def initiator_failed(result: Mapping[str, Any] | None, request: Mapping[str, Any]) -> bool:
+    """Whether only the number that rings first was dialled, so that no recipient rang."""
+    first = _digits(initiator_of(request))
     legs = _legs(result or {})
-    return bool(legs) and all(digits(leg.get("to_number")) == digits(first) for leg in legs)
+    return bool(first and legs) and all(_digits(leg.get("to_number")) == first for leg in legs)
 
 
 def numbers_differ(result: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
-    """Whether a result names a number that the call never asked for: a transfer, or a result that somebody forged."""
-    asked = {digits(number) for _, number in targets_of(request)} | {digits(initiator_of(request))}
+    """Whether a result names a number that the call does not have: a transfer, or a forged result."""
+    requested = {_digits(number) for _, number in targets_of(request)} | {_digits(initiator_of(request))}
     to, by = result.get("to_numbers"), result.get("from_numbers")
     named: Sequence[object] = [*(to if isinstance(to, list) else []), *(by if isinstance(by, list) else [])]
-    return any(len(digits(number)) == 9 and digits(number) not in asked for number in named)
+    return any(len(_digits(number)) == 9 and _digits(number) not in requested for number in named)

@@ -1,4 +1,4 @@
-"""The list of calls: its filters are its address."""
+"""The list of calls. Its address holds its filter."""
 
 import asyncio
 from collections.abc import Mapping
@@ -22,101 +22,101 @@ from .call_filter_form import CANCELABLE, CallQuery, cancelable, read_query, red
 from .context import monitor_context
 from .rendering import PeopleRoute, go, page
 
-LISTED: Final = 50
-COUNTED: Final = 1000
-"""A filter without a figure of its own is counted so far, looking at twice as many records: about 50 ms."""
+PAGE_SIZE: Final = 50
+MAX_COUNT: Final = 1000
+"""Calls of a filter without a counter of its own are counted up to this, which reads twice as many records: about 50 ms."""
 
 MAX_NAME: Final = 128
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
 
-def asked_of(request: Request, given: Mapping[str, str] | None = None) -> CallQuery:
-    return read_query(request.query_params if given is None else given, monitor_context(request).zone)
+def query_of(request: Request, values: Mapping[str, str] | None = None) -> CallQuery:
+    """The filter of the request's address, or of ``values``."""
+    return read_query(request.query_params if values is None else values, monitor_context(request).zone)
 
 
-async def _by_name(queue: AsyncCallQueue, name: str) -> str:
-    """Where a name leads: to the call with this id, extid or reference, to those with this reference or number."""
+async def _address_of(queue: AsyncCallQueue, name: str) -> str:
+    """The call with this id, extid or only reference; else the list of calls with this reference or phone."""
     try:
         return f"/calls/{(await queue.get(name)).id}"
     except NotFound:
         pass
-    named = (await queue.calls(CallFilter(reference=name), limit=2)).calls
-    if len(named) == 1:
-        return f"/calls/{named[0].id}"
-    if not named:
-        try:
-            number = normalise_phone(name, allowed=())
-        except PhoneError:
-            pass
-        else:
-            return CallQuery({"phone": number}).address()
-    return CallQuery({"reference": name}).address() + ("" if named else "&nothing=1")
+    calls = (await queue.calls(CallFilter(reference=name), limit=2)).calls
+    if len(calls) == 1:
+        return f"/calls/{calls[0].id}"
+    if calls:
+        return CallQuery({"reference": name}).address()
+    try:
+        return CallQuery({"phone": normalise_phone(name, allowed=())}).address()
+    except PhoneError:
+        return CallQuery({"reference": name}).address() + "&nothing=1"
 
 
-async def _counts(queue: AsyncCallQueue, asked: CallQuery) -> dict[str, int]:
-    """Calls of each state under the rest of the filter, where the store knows it without looking."""
-    if asked.narrow or asked.wrong:
+async def _counts(queue: AsyncCallQueue, query: CallQuery) -> dict[str, int]:
+    """Calls of each state under the rest of the filter, where the store has counters for it."""
+    if query.narrow or query.invalid:
         return {}
-    states = list(State) if not asked.wanted.disposition else [State.COMPLETED]
-    found = await asyncio.gather(*(queue.count(replace(asked.wanted, state=state), limit=COUNTED) for state in states))
-    return {state.value: count.number for state, count in zip(states, found, strict=True)}
+    states = list(State) if not query.filter.disposition else [State.COMPLETED]
+    counts = await asyncio.gather(
+        *(queue.count(replace(query.filter, state=state), limit=MAX_COUNT) for state in states)
+    )
+    return {state.value: count.number for state, count in zip(states, counts, strict=True)}
 
 
-async def count_of(queue: AsyncCallQueue, asked: CallQuery, act: str, limit: int) -> Count:
-    """How many calls an act is about."""
+async def count_of(queue: AsyncCallQueue, query: CallQuery, act: str, limit: int) -> Count:
+    """How many calls of a filter an act concerns, counted up to ``limit``."""
     if act == "redial":
-        return await queue.count(asked.wanted, limit=limit) if redialable(asked) else Count(0, more=False)
-    found = [await queue.count(replace(asked.wanted, state=state), limit=limit) for state in cancelable(asked)]
-    return Count(sum(one.number for one in found), any(one.more for one in found))
+        return await queue.count(query.filter, limit=limit) if redialable(query) else Count(0, more=False)
+    counts = [await queue.count(replace(query.filter, state=state), limit=limit) for state in cancelable(query)]
+    return Count(sum(count.number for count in counts), any(count.more for count in counts))
 
 
-async def _page(queue: AsyncCallQueue, asked: CallQuery, cursor: str) -> tuple[Page, bool]:
-    """The page, and whether its cursor was one of this list; with another one the list begins anew."""
-    if asked.wrong:
+async def _page(queue: AsyncCallQueue, query: CallQuery, cursor: str) -> tuple[Page, bool]:
+    """The page, and whether it is the first: with a cursor of another list the list starts again."""
+    if query.invalid:
         return Page([], None), True
     try:
-        return await queue.calls(asked.wanted, cursor=cursor or None, limit=LISTED), True
+        return await queue.calls(query.filter, cursor=cursor or None, limit=PAGE_SIZE), not cursor
     except InvalidCall:
-        return await queue.calls(asked.wanted, limit=LISTED), False
+        return await queue.calls(query.filter, limit=PAGE_SIZE), True
 
 
 @router.get("/calls")
-async def listed(request: Request, operator: Signed) -> Response:
+async def list_calls(request: Request, operator: Signed) -> Response:
     queue = app_context(request).queue
     name = request.query_params.get("find", "").replace("\x00", "").strip()[:MAX_NAME]
     if name:
-        return go(await _by_name(queue, name))
-    asked = asked_of(request)
-    cursor = request.query_params.get("cursor", "")[:64]
-    (found, known), counts, cancel, redial = await asyncio.gather(
-        _page(queue, asked, cursor),
-        _counts(queue, asked),
-        count_of(queue, asked, "cancel", COUNTED),
-        count_of(queue, asked, "redial", COUNTED),
+        return go(await _address_of(queue, name))
+    query = query_of(request)
+    may_redial = can(operator, "redial_calls")
+    (calls, first), counts, cancel, redial = await asyncio.gather(
+        _page(queue, query, request.query_params.get("cursor", "")[:64]),
+        _counts(queue, query),
+        count_of(queue, query, "cancel", MAX_COUNT),
+        count_of(queue, query, "redial", MAX_COUNT),
     )
-    first = not cursor or not known
     live = request.query_params.get("live") != "off"
     return page(
         request,
         "calls.html",
         operator,
-        status=422 if asked.wrong else 200,
-        asked=asked,
-        rows=call_rows.rows_of(found.calls, full=call_rows.in_full(operator)),
-        cursor=found.cursor,
+        status=422 if query.invalid else 200,
+        query=query,
+        rows=call_rows.rows_of(calls.calls, full=call_rows.in_full(operator)),
+        cursor=calls.cursor,
         first=first,
         live=live,
-        refreshed=first and live and not asked.wrong,
-        nothing=request.query_params.get("nothing") == "1" and not found.calls,
+        refreshed=first and live and not query.invalid,
+        nothing=request.query_params.get("nothing") == "1" and not calls.calls,
         counts=counts,
-        states=[one.value for one in State],
+        states=[state.value for state in State],
         ends=ENDS,
-        dispositions=[one.value for one in Disposition],
+        dispositions=[disposition.value for disposition in Disposition],
         accounts=app_context(request).settings.account_names,
         cancel=cancel if can(operator, "cancel_calls") else Count(0, more=False),
-        redial=redial if can(operator, "redial_calls") else Count(0, more=False),
-        may_redial=can(operator, "redial_calls"),
+        redial=redial if may_redial else Count(0, more=False),
+        may_redial=may_redial,
         waiting=CANCELABLE,
         full=call_rows.in_full(operator),
     )

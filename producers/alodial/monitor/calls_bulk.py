@@ -1,6 +1,5 @@
-"""Cancels or rings again all that is filtered: asks with the count and the consequence, acts in chunks, tells what was done."""
+"""Cancels or redials all calls of a filter: a page asks with the count and the consequence, another says what was done."""
 
-import asyncio
 from dataclasses import replace
 from typing import Final, Literal, cast
 from urllib.parse import urlencode
@@ -11,14 +10,14 @@ from starlette.responses import Response
 
 from alodial_schemas import mask_numbers
 
-from ..calls.bulk_actions import BulkResult, cancel_all, redial_all
-from ..calls.queue import CallQueue
+from ..calls.bulk_actions import BulkResult
+from ..calls.queue import AsyncCallQueue
 from ..store.call_listing import MAX_CALLS
 from ..web.context import app_context
 from . import call_rows
 from .auth import Forbidden, Signed, audit, can, form_of, text_of
 from .call_filter_form import FIELDS, CallQuery, cancelable, redialable
-from .calls import asked_of, count_of
+from .calls import count_of, query_of
 from .context import monitor_context
 from .rendering import PeopleRoute, go, page
 from .session import Operator
@@ -31,107 +30,93 @@ LEFT_OUT: Final = ("late", "already", "over", "campaign", "under_way", "unknown"
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
 
-def _possible(asked: CallQuery, act: Act) -> bool:
-    return bool(cancelable(asked)) if act == "cancel" else redialable(asked)
+def _possible(query: CallQuery, act: Act) -> bool:
+    return bool(cancelable(query)) if act == "cancel" else redialable(query)
 
 
-async def _ask(request: Request, operator: Operator, act: Act) -> Response:
-    if not can(operator, ACTS[act]):
-        raise Forbidden("refused.role")
-    asked = asked_of(request)
-    if not _possible(asked, act):
-        return go(asked.address())
-    count = await count_of(app_context(request).queue, asked, act, MAX_CALLS)
-    return page(
-        request,
-        "calls_ask.html",
-        operator,
-        act=act,
-        asked=asked,
-        count=count,
-        limit=MAX_CALLS,
-        now=min(count.number, MAX_CALLS),
-    )
-
-
-def _canceled(queue: CallQueue, asked: CallQuery) -> BulkResult:
-    done = BulkResult()
-    for state in cancelable(asked):
-        one = cancel_all(queue.store, replace(asked.wanted, state=state), limit=max(1, MAX_CALLS - done.done))
-        done.done += one.done
-        done.more = done.more or one.more
-        for code, count in one.left_out.items():
-            done.leave_out(code, count)
-        if done.done >= MAX_CALLS:
+async def _cancel(queue: AsyncCallQueue, query: CallQuery) -> BulkResult:
+    total = BulkResult()
+    for state in cancelable(query):
+        result = await queue.cancel_all(replace(query.filter, state=state), limit=max(1, MAX_CALLS - total.done))
+        total.done += result.done
+        total.more = total.more or result.more
+        for code, count in result.left_out.items():
+            total.leave_out(code, count)
+        if total.done >= MAX_CALLS:
             break
-    return done
-
-
-async def _do(request: Request, operator: Operator, act: Act) -> Response:
-    form = await form_of(request, operator, ACTS[act])
-    asked = asked_of(request, {name: text_of(form, name) for name in FIELDS})
-    if not _possible(asked, act):
-        return go(asked.address())
-    settings = app_context(request).settings
-
-    def work() -> BulkResult:
-        with CallQueue(settings=settings) as queue:
-            return (
-                _canceled(queue, asked)
-                if act == "cancel"
-                else redial_all(queue.store, queue.waker, asked.wanted, call_rows.author(operator))
-            )
-
-    done = await asyncio.to_thread(work)
-    audit(operator, ACTS[act], filter=mask_numbers(asked.query()), done=done.done, more=done.more, **done.left_out)
-    figures = {"act": act, "done": str(done.done), "more": str(int(done.more))}
-    figures |= {code: str(count) for code, count in done.left_out.items() if count}
-    query = urlencode(figures | {f"f_{name}": value for name, value in asked.given.items()})
-    # Told on a page of its own, so that loading it again does nothing; signed, so that nobody is told what was not done.
-    return go(f"/calls/done?{query}&{urlencode({'sign': _sign(request, operator, query)})}")
+    return total
 
 
 def _sign(request: Request, operator: Operator, query: str) -> str:
     return monitor_context(request).sessions.token(f"{operator.nonce} {query}")
 
 
-@router.get("/calls/cancel")
-async def ask_cancel(request: Request, operator: Signed) -> Response:
-    return await _ask(request, operator, "cancel")
-
-
-@router.post("/calls/cancel")
-async def do_cancel(request: Request, operator: Signed) -> Response:
-    return await _do(request, operator, "cancel")
-
-
-@router.get("/calls/redial")
-async def ask_redial(request: Request, operator: Signed) -> Response:
-    return await _ask(request, operator, "redial")
-
-
-@router.post("/calls/redial")
-async def do_redial(request: Request, operator: Signed) -> Response:
-    return await _do(request, operator, "redial")
-
-
 @router.get("/calls/done")
-async def done(request: Request, operator: Signed) -> Response:
-    query, _, sign = request.url.query.rpartition("&sign=")
-    given = request.query_params
-    if given.get("act") not in ACTS or not monitor_context(request).sessions.is_token(
-        f"{operator.nonce} {query}", sign
-    ):
+async def show_result(request: Request, operator: Signed) -> Response:
+    """What a bulk act did. The address is signed, so that nobody is shown a result that was never reached."""
+    query_string, _, sign = request.url.query.rpartition("&sign=")
+    values = request.query_params
+    genuine = monitor_context(request).sessions.is_token(f"{operator.nonce} {query_string}", sign)
+    if values.get("act") not in ACTS or not genuine:
         return go("/calls")
-    asked = asked_of(request, {name: given.get(f"f_{name}", "") for name in FIELDS})
-    left_out = [(code, int(given[code])) for code in LEFT_OUT if given.get(code, "").isdigit()]
     return page(
         request,
         "calls_done.html",
         operator,
-        act=cast(Act, given["act"]),
-        asked=asked,
-        done=int(given.get("done", "0")),
-        more=given.get("more") == "1",
-        left_out=left_out,
+        act=cast(Act, values["act"]),
+        query=query_of(request, {name: values.get(f"f_{name}", "") for name in FIELDS}),
+        done=int(values.get("done", "0")),
+        more=values.get("more") == "1",
+        left_out=[(code, int(values[code])) for code in LEFT_OUT if values.get(code, "").isdigit()],
     )
+
+
+async def _confirm(request: Request, operator: Operator, act: Act) -> Response:
+    """Asks for a confirmation, with the number of calls."""
+    if not can(operator, ACTS[act]):
+        raise Forbidden("refused.role")
+    query = query_of(request)
+    if not _possible(query, act):
+        return go(query.address())
+    count = await count_of(app_context(request).queue, query, act, MAX_CALLS)
+    now = min(count.number, MAX_CALLS)
+    return page(request, "calls_confirm.html", operator, act=act, query=query, count=count, limit=MAX_CALLS, now=now)
+
+
+async def _do(request: Request, operator: Operator, act: Act) -> Response:
+    """Acts on up to ``MAX_CALLS`` calls, and leads to a page that says what was done: loading that again does nothing."""
+    form = await form_of(request, operator, ACTS[act])
+    query = query_of(request, {name: text_of(form, name) for name in FIELDS})
+    if not _possible(query, act):
+        return go(query.address())
+    queue = app_context(request).queue
+    if act == "cancel":
+        result = await _cancel(queue, query)
+    else:
+        result = await queue.redial_all(query.filter, actor=call_rows.author(operator))
+    filter_text = mask_numbers(query.query_string())
+    audit(operator, ACTS[act], filter=filter_text, done=result.done, more=result.more, **result.left_out)
+    values = {"act": act, "done": str(result.done), "more": str(int(result.more))}
+    values |= {code: str(count) for code, count in result.left_out.items() if count}
+    query_string = urlencode(values | {f"f_{name}": value for name, value in query.fields.items()})
+    return go(f"/calls/done?{query_string}&{urlencode({'sign': _sign(request, operator, query_string)})}")
+
+
+@router.get("/calls/cancel")
+async def confirm_cancel(request: Request, operator: Signed) -> Response:
+    return await _confirm(request, operator, "cancel")
+
+
+@router.post("/calls/cancel")
+async def cancel(request: Request, operator: Signed) -> Response:
+    return await _do(request, operator, "cancel")
+
+
+@router.get("/calls/redial")
+async def confirm_redial(request: Request, operator: Signed) -> Response:
+    return await _confirm(request, operator, "redial")
+
+
+@router.post("/calls/redial")
+async def redial(request: Request, operator: Signed) -> Response:
+    return await _do(request, operator, "redial")

@@ -1,6 +1,8 @@
-"""What a campaign's figures mean, worked out for the templates; no text here."""
+"""A campaign's figures as the templates show them. Pure; no texts."""
 
 from typing import Final, NamedTuple
+
+from alodial_schemas import Disposition
 
 from ..campaigns.records import CampaignRecord
 
@@ -8,24 +10,14 @@ TO_COME: Final = ("waiting", "scheduled", "queued")
 UNDER_WAY: Final = ("submitting", "submitted", "unconfirmed")
 ENDED: Final = ("completed", "rejected", "failed", "expired", "canceled", "timed_out")
 STATES: Final = (*TO_COME, *UNDER_WAY, *ENDED)
-DISPOSITIONS: Final = (
-    "answered",
-    "no_answer",
-    "busy",
-    "congestion",
-    "unavailable",
-    "canceled",
-    "rejected",
-    "unknown",
-)
+DISPOSITIONS: Final = tuple(disposition.value for disposition in Disposition)
 LIVE: Final = ("scheduled", "running", "paused")
 
-BAR: Final = 1000
-"""Width of a bar in its own units."""
+BAR_WIDTH: Final = 1000
 
 
-class CampaignRow(NamedTuple):
-    """``share`` of all, 0 to 1."""
+class FigureRow(NamedTuple):
+    """``share`` is of all calls, 0 to 1."""
 
     name: str
     calls: int
@@ -33,63 +25,66 @@ class CampaignRow(NamedTuple):
 
 
 class ChartPiece(NamedTuple):
-    """A part of a bar, in its own units."""
+    """A part of a bar; a whole bar is ``BAR_WIDTH`` wide."""
 
     name: str
     start: float
     width: float
 
 
-def some(record: CampaignRecord, states: tuple[str, ...]) -> int:
+def _sum(record: CampaignRecord, states: tuple[str, ...]) -> int:
     return sum(record.calls.get(state, 0) for state in states)
 
 
 def remaining(record: CampaignRecord) -> int:
-    """Calls that were not made yet."""
-    return some(record, TO_COME)
+    """Calls that were not placed yet."""
+    return _sum(record, TO_COME)
 
 
 def in_progress(record: CampaignRecord) -> int:
-    return some(record, UNDER_WAY)
+    """Calls without a result yet."""
+    return _sum(record, UNDER_WAY)
 
 
 def ended(record: CampaignRecord) -> int:
-    return some(record, ENDED)
+    """Calls that have ended, however they ended."""
+    return _sum(record, ENDED)
 
 
 def unanswered(record: CampaignRecord) -> int:
-    """Rows that ended and that nobody answered: what a retry takes."""
+    """Calls that ended without an answer: those of a retry."""
     return max(0, ended(record) - record.answered)
 
 
 def good(record: CampaignRecord) -> int:
+    """Rows that were accepted."""
     return record.rows.get("good", 0)
 
 
 def badge(record: CampaignRecord) -> str:
-    """The state as people are shown it: one that waits is not just running."""
+    """The state as it is shown: a running campaign that waits for its hours or start says so."""
     return f"waiting_{record.waiting}" if record.waiting and record.state in ("running", "scheduled") else record.state
 
 
-def rows_of(counts: dict[str, int], order: tuple[str, ...]) -> list[CampaignRow]:
-    """Those that are there, in our order; a word that is not ours comes last."""
-    whole = sum(counts.values()) or 1
+def rows_of(counts: dict[str, int], order: tuple[str, ...]) -> list[FigureRow]:
+    """The counts above zero, in ``order``; unknown names come last."""
+    total = sum(counts.values()) or 1
     names = [*order, *sorted(set(counts) - set(order))]
-    return [CampaignRow(name, counts[name], counts[name] / whole) for name in names if counts.get(name)]
+    return [FigureRow(name, counts[name], counts[name] / total) for name in names if counts.get(name)]
 
 
-def pieces(rows: list[CampaignRow]) -> list[ChartPiece]:
-    """The same as parts of one bar."""
-    at, made = 0.0, []
+def pieces(rows: list[FigureRow]) -> list[ChartPiece]:
+    """The same rows as parts of one bar."""
+    start, parts = 0.0, []
     for row in rows:
-        width = row.share * BAR
-        made.append(ChartPiece(row.name, round(at, 2), round(width, 2)))
-        at += width
-    return made
+        width = row.share * BAR_WIDTH
+        parts.append(ChartPiece(row.name, round(start, 2), round(width, 2)))
+        start += width
+    return parts
 
 
 def acts(record: CampaignRecord) -> list[str]:
-    """What its state permits."""
+    """The acts that the campaign's state permits."""
     permitted = {
         "scheduled": ["pause", "pace", "cancel"],
         "running": ["pause", "pace", "cancel"],
@@ -98,7 +93,7 @@ def acts(record: CampaignRecord) -> list[str]:
     }.get(record.state, [])
     if record.state != "draft":
         permitted = [*permitted, "clone"]
-    # Before its end a row might ring in both campaigns.
+    # Before its end the same row could ring in both campaigns.
     if unanswered(record) and record.state in ("completed", "canceled"):
         permitted = [*permitted, "retry"]
     return permitted

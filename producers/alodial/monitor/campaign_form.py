@@ -1,4 +1,4 @@
-"""The form of a new campaign, read into a campaign; what is wrong comes back by the form's own fields."""
+"""Reads the form of a new campaign into a campaign request, and finds the form's field of each problem."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -45,7 +45,7 @@ FIELDS: Final = (
     "columns",
     "again",
 )
-"""Every field of the form that is kept with the file."""
+"""The form's fields; they are kept with the uploaded file."""
 
 DEFAULTS: Final[Mapping[str, str]] = dict.fromkeys(FIELDS, "") | {
     "kind": "two-way",
@@ -56,7 +56,7 @@ DEFAULTS: Final[Mapping[str, str]] = dict.fromkeys(FIELDS, "") | {
     "redial": "busy=5m,15m no_answer=1h,4h",
 }
 
-_PLACES: Final[Mapping[str, str]] = {
+_FORM_NAMES: Final[Mapping[str, str]] = {
     "windows": "hours",
     "opens": "hours",
     "closes": "hours",
@@ -68,7 +68,7 @@ _PLACES: Final[Mapping[str, str]] = {
     "minutes": "daily_minutes",
     "allowed_prefixes": "prefixes",
 }
-"""Where a name of the schema is on the form, when it has another one there."""
+"""The form's field for a name of the schema, where they differ."""
 
 _OF_KIND: Final[Mapping[str, tuple[str, ...]]] = {
     "two-way": ("callfrom", "lang"),
@@ -78,10 +78,10 @@ _OF_KIND: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def form_field(problem: FieldProblem) -> str:
-    """The form's field that a problem is about; "" for none of them."""
+    """The form's field that a problem concerns; "" for none."""
     parts = [part for part in problem.field.split(".") if not part.isdigit()]
     for part in reversed(parts):
-        name = _PLACES.get(part, part)
+        name = _FORM_NAMES.get(part, part)
         if name in FIELDS:
             return name
         if part in ("redial", "columns"):
@@ -89,17 +89,14 @@ def form_field(problem: FieldProblem) -> str:
     return ""
 
 
-def fields_of(given: Mapping[str, Any]) -> dict[str, str]:
-    """The form's fields and no others, trimmed; what is not there is empty."""
-    found = {}
-    for name in FIELDS:
-        value = given.get(name, "")
-        found[name] = value.strip()[:4000] if isinstance(value, str) else ""
-    return found
+def fields_of(form: Mapping[str, Any]) -> dict[str, str]:
+    """The form's known fields, trimmed and cut at 4000 characters; "" for a missing one."""
+    values = {name: form.get(name) for name in FIELDS}
+    return {name: value.strip()[:4000] if isinstance(value, str) else "" for name, value in values.items()}
 
 
 def _moment(text: str, zone: ZoneInfo) -> str:
-    """A browser's local date and time, as ISO 8601 in the installation's zone; anything else as it is."""
+    """A browser's local date and time as ISO 8601 in the installation's zone; any other text as it is."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
@@ -107,13 +104,13 @@ def _moment(text: str, zone: ZoneInfo) -> str:
     return (at if at.tzinfo else at.replace(tzinfo=zone)).isoformat()
 
 
-def _kept(values: Mapping[str, Any]) -> dict[str, Any]:
+def _filled(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in ("", None, {}, [])}
 
 
 def _mapping(fields: Mapping[str, str]) -> dict[str, str]:
-    """``field=Column``, one a line. Raises InvalidCampaign."""
-    found: dict[str, str] = {}
+    """The lines ``field=Column``. Raises InvalidCampaign."""
+    mapping: dict[str, str] = {}
     for line in filter(None, map(str.strip, fields["columns"].splitlines())):
         name, equals, column = line.partition("=")
         if not equals or not column.strip():
@@ -121,10 +118,10 @@ def _mapping(fields: Mapping[str, str]) -> dict[str, str]:
                 "columns", "no_mapping", f"{line[:40]!r} is no mapping", "write for example lang=Язык"
             )
             raise InvalidCampaign([problem])
-        found[name.strip()] = column.strip()
+        mapping[name.strip()] = column.strip()
     if fields["phone_column"]:
-        found["phone"] = fields["phone_column"]
-    return found
+        mapping["phone"] = fields["phone_column"]
+    return mapping
 
 
 def _redial(fields: Mapping[str, str]) -> dict[str, Any] | None:
@@ -137,7 +134,7 @@ def _redial(fields: Mapping[str, str]) -> dict[str, Any] | None:
         problem, _, remedy = str(exc).partition("; ")
         raise InvalidCampaign([FieldProblem("redial", "no_redial", problem, remedy)]) from None
     limits = {name: fields[name] for name in ("max_attempts", "max_attempts_per_day")}
-    return _kept(limits) | {"delays": delays}
+    return _filled(limits) | {"delays": delays}
 
 
 def _row_ttl(hours: str) -> object:
@@ -148,7 +145,7 @@ def _row_ttl(hours: str) -> object:
 
 
 def request_of(fields: Mapping[str, str], settings: Settings, filename: str) -> CampaignRequest:
-    """Raises InvalidCampaign."""
+    """The campaign that the form describes; without a name it has the file's. Raises InvalidCampaign with all problems."""
     zone = ZoneInfo(settings.timezone)
     hours: dict[str, Any] | None = None
     if fields["hours"] or fields["zone"] or fields["holidays"]:
@@ -168,8 +165,8 @@ def request_of(fields: Mapping[str, str], settings: Settings, filename: str) -> 
         "weight": fields["weight"],
         "redial": _redial(fields),
         "row_ttl": fields["row_ttl"] and _row_ttl(fields["row_ttl"]),
-        "daily": _kept({"calls": fields["daily_calls"], "minutes": fields["daily_minutes"]}),
-        "stop": _kept({"answered": fields["goal"], "failures_in_row": fields["failures_in_row"]}),
+        "daily": _filled({"calls": fields["daily_calls"], "minutes": fields["daily_minutes"]}),
+        "stop": _filled({"answered": fields["goal"], "failures_in_row": fields["failures_in_row"]}),
         "allowed_prefixes": fields["prefixes"].replace(",", " ").split(),
     }
     kind = fields["kind"] or "two-way"
@@ -177,8 +174,8 @@ def request_of(fields: Mapping[str, str], settings: Settings, filename: str) -> 
     return parse_campaign(
         {
             "name": fields["name"] or PurePath(filename).stem[:100],
-            "call": {"kind": kind} | _kept(call),
-            "policy": _kept(policy),
+            "call": {"kind": kind} | _filled(call),
+            "policy": _filled(policy),
             "columns": _mapping(fields),
         },
         allowed=settings.allowed_prefixes,

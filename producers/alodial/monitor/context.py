@@ -1,4 +1,4 @@
-"""What the monitor's screens share, made once for an app."""
+"""What the monitor's screens share; made once for an app."""
 
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -14,13 +14,15 @@ from .upload_drafts import UploadDrafts
 
 LANGUAGE_COOKIE = "alodial_language"
 
-WRONG_A_SECOND = 1 / 6
-WRONG_AT_ONCE = 10
-"""Wrong keys from one address at the sign-in, before it has to wait."""
+WRONG_KEYS_PER_SECOND = 1 / 6
+WRONG_KEYS_BURST = 10
+"""Wrong keys that one address may try at the sign-in before it has to wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class MonitorContext:
+    """``zone`` is the installation's time zone; ``wrong_keys`` slows down the guessing of keys, by address."""
+
     settings: Settings
     sessions: Sessions
     drafts: UploadDrafts
@@ -29,22 +31,24 @@ class MonitorContext:
 
 
 def make_context(settings: Settings, keys: ApiKeys) -> MonitorContext:
+    """For an app that keeps it as ``app.state.monitor``; its ``drafts`` are to be closed at the end."""
     return MonitorContext(
         settings,
         Sessions(keys),
         UploadDrafts(),
         ZoneInfo(settings.timezone),
-        RateLimiter(WRONG_A_SECOND, WRONG_AT_ONCE),
+        RateLimiter(WRONG_KEYS_PER_SECOND, WRONG_KEYS_BURST),
     )
 
 
 def monitor_context(request: Request) -> MonitorContext:
-    desk: MonitorContext = request.app.state.desk
-    return desk
+    """The context of the app that serves the request."""
+    context: MonitorContext = request.app.state.monitor
+    return context
 
 
 def translator_of(request: Request) -> Translator:
-    """In the language that was chosen by the switch, else the browser's."""
+    """A translator into the language of the switch in the head, else into the browser's."""
     chosen = request.cookies.get(LANGUAGE_COOKIE, "")
     language = chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language", ""))
     return Translator(language, monitor_context(request).zone)

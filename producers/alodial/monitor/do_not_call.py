@@ -1,4 +1,4 @@
-"""The do-not-call list: is a number on it and why, add, remove, look through."""
+"""The do-not-call list: search, add, remove, and page through it."""
 
 import asyncio
 from typing import Any
@@ -9,37 +9,35 @@ from starlette.responses import Response
 
 from alodial_schemas import PhoneError, normalise_phone
 
-from ..do_not_call import DoNotCallImport
+from ..calls.awaitable import AsyncDoNotCall
 from ..web.context import app_context
 from .auth import Signed, audit, form_of, text_of
 from .rendering import PeopleRoute, page
 
-LISTED = 100
+PAGE_SIZE = 100
 MAX_REASON = 200
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
 
-def _dnc(request: Request) -> Any:
-    return app_context(request).queue.dnc.blocking
+def _dnc(request: Request) -> AsyncDoNotCall:
+    return app_context(request).queue.dnc
 
 
 def _cursor(request: Request) -> str | None:
-    given = request.query_params.get("cursor", "")
-    # Redis' own cursors have 64 bits.
-    return given if given.isascii() and given.isdigit() and len(given) <= 20 and int(given) < 2**64 else None
+    cursor = request.query_params.get("cursor", "")
+    # A Redis cursor has 64 bits.
+    return cursor if cursor.isascii() and cursor.isdigit() and len(cursor) <= 20 and int(cursor) < 2**64 else None
 
 
 async def _screen(request: Request, operator: Signed, *, status: int = 200, **more: Any) -> Response:
     dnc = _dnc(request)
     cursor = _cursor(request)
-    count, shown = await asyncio.gather(
-        asyncio.to_thread(dnc.count), asyncio.to_thread(lambda: dnc.page(cursor, LISTED))
-    )
+    count, listing = await asyncio.gather(dnc.count(), dnc.page(cursor, PAGE_SIZE))
     context: dict[str, Any] = {
         "searched": "",
-        "found": None,
-        "wrong": None,
+        "matches": None,
+        "invalid": None,
         "added": None,
         "removed": None,
         "typed": "",
@@ -47,43 +45,41 @@ async def _screen(request: Request, operator: Signed, *, status: int = 200, **mo
     }
     return page(
         request,
-        "dnc.html",
+        "do_not_call.html",
         operator,
         status=status,
         count=count,
-        entries=shown.entries,
-        cursor=shown.cursor,
+        entries=listing.entries,
+        cursor=listing.cursor,
         **context | more,
     )
 
 
 @router.get("/do-not-call")
-async def listed(request: Request, operator: Signed) -> Response:
+async def list_numbers(request: Request, operator: Signed) -> Response:
     searched = request.query_params.get("number", "").strip()[:64]
     if not searched:
         return await _screen(request, operator)
-    # A "+" in an address that somebody typed arrives as a space, and is trimmed.
+    # A typed "+" arrives as a space and is trimmed; the digits alone are the same number.
     try:
         number = normalise_phone(searched, allowed=())
     except PhoneError as exc:
-        return await _screen(request, operator, status=422, searched=searched, wrong=exc)
-    found = await asyncio.to_thread(_dnc(request).find, number)
-    return await _screen(request, operator, searched=number, found=found)
+        return await _screen(request, operator, status=422, searched=searched, invalid=exc)
+    matches = await _dnc(request).find(number)
+    return await _screen(request, operator, searched=number, matches=matches)
 
 
 @router.post("/do-not-call")
 async def add(request: Request, operator: Signed) -> Response:
-    """Adds the numbers that were typed, one a line; good ones count whatever bad ones are."""
+    """Adds the typed numbers, one a line. Bad lines stay in the form; the others are added."""
     form = await form_of(request, operator, "dnc.add")
     typed, reason = text_of(form, "numbers"), text_of(form, "reason")[:MAX_REASON]
     lines = typed.splitlines()
-    done: DoNotCallImport = await asyncio.to_thread(
-        lambda: _dnc(request).add_lines(lines, reason=reason, actor=operator.actor)
-    )
-    audit(operator, "dnc.add", added=done.added, known=done.known, bad=done.bad)
-    left = "\n".join(lines[number - 1] for number, _ in done.problems if number <= len(lines))
+    added = await _dnc(request).add_lines(lines, reason=reason, actor=operator.actor)
+    audit(operator, "dnc.add", added=added.added, known=added.known, bad=added.bad)
+    left = "\n".join(lines[number - 1] for number, _ in added.problems if number <= len(lines))
     return await _screen(
-        request, operator, status=422 if done.bad else 200, added=done, typed=left, reason=reason if done.bad else ""
+        request, operator, status=422 if added.bad else 200, added=added, typed=left, reason=reason if added.bad else ""
     )
 
 
@@ -93,10 +89,10 @@ async def remove(request: Request, operator: Signed) -> Response:
     try:
         number = normalise_phone(text_of(form, "number"), allowed=())
     except PhoneError as exc:
-        return await _screen(request, operator, status=422, wrong=exc)
+        return await _screen(request, operator, status=422, invalid=exc)
     if text_of(form, "sure") != "yes":
-        found = await asyncio.to_thread(_dnc(request).find, number)
-        return page(request, "dnc_remove.html", operator, number=number, found=found)
-    gone = await asyncio.to_thread(lambda: _dnc(request).remove([number]))
-    audit(operator, "dnc.remove", removed=gone, number_end=number[-2:])
-    return await _screen(request, operator, removed=number if gone else None)
+        matches = await _dnc(request).find(number)
+        return page(request, "do_not_call_remove.html", operator, number=number, matches=matches)
+    removed = await _dnc(request).remove([number])
+    audit(operator, "dnc.remove", removed=removed, number_end=number[-2:])
+    return await _screen(request, operator, removed=number if removed else None)

@@ -1,4 +1,4 @@
-"""The emergency stop: asked for with a reason, and lifted."""
+"""The emergency stop: set with a reason, and lifted."""
 
 import asyncio
 from typing import Any
@@ -26,23 +26,23 @@ async def _value(client: "aioredis.Redis") -> Any:
 
 async def _screen(request: Request, operator: Signed, done: str = "") -> Response:
     value: Any = await app_context(request).queue.store.call(_value)
-    stop = read_stop(value)
-    at = iso(stop.at) if stop is not None else None
-    return page(request, "stop.html", operator, stop=stop, at=at, done=done, may_act=can(operator, "stop"))
+    state = read_stop(value)
+    at = iso(state.at) if state is not None else None
+    return page(request, "emergency_stop.html", operator, stop=state, at=at, done=done, may_act=can(operator, "stop"))
 
 
 @router.get("/stop")
-async def asked(request: Request, operator: Signed) -> Response:
+async def show_stop(request: Request, operator: Signed) -> Response:
     return await _screen(request, operator)
 
 
 @router.post("/stop")
-async def pull(request: Request, operator: Signed) -> Response:
+async def stop(request: Request, operator: Signed) -> Response:
     form = await form_of(request, operator, "stop")
     reason = "".join(c if c.isprintable() else " " for c in text_of(form, "reason"))[:MAX_REASON] or "operator"
-    pulled = await app_context(request).queue.stop(reason, actor=operator.actor)
-    audit(operator, "stop", reason=reason, pulled=pulled)
-    return await _screen(request, operator, "pulled" if pulled else "already")
+    changed = await app_context(request).queue.stop(reason, actor=operator.actor)
+    audit(operator, "stop", reason=reason, pulled=changed)
+    return await _screen(request, operator, "pulled" if changed else "already")
 
 
 @router.post("/stop/resume")

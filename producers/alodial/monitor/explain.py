@@ -1,16 +1,15 @@
-"""Why a call did not ring, or did: one sentence for every state and reason. Pure; the sentences stand in the words ``calls``.
+"""Explains in one sentence why a call did or did not ring, for every state and reason. Pure; the texts are in ``calls.json``.
 
-A reason is the code that a script wrote beside a change of state. ``KNOWN`` lists the codes of each state; a code that is
-not there, such as a reason that somebody typed, has the state's own sentence.
+A reason is the code that a script writes beside a change of state. ``KNOWN`` lists the codes of each state; for any other
+text, such as a reason that somebody typed, the state has a sentence of its own.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
-from alodial_schemas import ENDS, State
+from alodial_schemas import Disposition, State
 
 from ..store.call_context import CallContext
 from ..store.records import CallRecord, iso
@@ -29,9 +28,7 @@ _AMBIGUOUS: Final = (
     *("answer_empty", "answer_encoded", "answer_error", "answer_lost", "answer_timeout", "answer_too_long"),
     *("answer_unreadable", "worker_lost"),
 )
-DISPOSITIONS: Final = (
-    *("answered", "no_answer", "busy", "congestion", "unavailable", "canceled", "rejected", "unknown"),
-)
+DISPOSITIONS: Final = tuple(disposition.value for disposition in Disposition)
 
 KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
     State.SCHEDULED: (
@@ -58,38 +55,38 @@ _RETRIED: Final = frozenset({*_RETRY, "status"})
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """``text`` is the sentence; ``level`` is good, warn, bad or plain, for its colour beside the words."""
+    """``text`` is the sentence; ``level`` is good, warn, bad or plain, and gives it its colour."""
 
     text: str
     level: str
 
 
-def code_of(note: str | None) -> str:
-    """The code of a change's note: its first word, any ``status_NNN`` as ``status``."""
+def reason_code(note: str | None) -> str:
+    """The code of a change's note: its first word; ``status`` for any ``status_NNN``."""
     word = (note or "").split(" ", 1)[0]
     return "status" if _STATUS.fullmatch(word) else word
 
 
-def reason_words(note: str | None, words: Translator) -> str:
-    """A reason in words; what is no code of ours as it stands, "" without one."""
+def reason_text(note: str | None, t: Translator) -> str:
+    """A reason in the reader's language; a text that is no known code as it is; "" without one."""
     if not note:
         return ""
     word, _, rest = note.partition(" ")
-    if found := _STATUS.fullmatch(word):
-        return words("cause.status", status=found[1])
+    if status := _STATUS.fullmatch(word):
+        return t("cause.status", status=status[1])
     if word == "operator":
-        return words("cause.operator", who=rest or "–")
-    if words.has("cause", word):
-        return words(f"cause.{word}")
-    return words(f"disposition.{word}") if words.has("disposition", word) else note[:200]
+        return t("cause.operator", who=rest or "–")
+    if t.has("cause", word):
+        return t(f"cause.{word}")
+    return t(f"disposition.{word}") if t.has("disposition", word) else note[:200]
 
 
-def change_words(change: Mapping[str, Any], words: Translator) -> str:
-    """The reason of one change of state; a worker's name where the state was taken by one."""
+def change_reason(change: Mapping[str, Any], t: Translator) -> str:
+    """The reason of a change of state; for a call that a worker claimed, the worker's name."""
     note = change.get("note")
-    if change.get("state") == State.SUBMITTING and note and code_of(note) != "arm_forgotten":
-        return words("call.by_worker", worker=note)
-    return reason_words(note, words)
+    if change.get("state") == State.SUBMITTING and note and reason_code(note) != "arm_forgotten":
+        return t("call.by_worker", worker=note)
+    return reason_text(note, t)
 
 
 def _last_note(record: CallRecord) -> str | None:
@@ -97,137 +94,121 @@ def _last_note(record: CallRecord) -> str | None:
     return note
 
 
-def _when(ms: int | None, words: Translator) -> tuple[str, str]:
-    """A moment, and how long it is until then."""
+def _when(ms: int | None, t: Translator) -> tuple[str, str]:
+    """A moment in Unix ms as text, and the duration until then."""
     if ms is None:
         return "–", "–"
     text = iso(ms)
-    return words.moment(text), words.until(text)
+    return t.moment(text), t.until(text)
 
 
-def _scheduled(record: CallRecord, around: CallContext, words: Translator) -> Explanation:
+def _scheduled(record: CallRecord, context: CallContext, t: Translator) -> Explanation:
     note = _last_note(record)
-    code = code_of(note)
-    moment, span = _when(around.due, words)
-    if around.stopped is not None:
-        return Explanation(words("why.queued.stop", reason=around.stopped or "–"), "bad")
-    if around.due is not None and around.due <= around.now and not around.attended:
-        return Explanation(words("why.queued.no_worker"), "bad")
+    code = reason_code(note)
+    moment, span = _when(context.due, t)
+    if context.stopped is not None:
+        return Explanation(t("why.queued.stop", reason=context.stopped or "–"), "bad")
+    if context.due is not None and context.due <= context.now and not context.attended:
+        return Explanation(t("why.queued.no_worker"), "bad")
     values = {"moment": moment, "span": span}
     if code in _RETRIED:
-        reason = reason_words(note, words)
-        return Explanation(
-            words("why.scheduled.retry", reason=reason, tries=words.number(record.tries), **values), "warn"
-        )
+        reason = reason_text(note, t)
+        return Explanation(t("why.scheduled.retry", reason=reason, tries=t.number(record.tries), **values), "warn")
     if code in ("window", "frequency_cap", "on_unconfirmed", "operator"):
-        return Explanation(words(f"why.scheduled.{code}", **values), "plain")
+        return Explanation(t(f"why.scheduled.{code}", **values), "plain")
     if code in DISPOSITIONS:
-        how = words(f"disposition.{code}")
+        disposition = t(f"disposition.{code}")
         return Explanation(
-            words("why.scheduled.redial", disposition=how, attempt=words.number(record.attempt), **values), "plain"
+            t("why.scheduled.redial", disposition=disposition, attempt=t.number(record.attempt), **values), "plain"
         )
-    return Explanation(words("why.scheduled", **values), "plain")
+    return Explanation(t("why.scheduled", **values), "plain")
 
 
-def _queued(record: CallRecord, around: CallContext, words: Translator) -> Explanation:
-    if around.stopped is not None:
-        return Explanation(words("why.queued.stop", reason=around.stopped or "–"), "bad")
-    if not around.attended:
-        return Explanation(words("why.queued.no_worker"), "bad")
-    if around.breaker:
-        return Explanation(words("why.queued.breaker", account=record.account), "bad")
-    if around.held_for > 0:
-        reason = reason_words(around.held_why, words) or "–"
-        span = words.span(around.held_for)
-        return Explanation(words("why.queued.hold", account=record.account, reason=reason, span=span), "warn")
-    if around.campaign == "paused":
-        return Explanation(words("why.queued.campaign_paused"), "warn")
+def _queued(record: CallRecord, context: CallContext, t: Translator) -> Explanation:
+    if context.stopped is not None:
+        return Explanation(t("why.queued.stop", reason=context.stopped or "–"), "bad")
+    if not context.attended:
+        return Explanation(t("why.queued.no_worker"), "bad")
+    if context.breaker:
+        return Explanation(t("why.queued.breaker", account=record.account), "bad")
+    if context.held_for > 0:
+        reason = reason_text(context.held_why, t) or "–"
+        span = t.span(context.held_for)
+        return Explanation(t("why.queued.hold", account=record.account, reason=reason, span=span), "warn")
+    if context.campaign == "paused":
+        return Explanation(t("why.queued.campaign_paused"), "warn")
     if record.campaign_id is not None:
-        return Explanation(words("why.queued.campaign"), "plain")
-    return Explanation(words("why.queued"), "plain")
+        return Explanation(t("why.queued.campaign"), "plain")
+    return Explanation(t("why.queued"), "plain")
 
 
-def _completed(record: CallRecord, words: Translator, *, first_failed: bool) -> Explanation:
-    how = record.disposition or "unknown"
+def _completed(record: CallRecord, t: Translator, *, first_failed: bool) -> Explanation:
+    disposition = record.disposition or "unknown"
     result: Mapping[str, Any] = next((a["result"] for a in reversed(record.attempts) if a["result"]), {})
     talked = result.get("duration")
-    if how == "answered" and isinstance(talked, (int, float)) and 0 < talked < 1e7:
-        text = words("why.completed.talked", span=words.span(talked))
-    elif how not in DISPOSITIONS or how == "unknown":
-        return Explanation(
-            words("why.completed.unknown", dialstatus=str(result.get("dialstatus") or "–")[:100]), "warn"
-        )
+    if disposition == "answered" and isinstance(talked, (int, float)) and 0 < talked < 1e7:
+        text = t("why.completed.talked", span=t.span(talked))
+    elif disposition not in DISPOSITIONS or disposition == "unknown":
+        return Explanation(t("why.completed.unknown", dialstatus=str(result.get("dialstatus") or "–")[:100]), "warn")
     else:
-        text = words(f"why.completed.{how}")
-    if how != "answered" and first_failed:
-        text = f"{text} {words('why.completed.first')}"
-    if code_of(_last_note(record)) == "late_result":
-        text = f"{text} {words('why.completed.late')}"
-    return Explanation(text, "good" if how == "answered" else "warn")
+        text = t(f"why.completed.{disposition}")
+    if disposition != "answered" and first_failed:
+        text = f"{text} {t('why.completed.first')}"
+    if reason_code(_last_note(record)) == "late_result":
+        text = f"{text} {t('why.completed.late')}"
+    return Explanation(text, "good" if disposition == "answered" else "warn")
 
 
-def _rejected(record: CallRecord, words: Translator) -> Explanation:
+def _rejected(record: CallRecord, t: Translator) -> Explanation:
     note = _last_note(record) or record.reason
-    code = code_of(note)
+    code = reason_code(note)
     if code == "status":
-        return Explanation(words("why.rejected.status", status=(note or "")[7:10]), "bad")
+        return Explanation(t("why.rejected.status", status=(note or "")[7:10]), "bad")
     if code in KNOWN[State.REJECTED]:
-        return Explanation(words(f"why.rejected.{code}"), "bad")
-    return Explanation(words("why.rejected", reason=reason_words(note, words) or "–"), "bad")
+        return Explanation(t(f"why.rejected.{code}"), "bad")
+    return Explanation(t("why.rejected", reason=reason_text(note, t) or "–"), "bad")
 
 
-def _failed(record: CallRecord, words: Translator) -> Explanation:
+def _failed(record: CallRecord, t: Translator) -> Explanation:
     note = _last_note(record) or record.reason
-    if code_of(note) == "poison":
-        return Explanation(words("why.failed.poison"), "bad")
-    return Explanation(
-        words("why.failed", reason=reason_words(note, words) or "–", tries=words.number(record.tries)), "bad"
-    )
+    if reason_code(note) == "poison":
+        return Explanation(t("why.failed.poison"), "bad")
+    return Explanation(t("why.failed", reason=reason_text(note, t) or "–", tries=t.number(record.tries)), "bad")
 
 
-def _ended(record: CallRecord, words: Translator) -> Explanation:
+def _ended(record: CallRecord, t: Translator) -> Explanation:
     note = _last_note(record)
-    code = code_of(note)
+    code = reason_code(note)
     if record.state is State.TIMED_OUT:
         unsure = any(change["state"] == State.UNCONFIRMED for change in record.timeline[-2:])
-        return Explanation(words("why.timed_out.unconfirmed" if unsure else "why.timed_out"), "warn")
+        return Explanation(t("why.timed_out.unconfirmed" if unsure else "why.timed_out"), "warn")
     if code in KNOWN[record.state]:
-        return Explanation(words(f"why.{record.state}.{code}"), "warn" if record.state is State.EXPIRED else "plain")
+        return Explanation(t(f"why.{record.state}.{code}"), "warn" if record.state is State.EXPIRED else "plain")
     if note:
-        return Explanation(words(f"why.{record.state}.other", reason=note[:200]), "plain")
-    return Explanation(words(f"why.{record.state}"), "plain")
+        return Explanation(t(f"why.{record.state}.other", reason=note[:200]), "plain")
+    return Explanation(t(f"why.{record.state}"), "plain")
 
 
-def explain(record: CallRecord, around: CallContext, words: Translator, *, first_failed: bool = False) -> Explanation:
-    """The one sentence at the top of a call's page. ``first_failed``: whoever is rung first did not answer."""
-    deadline, left = _when(around.deadline, words)
+def explain(record: CallRecord, context: CallContext, t: Translator, *, first_failed: bool = False) -> Explanation:
+    """The sentence at the top of a call's page. ``first_failed`` when the number that rings first did not answer."""
+    deadline, left = _when(context.deadline, t)
     match record.state:
         case State.SCHEDULED:
-            return _scheduled(record, around, words)
+            return _scheduled(record, context, t)
         case State.QUEUED:
-            return _queued(record, around, words)
+            return _queued(record, context, t)
         case State.SUBMITTING:
-            return Explanation(words("why.submitting"), "plain")
+            return Explanation(t("why.submitting"), "plain")
         case State.SUBMITTED:
-            return Explanation(words("why.submitted", moment=deadline, span=left), "plain")
+            return Explanation(t("why.submitted", moment=deadline, span=left), "plain")
         case State.UNCONFIRMED:
-            reason = reason_words(_last_note(record), words) or "–"
-            return Explanation(words("why.unconfirmed", reason=reason, moment=deadline, span=left), "warn")
+            reason = reason_text(_last_note(record), t) or "–"
+            return Explanation(t("why.unconfirmed", reason=reason, moment=deadline, span=left), "warn")
         case State.COMPLETED:
-            return _completed(record, words, first_failed=first_failed)
+            return _completed(record, t, first_failed=first_failed)
         case State.REJECTED:
-            return _rejected(record, words)
+            return _rejected(record, t)
         case State.FAILED:
-            return _failed(record, words)
+            return _failed(record, t)
         case _:
-            return _ended(record, words)
-
-
-def seconds_between(earlier: str, later: str | None, now: int) -> float:
-    """From one ISO moment to another, or to ``now`` (Unix ms)."""
-    end = datetime.fromisoformat(later) if later else datetime.fromtimestamp(now / 1000, UTC)
-    return max(0.0, (end - datetime.fromisoformat(earlier)).total_seconds())
-
-
-def is_over(record: CallRecord) -> bool:
-    return record.state in ENDS
+            return _ended(record, t)

@@ -1,9 +1,10 @@
-"""The monitor's words in English, Russian and Uzbek, and how each language writes numbers, times and plurals."""
+"""The monitor's texts in English, Russian and Uzbek, and how each language writes numbers, times and plurals."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -16,7 +17,7 @@ DEFAULT: Final = "en"
 _NBSP: Final = "\u00a0"
 
 
-def _two(count: int) -> str:
+def _english(count: int) -> str:
     return "one" if count == 1 else "other"
 
 
@@ -27,38 +28,40 @@ def _russian(count: int) -> str:
     return "few" if 2 <= last <= 4 and not teens else "many"
 
 
-def _same(_count: int) -> str:
+def _uzbek(_count: int) -> str:
     return "other"
 
 
-PLURALS: Final[Mapping[str, Callable[[int], str]]] = {"en": _two, "ru": _russian, "uz": _same}
+PLURALS: Final[Mapping[str, Callable[[int], str]]] = {"en": _english, "ru": _russian, "uz": _uzbek}
 FORMS: Final[Mapping[str, tuple[str, ...]]] = {"en": ("one", "other"), "ru": ("one", "few", "many"), "uz": ("other",)}
-"""The forms that a word with a number has in the catalogue."""
+"""The plural forms that a text with a number has in the catalogue of its language."""
 
 
 @cache
 def catalogue(language: str) -> Mapping[str, Any]:
-    """Texts by key, from the files of the language's folder; a text with a number is an object with a form for each kind
-    of number. Raises ValueError for a key that two files give."""
-    words: dict[str, Any] = {}
+    """Texts by key, from all files of the language's folder; a text with a number is an object with its plural forms.
+
+    Raises ValueError for a key that two files have.
+    """
+    texts: dict[str, Any] = {}
     for path in sorted((FOLDER / language).glob("*.json")):
         for key, text in json.loads(path.read_text("utf-8")).items():
-            if key in words:
+            if key in texts:
                 raise ValueError(f"{path.name}: {key} is in another file too")
-            words[key] = text
-    return words
+            texts[key] = text
+    return texts
 
 
 @cache
 def _problems(language: str) -> Mapping[str, list[str]]:
-    """What is wrong and what would be right, by code. English is as the code itself says it."""
+    """Problem and remedy by code. There is no English file: the code that finds a problem writes it in English."""
     path = FOLDER / f"problems.{language}.json"
-    found: Mapping[str, list[str]] = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    return found
+    texts: Mapping[str, list[str]] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return texts
 
 
 class ErrorText(NamedTuple):
-    """``language`` is that of the texts, so that they are read out rightly."""
+    """``language`` is that of the texts, for screen readers."""
 
     problem: str
     remedy: str
@@ -66,8 +69,8 @@ class ErrorText(NamedTuple):
 
 
 def preferred(accept: str) -> str:
-    """The best of our languages for an ``Accept-Language`` header."""
-    wishes: list[tuple[float, int, str]] = []
+    """The best language for an ``Accept-Language`` header; English where it has none of the three."""
+    accepted: list[tuple[float, int, str]] = []
     for place, part in enumerate(accept.split(",")[:20]):
         name, _, rest = part.strip().partition(";")
         try:
@@ -76,12 +79,12 @@ def preferred(accept: str) -> str:
             continue
         language = name.strip().lower().partition("-")[0]
         if language in LANGUAGES and weight > 0:
-            wishes.append((-weight, place, language))
-    return min(wishes)[2] if wishes else DEFAULT
+            accepted.append((-weight, place, language))
+    return min(accepted)[2] if accepted else DEFAULT
 
 
 class Translator:
-    """One language, for one zone of the clock."""
+    """Texts, numbers and times in one language and one time zone. Templates know it as ``t``."""
 
     def __init__(self, language: str, zone: tzinfo) -> None:
         self.language = language
@@ -89,17 +92,17 @@ class Translator:
         self._zone = zone
 
     def __call__(self, key: str, **values: Any) -> str:
-        """The text of a key. Raises KeyError for one that is not in the catalogue."""
+        """The text of a key, with ``values`` in its places. Raises KeyError for an unknown key."""
         text: str = self._texts[key]
         return text.format_map(values) if values else text
 
     def count(self, key: str, count: int, **values: Any) -> str:
-        """As a call, in the form that the number asks for; ``{count}`` is the number."""
+        """The text of a key in the plural form of ``count``, which fills ``{count}``. Raises KeyError."""
         form: str = self._texts[key][PLURALS[self.language](count)]
         return form.format_map({"count": self.number(count)} | values)
 
     def known(self, prefix: str, word: str) -> str:
-        """The text of ``prefix.word``; the word itself when the catalogue does not know it."""
+        """The text of ``prefix.word``; the word itself where the catalogue has none."""
         text = self._texts.get(f"{prefix}.{word}")
         return text if isinstance(text, str) else word
 
@@ -107,44 +110,69 @@ class Translator:
         return f"{prefix}.{word}" in self._texts
 
     def problem(self, code: str, problem: str, remedy: str) -> ErrorText:
-        """A problem in this language; as it was told, which is English, where its code has no words here."""
-        known = _problems(self.language).get(code)
-        return ErrorText(problem, remedy, "en") if known is None else ErrorText(known[0], known[1], self.language)
+        """A problem and its remedy in this language; as they are, which is English, for a code without a translation."""
+        texts = _problems(self.language).get(code)
+        return ErrorText(problem, remedy, "en") if texts is None else ErrorText(texts[0], texts[1], self.language)
 
     def number(self, value: float) -> str:
-        shown = f"{value:,}" if isinstance(value, int) else f"{value:,.10g}"
-        return shown if self.language == "en" else shown.replace(",", _NBSP).replace(".", ",")
+        """A number with the language's separators."""
+        text = f"{value:,}" if isinstance(value, int) else f"{value:,.10g}"
+        return text if self.language == "en" else text.replace(",", _NBSP).replace(".", ",")
 
     def percent(self, share: float | None) -> str:
-        """A share of 1; "–" without one. What is not everything is never shown as 100 %."""
+        """A share from 0 to 1 in percent; "–" for None. Less than everything is never rounded up to 100 %."""
         if share is None:
             return "–"
         value = min(99.9, share * 100) if share < 1 else share * 100
-        shown = f"{value:.0f}" if value in (0, 100) else f"{value:.1f}"
-        return f"{shown if self.language == 'en' else shown.replace('.', ',')}{_NBSP}%"
+        text = f"{value:.0f}" if value in (0, 100) else f"{value:.1f}"
+        return f"{text if self.language == 'en' else text.replace('.', ',')}{_NBSP}%"
 
     def span(self, seconds: float) -> str:
-        """A length of time with its two largest units, such as "2 h 5 min"."""
+        """A duration in its two largest units, such as "2 h 5 min"."""
         parts = split_duration(seconds)
         return " ".join(f"{self.number(count)}{_NBSP}{self._texts['unit.' + unit]}" for count, unit in parts)
 
     def moment(self, iso: str | None, now: datetime | None = None) -> str:
-        """A time of day in words: today, tomorrow and yesterday by their names, else the date. "–" without one."""
+        """A date and time of day, with the names of today, tomorrow and yesterday; "–" for None."""
         if not iso:
             return "–"
-        at = datetime.fromisoformat(iso).astimezone(self._zone)
+        at = self._local(iso)
         today = (now or datetime.now(UTC)).astimezone(self._zone).date()
-        clock = f"{at:%H:%M}"
-        away = (at.date() - today).days
-        if away in (-1, 0, 1):
-            return str(self._texts[f"day.{('yesterday', 'today', 'tomorrow')[away + 1]}"]).format(clock=clock)
-        weekday = self._texts[f"weekday.{at.weekday()}"]
-        return f"{weekday} {at:%Y-%m-%d} {clock}"
+        day = {-1: "yesterday", 0: "today", 1: "tomorrow"}.get((at.date() - today).days)
+        if day is not None:
+            return self(f"day.{day}", clock=f"{at:%H:%M}")
+        return f"{self(f'weekday.{at.weekday()}')} {at:%Y-%m-%d %H:%M}"
 
     def clock(self, at: float) -> str:
-        """Hour and minute of Unix seconds."""
+        """Hour and minute of a moment in Unix seconds."""
         return f"{datetime.fromtimestamp(at, self._zone):%H:%M}"
 
     def until(self, iso: str, now: datetime | None = None) -> str:
-        """How long it is until then."""
+        """The duration from now to a moment."""
         return self.span((datetime.fromisoformat(iso) - (now or datetime.now(UTC))).total_seconds())
+
+    def exact(self, iso: str) -> str:
+        """Date and time to the millisecond. Raises ValueError for a text that is no moment."""
+        return self._local(iso).isoformat(" ", "milliseconds")[:23]
+
+    def time_among(self, iso: str, others: Iterable[str]) -> str:
+        """A time of day as exact as ``others`` need it to differ: with tenths, with seconds, or with its day."""
+        at = self._local(iso)
+        times = sorted(datetime.fromisoformat(other) for other in others)
+        gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(times)]
+        if sum(gaps) > 20 * 3600:
+            return f"{at:%d.%m %H:%M}"
+        if any(0 < gap < 1 for gap in gaps):
+            return f"{at:%H:%M:%S}.{at.microsecond // 100_000}"
+        return f"{at:%H:%M:%S}"
+
+    def short(self, seconds: float) -> str:
+        """A duration; below ten seconds with tenths, below one second in milliseconds."""
+        if seconds < 1:
+            return f"{round(seconds * 1000)}{_NBSP}{self('unit.ms')}"
+        if seconds < 10:
+            return f"{self.number(round(seconds, 1))}{_NBSP}{self('unit.s')}"
+        return self.span(seconds)
+
+    def _local(self, iso: str) -> datetime:
+        return datetime.fromisoformat(iso).astimezone(self._zone)

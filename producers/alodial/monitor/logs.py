@@ -1,10 +1,10 @@
-"""Log lines of all processes: the filters are the address, the newest lines stand first."""
+"""The log lines of all processes, the newest first. The address holds the filter."""
 
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
@@ -18,63 +18,60 @@ from ..web.context import app_context
 from ..web.routes.logs import moment, names_async
 from .auth import Signed
 from .context import monitor_context, translator_of
+from .i18n import Translator
 from .rendering import PeopleRoute, page
-from .time_format import TimeFormatter
 
-LISTED: Final = 100
+PAGE_SIZE: Final = 100
 FIELDS: Final = ("call", "extid", "campaign", "account", "worker", "level", "event", "since", "until")
-LONGEST: Final = 128
-MAX_SHOWN: Final = 400
-PLACE: Final = re.compile(r"[0-9]{1,18}-[0-9]{1,18}")
-APART: Final = frozenset(
+MAX_TEXT: Final = 128
+MAX_VALUE: Final = 400
+CURSOR: Final = re.compile(r"[0-9]{1,18}-[0-9]{1,18}")
+COLUMNS: Final = frozenset(
     {"event", "level", "timestamp", "worker", "logger", "call_id", "extid", "campaign", "exception", "stack"}
 )
-"""Fields that have a place of their own in a row."""
+"""Fields with a column of their own."""
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """``given`` is what was typed, by field and without empty ones; ``wrong`` names fields that mean nothing."""
+    """``fields`` are the typed texts, without empty ones; ``invalid`` names those that mean nothing. Times are Unix ms."""
 
-    given: Mapping[str, str]
+    fields: Mapping[str, str]
     times: Mapping[str, int | None] = field(default_factory=dict)
-    wrong: frozenset[str] = frozenset()
+    invalid: frozenset[str] = frozenset()
 
     def address(self, **changes: str) -> str:
-        query = urlencode({name: value for name, value in (dict(self.given) | changes).items() if value})
+        """The address of this filter with some fields changed; "" takes a field out."""
+        query = urlencode({name: value for name, value in (dict(self.fields) | changes).items() if value})
         return f"/logs?{query}" if query else "/logs"
 
 
-def read_query(given: Mapping[str, str], zone: ZoneInfo) -> LogQuery:
-    """From an address's query; other fields are not looked at."""
-    kept = {}
-    for name in FIELDS:
-        text = given.get(name, "").replace("\x00", "").strip()[:LONGEST]
-        if text:
-            kept[name] = text
-    wrong = set()
+def read_query(values: Mapping[str, str], zone: ZoneInfo) -> LogQuery:
+    """Reads an address's query; times without a zone are of ``zone``. Unknown fields are ignored."""
+    texts = {name: values.get(name, "").replace("\x00", "").strip()[:MAX_TEXT] for name in FIELDS}
+    invalid = set()
     times: dict[str, int | None] = {}
     for name in ("since", "until"):
         try:
-            times[name] = moment(kept.get(name, ""), zone)
+            times[name] = moment(texts[name], zone)
         except ValueError:
-            wrong.add(name)
-    if kept.get("level", "info") not in LEVELS:
-        wrong.add("level")
-    return LogQuery(kept, times, frozenset(wrong))
+            invalid.add(name)
+    if (texts["level"] or "info") not in LEVELS:
+        invalid.add("level")
+    return LogQuery({name: text for name, text in texts.items() if text}, times, frozenset(invalid))
 
 
-async def _wanted(store: AsyncStore, asked: LogQuery) -> LogFilter:
-    texts = {name: asked.given.get(name, "") for name in ("extid", "campaign", "account", "worker", "level", "event")}
-    call = await names_async(store, asked.given.get("call", ""))
-    return LogFilter(call=call, since=asked.times["since"], until=asked.times["until"], **texts)
+async def _filter(store: AsyncStore, query: LogQuery) -> LogFilter:
+    texts = {name: query.fields.get(name, "") for name in ("extid", "campaign", "account", "worker", "level", "event")}
+    call = await names_async(store, query.fields.get("call", ""))
+    return LogFilter(call=call, since=query.times["since"], until=query.times["until"], **texts)
 
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """One line. ``call`` is the address of its call, ``rest`` its other fields as ``name=value``, ``trace`` a traceback."""
+    """A log line. ``call`` is the address of its call, ``rest`` its fields without a column, ``trace`` its traceback."""
 
     id: str
     at: str
@@ -89,11 +86,11 @@ class LogRow:
     trace: str
 
 
-def _row(line: LogLine, clocks: TimeFormatter) -> LogRow:
+def _row(line: LogLine, t: Translator) -> LogRow:
     fields = line.fields
     at, extid, call_id = (_text(fields.get(name)) for name in ("timestamp", "extid", "call_id"))
     try:
-        clock = clocks.exact(at)
+        clock = t.exact(at)
     except ValueError:
         at = clock = ""
     call = f"/calls/{quote(call_id, safe='')}" if call_id else ""
@@ -107,48 +104,50 @@ def _row(line: LogLine, clocks: TimeFormatter) -> LogRow:
         call=call or (f"/calls?{urlencode({'find': extid})}" if extid else ""),
         call_name=extid or call_id,
         campaign=_text(fields.get("campaign")),
-        rest=[(name, _text(value)) for name, value in fields.items() if name not in APART],
+        rest=[(name, _text(value)) for name, value in fields.items() if name not in COLUMNS],
         trace="\n".join(str(fields[name]) for name in ("exception", "stack") if fields.get(name)),
     )
 
 
 def _text(value: object) -> str:
-    """As it can be read on a page, on one line and not endless."""
+    """A value on one line, cut at ``MAX_VALUE``."""
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
     text = "".join(c if c.isprintable() else " " for c in text)
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+    return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}…"
 
 
 @router.get("/logs")
-async def listed(request: Request, operator: Signed) -> Response:
+async def list_log_lines(request: Request, operator: Signed) -> Response:
     store = app_context(request).queue.store
-    desk = monitor_context(request)
-    query = request.query_params
-    asked = read_query(query, desk.zone)
-    cursor = query.get("cursor", "") if PLACE.fullmatch(query.get("cursor", "")) else ""
-    seen = query.get("seen", "") if PLACE.fullmatch(query.get("seen", "")) else ""
-    found, lost = LogPage([], None, ""), 0
-    if not asked.wrong:
-        wanted = await _wanted(store, asked)
-        # What is renewed every two seconds costs one small read as long as nothing came.
-        if seen and not await store.call(has_news_async, seen, wanted):
+    monitor = monitor_context(request)
+    params = request.query_params
+    query = read_query(params, monitor.zone)
+    cursor, newest = (text if CURSOR.fullmatch(text := params.get(name, "")) else "" for name in ("cursor", "seen"))
+    lines, lost = LogPage([], None, ""), 0
+    if not query.invalid:
+        log_filter = await _filter(store, query)
+        # An open page updates every two seconds; it costs one small read while there are no new lines.
+        if newest and not await store.call(has_news_async, newest, log_filter):
             return Response(status_code=204)
-        found = await store.call(page_async, wanted, cursor=cursor or None, limit=LISTED)
+        lines = await store.call(page_async, log_filter, cursor=cursor or None, limit=PAGE_SIZE)
         lost = await store.call(lost_async)
-    live = query.get("live") != "off"
-    clocks = TimeFormatter(translator_of(request), desk.zone)
-    context: dict[str, Any] = {
-        "asked": asked,
-        "rows": [_row(line, clocks) for line in found.lines],
-        "cursor": found.cursor,
-        "first": not cursor,
-        "live": live,
-        "renewed": asked.address(seen=found.newest) if live and not cursor and found.newest else "",
-        "lost": lost,
-        "levels": LEVELS,
-        "accounts": desk.settings.account_names,
-        "kept": desk.settings.logs_keep,
-    }
-    return page(request, "logs.html", operator, status=422 if asked.wrong else 200, **context)
+    live = params.get("live") != "off"
+    t = translator_of(request)
+    return page(
+        request,
+        "logs.html",
+        operator,
+        status=422 if query.invalid else 200,
+        query=query,
+        rows=[_row(line, t) for line in lines.lines],
+        cursor=lines.cursor,
+        first=not cursor,
+        live=live,
+        refresh=query.address(seen=lines.newest) if live and not cursor and lines.newest else "",
+        lost=lost,
+        levels=LEVELS,
+        accounts=monitor.settings.account_names,
+        kept=monitor.settings.logs_keep,
+    )

@@ -1,4 +1,4 @@
-"""The first screen: what is wrong, rates and queues, the last hour, and the campaigns."""
+"""The first screen: what is wrong and what to do, rates and queues, the last hour, and the campaigns."""
 
 import asyncio
 from dataclasses import dataclass
@@ -19,28 +19,28 @@ from .i18n import Translator
 from .rendering import PeopleRoute, page
 from .sign_in import sign_in_page
 
-SHOWN = 20
-"""Campaigns on the first screen; the others are on their own."""
+MAX_CAMPAIGNS = 20
+"""The list of campaigns has the others."""
 
 NOT_PLACED: Final = ("rejected", "failed", "expired", "timed_out")
-DRAWN: Final = ("answered", "no_answer", "busy", "unavailable", "congestion")
-"""Dispositions with a line of their own; each has a colour in the style."""
+CHARTED: Final = ("answered", "no_answer", "busy", "unavailable", "congestion")
+"""Dispositions with a line in the chart; each has a colour in the style sheet."""
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
 
 @dataclass(frozen=True, slots=True)
 class DiagnosisText:
-    """A finding in the reader's words."""
+    """A diagnosis in the reader's language: what is wrong, and what to do."""
 
-    finding: Diagnosis
+    diagnosis: Diagnosis
     sentence: str
     todo: str
 
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """``share`` of what is allowed in thousandths, None where nothing is."""
+    """``share`` is the used part of the limit in thousandths; None without a limit."""
 
     label: str
     text: str
@@ -49,48 +49,50 @@ class Gauge:
 
 
 async def overview_of(request: Request) -> Overview:
-    parts = app_context(request)
-    limits = limits_of(parts.settings)
-    return await parts.queue.store.call(read_async, limits)
+    """The state of the installation. Raises StoreUnavailable."""
+    app = app_context(request)
+    return await app.queue.store.call(read_async, limits_of(app.settings))
 
 
-def diagnosis_texts(now: Overview, words: Translator) -> list[DiagnosisText]:
+def diagnosis_texts(now: Overview, t: Translator) -> list[DiagnosisText]:
+    """What is wrong now, the worst first."""
     return [
         DiagnosisText(
-            one,
-            fill(words(f"finding.{one.code}"), one.values, words.number, words.span),
-            words(f"finding.{one.code}.do"),
+            diagnosis,
+            fill(t(f"finding.{diagnosis.code}"), diagnosis.values, t.number, t.span),
+            t(f"finding.{diagnosis.code}.do"),
         )
-        for one in diagnose(now)
+        for diagnosis in diagnose(now)
     ]
 
 
-def _gauge(label: str, used: float, allowed: float, words: Translator) -> Gauge:
-    shown = words.number(round(used, 1) if isinstance(used, float) and used != int(used) else int(used))
-    if not allowed:
-        return Gauge(label, words("now.no_limit", used=shown), None, full=False)
-    share = min(1000, round(1000 * used / allowed))
-    limit = words.number(int(allowed) if allowed == int(allowed) else allowed)
-    return Gauge(label, words("now.of", used=shown, allowed=limit), share, full=share >= 900)
+def _gauge(label: str, used: float, limit: float, t: Translator) -> Gauge:
+    text = t.number(round(used, 1) if isinstance(used, float) and used != int(used) else int(used))
+    if not limit:
+        return Gauge(label, t("now.no_limit", used=text), None, full=False)
+    share = min(1000, round(1000 * used / limit))
+    allowed = t.number(int(limit) if limit == int(limit) else limit)
+    return Gauge(label, t("now.of", used=text, allowed=allowed), share, full=share >= 900)
 
 
-def gauges_of(account: AccountState, words: Translator) -> list[Gauge]:
+def gauges_of(account: AccountState, t: Translator) -> list[Gauge]:
+    """The account's calls per second and its channels, against their limits."""
     limits = account.limits
     return [
-        _gauge(words("now.rate"), account.rate, limits.rate if limits else 0, words),
-        _gauge(words("now.channels"), account.channels, limits.channels if limits else 0, words),
+        _gauge(t("now.rate"), account.rate, limits.rate if limits else 0, t),
+        _gauge(t("now.channels"), account.channels, limits.channels if limits else 0, t),
     ]
 
 
-def series_of(now: Overview, words: Translator) -> dict[str, Any]:
-    """What the charts draw: the last hour by the minute."""
+def series_of(now: Overview, t: Translator) -> dict[str, Any]:
+    """The charts' data: the last hour by minute."""
     times = [minute.at for minute in now.minutes]
-    time = {"label": words("now.chart.time"), "values": times}
+    time = {"label": t("now.chart.time"), "values": times}
     limit = sum(account.limits.rate * 60 for account in now.accounts if account.limits)
     rate = [
         time,
         {
-            "label": words("now.chart.armed"),
+            "label": t("now.chart.armed"),
             "values": [minute.armed for minute in now.minutes],
             "colour": "--c-under-way",
             "fill": True,
@@ -98,64 +100,65 @@ def series_of(now: Overview, words: Translator) -> dict[str, Any]:
     ]
     if limit and all(account.limits and account.limits.rate for account in now.accounts):
         rate.append(
-            {"label": words("now.chart.limit"), "values": [limit] * len(times), "colour": "--c-rejected", "dash": True}
+            {"label": t("now.chart.limit"), "values": [limit] * len(times), "colour": "--c-rejected", "dash": True}
         )
     outcomes: list[dict[str, Any]] = [time]
-    for name in DRAWN:
+    for name in CHARTED:
         values = [minute.dispositions.get(name, 0) for minute in now.minutes]
         if name == "answered" or any(values):
-            outcomes.append({"label": words(f"disposition.{name}"), "values": values, "colour": f"--c-{name}"})
+            outcomes.append({"label": t(f"disposition.{name}"), "values": values, "colour": f"--c-{name}"})
     missed = [sum(minute.ends.get(name, 0) for name in NOT_PLACED) for minute in now.minutes]
     if any(missed):
-        outcomes.append({"label": words("now.chart.failed"), "values": missed, "colour": "--c-rejected"})
+        outcomes.append({"label": t("now.chart.failed"), "values": missed, "colour": "--c-rejected"})
     return {"rate": {"series": rate}, "outcomes": {"series": outcomes}}
 
 
 def _context(request: Request, now: Overview | None) -> dict[str, Any]:
-    words = translator_of(request)
+    t = translator_of(request)
     if now is None:
-        return {"now": None, "told": [], "accounts": [], "totals": {}}
+        return {"now": None, "diagnoses": [], "accounts": [], "totals": {}}
     return {
         "now": now,
-        "told": diagnosis_texts(now, words),
-        "accounts": [(account, gauges_of(account, words)) for account in now.accounts],
+        "diagnoses": diagnosis_texts(now, t),
+        "accounts": [(account, gauges_of(account, t)) for account in now.accounts],
         "totals": now.in_last(60, "dispositions")
         | {name: n for name, n in now.in_last(60, "ends").items() if name in NOT_PLACED},
     }
 
 
 @router.get("/")
-async def front(request: Request) -> Response:
+async def show_now(request: Request) -> Response:
     operator = operator_of(request)
     if operator is None:
         return sign_in_page(request)
-    parts = app_context(request)
+    app = app_context(request)
     try:
-        now, listed = await asyncio.gather(overview_of(request), parts.queue.campaigns.list(limit=SHOWN))
+        now, listing = await asyncio.gather(overview_of(request), app.queue.campaigns.list(limit=MAX_CAMPAIGNS))
     except StoreUnavailable:
-        # The one screen that must say what is wrong while Redis is away, rather than that it cannot be shown.
-        return page(request, "front.html", operator, status=503, campaigns=[], more=False, **_context(request, None))
+        # This screen says what is wrong, so it says that Redis is down, where the others show an error page.
+        return page(request, "now.html", operator, status=503, campaigns=[], more=False, **_context(request, None))
     return page(
         request,
-        "front.html",
+        "now.html",
         operator,
-        campaigns=listed.campaigns,
-        more=listed.cursor is not None,
+        campaigns=listing.campaigns,
+        more=listing.cursor is not None,
         **_context(request, now),
     )
 
 
 @router.get("/now")
-async def renewed(request: Request, operator: Signed) -> Response:
-    """What is live, for the page that is open."""
-    return page(request, "now.html", operator, **_context(request, await overview_of(request)))
+async def update_now(request: Request, operator: Signed) -> Response:
+    """Updates the live part of an open page."""
+    return page(request, "now_live.html", operator, **_context(request, await overview_of(request)))
 
 
 @router.get("/now/series")
-async def series(request: Request, _operator: Signed) -> Response:
-    words = translator_of(request)
+async def chart_series(request: Request, _operator: Signed) -> Response:
+    """The charts' data as JSON."""
+    t = translator_of(request)
     zone = str(monitor_context(request).zone)
-    told = series_of(await overview_of(request), words)
+    charts = series_of(await overview_of(request), t)
     return json_response(
-        {name: chart | {"zone": zone} for name, chart in told.items()}, headers={"Cache-Control": "no-store"}
+        {name: chart | {"zone": zone} for name, chart in charts.items()}, headers={"Cache-Control": "no-store"}
     )

@@ -1,4 +1,4 @@
-"""Pages made from templates, and what people see in place of a problem document."""
+"""Renders pages from templates, and turns errors into pages in the reader's language."""
 
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
@@ -17,15 +17,14 @@ from . import campaign_figures
 from .auth import TOKEN_FIELD, Forbidden, SignInNeeded, can, log, operator_of
 from .context import monitor_context, translator_of
 from .i18n import LANGUAGES
-from .sandbox_told import may_be_sandbox
 from .session import Operator
 
 HTMX_CONFIG: Final = (
     '{"includeIndicatorStyles":false,"allowEval":false,"allowScriptTags":false,'
     '"selfRequestsOnly":true,"historyCacheSize":0,"defaultSettleDelay":0}'
 )
-"""As our CSP has it: no style and no script but those of our own files; no page of ours kept in local storage; and no
-settling: for 20 ms by htmx's default a new form is not yet its own, and a button pressed then loads the page anew."""
+"""What the CSP permits: styles and scripts of our own files alone. No page is kept in local storage. No settling: for 20 ms,
+htmx's default, a new form does not work yet, and a button that is pressed in that time loads the page again."""
 
 NAVIGATION: Final[tuple[tuple[str, str], ...]] = (
     ("/", "nav.now"),
@@ -38,12 +37,8 @@ NAVIGATION: Final[tuple[tuple[str, str], ...]] = (
     ("/callbacks", "nav.callbacks"),
     ("/webhooks", "nav.webhooks"),
     ("/logs", "nav.logs"),
-    ("/phone", "nav.phone"),
 )
-"""Address and key of the word of each screen in the head."""
-
-NAVIGATION_REAL: Final = tuple(entry for entry in NAVIGATION if entry[0] != "/phone")
-"""Where calls go to the real AloVoice, there are no phones to play."""
+"""The screens in the head: address, and key of the text."""
 
 _environment = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -73,18 +68,19 @@ def page(
     headers: Mapping[str, str] | None = None,
     **context: Any,
 ) -> Response:
-    """A page in the reader's language. It is never kept by browsers or proxies: it holds people's numbers."""
-    words = translator_of(request)
-    desk = monitor_context(request)
+    """Renders a template in the reader's language. ``context`` are its variables.
+
+    Browsers and proxies may not keep the page, because it holds phone numbers.
+    """
+    t = translator_of(request)
+    monitor = monitor_context(request)
     text = _environment.get_template(template).render(
-        t=words,
-        n=words.count,
-        words=words,
+        t=t,
+        n=t.count,
         operator=operator,
-        token=desk.sessions.token(operator.nonce) if operator else "",
+        token=monitor.sessions.token(operator.nonce) if operator else "",
         path=request.url.path,
-        zone=desk.settings.timezone,
-        navigation=NAVIGATION if may_be_sandbox(desk.settings.provider_url) else NAVIGATION_REAL,
+        zone=monitor.settings.timezone,
         **context,
     )
     return HTMLResponse(
@@ -93,56 +89,56 @@ def page(
 
 
 def go(address: str) -> Response:
-    """To another page of ours after an act; asked for again by itself, the act is not done twice."""
+    """Leads to another page after an act, so that loading that page again does not repeat the act."""
     return RedirectResponse(address, 303)
 
 
-def own_address(given: str) -> str:
-    """An address to go to that somebody may have written: only a path of this host, else the front page."""
-    plain = given.isascii() and given.isprintable() and "\\" not in given
-    return given if plain and given.startswith("/") and not given.startswith("//") else "/"
+def own_address(address: str) -> str:
+    """An address from outside if it is a path of this host; else ``/``, so that no link leads to another site."""
+    plain = address.isascii() and address.isprintable() and "\\" not in address
+    return address if plain and address.startswith("/") and not address.startswith("//") else "/"
 
 
-def _refused(
+def _error_page(
     request: Request, status: int, key: str, detail: str = "", headers: Mapping[str, str] | None = None
 ) -> Response:
     operator = operator_of(request)
-    return page(request, "refused.html", operator, status=status, headers=headers, key=key, detail=detail)
+    return page(request, "error.html", operator, status=status, headers=headers, key=key, detail=detail)
 
 
-def sign_in_first(request: Request) -> Response:
+def _sign_in_first(request: Request) -> Response:
     if request.headers.get("hx-request"):
         return Response(status_code=401, headers={"HX-Redirect": "/"})
     if request.method != "GET":
-        return _refused(request, 401, "refused.signed_out")
+        return _error_page(request, 401, "refused.signed_out")
     query = f"?{request.url.query}" if request.url.query else ""
     return RedirectResponse("/?" + urlencode({"to": request.url.path + query}), 303)
 
 
 class PeopleRoute(APIRoute):
-    """A route for people: errors become pages in their language."""
+    """A route of a screen: its errors become pages in the reader's language."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
-        async def handled(request: Request) -> Response:
+        async def handle_errors(request: Request) -> Response:
             try:
                 return await handle(request)
             except SignInNeeded:
-                return sign_in_first(request)
+                return _sign_in_first(request)
             except Forbidden as exc:
                 log.warning("operator.refused", reason=exc.reason, address=self.path)
-                return _refused(request, 403, exc.reason)
+                return _error_page(request, 403, exc.reason)
             except Refusal as exc:
                 if exc.status == 429:
-                    return _refused(request, 429, "refused.too_often", headers=exc.headers)
-                return _refused(request, exc.status, "refused.request", exc.detail, exc.headers)
+                    return _error_page(request, 429, "refused.too_often", headers=exc.headers)
+                return _error_page(request, exc.status, "refused.request", exc.detail, exc.headers)
             except NotFound as exc:
-                return _refused(request, 404, "refused.not_found", str(exc))
+                return _error_page(request, 404, "refused.not_found", str(exc))
             except StoreUnavailable as exc:
                 structlog.get_logger("alodial.web").error("request.refused", code=exc.code, reason=str(exc))
-                return _refused(request, 503, "refused.store", headers={"Retry-After": RETRY_AFTER})
+                return _error_page(request, 503, "refused.store", headers={"Retry-After": RETRY_AFTER})
             except AlodialError as exc:
-                return _refused(request, 409, "refused.act", str(exc))
+                return _error_page(request, 409, "refused.act", str(exc))
 
-        return handled
+        return handle_errors

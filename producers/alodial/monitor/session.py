@@ -1,4 +1,4 @@
-"""Who signed in: a signed cookie, and the tokens that their forms carry."""
+"""Sessions: a signed cookie with the operator, and the tokens of their forms. Nothing is stored on the server."""
 
 import base64
 import hashlib
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from ..api_keys import ApiKey, ApiKeys
 
-LASTS = 12 * 3600
-"""Seconds that a sign-in holds: a working day with its overtime."""
+SESSION_SECONDS = 12 * 3600
+"""A working day with its overtime."""
 
 MAX_COOKIE = 1024
 NAME_LENGTH = 40
@@ -19,7 +19,7 @@ NAME_LENGTH = 40
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Somebody who signed in with an API key; ``name`` is what they said, or ""."""
+    """A person who signed in with an API key. ``name`` is what they typed, or ""; ``expires`` is Unix seconds."""
 
     api_key: ApiKey
     name: str
@@ -28,13 +28,13 @@ class Operator:
 
     @property
     def actor(self) -> str:
-        """For logs: the name they gave is their word, the key's is proven."""
+        """The name for logs. The typed name proves nothing, so the key's stands beside it."""
         key = self.api_key.name or self.api_key.scope[:6]
         return f"{self.name} (key {key})" if self.name else f"key {key}"
 
 
 class Sessions:
-    """Makes and reads the cookies of one set of API keys; another set of keys makes every older cookie worthless."""
+    """Makes and reads the cookies of one set of API keys. Another set of keys makes all older cookies invalid."""
 
     def __init__(self, keys: ApiKeys) -> None:
         self._keys = keys
@@ -42,46 +42,48 @@ class Sessions:
         self._ended: dict[str, int] = {}
 
     def __bool__(self) -> bool:
-        """False while there is no key to sign in with."""
+        """Whether there is a key to sign in with."""
         return bool(self._keys)
 
     def open(self, key: str, name: str = "") -> Operator | None:
-        """A new session for that API key; None when it is none of ours."""
-        found = self._keys.find(key)
-        if found is None:
+        """A new session for an API key; None for an unknown key."""
+        api_key = self._keys.find(key)
+        if api_key is None:
             return None
         plain = "".join(ch for ch in name if ch.isprintable()).strip()[:NAME_LENGTH]
-        return Operator(found, plain, secrets.token_hex(16), int(time.time()) + LASTS)
+        return Operator(api_key, plain, secrets.token_hex(16), int(time.time()) + SESSION_SECONDS)
 
     def cookie(self, operator: Operator) -> str:
-        told = {"k": operator.api_key.scope, "n": operator.name, "r": operator.nonce, "e": operator.expires}
-        body = base64.urlsafe_b64encode(json.dumps(told).encode()).decode()
+        """The cookie's value. It holds the key's scope, never the key."""
+        fields = {"k": operator.api_key.scope, "n": operator.name, "r": operator.nonce, "e": operator.expires}
+        body = base64.urlsafe_b64encode(json.dumps(fields).encode()).decode()
         return f"{body}.{self._sign('session', body)}"
 
     def read(self, cookie: str) -> Operator | None:
-        """The session of a cookie; None when it is forged, over or signed out."""
+        """The operator of a cookie; None when it is forged, expired or signed out."""
         body, _, signature = cookie.partition(".")
         if not self or len(cookie) > MAX_COOKIE or not self._signed("session", body, signature):
             return None
-        told = json.loads(base64.urlsafe_b64decode(body))
-        key = self._keys.of_scope(told["k"])
+        fields = json.loads(base64.urlsafe_b64decode(body))
+        key = self._keys.of_scope(fields["k"])
         if key is None:
             return None
-        operator = Operator(key, told["n"], told["r"], told["e"])
+        operator = Operator(key, fields["n"], fields["r"], fields["e"])
         return None if operator.expires <= time.time() or operator.nonce in self._ended else operator
 
     def end(self, operator: Operator) -> None:
-        """Signs out: this process takes a copy of the cookie no longer."""
+        """Signs out: this process no longer accepts a copy of the cookie."""
         now = int(time.time())
         self._ended = {nonce: at for nonce, at in self._ended.items() if at > now}
         self._ended[operator.nonce] = operator.expires
 
     def token(self, nonce: str) -> str:
-        """What a form made for that nonce carries."""
+        """The token of the forms of a nonce, a session's or a visit's."""
         return self._sign("form", nonce)
 
-    def is_token(self, nonce: str, given: str) -> bool:
-        return bool(nonce) and self._signed("form", nonce, given)
+    def is_token(self, nonce: str, token: str) -> bool:
+        """Whether a token was made for the nonce."""
+        return bool(nonce) and self._signed("form", nonce, token)
 
     def _sign(self, purpose: str, text: str) -> str:
         return hmac.new(

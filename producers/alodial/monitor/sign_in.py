@@ -16,19 +16,19 @@ from .auth import (
     Signed,
     audit,
     can,
+    check_origin,
     check_token,
     form_of,
-    from_our_own_page,
     log,
     text_of,
 )
 from .context import LANGUAGE_COOKIE, monitor_context
 from .i18n import LANGUAGES
 from .rendering import PeopleRoute, go, own_address, page
-from .session import LASTS
+from .session import SESSION_SECONDS
 
 VISIT_COOKIE = "alodial_visit"
-"""Ties the sign-in form to the browser that was given it."""
+"""Ties a sign-in form to the browser that loaded it."""
 
 YEAR = 365 * 86400
 
@@ -36,7 +36,7 @@ router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
 
 def over_https(request: Request) -> bool:
-    """Whether the browser came by https; a proxy that ends TLS shows it, and the browser's own Origin does."""
+    """Whether the browser uses https, also behind a proxy that ends TLS: its header says so, and the browser's Origin."""
     return (
         request.url.scheme == "https"
         or request.headers.get("origin", "").startswith("https://")
@@ -44,7 +44,7 @@ def over_https(request: Request) -> bool:
     )
 
 
-def _keep(request: Request, answer: Response, name: str, value: str, seconds: int, *, lax: bool = False) -> None:
+def _set_cookie(request: Request, answer: Response, name: str, value: str, seconds: int, *, lax: bool = False) -> None:
     answer.set_cookie(
         name,
         value,
@@ -57,44 +57,44 @@ def _keep(request: Request, answer: Response, name: str, value: str, seconds: in
 
 
 def sign_in_page(request: Request, *, status: int = 200, wrong: bool = False, to: str = "") -> Response:
-    desk = monitor_context(request)
+    """The form to sign in; ``wrong`` after an unknown key, ``to`` is the path to go to afterwards."""
+    context = monitor_context(request)
     visit = secrets.token_hex(16)
     answer = page(
         request,
         "sign_in.html",
         status=status,
-        keys=bool(desk.sessions),
+        keys=bool(context.sessions),
         wrong=wrong,
         to=own_address(to or request.query_params.get("to", "/")),
-        visit_token=desk.sessions.token(visit),
+        visit_token=context.sessions.token(visit),
     )
-    _keep(request, answer, VISIT_COOKIE, visit, 3600)
+    _set_cookie(request, answer, VISIT_COOKIE, visit, 3600)
     return answer
 
 
 @router.post("/sign-in")
 async def sign_in(request: Request) -> Response:
-    from_our_own_page(request)
+    check_origin(request)
     form = await request.form(max_files=0, max_fields=10)
     to = own_address(text_of(form, "to"))
     try:
         check_token(request, request.cookies.get(VISIT_COOKIE, ""), form.get(TOKEN_FIELD))
     except Forbidden:
-        # The page stood open for too long, or cookies are off; another try has a new token.
+        # The page was open for more than an hour, or cookies are off; the next try has a new token.
         return sign_in_page(request, status=403, to=to)
-    desk = monitor_context(request)
+    context = monitor_context(request)
     address = address_of(request)
-    if wait := desk.wrong_keys.waits(address):
+    if wait := context.wrong_keys.waits(address):
         log.warning("operator.refused", reason="too_many", address="/sign-in")
         raise Refusal(429, "too_many_requests", "", headers={"Retry-After": retry_after(wait)})
-    sessions = desk.sessions
-    operator = sessions.open(text_of(form, "key"), text_of(form, "name"))
+    operator = context.sessions.open(text_of(form, "key"), text_of(form, "name"))
     if operator is None or not can(operator, "sign_in"):
-        desk.wrong_keys.take(address)
+        context.wrong_keys.take(address)
         log.warning("operator.refused", reason="key", address="/sign-in")
         return sign_in_page(request, status=401, wrong=True, to=to)
     answer = go(to)
-    _keep(request, answer, SESSION_COOKIE, sessions.cookie(operator), LASTS)
+    _set_cookie(request, answer, SESSION_COOKIE, context.sessions.cookie(operator), SESSION_SECONDS)
     audit(operator, "sign_in")
     return answer
 
@@ -111,9 +111,9 @@ async def sign_out(request: Request, operator: Signed) -> Response:
 
 @router.get("/language")
 async def language(request: Request) -> Response:
-    """Remembers the language and goes back to where the switch was used."""
+    """Keeps the chosen language in a cookie, and goes back to the page with the switch."""
     answer = go(own_address(request.query_params.get("to", "/")))
     chosen = request.query_params.get("set", "")
     if chosen in LANGUAGES:
-        _keep(request, answer, LANGUAGE_COOKIE, chosen, YEAR, lax=True)
+        _set_cookie(request, answer, LANGUAGE_COOKIE, chosen, YEAR, lax=True)
     return answer

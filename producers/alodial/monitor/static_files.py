@@ -1,4 +1,4 @@
-"""The monitor's own files, by name from a list, so that no path can lead elsewhere."""
+"""Serves the monitor's styles and scripts by name from a list, so that no path leads elsewhere."""
 
 from functools import cache
 from hashlib import sha256
@@ -16,7 +16,6 @@ KINDS: Final = {
     "monitor.css": "text/css",
     "calls.css": "text/css",
     "logs.css": "text/css",
-    "phone.css": "text/css",
     "now.css": "text/css",
     "uplot.min.css": "text/css",
     "uplot.min.js": "text/javascript",
@@ -39,9 +38,9 @@ def _file(name: str) -> tuple[bytes, str]:
 async def static(request: Request, name: str) -> Response:
     if name not in KINDS:
         return not_found()
-    body, mark = _file(name)
-    # Asked for anew each time, answered with 304: after an update nobody has yesterday's style.
-    headers = {"ETag": mark, "Cache-Control": "no-cache"}
-    if request.headers.get("if-none-match") == mark:
+    body, etag = _file(name)
+    # The browser checks each time and gets 304: after an update nobody sees yesterday's style.
+    headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
     return Response(body, 200, headers, KINDS[name])

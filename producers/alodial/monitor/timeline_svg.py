@@ -1,35 +1,36 @@
-"""A call's course as shapes: a lane for us and one for each phone, time from left to right. Pure.
+"""Lays out a call's timeline as shapes of an SVG: a lane for Alodial and one for each phone, time from left to right. Pure.
 
-Time is not to scale: a wait of a day and a ring of five seconds stand side by side, longer ones wider (by their logarithm).
+Time is not to scale: a wait of a day stands beside a ring of five seconds, so widths grow with the logarithm of the time.
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from .call_timeline import Party, TimelineMoment
 
 LEFT: Final = 150
-"""Units of the lanes' names."""
+"""Units for the names of the lanes."""
 
 LANE: Final = 46
-BAR: Final = 24
 TOP: Final = 10
 FOOT: Final = 26
 WIDTH: Final = 1000
 MAX_MOMENTS: Final = 60
-"""The last ones of a call that was dialled again and again; the tables have them all."""
+"""Only the last moments of a call that was dialled again and again are drawn; the tables below have all of them."""
 
 CHARACTER: Final = 7.2
-"""Width of a letter at 12 units, a little too much."""
+"""Width of a letter at 12 units, rounded up."""
 
-CLOCK_ROOM: Final = 78
+CLOCK_WIDTH: Final = 78
 
 
 @dataclass(frozen=True, slots=True)
 class StateSpan:
-    """A change of state of ours; ``at`` is Unix seconds."""
+    """A change of the call's state; ``at`` is Unix seconds."""
 
     at: float
     state: str
@@ -37,7 +38,7 @@ class StateSpan:
 
 @dataclass(frozen=True, slots=True)
 class TimelineBar:
-    """``label`` is what has room on it, ``title`` all of it. ``number`` is the lane's."""
+    """``label`` is the text that fits on the bar, ``title`` the whole text."""
 
     x: float
     y: float
@@ -49,7 +50,7 @@ class TimelineBar:
 
 @dataclass(frozen=True, slots=True)
 class TimelineMark:
-    """A moment without a length. ``label`` stands to its right where nothing goes on at that phone after it."""
+    """A moment. ``label`` stands to its right where nothing follows at that phone."""
 
     x: float
     y: float
@@ -60,7 +61,7 @@ class TimelineMark:
 
 @dataclass(frozen=True, slots=True)
 class TimelineLane:
-    """``party`` is ``us`` or whose phone it is."""
+    """``party`` is ``us`` for Alodial's own lane."""
 
     y: float
     party: str
@@ -77,6 +78,8 @@ class TimelineTick:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
+    """``shortened`` when earlier moments are left out."""
+
     width: float
     height: float
     lanes: list[TimelineLane] = field(default_factory=list)
@@ -86,88 +89,78 @@ class Timeline:
     shortened: bool = False
 
 
-Say = Callable[[str, float | None], str]
-"""A bar's words: its kind and its seconds, None while it goes on."""
+Label = Callable[[str, float | None], str]
+"""The text of a bar or mark, from its kind and its seconds; None while it goes on."""
 
 Clock = Callable[[float], str]
 
-_AFTER: Final = {"answered": "waits", "announced": "announced", "connected": "talk"}
-"""What goes on at a phone after an event of its own."""
-
 
 @dataclass(frozen=True, slots=True)
-class _Span:
+class PhoneSpan:
+    """Ringing or talking at one phone, in Unix seconds; ``open`` while it goes on."""
+
     begin: float
     end: float
     kind: str
-    file: str = ""
     open: bool = False
 
 
-def spans(moments: Sequence[TimelineMoment], party: Party, number: str, end: float) -> list[_Span]:
-    """What went on at one phone, one thing after the other."""
-    found: list[_Span] = []
-    since, kind, file = 0.0, "", ""
-    for one in moments:
-        mine = one.party == party and one.number == number
-        # When somebody is connected the initiator talks too; the end of the call ends it for all.
-        talks = one.event == "connected" and party == "initiator" and kind != ""
-        over = one.party == "call" and one.event == "ended"
-        # Whoever heard an announcement waits from then on while somebody else is rung.
-        waits = one.event == "ringing" and party == "initiator" and not mine and kind in ("announced", "waits")
-        if not (mine or talks or over or waits):
+def phone_spans(moments: Sequence[TimelineMoment], party: Party, number: str, end: float) -> list[PhoneSpan]:
+    """What went on at one phone, in order. ``end`` closes what still goes on."""
+    spans: list[PhoneSpan] = []
+    since, kind = 0.0, ""
+    for moment in moments:
+        own = moment.party == party and moment.number == number
+        # The initiator talks once anybody is connected; the end of the call ends it for all.
+        talks = moment.event == "connected" and (own or (party == "initiator" and kind != ""))
+        over = moment.party == "call" and moment.event == "ended"
+        if not (own or talks or over):
             continue
         if kind:
-            found.append(_Span(since, one.at, kind, file))
-        since, file = one.at, one.file
-        if over:
-            kind = ""
-        elif talks:
-            kind = "talk"
-        elif waits:
-            kind, file = "waits", ""
-        else:
-            kind = "ringing" if one.event == "ringing" else _AFTER.get(one.event, "")
+            spans.append(PhoneSpan(since, moment.at, kind))
+        since = moment.at
+        kind = "talk" if talks else "ringing" if moment.event == "ringing" else ""
     if kind:
-        found.append(_Span(since, max(since, end), kind, file, open=True))
-    return found
+        spans.append(PhoneSpan(since, max(since, end), kind, open=True))
+    return spans
 
 
-def _lanes(moments: Sequence[TimelineMoment]) -> list[tuple[Party, str]]:
-    found: list[tuple[Party, str]] = []
-    for one in moments:
-        if one.party != "call" and (one.party, one.number) not in found:
-            found.append((one.party, one.number))
-    return sorted(found, key=lambda lane: lane[0] != "initiator")
+def _phones(moments: Sequence[TimelineMoment]) -> list[tuple[Party, str]]:
+    """The phones in the order in which they rang, the initiator's first."""
+    phones = dict.fromkeys((moment.party, moment.number) for moment in moments if moment.party != "call")
+    return sorted(phones, key=lambda phone: phone[0] != "initiator")
 
 
 class _Axis:
-    """Where a time stands. Between two neighbours the room grows with the logarithm of the time between them."""
+    """Maps a time to its x. The room between two neighbours grows with the logarithm of the time between them."""
 
     def __init__(self, times: Sequence[float]) -> None:
         self._times = sorted(set(times))
-        rooms = [22 + 34 * math.log10(1 + 10 * (b - a)) for a, b in zip(self._times, self._times[1:], strict=False)]
-        whole = sum(rooms) or 1.0
-        stretch = max(1.0, (WIDTH - LEFT - 20) / whole)
+        rooms = [22 + 34 * math.log10(1 + 10 * (b - a)) for a, b in pairwise(self._times)]
+        stretch = max(1.0, (WIDTH - LEFT - 20) / (sum(rooms) or 1.0))
         self._places = [float(LEFT)]
         for room in rooms:
             self._places.append(self._places[-1] + room * stretch)
         self.end = self._places[-1] if rooms else LEFT + 200.0
 
     def __call__(self, at: float) -> float:
-        last = 0
-        for index, time in enumerate(self._times):
-            if time > at:
-                break
-            last = index
+        last = max(0, bisect_right(self._times, at) - 1)
         if last + 1 >= len(self._times) or at <= self._times[last]:
             return round(self._places[last], 1)
         share = (at - self._times[last]) / (self._times[last + 1] - self._times[last])
         return round(self._places[last] + share * (self._places[last + 1] - self._places[last]), 1)
 
-    @property
-    def places(self) -> list[tuple[float, float]]:
-        return list(zip(self._times, self._places, strict=True))
+    def ticks(self, own: set[float], clock: Clock) -> list[TimelineTick]:
+        """A tick for each time of Alodial's ``own`` lane and for each other time that has room for a clock."""
+        ticks: list[TimelineTick] = []
+        free = 0.0
+        for at, place in zip(self._times, self._places, strict=True):
+            label = ""
+            if place >= free:
+                label, free = clock(at), place + CLOCK_WIDTH
+            if label or at in own:
+                ticks.append(TimelineTick(round(place, 1), label))
+        return ticks
 
 
 def _fits(text: str, width: float) -> str:
@@ -175,84 +168,64 @@ def _fits(text: str, width: float) -> str:
 
 
 def draw_timeline(
-    changes: Sequence[StateSpan], moments: Sequence[TimelineMoment], now: float, *, over: bool, say: Say, clock: Clock
+    changes: Sequence[StateSpan],
+    moments: Sequence[TimelineMoment],
+    now: float,
+    *,
+    over: bool,
+    label: Label,
+    clock: Clock,
 ) -> Timeline:
-    """The picture of a call. ``over`` says that it has ended; else its last state goes on until ``now``."""
-    times = sorted({one.at for one in changes} | {one.at for one in moments})
+    """The picture of a call. ``over`` when it has ended; else its last state goes on until ``now``, Unix seconds."""
+    times = sorted({change.at for change in changes} | {moment.at for moment in moments})
     shortened = len(times) > MAX_MOMENTS
     if shortened:
-        first = times[-MAX_MOMENTS]
-        earlier = [one for one in changes if one.at < first]
-        # The state that it was in when the picture begins.
-        changes = [StateSpan(first, one.state) for one in earlier[-1:]] + [one for one in changes if one.at >= first]
-        moments = [one for one in moments if one.at >= first]
         times = times[-MAX_MOMENTS:]
+        first = times[0]
+        # The state that the call was in when the picture begins.
+        before = [StateSpan(first, change.state) for change in changes if change.at < first]
+        changes = before[-1:] + [change for change in changes if change.at >= first]
+        moments = [moment for moment in moments if moment.at >= first]
     end = times[-1] if over and times else max([now, *times])
     axis = _Axis([*times, end])
-    # An end lasts: it gets some room of its own. What goes on has a clock at its end.
-    tail = max(60.0, len(say(f"state.{changes[-1].state}", None)) * CHARACTER + 12) if over and changes else 0.0
-    rows = _lanes(moments)
-    lanes = [TimelineLane(TOP, "us", ""), *(TimelineLane(TOP + LANE * (i + 1), *row) for i, row in enumerate(rows))]
-    bars, marks = _ours(changes, axis, end, tail, over=over, say=say), []
-    for lane, (party, number) in zip(lanes[1:], rows, strict=True):
-        for span in spans(moments, party, number, end):
+    # The last state of a call that is over has no length, so it gets room for its name.
+    tail = max(60.0, len(label(f"state.{changes[-1].state}", None)) * CHARACTER + 12) if over and changes else 0.0
+    phones = _phones(moments)
+    lanes = [TimelineLane(TOP, "us", "")]
+    bars, marks = _state_bars(changes, axis, end, tail, label), []
+    for party, number in phones:
+        lane = TimelineLane(TOP + LANE * len(lanes), party, number)
+        lanes.append(lane)
+        for span in phone_spans(moments, party, number, end):
             x, width = axis(span.begin), max(3.0, axis(span.end) - axis(span.begin))
-            words = say(span.kind, None if span.open else span.end - span.begin)
-            title = f"{words} · {span.file}" if span.file else words
-            bars.append(TimelineBar(x, lane.y, width, span.kind, title, _fits(words, width)))
-        marks += [
-            _mark(one, axis(one.at), lane.y, say)
-            for one in moments
-            if (one.party, one.number) == (party, number) and one.event not in ("ringing", "announced")
-        ]
-    height = TOP + LANE * len(lanes) + FOOT
+            title = label(span.kind, None if span.open else span.end - span.begin)
+            bars.append(TimelineBar(x, lane.y, width, span.kind, title, _fits(title, width)))
+        for moment in moments:
+            if (moment.party, moment.number) == (party, number) and moment.event != "ringing":
+                title = label(f"event.{moment.event}", None)
+                beside = "" if moment.event == "connected" else title
+                marks.append(TimelineMark(axis(moment.at), lane.y, moment.event, title, beside))
     return Timeline(
-        round(axis.end + max(tail + 20, CLOCK_ROOM)),
-        height,
+        round(axis.end + max(tail + 20, CLOCK_WIDTH)),
+        TOP + LANE * len(lanes) + FOOT,
         lanes,
         bars,
         marks,
-        _ticks(axis, {one.at for one in changes}, clock),
+        axis.ticks({change.at for change in changes}, clock),
         shortened,
     )
 
 
-def _mark(one: TimelineMoment, x: float, y: float, say: Say) -> TimelineMark:
-    words = say(f"event.{one.event}", None)
-    return TimelineMark(x, y, one.event, words, "" if one.event in _AFTER else words)
-
-
-def _ours(
-    changes: Sequence[StateSpan], axis: _Axis, end: float, tail: float, *, over: bool, say: Say
-) -> list[TimelineBar]:
-    found = []
-    for index, one in enumerate(changes):
+def _state_bars(changes: Sequence[StateSpan], axis: _Axis, end: float, tail: float, label: Label) -> list[TimelineBar]:
+    bars = []
+    for index, change in enumerate(changes):
         last = index + 1 == len(changes)
         until = end if last else changes[index + 1].at
-        x = axis(one.at)
-        width = max(3.0, axis(until) - x + (tail if last and over else 0.0))
-        lasted = None if last else until - one.at
-        words = say(f"state.{one.state}", lasted)
-        found.append(
-            TimelineBar(
-                x,
-                TOP,
-                width,
-                f"state-{one.state}",
-                words,
-                _fits(words, width) or _fits(say(f"state.{one.state}", None), width),
-            )
+        x = axis(change.at)
+        width = max(3.0, axis(until) - x + (tail if last else 0.0))
+        name = label(f"state.{change.state}", None)
+        title = name if last else label(f"state.{change.state}", until - change.at)
+        bars.append(
+            TimelineBar(x, TOP, width, f"state-{change.state}", title, _fits(title, width) or _fits(name, width))
         )
-    return found
-
-
-def _ticks(axis: _Axis, ours: set[float], clock: Clock) -> list[TimelineTick]:
-    found: list[TimelineTick] = []
-    free = 0.0
-    for at, place in axis.places:
-        label = ""
-        if place >= free:
-            label, free = clock(at), place + CLOCK_ROOM
-        if label or at in ours:
-            found.append(TimelineTick(round(place, 1), label))
-    return found
+    return bars

@@ -1,4 +1,4 @@
-"""Calls whose POST's outcome nobody knows: what is known of each, and the two honest choices."""
+"""The list of unconfirmed calls, whose phone may have rung: what is known of each, and the choice to wait or to redial."""
 
 import asyncio
 from dataclasses import dataclass
@@ -19,14 +19,13 @@ from . import call_rows, call_view
 from .auth import Signed, can
 from .call_filter_form import CallQuery
 from .calls import count_of
-from .context import monitor_context, translator_of
-from .explain import reason_words
+from .context import translator_of
+from .explain import reason_text
+from .i18n import Translator
 from .rendering import PeopleRoute, page
-from .session import Operator
-from .time_format import TimeFormatter
 
-LISTED: Final = 25
-COUNTED: Final = 1000
+PAGE_SIZE: Final = 25
+MAX_COUNT: Final = 1000
 
 ALL: Final = CallQuery({"state": State.UNCONFIRMED.value}, CallFilter(state=State.UNCONFIRMED))
 
@@ -35,60 +34,52 @@ router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
 @dataclass(frozen=True, slots=True)
 class UnconfirmedRow:
-    """One of them: ``since`` is when it became so, ``deadline`` when its result is given up."""
+    """``since`` is when the call became unconfirmed, ``deadline`` when its result is given up."""
 
     row: call_rows.CallRow
-    attempt: call_view.AttemptShown
+    attempt: call_view.AttemptView
     reason: str
     since: str
     deadline: str | None
 
 
-async def _shown(
-    request: Request, operator: Operator, cursor: str
-) -> tuple[list[UnconfirmedRow], str | None, CallContext, dict[str, int]]:
-    queue = app_context(request).queue
-    # A cursor of another list begins this one anew.
-    found = await queue.calls(ALL.wanted, cursor=cursor if cursor.startswith("u") else None, limit=LISTED)
-    around, deadlines = await queue.store.call(deadlines_async, [record.extid for record in found.calls])
-    clocks = TimeFormatter(translator_of(request), monitor_context(request).zone)
-    full = call_rows.in_full(operator)
-    rows = [_unsure(record, around, deadlines, clocks, full=full) for record in found.calls]
-    return rows, found.cursor, around, deadlines
-
-
-def _unsure(
-    record: CallRecord, around: CallContext, deadlines: dict[str, int], clocks: TimeFormatter, *, full: bool
+def _row(
+    record: CallRecord, context: CallContext, deadlines: dict[str, int], t: Translator, *, full: bool
 ) -> UnconfirmedRow:
     deadline = deadlines.get(record.extid)
     return UnconfirmedRow(
         row=call_rows.row_of(record, full=full),
-        attempt=call_view.attempts_of(record, around, clocks, full=full)[0],
-        reason=reason_words(record.timeline[-1].get("note"), clocks.words),
+        attempt=call_view.attempt_view(record.attempts[-1], record, context, t, full=full),
+        reason=reason_text(record.timeline[-1].get("note"), t),
         since=record.timeline[-1]["at"],
         deadline=None if deadline is None else iso(deadline),
     )
 
 
 @router.get("/unconfirmed")
-async def listed(request: Request, operator: Signed) -> Response:
+async def list_unconfirmed(request: Request, operator: Signed) -> Response:
+    queue = app_context(request).queue
     cursor = request.query_params.get("cursor", "")[:64]
-    (rows, after, around, _), count = await asyncio.gather(
-        _shown(request, operator, cursor), count_of(app_context(request).queue, ALL, "redial", COUNTED)
+    calls, count = await asyncio.gather(
+        # With a cursor of another list this list starts again.
+        queue.calls(ALL.filter, cursor=cursor if cursor.startswith("u") else None, limit=PAGE_SIZE),
+        count_of(queue, ALL, "redial", MAX_COUNT),
     )
+    context, deadlines = await queue.store.call(deadlines_async, [record.extid for record in calls.calls])
+    t, full = translator_of(request), call_rows.in_full(operator)
+    may_redial = can(operator, "redial_calls")
     live = request.query_params.get("live") != "off"
     return page(
         request,
         "unconfirmed.html",
         operator,
-        calls=rows,
-        cursor=after,
+        calls=[_row(record, context, deadlines, t, full=full) for record in calls.calls],
+        cursor=calls.cursor,
         here=cursor,
         count=count,
-        redial=count if can(operator, "redial_calls") else Count(0, more=False),
-        may_redial=can(operator, "redial_calls"),
+        redial=count if may_redial else Count(0, more=False),
+        may_redial=may_redial,
         live=live,
         refreshed=live and not cursor,
-        attended=around.attended,
-        clocks=TimeFormatter(translator_of(request), monitor_context(request).zone),
+        attended=context.attended,
     )

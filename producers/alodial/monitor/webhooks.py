@@ -1,116 +1,109 @@
-"""Webhook endpoints: how each fares, on and off, a test, events sent again."""
+"""Webhook endpoints: the state of each, and the acts to enable, disable and test it and to send events again."""
 
-import asyncio
 import time
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..calls.awaitable import AsyncWebhookAdmin
 from ..store.webhooks import EndpointHealth
 from ..web.context import app_context
-from ..webhooks.admin import WebhookAdmin
 from .auth import Signed, audit, can, form_of, text_of
 from .context import translator_of
 from .i18n import Translator
 from .rendering import PeopleRoute, page
+from .session import Operator
 
-SPANS: Final = {"1h": 3600, "6h": 6 * 3600, "24h": 86_400}
+PERIODS: Final = {"1h": 3600, "6h": 6 * 3600, "24h": 86_400}
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointRow:
-    """``standing`` is a word of ours, ``means`` a sentence about it."""
+    """``state`` is on, fresh, failing, held or off; ``means`` explains it, ``off_reason`` says why it is off."""
 
     health: EndpointHealth
-    standing: str
+    state: str
     means: str
-    why: str
+    off_reason: str
 
 
-def _shown(one: EndpointHealth, words: Translator) -> EndpointRow:
-    if not one.enabled:
-        standing = "off"
-    elif one.held_until:
-        standing = "held"
-    elif one.failing_since:
-        standing = "failing"
+def _row(health: EndpointHealth, t: Translator) -> EndpointRow:
+    if not health.enabled:
+        state = "off"
+    elif health.held_until:
+        state = "held"
+    elif health.failing_since:
+        state = "failing"
     else:
-        standing = "on" if one.seen_at else "fresh"
-    means = words(
-        f"webhooks.means.{standing}", since=words.moment(one.failing_since), until=words.moment(one.held_until)
-    )
-    return EndpointRow(one, standing, means, words.known("webhooks.off", one.off_reason) if one.off_reason else "")
+        state = "on" if health.seen_at else "fresh"
+    since, until = t.moment(health.failing_since), t.moment(health.held_until)
+    means = t(f"webhooks.means.{state}", since=since, until=until)
+    return EndpointRow(health, state, means, t.known("webhooks.off", health.off_reason) if health.off_reason else "")
 
 
-def _endpoints(request: Request) -> WebhookAdmin:
-    return app_context(request).queue.endpoints.blocking
+def _endpoints(request: Request) -> AsyncWebhookAdmin:
+    return app_context(request).queue.endpoints
 
 
 async def _screen(request: Request, operator: Signed, done: str = "", count: int = 0) -> Response:
-    words = translator_of(request)
-    found = await asyncio.to_thread(_endpoints(request).list)
+    t = translator_of(request)
+    endpoints = await _endpoints(request).list()
     return page(
         request,
         "webhooks.html",
         operator,
-        endpoints=[_shown(one, words) for one in found],
+        endpoints=[_row(health, t) for health in endpoints],
         may_act=can(operator, "webhooks"),
-        spans=SPANS,
+        periods=PERIODS,
         done=done,
         count=count,
     )
 
 
 @router.get("/webhooks")
-async def listed(request: Request, operator: Signed) -> Response:
+async def list_endpoints(request: Request, operator: Signed) -> Response:
     return await _screen(request, operator)
 
 
-async def _act(request: Request, operator: Signed, act: str, id: str, **what: Any) -> Response:
-    endpoints = _endpoints(request)
-    count = 0
-    if act == "enabled":
-        await asyncio.to_thread(endpoints.enable, id)
-    elif act == "disabled":
-        await asyncio.to_thread(endpoints.disable, id)
-    elif act == "test":
-        await asyncio.to_thread(endpoints.test, id)
-    elif "since" in what:
-        count = await asyncio.to_thread(lambda: endpoints.resend(id, since=what["since"]))
-    else:
-        count = await asyncio.to_thread(endpoints.resend_parked, id)
-    audit(operator, f"webhooks.{act}", endpoint=id, **({"events": count} if act == "resent" else {}))
-    return await _screen(request, operator, act, count)
+async def _done(request: Request, operator: Operator, act: str, id: str, count: int | None = None) -> Response:
+    audit(operator, f"webhooks.{act}", endpoint=id, **({} if count is None else {"events": count}))
+    return await _screen(request, operator, act, count or 0)
 
 
 @router.post("/webhooks/{id}/enable")
 async def enable(request: Request, operator: Signed, id: str) -> Response:
     await form_of(request, operator, "webhooks")
-    return await _act(request, operator, "enabled", id)
+    await _endpoints(request).enable(id)
+    return await _done(request, operator, "enabled", id)
 
 
 @router.post("/webhooks/{id}/disable")
 async def disable(request: Request, operator: Signed, id: str) -> Response:
     await form_of(request, operator, "webhooks")
-    return await _act(request, operator, "disabled", id)
+    await _endpoints(request).disable(id)
+    return await _done(request, operator, "disabled", id)
 
 
 @router.post("/webhooks/{id}/test")
 async def test(request: Request, operator: Signed, id: str) -> Response:
     await form_of(request, operator, "webhooks")
-    return await _act(request, operator, "test", id)
+    await _endpoints(request).test(id)
+    return await _done(request, operator, "test", id)
 
 
 @router.post("/webhooks/{id}/resend")
 async def resend(request: Request, operator: Signed, id: str) -> Response:
-    """What was parked; with a span of time what the stream has of it."""
+    """Sends the parked events again; with a period, the events of that period that the stream still has."""
     form = await form_of(request, operator, "webhooks")
-    span = SPANS.get(text_of(form, "span"))
-    if span is None:
-        return await _act(request, operator, "resent", id)
-    return await _act(request, operator, "resent", id, since=int((time.time() - span) * 1000))
+    endpoints = _endpoints(request)
+    seconds = PERIODS.get(text_of(form, "span"))
+    if seconds is None:
+        count = await endpoints.resend_parked(id)
+    else:
+        count = await endpoints.resend(id, since=int((time.time() - seconds) * 1000))
+    return await _done(request, operator, "resent", id, count)

@@ -1,4 +1,4 @@
-"""Workers: which are alive, and which died when with what in hand."""
+"""The list of workers: which are alive, and which stopped responding, when, with how many calls."""
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -14,7 +14,7 @@ router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
 
 @router.get("/workers")
-async def listed(request: Request, operator: Signed) -> Response:
+async def list_workers(request: Request, operator: Signed) -> Response:
     now = await overview_of(request)
     rows = [
         (worker, iso(round(now.now - worker.silent * 1000)), iso(worker.started_at) if worker.started_at else None)

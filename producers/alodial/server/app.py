@@ -54,7 +54,7 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         parts.follower.close()
-        await asyncio.to_thread(app.state.desk.drafts.close)
+        await asyncio.to_thread(app.state.monitor.drafts.close)
         await parts.keeper.aclose()
         parts.taker.close()
         await parts.queue.aclose()
@@ -88,7 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.parts = parts
     keys = ApiKeys(settings.api_keys)
     app.state.door = Authenticator(keys, settings.api_requests_per_second)
-    app.state.desk = monitor.make_context(settings, keys)
+    app.state.monitor = monitor.make_context(settings, keys)
     callbacks = CallbackEndpoint(SecretSet(settings.callback_secret), keeper, meters)
     app.router.routes.insert(0, Route(CALLBACKS + "{secret}", callbacks))
     for router in ROUTERS:

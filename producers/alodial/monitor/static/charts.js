@@ -1,4 +1,4 @@
-// Charts of the last hour. Without scripts, or without this, the tables below them say the same.
+// Charts of the last hour. Without scripts the table below them has the same figures.
 document.addEventListener("DOMContentLoaded", function () {
   var places = document.querySelectorAll(".chart[data-series]");
   if (!places.length || !window.uPlot) return;
@@ -6,7 +6,7 @@ document.addEventListener("DOMContentLoaded", function () {
   function colour(name) { return style.getPropertyValue(name).trim() || "#888"; }
   var charts = [];
 
-  function options(place, told) {
+  function options(place, chart) {
     var axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line") } };
     var locale = document.documentElement.lang;
     return {
@@ -18,43 +18,43 @@ document.addEventListener("DOMContentLoaded", function () {
         Object.assign({
           values: function (u, moments) {
             return moments.map(function (at) {
-              return new Date(at * 1000).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: told.zone });
+              return new Date(at * 1000).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: chart.zone });
             });
           }
         }, axis),
         Object.assign({ size: 56 }, axis)
       ],
-      series: told.series.map(function (one, n) {
+      series: chart.series.map(function (line, n) {
         if (n === 0) {
-          return { label: one.label, value: function (u, at) {
-            return at === null ? "–" : new Date(at * 1000).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: told.zone });
+          return { label: line.label, value: function (u, at) {
+            return at === null ? "–" : new Date(at * 1000).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: chart.zone });
           } };
         }
-        return { label: one.label, stroke: colour(one.colour), width: 2, dash: one.dash ? [6, 4] : undefined,
-          fill: one.fill ? colour(one.colour) + "33" : undefined, points: { show: false } };
+        return { label: line.label, stroke: colour(line.colour), width: 2, dash: line.dash ? [6, 4] : undefined,
+          fill: line.fill ? colour(line.colour) + "33" : undefined, points: { show: false } };
       })
     };
   }
 
-  function draw(place, told) {
-    var data = told.series.map(function (one) { return one.values; });
-    var known = charts.filter(function (one) { return one.place === place; })[0];
+  function draw(place, chart) {
+    var data = chart.series.map(function (line) { return line.values; });
+    var known = charts.filter(function (drawn) { return drawn.place === place; })[0];
     if (known) { known.plot.setData(data); return; }
-    charts.push({ place: place, plot: new uPlot(options(place, told), data, place) });
+    charts.push({ place: place, plot: new uPlot(options(place, chart), data, place) });
   }
 
-  function renew() {
+  function update() {
     fetch("/now/series", { credentials: "same-origin", headers: { "HX-Request": "true" } }).then(function (answer) {
       if (!answer.ok) throw new Error("series");
       return answer.json();
-    }).then(function (told) {
-      places.forEach(function (place) { draw(place, told[place.dataset.series]); });
-    }).catch(function () { /* the page's own renewal says that the server is away */ });
+    }).then(function (series) {
+      places.forEach(function (place) { draw(place, series[place.dataset.series]); });
+    }).catch(function () { /* the page's own updates say that the server does not answer */ });
   }
 
   window.addEventListener("resize", function () {
-    charts.forEach(function (one) { one.plot.setSize({ width: one.place.clientWidth - 18, height: 190 }); });
+    charts.forEach(function (drawn) { drawn.plot.setSize({ width: drawn.place.clientWidth - 18, height: 190 }); });
   });
-  renew();
-  setInterval(renew, 5000);
+  update();
+  setInterval(update, 5000);
 });

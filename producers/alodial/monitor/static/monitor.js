@@ -1,4 +1,4 @@
-// A page that is not renewed any more must not look alive: says so while this server does not answer.
+// Shows a notice while the server does not answer, because the page is not updated then.
 document.addEventListener("DOMContentLoaded", function () {
   var notice = document.getElementById("offline");
   if (!notice) return;
@@ -10,8 +10,8 @@ document.addEventListener("DOMContentLoaded", function () {
   });
 });
 
-// htmx keeps the focus on an element that is there again at once. One that is missing for a moment, such as the buttons of a
-// call between two stages, gets it back when it returns, unless somebody has gone on meanwhile.
+// htmx keeps the focus on an element that the new content has too. An element that is missing for one update gets the focus
+// back when it returns, unless a key or the pointer was used meanwhile.
 document.addEventListener("DOMContentLoaded", function () {
   var lost = "";
   ["keydown", "pointerdown"].forEach(function (name) {
