@@ -7,19 +7,16 @@ import secrets
 import socket
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from functools import cached_property
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
-from alodial_schemas import Event, FieldProblem, parse_event
+from alodial_schemas import Event, parse_event
 
-from ..errors import InvalidCall, NotFound
+from ..errors import NotFound
 from ..observability import tracing
 from ..settings import Settings, load_settings, read_settings
 from ..store import call_transitions, events, holds
 from ..store.call_filter import CallFilter
-from ..store.call_indexes import BadCursor
 from ..store.call_listing import MAX_CALLS, Count, Page, count, count_async, page, page_async
 from ..store.call_transitions import Enqueued, NewCall
 from ..store.client import AsyncStore, Operation, Store
@@ -68,15 +65,6 @@ def _waits(block: float | None, redis_timeout: float) -> Iterator[float]:
             return
 
 
-@contextmanager
-def _bad_cursor_as_invalid_call() -> Iterator[None]:
-    try:
-        yield
-    except BadCursor:
-        remedy = "give the cursor of the page before as it was, with the same filter"
-        raise InvalidCall([FieldProblem("cursor", "bad_cursor", "is no cursor of this list", remedy)]) from None
-
-
 def _settings(redis_url: str | None, settings: Settings | None) -> Settings:
     if settings is not None:
         return settings
@@ -108,7 +96,7 @@ class CallQueue:
         self.waker = Waker(self.settings)
 
     def enqueue(self, call: Source, *, idempotency_key: str = "", scope: str = "", **options: Any) -> QueuedCall:
-        """Stores one call and wakes the workers. When it returns, the call is in Redis and will be placed.
+        """Stores one call and wakes the workers. When it returns, the call is kept in Redis, even if your program ends.
 
         ``call`` is a TwoWayCall, an IvrCall or AloVoice's own body as a mapping. ``options`` are the fields beside the
         body: ``extid``, ``reference``, ``not_before``, ``expires_at``, ``priority``, ``account``, ``on_unconfirmed``,
@@ -188,8 +176,7 @@ class CallQueue:
         Newest first; queued calls come in the order in which they will be placed, scheduled ones by their time, ended ones
         by their end. Raises InvalidCall for a cursor of another list.
         """
-        with _bad_cursor_as_invalid_call():
-            return self.store.call(page, wanted or CallFilter(), cursor, limit)
+        return self.store.call(page, wanted or CallFilter(), cursor, limit)
 
     def count(self, wanted: CallFilter | None = None, *, limit: int = MAX_CALLS) -> Count:
         """Returns how many calls match a filter; where the store keeps no figure it counts up to ``limit``."""
@@ -278,9 +265,7 @@ class CallQueue:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_exc: object) -> None:
         self.close()
 
 
@@ -361,8 +346,7 @@ class AsyncCallQueue:
 
     async def calls(self, wanted: CallFilter | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
         """As :meth:`CallQueue.calls`."""
-        with _bad_cursor_as_invalid_call():
-            return await self.store.call(page_async, wanted or CallFilter(), cursor, limit)
+        return await self.store.call(page_async, wanted or CallFilter(), cursor, limit)
 
     async def count(self, wanted: CallFilter | None = None, *, limit: int = MAX_CALLS) -> Count:
         """As :meth:`CallQueue.count`."""
@@ -448,7 +432,5 @@ class AsyncCallQueue:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_exc: object) -> None:
         await self.aclose()

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from alodial_schemas import ENDS, Disposition, State
+from alodial_schemas import ENDS, Disposition, FieldProblem, State
 
+from ..errors import InvalidCall
 from . import keys
 from .answers import number, text
 from .call_filter import CallFilter
@@ -26,8 +27,12 @@ _APART_MS = 100
 read needlessly for that are left out by their records."""
 
 
-class BadCursor(ValueError):
+class BadCursor(InvalidCall):
     """A cursor that belongs to no page of this list."""
+
+    def __init__(self) -> None:
+        remedy = "give the cursor of the page before as it was, with the same filter"
+        super().__init__([FieldProblem("cursor", "bad_cursor", "is no cursor of this list", remedy)])
 
 
 class CallIndex(Protocol):
@@ -75,7 +80,7 @@ class StreamIndex:
             return "", 0
         at, _, index = place.partition(".")
         if not _STREAM_ID.fullmatch(at) or not index.isdigit() or int(index) >= len(self.names):
-            raise BadCursor(place)
+            raise BadCursor
         return at, int(index)
 
 
@@ -110,7 +115,7 @@ class ListIndex:
             return 0, ""
         index, _, extid = place.partition(".")
         if not index.isdigit() or len(index) > 4 or int(index) >= len(self.names) or not _EXTID.fullmatch(extid):
-            raise BadCursor(place)
+            raise BadCursor
         return int(index), extid
 
 
@@ -127,7 +132,7 @@ class SortedSetIndex:
         if place:
             score, _, extid = place.partition(".")
             if not score.isdigit() or len(score) > 18 or not _EXTID.fullmatch(extid):
-                raise BadCursor(place)
+                raise BadCursor
             rank, before = yield [
                 ("ZREVRANK" if self.downwards else "ZRANK", self.name, extid),
                 ("ZCOUNT", self.name, f"({score}", "+inf")

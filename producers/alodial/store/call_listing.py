@@ -45,7 +45,7 @@ def _walk(
     place = ""
     if cursor:
         if not _CURSOR.fullmatch(cursor) or cursor[0] != index.kind:
-            raise BadCursor(cursor)
+            raise BadCursor
         place = cursor[1:]
     matches: list[tuple[str, Hash]] = []
     seen, scanned = {place.partition(".")[2]}, 0
