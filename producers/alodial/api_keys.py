@@ -1,4 +1,4 @@
-"""Who may use the HTTP interface and the monitor, and for what: ALODIAL_API_KEYS read and checked. Pure."""
+"""Parses and checks ALODIAL_API_KEYS: which key may do what over HTTP and in the monitor. No I/O."""
 
 import hashlib
 import hmac
@@ -25,8 +25,11 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """One key. ``scope`` names it without telling it; ``name`` is the owner of what it makes, "" for none; with ``own`` it
-    sees and touches nothing else."""
+    """The rights of one key, without its secret.
+
+    ``scope`` is the beginning of its digest and names it in the store; ``name`` owns the calls that it places ("" for
+    none); with ``own`` it sees and changes only what it owns.
+    """
 
     scope: str
     name: str
@@ -35,18 +38,18 @@ class ApiKey:
 
     @property
     def actor(self) -> str:
-        """For logs and activity."""
+        """The key as logs and activity name it."""
         return f"key:{self.name or self.scope}"
 
     @property
-    def only(self) -> str:
-        """The owner that it is limited to, "" for all."""
+    def owner_filter(self) -> str:
+        """The owner to which its lists are limited, "" for all owners."""
         return self.name if self.own else ""
 
-    def sees(self, owner: str | None) -> bool:
+    def can_see(self, owner: str | None) -> bool:
         return not self.own or owner == self.name
 
-    def may(self, role: Role) -> bool:
+    def has_role(self, role: Role) -> bool:
         return role in self.roles
 
 
@@ -55,67 +58,74 @@ def digest_of(secret: str) -> bytes:
 
 
 def read_key(text: str, number: int) -> tuple[bytes, ApiKey]:
-    """``KEY`` or ``KEY;name=shop;roles=submit+read;own``. Raises ConfigurationError, which never tells the key."""
+    """Returns the digest and the rights of ``KEY`` or ``KEY;name=shop;roles=submit+read;own``.
 
-    def wrong(why: str) -> ConfigurationError:
-        return ConfigurationError(f"ALODIAL_API_KEYS: entry {number} {why}")
+    ``number`` is the entry's place in the setting, from 1. Raises ConfigurationError, whose text never holds the key.
+    """
+
+    def invalid(reason: str) -> ConfigurationError:
+        return ConfigurationError(f"ALODIAL_API_KEYS: entry {number} {reason}")
 
     secret, *attributes = (part.strip() for part in text.split(";"))
     if not secret:
-        raise wrong("has no key; write KEY;name=shop;roles=submit+read;own")
+        raise invalid("has no key; write KEY;name=shop;roles=submit+read;own")
     name, own = "", False
     roles: frozenset[str] = frozenset(ROLES)
-    seen: set[str] = set()
+    labels: set[str] = set()
     for attribute in attributes:
         label, _, value = attribute.partition("=")
-        if label in seen:
-            raise wrong(f"says {label} twice") if label in ("name", "roles", "own") else wrong("says something twice")
-        seen.add(label)
+        if label in labels:
+            raise (
+                invalid(f"says {label} twice") if label in ("name", "roles", "own") else invalid("says something twice")
+            )
+        labels.add(label)
         if label == "name":
             if not _NAME.fullmatch(value):
-                raise wrong("has an unusable name; write a to z, 0 to 9, - and _, up to 32")
+                raise invalid("has an unusable name; write a to z, 0 to 9, - and _, up to 32")
             name = value
         elif label == "roles":
-            given = value.split("+")
-            if not set(given) <= set(ROLES):
-                raise wrong(f"has an unknown role; use {', '.join(ROLES)} with + between them")
-            roles = frozenset(given)
+            roles = frozenset(value.split("+"))
+            if not roles <= set(ROLES):
+                raise invalid(f"has an unknown role; use {', '.join(ROLES)} with + between them")
         elif attribute == "own":
             own = True
         else:
-            raise wrong("has an attribute that is none of name=, roles= and own")
+            raise invalid("has an attribute that is none of name=, roles= and own")
     if own and not name:
-        raise wrong("is marked own and has no name; add name=shop, under which what it makes is kept")
+        raise invalid("is marked own and has no name; add name=shop, which will own its calls")
     digest = digest_of(secret)
-    return digest, ApiKey(digest.hex()[:16], name, frozenset(roles), own)
+    return digest, ApiKey(digest.hex()[:16], name, roles, own)
 
 
 class ApiKeys:
-    """All keys, compared in constant time by their digests: not even a length shows in the time it takes."""
+    """All keys of an installation. They are compared by digest in constant time, so that timing shows not even a length.
+
+    Raises ConfigurationError for an entry that is invalid or repeated.
+    """
 
     def __init__(self, keys: Iterable[SecretStr]) -> None:
         self._keys: dict[bytes, ApiKey] = {}
         for number, key in enumerate(keys, start=1):
-            digest, read = read_key(key.get_secret_value(), number)
+            digest, api_key = read_key(key.get_secret_value(), number)
             if digest in self._keys:
                 raise ConfigurationError(f"ALODIAL_API_KEYS: entry {number} is the key of an earlier one")
-            self._keys[digest] = read
+            self._keys[digest] = api_key
 
     def __bool__(self) -> bool:
         return bool(self._keys)
 
-    def find(self, given: str) -> ApiKey | None:
-        """None when it is none of ours."""
-        found: ApiKey | None = None
-        digest = digest_of(given)
-        for known, key in self._keys.items():
+    def find(self, secret: str) -> ApiKey | None:
+        """Returns the key with this secret, None when there is none."""
+        match: ApiKey | None = None
+        digest = digest_of(secret)
+        for known, api_key in self._keys.items():
             if hmac.compare_digest(known, digest):
-                found = key
-        return found
+                match = api_key
+        return match
 
-    def of_scope(self, scope: str) -> ApiKey | None:
+    def find_by_scope(self, scope: str) -> ApiKey | None:
         return next((key for key in self._keys.values() if key.scope == scope), None)
 
     def fingerprint(self) -> bytes:
-        """Changes with any key."""
+        """Returns a text that changes when any key is added, changed or removed."""
         return b"\0".join(sorted(self._keys))

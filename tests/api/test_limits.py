@@ -66,7 +66,7 @@ def test_a_million_names_take_no_more_memory_than_ten_thousand() -> None:
     bucket = RateLimiter(1, 1, limit=100)
     for n in range(10_000):
         bucket.take(str(n), now=float(n))
-    assert len(bucket._ready) == 100
+    assert len(bucket._full_at) == 100
 
 
 def test_whole_seconds_are_told() -> None:

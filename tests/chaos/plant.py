@@ -31,7 +31,7 @@ raise SystemExit(run_worker(load_settings()))
 WEB = """
 import sys
 from alodial.settings import load_settings
-from alodial.server import serve
+from alodial.server.serve import serve
 serve(load_settings(), "127.0.0.1", int(sys.argv[1]))
 """
 

@@ -46,7 +46,7 @@ _ROLES: Mapping[str, Role] = {
 def can(operator: Operator, act: str) -> bool:
     """Whether the operator's key permits an act. Roles are decided here alone. ``act`` is the audit line's, or "read"."""
     # The screens show the calls of all keys, so a key that sees only its own calls sees no screen.
-    return not operator.api_key.own and operator.api_key.may(_ROLES.get(act, "operate"))
+    return not operator.api_key.own and operator.api_key.has_role(_ROLES.get(act, "operate"))
 
 
 def operator_of(request: Request) -> Operator | None:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from alodial_schemas import ENDS, Disposition, PhoneError, State, normalise_phone
 
 from ..store.call_filter import CallFilter
-from ..web.routes.logs import moment
+from ..web.query_times import unix_ms
 
 FIELDS: Final = ("state", "disposition", "campaign", "phone", "reference", "reason", "account", "since", "until")
 
@@ -68,7 +68,7 @@ def read_query(values: Mapping[str, str], zone: ZoneInfo) -> CallQuery:
     times: dict[str, int | None] = {}
     for name in ("since", "until"):
         try:
-            times[name] = moment(texts[name], zone)
+            times[name] = unix_ms(texts[name], zone)
         except ValueError:
             invalid.add(name)
     if invalid:

@@ -107,7 +107,7 @@ async def _screen(request: Request, operator: Signed, done: str = "", count: int
     groups = Counter((row.kind, row.reason) for row in newest.rows).most_common(20)
     received = {
         sample.labels["outcome"]: int(sample.value)
-        for metric in app.meters.registry.collect()
+        for metric in app.metrics.registry.collect()
         if metric.name == "alodial_callbacks"
         for sample in metric.samples
         if sample.name == "alodial_callbacks_total"
@@ -127,7 +127,7 @@ async def _screen(request: Request, operator: Signed, done: str = "", count: int
         cursor=listing.cursor if len(listing.rows) == PAGE_SIZE or not listing.rows else "",
         kinds=KINDS,
         received=received,
-        spool=app.keeper.spool.unread,
+        spool=app.intake.spool.unread,
         may_act=can(operator, "callbacks"),
         done=done,
         count=count,

@@ -15,7 +15,8 @@ from starlette.responses import Response
 from ..store.client import AsyncStore
 from ..store.log_stream import LEVELS, LogFilter, LogLine, LogPage, has_news_async, lost_async, page_async
 from ..web.context import app_context
-from ..web.routes.logs import moment, names_async
+from ..web.query_times import unix_ms
+from ..web.routes.logs import names_async
 from .auth import Signed
 from .context import monitor_context, translator_of
 from .i18n import Translator
@@ -55,7 +56,7 @@ def read_query(values: Mapping[str, str], zone: ZoneInfo) -> LogQuery:
     times: dict[str, int | None] = {}
     for name in ("since", "until"):
         try:
-            times[name] = moment(texts[name], zone)
+            times[name] = unix_ms(texts[name], zone)
         except ValueError:
             invalid.add(name)
     if (texts["level"] or "info") not in LEVELS:

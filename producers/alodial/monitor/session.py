@@ -65,7 +65,7 @@ class Sessions:
         if not self or len(cookie) > MAX_COOKIE or not self._signed("session", body, signature):
             return None
         fields = json.loads(base64.urlsafe_b64decode(body))
-        key = self._keys.of_scope(fields["k"])
+        key = self._keys.find_by_scope(fields["k"])
         if key is None:
             return None
         operator = Operator(key, fields["n"], fields["r"], fields["e"])

@@ -85,7 +85,7 @@ async def sign_in(request: Request) -> Response:
         return sign_in_page(request, status=403, to=to)
     context = monitor_context(request)
     address = address_of(request)
-    if wait := context.wrong_keys.waits(address):
+    if wait := context.wrong_keys.wait(address):
         log.warning("operator.refused", reason="too_many", address="/sign-in")
         raise Refusal(429, "too_many_requests", "", headers={"Retry-After": retry_after(wait)})
     operator = context.sessions.open(text_of(form, "key"), text_of(form, "name"))

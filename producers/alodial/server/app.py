@@ -1,4 +1,4 @@
-"""The whole HTTP side as one app."""
+"""Builds the app: the HTTP interface for programs and the monitor for people."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,13 +24,13 @@ from ..web.context import AppContext
 from ..web.event_follower import EventFollower
 from ..web.health import Readiness
 from ..web.metrics import ProcessMetrics
-from ..web.middleware import CALLBACKS, RequestMiddleware
+from ..web.middleware import CALLBACK_PATH, RequestMiddleware
 from ..web.openapi import document
 from ..web.problems import Refusal, answer_alodial_error, answer_http_error, answer_refusal, answer_validation_error
 from ..web.routes import calls, calls_batch, campaigns, do_not_call, docs_page, dropin, events, logs, probes, webhooks
 from ..web.tracing import TracingMiddleware
 
-# The batch's address would be taken for a call's name, so it stands first.
+# The first match wins: /v1/calls/batch must come before /v1/calls/{name}.
 ROUTERS = (
     calls_batch.router,
     calls.router,
@@ -47,50 +47,49 @@ ROUTERS = (
 
 
 @asynccontextmanager
-async def _life(app: FastAPI) -> AsyncIterator[None]:
-    parts: AppContext = app.state.parts
-    parts.keeper.start()
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    context: AppContext = app.state.context
+    context.intake.start()
     try:
         yield
     finally:
-        parts.follower.close()
+        context.follower.close()
         await asyncio.to_thread(app.state.monitor.drafts.close)
-        await parts.keeper.aclose()
-        parts.taker.close()
-        await parts.queue.aclose()
+        await context.intake.aclose()
+        context.acceptor.close()
+        await context.queue.aclose()
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The app for these settings. Redis need not be there when it starts."""
+    """Returns the app for these settings; Redis may be away when it starts. Raises ConfigurationError for a bad API key."""
     app = FastAPI(
         title="Alodial",
         version=version("alodial"),
-        lifespan=_life,
+        lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
-        # A redirect would repeat the address, and addresses hold secrets here.
+        # A redirect would repeat the address, and addresses hold secrets: the callback's and the drop-in's.
         redirect_slashes=False,
-        # FastAPI's own traces carry the address too. Versions before it had any take this as an unused extra.
+        # FastAPI's own traces carry the address too. Versions without them ignore this argument.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     queue = AsyncCallQueue(settings=settings)
-    meters = ProcessMetrics()
-    keeper = CallbackIntake(settings, queue.store, queue.waker)
-    parts = AppContext(
+    metrics = ProcessMetrics()
+    intake = CallbackIntake(settings, queue.store, queue.waker)
+    app.state.context = AppContext(
         settings=settings,
         queue=queue,
-        taker=CallAcceptor(queue),
-        keeper=keeper,
-        meters=meters,
+        acceptor=CallAcceptor(queue),
+        intake=intake,
+        metrics=metrics,
         readiness=Readiness(settings),
         follower=EventFollower(queue.store),
     )
-    app.state.parts = parts
     keys = ApiKeys(settings.api_keys)
-    app.state.door = Authenticator(keys, settings.api_requests_per_second)
+    app.state.authenticator = Authenticator(keys, settings.api_requests_per_second)
     app.state.monitor = monitor.make_context(settings, keys)
-    callbacks = CallbackEndpoint(SecretSet(settings.callback_secret), keeper, meters)
-    app.router.routes.insert(0, Route(CALLBACKS + "{secret}", callbacks))
+    callbacks = CallbackEndpoint(SecretSet(settings.callback_secret), intake, metrics)
+    app.router.routes.insert(0, Route(CALLBACK_PATH + "{secret}", callbacks))
     for router in ROUTERS:
         app.include_router(router)
     app.add_exception_handler(AlodialError, answer_alodial_error)

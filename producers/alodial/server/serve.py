@@ -1,4 +1,4 @@
-"""Serves the app with uvicorn: bounded heads, a line that says where, a graceful end."""
+"""Serves the app with uvicorn: bounds on request heads and connections, a line with the address, a graceful end."""
 
 import asyncio
 import contextlib
@@ -28,29 +28,25 @@ from .app import create_app
 KEEP_ALIVE = 15
 MAX_CONNECTIONS = 1000
 HEAD_SECONDS = 10.0
-"""A request's line and headers take one packet; who needs longer only holds the connection."""
+"""For a request's line and headers, which take one packet; a slower client only occupies the connection."""
 HEAD_BYTES = 32 * 1024
 STOP_SECONDS = 20
 """For requests under way at SIGTERM; orchestrators kill after 30."""
 
 
-async def busy(scope: Scope, receive: Receive, send: Send) -> None:
-    """What answers above the limit of connections."""
-    answer = problem(
-        503,
-        "overloaded",
-        "Too many connections; come again.",
-        headers={"Retry-After": RETRY_AFTER, "Connection": "close"},
-    )
+async def overloaded(scope: Scope, receive: Receive, send: Send) -> None:
+    """The app that answers 503 above MAX_CONNECTIONS."""
+    headers = {"Retry-After": RETRY_AFTER, "Connection": "close"}
+    answer = problem(503, "overloaded", "Too many connections; come again.", headers=headers)
     await answer(scope, receive, send)
 
 
 class BoundedHead(HttpToolsProtocol):
-    """uvicorn's protocol with what it lacks: bounds on the time and the size of a request's line and headers."""
+    """uvicorn's protocol with bounds on the time and the size of a request's line and headers."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._served: Any = self.app
+        self._own_app: Any = self.app
         self._in_head = True
         self._head_bytes = 0
         self._head_timer: TimerHandle | None = None
@@ -65,7 +61,7 @@ class BoundedHead(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        # Between two requests too: empty lines, or the rest of a body that nobody reads, keep no connection open.
+        # Also between two requests, so that empty lines or an unread body do not keep a connection open.
         if not (self._in_head or self.cycle is None or self.cycle.response_complete):
             return
         self._head_bytes += len(data)
@@ -86,7 +82,7 @@ class BoundedHead(HttpToolsProtocol):
         self._in_head = False
         self._stop_timer()
         full = len(self.connections) > MAX_CONNECTIONS or len(self.tasks) >= MAX_CONNECTIONS
-        self.app = busy if full else self._served
+        self.app = overloaded if full else self._own_app
         super().on_headers_complete()
 
     def _stop_timer(self) -> None:
@@ -96,7 +92,7 @@ class BoundedHead(HttpToolsProtocol):
 
 
 class WebServer(uvicorn.Server):
-    """Says where it listens, ends event streams at once, and ends with 0 when it was asked to end."""
+    """Prints its address, ends event streams at once, and exits with 0 after SIGTERM or SIGINT."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI, address: str) -> None:
         super().__init__(config)
@@ -115,11 +111,11 @@ class WebServer(uvicorn.Server):
         super().handle_exit(sig, frame)
         if self._loop is not None:
             # An event stream never ends by itself, and uvicorn waits for it.
-            self._loop.call_soon_threadsafe(self._app.state.parts.follower.close)
+            self._loop.call_soon_threadsafe(self._app.state.context.follower.close)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """As uvicorn's, but a signal that was obeyed is not raised again: the exit code is 0."""
+        """As in uvicorn, but a handled signal is not raised again, so that the exit code is 0."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -148,7 +144,7 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def make_server(settings: Settings, host: str, port: int) -> tuple[WebServer, socket.socket]:
-    """A server and its bound socket; port 0 takes a free one. Raises ConfigurationError."""
+    """Returns a server and its bound socket; port 0 takes a free port. Raises ConfigurationError when it cannot listen."""
     listener = _bind(host, port)
     name = f"[{host}]" if ":" in host else host
     app = create_app(settings)
@@ -168,12 +164,12 @@ def make_server(settings: Settings, host: str, port: int) -> tuple[WebServer, so
 
 
 def _allow_connections() -> None:
-    """Most systems give a process 1,024 open files, which connections, Redis and the spool would use up together."""
+    """Raises the limit of open files: the usual 1,024 are too few for connections, Redis and the spool together."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 4 * MAX_CONNECTIONS
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        best = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, best), hard))
+    files = 4 * MAX_CONNECTIONS
+    if soft != resource.RLIM_INFINITY and soft < files:
+        allowed = files if hard == resource.RLIM_INFINITY else min(files, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
 
 
 def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8080) -> None:
@@ -181,7 +177,7 @@ def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8080) -> None
     logging.configure(settings, patient=True, shared=True, worker=f"web:{socket.gethostname()[:32]}:{os.getpid()}")
     _allow_connections()
     server, listener = make_server(settings, host, port)
-    # What was loaded stays until the end: looked through for garbage it held every request up for 100 ms.
+    # Loaded modules stay until the end; a garbage collection over them delayed every request by 100 ms.
     gc.collect()
     gc.freeze()
     server.run(sockets=[listener])

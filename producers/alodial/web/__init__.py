@@ -1,1 +1,1 @@
-"""HTTP for programs. Read README.md here and docs/http.md."""
+"""The HTTP interface for programs. Read README.md first."""

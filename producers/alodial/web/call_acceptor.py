@@ -1,10 +1,8 @@
-"""Takes calls in for many requests at once: what they ask at the same moment is stored by one script."""
+"""Stores the calls of many requests at once: those that arrive together share one script."""
 
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-
-import structlog
 
 from ..calls.outcomes import QueuedCall, queued_call
 from ..calls.queue import CHUNK, AsyncCallQueue
@@ -15,37 +13,35 @@ from ..store.call_transitions import Enqueued, NewCall
 from ..store.coalesce import Coalescer
 from ..store.enqueue import enqueue_calls_async
 
-log = structlog.get_logger("alodial.web")
-
 Answer = Enqueued | Exception
 
 
 class CallAcceptor:
-    """Stores calls and rings the workers, within ``ALODIAL_REDIS_TIMEOUT`` seconds or not at all."""
+    """Stores calls and wakes the workers, within ``ALODIAL_REDIS_TIMEOUT`` seconds or not at all."""
 
     def __init__(self, queue: AsyncCallQueue) -> None:
         self._queue = queue
         self._timeout = queue.settings.redis_timeout
-        self._batcher: Coalescer[tuple[NewCall, float], Answer] = Coalescer(self._flush, limit=CHUNK)
+        self._coalescer: Coalescer[tuple[NewCall, float], Answer] = Coalescer(self._flush, limit=CHUNK)
         self._failed_at = -1.0
-        self._ringer = ThreadPoolExecutor(1, thread_name_prefix="alodial-doorbell")
+        self._wake_thread = ThreadPoolExecutor(1, thread_name_prefix="alodial-wakeup")
 
-    async def take(self, call: NewCall) -> QueuedCall:
-        """Raises Conflict, StoreUnavailable."""
+    async def accept(self, call: NewCall) -> QueuedCall:
+        """Stores one call together with others that arrive now. Raises Conflict, StoreUnavailable."""
         with carried_headers(call.id):
-            answer = await self._batcher.submit((call, asyncio.get_running_loop().time()))
+            answer = await self._coalescer.submit((call, asyncio.get_running_loop().time()))
         if isinstance(answer, Exception):
             raise answer
         return queued_call(answer, call)
 
-    async def take_many(self, calls: Sequence[NewCall]) -> list[Enqueued]:
-        """At most CHUNK of them by one script. Raises StoreUnavailable."""
+    async def accept_many(self, calls: Sequence[NewCall]) -> list[Enqueued]:
+        """Stores up to CHUNK calls by one script, one row for each in order. Raises StoreUnavailable."""
         return await self._store(calls) if calls else []
 
     async def _flush(self, items: Sequence[tuple[NewCall, float]]) -> list[Answer]:
-        # Who gathered behind a flush that failed has waited as long already, and is told at once.
-        fresh = [i for i, (_, asked) in enumerate(items) if asked > self._failed_at]
-        answers: list[Answer] = [StoreUnavailable("Redis did not answer those who asked before")] * len(items)
+        # Calls that gathered behind a failed flush have waited its whole timeout already, so they fail at once.
+        fresh = [i for i, (_, arrived) in enumerate(items) if arrived > self._failed_at]
+        answers: list[Answer] = [StoreUnavailable("Redis did not answer the requests before this one")] * len(items)
         if not fresh:
             return answers
         try:
@@ -78,9 +74,9 @@ class CallAcceptor:
             raise StoreUnavailable("Redis is not available (too slow)") from None
         tracing.enqueued(calls, result.rows, result.seconds)
         if result.accounts:
-            # Not waited for: the calls are stored, and a pacer rings for a bell that is lost.
-            self._ringer.submit(self._queue.waker.submit, result.accounts)
+            # Not awaited: the calls are stored, and a pacer repeats a wake-up that is lost.
+            self._wake_thread.submit(self._queue.waker.submit, result.accounts)
         return result.rows
 
     def close(self) -> None:
-        self._ringer.shutdown(wait=False, cancel_futures=True)
+        self._wake_thread.shutdown(wait=False, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""What the routes are given, made once for an app."""
+"""The objects that all routes of an app share."""
 
 from dataclasses import dataclass
 
@@ -15,15 +15,18 @@ from .metrics import ProcessMetrics
 
 @dataclass(frozen=True, slots=True)
 class AppContext:
+    """One for each app; the composition root makes it and puts it at ``app.state.context``."""
+
     settings: Settings
     queue: AsyncCallQueue
-    taker: CallAcceptor
-    keeper: CallbackIntake
-    meters: ProcessMetrics
+    acceptor: CallAcceptor
+    intake: CallbackIntake
+    metrics: ProcessMetrics
     readiness: Readiness
     follower: EventFollower
 
 
 def app_context(request: Request) -> AppContext:
-    parts: AppContext = request.app.state.parts
-    return parts
+    """Returns the context of the app that serves this request."""
+    context: AppContext = request.app.state.context
+    return context

@@ -1,4 +1,4 @@
-"""Waits at the end of the event stream for everybody who follows it."""
+"""Follows the event stream once for all readers of ``GET /v1/events``."""
 
 import asyncio
 
@@ -9,12 +9,12 @@ from .problems import RETRY_AFTER, Refusal
 
 MAX_READERS = 100
 
-GATHER = 0.02
-"""Seconds between two wakings of all readers: a storm of events costs each of them 50 reads a second, not thousands."""
+WAKE_INTERVAL = 0.02
+"""Seconds between two wake-ups of all readers: a storm of events costs each of them 50 reads a second, not thousands."""
 
 
 class EventFollower:
-    """One connection waits at the end of the stream and wakes all readers, however many there are."""
+    """Waits at the end of the stream on one connection and wakes all readers, however many there are."""
 
     def __init__(self, store: AsyncStore) -> None:
         self._store = store
@@ -26,7 +26,7 @@ class EventFollower:
         self.readers = 0
 
     def join(self) -> None:
-        """Takes a reader's place. Raises Refusal 503 when all are taken."""
+        """Adds a reader, which calls ``leave`` at its end. Raises Refusal 503 above MAX_READERS."""
         if self.closing or self.readers >= MAX_READERS:
             detail = f"{MAX_READERS} readers follow already; come again later."
             raise Refusal(503, "overloaded", detail, headers={"Retry-After": RETRY_AFTER})
@@ -41,7 +41,7 @@ class EventFollower:
             self._task = None
 
     def news(self) -> asyncio.Event:
-        """Is set once there is more; ask for it before reading, so that nothing slips between."""
+        """Returns the event that is set once the stream has grown; get it before reading, so that no wake-up is lost."""
         return self._news
 
     def _wake(self) -> None:
@@ -49,7 +49,7 @@ class EventFollower:
         woken.set()
 
     def close(self) -> None:
-        """Ends all readers; each may resume elsewhere."""
+        """Ends all readers; each may resume at another process."""
         self.closing = True
         self._wake()
 
@@ -57,12 +57,9 @@ class EventFollower:
         position = ""
         while True:
             try:
-                if not position:
+                if not position or await self._store.call(wait_for_event, position, self._block):
                     position = await self._store.call(newest)
                     self._wake()
-                if await self._store.call(wait_for_event, position, self._block):
-                    position = await self._store.call(newest)
-                    self._wake()
-                await asyncio.sleep(GATHER)
+                await asyncio.sleep(WAKE_INTERVAL)
             except StoreUnavailable:
                 await asyncio.sleep(1)

@@ -1,4 +1,4 @@
-"""Is Redis reachable and fit for use?"""
+"""Checks for ``/readyz`` whether Redis is reachable and fit for use."""
 
 import asyncio
 
@@ -10,26 +10,27 @@ from ..store.redis_checks import RedisCheck, inspect
 
 PROBE_TIMEOUT = 2.0
 
-REMEMBER = 1.0
-"""Seconds for which an answer is given again: probes of many balancers cost one look at Redis a second."""
+CACHE_SECONDS = 1.0
+"""A result is reused for so long: probes of many balancers cost one check of Redis a second."""
 
 
 class Readiness:
-    """Is Redis reachable and fit? One look at a time, however many ask."""
+    """Runs one check at a time, however many probes wait for it."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._look: asyncio.Task[list[RedisCheck]] | None = None
-        self._looked = -REMEMBER
+        self._check: asyncio.Task[list[RedisCheck]] | None = None
+        self._started = -CACHE_SECONDS
 
     async def findings(self) -> list[RedisCheck]:
+        """Returns ``redis.reachable`` and, when it is, the checks of Redis' set-up; after PROBE_TIMEOUT seconds at most."""
         now = asyncio.get_running_loop().time()
-        if self._look is None or (self._look.done() and now - self._looked >= REMEMBER):
-            self._looked = now
-            self._look = asyncio.create_task(asyncio.to_thread(self._inspect))
+        if self._check is None or (self._check.done() and now - self._started >= CACHE_SECONDS):
+            self._started = now
+            self._check = asyncio.create_task(asyncio.to_thread(self._inspect))
         try:
             async with asyncio.timeout(PROBE_TIMEOUT):
-                return await asyncio.shield(self._look)
+                return await asyncio.shield(self._check)
         except TimeoutError:
             return [RedisCheck("redis.reachable", "error", f"no answer within {PROBE_TIMEOUT:.0f} seconds")]
 
@@ -42,5 +43,5 @@ class Readiness:
             finally:
                 client.close()
         except (redis.exceptions.RedisError, OSError) as exc:
-            # Its text may hold an address of the inside.
+            # The error's text may hold an internal address.
             return [RedisCheck("redis.reachable", "error", f"Redis is not available ({type(exc).__name__})")]

@@ -1,9 +1,7 @@
-"""What ``/metrics`` shows of the store, as Prometheus' families. Read before they are collected.
+"""The metrics of ``GET /metrics``: figures of the store, read at each scrape, and counters of this process."""
 
-What this process counts by itself, in a registry of its own: several apps may live in one process.
-"""
-
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import redis.asyncio as aioredis
@@ -19,221 +17,9 @@ from ..store.autoscaling import AccountLoad, workers_wanted
 from ..store.overview import Overview
 
 
-class StoreSnapshot(NamedTuple):
-    """The store as one scrape finds it."""
-
-    overview: Overview
-    sums: dict[str, list[counters.CounterSum]]
-
-
-async def read_snapshot(client: "aioredis.Redis", settings: Settings) -> StoreSnapshot:
-    """Six round trips of a fixed number of commands, whatever the store holds."""
-    found = await overview.read_async(client, overview.limits_of(settings))
-    return StoreSnapshot(found, counters.read_sums(await client.hgetall(keys.TALLY)))
-
-
-def _gauge(name: str, text: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, text, value=value)
-
-
-def _gauges(name: str, text: str, labels: Iterable[str], rows: Iterable[tuple[Iterable[str], float]]) -> Metric:
-    family = GaugeMetricFamily(name, text, labels=list(labels))
-    for values, value in rows:
-        family.add_metric(list(values), value)
-    return family
-
-
-def _counters(name: str, text: str, labels: Iterable[str], rows: Iterable[tuple[Iterable[str], float]]) -> Metric:
-    family = CounterMetricFamily(name, text, labels=list(labels))
-    for values, value in rows:
-        family.add_metric(list(values), value)
-    return family
-
-
-class StoreMetrics(Collector):
-    """The store's figures and this process' spool. ``seen`` is None while Redis is away."""
-
-    def __init__(self, seen: StoreSnapshot | None, settings: Settings, spool_bytes: int) -> None:
-        self._seen = seen
-        self._settings = settings
-        self._spool_bytes = spool_bytes
-
-    def collect(self) -> Iterable[Metric]:
-        yield _gauge("alodial_store_up", "1 while Redis answers.", 0 if self._seen is None else 1)
-        yield _gauge(
-            "alodial_spool_bytes", "Bytes of callbacks on this process' disk that wait for Redis.", self._spool_bytes
-        )
-        yield _gauge(
-            "alodial_spool_limit_bytes", "Above it callbacks are answered 503.", self._settings.spool_max_bytes
-        )
-        if self._seen is None:
-            return
-        yield from _calls(self._seen.overview)
-        yield from _accounts(self._seen.overview)
-        yield from _results(self._seen.overview)
-        yield from _machines(self._seen.overview, self._settings)
-        yield from _webhooks(self._seen.overview)
-        yield from _counted(self._seen.sums)
-
-
-def _calls(o: Overview) -> Iterable[Metric]:
-    yield _gauges(
-        "alodial_calls",
-        "Calls by state, ended ones included.",
-        ["state"],
-        (([state], o.calls.get(state, 0)) for state in sorted(State)),
-    )
-    yield _counters(
-        "alodial_calls_ended",
-        "Calls that came to their end, by state.",
-        ["state"],
-        (([state], o.calls.get(state, 0)) for state in sorted(ENDS)),
-    )
-    yield _gauge("alodial_scheduled_calls", "Calls that wait for their time.", o.scheduled)
-    yield _gauge("alodial_awaiting_results", "Calls whose result is awaited.", o.awaiting)
-    yield _gauge("alodial_unconfirmed_calls", "Calls of which nobody knows whether they rang.", o.unconfirmed)
-    yield _gauge("alodial_unconfirmed_oldest_seconds", "Age of the oldest of them.", o.unconfirmed_oldest)
-    states = [campaign.state for campaign in o.campaigns]
-    yield _gauges(
-        "alodial_campaigns",
-        "Campaigns that have not ended.",
-        ["state"],
-        (([state], states.count(state)) for state in ("paused", "running", "scheduled")),
-    )
-    yield _gauge("alodial_stopped", "1 while the emergency stop is pulled.", 1 if o.stop else 0)
-
-
-def _accounts(o: Overview) -> Iterable[Metric]:
-    queues = [(account.name, queue) for account in o.accounts for queue in account.queues]
-    limited = [(account, account.limits) for account in o.accounts if account.limits is not None]
-    yield _gauges(
-        "alodial_ready_calls",
-        "Calls that may go now, campaigns' hoppers included.",
-        ["account", "priority"],
-        (([name, queue.priority], queue.count) for name, queue in queues),
-    )
-    yield _gauges(
-        "alodial_ready_oldest_seconds",
-        "Since the first of them could go.",
-        ["account", "priority"],
-        (([name, queue.priority], queue.oldest) for name, queue in queues),
-    )
-    yield _gauges(
-        "alodial_starts_per_second",
-        "Calls started a second, the mean of the last 10 s.",
-        ["account"],
-        (([account.name], account.rate) for account in o.accounts),
-    )
-    yield _gauges(
-        "alodial_starts_allowed_per_second",
-        "The limit for it; 0 for none.",
-        ["account"],
-        (([account.name], limits.rate) for account, limits in limited),
-    )
-    yield _gauges(
-        "alodial_channels_in_use",
-        "Simultaneous calls.",
-        ["account"],
-        (([account.name], account.channels) for account in o.accounts),
-    )
-    yield _gauges(
-        "alodial_channels_allowed",
-        "The limit for them; 0 for none.",
-        ["account"],
-        (([account.name], limits.channels) for account, limits in limited),
-    )
-    yield _gauges(
-        "alodial_breaker_open",
-        "1 while AloVoice refuses the account's token.",
-        ["account"],
-        (([account.name], float(account.breaker)) for account in o.accounts),
-    )
-    yield _gauges(
-        "alodial_held_seconds",
-        "For how long the account's calls are still kept back.",
-        ["account"],
-        (([account.name], account.held_for) for account in o.accounts),
-    )
-
-
-def _results(o: Overview) -> Iterable[Metric]:
-    yield _gauge("alodial_inbox_entries", "Raw results that no worker has finished.", o.inbox)
-    yield _gauge("alodial_inbox_oldest_seconds", "Age of the oldest of them.", o.inbox_oldest)
-    yield _gauge("alodial_orphan_results", "Results whose extid is not known yet.", o.orphans)
-    yield _gauge("alodial_dead_results", "Results that nobody could use, kept for replay.", o.dead)
-
-
-def workers_wanted_family(o: Overview, settings: Settings) -> int:
-    """How many workers there should be now."""
-    loads = [
-        AccountLoad(
-            account.ready,
-            account.limits.rate if account.limits else 0,
-            account.limits.channels if account.limits else 0,
-            account.channels,
-            account.breaker or account.held_for > 0,
-        )
-        for account in o.accounts
-    ]
-    return workers_wanted(loads, inbox=o.inbox, max_in_flight=settings.max_in_flight, stopped=o.stop is not None)
-
-
-def _machines(o: Overview, settings: Settings) -> Iterable[Metric]:
-    hosts: dict[str, tuple[int, int]] = {}
-    for worker in o.living:
-        count, posts = hosts.get(worker.host, (0, 0))
-        hosts[worker.host] = (count + 1, posts + worker.in_flight)
-    yield _gauge("alodial_workers_alive", "Worker processes heard of within 10 s.", len(o.living))
-    yield _gauges(
-        "alodial_worker_posts_in_flight",
-        "POSTs under way in the workers of a host.",
-        ["host"],
-        (([host], posts) for host, (_, posts) in sorted(hosts.items())),
-    )
-    yield _gauge(
-        "alodial_workers_wanted",
-        "Worker processes that the waiting work and the limits justify.",
-        workers_wanted_family(o, settings),
-    )
-    yield _counters("alodial_logs_dropped", "Log lines that did not get to Redis.", [], [([], o.logs_lost)])
-
-
-def _webhooks(o: Overview) -> Iterable[Metric]:
-    ends = o.endpoints
-    label = ["endpoint"]
-    yield _gauges("alodial_webhook_waiting", "Events that wait for it.", label, (([e.id], e.waiting) for e in ends))
-    yield _gauges(
-        "alodial_webhook_lag_seconds",
-        "Age of the oldest event that waits for it.",
-        label,
-        (([e.id], e.lag) for e in ends),
-    )
-    yield _gauges(
-        "alodial_webhook_parked", "Events given up, kept to resend.", label, (([e.id], e.parked) for e in ends)
-    )
-    yield _gauges(
-        "alodial_webhook_enabled", "0 while it is switched off.", label, (([e.id], float(e.enabled)) for e in ends)
-    )
-    yield _counters("alodial_webhook_delivered", "Events it took.", label, (([e.id], e.delivered) for e in ends))
-    yield _counters("alodial_webhook_failed", "Tries that failed.", label, (([e.id], e.failed) for e in ends))
-
-
-def _counted(sums: dict[str, list[counters.CounterSum]]) -> Iterable[Metric]:
-    for kind in counters.KINDS:
-        if not kind.buckets:
-            yield _counters(kind.name, kind.text, kind.labels, ((one.labels, one.count) for one in sums[kind.name]))
-            continue
-        family = HistogramMetricFamily(kind.name, kind.text, labels=list(kind.labels))
-        for one in sums[kind.name]:
-            reached, rows = 0, []
-            for bound, count in zip([*(str(b) for b in kind.buckets), "+Inf"], one.buckets, strict=True):
-                reached += count
-                rows.append((bound, reached))
-            family.add_metric(list(one.labels), rows, one.total)
-        yield family
-
-
 class ProcessMetrics:
+    """What this process counts, in a registry of its own: several apps may live in one process."""
+
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.callbacks = Counter(
@@ -244,3 +30,160 @@ class ProcessMetrics:
         )
         for outcome in ("stored", "spooled", "refused", "forged"):
             self.callbacks.labels(outcome)
+
+
+class StoreSnapshot(NamedTuple):
+    """The store at the moment of one scrape."""
+
+    overview: Overview
+    sums: dict[str, list[counters.CounterSum]]
+
+
+async def read_snapshot(client: "aioredis.Redis", settings: Settings) -> StoreSnapshot:
+    """Reads the store in six round trips of a fixed number of commands, whatever it holds."""
+    state = await overview.read_async(client, overview.limits_of(settings))
+    return StoreSnapshot(state, counters.read_sums(await client.hgetall(keys.TALLY)))
+
+
+class StoreMetrics(Collector):
+    """One scrape: the store's figures, without them while Redis is away (``snapshot`` None), and this process' spool."""
+
+    def __init__(self, snapshot: StoreSnapshot | None, settings: Settings, spool_bytes: int) -> None:
+        self._snapshot = snapshot
+        self._settings = settings
+        self._spool_bytes = spool_bytes
+
+    def collect(self) -> Iterable[Metric]:
+        limit, waiting = self._settings.spool_max_bytes, "Bytes of callbacks on this process' disk that wait for Redis."
+        yield _gauge("alodial_store_up", "1 while Redis answers.", self._snapshot is not None)
+        yield _gauge("alodial_spool_bytes", waiting, self._spool_bytes)
+        yield _gauge("alodial_spool_limit_bytes", "Above it callbacks are answered 503.", limit)
+        if self._snapshot is not None:
+            state = self._snapshot.overview
+            yield from _calls(state)
+            yield from _accounts(state)
+            yield from _results(state)
+            yield from _workers(state, self._settings)
+            yield from _webhooks(state)
+            yield from _sums(self._snapshot.sums)
+
+
+Family = GaugeMetricFamily | CounterMetricFamily
+Values = Mapping[str, float] | Mapping[tuple[str, str], float] | Mapping[tuple[str, ...], float]
+"""A value for each label, or for each tuple of labels."""
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=float(value))
+
+
+def _gauges(name: str, text: str, labels: str, values: Values, kind: type[Family] = GaugeMetricFamily) -> Metric:
+    """``labels`` are the names, separated by spaces."""
+    family = kind(name, text, labels=labels.split())
+    for label, value in values.items():
+        family.add_metric([label] if isinstance(label, str) else label, value)
+    return family
+
+
+def _counters(name: str, text: str, labels: str, values: Values) -> Metric:
+    return _gauges(name, text, labels, values, CounterMetricFamily)
+
+
+def _calls(o: Overview) -> Iterable[Metric]:
+    calls = {state.value: o.calls.get(state, 0) for state in sorted(State)}
+    ended = {state: count for state, count in calls.items() if state in ENDS}
+    states = [campaign.state for campaign in o.campaigns]
+    campaigns = {state: states.count(state) for state in ("paused", "running", "scheduled")}
+    yield _gauges("alodial_calls", "Calls by state, ended ones included.", "state", calls)
+    yield _counters("alodial_calls_ended", "Calls that came to their end, by state.", "state", ended)
+    yield _gauge("alodial_scheduled_calls", "Calls that wait for their time.", o.scheduled)
+    yield _gauge("alodial_awaiting_results", "Calls whose result is awaited.", o.awaiting)
+    yield _gauge("alodial_unconfirmed_calls", "Calls of which nobody knows whether they rang.", o.unconfirmed)
+    yield _gauge("alodial_unconfirmed_oldest_seconds", "Age of the oldest of them.", o.unconfirmed_oldest)
+    yield _gauges("alodial_campaigns", "Campaigns that have not ended.", "state", campaigns)
+    yield _gauge("alodial_stopped", "1 while the emergency stop is pulled.", o.stop is not None)
+
+
+def _accounts(o: Overview) -> Iterable[Metric]:
+    queues = {(account.name, queue.priority): queue for account in o.accounts for queue in account.queues}
+    ready = {labels: queue.count for labels, queue in queues.items()}
+    oldest = {labels: queue.oldest for labels, queue in queues.items()}
+    starts = {account.name: account.rate for account in o.accounts}
+    limits = {account.name: account.limits for account in o.accounts if account.limits is not None}
+    starts_allowed = {name: limit.rate for name, limit in limits.items()}
+    channels = {account.name: account.channels for account in o.accounts}
+    channels_allowed = {name: limit.channels for name, limit in limits.items()}
+    breakers = {account.name: float(account.breaker) for account in o.accounts}
+    holds = {account.name: account.held_for for account in o.accounts}
+    both, by_account = "account priority", "account"
+    yield _gauges("alodial_ready_calls", "Calls that may go now, campaigns' hoppers included.", both, ready)
+    yield _gauges("alodial_ready_oldest_seconds", "Since the first of them could go.", both, oldest)
+    mean = "Calls started a second, the mean of the last 10 s."
+    yield _gauges("alodial_starts_per_second", mean, by_account, starts)
+    yield _gauges("alodial_starts_allowed_per_second", "The limit for it; 0 for none.", by_account, starts_allowed)
+    yield _gauges("alodial_channels_in_use", "Simultaneous calls.", by_account, channels)
+    yield _gauges("alodial_channels_allowed", "The limit for them; 0 for none.", by_account, channels_allowed)
+    yield _gauges("alodial_breaker_open", "1 while AloVoice refuses the account's token.", by_account, breakers)
+    yield _gauges("alodial_held_seconds", "For how long the account's calls are still kept back.", by_account, holds)
+
+
+def _results(o: Overview) -> Iterable[Metric]:
+    yield _gauge("alodial_inbox_entries", "Raw results that no worker has finished.", o.inbox)
+    yield _gauge("alodial_inbox_oldest_seconds", "Age of the oldest of them.", o.inbox_oldest)
+    yield _gauge("alodial_orphan_results", "Results whose extid is not known yet.", o.orphans)
+    yield _gauge("alodial_dead_results", "Results that nobody could use, kept for replay.", o.dead)
+
+
+def _workers(o: Overview, settings: Settings) -> Iterable[Metric]:
+    posts: dict[str, int] = {}
+    for worker in sorted(o.living, key=lambda worker: worker.host):
+        posts[worker.host] = posts.get(worker.host, 0) + worker.in_flight
+    loads = [
+        AccountLoad(
+            account.ready,
+            account.limits.rate if account.limits else 0,
+            account.limits.channels if account.limits else 0,
+            account.channels,
+            account.breaker or account.held_for > 0,
+        )
+        for account in o.accounts
+    ]
+    stopped = o.stop is not None
+    wanted = workers_wanted(loads, inbox=o.inbox, max_in_flight=settings.max_in_flight, stopped=stopped)
+    text = "Worker processes that the waiting work and the limits justify."
+    yield _gauge("alodial_workers_alive", "Worker processes heard of within 10 s.", len(o.living))
+    yield _gauges("alodial_worker_posts_in_flight", "POSTs under way in the workers of a host.", "host", posts)
+    yield _gauge("alodial_workers_wanted", text, wanted)
+    yield CounterMetricFamily("alodial_logs_dropped", "Log lines that did not get to Redis.", value=o.logs_lost)
+
+
+def _webhooks(o: Overview) -> Iterable[Metric]:
+    ends = {endpoint.id: endpoint for endpoint in o.endpoints}
+    waiting = {id: end.waiting for id, end in ends.items()}
+    lag = {id: end.lag for id, end in ends.items()}
+    parked = {id: end.parked for id, end in ends.items()}
+    enabled = {id: float(end.enabled) for id, end in ends.items()}
+    delivered = {id: end.delivered for id, end in ends.items()}
+    failed = {id: end.failed for id, end in ends.items()}
+    label = "endpoint"
+    yield _gauges("alodial_webhook_waiting", "Events that wait for it.", label, waiting)
+    yield _gauges("alodial_webhook_lag_seconds", "Age of the oldest event that waits for it.", label, lag)
+    yield _gauges("alodial_webhook_parked", "Events given up, kept to resend.", label, parked)
+    yield _gauges("alodial_webhook_enabled", "0 while it is switched off.", label, enabled)
+    yield _counters("alodial_webhook_delivered", "Events it took.", label, delivered)
+    yield _counters("alodial_webhook_failed", "Tries that failed.", label, failed)
+
+
+def _sums(sums: dict[str, list[counters.CounterSum]]) -> Iterable[Metric]:
+    """The counters and histograms that all processes add up in the store."""
+    for kind in counters.KINDS:
+        if not kind.buckets:
+            values = {entry.labels: entry.count for entry in sums[kind.name]}
+            yield _counters(kind.name, kind.text, " ".join(kind.labels), values)
+            continue
+        family = HistogramMetricFamily(kind.name, kind.text, labels=kind.labels)
+        bounds = [*(str(bound) for bound in kind.buckets), "+Inf"]
+        for entry in sums[kind.name]:
+            cumulative = itertools.accumulate(entry.buckets)
+            family.add_metric(entry.labels, list(zip(bounds, cumulative, strict=True)), entry.total)
+        yield family

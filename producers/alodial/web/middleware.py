@@ -1,4 +1,4 @@
-"""Around every request: an id, security headers, bounds on the body's size and time, an answer whatever breaks."""
+"""Gives every request an id, security headers, bounds on its body's size and time, and an answer whatever breaks."""
 
 import asyncio
 import secrets
@@ -17,11 +17,11 @@ LIMITS: tuple[tuple[str, int, float], ...] = (
     ("/v1/campaigns", 1024 * KIB * KIB, 1800),
     ("/campaigns/new", 1024 * KIB * KIB, 1800),
 )
-"""By the path's beginning: the largest body in bytes, and how many seconds it may take to arrive."""
+"""By the beginning of the path: the largest body in bytes, and how many seconds it may take to arrive."""
 
-CALLBACKS = "/callbacks/alovoice/"
+DEFAULT_LIMITS = (KIB * KIB, 30.0)
 
-OTHERWISE = (KIB * KIB, 30.0)
+CALLBACK_PATH = "/callbacks/alovoice/"
 
 SECURITY_HEADERS: list[tuple[bytes, bytes]] = [
     (b"x-content-type-options", b"nosniff"),
@@ -33,31 +33,32 @@ SECURITY_HEADERS: list[tuple[bytes, bytes]] = [
 log = structlog.get_logger("alodial.web")
 
 
-def limits_of(path: str) -> tuple[int, float]:
+def body_limits(path: str) -> tuple[int, float]:
+    """Returns the largest body in bytes and its time in seconds."""
     for prefix, size, seconds in LIMITS:
         if path.startswith(prefix):
             return size, seconds
-    return OTHERWISE
+    return DEFAULT_LIMITS
 
 
 class BoundedReceive:
-    """A request's ``receive`` that refuses, when it is read, a body that is too large or too slow.
+    """A request's ``receive`` that raises Refusal 413 or 408 while a body is read that is too large or too slow.
 
-    Nothing is refused before somebody reads, so that an unknown address answers the same whatever is sent to it.
+    Nothing is refused before the body is read, so that an unknown address answers the same whatever is sent to it.
     """
 
-    __slots__ = ("_deadline", "_left", "_limit", "_over", "_receive", "_scope", "_seconds")
+    __slots__ = ("_complete", "_deadline", "_left", "_limit", "_receive", "_scope", "_seconds")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
-        self._limit, self._seconds = limits_of(scope["path"])
+        self._limit, self._seconds = body_limits(scope["path"])
         self._left = self._limit
         self._receive = receive
         self._scope = scope
         self._deadline: float | None = None
-        self._over = False
+        self._complete = False
 
     async def __call__(self) -> Message:
-        if self._over:  # what comes now is the disconnect, for which a stream may wait for hours
+        if self._complete:  # only the disconnect follows, for which an event stream may wait for hours
             return await self._receive()
         if self._deadline is None:
             self._deadline = asyncio.get_running_loop().time() + self._seconds
@@ -74,12 +75,12 @@ class BoundedReceive:
             self._left -= len(message.get("body", b""))
             if self._left < 0:
                 raise too_large(self._limit)
-            self._over = not message.get("more_body", False)
+            self._complete = not message.get("more_body", False)
         return message
 
 
 class RequestMiddleware:
-    """Pure ASGI middleware: the outermost layer of ours."""
+    """The outermost middleware of this app. ``callbacks`` serves CALLBACK_PATH without the router."""
 
     def __init__(self, app: ASGIApp, callbacks: ASGIApp | None = None) -> None:
         self._app = app
@@ -92,7 +93,7 @@ class RequestMiddleware:
         request_id = secrets.token_hex(8)
         started = False
 
-        async def send_out(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
@@ -106,22 +107,22 @@ class RequestMiddleware:
         bounded = BoundedReceive(scope, receive)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                await self._next(scope)(scope, bounded, send_out)
+                await self._app_for(scope)(scope, bounded, send_with_headers)
             except ClientDisconnect:
                 return
             except Refusal as exc:
                 if not started:
-                    await of_refusal(exc)(scope, receive, send_out)
+                    await of_refusal(exc)(scope, receive, send_with_headers)
             except Exception:
                 log.exception("request.failed")
                 if not started:
-                    await internal_error()(scope, receive, send_out)
+                    await internal_error()(scope, receive, send_with_headers)
 
-    def _next(self, scope: Scope) -> ASGIApp:
-        """The app; for the one address under great load its endpoint itself, as routing would cost as much as the rest."""
+    def _app_for(self, scope: Scope) -> ASGIApp:
+        """The app, or for callbacks their endpoint: under load, routing would cost as much as all the rest."""
         path: str = scope["path"]
-        if self._callbacks is not None and path.startswith(CALLBACKS):
-            secret = path[len(CALLBACKS) :]
+        if self._callbacks is not None and path.startswith(CALLBACK_PATH):
+            secret = path[len(CALLBACK_PATH) :]
             if "/" not in secret:
                 scope["path_params"] = {"secret": secret}
                 return self._callbacks

@@ -1,4 +1,4 @@
-"""Errors as people and programs read them: RFC 9457 problem documents, which name each bad field and no inside."""
+"""Answers for errors: RFC 9457 problem documents, which name each bad field and no internals."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from ..errors import AlodialError, Conflict, InvalidCall, NotCancelable, NotFoun
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER = "5"
-"""Seconds a caller waits before it asks again: about what a Redis needs to restart."""
+"""Seconds after which a caller should try again: about the time that Redis needs to restart."""
 
 log = structlog.get_logger("alodial.web")
 
@@ -51,7 +51,6 @@ _TITLES: Mapping[str, str] = {
     "internal_error": "Something went wrong here",
 }
 
-
 CODES = frozenset(_TITLES) - {"internal_error"}
 
 
@@ -60,7 +59,7 @@ def title_of(code: str) -> str:
 
 
 class Refusal(Exception):
-    """A request that is refused with a problem document."""
+    """Refuses a request with a problem document; its arguments are those of :func:`problem`."""
 
     def __init__(
         self,
@@ -90,7 +89,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
     **more: Any,
 ) -> Response:
-    """A problem document: type, title, status, detail, code, and `errors` where fields are wrong."""
+    """Returns a problem document: type, title, status, detail, code, ``errors`` for bad fields, and the members ``more``."""
     body: dict[str, Any] = {
         "type": f"urn:alodial:problem:{code}",
         "title": _TITLES.get(code, HTTPStatus(status).phrase),
@@ -104,28 +103,31 @@ def problem(
 
 
 def not_found() -> Response:
-    """What an unknown address answers, and everything that must look like one."""
+    """Returns the answer of an unknown address, and of everything that must look like one."""
     return problem(404, "not_found", "There is nothing at this address; the addresses are listed at /docs.")
 
 
+def invalid_fields(problems: Sequence[FieldProblem], kind: str = "field") -> Refusal:
+    """Returns the refusal 422 of a request with bad fields or parameters (``kind``)."""
+    return Refusal(422, "invalid_request", f"{len(problems)} {kind}(s) to mend; see errors.", problems)
+
+
 def too_large(limit: int) -> Refusal:
+    """Returns the refusal 413 of a body above ``limit`` bytes."""
     # What is left of the body is not read, so the connection cannot be used again.
     detail = f"The body is above {limit} bytes; send less at once."
     return Refusal(413, "too_large", detail, headers={"Connection": "close"})
 
 
 def of_error(exc: AlodialError) -> Response:
-    """The answer for one of our own errors."""
-    if isinstance(exc, InvalidCall):
-        log.info("request.refused", code=exc.code, fields=[p.field for p in exc.problems])
-        return problem(422, exc.code, f"{len(exc.problems)} field(s) to mend; see errors.", exc.problems)
-    if isinstance(exc, InvalidCampaign):
+    """Returns the answer for an error of the library, and logs it."""
+    if isinstance(exc, InvalidCall | InvalidCampaign):
         log.info("request.refused", code=exc.code, fields=[p.field for p in exc.problems])
         return problem(422, exc.code, f"{len(exc.problems)} field(s) to mend; see errors.", exc.problems)
     if isinstance(exc, BadFile):
         log.info("request.refused", code=exc.code)
-        wrong = FieldProblem("file", exc.code, exc.problem, exc.remedy)
-        return problem(422, "bad_file", "The file cannot be read; see errors.", [wrong])
+        problems = [FieldProblem("file", exc.code, exc.problem, exc.remedy)]
+        return problem(422, "bad_file", "The file cannot be read; see errors.", problems)
     if isinstance(exc, CampaignDuplicate):
         log.info("request.refused", code=exc.code, campaign=exc.id)
         return problem(409, exc.code, f"{exc}; send `again` to submit them once more.", campaign_id=exc.id)
@@ -133,12 +135,10 @@ def of_error(exc: AlodialError) -> Response:
         return problem(409, exc.code, str(exc))
     if isinstance(exc, Conflict):
         log.info("request.refused", code=exc.code, call_id=exc.call_id)
-        return problem(409, exc.code, str(exc))
+        return problem(409, exc.code, str(exc.problems[0]))
     if isinstance(exc, NotFound):
         return problem(404, exc.code, f"{exc}; ids are kept for ALODIAL_CALL_RETENTION seconds after a call's end.")
-    if isinstance(exc, NotRedialable):
-        return problem(409, exc.code, str(exc), state=exc.state)
-    if isinstance(exc, NotCancelable):
+    if isinstance(exc, NotRedialable | NotCancelable):
         return problem(409, exc.code, str(exc), state=exc.state)
     if isinstance(exc, StoreUnavailable):
         log.error("request.refused", code=exc.code, reason=str(exc))
@@ -151,10 +151,12 @@ def of_error(exc: AlodialError) -> Response:
 
 
 def internal_error() -> Response:
+    """Returns the answer 500, which names nothing but the request's id."""
     return problem(500, "internal_error", "The fault is ours and is in our log under this answer's X-Request-ID.")
 
 
 def of_refusal(exc: Refusal) -> Response:
+    """Returns the answer for a refusal, and logs it."""
     log.info("request.refused", code=exc.code, status=exc.status, fields=[p.field for p in exc.problems])
     return problem(exc.status, exc.code, exc.detail, exc.problems, exc.headers)
 
@@ -170,7 +172,7 @@ async def answer_refusal(_request: Request, exc: Exception) -> Response:
 
 
 def _allowed(request: Request) -> dict[str, str]:
-    """``Allow`` with the methods of every route of this address: Starlette names those of the first route alone."""
+    """Returns ``Allow`` with the methods of all routes of this address: Starlette names only those of the first route."""
     document: dict[str, Any] = request.app.openapi()
     for path, methods in document["paths"].items():
         if compile_path(path)[0].match(request.scope["path"]):
@@ -179,7 +181,7 @@ def _allowed(request: Request) -> dict[str, str]:
 
 
 async def answer_http_error(request: Request, exc: Exception) -> Response:
-    """Starlette's own: an unknown path or a wrong method."""
+    """Answers Starlette's own errors: an unknown path or a wrong method."""
     assert isinstance(exc, HTTPException)  # noqa: S101  # as above
     if exc.status_code == 404:
         return not_found()
@@ -190,10 +192,11 @@ async def answer_http_error(request: Request, exc: Exception) -> Response:
 
 
 async def answer_validation_error(_request: Request, exc: Exception) -> Response:
-    """FastAPI's own: a parameter in the query or the path. Values are not repeated: they may be numbers."""
+    """Answers FastAPI's own errors: a bad parameter in the query or the path. Values are not repeated: they may be phones."""
     assert isinstance(exc, RequestValidationError)  # noqa: S101  # as above
     problems = [
         FieldProblem(".".join(str(part) for part in e["loc"][1:]), "invalid", e["msg"], "see /docs for what it may be")
         for e in exc.errors()
     ]
-    return problem(422, "invalid_request", f"{len(problems)} parameter(s) to mend; see errors.", problems)
+    refusal = invalid_fields(problems, "parameter")
+    return problem(refusal.status, refusal.code, refusal.detail, problems)

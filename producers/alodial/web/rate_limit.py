@@ -1,47 +1,45 @@
-"""Requests a second for each key, and wrong keys for each address: bounded in memory, whoever asks."""
+"""Token buckets by name, such as an API key or an address, in bounded memory."""
 
 import math
 import time
 from collections import OrderedDict
 
-MOST = 10_000
-"""Names that are remembered; the one that was asked for longest ago is forgotten, with its debts."""
+MAX_NAMES = 10_000
+"""Names that are kept; above it the one that passed longest ago is dropped with its bucket."""
 
 
 class RateLimiter:
-    """A token bucket for each name: ``rate`` a second, ``burst`` at once. A rate of 0 lets everything through."""
+    """A token bucket for each name: ``rate`` a second, ``burst`` at once. A rate of 0 lets everything through.
 
-    def __init__(self, rate: float, burst: float, limit: int = MOST) -> None:
+    ``now`` is in seconds of the monotonic clock, which is the default.
+    """
+
+    def __init__(self, rate: float, burst: float, limit: int = MAX_NAMES) -> None:
         self._rate = rate
         self._burst = burst
-        self._most = limit
-        self._ready: OrderedDict[str, float] = OrderedDict()
+        self._limit = limit
+        self._full_at: OrderedDict[str, float] = OrderedDict()  # when a bucket is full again; a token takes 1 / rate
 
     def take(self, name: str, now: float | None = None) -> float:
-        """0 when one more may pass, else in how many seconds it may."""
-        if not self._rate:
-            return 0.0
+        """Takes a token and returns 0, or returns in how many seconds there is one."""
         at = time.monotonic() if now is None else now
-        # When the bucket is full again; a start costs 1 / rate of that time.
-        full = max(self._ready.get(name, 0.0), at)
-        wait = full + 1 / self._rate - at - self._burst / self._rate
-        if wait > 1e-9:
-            return wait
-        self._ready[name] = full + 1 / self._rate
-        self._ready.move_to_end(name)
-        if len(self._ready) > self._most:
-            self._ready.popitem(last=False)
-        return 0.0
+        wait = self.wait(name, at)
+        if self._rate and not wait:
+            self._full_at[name] = max(self._full_at.get(name, 0.0), at) + 1 / self._rate
+            self._full_at.move_to_end(name)
+            if len(self._full_at) > self._limit:
+                self._full_at.popitem(last=False)
+        return wait
 
-    def waits(self, name: str, now: float | None = None) -> float:
-        """As :meth:`take`, without taking one."""
+    def wait(self, name: str, now: float | None = None) -> float:
+        """Returns in how many seconds there is a token, 0 for now, without taking it."""
         if not self._rate:
             return 0.0
         at = time.monotonic() if now is None else now
-        full = max(self._ready.get(name, 0.0), at)
-        return max(0.0, full + 1 / self._rate - at - self._burst / self._rate)
+        wait = max(self._full_at.get(name, 0.0), at) + (1 - self._burst) / self._rate - at
+        return wait if wait > 1e-9 else 0.0
 
 
 def retry_after(seconds: float) -> str:
-    """Whole seconds, at least one."""
+    """Returns whole seconds, at least 1, for the header ``Retry-After``."""
     return str(max(1, math.ceil(seconds)))

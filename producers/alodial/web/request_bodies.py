@@ -1,7 +1,6 @@
-"""Bodies as they come, read strictly: what two parsers could understand in two ways is refused."""
+"""Parses request bodies strictly: a body that two parsers could read in two ways is refused."""
 
 import json
-from collections.abc import Iterator
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
@@ -14,18 +13,18 @@ from alodial_schemas import FieldProblem, FieldsError, mask_numbers, nest, read_
 from .problems import Refusal
 
 MAX_DIGITS = 100
-"""Digits of a number. No field of ours has more than 15, and making an int of very many is quadratic."""
+"""Digits of a number. No field has more than 15, and parsing an int takes quadratic time."""
 
 
 class MalformedBody(ValueError):
-    """The body, or one line of it, is not what it should be; str() says why and repeats no value."""
+    """The body, or one line of it, does not parse; the text says why and repeats no value."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
         raise MalformedBody("a name stands twice in one object")
-    return made
+    return fields
 
 
 def _int(text: str) -> int:
@@ -42,7 +41,7 @@ _decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_int, parse_con
 
 
 def strict_json(body: bytes) -> Any:
-    """The JSON value of a UTF-8 body. Raises MalformedBody."""
+    """Returns the JSON value of a UTF-8 body. Raises MalformedBody."""
     try:
         return _decoder.decode(body.decode("utf-8-sig").strip())
     except MalformedBody:
@@ -58,22 +57,36 @@ def strict_json(body: bytes) -> Any:
 
 
 def malformed(exc: MalformedBody) -> FieldProblem:
+    """Returns the problem as the list ``errors`` of an answer names it."""
     return FieldProblem("", "malformed_json", str(exc), "send one JSON value in UTF-8")
 
 
 def read_json(body: bytes) -> Any:
-    """As :func:`strict_json`. Raises Refusal 400."""
+    """Returns the JSON value of a UTF-8 body. Raises Refusal 400."""
     try:
         return strict_json(body)
     except MalformedBody as exc:
         raise Refusal(400, "malformed_json", f"The body is not usable JSON: {exc}.", [malformed(exc)]) from None
 
 
-def lines_of(body: bytes) -> Iterator[tuple[int, bytes]]:
-    """The lines of NDJSON that hold something, each with its number from 1."""
-    for number, line in enumerate(body.split(b"\n"), 1):
-        if text := line.strip():
-            yield number, text
+async def read_object(request: Request) -> dict[str, Any]:
+    """Returns the body, which must be a JSON object; an empty body is an empty object. Raises Refusal 400 or 422."""
+    raw = await request.body()
+    body = read_json(raw) if raw.strip() else {}
+    if not isinstance(body, dict):
+        problem = FieldProblem("", "not_an_object", "must be an object", "send one JSON object")
+        raise Refusal(422, "invalid_request", "The body is no object.", [problem])
+    return body
+
+
+def media_type(request: Request, header: str = "content-type") -> str:
+    """Returns the media type in a header, in lower case and without parameters; "" without the header."""
+    return request.headers.get(header, "").partition(";")[0].strip().lower()
+
+
+def printable(text: str) -> str:
+    """Returns the text with a space for each character that a log or a screen cannot show."""
+    return "".join(ch if ch.isprintable() else " " for ch in text)
 
 
 def _form_pairs(body: bytes) -> list[tuple[str, str]]:
@@ -91,8 +104,8 @@ async def _multipart_pairs(request: Request) -> list[tuple[str, str]]:
             pairs: list[tuple[str, str]] = []
             for name, value in form.multi_items():
                 if isinstance(value, UploadFile):
-                    shown = mask_numbers("".join(ch for ch in name[:64] if ch.isprintable()))
-                    raise MalformedBody(f"{shown}: is a file; send its text as a plain field")
+                    label = mask_numbers("".join(ch for ch in name[:64] if ch.isprintable()))
+                    raise MalformedBody(f"{label}: is a file; send its text as a plain field")
                 pairs.append((name, value))
             return pairs
     except HTTPException as exc:
@@ -102,9 +115,12 @@ async def _multipart_pairs(request: Request) -> list[tuple[str, str]]:
 
 
 async def read_alovoice(request: Request) -> dict[str, Any]:
-    """AloVoice's own request in any of its forms, as what ``parse_call`` takes. Raises MalformedBody."""
+    """Returns the fields for ``parse_call`` from AloVoice's own request: multipart, urlencoded or JSON.
+
+    Raises MalformedBody.
+    """
     body = await request.body()
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = media_type(request)
     try:
         if kind == "multipart/form-data":
             fields: Any = nest(await _multipart_pairs(request))

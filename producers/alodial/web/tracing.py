@@ -1,4 +1,4 @@
-"""Remembers a request's ``traceparent`` while it is answered; in the app only where traces are wanted."""
+"""Links calls to their caller's span by the header ``traceparent``; in the app only where traces are wanted."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -6,7 +6,7 @@ from ..observability import trace_context
 
 
 class TracingMiddleware:
-    """What the request does to a call is linked to the caller's span."""
+    """Keeps the header in a context variable while the request is served."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

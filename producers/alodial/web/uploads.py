@@ -1,6 +1,7 @@
-"""A file that comes in: streamed to disk, bounded, under a name of ours."""
+"""Receives an uploaded file: streamed to disk, bounded, under a name that the sender does not choose."""
 
 import asyncio
+import contextlib
 import os
 import secrets
 import time
@@ -16,16 +17,17 @@ from alodial_schemas import FieldProblem
 from ..settings import Settings
 from .context import app_context
 from .problems import Refusal
+from .request_bodies import media_type
 
-BLOCK = 1 << 20
+BLOCK_BYTES = 1 << 20
 MAX_FIELDS = 64
-MAX_FIELD = 256 * 1024
-"""Bytes of one field beside the file, such as a policy in JSON."""
+MAX_FIELD_BYTES = 256 * 1024
+"""Of one field beside the file, such as a policy in JSON."""
 
-FORGOTTEN_AFTER = 24 * 3600
-"""Seconds after which a file that nobody took away is deleted by the next upload."""
+DELETE_AFTER = 24 * 3600
+"""Seconds after which the next upload deletes a file that is still there, for example after a crash."""
 
-RAW = {
+FILE_TYPES = {
     "text/csv": ".csv",
     "application/csv": ".csv",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
@@ -34,11 +36,11 @@ RAW = {
     "application/jsonl": ".ndjson",
     "application/octet-stream": "",
 }
-"""Content types of a body that is the file itself."""
+"""Content types of a body that is the file itself, with the file's suffix."""
 
 
 class Upload(NamedTuple):
-    """``path`` is ours to delete; ``filename`` what the sender calls it, "" when no file came."""
+    """A received file. The receiver deletes ``path``; ``filename`` is the sender's name for it, "" when no file came."""
 
     path: Path
     filename: str
@@ -46,19 +48,18 @@ class Upload(NamedTuple):
 
 
 async def receive_upload(request: Request) -> Upload:
-    """The file of a multipart form with its fields, or a body that is the file. Raises Refusal 400, 413 or 415."""
-    folder = Path(app_context(request).settings.upload_dir)
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    path = await asyncio.to_thread(_place, folder)
+    """Returns the file of a multipart form with its fields, or a body that is the file. Raises Refusal 400, 413, 415, 422."""
+    kind = media_type(request)
+    path = await asyncio.to_thread(create_file, app_context(request).settings)
     try:
         if kind == "multipart/form-data":
             return await _form(request, path)
-        if kind in RAW:
+        if kind in FILE_TYPES:
             with await asyncio.to_thread(path.open, "wb") as file:
                 async for block in request.stream():
                     await asyncio.to_thread(file.write, block)
-            name = request.query_params.get("filename", "") or f"upload{RAW[kind]}"
-            return Upload(path, _base(name), {})
+            name = request.query_params.get("filename", "") or f"upload{FILE_TYPES[kind]}"
+            return Upload(path, _base_name(name), {})
         detail = "Send multipart/form-data with the part `file`, or the file itself as text/csv, NDJSON or XLSX."
         raise Refusal(415, "unsupported_media_type", detail)
     except BaseException:
@@ -66,20 +67,15 @@ async def receive_upload(request: Request) -> Upload:
         raise
 
 
-def place_file(settings: Settings) -> Path:
-    """An empty file of ours in the upload folder."""
-    return _place(Path(settings.upload_dir))
-
-
-def _place(folder: Path) -> Path:
+def create_file(settings: Settings) -> Path:
+    """Returns a new empty file in the upload folder, and deletes old ones there. Blocks."""
+    folder = Path(settings.upload_dir)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    old = time.time() - FORGOTTEN_AFTER
-    for one in folder.glob("upload-*"):
-        try:
-            if one.stat().st_mtime < old:
-                one.unlink()
-        except OSError:
-            continue
+    oldest = time.time() - DELETE_AFTER
+    for file in folder.glob("upload-*"):
+        with contextlib.suppress(OSError):
+            if file.stat().st_mtime < oldest:
+                file.unlink()
     path = folder / f"upload-{secrets.token_hex(12)}"
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     return path
@@ -87,7 +83,7 @@ def _place(folder: Path) -> Path:
 
 async def _form(request: Request, path: Path) -> Upload:
     try:
-        form = await request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD)
+        form = await request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
     except HTTPException as exc:
         raise Refusal(400, "malformed_form", f"The form cannot be read: {str(exc.detail)[:200]}") from None
     fields: dict[str, str] = {}
@@ -96,9 +92,9 @@ async def _form(request: Request, path: Path) -> Upload:
         for name, value in form.multi_items():
             if isinstance(value, UploadFile):
                 if name != "file":
-                    wrong = FieldProblem(name[:64], "unknown_field", "is no part for a file", "call the part `file`")
-                    raise Refusal(422, "invalid_request", "The form has a file under another name.", [wrong])
-                filename = _base(value.filename or "")
+                    problem = FieldProblem(name[:64], "unknown_field", "is no part for a file", "call the part `file`")
+                    raise Refusal(422, "invalid_request", "The form has a file under another name.", [problem])
+                filename = _base_name(value.filename or "")
                 await asyncio.to_thread(_copy, value.file, path)
             else:
                 fields[name] = value
@@ -110,11 +106,11 @@ async def _form(request: Request, path: Path) -> Upload:
 def _copy(source: IO[bytes], path: Path) -> None:
     source.seek(0)
     with path.open("wb") as file:
-        while block := source.read(BLOCK):
+        while block := source.read(BLOCK_BYTES):
             file.write(block)
 
 
-def _base(name: str) -> str:
-    """A file's own name without folders, printable and short."""
+def _base_name(name: str) -> str:
+    """Returns the last part of a path, printable and at most 120 characters."""
     last = name.replace("\\", "/").rpartition("/")[2]
     return "".join(c if c.isprintable() else "_" for c in last)[:120]

@@ -38,7 +38,7 @@ _WORKER: Final = (
     "raise SystemExit(run_worker(load_settings()))"
 )
 _WEB: Final = (
-    "import sys; from alodial.server import serve; from alodial.settings import load_settings; "
+    "import sys; from alodial.server.serve import serve; from alodial.settings import load_settings; "
     'serve(load_settings(), "127.0.0.1", int(sys.argv[1]))'
 )
 ANNOUNCEMENTS: Final = {

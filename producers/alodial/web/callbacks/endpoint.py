@@ -1,4 +1,4 @@
-"""Where AloVoice sends results. A raw ASGI endpoint: the body is kept as it came, whatever it holds."""
+"""Serves the address where AloVoice sends results, as a raw ASGI app: the body is kept as it came, whatever it holds."""
 
 import asyncio
 
@@ -19,22 +19,22 @@ KEPT_HEADERS = [(b"content-length", b"%d" % len(KEPT)), (b"content-type", b"appl
 MAX_CONTENT_TYPE = 256
 """Characters kept of the content type; a real one with its boundary has under 120."""
 
-FORGED_EVERY = 60.0
+FORGED_LOG_INTERVAL = 60.0
 """Seconds between two log lines about wrong secrets, so that a scanner cannot fill the disk."""
 
 log = structlog.get_logger("alodial.intake")
 
 
 class CallbackEndpoint:
-    """``POST /callbacks/alovoice/{secret}``: 200 once the body is kept; a wrong secret is an unknown address."""
+    """``POST /callbacks/alovoice/{secret}``: 200 once the body is kept; a wrong secret looks like an unknown address."""
 
-    def __init__(self, secrets: SecretSet, keeper: CallbackIntake, meters: ProcessMetrics) -> None:
+    def __init__(self, secrets: SecretSet, intake: CallbackIntake, metrics: ProcessMetrics) -> None:
         self._secrets = secrets
-        self._keeper = keeper
-        self._meters = meters
-        self._stored, self._spooled = (meters.callbacks.labels(outcome) for outcome in ("stored", "spooled"))
+        self._intake = intake
+        self._metrics = metrics
+        self._stored, self._spooled = (metrics.callbacks.labels(outcome) for outcome in ("stored", "spooled"))
         self._forged = 0
-        self._told = -FORGED_EVERY
+        self._forged_logged_at = -FORGED_LOG_INTERVAL
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = await self._keep(scope, receive)
@@ -45,8 +45,8 @@ class CallbackEndpoint:
         await send({"type": "http.response.body", "body": KEPT})
 
     async def _keep(self, scope: Scope, receive: Receive) -> Response | None:
-        """Keeps the body; answers what is said instead of 200."""
-        if not self._secrets.opens(scope["path_params"]["secret"]):
+        """Keeps the body. Returns None, or the answer instead of 200 when nothing was kept."""
+        if not self._secrets.contains(scope["path_params"]["secret"]):
             self._count_forged()
             return not_found()
         if scope["method"] != "POST":
@@ -57,33 +57,29 @@ class CallbackEndpoint:
                 content_type = value[:MAX_CONTENT_TYPE].decode("latin-1")
         body = await _read(receive)
         try:
-            spooled = await self._keeper.keep(RawResult(body, content_type))
+            spooled = await self._intake.keep(RawResult(body, content_type))
         except Overloaded as exc:
-            self._meters.callbacks.labels("refused").inc()
+            self._metrics.callbacks.labels("refused").inc()
             return problem(503, "overloaded", f"Not kept: {exc}. Send it again.", headers={"Retry-After": RETRY_AFTER})
         (self._spooled if spooled else self._stored).inc()
         return None
 
     def _count_forged(self) -> None:
-        self._meters.callbacks.labels("forged").inc()
+        self._metrics.callbacks.labels("forged").inc()
         self._forged += 1
         now = asyncio.get_running_loop().time()
-        if now - self._told >= FORGED_EVERY:
+        if now - self._forged_logged_at >= FORGED_LOG_INTERVAL:
             log.warning("callback.forged", times=self._forged)
-            self._told, self._forged = now, 0
+            self._forged_logged_at, self._forged = now, 0
 
 
 async def _read(receive: Receive) -> bytes:
-    """The whole body; ``receive`` bounds its size and its time. Raises Refusal, ClientDisconnect."""
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body", False):
-        body: bytes = message.get("body", b"")
-        return body
-    parts: list[bytes] = []
+    """Returns the whole body; ``receive`` bounds its size and its time. Raises Refusal, ClientDisconnect."""
+    blocks: list[bytes] = []
     while True:
+        message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        parts.append(message.get("body", b""))
+        blocks.append(message.get("body", b""))
         if not message.get("more_body", False):
-            return b"".join(parts)
-        message = await receive()
+            return b"".join(blocks)

@@ -1,10 +1,12 @@
-"""Keeps what AloVoice sends before it is answered: in Redis, or on disk while Redis is away, always in order."""
+"""Keeps callbacks before they are answered: in Redis, or on disk while Redis is away, always in order of arrival."""
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 import structlog
 
@@ -13,139 +15,140 @@ from ...store.client import AsyncStore
 from ...store.coalesce import Coalescer
 from ...store.inbox import RawResult, drained, put, put_spooled
 from ...wakeup import Waker
-from .spool import Head, Spool, SpoolFull
+from .spool import ADOPT_EVERY, Head, Spool, SpoolFull
 
 PUT_TIMEOUT = 2.0
 """Seconds after which a silent Redis counts as away: AloVoice waits for its 200 meanwhile."""
 
-GATHER = 0.003
-"""Seconds between two writes under load: at 3,000 callbacks a second nine share a round trip, which costs as much as five
+WRITE_INTERVAL = 0.003
+"""Seconds between two writes under load: at 3,000 callbacks a second, nine share a round trip that costs as much as five
 of them."""
 
 WAITING_BYTES = 64 * 1024 * 1024
-"""Bodies in memory that wait for Redis or the disk; above it the next ones are refused, and memory stays flat."""
+"""Bodies in memory that wait for Redis or the disk; above it new bodies are refused, so that memory stays flat."""
 
-TELL_EVERY = 10.0
+FULL_LOG_INTERVAL = 10.0
 """Seconds between two log lines about a full spool: at thousands of refusals a second they would fill the disk too."""
 
 log = structlog.get_logger("alodial.intake")
 
+T = TypeVar("T")
+
 
 class Overloaded(Exception):
-    """Nothing was kept: the caller shall come again."""
+    """Nothing was kept; the sender must send it again."""
 
 
 class CallbackIntake:
-    """Stores raw bodies for many requests at once.
+    """Stores the raw bodies of many requests at once.
 
-    One flush is under way at a time, so bodies reach Redis or the disk in the order in which they came. While anything
-    waits on disk, new bodies go behind it.
+    One flush is under way at a time, so bodies reach Redis or the disk in the order of their arrival. While any body is
+    on disk, new ones go to the disk behind it.
     """
 
     def __init__(self, settings: Settings, store: AsyncStore, waker: Waker) -> None:
         self._store = store
-        self._doorbell = waker
-        self._batcher: Coalescer[RawResult, bool] = Coalescer(self._flush, pause=GATHER)
-        self._held = 0
-        self._told_full = -TELL_EVERY
+        self._waker = waker
+        self._coalescer: Coalescer[RawResult, bool] = Coalescer(self._flush, pause=WRITE_INTERVAL)
+        self._waiting_bytes = 0
+        self._full_logged_at = -FULL_LOG_INTERVAL
         # A thread of its own: fsync must not wait behind threads that hang on Redis.
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="alodial-spool")
-        self._ringer = ThreadPoolExecutor(1, thread_name_prefix="alodial-doorbell")
-        self._work = asyncio.Event()
+        self._wake_thread = ThreadPoolExecutor(1, thread_name_prefix="alodial-wakeup")
+        self._appended = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.spool = Spool(Path(settings.spool_dir), settings.spool_max_bytes)
 
     async def keep(self, item: RawResult) -> bool:
-        """Kept in Redis or on disk when this returns; True when it went to the disk. Raises Overloaded."""
+        """Keeps one body in Redis, or on disk and returns True. Raises Overloaded when neither takes it."""
         size = len(item.body)
-        if self._held + size > WAITING_BYTES:
+        if self._waiting_bytes + size > WAITING_BYTES:
             raise Overloaded("more callbacks wait than memory may hold")
-        self._held += size
+        self._waiting_bytes += size
         try:
-            return await self._batcher.submit(item)
+            return await self._coalescer.submit(item)
         except SpoolFull as exc:
             raise Overloaded(str(exc)) from None
         finally:
-            self._held -= size
+            self._waiting_bytes -= size
 
     async def _flush(self, items: Sequence[RawResult]) -> list[bool]:
         if self.spool.unread == 0:
             try:
                 async with asyncio.timeout(PUT_TIMEOUT):
-                    ring = await self._store.call(put, items)
+                    wake = await self._store.call(put, items)
             except Exception as exc:  # whatever Redis has, the body is kept
                 log.error("callback.spooled", error=type(exc).__name__, callbacks=len(items))
             else:
-                if ring:
-                    self._ringer.submit(self._doorbell.collect)
+                if wake:
+                    self._wake_thread.submit(self._waker.collect)
                 return [False] * len(items)
         try:
-            await asyncio.get_running_loop().run_in_executor(self._disk, self.spool.append, items)
+            await self._on_disk(self.spool.append, items)
         except SpoolFull as exc:
             now = asyncio.get_running_loop().time()
-            if now - self._told_full >= TELL_EVERY:
-                self._told_full = now
+            if now - self._full_logged_at >= FULL_LOG_INTERVAL:
+                self._full_logged_at = now
                 log.error("spool.overflowed", reason=str(exc))
             raise
-        self._work.set()
+        self._appended.set()
         return [True] * len(items)
 
     def start(self) -> None:
+        """Starts to move bodies from the disk into Redis."""
         self._task = asyncio.create_task(self._drain())
 
     async def aclose(self) -> None:
-        """Waits for nothing on disk: the next process adopts it."""
+        """Stops and leaves what is on disk: the next process adopts it."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        await asyncio.get_running_loop().run_in_executor(self._disk, self.spool.close)
+        await self._on_disk(self.spool.close)
         self._disk.shutdown()
-        self._ringer.shutdown(wait=False, cancel_futures=True)
+        self._wake_thread.shutdown(wait=False, cancel_futures=True)
 
     async def _drain(self) -> None:
-        """Works off the disk, oldest first; looks now and then for what a dead process left."""
-        wait, told = 0.1, False
+        """Moves bodies from the disk into Redis, oldest first, for ever; adopts the segments of dead processes."""
+        wait, logged = 0.1, False
         first = True
         while True:
             try:
-                self._work.clear()  # before looking: what is written from here on wakes the wait below
-                await self._on_disk_adopt(now=first)
+                self._appended.clear()  # first, so that a body appended from here on ends the wait below
+                await self._on_disk(functools.partial(self.spool.adopt, now=first))
                 first = False
                 count = 0
-                while (head := await self._head()) is not None:
+                while (head := await self._on_disk(self.spool.head)) is not None:
                     count += await self._move(head)
                     wait = 0.1
                 if count:
                     log.info("spool.drained", callbacks=count)
-                told = False
+                logged = False
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._work.wait(), 10)
-            except Exception as exc:  # Redis is still away, or the disk is: tried again for ever
-                if not told:
+                    await asyncio.wait_for(self._appended.wait(), ADOPT_EVERY)
+            except Exception as exc:  # Redis or the disk is still away
+                if not logged:
                     log.error("spool.drain_failed", error=type(exc).__name__, bytes=self.spool.unread)
-                told = True
+                logged = True
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, 2.0)
 
-    async def _on_disk_adopt(self, *, now: bool) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._disk, lambda: self.spool.adopt(now=now))
-
-    async def _head(self) -> Head | None:
-        return await asyncio.get_running_loop().run_in_executor(self._disk, self.spool.head)
+    async def _on_disk(self, function: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._disk, function, *args)
 
     async def _move(self, head: Head) -> int:
-        """One piece from the disk into Redis. The mark in Redis tells whether an earlier try had arrived after all."""
+        """Moves the bodies of one head into Redis and returns how many. Redis keeps the position up to which a segment
+        was stored, which shows whether an earlier attempt without an answer was stored after all."""
         name = head.segment.name
         async with asyncio.timeout(PUT_TIMEOUT):
-            there = await self._store.call(drained, name)
-        if there < head.end:
-            if there > head.segment.read:
-                # A try with another cut had arrived: go on behind it.
-                head = Head(head.segment, there, [])
+            position = await self._store.call(drained, name)
+        if position < head.end:
+            if position > head.segment.read:
+                # An earlier attempt stored a part of this head: go on behind that part.
+                head = Head(head.segment, position, [])
             else:
                 async with asyncio.timeout(PUT_TIMEOUT):
                     await self._store.call(put_spooled, name, head.end, head.items)
-                self._ringer.submit(self._doorbell.collect)
-        await asyncio.get_running_loop().run_in_executor(self._disk, self.spool.done, head)
+                self._wake_thread.submit(self._waker.collect)
+        await self._on_disk(self.spool.done, head)
         return len(head.items)

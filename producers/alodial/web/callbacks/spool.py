@@ -1,8 +1,8 @@
-"""Where callbacks are kept on disk while Redis is away: segment files of text lines, synced before the 200.
+"""Keeps callbacks on disk while Redis is away: segment files of text lines, synced before the 200.
 
-A line is ``crc32 content-type body``, the CRC in hex over the rest and both texts in base64, so that it can be judged
-alone: a torn last line was never answered 200 and is ignored, a damaged one elsewhere is set aside and its neighbours
-are read. A segment is locked (``flock``) by the process that owns it; the segments of a dead process are adopted.
+A line is ``crc32 content-type body``, the CRC in hex over the rest and both texts in base64, so that each line can be
+checked alone: a torn last line was never answered 200 and is ignored, a damaged one elsewhere is set aside and the lines
+around it are read. A segment is locked (``flock``) by the process that owns it; the segments of a dead process are adopted.
 """
 
 import base64
@@ -23,10 +23,10 @@ import structlog
 from ...store.inbox import RawResult
 
 SEGMENT_BYTES = 16 * 1024 * 1024
-"""A segment is closed above it, so that disk is given back while a long outage is worked off."""
+"""A segment above this size gets no more lines, so that disk space is freed while a long outage is drained."""
 
 ADOPT_EVERY = 10.0
-"""Seconds between two looks for segments of processes that died."""
+"""Seconds between two searches for segments of dead processes."""
 
 SUFFIX = ".spool"
 
@@ -34,12 +34,12 @@ log = structlog.get_logger("alodial.spool")
 
 
 class SpoolFull(Exception):
-    """The spool holds all it may, or its disk does not take more. Nothing of what was given was kept."""
+    """The spool is at its limit, or its disk takes no more. None of the bodies was kept."""
 
 
 @dataclass(slots=True)
 class Segment:
-    """One file. ``read`` and ``size`` are bytes: what was drained, and what is whole and on disk."""
+    """One file. ``size`` counts the bytes of whole lines on disk, ``read`` those of them that were drained."""
 
     path: Path
     fd: int
@@ -53,7 +53,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The oldest bodies that wait: lines ``start`` to ``end`` (bytes) of one segment."""
+    """The oldest bodies in the spool: the lines of one segment up to ``end`` (bytes) that were not drained yet."""
 
     segment: Segment
     end: int
@@ -61,12 +61,13 @@ class Head:
 
 
 def encode(item: RawResult) -> bytes:
+    """Returns the line of one body, with its end."""
     rest = b"%b %b" % (base64.b64encode(item.content_type.encode("utf-8", "replace")), base64.b64encode(item.body))
     return b"%08x %b\n" % (zlib.crc32(rest), rest)
 
 
 def decode(line: bytes) -> RawResult | None:
-    """The body of one line without its end; None when it is damaged."""
+    """Returns the body of one line without its end; None when the line is damaged."""
     crc, _, rest = line.partition(b" ")
     kind, _, body = rest.partition(b" ")
     try:
@@ -80,7 +81,10 @@ def decode(line: bytes) -> RawResult | None:
 
 
 class Spool:
-    """A queue on disk. One thread at a time may call its methods; ``unread`` may be looked at from anywhere."""
+    """A queue on disk. One thread at a time may call its methods.
+
+    ``unread`` counts the bytes that were not drained yet; every thread may read it.
+    """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._folder = folder
@@ -91,20 +95,20 @@ class Spool:
         self.unread = 0
 
     def adopt(self, *, now: bool = False) -> int:
-        """Takes over the segments that nobody holds. Answers how many bodies' bytes came with them."""
+        """Takes over the segments that no process holds and returns their bytes; without ``now`` every ADOPT_EVERY s."""
         if not now and time.monotonic() - self._looked < ADOPT_EVERY:
             return 0
         self._looked = time.monotonic()
         if not self._folder.is_dir():
             return 0
         own = {segment.path for segment in self._segments}
-        # Names begin with the time of their making, so that the oldest is drained first.
-        found = [s for path in sorted(self._folder.glob(f"*{SUFFIX}")) if path not in own and (s := self._open(path))]
-        # Ours is newer than what a dead process left: that goes first.
-        self._segments.extendleft(reversed(found))
-        grown = sum(segment.size for segment in found)
-        self.unread += grown
-        return grown
+        # A name begins with the time when it was made, so that the oldest is drained first.
+        adopted = [s for path in sorted(self._folder.glob(f"*{SUFFIX}")) if path not in own and (s := self._open(path))]
+        # They are older than the segments of this process, so they go first.
+        self._segments.extendleft(reversed(adopted))
+        size = sum(segment.size for segment in adopted)
+        self.unread += size
+        return size
 
     def _open(self, path: Path) -> Segment | None:
         try:
@@ -128,7 +132,7 @@ class Spool:
         return Segment(path, fd, size)
 
     def append(self, items: Sequence[RawResult]) -> None:
-        """Keeps them, in order and on stable storage when this returns. Raises SpoolFull."""
+        """Appends bodies in order; they are on stable storage when this returns. Raises SpoolFull."""
         data = b"".join([encode(item) for item in items])
         try:
             if self._used() + len(data) > self._max:
@@ -142,7 +146,7 @@ class Spool:
         self.unread += len(data)
 
     def _used(self) -> int:
-        """Bytes in the folder, of all processes that share it."""
+        """Returns the bytes of all segments in the folder, which several processes may share."""
         total = 0
         for path in self._folder.glob(f"*{SUFFIX}"):
             # Another process may have drained it since it was listed.
@@ -153,7 +157,7 @@ class Spool:
     def _new(self) -> Segment:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._folder / f"{time.time_ns() // 1_000_000:013d}-{secrets.token_hex(6)}{SUFFIX}"
-        # Locked under a name that nobody adopts, then shown under its own.
+        # It is locked under a name that no process adopts, then renamed.
         hidden = path.with_suffix(".new")
         fd = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -183,21 +187,21 @@ class Spool:
                 view, at = view[written:], at + written
             os.fsync(live.fd)
         except OSError:
-            # After a failed write or fsync nobody knows what the file holds behind `size`: nothing more goes there.
+            # After a failed write or fsync the content behind `size` is unknown, so this file gets no more lines.
             self._live = None
             os.ftruncate(live.fd, live.size)
             raise
         live.size += len(data)
 
     def head(self, *, count: int = 256, size: int = 1024 * 1024) -> Head | None:
-        """The oldest bodies, at least one and about ``size`` bytes at most; None when nothing waits."""
+        """Returns the oldest bodies: at least one line, at most ``count`` lines and about ``size`` bytes. None when empty."""
         while self._segments:
             segment = self._segments[0]
             if segment.read >= segment.size:
                 self._remove(segment)
                 continue
             data = os.pread(segment.fd, min(size, segment.size - segment.read), segment.read)
-            while b"\n" not in data:  # one line is larger than the piece
+            while b"\n" not in data:  # a line is larger than what was read
                 more = os.pread(segment.fd, size, segment.read + len(data))
                 if not more:
                     break
@@ -219,13 +223,13 @@ class Spool:
         return None
 
     def _set_aside(self, segment: Segment, line: bytes) -> None:
-        """A damaged line is for a person to look at; it stays whole in a file of its own."""
+        """Keeps a damaged line in a file of its own, for a person to look at."""
         with segment.path.with_suffix(".damaged").open("ab") as out:
             out.write(line)
         log.error("spool.damaged", segment=segment.path.name, bytes=len(line))
 
     def done(self, head: Head) -> None:
-        """These are stored elsewhere now. A segment of which nothing is left is removed."""
+        """Marks the bodies of a head as drained; removes the segment when all of it is."""
         self.unread -= head.end - head.segment.read
         head.segment.read = head.end
         if head.segment.read >= head.segment.size:
@@ -239,7 +243,7 @@ class Spool:
         os.close(segment.fd)
 
     def close(self) -> None:
-        """Gives the segments free for whoever comes next."""
+        """Unlocks the segments, so that the next process can adopt them."""
         for segment in self._segments:
             os.close(segment.fd)
         self._segments.clear()
@@ -247,7 +251,7 @@ class Spool:
 
 
 def _whole(fd: int) -> int:
-    """Bytes up to the end of the last whole line."""
+    """Returns the bytes up to the end of the last whole line."""
     end = os.fstat(fd).st_size
     step = 64 * 1024
     while end > 0:

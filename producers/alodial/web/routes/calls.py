@@ -1,6 +1,5 @@
-"""``/v1/calls``: place one, look, list, cancel."""
+"""``/v1/calls``: place, show, list, cancel and redial calls."""
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -11,37 +10,24 @@ from alodial_schemas import Disposition, FieldProblem, PhoneError, State, mask_n
 
 from ...calls.prepare import prepare, read_call
 from ...store.call_filter import CallFilter
-from ..auth import Reader, Steerer, caller, require_role, require_visible, require_write
+from ..auth import Reader, Writer, caller, require_role, require_visible, require_write
 from ..context import app_context
 from ..idempotency import idempotency_key
 from ..openapi import bodies, models
 from ..openapi.models import answers, refusals
-from ..problems import Refusal
+from ..problems import Refusal, invalid_fields
+from ..query_times import TimeRange
 from ..request_bodies import read_json
 from ..responses import json_response
 
 router = APIRouter(prefix="/v1/calls", tags=["calls"])
 
 _CURSOR = r"^([a-z][0-9.-]{1,40})?$"
-"""A list's letter and a place in it."""
+"""The letter of a list and a position in it."""
 
 _PARAMETERS = frozenset(
     {"state", "disposition", "campaign", "phone", "reference", "account", "reason", "since", "until", "cursor", "limit"}
 )
-
-
-def _moment(text: str) -> int | None:
-    """Unix ms. Raises ValueError."""
-    if not text:
-        return None
-    # A "+" in an address that somebody typed arrives as a space.
-    at = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text)
-    if at.tzinfo is None:
-        raise ValueError("no zone")
-    try:
-        return int(at.timestamp() * 1000)
-    except OverflowError as exc:
-        raise ValueError(str(exc)) from None
 
 
 @router.post(
@@ -58,11 +44,12 @@ async def place_call(request: Request) -> Response:
     202 for a new call, 200 for the call that the same `Idempotency-Key` or `extid` with the same body had made before,
     409 when the body differs. After a 503 nothing may be taken as queued: send it again with the same key.
     """
-    by = require_role(caller(request), "submit")  # as a dependency it would cost a sixth of this route's speed
-    parts = app_context(request)
+    api_key = require_role(caller(request), "submit")  # as a dependency it would cost a sixth of this route's speed
+    context = app_context(request)
     key = idempotency_key(request)
-    call = read_call(read_json(await request.body()), parts.settings)
-    placed = await parts.taker.take(prepare(call, parts.settings, key=key, scope=by.scope, owner=by.name))
+    call = read_call(read_json(await request.body()), context.settings)
+    new_call = prepare(call, context.settings, key=key, scope=api_key.scope, owner=api_key.name)
+    placed = await context.acceptor.accept(new_call)
     body = {"id": placed.id, "extid": placed.extid, "state": placed.state, "reference": call.reference}
     return json_response(body, 202 if placed.created else 200, {"Location": f"/v1/calls/{placed.id}"})
 
@@ -74,7 +61,7 @@ async def place_call(request: Request) -> Response:
 )
 async def list_calls(
     request: Request,
-    by: Reader,
+    api_key: Reader,
     state: Annotated[State | None, Query(description="Only calls in this state")] = None,
     campaign: Annotated[str, Query(max_length=128, description="Only calls of this campaign, by its id")] = "",
     phone: Annotated[
@@ -91,13 +78,9 @@ async def list_calls(
 ) -> Response:
     """One page of summaries. A narrow filter may give short or empty pages: go on until `cursor` is null."""
     unknown = sorted(set(request.query_params) - _PARAMETERS)
+    remedy = f"use {', '.join(sorted(_PARAMETERS))}"
     problems = [
-        FieldProblem(
-            mask_numbers(name[:64]),
-            "unknown_parameter",
-            "is not a parameter here",
-            f"use {', '.join(sorted(_PARAMETERS))}",
-        )
+        FieldProblem(mask_numbers(name[:64]), "unknown_parameter", "is not a parameter here", remedy)
         for name in unknown[:20]
     ]
     if phone:
@@ -106,28 +89,23 @@ async def list_calls(
             phone = normalise_phone(f"+{phone[1:]}" if phone[0] == " " else phone, allowed=())
         except PhoneError as exc:
             problems.append(FieldProblem("phone", exc.code, exc.reason, exc.remedy))
-    times: dict[str, int | None] = {}
-    for name, text in (("since", since), ("until", until)):
-        try:
-            times[name] = _moment(text)
-        except ValueError:
-            remedy = "write 2026-11-23T14:00:00Z"
-            problems.append(FieldProblem(name, "bad_time", "is no ISO 8601 time with a zone", remedy))
+    times = TimeRange(since, until)
+    problems += times.problems
     if problems:
-        raise Refusal(422, "invalid_request", f"{len(problems)} parameter(s) to mend; see errors.", problems)
-    wanted = CallFilter(
+        raise invalid_fields(problems, "parameter")
+    call_filter = CallFilter(
         state=state or "",
         campaign=campaign,
         phone=phone,
         reference=reference,
         disposition=disposition or "",
         account=account,
-        owner=by.only,
+        owner=api_key.owner_filter,
         reason=reason,
-        since=times["since"],
-        until=times["until"],
+        since=times.since,
+        until=times.until,
     )
-    page = await app_context(request).queue.calls(wanted, cursor=cursor or None, limit=limit)
+    page = await app_context(request).queue.calls(call_filter, cursor=cursor or None, limit=limit)
     return json_response({"calls": [record.summary() for record in page.calls], "cursor": page.cursor})
 
 
@@ -136,10 +114,10 @@ async def list_calls(
     summary="Show a call",
     responses=refusals(401, 403, 429, 404, 503) | answers({200: ("The whole record", models.CallShown)}),
 )
-async def show_call(request: Request, by: Reader, name: str) -> Response:
+async def show_call(request: Request, api_key: Reader, name: str) -> Response:
     """The whole record with its attempts and timeline, by `id` or by any of its extids."""
     record = await app_context(request).queue.get(name)
-    require_visible(by, record.owner, name)
+    require_visible(api_key, record.owner, name)
     return json_response(record.to_dict())
 
 
@@ -148,11 +126,11 @@ async def show_call(request: Request, by: Reader, name: str) -> Response:
     summary="Cancel a call",
     responses=refusals(401, 403, 429, 404, 409, 503) | answers({200: ("Canceled", models.CanceledCall)}),
 )
-async def cancel_call(request: Request, by: Steerer, name: str) -> Response:
+async def cancel_call(request: Request, api_key: Writer, name: str) -> Response:
     """Cancels a call that was not submitted yet; 409 once it is being submitted or has ended otherwise."""
     queue = app_context(request).queue
-    if by.own or not by.may("operate"):
-        require_write(by, (await queue.get(name)).owner, name)
+    if api_key.own or not api_key.has_role("operate"):
+        require_write(api_key, (await queue.get(name)).owner, name)
     canceled = await queue.cancel(name)
     return json_response({"id": canceled.id, "extid": canceled.extid, "state": canceled.state})
 
@@ -164,20 +142,20 @@ async def cancel_call(request: Request, by: Steerer, name: str) -> Response:
     responses=refusals(400, 401, 403, 404, 409, 422, 429, 503) | answers({202: ("On its way", models.RedialedCall)}),
     openapi_extra=bodies.REDIAL,
 )
-async def redial_call(request: Request, by: Steerer, name: str) -> Response:
+async def redial_call(request: Request, api_key: Writer, name: str) -> Response:
     """An unconfirmed call gets one more attempt although it may have rung; a call that ended gets a new call with the same
     body. 409 while it is on its way. Give `attempt`, the number of the attempt that you saw, so that two who ask ring once.
     """
     raw = await request.body()
     body = read_json(raw) if raw.strip() else {}
     attempt = body.get("attempt") if isinstance(body, dict) else None
-    good = attempt is None or (isinstance(attempt, int) and not isinstance(attempt, bool) and 1 <= attempt <= 1000)
-    if not isinstance(body, dict) or set(body) - {"attempt"} or not good:
-        wrong = FieldProblem("attempt", "bad_attempt", "is the only field here, a number from 1", 'send {"attempt": 1}')
-        raise Refusal(422, "invalid_request", "The body is not understood.", [wrong])
+    valid = attempt is None or (isinstance(attempt, int) and not isinstance(attempt, bool) and 1 <= attempt <= 1000)
+    if not isinstance(body, dict) or set(body) - {"attempt"} or not valid:
+        remedy = 'send {"attempt": 1}'
+        problem = FieldProblem("attempt", "bad_attempt", "is the only field here, a number from 1", remedy)
+        raise Refusal(422, "invalid_request", "The body is not understood.", [problem])
     queue = app_context(request).queue
-    require_write(by, (await queue.get(name)).owner, name)
-    done = await queue.redial(name, actor=by.actor, attempt=attempt)
-    return json_response(
-        {"id": done.id, "extid": done.extid, "state": done.state}, 202, {"Location": f"/v1/calls/{done.id}"}
-    )
+    require_write(api_key, (await queue.get(name)).owner, name)
+    call = await queue.redial(name, actor=api_key.actor, attempt=attempt)
+    body = {"id": call.id, "extid": call.extid, "state": call.state}
+    return json_response(body, 202, {"Location": f"/v1/calls/{call.id}"})

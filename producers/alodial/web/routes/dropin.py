@@ -1,10 +1,8 @@
-"""``POST /requestcall/{api key}``: AloVoice's own request; an integration changes its host name and gains the queue."""
+"""``POST /requestcall/{api key}``: takes AloVoice's own request, so that an integration only changes its host name."""
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
-
-from alodial_schemas import FieldProblem
 
 from ...calls.prepare import prepare, read_call
 from ...errors import Conflict, InvalidCall, StoreUnavailable
@@ -19,12 +17,8 @@ from ..responses import json_response
 router = APIRouter(tags=["drop-in"])
 
 
-def _refused(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
+def _error(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
     return json_response({"error": text}, status, headers)
-
-
-def _sentence(problems: list[FieldProblem]) -> str:
-    return "; ".join(str(problem) for problem in problems)
 
 
 @router.post(
@@ -47,23 +41,24 @@ def _sentence(problems: list[FieldProblem]) -> str:
 )
 async def request_call(request: Request, key: str) -> Response:
     """Multipart with bracket names or JSON-text parts, urlencoded or JSON. The same extid and body: the same call."""
-    parts = app_context(request)
-    door: Authenticator = request.app.state.door
+    context = app_context(request)
+    authenticator: Authenticator = request.app.state.authenticator
     try:
-        by = door.enter(key, address_of(request))
-        if by is None:
-            return _refused(401, "the key in the address is none of ALODIAL_API_KEYS")
-        require_role(by, "submit")
-        call = read_call(await read_alovoice(request), parts.settings)
-        placed = await parts.taker.take(prepare(call, parts.settings, scope=by.scope, owner=by.name))
+        api_key = authenticator.authenticate(key, address_of(request))
+        if api_key is None:
+            return _error(401, "the key in the address is none of ALODIAL_API_KEYS")
+        require_role(api_key, "submit")
+        call = read_call(await read_alovoice(request), context.settings)
+        new_call = prepare(call, context.settings, scope=api_key.scope, owner=api_key.name)
+        placed = await context.acceptor.accept(new_call)
     except MalformedBody as exc:
-        return _refused(400, f"the body does not parse: {exc}")
+        return _error(400, f"the body does not parse: {exc}")
     except InvalidCall as exc:
-        return _refused(400, _sentence(exc.problems))
+        return _error(400, "; ".join(map(str, exc.problems)))
     except Conflict as exc:
-        return _refused(409, str(exc))
+        return _error(409, str(exc))
     except Refusal as exc:
-        return _refused(exc.status, exc.detail, exc.headers)
+        return _error(exc.status, exc.detail, exc.headers)
     except StoreUnavailable:
-        return _refused(503, "the call store is away, nothing was queued; send it again", {"Retry-After": RETRY_AFTER})
+        return _error(503, "the call store is away, nothing was queued; send it again", {"Retry-After": RETRY_AFTER})
     return json_response({"answer": {"id": placed.id, "extid": placed.extid}})

@@ -1,4 +1,4 @@
-"""``GET /v1/events``: the events as server-sent events, each reader from its own place."""
+"""``GET /v1/events``: the events as server-sent events, for each reader from its own position."""
 
 import asyncio
 import contextlib
@@ -25,11 +25,11 @@ from ..openapi import bodies
 from ..openapi.models import refusals
 from ..problems import Refusal
 
-PING_EVERY = 15.0
-"""Seconds without an event after which a comment shows that the line is alive; proxies cut silent ones after 30."""
+PING_INTERVAL = 15.0
+"""Seconds without an event after which a comment is sent; proxies cut silent connections after 30."""
 
 SEND_TIMEOUT = 30.0
-"""Seconds a reader may take for what it was sent; then it is cut off and may resume."""
+"""Seconds that a reader may take to receive one block; then it is disconnected and may resume."""
 
 READ_COUNT = 200
 
@@ -40,13 +40,13 @@ router = APIRouter(prefix="/v1", tags=["events"])
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events a reader gets: those of an owner, of types, of a campaign; an empty one means all."""
+    """The events that a reader gets: of an owner, of types, of a campaign; an empty field means all."""
 
     owner: str = ""
     types: frozenset[str] = frozenset()
     campaign: str = ""
 
-    def has(self, text: str) -> bool:
+    def matches(self, text: str) -> bool:
         if not (self.owner or self.types or self.campaign):
             return True
         try:
@@ -54,18 +54,18 @@ class EventFilter:
         except ValueError:
             return False
         data = event.get("data")
-        of = data.get("campaign_id") if isinstance(data, dict) else None
+        campaign = data.get("campaign_id") if isinstance(data, dict) else None
         return (
             (not self.owner or event.get("owner") == self.owner)
             and (not self.types or event.get("type") in self.types)
-            and (not self.campaign or self.campaign in (of, event.get("subject")))
+            and (not self.campaign or self.campaign in (campaign, event.get("subject")))
         )
 
 
 class EventStream(Response):
-    """The answer itself. Ends when the reader goes, does not take what it is sent, or the server stops."""
+    """The answer. It ends when the reader disconnects or is too slow, or the server stops."""
 
-    def __init__(self, follower: EventFollower, store: AsyncStore, position: str, wanted: EventFilter) -> None:
+    def __init__(self, follower: EventFollower, store: AsyncStore, position: str, event_filter: EventFilter) -> None:
         super().__init__(
             media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         )
@@ -73,28 +73,27 @@ class EventStream(Response):
         self._follower = follower
         self._store = store
         self._position = position
-        self._wanted = wanted
+        self._filter = event_filter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        tell = asyncio.create_task(self._tell(send))
-        gone = asyncio.create_task(_disconnected(receive))
+        tasks = asyncio.create_task(self._send(send)), asyncio.create_task(_disconnected(receive))
         try:
-            await asyncio.wait({tell, gone}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._follower.leave()
-            for task in (tell, gone):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(tell, gone, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _tell(self, send: Send) -> None:
+    async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        async with contextlib.aclosing(self._pieces()) as pieces:
-            async for piece in pieces:
+        async with contextlib.aclosing(self._blocks()) as blocks:
+            async for block in blocks:
                 async with asyncio.timeout(SEND_TIMEOUT):
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    await send({"type": "http.response.body", "body": block, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _pieces(self) -> AsyncGenerator[bytes, None]:
+    async def _blocks(self) -> AsyncGenerator[bytes, None]:
         yield b"retry: 2000\n\n"
         while not self._follower.closing:
             news = self._follower.news()
@@ -104,16 +103,16 @@ class EventStream(Response):
                 rows = []
             if rows:
                 self._position = rows[-1].position
-                chosen = [row for row in rows if self._wanted.has(row.event)]
-                if chosen:
-                    # CloudEvents JSON has no line ends of its own, so one data line holds it.
-                    yield "".join([f"id: {row.position}\ndata: {row.event}\n\n" for row in chosen]).encode()
+                matching = [row for row in rows if self._filter.matches(row.event)]
+                if matching:
+                    # CloudEvents JSON holds no line ends, so it fits into a single data line.
+                    yield "".join([f"id: {row.position}\ndata: {row.event}\n\n" for row in matching]).encode()
                 else:
-                    # The place moves on, or a reader of few events would begin far back again.
+                    # The position moves on, or a reader of few events would resume far back.
                     yield f"id: {self._position}\n\n".encode()
                 continue
             try:
-                async with asyncio.timeout(PING_EVERY):
+                async with asyncio.timeout(PING_INTERVAL):
                     await news.wait()
             except TimeoutError:
                 yield b": ping\n\n"
@@ -135,7 +134,7 @@ async def _disconnected(receive: Receive) -> None:
 )
 async def follow_events(
     request: Request,
-    by: Reader,
+    api_key: Reader,
     type: Annotated[
         list[str] | None, Query(max_length=20, description="Only this type, such as `completed`; may be repeated")
     ] = None,
@@ -147,36 +146,26 @@ async def follow_events(
     every 15 seconds without an event. A place that the stream has outlived already is told: 410, with the oldest place
     that is kept; go on from there and read the calls that you may have missed.
     """
-    parts = app_context(request)
-    types = set()
-    for word in type or []:
-        full = word if word.startswith("alodial.") else f"alodial.call.{word}"
-        if full not in EVENT_TYPES:
-            remedy = f"use one of {', '.join(sorted(EVENT_TYPES))}"
-            raise Refusal(
-                422,
-                "invalid_request",
-                "No event has that type.",
-                [FieldProblem("type", "unknown_type", "is no type", remedy)],
-            )
-        types.add(full)
-    wanted = EventFilter(by.only, frozenset(types), campaign)
+    context = app_context(request)
+    types = {name if name.startswith("alodial.") else f"alodial.call.{name}" for name in type or []}
+    if types - set(EVENT_TYPES):
+        problem = FieldProblem("type", "unknown_type", "is no type", f"use one of {', '.join(sorted(EVENT_TYPES))}")
+        raise Refusal(422, "invalid_request", "No event has that type.", [problem])
+    event_filter = EventFilter(api_key.owner_filter, frozenset(types), campaign)
     position = request.headers.get("last-event-id", "").strip()
     if position and not _POSITION.fullmatch(position):
-        wrong = FieldProblem(
-            "Last-Event-ID", "bad_position", "is no id of an event", "send the last id as it came, or 0 for all"
-        )
-        raise Refusal(422, "invalid_request", "The header Last-Event-ID cannot be used.", [wrong])
-    parts.follower.join()
+        remedy = "send the last id as it came, or 0 for all"
+        problem = FieldProblem("Last-Event-ID", "bad_position", "is no id of an event", remedy)
+        raise Refusal(422, "invalid_request", "The header Last-Event-ID cannot be used.", [problem])
+    context.follower.join()
     try:
-        store = parts.queue.store
+        store = context.queue.store
         if position.strip("0-") and (oldest := await store.call(lost_after, position)):
             detail = f"Events behind {position} are gone; the oldest that is kept is {oldest}."
-            wrong = FieldProblem(
-                "Last-Event-ID", "gone", "is older than what is kept", "send 0, and read what you missed"
-            )
-            raise Refusal(410, "events_gone", detail, [wrong])
-        return EventStream(parts.follower, store, position or await store.call(newest), wanted)
+            remedy = "send 0, and read what you missed"
+            problem = FieldProblem("Last-Event-ID", "gone", "is older than what is kept", remedy)
+            raise Refusal(410, "events_gone", detail, [problem])
+        return EventStream(context.follower, store, position or await store.call(newest), event_filter)
     except BaseException:
-        parts.follower.leave()
+        context.follower.leave()
         raise

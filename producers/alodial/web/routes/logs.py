@@ -1,6 +1,5 @@
 """``GET /v1/logs``: the log lines of all processes."""
 
-from datetime import datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -8,16 +7,15 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from alodial_schemas import FieldProblem
-
 from ...store.client import AsyncStore
 from ...store.find_call import find_async
 from ...store.log_stream import LEVELS, LogFilter, names_of_call, page_async
-from ..auth import Watching
+from ..auth import GlobalReader
 from ..context import app_context
 from ..openapi import models
 from ..openapi.models import answers, refusals
-from ..problems import Refusal
+from ..problems import invalid_fields
+from ..query_times import TimeRange
 from ..responses import json_response
 
 router = APIRouter(prefix="/v1", tags=["operating"])
@@ -28,20 +26,8 @@ _NAME = Query(max_length=128)
 
 
 async def names_async(store: AsyncStore, call: str) -> frozenset[str]:
-    """Every name of a call that its lines may give; none for "". Raises StoreUnavailable."""
+    """Returns every id and extid that a call's lines may carry, none for "". Raises StoreUnavailable."""
     return names_of_call(call, await store.call(find_async, call)) if call else frozenset()
-
-
-def moment(text: str, zone: ZoneInfo) -> int | None:
-    """Unix ms of ISO 8601, without a zone in the given one. Raises ValueError."""
-    if not text:
-        return None
-    # A "+" in an address that somebody typed arrives as a space.
-    at = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text)
-    try:
-        return int((at if at.tzinfo else at.replace(tzinfo=zone)).timestamp() * 1000)
-    except OverflowError as exc:
-        raise ValueError(str(exc)) from None
 
 
 @router.get(
@@ -51,7 +37,7 @@ def moment(text: str, zone: ZoneInfo) -> int | None:
 )
 async def log_lines(
     request: Request,
-    _by: Watching,
+    _key: GlobalReader,
     call: Annotated[str, Query(max_length=128, description="A call's id or extid: lines of all its attempts")] = "",
     extid: Annotated[str, _NAME] = "",
     campaign: Annotated[str, _NAME] = "",
@@ -66,19 +52,12 @@ async def log_lines(
 ) -> Response:
     """Lines as they were logged: secrets taken out, numbers masked. A narrow filter may give short or empty pages: go on
     until `cursor` is null."""
-    parts = app_context(request)
-    zone = ZoneInfo(parts.settings.timezone)
-    times: dict[str, int | None] = {}
-    problems = []
-    for name, text in (("since", since), ("until", until)):
-        try:
-            times[name] = moment(text, zone)
-        except ValueError:
-            problems.append(FieldProblem(name, "bad_time", "is no ISO 8601 time", "write 2026-11-23T14:00:00Z"))
-    if problems:
-        raise Refusal(422, "invalid_request", f"{len(problems)} field(s) to mend; see errors.", problems)
-    store = parts.queue.store
-    wanted = LogFilter(
+    context = app_context(request)
+    times = TimeRange(since, until, ZoneInfo(context.settings.timezone))
+    if times.problems:
+        raise invalid_fields(times.problems)
+    store = context.queue.store
+    log_filter = LogFilter(
         call=await names_async(store, call),
         extid=extid,
         campaign=campaign,
@@ -86,8 +65,8 @@ async def log_lines(
         worker=worker,
         level=level,
         event=event,
-        since=times["since"],
-        until=times["until"],
+        since=times.since,
+        until=times.until,
     )
-    found = await store.call(page_async, wanted, cursor=cursor or None, limit=limit)
-    return json_response({"lines": [line.fields for line in found.lines], "cursor": found.cursor})
+    page = await store.call(page_async, log_filter, cursor=cursor or None, limit=limit)
+    return json_response({"lines": [line.fields for line in page.lines], "cursor": page.cursor})

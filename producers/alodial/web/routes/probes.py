@@ -1,4 +1,4 @@
-"""``/healthz``, ``/readyz`` and ``/metrics``, for machines that watch this one."""
+"""``/healthz``, ``/readyz`` and ``/metrics``, for monitoring systems."""
 
 import asyncio
 
@@ -34,11 +34,11 @@ async def healthz() -> Response:
     responses=refusals(503) | answers({200: ("Redis is reachable and fit", models.Ready)}),
 )
 async def readyz(request: Request) -> Response:
-    parts = app_context(request)
-    findings = await parts.readiness.findings()
+    context = app_context(request)
+    findings = await context.readiness.findings()
     rows = [{"name": f.name, "level": f.level, "message": f.message, "hint": f.hint} for f in findings]
     away = any(f.level == "error" and f.name == "redis.reachable" for f in findings)
-    if away or (any(f.level == "error" for f in findings) and not parts.settings.accept_risk):
+    if away or (any(f.level == "error" for f in findings) and not context.settings.accept_risk):
         code = "store_unavailable" if away else "store_unfit"
         detail = "Redis cannot be used; see findings."
         return problem(503, code, detail, headers={"Retry-After": RETRY_AFTER}, findings=rows)
@@ -55,14 +55,14 @@ async def readyz(request: Request) -> Response:
 )
 async def metrics(request: Request) -> Response:
     """Prometheus' text format. While Redis is away only `alodial_store_up 0` and this process' own figures."""
-    parts = app_context(request)
-    seen: StoreSnapshot | None = None
+    context = app_context(request)
+    snapshot: StoreSnapshot | None = None
     try:
         async with asyncio.timeout(PROBE_TIMEOUT):
-            seen = await parts.queue.store.call(read_snapshot, parts.settings)
+            snapshot = await context.queue.store.call(read_snapshot, context.settings)
     except (StoreUnavailable, TimeoutError) as exc:
         log.warning("metrics.store_unavailable", error=type(exc).__name__)
     registry = CollectorRegistry()
-    registry.register(StoreMetrics(seen, parts.settings, parts.keeper.spool.unread))
-    text = generate_latest(registry) + generate_latest(parts.meters.registry)
+    registry.register(StoreMetrics(snapshot, context.settings, context.intake.spool.unread))
+    text = generate_latest(registry) + generate_latest(context.metrics.registry)
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})

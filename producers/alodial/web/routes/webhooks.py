@@ -1,6 +1,5 @@
-"""``/v1/webhooks``: how endpoints fare, on and off, events sent again."""
+"""``/v1/webhooks``: lists webhook endpoints, enables and disables them, sends events again."""
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
@@ -9,11 +8,11 @@ from starlette.responses import Response
 
 from alodial_schemas import FieldProblem
 
-from ..auth import Operating, Watching
+from ..auth import GlobalOperator, GlobalReader
 from ..context import app_context
 from ..openapi import bodies, models
 from ..openapi.models import answers, refusals
-from ..problems import Refusal
+from ..problems import invalid_fields
 from ..request_bodies import read_json
 from ..responses import json_response
 
@@ -25,7 +24,7 @@ _LATEST = 4_102_444_800_000
 Id = Annotated[str, Path(pattern="^[0-9a-f]{4,12}$", description="An endpoint's id, or its beginning")]
 
 
-_ONE = refusals(401, 403, 429, 404, 422, 503) | answers({200: ("How it fares now", models.Endpoint)})
+_ENDPOINT = refusals(401, 403, 429, 404, 422, 503) | answers({200: ("How it fares now", models.Endpoint)})
 _TIME = {"type": "integer", "minimum": 0, "maximum": _LATEST, "description": "Unix ms"}
 _BODY = bodies.object_body(
     {
@@ -44,47 +43,46 @@ _BODY = bodies.object_body(
     summary="Endpoints and how they fare",
     responses=refusals(401, 403, 429, 503) | answers({200: ("All of them", models.EndpointList)}),
 )
-async def listed(request: Request, _by: Watching) -> Response:
-    found = await asyncio.to_thread(app_context(request).queue.endpoints.blocking.list)
-    return json_response({"endpoints": [one.to_dict() for one in found]})
+async def listed(request: Request, _key: GlobalReader) -> Response:
+    endpoints = await app_context(request).queue.endpoints.list()
+    return json_response({"endpoints": [endpoint.to_dict() for endpoint in endpoints]})
 
 
-@router.post("/{id}/enable", summary="Send to it again", responses=_ONE)
-async def enable(request: Request, id: Id, _by: Operating) -> Response:
-    return json_response((await asyncio.to_thread(app_context(request).queue.endpoints.blocking.enable, id)).to_dict())
+@router.post("/{id}/enable", summary="Send to it again", responses=_ENDPOINT)
+async def enable(request: Request, id: Id, _key: GlobalOperator) -> Response:
+    return json_response((await app_context(request).queue.endpoints.enable(id)).to_dict())
 
 
-@router.post("/{id}/disable", summary="Send nothing more to it", responses=_ONE)
-async def disable(request: Request, id: Id, _by: Operating) -> Response:
+@router.post("/{id}/disable", summary="Send nothing more to it", responses=_ENDPOINT)
+async def disable(request: Request, id: Id, _key: GlobalOperator) -> Response:
     """Events are parked meanwhile, for 30 days."""
-    return json_response((await asyncio.to_thread(app_context(request).queue.endpoints.blocking.disable, id)).to_dict())
+    return json_response((await app_context(request).queue.endpoints.disable(id)).to_dict())
 
 
-def _asked(body: Any) -> dict[str, Any]:
-    """Raises Refusal."""
+def _read_body(body: Any) -> dict[str, Any]:
+    """Returns the fields of a resend. Raises Refusal 422."""
     problems = []
-    asked: dict[str, Any] = body if isinstance(body, dict) else {}
-    if not asked:
+    fields: dict[str, Any] = body if isinstance(body, dict) else {}
+    if not fields:
         remedy = 'send {"parked": true}, {"since": Unix ms} or {"call": "extid"}'
         problems.append(FieldProblem("", "nothing_asked", "says nothing of what to send", remedy))
-    for name, value in asked.items():
+    for name, value in fields.items():
         if name in ("since", "until"):
-            good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LATEST
+            valid = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LATEST
             remedy = "send Unix milliseconds"
         elif name == "parked":
-            good, remedy = isinstance(value, bool), "send true or false"
+            valid, remedy = isinstance(value, bool), "send true or false"
         elif name == "call":
-            good, remedy = isinstance(value, str) and len(value) <= 64, "send a call's id or extid"
+            valid, remedy = isinstance(value, str) and len(value) <= 64, "send a call's id or extid"
         else:
-            problems.append(
-                FieldProblem(name[:64], "unknown_field", "is not known here", "send parked, since, until, call")
-            )
+            remedy = "send parked, since, until, call"
+            problems.append(FieldProblem(name[:64], "unknown_field", "is not known here", remedy))
             continue
-        if not good:
+        if not valid:
             problems.append(FieldProblem(name, "bad_value", "is not usable", remedy))
     if problems:
-        raise Refusal(422, "invalid_request", f"{len(problems)} field(s) to mend; see errors.", problems)
-    return asked
+        raise invalid_fields(problems)
+    return fields
 
 
 @router.post(
@@ -93,14 +91,13 @@ def _asked(body: Any) -> dict[str, Any]:
     responses=refusals(400, 401, 403, 429, 404, 413, 422, 503) | answers({200: ("On their way", models.Resent)}),
     openapi_extra=_BODY,
 )
-async def resend(request: Request, id: Id, _by: Operating) -> Response:
+async def resend(request: Request, id: Id, _key: GlobalOperator) -> Response:
     """They keep their ids. `parked` alone, or a time and a call among what the event stream still has."""
-    asked = _asked(read_json(await request.body()))
-    endpoints = app_context(request).queue.endpoints.blocking
-    if asked.get("parked"):
-        count = await asyncio.to_thread(endpoints.resend_parked, id)
+    fields = _read_body(read_json(await request.body()))
+    endpoints = app_context(request).queue.endpoints
+    if fields.get("parked"):
+        count = await endpoints.resend_parked(id)
     else:
-        count = await asyncio.to_thread(
-            lambda: endpoints.resend(id, since=asked.get("since"), until=asked.get("until"), call=asked.get("call", ""))
-        )
+        since, until, call = fields.get("since"), fields.get("until"), fields.get("call", "")
+        count = await endpoints.resend(id, since=since, until=until, call=call)
     return json_response({"events": count})

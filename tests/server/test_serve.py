@@ -17,8 +17,7 @@ from alodial.cli.web import web as web_command
 from alodial.errors import ConfigurationError
 from alodial.settings import load_settings
 from alodial.testing.redis_server import EmbeddedRedis
-
-from .conftest import API_KEY, OTHER_KEY, SECRET, TWO_WAY, Web
+from web.conftest import API_KEY, OTHER_KEY, SECRET, TWO_WAY, Web
 
 
 def test_it_is_alive_and_ready(web: Web) -> None:

@@ -57,13 +57,15 @@ def test_a_call_that_breaks_the_script_breaks_for_itself_alone(
 
     async def run() -> list[object]:
         queue = AsyncCallQueue(settings=settings)
-        taker = CallAcceptor(queue)
+        acceptor = CallAcceptor(queue)
         rows = [
             prepare(read_call(TWO_WAY | {"reference": reference}, settings), settings)
             for reference in ("a", "b", "poison", "c")
         ]
-        answers: list[object] = list(await asyncio.gather(*(taker.take(row) for row in rows), return_exceptions=True))
-        taker.close()
+        answers: list[object] = list(
+            await asyncio.gather(*(acceptor.accept(row) for row in rows), return_exceptions=True)
+        )
+        acceptor.close()
         await queue.aclose()
         return answers
 

@@ -40,11 +40,11 @@ def test_what_reached_redis_before_a_crash_is_not_stored_again(
             # The process dies here: Redis has them, and the file still does too.
             await store.call(put_spooled, head.segment.name, head.end, head.items)
         dead.close()
-        keeper = CallbackIntake(settings, store, Waker(settings))
-        keeper.start()
+        intake = CallbackIntake(settings, store, Waker(settings))
+        intake.start()
         await until(lambda: not list(Path(settings.spool_dir).iterdir()))
-        await keeper.keep(RawResult(b"new", ""))
-        await keeper.aclose()
+        await intake.keep(RawResult(b"new", ""))
+        await intake.aclose()
         await store.aclose()
 
     asyncio.run(run())
@@ -54,14 +54,14 @@ def test_what_reached_redis_before_a_crash_is_not_stored_again(
 def test_many_callbacks_at_once_are_kept_by_few_writes(settings: Settings, redis_server: EmbeddedRedis) -> None:
     async def run() -> None:
         store = AsyncStore(settings)
-        keeper = CallbackIntake(settings, store, Waker(settings))
+        intake = CallbackIntake(settings, store, Waker(settings))
         with redis_server.client() as client:
             before = client.info("stats")["total_commands_processed"]
             bodies = [RawResult(b"%d" % n, "") for n in range(500)]
-            assert not any(await asyncio.gather(*(keeper.keep(body) for body in bodies)))
+            assert not any(await asyncio.gather(*(intake.keep(body) for body in bodies)))
             # One XADD each and a few for the bells; a round trip for each would double that.
             assert client.info("stats")["total_commands_processed"] - before < 600
-        await keeper.aclose()
+        await intake.aclose()
         await store.aclose()
 
     asyncio.run(run())
@@ -73,12 +73,12 @@ def test_more_than_memory_may_hold_is_refused(settings: Settings, monkeypatch: p
 
     async def run() -> list[object]:
         store = AsyncStore(settings)
-        keeper = CallbackIntake(settings, store, Waker(settings))
+        intake = CallbackIntake(settings, store, Waker(settings))
         answers = await asyncio.gather(
-            *(keeper.keep(RawResult(b"x" * 400, "")) for _ in range(4)), return_exceptions=True
+            *(intake.keep(RawResult(b"x" * 400, "")) for _ in range(4)), return_exceptions=True
         )
-        assert await keeper.keep(RawResult(b"x" * 400, "")) is False
-        await keeper.aclose()
+        assert await intake.keep(RawResult(b"x" * 400, "")) is False
+        await intake.aclose()
         await store.aclose()
         return list(answers)
 
