@@ -49,24 +49,18 @@ def _check_policy(call: CallRequest, settings: Settings) -> None:
         raise InvalidCall(
             [FieldProblem("account", "account_unknown", f"no account {call.account!r}", f"use one of {names}")]
         )
-    allowed = settings.allowed_prefixes
-    if not allowed:
+    if not (allowed := settings.allowed_prefixes):
         return
     if isinstance(call, IvrCall):
-        _check_number("callto", call.callto, allowed)
-        return
-    if not call.callfrom.phone.startswith(allowed):
-        _check_number("callfrom.phone", call.callfrom.phone, allowed)
-    for i, to in enumerate(call.callto):
-        if type(to) is Phone and not to.phone.startswith(allowed):
-            _check_number(f"callto.{i}.phone", to.phone, allowed)
-
-
-def _check_number(field: str, number: str, allowed: tuple[str, ...]) -> None:
-    if not number.startswith(allowed):
-        problem = f"{mask_phone(number)} is outside the allowed prefixes"
-        remedy = "add its prefix to ALODIAL_ALLOWED_PREFIXES if you mean to ring it"
-        raise InvalidCall([FieldProblem(field, "phone_not_allowed", problem, remedy)])
+        numbers = {"callto": call.callto}
+    else:
+        numbers = {f"callto.{i}.phone": to.phone for i, to in enumerate(call.callto) if isinstance(to, Phone)}
+        numbers = {"callfrom.phone": call.callfrom.phone} | numbers
+    for field, number in numbers.items():
+        if not number.startswith(allowed):
+            problem = f"{mask_phone(number)} is outside the allowed prefixes"
+            remedy = "add its prefix to ALODIAL_ALLOWED_PREFIXES if you mean to ring it"
+            raise InvalidCall([FieldProblem(field, "phone_not_allowed", problem, remedy)])
 
 
 def key_hash(key: str, scope: str = "") -> str:

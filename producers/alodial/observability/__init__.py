@@ -1,1 +1,1 @@
-"""."""
+"""Logs, traces, error reports and diagnoses of all processes."""

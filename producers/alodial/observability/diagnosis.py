@@ -125,12 +125,7 @@ def _results(now: Overview) -> Iterator[Diagnosis]:
 
 def _webhooks(now: Overview) -> Iterator[Diagnosis]:
     for endpoint in now.endpoints:
-        values = {
-            "url": endpoint.url,
-            "waiting": endpoint.waiting,
-            "parked": endpoint.parked,
-            "lag_s": endpoint.lag,
-        }
+        values = {"url": endpoint.url, "waiting": endpoint.waiting, "parked": endpoint.parked, "lag_s": endpoint.lag}
         if not endpoint.enabled:
             yield Diagnosis("webhook_off", "bad", values, "/webhooks", f"alodial webhooks enable {endpoint.id}")
         elif endpoint.failing_since:

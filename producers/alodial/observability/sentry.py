@@ -78,7 +78,7 @@ class Reporter:
         report["extra"] = {key: value for key, value in fields.items() if key not in ("event", "level", "timestamp")}
         self._sdk.capture_event(report, hint=hint)
 
-    def _before_send(self, event: dict[str, Any], _hint: dict[str, Any]) -> dict[str, Any]:
+    def _before_send(self, event: dict[str, Any], _hint: dict[str, Any]) -> Any:
         for name in ("request", "user", "breadcrumbs", "modules"):
             event.pop(name, None)
         event["extra"] = self._scrub(None, "", dict(event.get("extra", {})))
@@ -90,8 +90,7 @@ class Reporter:
             for frame in (part.get("stacktrace") or {}).get("frames", []):
                 for name in ("vars", "context_line", "pre_context", "post_context"):
                     frame.pop(name, None)
-        result: dict[str, Any] = self._without_secrets(event)
-        return result
+        return self._without_secrets(event)
 
     def _without_secrets(self, value: Any) -> Any:
         """Hides secrets in whatever fields an SDK adds; numbers stay, as ids and times look like them."""

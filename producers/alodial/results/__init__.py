@@ -1,1 +1,1 @@
-"""."""
+"""Manages results that could not be used."""

@@ -1,1 +1,1 @@
-"""."""
+"""Reads, signs and manages webhook endpoints."""

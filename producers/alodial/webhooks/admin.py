@@ -37,7 +37,7 @@ class WebhookAdmin:
         """Returns the health of all endpoints by URL; those that no worker has served yet have zeros."""
         served = self._store.call(run, webhooks.health_steps())
         ids = {endpoint.id for endpoint in served}
-        fresh = [EndpointHealth(e.id, e.shown) for e in endpoints_of(self._settings) if e.id not in ids]
+        fresh = [EndpointHealth(e.id, e.display_url) for e in endpoints_of(self._settings) if e.id not in ids]
         return sorted([*served, *fresh], key=lambda endpoint: (endpoint.url, endpoint.id))
 
     def find(self, name: str) -> EndpointHealth:

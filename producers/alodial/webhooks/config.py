@@ -37,7 +37,7 @@ class Endpoint:
     """Path and query, as the request line has them."""
 
     @property
-    def shown(self) -> str:
+    def display_url(self) -> str:
         """The URL for people: without the query, which may hold a token, and with a path of up to 60 characters."""
         scheme, default = ("https", 443) if self.tls else ("http", 80)
         port = "" if self.port == default else f":{self.port}"

@@ -69,7 +69,7 @@ class EndpointDispatcher:
         if room <= 0:
             return BUSY_WAIT
         pulled = await self._store.run(
-            webhooks.pull(self.endpoint.id, self.endpoint.shown, room=room, lease=self._timeout + LEASE_MARGIN)
+            webhooks.pull(self.endpoint.id, self.endpoint.display_url, room=room, lease=self._timeout + LEASE_MARGIN)
         )
         for delivery in pulled.deliveries:
             task = asyncio.create_task(self._deliver(delivery))
