@@ -1,4 +1,4 @@
-"""The do-not-call lists, for people and programs: who must not be rung, since when, and why."""
+"""The do-not-call lists: numbers that must not be called, since when and why."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -15,7 +15,7 @@ MAX_PROBLEMS = 100
 
 
 class DoNotCallImport(NamedTuple):
-    """``problems`` are the first hundred, each a line's number and what is wrong with it."""
+    """The result of an import. ``problems`` are the first hundred: a line's number and its problem."""
 
     lines: int
     added: int
@@ -25,32 +25,36 @@ class DoNotCallImport(NamedTuple):
 
 
 class DoNotCall:
-    """The lists of one store. Numbers may be written as people write them; ``scope`` "" is for every call."""
+    """``queue.dnc``: the do-not-call lists of one store.
+
+    Numbers may have any usual punctuation. ``scope`` is a campaign's id, or "" for the list that applies to every call.
+    Every method raises StoreUnavailable while Redis cannot be reached.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def add(self, numbers: Iterable[str], *, scope: str = "", reason: str = "", actor: str = "") -> int:
-        """Answers how many were new. From the next second on they are not rung. Raises InvalidCall for what is no number."""
+        """Adds numbers, and returns how many were new. They are not called from now on. Raises InvalidCall for a bad number."""
         clean = list(map(_number, numbers))
         return self._store.call(do_not_call.add, clean, scope=scope, reason=reason, actor=actor)
 
     def remove(self, numbers: Iterable[str], *, scope: str = "") -> int:
-        """Answers how many were on the list."""
+        """Removes numbers, and returns how many were on the list. Raises InvalidCall for a bad number."""
         clean = list(map(_number, numbers))
         return self._store.call(do_not_call.remove, clean, scope=scope)
 
     def find(self, number: str, *, scopes: tuple[str, ...] = ("",)) -> list[DncEntry]:
-        """Why a number is not rung; empty when it may be."""
+        """The entries that forbid calls to a number, empty when it may be called. Raises InvalidCall for a bad number."""
         clean = _number(number)
         return self._store.call(do_not_call.find, clean, scopes)
 
     def page(self, cursor: str | None = None, limit: int = 100, *, scope: str = "") -> DncPage:
-        """Some of the list, in no order."""
+        """A page of about ``limit`` entries, in no particular order; ``cursor`` is that of the previous page."""
         return self._store.call(do_not_call.page, cursor, limit, scope)
 
     def every(self, *, scope: str = "") -> Iterator[DncEntry]:
-        """The whole list, a page at a time."""
+        """All entries of a list, read page by page."""
         cursor: str | None = None
         while True:
             page = self.page(cursor, do_not_call.CHUNK, scope=scope)
@@ -60,10 +64,11 @@ class DoNotCall:
                 return
 
     def count(self, *, scope: str = "") -> int:
+        """The number of entries of a list."""
         return self._store.call(do_not_call.count, scope)
 
     def listed(self, numbers: list[str], scope: str = "") -> list[bool]:
-        """For each E.164 number whether it must not be rung."""
+        """For each E.164 number whether it is on the list."""
         return self._store.call(do_not_call.is_listed, numbers, scope)
 
     def add_lines(
@@ -75,9 +80,9 @@ class DoNotCall:
         actor: str = "",
         progress: Callable[[int], None] | None = None,
     ) -> DoNotCallImport:
-        """One number a line; what stands behind a comma, semicolon or tab is not read. Good lines count whatever bad ones are.
+        """Imports a list with a number on each line; text after a comma, semicolon or tab is ignored.
 
-        A first line that holds no digit is a header.
+        A first line without digits is a header. Bad lines are reported and do not stop the import.
         """
         total = added = known = bad = 0
         problems: list[tuple[int, str]] = []

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
 
 from store_harness import EPOCH, START, ClockedStore
 
-from alodial.campaigns.service import Campaigns
+from alodial.campaigns.service import CampaignService
 from alodial.settings import Settings
 from alodial.store import call_transitions, campaigns, do_not_call, keys
 from alodial.store.call_transitions import Applying, Arming, Claim, Claimed, NewCall, Settling
@@ -86,7 +86,7 @@ class Desk:
         self.now = START
         # What is not a script asks Redis for its time too.
         self.store.redis.time = lambda: (self.now // 1_000_000, self.now % 1_000_000)  # type: ignore[method-assign]
-        self.front = Campaigns(self.store, self.settings, Silent())
+        self.front = CampaignService(self.store, self.settings, Silent())
         self.filler = HopperFiller(self.store, self.settings)
         self.rung: list[Rung] = []
         self.results = 0

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from alodial.campaigns.importing.files import open_source
-from alodial.campaigns.importing.files.source import RowFault, SourceRow
+from alodial.campaigns.importing.files import SourceRow, open_source
 from alodial.campaigns.importing.row_check import CheckReport, RowChecker
+from alodial.campaigns.row_codec import RowProblem
 from alodial.settings import Settings
 from alodial_schemas.campaigns import parse_campaign
 
@@ -20,7 +20,7 @@ PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
 @dataclass
 class Read:
     columns: tuple[str, ...]
-    rows: list[SourceRow | RowFault]
+    rows: list[SourceRow | RowProblem]
 
     @property
     def cells(self) -> list[tuple[str, ...]]:
@@ -32,7 +32,7 @@ class Read:
 
     @property
     def faults(self) -> list[tuple[int, str]]:
-        return [(row.number, row.code) for row in self.rows if isinstance(row, RowFault)]
+        return [(row.number, row.code) for row in self.rows if isinstance(row, RowProblem)]
 
 
 def written(folder: Path, content: bytes | str, name: str = "list.csv") -> Path:

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alodial.campaigns.errors import BadFile
-from alodial.campaigns.importing.column_names import FIELDS, PERHAPS_PHONE
-from alodial.campaigns.importing.columns import Columns, plain, understand
+from alodial.campaigns.importing.column_names import FIELDS, POSSIBLE_PHONE
+from alodial.campaigns.importing.columns import Columns, map_columns, normalise_name
 
 
 def _refused(names: list[str], mapping: dict[str, str] | None = None) -> BadFile:
     with pytest.raises(BadFile) as caught:
-        understand(names, mapping)
+        map_columns(names, mapping)
     return caught.value
 
 
@@ -28,7 +28,7 @@ def _refused(names: list[str], mapping: dict[str, str] | None = None) -> BadFile
     ],
 )  # fmt: skip
 def test_a_phone_column_is_known_in_three_languages(name: str) -> None:
-    assert understand(["Something", name]).phones == (1,)
+    assert map_columns(["Something", name]).phones == (1,)
 
 
 @pytest.mark.parametrize(
@@ -42,22 +42,22 @@ def test_a_phone_column_is_known_in_three_languages(name: str) -> None:
     ],
 )  # fmt: skip
 def test_the_other_columns_are_known_too(name: str, field: str) -> None:
-    assert understand(["Телефон", name]).told() == {"phone": "Телефон", field: name}
+    assert map_columns(["Телефон", name]).by_field() == {"phone": "Телефон", field: name}
 
 
 def test_further_phones_are_rung_in_the_order_of_their_numbers() -> None:
     names = ["phone 10", "Телефон 3", "phone", "telefon2", "Имя", "4-й телефон"]
-    assert understand(names).phones == (2, 3, 1, 5, 0)
-    assert understand(["Телефон №1", "Телефон №2"]).phones == (0, 1)
+    assert map_columns(names).phones == (2, 3, 1, 5, 0)
+    assert map_columns(["Телефон №1", "Телефон №2"]).phones == (0, 1)
 
 
 def test_columns_that_mean_nothing_to_us_are_plain_data() -> None:
-    assert understand(["Phone", "Имя", "Оператор", "Город", "", "№"]).told() == {"phone": "Phone"}
+    assert map_columns(["Phone", "Имя", "Оператор", "Город", "", "№"]).by_field() == {"phone": "Phone"}
 
 
 def test_a_column_that_is_a_phone_only_perhaps_is_one_where_no_other_is() -> None:
-    assert understand(["Номер", "Телефон", "Контакт"]).phones == (1,)
-    assert understand(["Номер", "Имя"]).phones == (0,)
+    assert map_columns(["Номер", "Телефон", "Контакт"]).phones == (1,)
+    assert map_columns(["Номер", "Имя"]).phones == (0,)
     assert _refused(["Номер", "Контакт"]).code == "columns_ambiguous"
 
 
@@ -73,23 +73,23 @@ def test_two_columns_for_one_field_are_a_question_to_the_caller() -> None:
 
 def test_the_answer_to_it_is_a_mapping() -> None:
     names = ["Телефон", "Мобильный", "Имя"]
-    assert understand(names, {"phone": "Мобильный"}).phones == (1,)
-    assert understand(names, {"phone": "мобильный", "phone2": "ТЕЛЕФОН"}).phones == (1, 0)
-    assert understand(["Phone", "Phone [B]"], {"phone": "Phone [B]"}).phones == (1,)
+    assert map_columns(names, {"phone": "Мобильный"}).phones == (1,)
+    assert map_columns(names, {"phone": "мобильный", "phone2": "ТЕЛЕФОН"}).phones == (1, 0)
+    assert map_columns(["Phone", "Phone [B]"], {"phone": "Phone [B]"}).phones == (1,)
 
 
 def test_of_several_references_the_best_is_taken() -> None:
-    assert understand(["id", "phone", "Invoice number"]).reference == 2
-    assert understand(["Договор", "phone", "reference"]).reference == 2
+    assert map_columns(["id", "phone", "Invoice number"]).reference == 2
+    assert map_columns(["Договор", "phone", "reference"]).reference == 2
 
 
 def test_what_is_mapped_wins_over_what_a_name_means() -> None:
-    columns = understand(["Phone", "Язык", "x"], {"lang": "x", "metadata:tongue": "Язык"})
-    assert columns.told() == {"phone": "Phone", "lang": "x", "metadata:tongue": "Язык"}
+    columns = map_columns(["Phone", "Язык", "x"], {"lang": "x", "metadata:tongue": "Язык"})
+    assert columns.by_field() == {"phone": "Phone", "lang": "x", "metadata:tongue": "Язык"}
 
 
 def test_a_column_that_says_so_goes_into_the_metadata() -> None:
-    columns = understand(["Phone", "metadata:City", "Meta: age", "metadata:"])
+    columns = map_columns(["Phone", "metadata:City", "Meta: age", "metadata:"])
     assert columns.metadata == {"City": 1, "age": 2}
 
 
@@ -118,18 +118,18 @@ def test_without_a_phone_column_the_names_are_shown() -> None:
     assert "--map phone=" in refused.remedy
 
 
-@pytest.mark.parametrize("word", sorted({*PERHAPS_PHONE, *(word for words in FIELDS.values() for word in words)}))
+@pytest.mark.parametrize("word", sorted({*POSSIBLE_PHONE, *(word for words in FIELDS.values() for word in words)}))
 def test_every_word_is_written_as_it_is_compared_and_means_one_thing(word: str) -> None:
-    assert plain(word) == word
-    assert sum(word in words for words in (*FIELDS.values(), PERHAPS_PHONE)) == 1
+    assert normalise_name(word) == word
+    assert sum(word in words for words in (*FIELDS.values(), POSSIBLE_PHONE)) == 1
 
 
 @given(names=st.lists(st.text(max_size=30), max_size=12))
 def test_any_names_are_understood_or_refused(names: list[str]) -> None:
-    columns = understand(["Телефон", *(f"x {name}" for name in names)])
+    columns = map_columns(["Телефон", *(f"x {name}" for name in names)])
     assert columns.phones[0] == 0
     try:
-        found = understand(names)
+        found = map_columns(names)
     except BadFile as refused:
         known = {"no_phone_column", "columns_ambiguous"}
         assert refused.code in known  # noqa: PT017  # whether it is raised depends on the names
@@ -140,6 +140,6 @@ def test_any_names_are_understood_or_refused(names: list[str]) -> None:
 @pytest.mark.parametrize("letter", [" ", "9", "#", "-", "а", "№", "\u0301", "ﷺ"])
 def test_a_name_of_a_megabyte_takes_no_time(letter: str) -> None:
     began = time.process_time()
-    understand(["Phone", letter * 1_000_000, "phone" + letter * 1_000_000])
+    map_columns(["Phone", letter * 1_000_000, "phone" + letter * 1_000_000])
     # It takes a millisecond; a pattern that tries every way to split it would take hours.
     assert time.process_time() - began < 2

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alodial.campaigns.errors import BadFile
-from alodial.campaigns.importing.files import RowFault, SourceRow, open_source
+from alodial.campaigns.importing.files import SourceRow, open_source
+from alodial.campaigns.row_codec import RowProblem
 
 PHONE = "+998405550001"
 
@@ -80,7 +81,7 @@ def test_no_file_is_too_broken_to_be_read_and_no_number_comes_twice(lines: list[
 @given(content=st.binary(max_size=400))
 def test_bytes_of_any_kind_behind_a_header_are_read_or_reported(content: bytes, tmp_path: Path) -> None:
     source = open_source(written(tmp_path, b"Phone,Name\n405550001,x\n" + content))
-    assert all(isinstance(row, SourceRow | RowFault) for row in source.rows())
+    assert all(isinstance(row, SourceRow | RowProblem) for row in source.rows())
 
 
 def test_rows_may_be_gone_through_again(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections import OrderedDict
 
 import structlog
 
-from alodial.campaigns.calendar import know_zone
+from alodial.campaigns.calendar import ensure_zone_calendar
 from alodial.campaigns.row_codec import PackedRow, unpack
 from alodial.campaigns.row_to_call import Expander
 from alodial.campaigns.stored_fields import expander_of
@@ -98,7 +98,7 @@ class HopperFiller:
     def _know_zones(self, expander: Expander, campaign: str, calls: list[campaign_transitions.HopperRow]) -> None:
         for zone in {call.zone for call in calls if call.zone}:
             if (campaign, zone) not in self._zones:
-                know_zone(self._store, self._settings, expander.request, campaign, zone)
+                ensure_zone_calendar(self._store, self._settings, expander.request, campaign, zone)
                 self._zones.add((campaign, zone))
 
 

@@ -7,7 +7,7 @@ import time
 import structlog
 from dramatiq.brokers.redis import RedisBroker
 
-from alodial.campaigns.calendar import keep_calendars
+from alodial.campaigns.calendar import renew_calendars
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
 from alodial.store import call_transitions, campaigns, inbox, webhooks, workers
@@ -72,7 +72,7 @@ class Sweeper(threading.Thread):
             self._store.call(inbox.forget_old, self._settings.call_retention)
             with store_errors():
                 discard_abandoned(self._broker)
-            keep_calendars(self._store, self._settings)
+            renew_calendars(self._store, self._settings)
             self._store.call(campaigns.forget_gone)
             self._store.call(webhooks.forget_old)
 

@@ -6,7 +6,7 @@ from functools import wraps
 from itertools import islice
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
-from ..campaigns.service import Campaigns
+from ..campaigns.service import CampaignService
 from ..do_not_call import DoNotCall
 from ..webhooks.admin import WebhookAdmin
 
@@ -47,23 +47,23 @@ def _iterated(
     return iterate
 
 
-class AsyncCampaigns(InThreads[Campaigns]):
-    """The methods of :class:`~alodial.campaigns.service.Campaigns`; ``problems`` and ``rows`` are async iterators."""
+class AsyncCampaigns(InThreads[CampaignService]):
+    """The methods of :class:`~alodial.campaigns.service.CampaignService`; ``problems`` and ``rows`` are async iterators."""
 
-    activity = _awaited(Campaigns.activity)
-    add = _awaited(Campaigns.add)
-    cancel = _awaited(Campaigns.cancel)
-    change = _awaited(Campaigns.change)
-    check = _awaited(Campaigns.check)
-    clone = _awaited(Campaigns.clone)
-    get = _awaited(Campaigns.get)
-    list = _awaited(Campaigns.list)
-    pause = _awaited(Campaigns.pause)
-    problems = _iterated(Campaigns.problems)
-    resume = _awaited(Campaigns.resume)
-    retry_failed = _awaited(Campaigns.retry_failed)
-    rows = _iterated(Campaigns.rows)
-    submit = _awaited(Campaigns.submit)
+    activity = _awaited(CampaignService.activity)
+    add = _awaited(CampaignService.add)
+    cancel = _awaited(CampaignService.cancel)
+    change = _awaited(CampaignService.change)
+    check = _awaited(CampaignService.check)
+    clone = _awaited(CampaignService.clone)
+    get = _awaited(CampaignService.get)
+    list = _awaited(CampaignService.list)
+    pause = _awaited(CampaignService.pause)
+    problems = _iterated(CampaignService.problems)
+    resume = _awaited(CampaignService.resume)
+    retry_failed = _awaited(CampaignService.retry_failed)
+    rows = _iterated(CampaignService.rows)
+    submit = _awaited(CampaignService.submit)
 
 
 class AsyncDoNotCall(InThreads[DoNotCall]):

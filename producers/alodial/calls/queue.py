@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from alodial_schemas.campaigns import CampaignRequest
 
     from ..campaigns.records import CampaignRecord
-    from ..campaigns.service import Campaigns, OnProblem, OnProgress
+    from ..campaigns.service import CampaignService, OnProblem, OnProgress
     from ..do_not_call import DoNotCall
     from ..webhooks.admin import WebhookAdmin
     from .awaitable import AsyncCampaigns, AsyncDoNotCall, AsyncWebhookAdmin
@@ -206,11 +206,11 @@ class CallQueue:
         return []
 
     @cached_property
-    def campaigns(self) -> "Campaigns":
-        """The campaigns: see :class:`alodial.campaigns.service.Campaigns`."""
-        from ..campaigns.service import Campaigns  # noqa: PLC0415  # programs that place single calls need not load it
+    def campaigns(self) -> "CampaignService":
+        """The campaigns: see :class:`alodial.campaigns.service.CampaignService`."""
+        from ..campaigns.service import CampaignService  # noqa: PLC0415  # programs that place single calls need not load it
 
-        return Campaigns(self.store, self.settings, self.waker)
+        return CampaignService(self.store, self.settings, self.waker)
 
     @cached_property
     def dnc(self) -> "DoNotCall":
@@ -374,11 +374,11 @@ class AsyncCallQueue:
 
     @cached_property
     def campaigns(self) -> "AsyncCampaigns":
-        """The campaigns, with awaitable methods: see :class:`alodial.campaigns.service.Campaigns`."""
-        from ..campaigns.service import Campaigns  # noqa: PLC0415  # programs that place single calls need not load it
+        """The campaigns, with awaitable methods: see :class:`alodial.campaigns.service.CampaignService`."""
+        from ..campaigns.service import CampaignService  # noqa: PLC0415  # programs that place single calls need not load it
         from .awaitable import AsyncCampaigns  # noqa: PLC0415  # as above
 
-        return AsyncCampaigns(Campaigns(self.thread_store, self.settings, self.waker))
+        return AsyncCampaigns(CampaignService(self.thread_store, self.settings, self.waker))
 
     @cached_property
     def dnc(self) -> "AsyncDoNotCall":

@@ -1,4 +1,4 @@
-"""What can be wrong with a campaign, a file or a request about one."""
+"""Errors of campaigns and of the files that they are made from."""
 
 from alodial_schemas.errors import InvalidCampaign as InvalidCampaign  # noqa: PLC0414  # exported from here too
 
@@ -6,17 +6,17 @@ from ..errors import AlodialError, NotFound
 
 
 class BadFile(AlodialError):
-    """The file cannot be read as a whole. Not worth a retry with the same file."""
+    """The file cannot be used at all, and a retry with the same file will fail too."""
 
     def __init__(self, code: str, problem: str, remedy: str) -> None:
-        self.code = code  # type: ignore[misc]  # one class for everything that a file can be
+        self.code = code  # type: ignore[misc]  # one class for every problem of a file
         self.problem = problem
         self.remedy = remedy
         super().__init__(f"{problem}; {remedy}")
 
 
 class CampaignDuplicate(AlodialError):
-    """The same rows were submitted before, as the campaign that is named."""
+    """The same rows were submitted before, as the campaign ``id``."""
 
     code = "campaign_duplicate"
 
@@ -27,10 +27,10 @@ class CampaignDuplicate(AlodialError):
 
 
 class CampaignNotFound(NotFound):
-    """No campaign of that name or id."""
+    """No campaign has this name or id, or several have this name."""
 
 
 class CampaignNotAllowed(AlodialError):
-    """The campaign's state does not permit it."""
+    """The campaign's state does not allow the request."""
 
     code = "campaign_state"

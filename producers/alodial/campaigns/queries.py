@@ -1,10 +1,12 @@
-"""Campaigns and their rows as they stand."""
+"""Reads campaigns, their rows and their activity."""
 
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
+from alodial_schemas import ENDS, State
 from alodial_schemas.alovoice.result import talk_seconds
 from alodial_schemas.campaigns import CampaignRequest, CampaignState
 
@@ -14,120 +16,141 @@ from ..store.campaigns import StoredCampaign
 from ..store.client import Store
 from ..store.find_call import find_records
 from ..store.records import CallRecord, iso
-from ..wakeup import Waker
-from .calendar import hours_of, main_zone, moments, read_request
+from .calendar import main_zone, opening_moments
 from .errors import CampaignNotFound
 from .eta import expected_end
 from .records import Activity, CampaignPage, CampaignRecord, ResultRow
 from .row_codec import CHUNK_ROWS, PackedRow, RowProblem, RowSpec, unpack, unpack_problems
 from .row_to_call import make_body
-from .stored_fields import expander_of, start_ms
+from .stored_fields import expander_of, read_request
 
-LOOKS_AHEAD: Final = (4, 370)
-"""Days whose hours are worked out for an estimate: most campaigns are over in four, and a year costs 10 ms."""
+LOOKAHEAD_DAYS: Final = (4, 370)
+"""Days whose hours an estimate considers: most campaigns end within four, and a year costs 10 ms."""
 
 SECONDS_PER_CALL: Final = 45.0
-"""How long a call holds a channel, for an estimate before there are any results."""
-
-_ENDS: Final = ("completed", "rejected", "failed", "expired", "canceled", "timed_out")
-_CALL_STATES: Final = ("scheduled", "queued", "submitting", "submitted", "unconfirmed", *_ENDS)
+"""How long a call occupies a channel, for an estimate before there are results."""
 
 
 class CampaignQueries:
-    """Reads campaigns. ``name`` may be an id, a beginning of it, or a name that only one campaign has."""
+    """The reading half of :class:`~alodial.campaigns.service.CampaignService`."""
 
-    def __init__(self, store: Store, settings: Settings, waker: Waker) -> None:
+    def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
-        self.settings = settings
-        self._doorbell = waker
+        self._settings = settings
 
     def get(self, name: str) -> CampaignRecord:
-        """Raises CampaignNotFound, also when several have that name."""
-        return self._record(self._one(name))
+        """One campaign with its figures. Raises CampaignNotFound, also when several campaigns have that name."""
+        return self._record(self.find(name))
 
     def list(self, *, state: str = "", owner: str = "", cursor: str | None = None, limit: int = 50) -> CampaignPage:
-        """Newest first. With ``state`` or ``owner`` a page may be short: go on until the cursor is None."""
-        ids = self._store.call(campaigns.page, cursor, limit)
-        stored = self._store.call(campaigns.read, ids.ids)
-        return CampaignPage(
-            [
-                self._record(one)
-                for one in stored
-                if (not state or one.state == state) and (not owner or one.fields.get("ow") == owner)
-            ],
-            ids.cursor,
-        )
+        """A page, newest first. With ``state`` or ``owner`` it may be short: continue until the cursor is None."""
+        page = self._store.call(campaigns.page, cursor, limit)
+        matching = [
+            self._record(stored)
+            for stored in self._store.call(campaigns.read, page.ids)
+            if (not state or stored.state == state) and (not owner or stored.fields.get("ow") == owner)
+        ]
+        return CampaignPage(matching, page.cursor)
 
     def activity(self, name: str, limit: int = 100) -> Sequence[Activity]:
-        """Who did what to it, newest first."""
-        stored = self._one(name)
-        acts = self._store.call(campaigns.activity, stored.id, limit)
-        return [Activity(iso(act.at_ms), act.actor, act.action, act.detail) for act in acts]
+        """The activity log, newest first. Raises CampaignNotFound."""
+        entries = self._store.call(campaigns.activity, self.find(name).id, limit)
+        return [Activity(iso(entry.at_ms), entry.actor, entry.action, entry.detail) for entry in entries]
 
     def problems(self, name: str) -> Iterator[RowProblem]:
-        """The rows that were not taken, in the file's order."""
-        stored = self._one(name)
+        """The rejected rows, in the file's order. Raises CampaignNotFound."""
+        stored = self.find(name)
         for blob in campaigns.problem_blobs(self._store.redis, stored.id, stored.number("nc")):
             yield from unpack_problems(blob)
 
     def rows(self, name: str) -> Iterator[ResultRow]:
-        """Every good row with what became of it, in the file's order, a chunk at a time."""
-        stored = self._one(name)
-        left = stored.fields.get("left") or ("canceled" if stored.state == CampaignState.CANCELED else "waiting")
-        for row, call in self._outcomes(stored):
-            yield _result(row, call, left)
+        """Every good row with its outcome, in the file's order, read chunk by chunk. Raises CampaignNotFound."""
+        stored = self.find(name)
+        uncalled = _uncalled_state(stored)
+        for row, call in self.outcomes(stored):
+            yield _result(row, call, uncalled)
 
-    def _outcomes(self, stored: StoredCampaign) -> Iterator[tuple[PackedRow, CallRecord | None]]:
-        expander, called = expander_of(stored), stored.number("cur")
-        request = expander.request
-        batch: list[tuple[int, PackedRow]] = []
+    def find(self, name: str) -> StoredCampaign:
+        """The stored campaign of this id, start of an id, or name. Raises CampaignNotFound for none or several."""
+        ids = self._store.call(campaigns.find, name)
+        matching = self._store.call(campaigns.read, ids[:2])
+        if not matching:
+            raise CampaignNotFound(f"no campaign {name}")
+        if len(matching) > 1:
+            raise CampaignNotFound(f"several campaigns are called {name}; give the id, such as {matching[0].id}")
+        return matching[0]
 
-        def found() -> Iterator[tuple[PackedRow, CallRecord | None]]:
-            names = [expander.extids(place)[0] for place, _ in batch if place < called]
-            first = iter(self._store.call(find_records, names))
-            for place, row in batch:
-                call = next(first) if place < called else None
-                if call is not None and not _is_of(call, stored.id, row.spec, request):
-                    other = expander.extids(place)[1]
-                    (call,) = self._store.call(find_records, [other])
-                yield row, call
-
-        for place, row in self._packed(stored):
-            batch.append((place, row))
-            if len(batch) == CHUNK_ROWS:
-                yield from found()
-                batch = []
-        yield from found()
-
-    def _packed(self, stored: StoredCampaign) -> Iterator[tuple[int, PackedRow]]:
+    def packed_rows(self, stored: StoredCampaign) -> Iterator[tuple[int, PackedRow]]:
+        """Every good row with its index in the campaign."""
         for index in range(stored.number("nc")):
             chunk = self._store.call(campaigns.chunk, stored.id, index)
             if chunk is not None:
                 yield from enumerate(unpack(chunk.blob), start=chunk.base)
 
-    def _one(self, name: str) -> StoredCampaign:
-        ids = self._store.call(campaigns.find, name)
-        stored = self._store.call(campaigns.read, ids[:2])
-        if not stored:
-            raise CampaignNotFound(f"no campaign {name}")
-        if len(stored) > 1:
-            raise CampaignNotFound(f"several campaigns are called {name}; give the id, such as {stored[0].id}")
-        return stored[0]
+    def outcomes(self, stored: StoredCampaign) -> Iterator[tuple[PackedRow, CallRecord | None]]:
+        """Every good row with its call; None for a row that is not a call yet."""
+        expander, called = expander_of(stored), stored.number("cur")
+        rows = self.packed_rows(stored)
+        while batch := list(islice(rows, CHUNK_ROWS)):
+            extids = [expander.extids(index)[0] for index, _ in batch if index < called]
+            calls = iter(self._store.call(find_records, extids))
+            for index, row in batch:
+                call = next(calls) if index < called else None
+                if call is not None and not _is_call_of(call, stored.id, row.spec, expander.request):
+                    # The first extid belongs to another call, so the row took its second one.
+                    (call,) = self._store.call(find_records, [expander.extids(index)[1]])
+                yield row, call
+
+    def expected_end(
+        self,
+        request: CampaignRequest,
+        calls: int,
+        now_ms: int,
+        counts: dict[str, int],
+        start_ms: int,
+    ) -> int | None:
+        """When this many further calls will have ended, Unix ms; None when that cannot be estimated.
+
+        ``counts`` are the campaign's calls by state so far: their attempts and talk time refine the estimate.
+        """
+        if calls <= 0:
+            return now_ms
+        limits, policy = self._settings.account(request.call.account), request.policy
+        rates = [rate for rate in (limits.calls_per_second, policy.pace or 0) if rate > 0]
+        channels = [n for n in (limits.max_concurrent_calls, policy.channels or 0) if n > 0]
+        daily = [n for n in (limits.daily_calls, policy.daily.calls if policy.daily else 0) if n]
+        attempts, ended = counts.get("attempts", 0), sum(counts.get(state, 0) for state in ENDS)
+        attempts_per_call = max(1.0, attempts / ended) if ended >= 20 else 1.0
+        seconds_per_call = counts.get("talk", 0) / attempts + 20 if attempts >= 20 else SECONDS_PER_CALL
+        zone = main_zone(request, self._settings)
+        start = max(now_ms, start_ms)
+        for days in LOOKAHEAD_DAYS:
+            end = expected_end(
+                calls=calls * attempts_per_call,
+                rate=min(rates, default=0.0),
+                channels=min(channels, default=0),
+                seconds_per_call=seconds_per_call,
+                boundaries=opening_moments(request, self._settings, (zone,), start, days=days),
+                now_ms=start,
+                daily_calls=min(daily, default=None),
+            )
+            if end is not None:
+                return end
+        return None
 
     def _record(self, stored: StoredCampaign) -> CampaignRecord:
         fields, counts = stored.fields, stored.counts
-        request = read_request(fields["req"])
-        total, cursor = stored.number("tot"), stored.number("cur")
-        calls = {state: max(0, counts[state]) for state in _CALL_STATES if counts.get(state)}
-        left = fields.get("left") or ("canceled" if stored.state == CampaignState.CANCELED else "waiting")
-        if total > cursor:
-            calls[left] = calls.get(left, 0) + total - cursor
-        ended = sum(calls.get(state, 0) for state in _ENDS)
-        waiting, opens_at = self._waiting(stored)
-        over = stored.state in (CampaignState.COMPLETED, CampaignState.CANCELED)
-        live = total - ended
-        expects = not over and stored.state != CampaignState.PAUSED
-        expected = self._expected(request, live, stored.now_ms, counts, stored) if expects else None
+        total, called = stored.number("tot"), stored.number("cur")
+        calls = {state.value: max(0, counts[state]) for state in State if counts.get(state)}
+        if total > called:
+            uncalled = _uncalled_state(stored)
+            calls[uncalled] = calls.get(uncalled, 0) + total - called
+        ended = sum(calls.get(state, 0) for state in ENDS)
+        waiting, opens_at = _waiting(stored)
+        expected = None
+        if stored.state not in (CampaignState.COMPLETED, CampaignState.CANCELED, CampaignState.PAUSED):
+            start_ms = stored.number("start")
+            expected = self.expected_end(read_request(stored), total - ended, stored.now_ms, counts, start_ms)
         return CampaignRecord(
             id=stored.id,
             name=fields["n"],
@@ -153,59 +176,30 @@ class CampaignQueries:
             progress=round(ended / total, 4) if total else 0.0,
         )
 
-    def _waiting(self, stored: StoredCampaign) -> tuple[str, str | None]:
-        if stored.state == CampaignState.SCHEDULED:
-            return "start", iso(stored.number("start"))
-        if stored.state != CampaignState.RUNNING:
-            return "", None
-        if stored.opens != 0 and not stored.fields.get("nz"):
-            return "window", None if stored.opens is None else iso(stored.opens)
-        return "", None
 
-    def _expected(
-        self,
-        request: CampaignRequest,
-        calls: int,
-        now_ms: int,
-        counts: dict[str, int],
-        stored: StoredCampaign | None = None,
-    ) -> int | None:
-        """When it will be over, by rate, channels, hours and what its calls took so far; None when nobody can say."""
-        if calls <= 0:
-            return now_ms
-        limits = self.settings.account(request.call.account)
-        rates = [rate for rate in (limits.calls_per_second, request.policy.pace or 0) if rate > 0]
-        channels = [n for n in (limits.max_concurrent_calls, request.policy.channels or 0) if n > 0]
-        attempts, ended = counts.get("attempts", 0), sum(counts.get(state, 0) for state in _ENDS)
-        each = max(1.0, attempts / ended) if ended >= 20 else 1.0
-        took = counts.get("talk", 0) / attempts + 20 if attempts >= 20 else SECONDS_PER_CALL
-        zone = main_zone(hours_of(request, self.settings), self.settings)
-        start = max(now_ms, stored.number("start") if stored else start_ms(request.policy))
-        daily = [n for n in (limits.daily_calls, request.policy.daily.calls if request.policy.daily else 0) if n]
-        for days in LOOKS_AHEAD:
-            end = expected_end(
-                calls=calls * each,
-                rate=min(rates, default=0.0),
-                channels=min(channels, default=0),
-                seconds_per_call=took,
-                open_from=moments(request, self.settings, (zone,), start, days=days),
-                now_ms=start,
-                daily_calls=min(daily, default=None),
-            )
-            if end is not None:
-                return end
-        return None
+def _uncalled_state(stored: StoredCampaign) -> str:
+    """The state of rows that are not calls yet."""
+    return stored.fields.get("left") or ("canceled" if stored.state == CampaignState.CANCELED else "waiting")
 
 
-def _is_of(call: CallRecord, campaign: str, spec: RowSpec, request: CampaignRequest) -> bool:
+def _waiting(stored: StoredCampaign) -> tuple[str, str | None]:
+    """Why no row is dialled although the campaign has not ended, and until when."""
+    if stored.state == CampaignState.SCHEDULED:
+        return "start", iso(stored.number("start"))
+    if stored.state == CampaignState.RUNNING and stored.opens != 0 and not stored.fields.get("nz"):
+        return "window", None if stored.opens is None else iso(stored.opens)
+    return "", None
+
+
+def _is_call_of(call: CallRecord, campaign: str, spec: RowSpec, request: CampaignRequest) -> bool:
     return call.campaign_id == campaign and call.request == json.loads(make_body(spec, request))
 
 
-def _result(row: PackedRow, call: CallRecord | None, left: str) -> ResultRow:
+def _result(row: PackedRow, call: CallRecord | None, uncalled: str) -> ResultRow:
     if call is None:
-        return ResultRow(row.number, row.cells, left, row.spec.to, reference=row.spec.reference)
-    tried = [attempt for attempt in call.attempts if attempt["submitted_at"]]
-    last = tried[-1] if tried else {}
+        return ResultRow(row.number, row.cells, uncalled, row.spec.to, reference=row.spec.reference)
+    submitted = [attempt for attempt in call.attempts if attempt["submitted_at"]]
+    last = submitted[-1] if submitted else {}
     result = next((a["result"] for a in reversed(call.attempts) if a["result"]), None) or {}
     return ResultRow(
         number=row.number,
@@ -214,7 +208,7 @@ def _result(row: PackedRow, call: CallRecord | None, left: str) -> ResultRow:
         phones=row.spec.to,
         disposition=call.disposition,
         dialstatus=result.get("dialstatus"),
-        attempts=len(tried),
+        attempts=len(submitted),
         extid=call.extid,
         id=call.id,
         reference=call.reference,
@@ -223,7 +217,7 @@ def _result(row: PackedRow, call: CallRecord | None, left: str) -> ResultRow:
         talk_seconds=_talk_seconds(result) if result and call.disposition == "answered" else None,
         record=result.get("record"),
         reason=call.reason,
-        attempts_at=[attempt["submitted_at"] for attempt in tried],
+        attempts_at=[attempt["submitted_at"] for attempt in submitted],
     )
 
 

@@ -1,4 +1,4 @@
-"""What is told of campaigns: a campaign with its figures, a row with its outcome, an act with its author."""
+"""What queries return: a campaign with its figures, a row with its outcome, an entry of the activity log."""
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 class CampaignRecord:
     """One campaign as HTTP and ``--json`` show it. Times are ISO 8601 in UTC.
 
-    ``waiting`` is "" or why nothing is dialled although it runs: ``window`` (outside of its hours, until ``opens_at``),
-    ``start`` (until its start), ``cap`` (its day is used up). ``rows`` counts the file's rows: file, good, bad, duplicate,
-    suppressed. ``calls`` counts the good ones by state, ``waiting`` for those not in the hopper yet. ``progress`` is the
-    ended share of the good rows, 0 to 1.
+    ``waiting`` is "" or the reason why nothing is dialled: ``window`` (outside of its hours, until ``opens_at``) or
+    ``start`` (until its start). ``rows`` counts the file's rows: file, good, bad, duplicate, suppressed. ``calls`` counts
+    the good rows by their call's state, ``waiting`` for those not in the hopper yet. ``progress`` is the ended share of the
+    good rows, 0 to 1.
     """
 
     id: str
@@ -43,7 +43,7 @@ class CampaignRecord:
 
     @property
     def answer_rate(self) -> float | None:
-        """Answered calls among those that ended after an attempt, 0 to 1; None before the first."""
+        """The share of answered calls among those that ended after an attempt, 0 to 1; None before the first."""
         reached = sum(self.dispositions.values())
         return self.answered / reached if reached else None
 
@@ -53,14 +53,14 @@ class CampaignRecord:
 
 @dataclass(frozen=True, slots=True)
 class CampaignPage:
-    """Newest first; ``cursor`` continues, None at the end."""
+    """Campaigns, newest first; ``cursor`` continues the list, None at the end."""
 
     campaigns: list[CampaignRecord]
     cursor: str | None
 
 
 class Activity(NamedTuple):
-    """Who did what to a campaign. ``at`` ISO 8601."""
+    """An entry of a campaign's activity log; ``at`` is ISO 8601."""
 
     at: str
     actor: str
@@ -73,7 +73,7 @@ class Activity(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ResultRow:
-    """One good row of the file and what became of it. ``number`` is the spreadsheet's own; ``cells`` the original ones."""
+    """A good row with its outcome: its number in the spreadsheet program and its original cells, then its call's figures."""
 
     number: int
     cells: tuple[str, ...]

@@ -1,7 +1,7 @@
-"""Rows as they wait in Redis: five hundred together, compressed, with the cells they came from.
+"""Rows of a file as the store keeps them: 500 in one compressed chunk, each with the cells it came from.
 
-A row takes 30 to 100 bytes so, where a call's record takes 330. The same rows give the same bytes, so that a submission
-that was broken off can see whether it goes on with the very same file.
+A packed row takes 30 to 100 bytes, a call's record 330. The same rows give the same bytes, so that a repeated submission
+can tell whether it continues the same file.
 """
 
 import json
@@ -13,9 +13,17 @@ CHUNK_ROWS = 500
 LEVEL = 6
 """Level 9 saves another 1 % and takes twice as long; level 1 is twice as quick and 15 % larger."""
 
+MAX_EXCERPT = 40
+
+DUPLICATE = "duplicate"
+"""The code of a row whose number an earlier row has."""
+
 
 class RowSpec(NamedTuple):
-    """What a row says of its call: numbers in E.164, ``expires_at`` in Unix ms, ``zone`` where hours follow the number."""
+    """The call that a row describes: numbers in E.164, ``expires_at`` in Unix ms.
+
+    ``zone`` is set only where the campaign's hours follow the number: zone names joined with "|".
+    """
 
     to: tuple[str, ...]
     lang: str | None = None
@@ -28,7 +36,7 @@ class RowSpec(NamedTuple):
 
 
 class PackedRow(NamedTuple):
-    """``number`` is the spreadsheet's own row number, ``cells`` what stood there."""
+    """A good row: its number in the spreadsheet program, its call and its original cells."""
 
     number: int
     spec: RowSpec
@@ -36,7 +44,10 @@ class PackedRow(NamedTuple):
 
 
 class RowProblem(NamedTuple):
-    """A row that cannot be called: which column, what is wrong with it and what would be right. ``value`` is shortened."""
+    """A row that cannot be called: the column, what is wrong there and how to fix it.
+
+    ``column`` is "" when the row as a whole is wrong; ``value`` is the cell, as :func:`excerpt` shortens it.
+    """
 
     number: int
     column: str
@@ -50,37 +61,48 @@ class RowProblem(NamedTuple):
         return {name: getattr(self, name) for name in self._fields if name != "cells"}
 
 
+def excerpt(text: str) -> str:
+    """The first 40 characters of a cell; "?" replaces the unprintable ones."""
+    start = "".join(c if c.isprintable() else "?" for c in text[:MAX_EXCERPT])
+    return start if len(text) <= MAX_EXCERPT else f"{start}…"
+
+
 def pack(rows: Sequence[tuple[int, RowSpec, tuple[str, ...]]]) -> bytes:
-    """One chunk."""
-    plain = [[number, _trimmed(spec), list(cells)] for number, spec, cells in rows]
-    return _squeezed(plain)
+    """One chunk of rows."""
+    return _compress([[number, _trimmed(spec), cells] for number, spec, cells in rows])
+
+
+def unpack(blob: bytes) -> list[PackedRow]:
+    """The rows of one chunk."""
+    return [
+        PackedRow(number, RowSpec(tuple(spec[0]), *spec[1:]), tuple(cells)) for number, spec, cells in _decompress(blob)
+    ]
+
+
+def pack_problems(problems: Sequence[RowProblem]) -> bytes:
+    """One chunk of problems."""
+    return _compress(problems)
+
+
+def unpack_problems(blob: bytes) -> list[RowProblem]:
+    """The problems of one chunk."""
+    return [RowProblem._make((*values[:-1], tuple(values[-1]))) for values in _decompress(blob)]
 
 
 def _trimmed(spec: RowSpec) -> list[object]:
-    """Without the fields at the end that are not given: most rows have a number and nothing else."""
-    values: list[object] = [list(spec.to), *spec[1:]]
+    """The fields without the empty ones at the end: most rows have a number and nothing else."""
+    values: list[object] = [*spec]
     while len(values) > 1 and not values[-1]:
         values.pop()
     return values
 
 
-def unpack(blob: bytes) -> list[PackedRow]:
-    """The rows of one chunk."""
-    return [PackedRow(number, RowSpec(tuple(spec[0]), *spec[1:]), tuple(cells)) for number, spec, cells in _plain(blob)]
+def _compress(values: Sequence[Any]) -> bytes:
+    return zlib.compress(
+        json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"), LEVEL
+    )
 
 
-def pack_problems(problems: Sequence[RowProblem]) -> bytes:
-    return _squeezed([list(problem) for problem in problems])
-
-
-def unpack_problems(blob: bytes) -> list[RowProblem]:
-    return [RowProblem._make((*values[:-1], tuple(values[-1]))) for values in _plain(blob)]
-
-
-def _squeezed(plain: object) -> bytes:
-    return zlib.compress(json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"), LEVEL)
-
-
-def _plain(blob: bytes) -> list[list[Any]]:
+def _decompress(blob: bytes) -> list[list[Any]]:
     rows: list[list[Any]] = json.loads(zlib.decompress(blob))
     return rows

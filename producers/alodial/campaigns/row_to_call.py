@@ -1,4 +1,4 @@
-"""A packed row as a call: its ids, its body, what stands beside it. No validation: that was done when it was packed."""
+"""Builds a call from a packed row: ids, body, metadata. Rows were validated before they were packed."""
 
 import json
 
@@ -10,7 +10,7 @@ from .row_codec import PackedRow, RowSpec
 
 
 def make_body(spec: RowSpec, request: CampaignRequest) -> str:
-    """The body of the row's call, character for character as ``body_json`` writes that of a single one."""
+    """The JSON body of the row's call, exactly as :func:`alodial_schemas.calls.body_json` writes that of a single call."""
     call = request.call
     if call.kind == "ivr":
         return f'{{"callto":"{spec.to[0]}","ivrid":{call.ivrid},"fromline":"{call.fromline}"}}'
@@ -29,7 +29,10 @@ def _phone(number: str, lang: str | None) -> str:
 
 
 class Expander:
-    """Makes the calls of one campaign. ``latest_ms`` is the moment after which none of its rows is dialled, if any."""
+    """Builds the calls of one campaign.
+
+    ``seed`` and ``made_ms`` determine the ids, ``total`` is the number of rows, and no row is dialled after ``latest_ms``.
+    """
 
     def __init__(
         self, request: CampaignRequest, *, seed: bytes, made_ms: int, total: int, latest_ms: int | None = None
@@ -42,12 +45,13 @@ class Expander:
         self._metadata = _json(dict(request.metadata))
 
     def extids(self, index: int) -> tuple[str, str]:
-        """The extid of the row at this place of the campaign, and the one it takes should the first be somebody's."""
+        """The extid of the row at this index, and a second one for when another call has the first."""
         return row_extid(self._seed, index), row_extid(self._seed, index, 1)
 
     def expand(self, index: int, row: PackedRow) -> HopperRow:
+        """The call of the row at this index; the same at every call."""
         spec = row.spec
-        extid, other = self.extids(index)
+        extid, other_extid = self.extids(index)
         expires = spec.expires_at
         if self._latest is not None:
             expires = self._latest if expires is None else min(expires, self._latest)
@@ -59,8 +63,8 @@ class Expander:
             self._metadata if not spec.metadata else _json({**self.request.metadata, **spec.metadata}),
             "" if expires is None else expires,
             spec.zone,
-            other,
-            row_id(self._seed, index, other, self._made_ms),
+            other_extid,
+            row_id(self._seed, index, other_extid, self._made_ms),
         )
 
 
@@ -69,6 +73,6 @@ def _json(metadata: dict[str, str]) -> str:
 
 
 def trial_call(spec: RowSpec, request: CampaignRequest, phone: str) -> dict[str, object]:
-    """The call of a row as it would be, but to ``phone``; urgent, and nothing of the campaign."""
+    """The row's call to ``phone`` instead of its own number: a single urgent call outside of the campaign."""
     body: dict[str, object] = json.loads(make_body(spec._replace(to=(phone,)), request))
     return body | {"priority": "urgent", "account": request.call.account, "reference": "campaign test"}

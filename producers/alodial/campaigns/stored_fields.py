@@ -1,41 +1,47 @@
-"""A campaign's request as the fields of its hash in the store, and back as what makes its calls.
-
-A campaign as a caller asked for it.
-"""
+"""A campaign's request: read from a caller, written as the fields of its hash in the store, and read back from them."""
 
 import hashlib
 import secrets
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from alodial_schemas.campaigns import CampaignPolicy, CampaignRequest, parse_campaign
 
 from ..settings import Settings
 from ..store.campaigns import StoredCampaign
-from .calendar import read_request
 from .errors import InvalidCampaign
 from .row_to_call import Expander
 
 
-def expander_of(stored: StoredCampaign) -> Expander:
-    """Makes the calls of a stored campaign."""
-    request = read_request(stored.fields["req"])
-    latest = stored.moment("end")
-    if request.policy.row_ttl is not None:
-        begun = max(stored.number("start"), stored.number("st") or stored.number("cr"))
-        ttl = begun + request.policy.row_ttl * 1000
-        latest = ttl if latest is None else min(latest, ttl)
-    return Expander(
-        request,
-        seed=bytes.fromhex(stored.fields["sd"]),
-        made_ms=stored.number("cr"),
-        total=stored.number("tot"),
-        latest_ms=latest,
-    )
+def read_campaign(source: CampaignRequest | Mapping[str, Any], settings: Settings) -> CampaignRequest:
+    """A caller's campaign: a model is returned unchanged, anything else is parsed as its JSON shape.
+
+    Raises InvalidCampaign that names each bad field.
+    """
+    if isinstance(source, CampaignRequest):
+        return source
+    return parse_campaign(source, allowed=settings.allowed_prefixes)
 
 
-def fields_of(request: CampaignRequest) -> dict[str, Any]:
-    """The campaign's hash: what scripts look at as single values, and the whole request for whoever shows it."""
+def changed_policy(policy: CampaignPolicy, changes: Mapping[str, Any]) -> CampaignPolicy:
+    """The policy with these fields changed. Raises InvalidCampaign that names each bad field."""
+    from pydantic import ValidationError  # noqa: PLC0415  # only a change needs it
+
+    from alodial_schemas.campaigns import campaign_problems  # noqa: PLC0415  # as above
+
+    try:
+        fields = {name: getattr(policy, name) for name in policy.model_fields_set}
+        return CampaignPolicy.model_validate({**fields, **changes})
+    except ValidationError as exc:
+        raise InvalidCampaign(campaign_problems(exc)) from None
+
+
+def fields_of(request: CampaignRequest, owner: str = "") -> dict[str, Any]:
+    """The fields of a new campaign's hash: single values for the scripts, and the whole request.
+
+    ``owner`` is the name of the API key that may see the campaign, "" for every key.
+    """
     policy, kind = request.policy, request.call.kind
     fields: dict[str, Any] = {
         "n": request.name,
@@ -46,12 +52,13 @@ def fields_of(request: CampaignRequest) -> dict[str, Any]:
         "req": request_json(request),
         "pace": policy.pace,
         "ch": policy.channels,
-        "start": start_ms(policy) or None,
-        "end": None if policy.ends_at is None else int(policy.ends_at.timestamp() * 1000),
+        "start": _ms(policy.starts_at),
+        "end": _ms(policy.ends_at),
         "u": "redial" if request.call.on_unconfirmed == "redial" else None,
         "nz": 1 if policy.hours is not None and policy.hours.timezone == "number" else None,
         "pre": " ".join(policy.allowed_prefixes) if policy.allowed_prefixes else None,
         "rd": policy.redial.model_dump_json() if policy.redial else None,
+        "ow": owner or None,
     }
     if policy.daily is not None:
         fields["dc"] = policy.daily.calls
@@ -61,42 +68,42 @@ def fields_of(request: CampaignRequest) -> dict[str, Any]:
         fields["goal"] = policy.stop.answered
         fields["fm"] = policy.stop.failures_in_row
     if policy.allowed_prefixes and kind == "two-way" and request.call.callfrom:
-        # Its own initiator is rung too, and was judged by the installation's list.
+        # The campaign's own initiator rings too, and is checked against the installation's prefixes only.
         fields["pre"] += f" {request.call.callfrom}"
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def request_json(request: CampaignRequest) -> str:
+    """The request as the field "req" holds it."""
     return request.model_dump_json(exclude_defaults=True)
 
 
-def start_ms(policy: CampaignPolicy) -> int:
-    return 0 if policy.starts_at is None else int(policy.starts_at.timestamp() * 1000)
+def read_request(stored: StoredCampaign) -> CampaignRequest:
+    """A stored campaign's request; its numbers were checked when it was submitted."""
+    return CampaignRequest.model_validate_json(stored.fields["req"], context={"allowed": ()})
 
 
-def policy_of(values: dict[str, Any]) -> CampaignPolicy:
-    from pydantic import ValidationError  # noqa: PLC0415  # only a change needs it
-
-    from alodial_schemas.campaigns import campaign_problems  # noqa: PLC0415  # as above
-
-    try:
-        return CampaignPolicy.model_validate(values)
-    except ValidationError as exc:
-        raise InvalidCampaign(campaign_problems(exc)) from None
+def expander_of(stored: StoredCampaign) -> Expander:
+    """What turns a stored campaign's rows into calls."""
+    request = read_request(stored)
+    latest = stored.moment("end")
+    if request.policy.row_ttl is not None:
+        started = max(stored.number("start"), stored.number("st") or stored.number("cr"))
+        ttl_end = started + request.policy.row_ttl * 1000
+        latest = ttl_end if latest is None else min(latest, ttl_end)
+    return Expander(
+        request,
+        seed=bytes.fromhex(stored.fields["sd"]),
+        made_ms=stored.number("cr"),
+        total=stored.number("tot"),
+        latest_ms=latest,
+    )
 
 
 def hash_of(*parts: str) -> str:
-    """A short name for texts that belong together."""
+    """A hash that identifies these texts, 32 characters."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def owned_by(owner: str) -> dict[str, str]:
-    """The field that says whose campaign it is; none for everybody's."""
-    return {"ow": owner} if owner else {}
-
-
-def read_campaign(source: CampaignRequest | Mapping[str, Any], settings: Settings) -> CampaignRequest:
-    """A model as it is, anything else by its JSON shape. Raises InvalidCampaign that names each bad field."""
-    if isinstance(source, CampaignRequest):
-        return source
-    return parse_campaign(source, allowed=settings.allowed_prefixes)
+def _ms(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp() * 1000)

@@ -1,36 +1,45 @@
-"""From a file to a campaign: check it, submit it, add to it."""
+"""Checks files and stores their rows as campaigns."""
 
 import json
 import secrets
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Literal
 
 from alodial_schemas import FieldProblem, new_ids
 from alodial_schemas.campaigns import CampaignRequest, CampaignState
 
+from ..settings import Settings
 from ..store import campaign_transitions, campaigns, do_not_call
+from ..store.campaign_transitions import Created, Finished, NewChunk
+from ..store.campaigns import StoredCampaign
+from ..store.client import Store
 from ..store.server_clock import server_ms
-from .calendar import hours_of, main_zone, moments, read_request, write_calendar
+from ..wakeup import Waker
+from .calendar import main_zone, opening_moments, write_calendar
 from .errors import CampaignDuplicate, CampaignNotAllowed, InvalidCampaign
-from .importing.files import Source, open_source
-from .importing.row_check import CheckReport, Progress, RowChecker
+from .importing.files import RowSource, open_source
+from .importing.row_check import CheckReport, OnProblem, OnProgress, RowChecker
 from .queries import CampaignQueries
 from .records import CampaignRecord
-from .row_codec import CHUNK_ROWS, RowProblem, pack, pack_problems
-from .stored_fields import fields_of, hash_of, owned_by, request_json
+from .row_codec import CHUNK_ROWS, PackedRow, pack, pack_problems
+from .stored_fields import fields_of, hash_of, read_request, request_json
 
-OnProgress = Callable[[Progress], None]
-OnProblem = Callable[[RowProblem], None]
-
-MAX_KEPT_PROBLEMS = 100_000
-"""Bad rows that the store keeps to be shown again; what was told while the file was read is not bounded."""
+MAX_STORED_PROBLEMS = 100_000
+"""Rejected rows that the store keeps; ``on_problem`` receives all of them."""
 
 MAX_ADDED = 200_000
-"""Rows added to a running campaign at once: they go in by one script, all or none."""
+"""Rows added to a running campaign at once: a single script adds all of them or none."""
 
 
-class CampaignSubmission(CampaignQueries):
-    """Checks and submits."""
+class CampaignSubmission:
+    """The submitting half of :class:`~alodial.campaigns.service.CampaignService`."""
+
+    def __init__(self, store: Store, settings: Settings, waker: Waker, queries: CampaignQueries) -> None:
+        self._store = store
+        self._settings = settings
+        self._waker = waker
+        self._queries = queries
 
     def check(
         self,
@@ -40,20 +49,22 @@ class CampaignSubmission(CampaignQueries):
         progress: OnProgress | None = None,
         on_problem: OnProblem | None = None,
     ) -> CheckReport:
-        """What a submission would take and refuse, and how long it would last. Nothing is stored, nobody is called.
+        """What a submission would accept and reject, and how long it would last. Stores nothing.
 
-        ``source`` is a path, an iterable of mappings or numbers, or an opened Source. Raises BadFile, InvalidCampaign.
+        ``source`` is a path, an iterable of mappings or numbers, or a RowSource. Raises BadFile and InvalidCampaign.
         """
         self._check_request(request)
-        judge = self._judge(_opened(source), request, progress, on_problem)
-        for _ in judge.chunks(CHUNK_ROWS):
+        checker = self._checker(_open(source), request, progress, on_problem)
+        for _ in checker.chunks(CHUNK_ROWS):
             pass
+        report = checker.report
         now_ms = self._store.call(server_ms)
-        judge.report.expected_end = self._expected(request, judge.report.good, now_ms, {})
-        judge.report.seconds = (
-            None if judge.report.expected_end is None else max(0.0, (judge.report.expected_end - now_ms) / 1000)
-        )
-        return judge.report
+        starts_at = request.policy.starts_at
+        start_ms = 0 if starts_at is None else int(starts_at.timestamp() * 1000)
+        report.expected_end = self._queries.expected_end(request, report.good, now_ms, {}, start_ms)
+        if report.expected_end is not None:
+            report.seconds = max(0.0, (report.expected_end - now_ms) / 1000)
+        return report
 
     def submit(
         self,
@@ -67,47 +78,46 @@ class CampaignSubmission(CampaignQueries):
         progress: OnProgress | None = None,
         on_problem: OnProblem | None = None,
     ) -> CampaignRecord:
-        """Stores the good rows and starts dialling when its time comes; ``paused`` waits for a resume.
+        """Stores the good rows and starts dialling at the campaign's start; ``paused`` waits for a resume instead.
 
-        Broken off, the same call with the same file goes on where it stopped. Raises BadFile, InvalidCampaign (also when
-        no row is good) and CampaignDuplicate for a file, or the same rows in another one, that was submitted before.
+        After an interruption the same call with the same file continues where it stopped. Raises BadFile, InvalidCampaign
+        (also without a good row), and CampaignDuplicate, unless ``again``, for a file or rows that were submitted before.
         """
         self._check_request(request)
-        opened = _opened(source)
-        # Whoever has a name of their own learns nothing of what others have submitted.
-        mine = (owner,) if owner else ()
-        draft = hash_of(opened.fingerprint or secrets.token_hex(16), request_json(request), opened.name, *mine)
-        file = hash_of(opened.fingerprint, *mine) if opened.fingerprint else ""
+        opened = _open(source)
+        # An owner's key must not learn what others have submitted.
+        owned = (owner,) if owner else ()
+        draft = hash_of(opened.fingerprint, request_json(request), opened.name, *owned)
+        file = hash_of(opened.fingerprint, *owned)
+        description = {
+            "file": opened.name,
+            "kind": opened.kind,
+            "encoding": opened.encoding,
+            "fingerprint": opened.fingerprint[:16],
+            "size": opened.size,
+        }
         for _ in range(2):
-            judge = self._judge(opened, request, progress, on_problem)
-            created = self._create(
-                opened, request, judge, draft=draft, file=file, again=again, actor=actor, owner=owner
-            )
-            if self._load(judge, created):
+            checker = self._checker(opened, request, progress, on_problem)
+            fields = {"src": json.dumps(description), "cols": json.dumps(list(checker.columns))}
+            created = self._create(request, fields, draft=draft, file=file, again=again, actor=actor, owner=owner)
+            if self._append_chunks(checker, created):
                 break
-            # Begun with other rows: a number came onto the do-not-call list meanwhile, perhaps. Nobody was called yet.
+            # The interrupted submission had other rows, perhaps as a number is on the do-not-call list since. Start over:
+            # a draft has called nobody yet.
             self._store.call(campaigns.drop_draft, created.id, draft)
-        report = judge.report
+        report = checker.report
         if report.good == 0:
             self._store.call(campaigns.drop_draft, created.id, draft)
             raise InvalidCampaign([_no_good_rows(report)])
-        finished = self._store.run(
-            campaign_transitions.finish(
-                created.id,
-                content=hash_of(report.content, owner) if owner else report.content,
-                file=file,
-                draft=draft,
-                again=again,
-                keep=self.settings.call_retention,
-                actor=actor,
-                totals=json.dumps(report.totals()),
-                how="pause" if paused else "start",
-            )
+        content = hash_of(report.content, owner) if owner else report.content
+        how: Literal["start", "pause"] = "pause" if paused else "start"
+        finished = self._finish(
+            created.id, report.totals(), content=content, file=file, draft=draft, again=again, actor=actor, how=how
         )
         if finished.outcome == "duplicate":
             raise self._duplicate(finished.id)
-        self._doorbell.submit([request.call.account])
-        return self.get(created.id)
+        self._waker.submit([request.call.account])
+        return self._queries.get(created.id)
 
     def add(
         self,
@@ -119,30 +129,29 @@ class CampaignSubmission(CampaignQueries):
         progress: OnProgress | None = None,
         on_problem: OnProblem | None = None,
     ) -> CampaignRecord:
-        """Adds a file's good rows to a campaign that has not ended; all of them or none. Raises as :meth:`submit`."""
-        stored = self._one(name)
+        """Adds a file's good rows, all or none, to a campaign that has not ended.
+
+        Raises CampaignNotFound, CampaignNotAllowed for one that has ended, and what :meth:`submit` raises.
+        """
+        stored = self._queries.find(name)
         if stored.state in (CampaignState.DRAFT, CampaignState.COMPLETED, CampaignState.CANCELED):
             raise CampaignNotAllowed(f"campaign {stored.fields['n']!r} is {stored.state}: rows cannot be added")
-        request = read_request(stored.fields["req"])
-        judge = self._judge(_opened(source), request, progress, on_problem)
-        if list(judge.columns) != json.loads(stored.fields["cols"]):
-            raise InvalidCampaign(
-                [FieldProblem("file", "other_columns", "has other columns than the campaign", "use the same columns")]
-            )
+        checker = self._checker(_open(source), read_request(stored), progress, on_problem)
+        if list(checker.columns) != json.loads(stored.fields["cols"]):
+            problem = "has other columns than the campaign"
+            raise InvalidCampaign([FieldProblem("file", "other_columns", problem, "use the same columns")])
         chunks = [
-            campaign_transitions.NewChunk(len(rows), pack(rows) if rows else b"", pack_problems(bad) if bad else b"")
-            for rows, bad in judge.chunks(CHUNK_ROWS)
+            NewChunk(len(rows), pack(rows) if rows else b"", pack_problems(rejected) if rejected else b"")
+            for rows, rejected in checker.chunks(CHUNK_ROWS)
         ]
-        report = judge.report
+        report, keep = checker.report, self._settings.call_retention
         if report.good == 0:
             raise InvalidCampaign([_no_good_rows(report)])
         if report.good > MAX_ADDED:
-            remedy = "submit it as a campaign of its own"
+            remedy = "submit it as a new campaign"
             raise InvalidCampaign([FieldProblem("file", "too_many_rows", f"has more than {MAX_ADDED} rows", remedy)])
         added = self._store.run(
-            campaign_transitions.append(
-                stored.id, -1, chunks, content=report.content, again=again, keep=self.settings.call_retention
-            )
+            campaign_transitions.append(stored.id, -1, chunks, content=report.content, again=again, keep=keep)
         )
         if added.outcome == "duplicate":
             raise self._duplicate(added.id)
@@ -150,126 +159,146 @@ class CampaignSubmission(CampaignQueries):
             raise CampaignNotAllowed(f"campaign {stored.fields['n']!r} has ended meanwhile: rows cannot be added")
         before = json.loads(stored.fields.get("rows") or "{}")
         totals = {key: before.get(key, 0) + count for key, count in report.totals().items()}
-        self._store.run(
-            campaign_transitions.finish(
-                stored.id,
-                content=report.content,
-                file="",
-                draft="",
-                again=again,
-                keep=self.settings.call_retention,
-                actor=actor,
-                totals=json.dumps(totals),
-                how="add",
-                detail=str(report.good),
-            )
+        self._finish(
+            stored.id, totals, content=report.content, again=again, actor=actor, how="add", detail=str(report.good)
         )
-        return self.get(stored.id)
+        return self._queries.get(stored.id)
 
-    def _judge(
-        self, source: Source, request: CampaignRequest, progress: OnProgress | None, on_problem: OnProblem | None
+    def copy(
+        self, stored: StoredCampaign, title: str, rows: Iterator[PackedRow], *, actor: str, owner: str, paused: bool
+    ) -> CampaignRecord:
+        """A new campaign of these rows under the stored one's policy, without its start and end.
+
+        Raises InvalidCampaign without rows.
+        """
+        old = read_request(stored)
+        policy = old.policy.model_copy(update={"starts_at": None, "ends_at": None})
+        request = old.model_copy(update={"name": title, "policy": policy})
+        fields = {"src": stored.fields["src"], "cols": stored.fields["cols"], "from": stored.id}
+        draft = secrets.token_hex(16)
+        created = self._create(request, fields, draft=draft, file="", again=True, actor=actor, owner=owner)
+        total = index = 0
+        while chunk := list(islice(rows, CHUNK_ROWS)):
+            self._store.run(campaign_transitions.append(created.id, index, [NewChunk(len(chunk), pack(chunk))]))
+            total, index = total + len(chunk), index + 1
+        if total == 0:
+            self._store.call(campaigns.drop_draft, created.id, "")
+            raise InvalidCampaign([FieldProblem("rows", "no_rows", "are none", "every row was answered")])
+        totals = {"file": total, "good": total, "bad": 0, "duplicate": 0, "suppressed": 0}
+        how: Literal["start", "pause"] = "pause" if paused else "start"
+        self._finish(created.id, totals, content=hash_of(created.id), again=True, actor=actor, how=how)
+        return self._queries.get(created.id)
+
+    def _checker(
+        self, source: RowSource, request: CampaignRequest, progress: OnProgress | None, on_problem: OnProblem | None
     ) -> RowChecker:
+        def suppressed(numbers: list[str]) -> list[bool]:
+            return self._store.call(do_not_call.is_listed, numbers)
+
         return RowChecker(
-            source,
-            request,
-            self.settings,
-            suppressed=lambda numbers: self._store.call(do_not_call.is_listed, numbers),
-            progress=progress,
-            on_problem=on_problem,
+            source, request, self._settings, suppressed=suppressed, progress=progress, on_problem=on_problem
         )
 
     def _check_request(self, request: CampaignRequest) -> None:
-        """What only this installation knows: its accounts, its own numbers, whether the hours ever come."""
+        """Checks what depends on this installation: its accounts, its own numbers, hours that never come."""
         problems = []
-        names = self.settings.account_names
+        settings, policy = self._settings, request.policy
+        names = settings.account_names
         if request.call.account not in names:
-            problems.append(
-                FieldProblem("call.account", "account_unknown", "is not set up here", f"use one of {', '.join(names)}")
-            )
+            remedy = f"use one of {', '.join(names)}"
+            problems.append(FieldProblem("call.account", "account_unknown", "is not configured", remedy))
         initiator = request.call.callfrom
-        if self.settings.frequency_caps and initiator and initiator not in self.settings.own_numbers:
-            remedy = "name it in ALODIAL_OWN_NUMBERS if it is your own phone"
-            problems.append(
-                FieldProblem("call.callfrom", "frequency_cap", "would be rung for every row, and has a cap", remedy)
-            )
+        if settings.frequency_caps and initiator and initiator not in settings.own_numbers:
+            problem = "would ring for every row, and has a frequency cap"
+            remedy = "add it to ALODIAL_OWN_NUMBERS if it is your own phone"
+            problems.append(FieldProblem("call.callfrom", "frequency_cap", problem, remedy))
         now_ms = self._store.call(server_ms)
-        policy = request.policy
         if policy.ends_at is not None and policy.ends_at.timestamp() * 1000 <= now_ms:
             problems.append(FieldProblem("policy.ends_at", "in_the_past", "has passed", "give a later time"))
-        zone = main_zone(hours_of(request, self.settings), self.settings)
-        if not moments(request, self.settings, (zone,), now_ms):
-            remedy = "widen them; no campaign rings outside of ALODIAL_COURTESY_HOURS"
+        if not opening_moments(request, settings, (main_zone(request, settings),), now_ms):
+            remedy = "extend them; no campaign calls outside of ALODIAL_COURTESY_HOURS"
             problems.append(FieldProblem("policy.hours", "never_open", "never come within 40 days", remedy))
         if problems:
             raise InvalidCampaign(problems)
 
     def _create(
         self,
-        source: Source,
         request: CampaignRequest,
-        judge: RowChecker,
+        fields: dict[str, str],
         *,
         draft: str,
         file: str,
         again: bool,
         actor: str,
         owner: str,
-    ) -> campaign_transitions.Created:
-        told = {
-            "file": source.name,
-            "kind": source.kind,
-            "encoding": source.encoding,
-            "fingerprint": source.fingerprint[:16],
-            "size": source.size,
-        }
+    ) -> Created:
+        """A draft for the rows, new or of an interrupted submission, with its calendar."""
+        stored_fields = fields_of(request, owner) | fields
+        keep = self._settings.call_retention
         created = self._store.run(
             campaign_transitions.create(
-                new_ids()[0],
-                {
-                    **fields_of(request),
-                    "src": json.dumps(told),
-                    "cols": json.dumps(list(judge.columns)),
-                    **owned_by(owner),
-                },
-                draft=draft,
-                file=file,
-                again=again,
-                keep=self.settings.call_retention,
-                actor=actor,
+                new_ids()[0], stored_fields, draft=draft, file=file, again=again, keep=keep, actor=actor
             )
         )
         if created.outcome == "duplicate":
             raise self._duplicate(created.id)
-        write_calendar(self._store, self.settings, request, created.id, self._store.call(server_ms))
+        write_calendar(self._store, self._settings, request, created.id, self._store.call(server_ms))
         return created
 
-    def _load(self, judge: RowChecker, created: campaign_transitions.Created) -> bool:
-        """Appends what the file holds; False when a draft that was begun before holds something else."""
-        kept = 0
-        for index, (rows, bad) in enumerate(judge.chunks(CHUNK_ROWS)):
+    def _append_chunks(self, checker: RowChecker, created: Created) -> bool:
+        """Appends the rows of the file; False when the draft already holds other rows."""
+        stored_problems = 0
+        for index, (rows, rejected) in enumerate(checker.chunks(CHUNK_ROWS)):
             blob = pack(rows) if rows else b""
             if index < created.chunks:
-                there = self._store.call(campaigns.chunk, created.id, index)
-                if (there.blob if there else b"") != blob:
+                stored = self._store.call(campaigns.chunk, created.id, index)
+                if (stored.blob if stored else b"") != blob:
                     return False
                 continue
-            few = bad[: max(0, MAX_KEPT_PROBLEMS - kept)]
-            kept += len(few)
-            chunk = campaign_transitions.NewChunk(len(rows), blob, pack_problems(few) if few else b"")
+            problems = rejected[: max(0, MAX_STORED_PROBLEMS - stored_problems)]
+            stored_problems += len(problems)
+            chunk = NewChunk(len(rows), blob, pack_problems(problems) if problems else b"")
             self._store.run(campaign_transitions.append(created.id, index, [chunk]))
         return True
+
+    def _finish(
+        self,
+        campaign: str,
+        totals: dict[str, int],
+        *,
+        content: str,
+        again: bool,
+        actor: str,
+        how: Literal["start", "pause", "add"],
+        file: str = "",
+        draft: str = "",
+        detail: str = "",
+    ) -> Finished:
+        return self._store.run(
+            campaign_transitions.finish(
+                campaign,
+                content=content,
+                file=file,
+                draft=draft,
+                again=again,
+                keep=self._settings.call_retention,
+                actor=actor,
+                totals=json.dumps(totals),
+                how=how,
+                detail=detail,
+            )
+        )
 
     def _duplicate(self, id: str) -> CampaignDuplicate:
         stored = self._store.call(campaigns.read, [id])
         return CampaignDuplicate(id, stored[0].fields["n"] if stored else "")
 
 
-def _opened(source: Any) -> Source:
+def _open(source: Any) -> RowSource:
     return source if hasattr(source, "fingerprint") else open_source(source)
 
 
 def _no_good_rows(report: CheckReport) -> FieldProblem:
-    told = f"has no row that can be called ({report.rows} rows: {report.bad} bad, {report.duplicate} duplicate, "
-    return FieldProblem(
-        "file", "no_good_rows", f"{told}{report.suppressed} suppressed)", "mend the rows and submit again"
-    )
+    counts = f"{report.rows} rows: {report.bad} bad, {report.duplicate} duplicate, {report.suppressed} suppressed"
+    problem = f"has no row that can be called ({counts})"
+    return FieldProblem("file", "no_good_rows", problem, "correct the rows and submit again")

@@ -1,1 +1,1 @@
-"""."""
+"""Results, rejected rows and the printable report of a campaign."""

@@ -1,7 +1,7 @@
-"""Charts as SVG text, drawn here: no script, no style attribute, no other host, readable in print without colour.
+"""Draws charts as SVG: no script, no style attribute, no other host.
 
-Every chart has a title and a description for those who cannot see it; what is told apart is told apart by fill and by
-number, never by colour alone.
+Every chart has a title and a description for screen readers, and distinguishes its parts by fill and number, so that it can
+be read in black and white.
 """
 
 from collections.abc import Sequence
@@ -14,24 +14,23 @@ LABEL: Final = 150
 BAR: Final = WIDTH - LABEL - 110
 MAX_LABEL: Final = 22
 
-# Solid, hatched, dotted, empty: told apart in black and white.
 FILLS: Final = ("solid", "hatched", "dotted", "empty")
 
 
 def short(text: str, limit: int = MAX_LABEL) -> str:
-    """At most so many characters, without those that turn the text around or break the page."""
+    """At most ``limit`` characters, without those that reverse the text or break the page."""
     plain = "".join(c if c.isprintable() else " " for c in text[: 4 * limit]).strip()
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
 def bars(title: str, values: Sequence[tuple[str, int]]) -> str:
-    """Horizontal bars with their labels, numbers and shares of the whole."""
-    limit = max((count for _, count in values), default=0) or 1
+    """Horizontal bars with their labels, numbers and shares of the total."""
+    highest = max((count for _, count in values), default=0) or 1
     total = sum(count for _, count in values) or 1
     parts = [_open(title, ROW * max(1, len(values)) + 8, [f"{short(label)}: {count}" for label, count in values])]
     for i, (label, count) in enumerate(values):
         y = i * ROW + 4
-        width = round(BAR * count / limit, 1)
+        width = round(BAR * count / highest, 1)
         parts.append(
             f'<text x="{LABEL - 8}" y="{y + 16}" text-anchor="end">{escape(short(label))}</text>'
             f'<rect class="solid" x="{LABEL}" y="{y + 2}" width="{width}" height="{ROW - 8}" rx="2"/>'
@@ -41,14 +40,14 @@ def bars(title: str, values: Sequence[tuple[str, int]]) -> str:
 
 
 def columns(title: str, values: Sequence[tuple[str, int, int]]) -> str:
-    """Standing bars: label, whole and the filled part of it."""
+    """Vertical bars, each with a label, its height and the filled part of it."""
     highest = max((whole for _, whole, _ in values), default=0) or 1
     top, base = 22, 162
     step = min(60.0, WIDTH / max(1, len(values)))
     every = -(-34 // max(1, int(step)))  # a label takes 34 units
-    told = [f"{short(label)}: {whole}, filled {part}" for label, whole, part in values if whole]
+    description = [f"{short(label)}: {whole}, filled {part}" for label, whole, part in values if whole]
     parts = [
-        _open(title, 190, told),
+        _open(title, 190, description),
         f'<line class="axis" x1="0" y1="{base}" x2="{WIDTH}" y2="{base}"/>',
         f'<text x="0" y="12">highest: {highest:,}</text>' if values else "",
     ]
@@ -67,7 +66,7 @@ def columns(title: str, values: Sequence[tuple[str, int, int]]) -> str:
 
 
 def strip(title: str, values: Sequence[tuple[str, int]]) -> str:
-    """One bar in up to four parts, each with its own fill, and a key below it."""
+    """One bar of up to four parts, each with its own fill, above a legend."""
     total = sum(count for _, count in values) or 1
     parts = [
         _open(title, 34 + 22 * max(1, len(values)), [f"{short(label)}: {count}" for label, count in values]),
@@ -88,9 +87,9 @@ def strip(title: str, values: Sequence[tuple[str, int]]) -> str:
     return "".join(parts) + "</svg>"
 
 
-def _open(title: str, height: int, told: Sequence[str]) -> str:
+def _open(title: str, height: int, description: Sequence[str]) -> str:
     return (
         f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}" '
         f'xmlns="http://www.w3.org/2000/svg"><title>{escape(title)}</title>'
-        f"<desc>{escape('; '.join(told) or 'nothing yet')}</desc>"
+        f"<desc>{escape('; '.join(description) or 'nothing yet')}</desc>"
     )

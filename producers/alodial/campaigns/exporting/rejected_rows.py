@@ -1,40 +1,57 @@
-"""Writes the rows that were not taken back, each with its reason: mend them and submit that file."""
+"""Writes the rejected rows as CSV, each with its reason, so that they can be corrected and submitted again.
+
+Duplicates are left out: their number was accepted with its first row, and would ring again with the corrected file.
+"""
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
-from typing import IO
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO, Final
 
 from ..formula_guard import safe_cell, unsafe_cell
-from ..row_codec import RowProblem
-from .results import DUPLICATE, REASONS
+from ..row_codec import DUPLICATE, RowProblem
+from .results import BOM, csv_blocks_of, fit_cells, header_names
+
+REASONS: Final = ("alodial_row", "alodial_column", "alodial_reason", "alodial_remedy")
+
+
+def problem_blocks(problems: Iterable[RowProblem], columns: Sequence[str], *, delimiter: str = ",") -> Iterator[bytes]:
+    """The rejected rows with all their original columns, as blocks of CSV."""
+    lines = (
+        [safe_cell(cell) for cell in (*fit_cells(problem.cells, len(columns)), *_reasons(problem))]
+        for problem in problems
+        if problem.code != DUPLICATE
+    )
+    return csv_blocks_of(header_names(columns, REASONS), lines, delimiter)
 
 
 class RejectedRowsWriter:
-    """A CSV in UTF-8 with a mark for Excel. ``add`` is what is given to ``on_problem=``.
+    """Writes rejected rows to ``file`` while they are found: pass :meth:`add` as ``on_problem=``.
 
-    A file that comes back mended and is still not right gets the same columns again: old reasons are left out, and no
-    apostrophe is put before another.
+    A corrected file that still has bad rows gets the same columns again: its old reasons are left out, and its guarded
+    cells are not guarded twice.
     """
 
     def __init__(self, file: IO[bytes], columns: Sequence[str]) -> None:
-        self._text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="", write_through=False)
-        self._text.write("\ufeff")
-        self._out = csv.writer(self._text, lineterminator="\r\n")
+        file.write(BOM)
+        self._text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
+        self._csv = csv.writer(self._text, lineterminator="\r\n")
         self._kept = [at for at, name in enumerate(columns) if name.strip().casefold() not in REASONS]
         self._write([*(columns[at] for at in self._kept), *REASONS])
 
-    def add(self, one: RowProblem) -> None:
-        if one.code == DUPLICATE:  # its number was taken, and would be rung again when the mended file comes
-            return
-        cells = one.cells
-        kept = [cells[at] if at < len(cells) else "" for at in self._kept]
-        self._write([*kept, str(one.number), one.column, one.problem, one.remedy])
+    def add(self, problem: RowProblem) -> None:
+        if problem.code != DUPLICATE:
+            cells = problem.cells
+            self._write([*(cells[at] if at < len(cells) else "" for at in self._kept), *_reasons(problem)])
 
     def _write(self, cells: Iterable[str]) -> None:
-        self._out.writerow([safe_cell(unsafe_cell(cell)) for cell in cells])
+        self._csv.writerow([safe_cell(unsafe_cell(cell)) for cell in cells])
 
     def close(self) -> None:
-        """Writes what is buffered; the file itself stays open."""
+        """Writes the buffer; the file stays open."""
         self._text.flush()
         self._text.detach()
+
+
+def _reasons(problem: RowProblem) -> tuple[str, ...]:
+    return str(problem.number), problem.column, problem.problem, problem.remedy

@@ -1,4 +1,4 @@
-"""A campaign on one page that can be printed: figures, charts with their tables, who did what. No script, no other host."""
+"""Renders a campaign as one printable page: figures, charts with their tables, activity. No script, no other host."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,13 +17,15 @@ from .charts import bars, columns, strip
 from .summary import Summary, summarise
 
 if TYPE_CHECKING:
-    from ..service import Campaigns
+    from ..service import CampaignService
 
 Style = Literal["inline", "link"]
 
-
 MAX_TEXT = 500
-"""Characters of one text on the page; a name or a reason is shorter, and 10 kB of one would push all else off it."""
+"""Characters of one text on the page: names and reasons are shorter, and a longer one would fill the page."""
+
+MAX_DAYS = 31
+MAX_POLICY = 40
 
 
 @cache
@@ -32,14 +34,14 @@ def _environment() -> Environment:
         loader=PackageLoader("alodial.campaigns.exporting"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_shown,
+        finalize=_printable,
         trim_blocks=True,
         lstrip_blocks=True,
     )
 
 
-def _shown(value: Any) -> Any:
-    """Others' texts without control characters and those that turn writing around; our own markup as it is."""
+def _printable(value: Any) -> Any:
+    """Texts without characters that break the page or reverse its direction; our own markup unchanged."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
     text = "".join(c if c.isprintable() else " " for c in value[:MAX_TEXT])
@@ -48,12 +50,12 @@ def _shown(value: Any) -> Any:
 
 @cache
 def report_css() -> str:
-    """The page's style; over HTTP it is a file of its own, for the sake of the content security policy."""
+    """The page's style sheet; HTTP serves it as a separate file because of the content security policy."""
     return (resources.files(__package__) / "templates" / "report.css").read_text("utf-8")
 
 
-def make_report(campaigns: "Campaigns", name: str, *, style: Style = "inline") -> str:
-    """Reads the campaign's rows once and draws the page. Raises CampaignNotFound."""
+def make_report(campaigns: "CampaignService", name: str, *, style: Style = "inline") -> str:
+    """The report of a campaign as HTML; reads its rows once. Raises CampaignNotFound."""
     record = campaigns.get(name)
     zone = campaigns.settings.timezone
     summary = summarise(campaigns.rows(record.id), zone)
@@ -68,7 +70,7 @@ def render_report(
     zone: str = "UTC",
     style: Style = "inline",
 ) -> str:
-    """The page as HTML. ``style="link"`` leaves its style to ``/report.css``, for servers that forbid it within a page."""
+    """The page as HTML, with times in ``zone``. ``style="link"`` refers to ``/report.css`` instead of including it."""
     tz = ZoneInfo(zone)
 
     def moment(text: str | None) -> str:
@@ -136,12 +138,8 @@ def _charts(record: CampaignRecord, summary: Summary) -> list[dict[str, Any]]:
     ]
 
 
-MAX_DAYS = 31
-MAX_POLICY = 40
-
-
 def _policy(request: dict[str, Any]) -> list[tuple[str, str]]:
-    """What was asked for, a line each: "policy redial max_attempts" and its value. Metadata stays out of a page for others."""
+    """The request's settings, such as ("policy redial max_attempts", "3"); without metadata, as others read the page."""
     lines: list[tuple[str, str]] = []
 
     def walk(name: str, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""One pass over a campaign's rows: the figures that its report draws."""
+"""Counts a campaign's rows for its report, in one pass."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,14 +9,14 @@ from zoneinfo import ZoneInfo
 from ..records import ResultRow
 
 MAX_WORDS = 200
-"""Different reasons and dispositions that are counted each; the rest together. A hostile file must not fill memory."""
+"""Distinct reasons and dispositions; further ones count as "others", so that a hostile file cannot fill the memory."""
 
 
 @dataclass(slots=True)
 class Summary:
-    """``by_hour`` counts attempts and answers by the local hour of the day, ``by_day`` by local date.
+    """The figures of a campaign: attempts by local hour and date, rows by their number of attempts.
 
-    ``attempts`` counts rows by the attempts they took, ``to_reach`` only those that were answered.
+    ``to_reach`` counts only answered rows by their number of attempts.
     """
 
     rows: int = 0
@@ -35,45 +35,45 @@ class Summary:
 
 
 def summarise(rows: Iterable[ResultRow], zone: str) -> Summary:
-    """Memory does not grow with the rows. ``zone`` says whose hours and days are meant."""
+    """The figures of these rows, with hours and days in ``zone``. Memory does not grow with the rows."""
     tz = ZoneInfo(zone)
-    told = Summary()
+    summary = Summary()
     known: dict[str, tuple[int, str]] = {}
 
     def hour_and_day(text: str) -> tuple[int, str]:
-        # Zones differ by whole minutes, so a minute is converted once: eight times quicker for a million attempts.
+        # Zones differ by whole minutes, so each minute is converted once: eight times faster for a million attempts.
         minute = text[:16] if text.endswith("Z") else text
-        found = known.get(minute)
-        if found is None:
+        local_time = known.get(minute)
+        if local_time is None:
             if len(known) > 100_000:
                 known.clear()
             local = datetime.fromisoformat(text).astimezone(tz)
-            found = known[minute] = (local.hour, local.date().isoformat())
-        return found
+            local_time = known[minute] = (local.hour, local.date().isoformat())
+        return local_time
 
     for row in rows:
-        told.rows += 1
-        told.states[row.state] += 1
-        told.attempts[row.attempts] += 1
+        summary.rows += 1
+        summary.states[row.state] += 1
+        summary.attempts[row.attempts] += 1
         if row.disposition:
-            _count(told.dispositions, row.disposition)
+            _count(summary.dispositions, row.disposition)
         if row.reason:
-            _count(told.reasons, row.reason)
-        talked = row.talk_seconds or 0
-        told.talk_seconds += talked
-        told.longest_talk = max(told.longest_talk, talked)
-        when = None
+            _count(summary.reasons, row.reason)
+        talk = row.talk_seconds or 0
+        summary.talk_seconds += talk
+        summary.longest_talk = max(summary.longest_talk, talk)
+        last = None
         for text in row.attempts_at:
-            when = hour_and_day(text)
-            told.by_hour[when[0]] += 1
-            told.by_day[when[1]] += 1
+            last = hour_and_day(text)
+            summary.by_hour[last[0]] += 1
+            summary.by_day[last[1]] += 1
         if row.disposition == "answered":
-            told.answered += 1
-            told.to_reach[row.attempts] += 1
-            if when is not None:
-                told.answered_by_hour[when[0]] += 1
-                told.answered_by_day[when[1]] += 1
-    return told
+            summary.answered += 1
+            summary.to_reach[row.attempts] += 1
+            if last is not None:
+                summary.answered_by_hour[last[0]] += 1
+                summary.answered_by_day[last[1]] += 1
+    return summary
 
 
 def _count(counter: Counter[str], word: str) -> None:

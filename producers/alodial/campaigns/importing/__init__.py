@@ -1,1 +1,1 @@
-"""."""
+"""From a file to checked rows. Read first: row_check.py."""

@@ -1,4 +1,4 @@
-"""How people name the columns of their lists, in English, Russian and Uzbek (both alphabets). Lower case, without marks."""
+"""Names that people give their columns, in English, Russian and Uzbek (both alphabets): lower case, without marks."""
 
 from typing import Final
 
@@ -17,11 +17,11 @@ PHONE: Final = (
     "мижоз рақами", "абонент рақами", "қабул қилувчи",
 )  # fmt: skip
 
-PERHAPS_PHONE: Final = (
+POSSIBLE_PHONE: Final = (
     "number", "numbers", "to", "contact", "contacts", "номер", "номера", "контакт", "контакты", "кому", "абонент",
     "raqam", "raqami", "nomer", "abonent", "kontakt", "kimga", "рақам", "рақами", "кимга",
 )  # fmt: skip
-"""The phone where nothing else is: beside a phone, "номер" is the row's number and "контакт" a person's name."""
+"""A phone only where no other column is: beside a phone, "номер" is the row's number and "контакт" a person's name."""
 
 LANG: Final = (
     "lang", "language", "locale", "язык", "язык общения", "til", "tili", "muloqot tili", "тил", "тили", "мулоқот тили",
@@ -43,7 +43,7 @@ REFERENCE: Final = (
     "ид клиента", "ид", "hisob raqami", "hisob faktura", "buyurtma raqami", "buyurtma", "shartnoma raqami", "shartnoma",
     "mijoz id", "mijoz kodi", "ҳисоб рақами", "буюртма рақами", "буюртма", "шартнома рақами", "шартнома", "мижоз коди",
 )  # fmt: skip
-"""The best first: of several that a file has, the one that stands first here is the reference."""
+"""Best first: of several that a file has, the first in this list is the reference."""
 
 EXPIRES: Final = (
     "expires at", "expires", "expiry", "expiry date", "valid until", "call before", "годен до", "действует до",
@@ -59,7 +59,7 @@ FIELDS: Final = {
     "reference": REFERENCE,
     "expires_at": EXPIRES,
 }
-"""Our fields and the names that mean them. A number behind a phone's name ("phone 2", "телефон 2") is a further recipient."""
+"""The fields and the names that mean them. A number after a phone's name ("phone 2", "телефон 2") is a further recipient."""
 
 METADATA: Final = ("metadata:", "meta:")
-"""A column of this beginning goes into the call's metadata under the rest of its name."""
+"""A column with this prefix goes into the call's metadata, under the rest of its name."""

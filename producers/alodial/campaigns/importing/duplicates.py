@@ -1,4 +1,4 @@
-"""Which keys were here before: exact, for millions, in the memory of a few."""
+"""Finds repeated keys exactly, for millions of them in 16 MiB."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ CACHE_KIB = 16 * 1024
 
 
 class DuplicateSet:
-    """A set of 63-bit keys in a temporary SQLite database, which spills to disk by itself and goes with this object."""
+    """A set of 63-bit keys in a temporary SQLite database, which moves to disk when it is large."""
 
     def __init__(self) -> None:
         # An empty name is a private database in a temporary file.
@@ -19,7 +19,7 @@ class DuplicateSet:
         self._db.execute("BEGIN")
 
     def add_many(self, keys: Sequence[int]) -> list[bool]:
-        """For each key whether it was here before, this list included; afterwards all are."""
+        """Adds the keys, and says for each whether it was in the set before, or earlier in this list."""
         execute = self._db.execute
         return [execute("INSERT OR IGNORE INTO seen VALUES (?)", (key,)).rowcount == 0 for key in keys]
 

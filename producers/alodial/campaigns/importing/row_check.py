@@ -1,4 +1,4 @@
-"""Goes through a file once and judges every row: good, bad, duplicate or suppressed. Check and submit share it."""
+"""Checks a file in one pass: every row is good, bad, a duplicate or suppressed. Check and submit share it."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -9,22 +9,27 @@ from alodial_schemas.campaigns import CampaignRequest
 from alodial_schemas.durations import duration_text
 
 from ...settings import Settings
-from ..row_codec import RowProblem, RowSpec
-from .columns import understand
+from ..row_codec import DUPLICATE, RowProblem, RowSpec
+from .columns import map_columns
 from .duplicates import DuplicateSet
-from .files import RowFault, Source, SourceRow
-from .row_parser import MASK_128, RowParser, content_hash, numbers_of, row_key, shown
+from .files import RowSource, SourceRow
+from .row_parser import MASK_128, RowParser, content_hash, numbers_of, row_key
 
 BATCH = 1000
-MAX_SHOWN = 100
-MAX_HELD = 2000
-"""Refused rows that are held back until good ones make a chunk: a file of bad rows alone needs no more memory."""
+MAX_LISTED = 100
+MAX_BUFFERED = 2000
+"""Rejected rows that wait for a full chunk of good ones: a file of bad rows only must not fill the memory."""
 
-Good = tuple[int, RowSpec, tuple[str, ...]]
+_REJECTIONS = {
+    DUPLICATE: ("repeats the number of an earlier row", "leave one row for each number"),
+    "do_not_call": ("is on the do-not-call list", "remove the row; alodial dnc list shows the reason"),
+}
+
+GoodRow = tuple[int, RowSpec, tuple[str, ...]]
 
 
 class Progress(NamedTuple):
-    """How far the reading has come; ``position`` and ``size`` in bytes."""
+    """How much of the file has been read; ``position`` and ``size`` in bytes."""
 
     rows: int
     good: int
@@ -33,9 +38,18 @@ class Progress(NamedTuple):
     size: int | None
 
 
+OnProgress = Callable[[Progress], None]
+OnProblem = Callable[[RowProblem], None]
+
+
 @dataclass(slots=True)
 class CheckReport:
-    """What a file holds. ``rows`` is always the sum of good, bad, duplicate and suppressed."""
+    """The result of a check.
+
+    ``understood`` is field -> column name, ``problems`` the first hundred, ``first`` the first good row's call, ``content``
+    a hash of all good rows that does not depend on their order; ``seconds`` the expected duration of the campaign and
+    ``expected_end`` its end in Unix ms.
+    """
 
     name: str
     kind: str
@@ -60,17 +74,11 @@ class CheckReport:
         return self.good + self.bad + self.duplicate + self.suppressed
 
     def totals(self) -> dict[str, int]:
-        """As a campaign keeps them."""
-        return {
-            "file": self.rows,
-            "good": self.good,
-            "bad": self.bad,
-            "duplicate": self.duplicate,
-            "suppressed": self.suppressed,
-        }
+        """The file's rows by their outcome, as a campaign stores them."""
+        return {"file": self.rows} | {name: getattr(self, name) for name in ("good", "bad", "duplicate", "suppressed")}
 
     def to_dict(self) -> dict[str, Any]:
-        from ...store.records import iso  # noqa: PLC0415  # pure otherwise
+        from ...store.records import iso  # noqa: PLC0415  # everything else here works without the store
 
         return {
             "file": self.name,
@@ -90,19 +98,23 @@ class CheckReport:
 
 
 class RowChecker:
-    """One pass over a file. Raises BadFile at once when its columns cannot be understood."""
+    """Checks the rows of one file for one campaign; ``report`` is complete when :meth:`chunks` ends.
+
+    ``suppressed`` says for each E.164 number whether it is on the do-not-call list. Raises BadFile at once when a column
+    that is needed is missing or ambiguous.
+    """
 
     def __init__(
         self,
-        source: Source,
+        source: RowSource,
         request: CampaignRequest,
         settings: Settings,
         *,
         suppressed: Callable[[list[str]], list[bool]],
-        progress: Callable[[Progress], None] | None = None,
-        on_problem: Callable[[RowProblem], None] | None = None,
+        progress: OnProgress | None = None,
+        on_problem: OnProblem | None = None,
     ) -> None:
-        understood = understand(source.columns, request.columns)
+        columns = map_columns(source.columns, request.columns)
         self.columns = source.columns
         self.report = CheckReport(
             source.name,
@@ -110,120 +122,107 @@ class RowChecker:
             source.encoding,
             source.delimiter,
             source.sheet,
-            understood.told(),
+            columns.by_field(),
             source.columns,
         )
         self._source = source
-        self._rows = RowParser(understood, request, settings)
-        self._understood = understood
+        self._parser = RowParser(columns, request, settings)
+        self._mapped = columns
         self._suppressed = suppressed
         self._progress = progress
         self._on_problem = on_problem
-        self._sum = 0
+        self._hash_sum = 0
 
-    def chunks(self, size: int) -> Iterator[tuple[list[Good], list[RowProblem]]]:
-        """The good rows, ``size`` together, and the others met meanwhile.
+    def chunks(self, size: int) -> Iterator[tuple[list[GoodRow], list[RowProblem]]]:
+        """The good rows in chunks of ``size``, each with the rows that were rejected meanwhile.
 
-        After :data:`MAX_HELD` others, and at the end, a chunk may be shorter or without good ones.
+        After :data:`MAX_BUFFERED` rejected rows, and at the end, a chunk may be shorter or hold no good rows.
         """
         seen = DuplicateSet()
-        good: list[Good] = []
-        others: list[RowProblem] = []
+        good: list[GoodRow] = []
+        rejected: list[RowProblem] = []
         try:
             for rows, position in self._batches():
-                judged, refused = self._judge(rows, seen)
-                others += refused
-                good += judged
+                self._check(rows, seen, good, rejected)
                 while len(good) >= size:
-                    yield good[:size], others
-                    good, others = good[size:], []
-                if len(others) >= MAX_HELD:
-                    yield good, others
-                    good, others = [], []
+                    yield good[:size], rejected
+                    good, rejected = good[size:], []
+                if len(rejected) >= MAX_BUFFERED:
+                    yield good, rejected
+                    good, rejected = [], []
                 if self._progress is not None:
                     report = self.report
                     self._progress(Progress(report.rows, report.good, report.bad, position, self._source.size))
-            if good or others:
-                yield good, others
-            self.report.content = f"{self._sum:032x}{self.report.good:x}"
+            if good or rejected:
+                yield good, rejected
+            self.report.content = f"{self._hash_sum:032x}{self.report.good:x}"
         finally:
             seen.close()
 
-    def _batches(self) -> Iterator[tuple[list[SourceRow | RowFault], int]]:
-        batch: list[SourceRow | RowFault] = []
+    def _batches(self) -> Iterator[tuple[list[SourceRow | RowProblem], int]]:
+        batch: list[SourceRow | RowProblem] = []
         position = 0
         for row in self._source.rows():
             batch.append(row)
             if len(batch) >= BATCH:
-                position = next((r.position for r in reversed(batch) if isinstance(r, SourceRow)), position)
+                position = next((row.position for row in reversed(batch) if isinstance(row, SourceRow)), position)
                 yield batch, position
                 batch = []
         if batch:
             yield batch, self._source.size or position
 
-    def _judge(self, rows: list[SourceRow | RowFault], seen: DuplicateSet) -> tuple[list[Good], list[RowProblem]]:
-        read = self._rows.read
-        found: list[tuple[int, RowSpec | RowProblem, tuple[str, ...]]] = []
-        for row in rows:
-            if isinstance(row, RowFault):
-                found.append((row.number, RowProblem(*row[:5], self._faulty(row), row.cells), row.cells))
-            else:
-                found.append((row.number, read(row), row.cells))
-        specs = [spec for _, spec, _ in found if isinstance(spec, RowSpec)]
+    def _check(
+        self,
+        rows: list[SourceRow | RowProblem],
+        seen: DuplicateSet,
+        good: list[GoodRow],
+        rejected: list[RowProblem],
+    ) -> None:
+        """Appends each row to ``good`` or ``rejected`` and counts it in the report."""
+        parse = self._parser.parse
+        parsed = [(row, row if isinstance(row, RowProblem) else parse(row)) for row in rows]
+        specs = [spec for _, spec in parsed if isinstance(spec, RowSpec)]
         repeated = iter(seen.add_many([row_key(spec) for spec in specs]))
         numbers = [numbers_of(spec) for spec in specs]
-        flat = [number for some in numbers for number in some]
+        flat = [number for row_numbers in numbers for number in row_numbers]
         listed = dict(zip(flat, self._suppressed(flat), strict=True)) if flat else {}
-        held = iter([next((number for number in some if listed[number]), "") for some in numbers])
-        good: list[Good] = []
-        refused: list[RowProblem] = []
+        listed_numbers = iter([next((number for number in row if listed[number]), "") for row in numbers])
         report = self.report
-        for number, spec, cells in found:
+        for row, spec in parsed:
             if isinstance(spec, RowProblem):
                 report.bad += 1
-                self._refuse(spec, refused)
-            elif next(repeated):
-                next(held)
+                self._reject(spec, rejected)
+                continue
+            is_repeated, listed_number = next(repeated), next(listed_numbers)
+            if is_repeated:
                 report.duplicate += 1
-                self._refuse(self._told(number, "duplicate", spec.to[0], cells), refused)
-            elif on_list := next(held):
+                self._reject(self._rejection(DUPLICATE, row, spec.to[0]), rejected)
+            elif listed_number:
                 report.suppressed += 1
-                self._refuse(self._told(number, "do_not_call", on_list, cells), refused)
+                self._reject(self._rejection("do_not_call", row, listed_number), rejected)
             else:
                 report.good += 1
                 if report.first is None:
                     report.first = spec
-                self._sum = (self._sum + content_hash(spec)) & MASK_128
-                good.append((number, spec, cells))
-        return good, refused
+                self._hash_sum = (self._hash_sum + content_hash(spec)) & MASK_128
+                good.append((row.number, spec, row.cells))
 
-    def _told(self, number: int, code: str, phone: str, cells: tuple[str, ...]) -> RowProblem:
-        problem, remedy = _REFUSALS[code]
-        return RowProblem(number, self._column_of(phone, cells), code, problem, remedy, phone, cells)
+    def _rejection(self, code: str, row: SourceRow | RowProblem, phone: str) -> RowProblem:
+        problem, remedy = _REJECTIONS[code]
+        return RowProblem(row.number, self._column_of(phone, row.cells), code, problem, remedy, phone, row.cells)
 
     def _column_of(self, phone: str, cells: tuple[str, ...]) -> str:
-        """Where this number stands: a row has several phones, and perhaps an initiator of its own."""
-        columns = self._understood
+        """The column that holds this number: a row may have several phones and an initiator."""
+        columns = self._mapped
         places = columns.phones if columns.initiator is None else (*columns.phones, columns.initiator)
-        # Nine digits are the shortest that a number is written with; whatever stands between them is the writer's.
-        ends = (at for at in places if phone[-9:] in "".join(c for c in cells[at] if c.isdecimal()))
-        return columns.names[next(ends, columns.phones[0])]
+        # A number is written with at least its nine national digits; anything may separate them.
+        matching = (at for at in places if phone[-9:] in "".join(c for c in cells[at] if c.isdecimal()))
+        return columns.names[next(matching, columns.phones[0])]
 
-    def _faulty(self, row: RowFault) -> str:
-        """The cell that the fault names; "" when it is the row as a whole."""
-        at = self.columns.index(row.column) if row.column in self.columns else len(row.cells)
-        return shown(row.cells[at]) if at < len(row.cells) else ""
-
-    def _refuse(self, problem: RowProblem, refused: list[RowProblem]) -> None:
+    def _reject(self, problem: RowProblem, rejected: list[RowProblem]) -> None:
         self.report.by_code[problem.code] += 1
-        if len(self.report.problems) < MAX_SHOWN:
+        if len(self.report.problems) < MAX_LISTED:
             self.report.problems.append(problem)
         if self._on_problem is not None:
             self._on_problem(problem)
-        refused.append(problem)
-
-
-_REFUSALS = {
-    "duplicate": ("is a number that stood in an earlier row", "leave one row for each number"),
-    "do_not_call": ("is on the do-not-call list", "leave the row out; alodial dnc list says why"),
-}
+        rejected.append(problem)

@@ -1,4 +1,4 @@
-"""A row of a file as a call, or what is wrong with it and what would be right."""
+"""Parses a row of a file into a call, or into the problem that makes it bad."""
 
 import hashlib
 import re
@@ -12,7 +12,7 @@ from alodial_schemas.hours import zones_of_number
 
 from ...settings import Settings
 from ..formula_guard import unsafe_cell
-from ..row_codec import RowProblem, RowSpec
+from ..row_codec import RowProblem, RowSpec, excerpt
 from .columns import Columns
 from .files import SourceRow
 
@@ -37,101 +37,104 @@ _LANGUAGES = {
 }  # fmt: skip
 
 
+class CellError(Exception):
+    """A cell that makes its row bad; ``at`` is its position, None when the row as a whole is wrong."""
+
+    def __init__(self, at: int | None, code: str, problem: str, remedy: str) -> None:
+        self.at = at
+        self.code = code
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(code)
+
+
 class RowParser:
-    """Reads the rows of one campaign. Everything that does not change from row to row is worked out once."""
+    """Parses the rows of one campaign. Whatever is the same for every row is prepared once."""
 
     def __init__(self, columns: Columns, request: CampaignRequest, settings: Settings) -> None:
         self._columns = columns
-        self._names = columns.names
         self._call = request.call
-        self._metadata_of_all = request.metadata.keys()
-        self._metadata_at = [(_CONTROL.sub(" ", name), at) for name, at in columns.metadata.items()]
-        self._by_number = request.policy.hours is not None and request.policy.hours.timezone == NUMBER_ZONE
+        self._common_metadata = request.metadata.keys()
+        self._metadata_columns = [(_CONTROL.sub(" ", name), at) for name, at in columns.metadata.items()]
+        self._hours_follow_number = request.policy.hours is not None and request.policy.hours.timezone == NUMBER_ZONE
         self._zone = ZoneInfo(settings.timezone)
-        installation = settings.allowed_prefixes
-        narrowed = request.policy.allowed_prefixes
-        self._allowed = installation
-        self._narrowed = tuple(narrowed) if narrowed else ()
-        self._own = frozenset(settings.own_numbers)
-        self._one_phone = columns.phones[0] if len(columns.phones) == 1 else None
-        self._plain = (
+        self._allowed = settings.allowed_prefixes
+        self._campaign_prefixes = tuple(request.policy.allowed_prefixes or ())
+        self._own_numbers = frozenset(settings.own_numbers)
+        self._single_phone = columns.phones[0] if len(columns.phones) == 1 else None
+        self._is_simple = (
             (request.call.kind != "two-way" or (request.call.callfrom is not None and columns.initiator is None))
             and columns.expires_at is None
             and not columns.metadata
-            and not self._by_number
+            and not self._hours_follow_number
         )
 
-    def read(self, row: SourceRow) -> RowSpec | RowProblem:
-        """The row as a call. Its first problem otherwise."""
+    def parse(self, row: SourceRow) -> RowSpec | RowProblem:
+        """The row's call, or the first problem that it has."""
         cells = row.cells
         try:
             to = self._phones(cells)
             lang = self._lang(cells)
             queue = self._queue(cells, len(to))
             reference = self._reference(cells)
-            if self._plain:
+            if self._is_simple:
                 return RowSpec(to, lang, None, queue, reference)
             initiator = self._initiator(cells)
             expires = self._expires(cells)
             metadata = self._metadata(cells)
-            zone = self._zones(to) if self._by_number else ""
+            zone = self._zones(to) if self._hours_follow_number else ""
             return RowSpec(to, lang, initiator, queue, reference, expires, metadata, zone)
-        except CellError as bad:
-            value = cells[bad.at] if bad.at is not None else ""
-            name = self._names[bad.at] if bad.at is not None else ""
-            return RowProblem(row.number, name, bad.code, bad.problem, bad.remedy, shown(value), cells)
+        except CellError as error:
+            value = cells[error.at] if error.at is not None else ""
+            name = self._columns.names[error.at] if error.at is not None else ""
+            return RowProblem(row.number, name, error.code, error.problem, error.remedy, excerpt(value), cells)
 
     def _phones(self, cells: tuple[str, ...]) -> tuple[str, ...]:
-        at = self._one_phone
+        at = self._single_phone
         if at is not None:
             text = cells[at]
-            # Most rows: one plain number.
+            # The most common row: a single plain number.
             if len(text) <= 13 and text.isalnum() and text.isascii() and text.isdigit():
                 return (self._phone(text, at),)
-            found = self._several(text, at)
-        else:
-            found = []
-            for place in self._columns.phones:
-                found += self._several(cells[place], place)
-        if not found:
-            raise CellError(self._columns.phones[0], "phone_missing", "is empty", "give a phone such as 994412860")
-        numbers = tuple(dict.fromkeys(found))
+        phones = [phone for place in self._columns.phones for phone in self._phones_of_cell(cells[place], place)]
+        first_at = self._columns.phones[0]
+        if not phones:
+            raise CellError(first_at, "phone_missing", "is empty", "give a phone such as 994412860")
+        numbers = tuple(dict.fromkeys(phones))
         if self._call.kind != "two-way" and len(numbers) > 1:
             remedy = "leave one phone: only a two-way call rings several one after another"
-            raise CellError(self._columns.phones[0], "too_many_phones", f"holds {len(numbers)} phones", remedy)
+            raise _too_many_phones(first_at, f"holds {len(numbers)} phones", remedy)
         if len(numbers) > MAX_RECIPIENTS:
-            raise CellError(
-                self._columns.phones[0], "too_many_phones", f"holds {len(numbers)} phones", f"leave {MAX_RECIPIENTS}"
-            )
+            raise _too_many_phones(first_at, f"holds {len(numbers)} phones", f"leave {MAX_RECIPIENTS}")
         return numbers
 
-    def _several(self, text: str, at: int) -> list[str]:
+    def _phones_of_cell(self, text: str, at: int) -> list[str]:
         text = unsafe_cell(text.strip())
         if not text:
             return []
         if text.lstrip()[:1] in ("=", "@"):
-            raise CellError(at, "formula", "is a formula", "copy the column and paste it as values")
+            raise _formula(at)
         if _SCIENTIFIC.fullmatch(text):
             raise _scientific(at)
         try:
             return [self._phone(text, at)]
-        except CellError as whole:
+        except CellError as error:
             parts = [part for part in _SPLIT.split(text) if part.strip()]
             if len(parts) < 2:
                 raise
             if any(_SCIENTIFIC.fullmatch(part) for part in parts):
                 raise _scientific(at) from None
             if len(parts) > 2 * MAX_RECIPIENTS:
-                raise whole from None
+                raise error from None
             return [self._phone(part, at) for part in parts]
 
-    def _phone(self, text: str, at: int | None, excepted: frozenset[str] = frozenset()) -> str:
+    def _phone(self, text: str, at: int | None, exempt: frozenset[str] = frozenset()) -> str:
         try:
             number = normalise_phone(text, allowed=self._allowed)
         except PhoneError as exc:
             raise CellError(at, exc.code, exc.reason, exc.remedy) from None
-        if self._narrowed and not number.startswith(self._narrowed) and number not in excepted:
-            remedy = "take the row out, or widen the campaign's allowed_prefixes"
+        if self._campaign_prefixes and not number.startswith(self._campaign_prefixes) and number not in exempt:
+            remedy = "remove the row, or extend the campaign's allowed_prefixes"
             raise CellError(at, "phone_not_allowed", "is outside the campaign's allowed prefixes", remedy)
         return number
 
@@ -140,7 +143,7 @@ class RowParser:
             return ""
         text = unsafe_cell(cells[at].strip())
         if text[:1] == "=":
-            raise CellError(at, "formula", "is a formula", "copy the column and paste it as values")
+            raise _formula(at)
         return text
 
     def _lang(self, cells: tuple[str, ...]) -> str | None:
@@ -149,14 +152,13 @@ class RowParser:
         if not text:
             return None
         if self._call.kind == "ivr":
-            raise CellError(
-                at, "lang_of_ivr", "gives a language, and AloVoice takes none for an IVR call", "take the column out"
-            )
+            problem = "is a language, and AloVoice accepts none for an IVR call"
+            raise CellError(at, "lang_of_ivr", problem, "remove the column")
         known = _LANGUAGES.get(text.casefold())
         if known is not None:
             return known
         if _LANG.fullmatch(text) is None:
-            raise CellError(at, "bad_lang", "is no language", "give 2 to 8 letters, such as ru or uz")
+            raise CellError(at, "bad_lang", "is not a language", "give 2 to 8 letters, such as ru or uz")
         return text.lower()
 
     def _queue(self, cells: tuple[str, ...], phones: int) -> str | None:
@@ -165,12 +167,14 @@ class RowParser:
         if not text:
             return None
         if self._call.kind == "ivr":
-            raise CellError(at, "queue_of_ivr", "gives a queue, and an IVR call has none", "take the column out")
+            raise CellError(at, "queue_of_ivr", "is a queue, and an IVR call has none", "remove the column")
         if _QUEUE.fullmatch(text) is None:
-            raise CellError(at, "bad_queue", "is no queue", "give 1 to 32 letters, digits, dots, _ or -, such as 6000")
+            raise CellError(
+                at, "bad_queue", "is not a queue", "give 1 to 32 letters, digits, dots, _ or -, such as 6000"
+            )
         if phones == MAX_RECIPIENTS and self._call.kind == "two-way":
             remedy = f"leave {MAX_RECIPIENTS - 1} phones, because the queue is a recipient too"
-            raise CellError(at, "too_many_phones", f"stands beside {phones} phones", remedy)
+            raise _too_many_phones(at, f"is one recipient too many beside {phones} phones", remedy)
         return text
 
     def _reference(self, cells: tuple[str, ...]) -> str | None:
@@ -190,10 +194,10 @@ class RowParser:
         text = self._cell(cells, at)
         if not text:
             if self._call.callfrom is None:
-                remedy = "give the row an initiator, or the campaign one with --from"
+                remedy = "give the row an initiator, or give the campaign one with --from"
                 raise CellError(at, "initiator_missing", "has no initiator", remedy)
             return None
-        return self._phone(text, at, self._own)
+        return self._phone(text, at, self._own_numbers)
 
     def _expires(self, cells: tuple[str, ...]) -> int | None:
         at = self._columns.expires_at
@@ -203,17 +207,17 @@ class RowParser:
         moment = self._moment(text)
         if moment is None or not 2000 <= moment.year <= 2200:
             remedy = "give 2027-01-31, 31.01.2027 18:00, or ISO 8601 with a zone"
-            raise CellError(at, "bad_time", "is no time", remedy)
+            raise CellError(at, "bad_time", "is not a time", remedy)
         return int(moment.timestamp() * 1000)
 
     def _moment(self, text: str) -> datetime | None:
         if _SERIAL.fullmatch(text):
-            # A spreadsheet's date: days since 30 December 1899, by the clock on the wall.
-            local = datetime(1899, 12, 30) + timedelta(days=float(text))  # noqa: DTZ001  # a wall clock, zone below
+            # A spreadsheet's date: days since 30 December 1899, in local time.
+            local = datetime(1899, 12, 30) + timedelta(days=float(text))  # noqa: DTZ001  # local time; the zone follows
             return (local if "." in text else _end_of_day(local.date())).replace(tzinfo=self._zone)
         for form in _LOCAL:
             try:
-                local = datetime.strptime(text, form)  # noqa: DTZ007  # a wall clock, zone below
+                local = datetime.strptime(text, form)  # noqa: DTZ007  # local time; the zone follows
             except ValueError:
                 continue
             return (local if "%H" in form else _end_of_day(local.date())).replace(tzinfo=self._zone)
@@ -224,78 +228,67 @@ class RowParser:
         return moment if moment.tzinfo is not None else moment.replace(tzinfo=self._zone)
 
     def _metadata(self, cells: tuple[str, ...]) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for name, at in self._metadata_at:
+        metadata: dict[str, str] = {}
+        for name, at in self._metadata_columns:
             text = unsafe_cell(cells[at].strip())
             if not text:
                 continue
             if len(text) > MAX_VALUE or _CONTROL.search(text):
-                raise CellError(
-                    at, "bad_metadata", "is too long or holds control characters", f"give up to {MAX_VALUE} characters"
-                )
-            found[name] = text
-        if len(found.keys() | self._metadata_of_all) > MAX_METADATA:
-            raise CellError(
-                None, "too_much_metadata", f"has more than {MAX_METADATA} entries of metadata", "take columns out"
-            )
-        return found
+                remedy = f"give up to {MAX_VALUE} characters"
+                raise CellError(at, "bad_metadata", "is too long or holds control characters", remedy)
+            metadata[name] = text
+        if len(metadata.keys() | self._common_metadata) > MAX_METADATA:
+            problem = f"has more than {MAX_METADATA} entries of metadata"
+            raise CellError(None, "too_much_metadata", problem, "remove columns")
+        return metadata
 
     def _zones(self, to: tuple[str, ...]) -> str:
         zones: set[str] = set()
         for number in to:
-            found = zones_of_number(number)
-            if not found:
-                remedy = 'give the campaign\'s hours a zone of their own instead of "number"'
-                raise CellError(
-                    self._columns.phones[0], "zone_unknown", "is a number whose time zone nobody knows", remedy
-                )
-            zones.update(found)
+            number_zones = zones_of_number(number)
+            if not number_zones:
+                remedy = 'name a zone for the campaign\'s hours instead of "number"'
+                raise CellError(self._columns.phones[0], "zone_unknown", "has no known time zone", remedy)
+            zones.update(number_zones)
         return "|".join(sorted(zones))
 
 
-class CellError(Exception):
-    def __init__(self, at: int | None, code: str, problem: str, remedy: str) -> None:
-        self.at = at
-        self.code = code
-        self.problem = problem
-        self.remedy = remedy
-        super().__init__(code)
+def _formula(at: int | None) -> CellError:
+    return CellError(at, "formula", "is a formula", "copy the column and paste it as values")
 
 
 def _scientific(at: int) -> CellError:
     remedy = "format the column as text and enter the numbers again: digits were lost"
-    return CellError(at, "phone_scientific", "was turned into a scientific number", remedy)
+    return CellError(at, "phone_scientific", "was changed to a scientific number by Excel", remedy)
+
+
+def _too_many_phones(at: int | None, problem: str, remedy: str) -> CellError:
+    return CellError(at, "too_many_phones", problem, remedy)
 
 
 def _end_of_day(day: date) -> datetime:
-    """ "Until the 31st" includes the 31st."""
+    """The last second: "until the 31st" includes the 31st."""
     return datetime.combine(day, time(23, 59, 59))
 
 
-def shown(value: str) -> str:
-    """A cell for a report: up to 40 printable characters."""
-    text = "".join(c if c.isprintable() else "?" for c in value[:41])
-    return text if len(value) <= 40 else text[:40] + "…"
-
-
 def numbers_of(spec: RowSpec) -> tuple[str, ...]:
-    """Every number that the row would ring besides the campaign's own initiator."""
+    """Every number that the row rings, except the campaign's own initiator."""
     return spec.to if spec.initiator is None else (*spec.to, spec.initiator)
 
 
 def row_key(spec: RowSpec) -> int:
-    """What makes two rows the same call: the number that is rung first."""
+    """The number that is rung first, as an integer: rows with the same key are duplicates."""
     first = spec.to[0]
-    # An E.164 number has 15 digits at most: it is its own key.
+    # An E.164 number has at most 15 digits, so it is its own key.
     return int(first[1:]) & MASK_64
 
 
 def content_hash(spec: RowSpec) -> int:
-    """Summed over the rows of a file modulo 2^128 it is the same in whatever order they stand."""
-    # Values hold no control characters, so that no other row makes the same text.
-    plain = (spec.lang or "", spec.initiator or "", spec.queue or "", spec.reference or "")
-    text = "\x1f".join((*spec.to, "", *plain))
+    """A hash of the call. Summed modulo 2^128 over all rows of a file, it does not depend on their order."""
+    # Values hold no control characters, so two different rows never make the same text.
+    fields = (spec.lang or "", spec.initiator or "", spec.queue or "", spec.reference or "")
+    text = "\x1f".join((*spec.to, "", *fields))
     if spec.expires_at is not None or spec.metadata:
-        told = (f"{name}\x1e{value}" for name, value in sorted(spec.metadata.items()))
-        text = "\x1f".join((text, str(spec.expires_at or ""), *told))
+        metadata = (f"{name}\x1e{value}" for name, value in sorted(spec.metadata.items()))
+        text = "\x1f".join((text, str(spec.expires_at or ""), *metadata))
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).digest(), "big")

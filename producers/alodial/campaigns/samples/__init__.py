@@ -1,7 +1,7 @@
-"""Lists to begin with: templates to fill in, and two samples of invented people. Read first: templates.py.
+"""Templates to fill in, and two sample files of invented people. Read first: templates.py.
 
-``sample.csv`` has 300 good rows whose numbers the sandbox knows by their last two digits; ``sample-with-mistakes.csv`` has one
-row of every kind that is refused. Both are written by ``python -m alodial.campaigns.samples.sample_rows``.
+``sample.csv`` has 300 good rows; the last two digits of each number tell the sandbox how the call ends.
+``sample-with-mistakes.csv`` has a row for every kind of mistake. ``python -m alodial.campaigns.samples.sample_rows`` writes both.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ MISTAKES = "sample-with-mistakes.csv"
 
 
 def sample_path(name: str = SAMPLE) -> Path:
-    """Where a sample is. Raises FileNotFoundError for a name that none has."""
+    """The path of a sample file. Raises FileNotFoundError for an unknown name."""
     if name not in (SAMPLE, MISTAKES):
         raise FileNotFoundError(f"there is no sample {name!r}; use {SAMPLE} or {MISTAKES}")
     return Path(__file__).with_name(name)

@@ -1,4 +1,4 @@
-"""Writes the sample files: invented people, with numbers of a range (+998 40) that no operator has."""
+"""Writes the sample files: invented people with numbers of a range (+998 40) that no operator uses."""
 
 import csv
 import io
@@ -15,11 +15,11 @@ _NAMES: Final = (
     ("Jane Example", "en"),
 )  # fmt: skip
 
-# The sandbox answers these; 70 to 74 and 80 to 89 are endings that bring trouble of other kinds.
+# The sandbox answers these endings; 70 to 74 and 80 to 89 simulate other failures.
 _ANSWERED: Final[tuple[int, ...]] = (*range(70), *range(75, 80))
 
 
-def people() -> list[tuple[str, ...]]:
+def sample_rows() -> list[tuple[str, ...]]:
     """The 300 good rows, the same each time: 25 numbers are busy, 25 do not answer, 5 are congested, 5 unavailable."""
     rows: list[tuple[str, ...]] = []
     for i in range(ROWS):
@@ -44,7 +44,7 @@ def _ending(i: int) -> int:
 
 
 def _written(number: str, i: int) -> str:
-    """The ways in which people write a number."""
+    """A number as people write it, in one of four ways."""
     match i % 8:
         case 3:
             return number
@@ -56,8 +56,8 @@ def _written(number: str, i: int) -> str:
             return f"+998{number}"
 
 
-def mistakes() -> list[tuple[str, ...]]:
-    """Rows to see the check at work: five are good, the others each refused for a reason of their own."""
+def rows_with_mistakes() -> list[tuple[str, ...]]:
+    """Rows for a demonstration of the check: five are good, the others are rejected, each for its own reason."""
     return [
         ("+998405560001", "Good One", "ru", "M-1"),
         ("9.98406E+11", "Excel rounded it", "ru", "M-2"),
@@ -83,6 +83,7 @@ def mistakes() -> list[tuple[str, ...]]:
 
 
 def as_csv(rows: list[tuple[str, ...]]) -> bytes:
+    """The rows below the samples' header, as CSV with the mark that Excel expects."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([HEADER, *rows])
     return text.getvalue().encode("utf-8-sig")
@@ -90,5 +91,5 @@ def as_csv(rows: list[tuple[str, ...]]) -> bytes:
 
 if __name__ == "__main__":
     here = Path(__file__).parent
-    here.joinpath("sample.csv").write_bytes(as_csv(people()))
-    here.joinpath("sample-with-mistakes.csv").write_bytes(as_csv(mistakes()))
+    here.joinpath("sample.csv").write_bytes(as_csv(sample_rows()))
+    here.joinpath("sample-with-mistakes.csv").write_bytes(as_csv(rows_with_mistakes()))

@@ -1,4 +1,4 @@
-"""An empty list with two rows to show how it is meant, as CSV or XLSX, in three languages."""
+"""Makes template files with two example rows, as CSV or XLSX, in three languages."""
 
 import csv
 import io
@@ -19,16 +19,16 @@ _ROWS: Final = {
 _UNTIL: Final = "31.12.2030"
 _NUMBERS: Final = ("+998405550101", "+998405550102")
 
-# Excel takes the separator from the machine's region: a semicolon wherever a comma is for decimals.
+# Excel takes the separator from the system's region: a semicolon where the comma is the decimal sign.
 _SEPARATORS: Final = {"en": ",", "ru": ";", "uz": ";"}
 
 LANGUAGES: Final = tuple(HEADERS)
 
 
 def make_template(language: str = "en", kind: str = "csv") -> bytes:
-    """A file of ``kind`` csv or xlsx, ready for Excel: phones are text in it, so that none loses a digit.
+    """A template of ``kind`` csv or xlsx for Excel; its phone cells are text, so that no digit is lost.
 
-    Raises ValueError for another language or kind.
+    Raises ValueError for an unknown language or kind.
     """
     if language not in HEADERS:
         raise ValueError(f"language {language!r} is not known; use one of {', '.join(LANGUAGES)}")
@@ -44,20 +44,20 @@ def make_template(language: str = "en", kind: str = "csv") -> bytes:
             raise ValueError(f"kind {kind!r} is not known; use csv or xlsx")
 
 
-def write_template(to: Path, language: str = "en") -> None:
-    """Writes the file; its ending says which kind."""
-    to.write_bytes(make_template(language, to.suffix.lower().lstrip(".")))
+def write_template(path: Path, language: str = "en") -> None:
+    """Writes a template to ``path``, whose suffix selects the kind. Raises ValueError as :func:`make_template`."""
+    path.write_bytes(make_template(language, path.suffix.lower().lstrip(".")))
 
 
 def _csv(table: list[tuple[str, ...]], separator: str) -> bytes:
     text = io.StringIO()
     csv.writer(text, delimiter=separator).writerows(table)
-    # With the mark, or Excel takes it for CP1251.
+    # Without the byte order mark Excel reads CP1251.
     return text.getvalue().encode("utf-8-sig")
 
 
 def _xlsx(table: list[tuple[str, ...]]) -> bytes:
-    import xlsxwriter  # noqa: PLC0415  # 60 ms, for this alone
+    import xlsxwriter  # noqa: PLC0415  # 60 ms, and only this function needs it
 
     out = io.BytesIO()
     book = xlsxwriter.Workbook(out, {"in_memory": True})
@@ -65,7 +65,7 @@ def _xlsx(table: list[tuple[str, ...]]) -> bytes:
     text = book.add_format({"num_format": "@"})
     bold = book.add_format({"bold": True, "num_format": "@"})
     sheet = book.add_worksheet("Calls")
-    # The whole columns are text, so that a number typed under the examples stays as it is typed.
+    # The whole columns are text, so that numbers typed below the examples keep their digits.
     sheet.set_column(0, len(table[0]) - 1, 22, text)
     sheet.freeze_panes(1, 0)
     for at, row in enumerate(table):

@@ -16,7 +16,7 @@ from alodial_schemas.campaigns import CampaignRequest, CampaignState
 from ...api_keys import ApiKey
 from ...calls.awaitable import AsyncCampaigns
 from ...campaigns.errors import BadFile
-from ...campaigns.importing.files import Source, open_source
+from ...campaigns.importing.files import RowSource, open_source
 from ...campaigns.records import CampaignRecord
 from ...campaigns.service import KEEP
 from ...campaigns.stored_fields import read_campaign
@@ -56,7 +56,7 @@ class ReceivedCampaign(NamedTuple):
     """A campaign with its rows as a client sent them; ``again`` submits rows that were submitted before."""
 
     request: CampaignRequest
-    source: Source
+    source: RowSource
     again: bool
 
 
@@ -345,7 +345,7 @@ class TemporaryFileResponse(FileResponse):
 )
 async def problems_csv(request: Request, api_key: Reader, name: str) -> Response:
     """The bad, repeated and suppressed rows as they came, each with its reason: mend it and send it again."""
-    from ...campaigns.exporting.results import problem_blocks  # noqa: PLC0415  # as above
+    from ...campaigns.exporting.rejected_rows import problem_blocks  # noqa: PLC0415  # as above
 
     record = await _visible(request, api_key, name)
     blocks = problem_blocks(_campaigns(request).blocking.problems(record.id), record.columns)

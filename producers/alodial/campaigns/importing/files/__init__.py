@@ -6,28 +6,28 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import BadFile
-from .source import RowFault, Source, SourceRow
+from .source import RowSource, SourceRow
 
 MAX_BYTES = 4 << 30
 """Bytes of a file; a million rows are 20 to 100 MB."""
 
 
 def open_source(
-    given: Path | str | Iterable[Mapping[str, Any] | str | int], *, name: str = "", kind: str = ""
-) -> Source:
-    """A path, or rows: mappings of column to value, or plain numbers. Raises BadFile, which names the problem and a remedy.
+    rows: Path | str | Iterable[Mapping[str, Any] | str | int], *, name: str = "", kind: str = ""
+) -> RowSource:
+    """Opens a file by its path, or takes rows: mappings of column to value, or plain numbers.
 
-    ``name`` is what the file is called where its path does not tell (an upload); ``kind`` csv, xlsx or ndjson where its
-    first bytes do not.
+    ``name`` replaces the file's own name, for an upload; ``kind`` is csv, xlsx or ndjson where the file's first bytes do
+    not show it. Raises BadFile with a problem and a remedy.
     """
-    if not isinstance(given, Path | str):
-        if isinstance(given, bytes | bytearray | Mapping) or hasattr(given, "read") or not isinstance(given, Iterable):
-            problem = f"a {type(given).__name__} is neither a path nor rows"
+    if not isinstance(rows, Path | str):
+        if isinstance(rows, bytes | bytearray | Mapping) or hasattr(rows, "read") or not isinstance(rows, Iterable):
+            problem = f"a {type(rows).__name__} is neither a path nor rows"
             raise BadFile("not_rows", problem, "give a file's path, or an iterable of dicts or of phone numbers")
-        from .ndjson import InMemoryRows  # noqa: PLC0415  # each kind when it is needed
+        from .ndjson import InMemoryRows  # noqa: PLC0415  # a reader is imported when its kind of file is opened
 
-        return InMemoryRows(given, name)
-    path = Path(given)
+        return InMemoryRows(rows, name)
+    path = Path(rows)
     title = name or path.name
     try:
         if not path.is_file():
@@ -37,16 +37,16 @@ def open_source(
             raise BadFile("empty_file", "the file is empty", "give a header and a row for each call")
         if size > MAX_BYTES:
             raise BadFile("file_too_large", "the file is larger than 4 GiB", "split it")
-        return _reader(path, title, kind)
+        return _open_kind(path, title, kind)
     except PermissionError:
-        raise BadFile("no_access", f"{title!r} may not be read", "give this user the right to read it") from None
+        raise BadFile("no_access", f"{title!r} cannot be read", "give this user the right to read it") from None
     except OSError as exc:
         if exc.errno != errno.ENAMETOOLONG:
             raise
-        raise BadFile("no_file", "no file has a path as long as this", "give the path of a file") from None
+        raise BadFile("no_file", "the path is longer than this system allows", "give the path of a file") from None
 
 
-def _reader(path: Path, name: str, kind: str) -> Source:
+def _open_kind(path: Path, name: str, kind: str) -> RowSource:
     from .detect import kind_of  # noqa: PLC0415  # as above
 
     match kind or kind_of(path, name):
@@ -63,7 +63,7 @@ def _reader(path: Path, name: str, kind: str) -> Source:
 
             return CsvFile(path, name)
         case other:
-            raise BadFile("bad_kind", f"{other!r} is no kind of file", "give csv, xlsx or ndjson")
+            raise BadFile("bad_kind", f"{other!r} is not a kind of file", "give csv, xlsx or ndjson")
 
 
-__all__ = ["BadFile", "RowFault", "Source", "SourceRow", "open_source"]
+__all__ = ["RowSource", "SourceRow", "open_source"]

@@ -1,4 +1,4 @@
-"""CSV in its many forms. A record that is broken costs itself and nothing behind it."""
+"""Reads CSV in any common form. A broken record is one bad row and spoils no other."""
 
 import csv
 import io
@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
-from ...errors import BadFile
+from ...row_codec import RowProblem
 from .detect import SEPARATORS, encoding_of, fingerprint, separator_of
-from .source import MAX_CELL, MAX_COLUMNS, RowFault, SourceRow, fitted, header_of, shortened
+from .source import MAX_CELL, MAX_COLUMNS, SourceRow, fit_row, header_of, shortened
 
 MAX_LINE_LENGTH: Final = 256 * 1024
 """Characters of one line. A longer one is skipped to its end without being kept."""
 
 MAX_RECORD: Final = 1 << 20
 MAX_LINES: Final = 10_000
-"""Characters and lines that quotes may hold together; a quote that is still open then was never meant as one."""
+"""Characters and lines of one quoted record; a quote that is still open there was never meant to open a cell."""
 
-_TELL_EVERY: Final = 500
+_POSITION_EVERY: Final = 500
 
 
 class _CsvError(NamedTuple):
@@ -27,104 +27,94 @@ class _CsvError(NamedTuple):
     remedy: str
 
 
-_TOO_LARGE: Final = _CsvError("cell_too_large", f"a cell has more than {MAX_CELL} characters", "cut the cell")
+_TOO_LARGE: Final = _CsvError("cell_too_large", f"a cell has more than {MAX_CELL} characters", "shorten the cell")
 _OPEN: Final = _CsvError(
     "quote_unclosed", "has a quote that is never closed", "close it, or write it twice inside of quotes"
 )
-_NUL: Final = _CsvError(
-    "nul", "holds a NUL character", "open the file in a spreadsheet program and save it as CSV once more"
-)
+_NUL: Final = _CsvError("nul", "holds a NUL character", "save the file as CSV again in a spreadsheet program")
 _BYTES: Final = _CsvError(
-    "encoding", "holds bytes that are no letters in the file's encoding", "save the file as CSV UTF-8"
+    "encoding", "holds bytes that are invalid in the file's encoding", "save the file as CSV UTF-8"
 )
 
 
 class CsvFile:
-    """A file of separated values. Raises BadFile when it has no row at all, or its first one is broken."""
+    """A :class:`RowSource` of separated values. Raises BadFile without any row or with a broken first row."""
 
     kind = "csv"
-    sheet = None
+    sheet: str | None = None
 
     def __init__(self, path: Path, name: str) -> None:
         self.path = path
         self.name = name
-        encoding, self._damaged = encoding_of(path)
+        encoding, self._may_hold_bad_bytes = encoding_of(path)
         self.encoding: str | None = encoding
-        self.size: int | None = path.stat().st_size
+        self.size = path.stat().st_size
         self.fingerprint = fingerprint(path)
         with self._open() as text:
             lines = [text.readline(MAX_LINE_LENGTH) for _ in range(20)]
-        told = lines[0].strip().lower()
-        # A line for Excel, which reads it and does not show it: "sep=;".
-        self._told = len(told) == 5 and told.startswith("sep=") and told[-1] in SEPARATORS
-        self.delimiter: str | None = told[-1] if self._told else separator_of(lines)
-        first = next(self._records(), None)
-        if first is None:
-            raise BadFile("empty_file", "the file has no rows", "give a header and a row for each call")
-        if isinstance(first, RowFault):
-            raise BadFile(first.code, f"row {first.number} {first.problem}", first.remedy)
-        if len(first.cells) > MAX_COLUMNS:
-            problem = f"the file has more than {MAX_COLUMNS} columns"
-            raise BadFile("too_many_columns", problem, "take out what is not needed")
-        self.columns, self._header = header_of(first.cells)
+        first_line = lines[0].strip().lower()
+        # "sep=;" in the first line tells Excel the separator; Excel does not show that line.
+        self._names_separator = len(first_line) == 5 and first_line.startswith("sep=") and first_line[-1] in SEPARATORS
+        self.delimiter: str | None = first_line[-1] if self._names_separator else separator_of(lines)
+        self.columns, self._header = header_of(next(self._records(), None))
 
     def _open(self) -> IO[str]:
-        # What is not of the encoding becomes a mark, and costs the row in which it stands.
+        # Invalid bytes become U+FFFD, which makes their row a bad one.
         return io.TextIOWrapper(self.path.open("rb"), encoding=self.encoding, errors="replace", newline=None)
 
-    def rows(self) -> Iterator[SourceRow | RowFault]:
+    def rows(self) -> Iterator[SourceRow | RowProblem]:
         records = self._records()
         if self._header:
             next(records, None)
         columns, width = self.columns, len(self.columns)
         for row in records:
-            if isinstance(row, RowFault) or len(row.cells) == width:
+            if isinstance(row, RowProblem) or len(row.cells) == width:
                 yield row
             else:
-                yield fitted(row.number, row.cells, columns, row.position)
+                yield fit_row(row.number, row.cells, columns, row.position)
 
-    def _records(self) -> Iterator[SourceRow | RowFault]:
-        """Every record with its number among the records; empty ones are counted and not given."""
+    def _records(self) -> Iterator[SourceRow | RowProblem]:
+        """Every record that is not blank, with its number; blank ones count too."""
         separator = self.delimiter or ","
         blank = f"{separator} \t\n"
-        damaged = self._damaged
+        may_hold_bad_bytes = self._may_hold_bad_bytes
         with self._open() as text:
-            if self._told:
+            if self._names_separator:
                 text.readline(MAX_LINE_LENGTH)
             lines = _LineReader(text, separator)
             number = position = 0
             while line := lines.next():
                 number += 1
-                if number % _TELL_EVERY == 1:
+                if number % _POSITION_EVERY == 1:
                     position = lines.position
                 if not line.strip(blank):
                     continue
-                trouble = None
+                error = None
                 quoted = '"' in line
                 if len(line) >= MAX_LINE_LENGTH:
-                    trouble = _TOO_LARGE
+                    error = _TOO_LARGE
                 elif quoted:
-                    whole = lines.whole(line)
-                    line, trouble = (whole, None) if whole is not None else (line, _OPEN)
-                if trouble is None:
+                    record = lines.record(line)
+                    line, error = (record, None) if record is not None else (line, _OPEN)
+                if error is None:
                     if "\0" in line:
-                        trouble = _NUL
-                    elif damaged and "\ufffd" in line:
-                        trouble = _BYTES
+                        error = _NUL
+                    elif may_hold_bad_bytes and "\ufffd" in line:
+                        error = _BYTES
                 cells = None
-                if trouble is None:
+                if error is None:
                     cells = _cells(line, separator) if quoted else tuple(line.removesuffix("\n").split(separator))
                     if cells is None or (len(line) > MAX_CELL and len(max(cells, key=len)) > MAX_CELL):
-                        trouble = _TOO_LARGE
-                if trouble is not None:
-                    seen = cells or line[:4000].replace("\0", "").rstrip("\n").split(separator)
-                    yield RowFault(number, "", *trouble, shortened(tuple(seen[:MAX_COLUMNS])))
+                        error = _TOO_LARGE
+                if error is not None:
+                    kept = cells or line[:4000].replace("\0", "").rstrip("\n").split(separator)
+                    yield RowProblem(number, "", *error, "", shortened(tuple(kept[:MAX_COLUMNS])))
                 elif cells is not None and (not quoted or any(cell.strip() for cell in cells)):
                     yield SourceRow(number, cells, position)
 
 
 def _cells(record: str, separator: str) -> tuple[str, ...] | None:
-    """A record with quotes; None when a cell is larger than csv takes, 128 KiB."""
+    """The cells of a record with quotes; None when a cell exceeds the csv module's limit of 128 KiB."""
     try:
         return tuple(next(csv.reader((record,), delimiter=separator)))
     except csv.Error:
@@ -132,13 +122,13 @@ def _cells(record: str, separator: str) -> tuple[str, ...] | None:
 
 
 class _LineReader:
-    """Lines, and what quotes hold together of them."""
+    """Reads lines, and joins those that quotes hold together."""
 
     def __init__(self, text: IO[str], separator: str) -> None:
         self._text = text
-        self._opens = separator + '"'
-        self._ends = (separator, "\n", "")
-        self._ahead: deque[str] = deque()
+        self._opening = separator + '"'
+        self._endings = (separator, "\n", "")
+        self._put_back: deque[str] = deque()
 
     @property
     def position(self) -> int:
@@ -146,16 +136,16 @@ class _LineReader:
         return buffer.tell()
 
     def next(self) -> str:
-        if self._ahead:
-            return self._ahead.popleft()
+        if self._put_back:
+            return self._put_back.popleft()
         line = self._text.readline(MAX_LINE_LENGTH)
         if len(line) >= MAX_LINE_LENGTH and not line.endswith("\n"):
             while (rest := self._text.readline(MAX_LINE_LENGTH)) and not rest.endswith("\n"):
                 pass
         return line
 
-    def whole(self, line: str) -> str | None:
-        """The record that begins with this line; None when its quote stays open, and then nothing behind it is used up."""
+    def record(self, line: str) -> str | None:
+        """The record that starts with this line; None when its quote is never closed, and then no further line is used."""
         if not self._open_at_end(line, line.startswith('"')):
             return line
         taken: list[str] = []
@@ -165,16 +155,16 @@ class _LineReader:
             size += len(more)
             if '"' not in more:
                 continue
-            closed = self._closed_within(more)
+            closed = self._closes_quote(more)
             if closed is False:
                 break
             if closed and not self._open_at_end(more, True, at=0):
                 return line + "".join(taken)
-        self._ahead.extendleft(reversed(taken))
+        self._put_back.extendleft(reversed(taken))
         return None
 
     def _open_at_end(self, line: str, inside: bool, at: int = 1) -> bool:
-        """Whether a quote is open behind the line, which begins inside of one or not. Quotes open where a cell begins."""
+        """Whether a quote is open at the line's end; ``inside`` says whether one is open at ``at``. Cells open quotes."""
         if not inside:
             at = 0
         while True:
@@ -186,19 +176,19 @@ class _LineReader:
                     at += 1
                     continue
                 inside = False
-            at = line.find(self._opens, at) + 2
+            at = line.find(self._opening, at) + 2
             if at < 2:
                 return False
             inside = True
 
-    def _closed_within(self, line: str) -> bool | None:
-        """For a line that begins inside of a quote: whether it ends it. False where it does so in the middle of a word.
+    def _closes_quote(self, line: str) -> bool | None:
+        """Whether a line that starts inside of a quote closes it; None without a closing quote, False in mid-word.
 
-        A quote that was never meant as one runs on until the next cell that begins with one, and there it shows.
+        A stray quote swallows lines until the next cell that starts with a quote, and there it is closed in mid-word.
         """
         at = 0
         while at := line.find('"', at) + 1:
             if line[at : at + 1] != '"':
-                return line[at : at + 1] in self._ends
+                return line[at : at + 1] in self._endings
             at += 1
         return None

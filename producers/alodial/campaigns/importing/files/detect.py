@@ -1,4 +1,4 @@
-"""What a file is made of: its kind by its first bytes, its encoding, its separator."""
+"""Detects a file's kind by its first bytes, its encoding and its separator."""
 
 import codecs
 import hashlib
@@ -21,9 +21,9 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
-_STRANGERS: Final = (
+_OTHER_KINDS: Final = (
     (b"%PDF", "a PDF"),
-    (b"\x1f\x8b", "packed with gzip"),
+    (b"\x1f\x8b", "compressed with gzip"),
     (b"7z\xbc\xaf", "a 7-Zip archive"),
     (b"Rar!", "a RAR archive"),
     (b"\x89PNG", "a picture"),
@@ -45,7 +45,7 @@ def fingerprint(path: Path) -> str:
 
 
 def kind_of(path: Path, name: str) -> str:
-    """csv, xlsx or ndjson. Raises BadFile for what is none of them."""
+    """The file's kind: csv, xlsx or ndjson. Raises BadFile for any other kind that it recognises."""
     with path.open("rb") as file:
         head = file.read(4096)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
@@ -53,53 +53,52 @@ def kind_of(path: Path, name: str) -> str:
     if head.startswith(b"\xd0\xcf\x11\xe0"):
         problem = "the file is an old .xls, or an .xlsx with a password"
         raise BadFile("old_excel", problem, "save it as Excel workbook (.xlsx) without a password, or as CSV")
-    for mark, what in _STRANGERS:
+    for mark, description in _OTHER_KINDS:
         if head.startswith(mark):
-            raise BadFile("not_a_table", f"the file is {what}, not a table", "give CSV, XLSX or NDJSON")
+            raise BadFile("not_a_table", f"the file is {description}, not a table", "give CSV, XLSX or NDJSON")
     text = head.lstrip(_SPACE)
     if text[:9].lower().startswith(_MARKUP):
-        problem = "the file is a web page or XML, whatever its name says"
+        problem = "the file is a web page or XML, despite its name"
         raise BadFile("not_a_table", problem, "open it in a spreadsheet program and save it as .xlsx or CSV")
     if text.startswith(b"[") and name.lower().endswith(".json"):
         problem = "the file is one JSON array"
-        raise BadFile("json_array", problem, "write each of its objects on a line of its own, without commas between")
+        raise BadFile("json_array", problem, "write each object on its own line, without commas between them")
     if name.lower().endswith((".ndjson", ".jsonl", ".json")) or text.startswith(b"{"):
         return "ndjson"
     return "csv"
 
 
 def encoding_of(path: Path) -> tuple[str, bool]:
-    """A codec's name, and whether the file may hold bytes that are not of it.
+    """A codec's name, and whether the file may hold bytes that are invalid in it.
 
-    UTF-8 where the bytes fit it, all of them or nearly all that are not ASCII; else CP1251, which is what Excel writes in
-    Russian and Uzbek.
+    UTF-8 when all bytes, or nearly all that are not ASCII, are valid; else CP1251, which Excel writes in Russian and Uzbek.
     """
     with path.open("rb") as file:
         head = file.read(BLOCK)
         for mark, name in _BOMS:
             if head.startswith(mark):
                 return name, True
-        wide = _wide(head[:4000])
-        if wide:
-            return wide, True
-        if _fits(head, file.read):
+        utf16 = _utf16_without_mark(head[:4000])
+        if utf16:
+            return utf16, True
+        if _is_utf8(head, file.read):
             return "utf-8", False
         file.seek(0)
-        return ("utf-8" if _mostly(file.read) else "cp1251"), True
+        return ("utf-8" if _is_mostly_utf8(file.read) else "cp1251"), True
 
 
-def _wide(head: bytes) -> str:
-    """UTF-16 without a mark: it has NULs, nearly all on one side, and reads as letters of our alphabets that way."""
+def _utf16_without_mark(head: bytes) -> str:
+    """The UTF-16 codec whose text is mostly Latin or Cyrillic, "" for none: every second byte of such text is small."""
     even, odd = head[0::2].count(0), head[1::2].count(0)
     if min(even, odd) * 10 >= max(even, odd):
         return ""
     name = "utf-16-le" if odd > even else "utf-16-be"
     text = head.decode(name, "replace")
-    # Two bytes of other text taken for one letter are Chinese, mostly.
+    # Other text, read two bytes at a time, is mostly Chinese.
     return name if sum(c < "\u0600" for c in text) * 10 > len(text) * 7 else ""
 
 
-def _fits(block: bytes, read: Callable[[int], bytes]) -> bool:
+def _is_utf8(block: bytes, read: Callable[[int], bytes]) -> bool:
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         while block:
@@ -111,8 +110,8 @@ def _fits(block: bytes, read: Callable[[int], bytes]) -> bool:
     return True
 
 
-def _mostly(read: Callable[[int], bytes]) -> bool:
-    """Hardly a letter of CP1251 text is UTF-8 by chance; in UTF-8 text that was cut or glued few are broken."""
+def _is_mostly_utf8(read: Callable[[int], bytes]) -> bool:
+    """Few letters of CP1251 text are valid UTF-8 by chance; few letters of damaged UTF-8 text are invalid."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     broken = letters = 0
     while block := read(BLOCK):
@@ -123,16 +122,16 @@ def _mostly(read: Callable[[int], bytes]) -> bool:
 
 
 def separator_of(lines: list[str]) -> str:
-    """The separator that stands equally often in most of the first lines, outside of quotes."""
-    best, limit = ",", 0.0
+    """The separator that occurs equally often in most of these lines, outside of quotes."""
+    best, highest = ",", 0.0
     for separator in SEPARATORS:
         counts = [_outside_quotes(line, separator) for line in lines if line.strip()]
         if not counts or counts[0] == 0:
             continue
         same = sum(count == counts[0] for count in counts) / len(counts)
-        weight = same * (1 + min(counts[0], 20) / 100)
-        if weight > limit:
-            best, limit = separator, weight
+        score = same * (1 + min(counts[0], 20) / 100)
+        if score > highest:
+            best, highest = separator, score
     return best
 
 

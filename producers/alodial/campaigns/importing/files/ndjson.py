@@ -1,4 +1,4 @@
-"""NDJSON: a JSON object, or a plain number, on each line. Iterables are written down as such and read the same way."""
+"""Reads NDJSON: a JSON object, or a plain number, on each line. Rows from a program are written and read the same way."""
 
 import json
 import os
@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...errors import BadFile
+from ...row_codec import RowProblem
 from .detect import encoding_of, fingerprint
-from .source import MAX_COLUMNS, RowFault, SourceRow, fitted
+from .source import MAX_COLUMNS, SourceRow, fit_row
 
 MAX_LINE_LENGTH: Final = 256 * 1024
 MAX_NAME: Final = 200
@@ -17,46 +18,48 @@ _REMEDY: Final = 'write one object a line, such as {"phone": "994412860", "lang"
 
 
 class NdjsonFile:
-    """A file of JSON lines. Its columns are all the names that occur, in the order in which they are met."""
+    """A :class:`RowSource` of JSON lines. Its columns are all names that occur, in the order of their first occurrence.
 
-    kind = "ndjson"
+    Raises BadFile when it is not UTF-8 or no line can be read.
+    """
+
     encoding: str | None = "utf-8"
-    delimiter = None
-    sheet = None
+    delimiter: str | None = None
+    sheet: str | None = None
 
     def __init__(self, path: Path, name: str, *, kind: str = "ndjson") -> None:
         self.path = path
         self.name = name
         self.kind = kind
-        self.size: int | None = path.stat().st_size
-        found, _ = encoding_of(path)
-        if found.startswith(("utf-16", "utf-32")):
-            raise BadFile("encoding", f"the file is {found.upper()}, and JSON lines are UTF-8", "save it as UTF-8")
+        self.size = path.stat().st_size
+        encoding, _ = encoding_of(path)
+        if encoding.startswith(("utf-16", "utf-32")):
+            raise BadFile("encoding", f"the file is {encoding.upper()}, and JSON lines are UTF-8", "save it as UTF-8")
         self.fingerprint = fingerprint(path)
         self.columns = self._names()
 
     def _names(self) -> tuple[str, ...]:
         names: dict[str, None] = {}
-        fault: RowFault | None = None
+        first_problem: RowProblem | None = None
         for _, _, value in self._values():
-            if isinstance(value, RowFault):
-                fault = fault or value
+            if isinstance(value, RowProblem):
+                first_problem = first_problem or value
                 continue
-            for name in value:
-                names[name] = None
+            names |= dict.fromkeys(value)
             if len(names) > MAX_COLUMNS:
                 problem = f"the file has more than {MAX_COLUMNS} names"
-                raise BadFile("too_many_columns", problem, "take out what is not needed")
+                raise BadFile("too_many_columns", problem, "remove the columns that are not needed")
         if names:
             return tuple(names)
-        if fault is not None:
-            raise BadFile(fault.code, f"no line can be read; line {fault.number} {fault.problem}", fault.remedy)
-        raise BadFile("empty_file", "there are no rows", _REMEDY)
+        if first_problem is None:
+            raise BadFile("empty_file", "there are no rows", _REMEDY)
+        number, _, code, problem, remedy, *_ = first_problem
+        raise BadFile(code, f"no line can be read; line {number} {problem}", remedy)
 
-    def _values(self) -> Iterator[tuple[int, int, dict[str, str] | RowFault]]:
-        position = 0
+    def _values(self) -> Iterator[tuple[int, int, dict[str, str] | RowProblem]]:
+        """Each line that is not blank: its number, the position behind it, and its cells."""
+        number = position = 0
         with self.path.open("rb") as file:
-            number = 0
             while line := file.readline(MAX_LINE_LENGTH):
                 number += 1
                 position += len(line)
@@ -65,63 +68,64 @@ class NdjsonFile:
                         position += len(rest)
                     position += len(rest)
                     problem = "is longer than 256 KiB"
-                    yield number, position, _fault(number, "cell_too_large", problem, "cut its long values")
+                    yield number, position, _problem(number, "cell_too_large", problem, "shorten its values")
                     continue
                 text = line.removeprefix(b"\xef\xbb\xbf").strip()
                 if text:
-                    yield number, position, _value(number, text)
+                    yield number, position, _cells(number, text)
 
-    def rows(self) -> Iterator[SourceRow | RowFault]:
+    def rows(self) -> Iterator[SourceRow | RowProblem]:
         columns = self.columns
         for number, position, value in self._values():
-            if isinstance(value, RowFault):
+            if isinstance(value, RowProblem):
                 yield value
             else:
-                yield fitted(number, tuple([value.get(name, "") for name in columns]), columns, position)
+                yield fit_row(number, tuple([value.get(name, "") for name in columns]), columns, position)
 
 
-def _fault(number: int, code: str, problem: str, remedy: str = _REMEDY) -> RowFault:
-    return RowFault(number, "", code, problem, remedy)
+def _problem(number: int, code: str, problem: str, remedy: str = _REMEDY, *, column: str = "") -> RowProblem:
+    return RowProblem(number, column, code, problem, remedy)
 
 
-def _value(number: int, text: bytes) -> dict[str, str] | RowFault:
+def _cells(number: int, line: bytes) -> dict[str, str] | RowProblem:
+    """A line's cells by their names; ``{"metadata": {"a": ...}}`` is the cell "metadata:a"."""
     try:
-        value = _DECODE(text.decode())
+        value = _DECODE(line.decode())
     except UnicodeDecodeError:
-        return _fault(number, "encoding", "is not UTF-8", "save the file as UTF-8")
+        return _problem(number, "encoding", "is not UTF-8", "save the file as UTF-8")
     except (ValueError, RecursionError):
-        return _fault(number, "malformed_json", "is not JSON")
+        return _problem(number, "malformed_json", "is not JSON")
     if isinstance(value, str):
         value = {"phone": value}
     if not isinstance(value, dict):
-        return _fault(number, "not_an_object", "is not an object")
-    flat: dict[str, str] = {}
-    for name, one in value.items():
-        if isinstance(one, dict) and name == "metadata":
-            pairs = [(f"metadata:{key}", inner) for key, inner in one.items()]
+        return _problem(number, "not_an_object", "is not an object")
+    cells: dict[str, str] = {}
+    for name, content in value.items():
+        if isinstance(content, dict) and name == "metadata":
+            pairs = [(f"metadata:{key}", inner) for key, inner in content.items()]
         else:
-            pairs = [(name, one)]
-        for full, given in pairs:
-            cell = _text(given)
-            if len(full) > MAX_NAME:
-                return _fault(number, "bad_name", f"has a name of over {MAX_NAME} characters", "shorten it")
+            pairs = [(name, content)]
+        for full_name, inner in pairs:
+            cell = _text(inner)
+            if len(full_name) > MAX_NAME:
+                return _problem(number, "bad_name", f"has a name of over {MAX_NAME} characters", "shorten it")
             if cell is None:
-                remedy = "write it as text"
-                return RowFault(number, full, "not_a_cell", "is neither text nor number nor a list of them", remedy)
-            if not (_sound(cell) and _sound(full)):
+                problem = "is neither text nor number nor a list of them"
+                return _problem(number, "not_a_cell", problem, "write it as text", column=full_name)
+            if not (_is_encodable(cell) and _is_encodable(full_name)):
                 problem = "holds half a character (a lone surrogate)"
-                return _fault(number, "encoding", problem, "write the text anew")
-            flat[full] = cell
-    return flat
+                return _problem(number, "encoding", problem, "enter the text again")
+            cells[full_name] = cell
+    return cells
 
 
 def _number(literal: str) -> str:
-    """A number with a point stays as it was written, so that 9.98901E+11 is seen for what it is; 7.0 is 7."""
+    """A number with a point keeps its digits, so that 9.98901E+11 is recognised as rounded; 7.0 is 7."""
     return literal.removesuffix(".0")
 
 
 def _constant(name: str) -> None:
-    """NaN is how data frames write a missing cell."""
+    """NaN is an empty cell, as data frames write it."""
     if name != "NaN":
         raise ValueError(name)
 
@@ -136,14 +140,12 @@ def _text(value: Any) -> str | None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, list):
-        parts = [part if isinstance(part, str) else None for part in value]
-        return None if any(part is None for part in parts) else ", ".join(part or "" for part in parts)
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return ", ".join(value)
     return None
 
 
-def _sound(text: str) -> bool:
-    """Whether it can be written anywhere."""
+def _is_encodable(text: str) -> bool:
     if text.isascii():
         return True
     try:
@@ -154,7 +156,7 @@ def _sound(text: str) -> bool:
 
 
 class InMemoryRows(NdjsonFile):
-    """Rows that a program gave, kept in a temporary file until this object goes."""
+    """A :class:`RowSource` of rows from a program, kept in a temporary file for as long as this object lives."""
 
     def __init__(self, rows: Iterable[Mapping[str, Any] | str | int], name: str) -> None:
         handle, path = tempfile.mkstemp(prefix="alodial-rows-", suffix=".ndjson")
@@ -178,5 +180,5 @@ def _line(row: Any) -> str:
     try:
         return json.dumps(value, default=str, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError):
-        # Keys that are no text, a circle, an integer of thousands of digits: a bad row, not the end of the file.
+        # Keys that are not text, a circular value, an integer of thousands of digits: one bad row, not a failed file.
         return "false"

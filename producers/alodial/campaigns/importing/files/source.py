@@ -1,20 +1,26 @@
-"""What every kind of file is read as."""
+"""What every kind of file is read as: a header and rows of cells."""
 
 import re
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
+from ...errors import BadFile
+from ...row_codec import RowProblem, excerpt
+
 MAX_COLUMNS = 256
 MAX_CELL = 32_767
-"""Characters in a cell: what a spreadsheet's own cell can hold."""
+"""Characters of a cell; no spreadsheet program holds more."""
+
+MAX_HEADER = 200
 
 _BETWEEN_PHONES = re.compile(r"[,;/|\n]")
 
 
 class SourceRow(NamedTuple):
-    """``number`` is the row's number in the spreadsheet program (a line's in NDJSON); ``cells`` as many as columns.
+    """A row with as many cells as the source has columns.
 
-    ``position`` is how far the reading has come, in bytes of the file, for a progress bar.
+    ``number`` is the row's number in the spreadsheet program, the line's in NDJSON; ``position`` is how much of the file
+    has been read, in bytes.
     """
 
     number: int
@@ -22,60 +28,52 @@ class SourceRow(NamedTuple):
     position: int = 0
 
 
-class RowFault(NamedTuple):
-    """A row that cannot be read at all, and what would help."""
+class RowSource(Protocol):
+    """An opened file, or rows from a program; ``rows`` may be read repeatedly and takes the same memory for any size.
 
-    number: int
-    column: str
-    code: str
-    problem: str
-    remedy: str
-    cells: tuple[str, ...] = ()
-
-
-class Source(Protocol):
-    """A file that was opened. ``rows`` may be gone through again and again and is in flat memory."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def encoding(self) -> str | None: ...
-    @property
-    def delimiter(self) -> str | None: ...
-    @property
-    def sheet(self) -> str | None: ...
-    @property
-    def columns(self) -> tuple[str, ...]: ...
-    @property
-    def fingerprint(self) -> str: ...
-    @property
-    def size(self) -> int | None: ...
-    def rows(self) -> Iterator[SourceRow | RowFault]: ...
-
-
-def header_of(first: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
-    """Names for the columns, and whether the first row was a header: a row with a phone in it is data.
-
-    A column without a name is called by its letter, and so is one whose name stood before: "Phone [C]".
+    ``fingerprint`` is the SHA-256 of the file, ``size`` its bytes.
     """
-    at = _phone_among(first)
-    if at is not None:
-        return tuple("phone" if i == at else f"column {letters(i)}" for i in range(len(first))), False
-    seen: set[str] = set()
-    names = []
-    for i, cell in enumerate(first):
-        name = " ".join(cell.split())[:200] or f"column {letters(i)}"
-        if name.casefold() in seen:
-            name = f"{name} [{letters(i)}]"
-        seen.add(name.casefold())
-        names.append(name)
-    return tuple(names), True
+
+    name: str
+    kind: str
+    encoding: str | None
+    delimiter: str | None
+    sheet: str | None
+    columns: tuple[str, ...]
+    fingerprint: str
+    size: int
+
+    def rows(self) -> Iterator[SourceRow | RowProblem]: ...
+
+
+def header_of(first: SourceRow | RowProblem | None) -> tuple[tuple[str, ...], bool]:
+    """The names of the columns, and whether the first row is a header: a row with a phone in it is data.
+
+    A column without a name gets its letter, and so does a repeated name: "Phone [C]". Raises BadFile without a first row,
+    or when it cannot be read or has too many columns.
+    """
+    if first is None:
+        raise BadFile("empty_file", "the file has no rows", "give a header and a row for each call")
+    if isinstance(first, RowProblem):
+        raise BadFile(first.code, f"row {first.number} {first.problem}", first.remedy)
+    cells = first.cells
+    if len(cells) > MAX_COLUMNS:
+        problem = f"the file has more than {MAX_COLUMNS} columns"
+        raise BadFile("too_many_columns", problem, "remove the columns that are not needed")
+    phone_at = _phone_column(cells)
+    if phone_at is not None:
+        return tuple("phone" if at == phone_at else f"column {letters(at)}" for at in range(len(cells))), False
+    names: dict[str, str] = {}
+    for at, cell in enumerate(cells):
+        name = " ".join(cell.split())[:MAX_HEADER] or f"column {letters(at)}"
+        if name.casefold() in names:
+            name = f"{name} [{letters(at)}]"
+        names[name.casefold()] = name
+    return tuple(names.values()), True
 
 
 def letters(at: int) -> str:
-    """The name that a spreadsheet gives a column, counted from 0: 0 is A, 26 is AA."""
+    """A column's name in a spreadsheet program: 0 is A, 26 is AA."""
     name = ""
     at += 1
     while at:
@@ -84,11 +82,11 @@ def letters(at: int) -> str:
     return name
 
 
-def _phone_among(cells: tuple[str, ...]) -> int | None:
-    phones = [i for i, cell in enumerate(cells) if looks_like_phone(cell)]
-    # A contract's number may have nine digits too, and stand before the phone.
-    whole = [i for i in phones if _digits(cells[i]).startswith("998") or cells[i].lstrip().startswith("+")]
-    return next(iter(whole or phones), None)
+def _phone_column(cells: tuple[str, ...]) -> int | None:
+    phones = [at for at, cell in enumerate(cells) if looks_like_phone(cell)]
+    # A contract's number may have nine digits too, and come before the phone.
+    international = [at for at in phones if _digits(cells[at]).startswith("998") or cells[at].lstrip().startswith("+")]
+    return next(iter(international or phones), None)
 
 
 def _digits(cell: str) -> str:
@@ -96,7 +94,7 @@ def _digits(cell: str) -> str:
 
 
 def looks_like_phone(cell: str) -> bool:
-    """One or several phones: nine to fifteen digits each and nothing but what people write between them."""
+    """Whether a cell holds phones only: nine to fifteen digits each, with the usual punctuation."""
     text = cell.strip().removeprefix("tel:")
     if len(text) > 512:
         return False
@@ -106,10 +104,8 @@ def looks_like_phone(cell: str) -> bool:
     )
 
 
-def fitted(
-    number: int, cells: tuple[str, ...], columns: tuple[str, ...], position: int, *, limit: int | None = None
-) -> SourceRow | RowFault:
-    """As many cells as columns; too many that are not empty are a fault. ``most`` is a bound of a cell's length, if known."""
+def fit_row(number: int, cells: tuple[str, ...], columns: tuple[str, ...], position: int) -> SourceRow | RowProblem:
+    """The row with as many cells as columns; a problem when further cells are not empty or a cell is too long."""
     missing = len(columns) - len(cells)
     if missing > 0:
         cells += ("",) * missing
@@ -117,15 +113,15 @@ def fitted(
         if any(cell.strip() for cell in cells[len(columns) :]):
             problem = f"has {len(cells)} cells, and the header has {len(columns)}"
             remedy = "put quotes around cells that hold the separator"
-            return RowFault(number, "", "too_many_cells", problem, remedy, shortened(cells[: len(columns)]))
+            return RowProblem(number, "", "too_many_cells", problem, remedy, "", shortened(cells[: len(columns)]))
         cells = cells[: len(columns)]
-    if (limit is None or limit > MAX_CELL) and len(max(cells, key=len, default="")) > MAX_CELL:
-        at = next(i for i, cell in enumerate(cells) if len(cell) > MAX_CELL)
-        problem = f"a cell has more than {MAX_CELL} characters"
-        return RowFault(number, columns[at], "cell_too_large", problem, "cut the cell", shortened(cells))
+    if len(max(cells, key=len, default="")) > MAX_CELL:
+        at = next(at for at, cell in enumerate(cells) if len(cell) > MAX_CELL)
+        problem, remedy = f"a cell has more than {MAX_CELL} characters", "shorten the cell"
+        return RowProblem(number, columns[at], "cell_too_large", problem, remedy, excerpt(cells[at]), shortened(cells))
     return SourceRow(number, cells, position)
 
 
 def shortened(cells: tuple[str, ...]) -> tuple[str, ...]:
-    """Cells as a fault carries them."""
+    """The cells as a problem keeps them: 200 characters each."""
     return tuple(cell[:200] for cell in cells)

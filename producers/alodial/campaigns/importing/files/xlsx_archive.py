@@ -1,4 +1,4 @@
-"""The archive that an XLSX is: looked at before a byte is unpacked, and counted while it is, as its directory may lie."""
+"""Opens an XLSX file's ZIP archive safely: checked before anything is unpacked, and limited during it, as directories lie."""
 
 import errno
 import os
@@ -6,7 +6,8 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final
 from xml.parsers import expat
@@ -14,28 +15,30 @@ from xml.parsers import expat
 from ...errors import BadFile
 
 MAX_BYTES: Final = 2 << 30
-"""Unpacked, all parts together: a sheet of 1,048,576 rows and ten columns is about 700 MB of XML."""
+"""Unpacked size of all parts: a sheet of 1,048,576 rows and ten columns is about 700 MB of XML."""
 
 MAX_RATIO: Final = 200
-"""A sheet of alike rows shrinks to a thirtieth; a bomb to a thousandth."""
+"""Similar rows compress to a thirtieth; a bomb compresses to a thousandth."""
 
 MAX_PARTS: Final = 2000
 MAX_DEPTH: Final = 64
 MAX_TOKEN: Final = 1 << 20
-"""Bytes of one tag with its attributes, or of one comment: the parser keeps it whole."""
+"""Bytes of one tag with its attributes, or of one comment: the parser holds all of it in memory."""
 
 _RATIO_FROM: Final = 1 << 20
 _BLOCK: Final = 1 << 16
 _END: Final = 22
-_ANEW: Final = "save the table anew, with values only, or as CSV"
+_SAVE_VALUES: Final = "save the table again with values only, or as CSV"
+_INCOMPLETE: Final = "the file is not a complete XLSX file"
+_SAVE_AGAIN: Final = "save it again as .xlsx or as CSV"
 
-BROKEN: Final = (
+_BROKEN: Final = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, expat.ExpatError, NotImplementedError, RuntimeError,
     UnicodeError, OverflowError, ValueError,
 )  # fmt: skip
-"""What zipfile and expat raise over bytes that somebody made up."""
+"""What zipfile and expat raise for damaged or forged bytes."""
 
-_OTHERS: Final = {
+_OTHER_FORMATS: Final = {
     "xl/workbook.bin": "an Excel binary workbook (.xlsb)",
     "content.xml": "an OpenDocument table (.ods)",
     "word/document.xml": "a Word document",
@@ -43,36 +46,40 @@ _OTHERS: Final = {
 }
 
 
-def disk_full(exc: BaseException) -> bool:
-    """No room for our temporary files is no fault of the workbook's, and the same file may succeed later."""
-    return isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)
+def zip_bomb(content: str) -> BadFile:
+    """The error for a file that unpacks to ``content``."""
+    return BadFile("zip_bomb", f"the file unpacks to {content}", _SAVE_VALUES)
 
 
-def zip_bomb(what: str) -> BadFile:
-    return BadFile("zip_bomb", f"the file unpacks to {what}", _ANEW)
+@contextmanager
+def open_archive(path: Path, *, broken: str = _INCOMPLETE) -> Iterator[zipfile.ZipFile]:
+    """Opens a workbook's archive, and turns what damaged bytes raise within the block into BadFile with ``broken``.
 
-
-def open_archive(path: Path) -> zipfile.ZipFile:
-    """Raises BadFile for what is hostile, encrypted or no archive of Excel's."""
-    _check_directory(path)
-    archive = zipfile.ZipFile(path)
+    Raises BadFile also when the file is hostile, encrypted or not an Excel workbook. A full disk stays an OSError: the
+    workbook may be fine and succeed later.
+    """
     try:
-        _inspect(archive)
-    except BaseException:
-        archive.close()
+        _check_directory(path)
+        with zipfile.ZipFile(path) as archive:
+            _inspect(archive)
+            yield archive
+    except BadFile:
         raise
-    return archive
+    except _BROKEN as exc:
+        if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE):
+            raise
+        raise BadFile("broken_xlsx", broken, _SAVE_AGAIN) from exc
 
 
 def _check_directory(path: Path) -> None:
-    """The directory's size before it is read: each of its entries takes half a kilobyte of memory."""
+    """Checks the directory's size before it is read: each entry takes half a kilobyte of memory."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 65_557))
         tail = file.read()
     at = len(tail) - _END if tail[-_END:][:4] == b"PK\x05\x06" and tail.endswith(b"\0\0") else tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) - at < _END:
-        raise BadFile("broken_xlsx", "the file is no whole XLSX file", "save it once more as .xlsx or as CSV")
+        raise BadFile("broken_xlsx", _INCOMPLETE, _SAVE_AGAIN)
     count, length = struct.unpack_from("<HI", tail, at + 10)
     if count > MAX_PARTS or length > MAX_PARTS * 512 or tail[max(0, at - 20) : at][:4] == b"PK\x06\x07":
         raise zip_bomb(f"more than {MAX_PARTS} parts")
@@ -86,21 +93,21 @@ def _inspect(archive: zipfile.ZipFile) -> None:
         raise zip_bomb("more than 2 GiB")
     for entry in entries:
         if entry.filename.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", entry.filename):
-            raise BadFile("unsafe_archive", "the file holds a part with a path that leads out of it", _ANEW)
+            raise BadFile("unsafe_archive", "the file holds a part whose path leads out of the file", _SAVE_VALUES)
         if entry.flag_bits & 1:
-            raise BadFile("encrypted", "the file is encrypted", "take the password off")
+            raise BadFile("encrypted", "the file is encrypted", "remove the password")
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise BadFile("unsafe_archive", "the file is packed as Excel packs none", _ANEW)
+            raise BadFile("unsafe_archive", "the file uses a compression that Excel never uses", _SAVE_VALUES)
         if entry.file_size > _RATIO_FROM and entry.file_size > MAX_RATIO * max(1, entry.compress_size):
             raise zip_bomb("hundreds of times its size")
     names = set(archive.namelist())
-    for part, what in _OTHERS.items():
+    for part, description in _OTHER_FORMATS.items():
         if part in names:
-            raise BadFile("not_a_table", f"the file is {what}", "save it as Excel workbook (.xlsx) or as CSV")
+            raise BadFile("not_a_table", f"the file is {description}", "save it as Excel workbook (.xlsx) or as CSV")
 
 
 class ArchivePart:
-    """One part of the archive, fed to expat block by block. ``start``, ``end`` and ``data`` are expat's handlers."""
+    """Feeds one part of the archive to expat block by block. ``start``, ``end`` and ``data`` are expat's handlers."""
 
     def __init__(
         self,
@@ -125,11 +132,11 @@ class ArchivePart:
 
     @property
     def share(self) -> float:
-        """0 to 1."""
+        """The share that has been read, 0 to 1."""
         return min(1.0, self._read / self._size)
 
     def feed(self) -> bool:
-        """False at the end."""
+        """Parses the next block; False at the end. Raises BadFile for a bomb, and the errors of expat and zlib."""
         block = self._file.read(_BLOCK)
         self._read += len(block)
         if self._read > MAX_BYTES or (self._read > _RATIO_FROM and self._read > MAX_RATIO * self._packed):
@@ -141,56 +148,61 @@ class ArchivePart:
 
 
 def _refuse_doctype(*_: Any) -> None:
-    # Nothing of Excel's has one, and without it no entity can be declared, to grow or to be fetched.
-    raise BadFile("xml_entities", "the file holds XML with a document type", "save the table anew as .xlsx or as CSV")
+    # Excel writes none, and without one no entity can be declared that expands or is fetched.
+    raise BadFile("xml_entities", "the file holds XML with a document type", _SAVE_AGAIN)
 
 
 def local(name: str) -> str:
+    """A tag or attribute name without its namespace prefix."""
     return name.rpartition(":")[2]
 
 
 class ElementReader:
-    """The attributes of some elements of a small part, such as the workbook's list of sheets."""
+    """Reads the attributes of some elements of a small part, such as the workbook's list of sheets.
+
+    An element is named by its tag, or by its parent's and its own: "cellXfs/xf".
+    """
 
     def __init__(self, archive: zipfile.ZipFile, part: str, *names: str) -> None:
-        self.found: list[tuple[str, dict[str, str]]] = []
+        self._matches: list[tuple[str, dict[str, str]]] = []
         self._names = names
-        self._depth = 0
         self._path: list[str] = []
         if part in archive.NameToInfo:
             stream = ArchivePart(archive, part, start=self._start, end=self._end)
             while stream.feed():
                 pass
 
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        self._path.append(local(name))
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._path.append(local(tag))
         if len(self._path) > MAX_DEPTH:
             raise zip_bomb(f"XML deeper than {MAX_DEPTH}")
         parent = self._path[-2] if len(self._path) > 1 else ""
-        for wanted in self._names:
-            if wanted in (self._path[-1], f"{parent}/{self._path[-1]}"):
-                if len(self.found) >= 70_000:
-                    raise zip_bomb("a list without an end")
-                self.found.append((wanted, {local(key): value for key, value in attributes.items()}))
+        for name in self._names:
+            if name in (self._path[-1], f"{parent}/{self._path[-1]}"):
+                if len(self._matches) >= 70_000:
+                    raise zip_bomb("more than 70,000 list entries")
+                self._matches.append((name, {local(key): value for key, value in attributes.items()}))
 
     def _end(self, _: str) -> None:
         self._path.pop()
 
     def of(self, name: str) -> list[dict[str, str]]:
-        return [attributes for wanted, attributes in self.found if wanted == name]
+        """The attributes of each element of this name."""
+        return [attributes for matched, attributes in self._matches if matched == name]
 
 
 class RelationReader:
-    """What a part points to: id -> (the last word of the relation's type, the other part's name)."""
+    """The parts that a part refers to: ``by_id`` holds the end of the relation's type and the part's name."""
 
     def __init__(self, archive: zipfile.ZipFile, part: str) -> None:
         folder = PurePosixPath(part).parent if part else PurePosixPath()
         name = str(folder / "_rels" / f"{PurePosixPath(part).name}.rels")
         self.by_id: dict[str, tuple[str, str]] = {}
-        for one in ElementReader(archive, name, "Relationship").of("Relationship"):
-            target = one.get("Target", "")
+        for attributes in ElementReader(archive, name, "Relationship").of("Relationship"):
+            target = attributes.get("Target", "")
             full = target.lstrip("/") if target.startswith("/") else str(folder / target)
-            self.by_id[one.get("Id", "")] = (one.get("Type", "").rpartition("/")[2], full)
+            self.by_id[attributes.get("Id", "")] = (attributes.get("Type", "").rpartition("/")[2], full)
 
-    def first(self, kind: str, otherwise: str) -> str:
-        return next((part for what, part in self.by_id.values() if what == kind), otherwise)
+    def first(self, kind: str, default: str) -> str:
+        """The first part of this kind of relation."""
+        return next((part for part_kind, part in self.by_id.values() if part_kind == kind), default)

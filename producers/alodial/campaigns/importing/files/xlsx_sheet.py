@@ -1,4 +1,4 @@
-"""XLSX, read as a stream: a million rows take no more memory than ten. Read first: archive.py."""
+"""Reads XLSX as a stream: a million rows take no more memory than ten. Read first: xlsx_archive.py."""
 
 import zipfile
 from collections.abc import Iterator
@@ -6,60 +6,47 @@ from pathlib import Path
 from typing import Final
 
 from ...errors import BadFile
+from ...row_codec import RowProblem
 from .detect import fingerprint
-from .source import MAX_COLUMNS, RowFault, SourceRow, fitted, header_of, letters, looks_like_phone
-from .xlsx_archive import (
-    BROKEN,
-    MAX_DEPTH,
-    ArchivePart,
-    ElementReader,
-    RelationReader,
-    disk_full,
-    open_archive,
-    zip_bomb,
-)
+from .source import MAX_COLUMNS, SourceRow, fit_row, header_of, letters, looks_like_phone
+from .xlsx_archive import MAX_DEPTH, ArchivePart, ElementReader, RelationReader, open_archive, zip_bomb
 from .xlsx_strings import MAX_TEXT, SharedStrings
 from .xlsx_styles import date_styles, date_text
 
 _LAST_COLUMN: Final = 16_384
 _DIGITS: Final = "0123456789"
-_AGAIN: Final = "save it once more as .xlsx or as CSV"
 
 
 class XlsxFile:
-    """The first visible sheet with rows of an .xlsx. Raises BadFile for an archive that is broken, hostile or no workbook."""
+    """A :class:`RowSource` of the first visible sheet with rows.
+
+    Raises BadFile for an archive that is broken, hostile or not a workbook, also while the rows are read.
+    """
 
     kind = "xlsx"
     encoding: str | None = None
-    delimiter = None
+    delimiter: str | None = None
 
     def __init__(self, path: Path, name: str) -> None:
         self.path = path
         self.name = name
-        self.size: int | None = path.stat().st_size
+        self.size = path.stat().st_size
         self.fingerprint = fingerprint(path)
-        try:
-            with open_archive(path) as archive:
-                first = self._find(archive)
-        except BadFile:
-            raise
-        except BROKEN as exc:
-            if disk_full(exc):
-                raise
-            raise BadFile("broken_xlsx", "the file is no whole XLSX file", _AGAIN) from exc
-        if isinstance(first, RowFault):
-            raise BadFile(first.code, f"row {first.number} {first.problem}", first.remedy)
-        self.columns, self._header = header_of(first.cells)
+        with open_archive(path) as archive:
+            self.columns, self._header = header_of(self._first_row(archive))
 
-    def _find(self, archive: zipfile.ZipFile) -> SourceRow | RowFault:
+    def _first_row(self, archive: zipfile.ZipFile) -> SourceRow | RowProblem | None:
+        """Chooses the sheet, and reads the texts and date styles that its cells refer to."""
         workbook = RelationReader(archive, "").first("officeDocument", "xl/workbook.xml")
         if workbook not in archive.NameToInfo:
-            raise BadFile("not_a_table", "the file is an archive, and no Excel workbook", "give CSV, XLSX or NDJSON")
+            raise BadFile(
+                "not_a_table", "the file is an archive, but not an Excel workbook", "give CSV, XLSX or NDJSON"
+            )
         relations = RelationReader(archive, workbook)
         elements = ElementReader(archive, workbook, "sheet", "workbookPr")
         self._strings = SharedStrings(archive, relations.first("sharedStrings", "xl/sharedStrings.xml"))
         self._dates = date_styles(archive, relations.first("styles", "xl/styles.xml"))
-        self._from_1904 = any(one.get("date1904") in ("1", "true") for one in elements.of("workbookPr"))
+        self._from_1904 = any(options.get("date1904") in ("1", "true") for options in elements.of("workbookPr"))
         for sheet in elements.of("sheet"):
             kind, self._part = relations.by_id.get(sheet.get("id", ""), ("", ""))
             if kind == "worksheet" and sheet.get("state", "visible") == "visible" and self._part in archive.NameToInfo:
@@ -67,29 +54,21 @@ class XlsxFile:
                 first = next(self._rows(archive), None)
                 if first is not None:
                     return first
-        raise BadFile("empty_file", "the file has no rows", "give a header and a row for each call")
+        return None
 
-    def rows(self) -> Iterator[SourceRow | RowFault]:
-        size = self.size or 0
-        try:
-            with open_archive(self.path) as archive:
-                rows = self._rows(archive)
-                if self._header:
-                    next(rows, None)
-                for row in rows:
-                    if isinstance(row, RowFault):
-                        yield row
-                    else:
-                        yield fitted(row.number, row.cells, self.columns, row.position * size // 1_000_000)
-        except BadFile:
-            raise
-        except BROKEN as exc:
-            if disk_full(exc):
-                raise
-            raise BadFile("broken_xlsx", "the file breaks off in the middle", _AGAIN) from exc
+    def rows(self) -> Iterator[SourceRow | RowProblem]:
+        with open_archive(self.path, broken="the file ends in the middle") as archive:
+            rows = self._rows(archive)
+            if self._header:
+                next(rows, None)
+            for row in rows:
+                if isinstance(row, RowProblem):
+                    yield row
+                else:
+                    yield fit_row(row.number, row.cells, self.columns, row.position * self.size // 1_000_000)
 
-    def _rows(self, archive: zipfile.ZipFile) -> Iterator[SourceRow | RowFault]:
-        """Rows that are not empty; ``position`` in millionths of the sheet."""
+    def _rows(self, archive: zipfile.ZipFile) -> Iterator[SourceRow | RowProblem]:
+        """The rows that are not empty; ``position`` in millionths of the sheet."""
         reader = _SheetReader(self._strings, self._dates, self._from_1904)
         stream = ArchivePart(archive, self._part, start=reader.start, end=reader.end, data=reader.data)
         more = True
@@ -99,33 +78,33 @@ class XlsxFile:
             for number, cells, too_wide in reader.take():
                 if too_wide:
                     problem = f"has cells behind column {letters(MAX_COLUMNS - 1)}"
-                    yield RowFault(
-                        number, "", "too_many_cells", problem, f"leave {MAX_COLUMNS} columns", tuple(cells[:20])
-                    )
+                    remedy = f"leave {MAX_COLUMNS} columns"
+                    yield RowProblem(number, "", "too_many_cells", problem, remedy, "", tuple(cells[:20]))
                 else:
                     yield SourceRow(number, tuple(cells), position)
 
 
 class _SheetReader:
-    """Makes rows of a sheet's tags."""
+    """Builds rows from a sheet's tags; ``start``, ``end`` and ``data`` are expat's handlers."""
 
     def __init__(self, strings: SharedStrings, dates: frozenset[str], from_1904: bool) -> None:
         self._strings = strings
         self._dates = dates
         self._from_1904 = from_1904
         self._ready: list[tuple[int, list[str], bool]] = []
-        self._places: dict[str, int] = {}
+        self._column_of: dict[str, int] = {}
         self._cells: list[str] = []
         self._text: list[str] = []
         self._formula: str | None = None
         self._kind = "n"
         self._style: str | None = None
         self._row = self._at = self._length = self._depth = 0
-        self._catching = ""
+        self._collects = ""
         self._prefix = self._c = self._v = self._r = ""
         self._too_wide = False
 
     def take(self) -> list[tuple[int, list[str], bool]]:
+        """The rows that were completed since the last call: number, cells, whether there were too many."""
         ready, self._ready = self._ready, []
         return ready
 
@@ -133,7 +112,7 @@ class _SheetReader:
         self._depth += 1
         if name == self._c:
             reference = attributes.get("r")
-            self._at = self._at + 1 if reference is None else self._place(reference)
+            self._at = self._at + 1 if reference is None else self._column(reference)
             self._kind = attributes.get("t", "n")
             self._style = attributes.get("s")
             self._formula = None
@@ -141,10 +120,10 @@ class _SheetReader:
                 self._text.clear()
             self._length = 0
         elif name == self._v:
-            self._catching = "v"
+            self._collects = "v"
         elif name == self._r:
-            told = attributes.get("r", "")
-            self._row = int(told) if told.isdecimal() and len(told) < 9 else self._row + 1
+            row = attributes.get("r", "")
+            self._row = int(row) if row.isdecimal() and len(row) < 9 else self._row + 1
             self._cells = []
             self._at = -1
             self._too_wide = False
@@ -153,16 +132,16 @@ class _SheetReader:
             self._prefix = f"{prefix}:" if prefix else ""
             self._c, self._v, self._r = (f"{self._prefix}{tag}" for tag in ("c", "v", "row"))
         elif name == f"{self._prefix}t":
-            self._catching = "v"
+            self._collects = "v"
         elif name == f"{self._prefix}f":
-            self._catching = "f"
+            self._collects = "f"
             self._formula = "="
         elif self._depth > MAX_DEPTH:
             raise zip_bomb(f"XML deeper than {MAX_DEPTH}")
 
     def end(self, name: str) -> None:
         self._depth -= 1
-        self._catching = ""
+        self._collects = ""
         if name == self._c:
             if self._text or self._formula is not None:
                 self._keep(self._value())
@@ -171,24 +150,24 @@ class _SheetReader:
             self._cells = []
 
     def data(self, piece: str) -> None:
-        if self._catching == "v":
+        if self._collects == "v":
             if self._length <= MAX_TEXT:
                 self._length += len(piece)
                 self._text.append(piece)
-        elif self._catching == "f" and self._formula is not None and len(self._formula) < 200:
+        elif self._collects == "f" and self._formula is not None and len(self._formula) < 200:
             self._formula += piece[:200]
 
-    def _place(self, reference: str) -> int:
+    def _column(self, reference: str) -> int:
         """ "C7" is column 2."""
-        word = reference.rstrip(_DIGITS)
-        at = self._places.get(word)
+        name = reference.rstrip(_DIGITS)
+        at = self._column_of.get(name)
         if at is None:
             at = 0
-            for letter in word[:4]:
+            for letter in name[:4]:
                 at = at * 26 + ord(letter) - 64 if "A" <= letter <= "Z" else _LAST_COLUMN + 1
             at = min(at, _LAST_COLUMN + 1) - 1
-            if len(self._places) < _LAST_COLUMN:
-                self._places[word] = at
+            if len(self._column_of) < _LAST_COLUMN:
+                self._column_of[name] = at
         return at
 
     def _keep(self, value: str) -> None:
@@ -220,15 +199,15 @@ class _SheetReader:
         else:
             value = text
         if self._formula is not None and (not value or looks_like_phone(value)):
-            # What a formula came to is taken as the cell's text, but nobody is rung by it: it may be old, or meant otherwise.
+            # A formula's cached result is the cell's text, but never a phone to ring: it may be outdated.
             return self._formula
         return value
 
 
 def number_text(text: str) -> str:
-    """A cell's number as it would be shown: 998901234567.0 and 9.98901234567E11 are 998901234567, with no digit made up.
+    """A cell's number as a spreadsheet program shows it: 998901234567.0 and 9.98901234567E11 are 998901234567.
 
-    9.98901E11 stays as it is: six of a phone's digits were lost somewhere, and zeros stand for them.
+    9.98901E11 stays unchanged: six of a phone's digits were lost, and zeros would hide that.
     """
     text = text.strip()
     mantissa, exponential, exponent = text.upper().partition("E")

@@ -1,4 +1,4 @@
-"""The texts that the cells of a workbook share, kept on disk: a million rows may have millions of them."""
+"""Keeps the texts that a workbook's cells share on disk: a million rows may have millions of them."""
 
 import mmap
 import sys
@@ -11,18 +11,18 @@ from .xlsx_archive import MAX_DEPTH, ArchivePart, local, zip_bomb
 
 MAX_STRINGS: Final = 16_000_000
 MAX_TEXT: Final = 64 * 1024
-"""Characters of one text that are kept: more than a cell may have, so that a longer one is seen to be."""
+"""Characters of one text that are kept: more than a cell may have, so that a longer text is still reported."""
 
 _FLUSH: Final = 65_536
-_FORGET: Final = 1 << 18
-"""Texts read until the pages they are on are let go of: they stay in the system's cache, and no longer count as ours."""
+_RELEASE_EVERY: Final = 1 << 18
+"""Texts read between releases of the mapped pages: the system still caches them, but they no longer count as our memory."""
 
 
 class SharedStrings:
-    """Read once, then looked up by index."""
+    """The shared texts of a workbook: read once, then looked up by index. Raises BadFile for more than 16 million."""
 
     def __init__(self, archive: zipfile.ZipFile, part: str) -> None:
-        self._texts = tempfile.TemporaryFile(prefix="alodial-texts-")  # noqa: SIM115  # lives as long as we do
+        self._texts = tempfile.TemporaryFile(prefix="alodial-texts-")  # noqa: SIM115  # open for as long as this object lives
         self._places = tempfile.TemporaryFile(prefix="alodial-places-")  # noqa: SIM115  # as above
         self._ends = array("Q")
         self._parts: list[str] = []
@@ -42,11 +42,11 @@ class SharedStrings:
             self._view = memoryview(self._index).cast("Q")
 
     def __getitem__(self, at: int) -> str:
-        """The text, or "" for an index that no text has."""
+        """The text, or "" for an unknown index."""
         if self._map is None or not 0 <= at < self._count:
             return ""
         self._gets += 1
-        if self._gets % _FORGET == 0 and sys.platform == "linux":
+        if self._gets % _RELEASE_EVERY == 0 and sys.platform == "linux":
             self._map.madvise(mmap.MADV_DONTNEED)
             self._index.madvise(mmap.MADV_DONTNEED)
         begin = self._view[at - 1] if at else 0

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alodial.campaigns.importing.columns import understand
+from alodial.campaigns.importing.columns import map_columns
 from alodial.campaigns.importing.files import SourceRow
-from alodial.campaigns.importing.row_parser import MASK_128, RowParser, content_hash, numbers_of, row_key, shown
-from alodial.campaigns.row_codec import RowProblem, RowSpec
+from alodial.campaigns.importing.row_parser import MASK_128, RowParser, content_hash, numbers_of, row_key
+from alodial.campaigns.row_codec import RowProblem, RowSpec, excerpt
 from alodial.settings import Settings
 from alodial_schemas.campaigns import parse_campaign
 
@@ -32,8 +32,8 @@ def read(
     request = parse_campaign(
         {"name": "t", "call": call, "policy": policy or {}, "metadata": metadata or {}}, allowed=()
     )
-    rows = RowParser(understand(list(cells)), request, Settings(_env_file=None, **settings))
-    return rows.read(SourceRow(17, tuple(cells.values()), 0))
+    rows = RowParser(map_columns(list(cells)), request, Settings(_env_file=None, **settings))
+    return rows.parse(SourceRow(17, tuple(cells.values()), 0))
 
 
 def good(cells: dict[str, str], **more: Any) -> RowSpec:
@@ -209,9 +209,9 @@ def test_hours_by_the_number_give_the_row_its_zones() -> None:
 
 
 def test_a_problem_shows_forty_printable_characters_of_a_cell() -> None:
-    assert shown("ab\x1b[2Jc") == "ab?[2Jc"
-    assert shown("x" * 40) == "x" * 40
-    assert shown("x" * 41) == "x" * 40 + "…"
+    assert excerpt("ab\x1b[2Jc") == "ab?[2Jc"
+    assert excerpt("x" * 40) == "x" * 40
+    assert excerpt("x" * 41) == "x" * 40 + "…"
 
 
 @given(st.lists(st.text(max_size=40), min_size=6, max_size=6), st.sampled_from([FROM, QUEUE, IVR, {"kind": "two-way"}]))

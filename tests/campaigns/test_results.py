@@ -17,7 +17,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
-from alodial.campaigns.exporting.results import OURS, TooWide, csv_blocks, problem_blocks, write_csv, write_xlsx
+from alodial.campaigns.exporting.rejected_rows import problem_blocks
+from alodial.campaigns.exporting.results import OURS, TooWide, csv_blocks, write_csv, write_xlsx
 from alodial.campaigns.formula_guard import is_formula, safe_cell, unsafe_cell
 from alodial.campaigns.records import ResultRow
 from alodial.campaigns.row_codec import RowProblem

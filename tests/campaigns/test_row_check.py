@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from alodial.campaigns.errors import BadFile
 from alodial.campaigns.exporting.rejected_rows import RejectedRowsWriter
 from alodial.campaigns.importing.files import open_source
-from alodial.campaigns.importing.row_check import MAX_HELD, MAX_SHOWN, CheckReport, Good, Progress, RowChecker
+from alodial.campaigns.importing.row_check import MAX_BUFFERED, MAX_LISTED, CheckReport, GoodRow, Progress, RowChecker
 from alodial.campaigns.row_codec import RowProblem
 from alodial.settings import Settings
 from alodial.testing.redis_server import EmbeddedRedis
@@ -38,8 +38,8 @@ def judge(
     return RowChecker(open_source(source), request, Settings(_env_file=None), suppressed=suppressed, **more)
 
 
-def gone_through(made: RowChecker, size: int = 500) -> tuple[list[Good], list[RowProblem]]:
-    good: list[Good] = []
+def gone_through(made: RowChecker, size: int = 500) -> tuple[list[GoodRow], list[RowProblem]]:
+    good: list[GoodRow] = []
     others: list[RowProblem] = []
     for rows, refused in made.chunks(size):
         assert len(rows) <= size
@@ -138,9 +138,9 @@ def test_chunks_are_the_same_whenever_a_file_is_gone_through(tmp_path: Path) -> 
 
 
 def test_refused_rows_are_not_held_back_without_end() -> None:
-    made = judge({"phone": "x"} for _ in range(3 * MAX_HELD))
-    assert max(len(refused) for _, refused in made.chunks(500)) < 2 * MAX_HELD
-    assert made.report.bad == 3 * MAX_HELD
+    made = judge({"phone": "x"} for _ in range(3 * MAX_BUFFERED))
+    assert max(len(refused) for _, refused in made.chunks(500)) < 2 * MAX_BUFFERED
+    assert made.report.bad == 3 * MAX_BUFFERED
 
 
 @pytest.mark.slow
@@ -187,7 +187,7 @@ def test_a_report_shows_the_first_hundred_problems_and_counts_all() -> None:
     made = judge([{"phone": "12"}] * 250)
     gone_through(made)
     told = made.report.to_dict()
-    assert len(told["problems"]) == MAX_SHOWN
+    assert len(told["problems"]) == MAX_LISTED
     assert told["by_code"] == {"phone_short": 250}
     assert told["rows"]["file"] == 250
     assert told["understood"] == {"phone": "phone"}
@@ -249,7 +249,7 @@ def test_a_mended_file_is_understood_again_and_again(tmp_path: Path) -> None:
 
 def test_thousands_of_bad_rows_between_good_ones_stop_no_campaign(redis_server: EmbeddedRedis) -> None:
     desk = Desk(redis_server)
-    wrong = ["x"] * (2 * MAX_HELD + 500)
+    wrong = ["x"] * (2 * MAX_BUFFERED + 500)
     id = desk.submit([phone(0), *wrong, phone(1), *wrong, phone(2)])
     desk.ring_all()
     assert [row.numbers[0] for row in desk.rung] == [phone(0), phone(1), phone(2)]

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alodial.campaigns.errors import BadFile
-from alodial.campaigns.importing.files import RowFault, SourceRow, open_source
+from alodial.campaigns.importing.files import SourceRow, open_source
+from alodial.campaigns.row_codec import RowProblem
 
 PHONE = "+998405550001"
 
@@ -95,7 +96,7 @@ def test_a_row_that_cannot_be_written_down_is_a_bad_row() -> None:
     ]
     found = list(open_source(given).rows())
     assert [row.number for row in found] == [1, 2, 3, 4, 5, 6]
-    assert [isinstance(row, RowFault) for row in found] == [False, True, True, True, True, True]
+    assert [isinstance(row, RowProblem) for row in found] == [False, True, True, True, True, True]
 
 
 @pytest.mark.parametrize("given", [b"405550001", {"phone": PHONE}, 405550001, None])

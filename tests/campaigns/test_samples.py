@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from file_harness import judged, read, written
 
-from alodial.campaigns.importing.columns import understand
+from alodial.campaigns.importing.columns import map_columns
 from alodial.campaigns.importing.files import open_source
 from alodial.campaigns.samples import LANGUAGES, MISTAKES, SAMPLE, make_template, sample_path, write_template
-from alodial.campaigns.samples.sample_rows import as_csv, mistakes, people
+from alodial.campaigns.samples.sample_rows import as_csv, rows_with_mistakes, sample_rows
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -21,7 +21,7 @@ def test_a_template_is_understood_and_its_examples_are_good(language: str, kind:
     write_template(path, language)
     report = judged(path)
     assert (report.good, report.bad) == (2, 0)
-    assert set(understand(open_source(path).columns).told()) == {"phone", "lang", "reference", "expires_at"}
+    assert set(map_columns(open_source(path).columns).by_field()) == {"phone", "lang", "reference", "expires_at"}
 
 
 def test_a_template_is_the_same_each_time() -> None:
@@ -57,8 +57,8 @@ def test_the_sample_with_mistakes_has_each_of_them_where_it_should_be() -> None:
 
 
 def test_the_sample_files_are_those_that_their_program_writes() -> None:
-    assert sample_path(SAMPLE).read_bytes() == as_csv(people())
-    assert sample_path(MISTAKES).read_bytes() == as_csv(mistakes())
+    assert sample_path(SAMPLE).read_bytes() == as_csv(sample_rows())
+    assert sample_path(MISTAKES).read_bytes() == as_csv(rows_with_mistakes())
 
 
 def test_a_sample_that_is_none_is_not_found() -> None:
