@@ -40,10 +40,7 @@ def set_default_allowed(prefixes: tuple[str, ...]) -> None:
 
 
 def _allowed_in(info: ValidationInfo) -> tuple[str, ...]:
-    context = info.context
-    if context is None:
-        return _default_allowed
-    allowed: tuple[str, ...] = context.get("allowed", _default_allowed)
+    allowed: tuple[str, ...] = (info.context or {}).get("allowed", _default_allowed)
     return allowed
 
 
@@ -136,8 +133,7 @@ class _Frozen(BaseModel):
 class _CallPart(_Frozen):
     """A model whose constructor raises InvalidCall, with the same problems that HTTP answers."""
 
-    _parent: ClassVar[str] = ""
-    """The field of a call that holds such a part."""
+    _parent: ClassVar[str] = ""  # the field of a call that holds such a part
 
     if not TYPE_CHECKING:
 
@@ -180,11 +176,9 @@ Target: TypeAlias = Annotated[
 ]
 
 
+# A phone and a recipient as `TwoWayCall` takes them; the mappings are {"phone": ..., "lang": ...} and {"queue": ...}.
 PhoneInput: TypeAlias = str | int | Phone | Mapping[str, object]
-"""A phone as `TwoWayCall` takes it: text, int, `{"phone": ..., "lang": ...}` or a Phone."""
-
 TargetInput: TypeAlias = PhoneInput | Queue
-"""A recipient as `TwoWayCall` takes it: a phone, `{"queue": ...}` or a Queue."""
 
 _set = object.__setattr__
 
@@ -315,7 +309,6 @@ class IvrCall(CallOptions):
 
 CallRequest: TypeAlias = TwoWayCall | IvrCall
 
-
 _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "": tuple(dict.fromkeys((*TwoWayCall.model_fields, *IvrCall.model_fields))),
     "callfrom": tuple(Phone.model_fields),
@@ -381,11 +374,9 @@ def parse_call(obj: object, *, allowed: tuple[str, ...] = DEFAULT_ALLOWED) -> Ca
         )
     body = obj if type(obj) is dict else dict(obj)
     lone_number = "callfrom" not in body and isinstance(body.get("callto"), (str, int))
-    ivr = lone_number or "ivrid" in body or "fromline" in body
+    model = IvrCall if lone_number or "ivrid" in body or "fromline" in body else TwoWayCall
     try:
-        if ivr:
-            return IvrCall.model_validate(body, context={"allowed": allowed})
-        return TwoWayCall.model_validate(body, context={"allowed": allowed})
+        return model.model_validate(body, context={"allowed": allowed})
     except ValidationError as exc:
         raise InvalidCall(problems_of(exc, CALL_TEXTS)) from None
 

@@ -35,7 +35,6 @@ HEAVY = {
 
 LONGEST = 450
 LONGER = {
-    "schemas/alodial_schemas/calls.py": "the request models and the words for what is wrong with each field, side by side",
     "schemas/alodial_schemas/alovoice/result.py": "the tolerant parser: one pure module, its spellings belong side by side",
     "tests/store/model.py": "every script once more in plain Python, read beside the scripts by the tests only",
 }
