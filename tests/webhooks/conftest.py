@@ -17,13 +17,13 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 def with_hooks(settings: Settings, *urls: str, **more: object) -> Settings:
     # Through the validators, as from the environment.
-    given = settings.model_dump() | {
+    values = settings.model_dump() | {
         "webhooks": ",".join(urls),
         "webhook_secret": SECRET,
         "webhook_private": True,
         "webhook_timeout": 2,
     }
-    return Settings(_env_file=None, **(given | more))
+    return Settings(_env_file=None, **(values | more))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A server that is told byte by byte what to do, and counts what it was sent: asyncio sockets, no HTTP library."""
+"""A server that sends the bytes that a test names, and counts what it was sent: asyncio sockets, no HTTP library."""
 
 import asyncio
 import os
@@ -50,8 +50,8 @@ class Peer(asyncio.Protocol):
         """The next whole request: head and as much body as it says; what there is when the client hangs up."""
         while True:
             waiting = bytes(self.received[self._read_to :])
-            head, found, _body = waiting.partition(b"\r\n\r\n")
-            if found:
+            head, separator, _body = waiting.partition(b"\r\n\r\n")
+            if separator:
                 lengths = [
                     line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-le")
                 ]
@@ -127,7 +127,7 @@ async def taking(peer: Peer) -> None:
         peer.send(TAKEN)
 
 
-def saying(*pieces: bytes, close: bool = True, pause: float = 0) -> Behave:
+def sending(*pieces: bytes, close: bool = True, pause: float = 0) -> Behave:
     """Reads a request and sends these bytes, with a pause between them."""
 
     async def behave(peer: Peer) -> None:

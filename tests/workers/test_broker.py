@@ -105,14 +105,14 @@ class Counting:
     """A worker whose actors only count."""
 
     def __init__(self, settings: Settings) -> None:
-        self.rung: Counter[str] = Counter()
+        self.woken: Counter[str] = Counter()
         self.broker = worker_broker(settings)
 
         def submit_calls(account: str) -> None:
-            self.rung[account] += 1
+            self.woken[account] += 1
 
         def collect_results() -> None:
-            self.rung["results"] += 1
+            self.woken["results"] += 1
 
         for name, actor in ((SUBMIT_QUEUE, submit_calls), (COLLECT_QUEUE, collect_results)):
             dramatiq.actor(broker=self.broker, queue_name=name, actor_name=name)(actor)
@@ -134,7 +134,7 @@ def test_a_doorbell_reaches_its_actor_and_leaves_nothing_behind(settings: Settin
         wakeup_key = Waker(settings)
         wakeup_key.submit(["default", "north"])
         wakeup_key.collect()
-        wait_until(lambda: counting.rung == {"default": 1, "north": 1, "results": 1})
+        wait_until(lambda: counting.woken == {"default": 1, "north": 1, "results": 1})
         client: Any = counting.broker.client
         wait_until(
             lambda: not any(client.hlen(f"alodial:broker:{name}.msgs") for name in (SUBMIT_QUEUE, COLLECT_QUEUE))
@@ -145,7 +145,7 @@ def test_a_doorbell_reaches_its_actor_and_leaves_nothing_behind(settings: Settin
 def test_there_are_no_delay_queues_and_nobody_consumes_any(settings: Settings) -> None:
     with Counting(settings) as counting:
         Waker(settings).submit(["default"])
-        wait_until(lambda: counting.rung["default"])
+        wait_until(lambda: counting.woken["default"])
         assert set(counting.worker.consumers) == {SUBMIT_QUEUE, COLLECT_QUEUE}
         assert counting.broker.delay_queues == set()
         client: Any = counting.broker.client
@@ -179,7 +179,7 @@ def test_consumers_come_back_by_themselves_when_redis_does(settings: Settings) -
         with Counting(ours) as counting:
             wakeup_key = Waker(ours)
             wakeup_key.submit(["before"])
-            wait_until(lambda: counting.rung["before"])
+            wait_until(lambda: counting.woken["before"])
             for round_ in ("first", "second"):
                 server.kill()
                 wakeup_key.submit(["lost"])
@@ -187,7 +187,7 @@ def test_consumers_come_back_by_themselves_when_redis_does(settings: Settings) -
                 assert all(consumer.is_alive() for consumer in counting.worker.consumers.values())
                 server.start()
                 wakeup_key.submit([round_])
-                wait_until(lambda name=round_: counting.rung[name])  # type: ignore[misc]  # lambda default
+                wait_until(lambda name=round_: counting.woken[name])  # type: ignore[misc]  # lambda default
             wakeup_key.close()
 
 

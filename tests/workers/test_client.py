@@ -21,7 +21,7 @@ from alodial_workers.alovoice.answer_classification import Verdict
 from alodial_workers.alovoice.client import AloVoiceClient, NotArmed, Submission
 from alodial_workers.alovoice.transport import DirectTransport, Hook, HttpAnswer, Origin
 
-from .raw import TAKEN, Peer, RawServer, answer, saying, until
+from .raw import TAKEN, Peer, RawServer, answer, sending, until
 
 TOKEN = "planted-token-7f3a9c"
 
@@ -45,19 +45,19 @@ def stored(example: dict[str, Any]) -> str:
     return body_json(parse_call(example))
 
 
-def made(url: str, **given: Any) -> Settings:
-    return Settings(_env_file=None, provider_url=url, **{"provider_token": TOKEN, "provider_timeout": 5, **given})
+def made(url: str, **options: Any) -> Settings:
+    return Settings(_env_file=None, provider_url=url, **{"provider_token": TOKEN, "provider_timeout": 5, **options})
 
 
 class Arm:
-    """Counts how often it was asked; raises what it is given."""
+    """Counts its calls; raises its error."""
 
     def __init__(self, error: Exception | None = None) -> None:
-        self.asked = 0
+        self.calls = 0
         self._error = error
 
     async def __call__(self) -> None:
-        self.asked += 1
+        self.calls += 1
         if self._error is not None:
             raise self._error
 
@@ -66,8 +66,8 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(work)
 
 
-async def submit(settings: Settings, arm: Arm | None = None, body: str | None = None, **given: Any) -> Submission:
-    client = AloVoiceClient(settings, **given)
+async def submit(settings: Settings, arm: Arm | None = None, body: str | None = None, **options: Any) -> Submission:
+    client = AloVoiceClient(settings, **options)
     try:
         return await client.submit("default", body or stored(TWO_WAY), "123123", before_first_byte=arm or Arm())
     finally:
@@ -114,10 +114,12 @@ def arrived(express: str, form: str, example: dict[str, Any]) -> Any:
 
     run(work())
     assert kept[0].verdict.outcome == "taken", kept[0]
-    said = json.loads(kept[0].verdict.text)["answer"]
-    assert said["token"] == TOKEN
-    assert said["type"].startswith("application/json" if form == "json" else "multipart/form-data; boundary=")
-    return said["body"]
+    arrived_request = json.loads(kept[0].verdict.text)["answer"]
+    assert arrived_request["token"] == TOKEN
+    assert arrived_request["type"].startswith(
+        "application/json" if form == "json" else "multipart/form-data; boundary="
+    )
+    return arrived_request["body"]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -141,7 +143,7 @@ def test_json_arrives_as_that_object_with_its_numbers_as_numbers(express: str, n
 
 def test_the_request_has_the_headers_of_its_form_and_nothing_that_asks_for_compression() -> None:
     async def work() -> None:
-        async with RawServer(saying(TAKEN)) as server:
+        async with RawServer(sending(TAKEN)) as server:
             await submit(made(server.url()))
             head = bytes(server.peers[0].received).partition(b"\r\n\r\n")[0].split(b"\r\n")
             assert head[0] == f"POST /requestcall/{TOKEN} HTTP/1.1".encode()
@@ -157,7 +159,7 @@ def test_the_request_has_the_headers_of_its_form_and_nothing_that_asks_for_compr
 
 def test_a_provider_behind_a_path_keeps_its_path() -> None:
     async def work() -> None:
-        async with RawServer(saying(TAKEN)) as server:
+        async with RawServer(sending(TAKEN)) as server:
             await submit(made(server.url() + "/gateway/"))
             assert server.peers[0].received.startswith(b"POST /gateway/requestcall/" + TOKEN.encode() + b" HTTP/1.1")
 
@@ -167,7 +169,7 @@ def test_a_provider_behind_a_path_keeps_its_path() -> None:
 @pytest.mark.parametrize("token", ["a/b?c#d e", "%2e%2e", "жетон", 'x"\r\nX: y'])
 def test_a_token_with_odd_characters_stays_one_part_of_the_path(token: str) -> None:
     async def work() -> None:
-        async with RawServer(saying(TAKEN)) as server:
+        async with RawServer(sending(TAKEN)) as server:
             await submit(made(server.url(), provider_token=token))
             line = bytes(server.peers[0].received).partition(b"\r\n")[0]
             assert line.count(b" ") == 2
@@ -182,7 +184,7 @@ def test_a_token_with_odd_characters_stays_one_part_of_the_path(token: str) -> N
 
 def test_not_armed_is_raised_and_nothing_was_sent() -> None:
     async def work() -> None:
-        async with RawServer(saying(TAKEN)) as server:
+        async with RawServer(sending(TAKEN)) as server:
             with pytest.raises(NotArmed, match="hold"):
                 await submit(made(server.url()), Arm(NotArmed("hold")))
             await until(server.peers[0].closed.is_set)
@@ -193,7 +195,7 @@ def test_not_armed_is_raised_and_nothing_was_sent() -> None:
 
 def test_whatever_else_arm_raises_the_call_was_not_sent_and_is_tried_again() -> None:
     async def work() -> None:
-        async with RawServer(saying(TAKEN)) as server:
+        async with RawServer(sending(TAKEN)) as server:
             for error in (RuntimeError("a bug"), TimeoutError(), OSError(9), KeyError("x")):
                 submission = await submit(made(server.url()), Arm(error))
                 assert submission.verdict.outcome == "retry"
@@ -202,21 +204,21 @@ def test_whatever_else_arm_raises_the_call_was_not_sent_and_is_tried_again() -> 
     run(work())
 
 
-def test_the_arm_is_asked_once_and_after_the_connection_stands() -> None:
+def test_the_hook_is_awaited_once_and_on_an_open_connection() -> None:
     async def work() -> None:
         arm = Arm()
         submission = await submit(made("http://127.0.0.1:1"), arm)
-        assert (submission.verdict, arm.asked) == (Verdict("retry", "connect_failed"), 0)
-        async with RawServer(saying(TAKEN)) as server:
+        assert (submission.verdict, arm.calls) == (Verdict("retry", "connect_failed"), 0)
+        async with RawServer(sending(TAKEN)) as server:
             assert (await submit(made(server.url()), arm)).verdict.outcome == "taken"
-        assert arm.asked == 1
+        assert arm.calls == 1
 
     run(work())
 
 
 def test_time_that_arm_waits_is_not_taken_from_the_answer() -> None:
     async def work() -> None:
-        async with RawServer(saying(TAKEN, pause=0)) as server:
+        async with RawServer(sending(TAKEN, pause=0)) as server:
 
             async def slow() -> None:
                 await asyncio.sleep(0.4)
@@ -232,13 +234,13 @@ def test_time_that_arm_waits_is_not_taken_from_the_answer() -> None:
 @pytest.mark.parametrize(
     ("behave", "code"),
     [
-        (saying(close=False), "answer_timeout"),
-        (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", close=False), "answer_timeout"),
-        (saying(*[b"HTTP/1.1 200 OK\r\n"[i : i + 1] for i in range(17)], pause=0.05), "answer_timeout"),
-        (saying(), "answer_lost"),
-        (saying(b"HTTP/1.1 2"), "answer_lost"),
-        (saying(b"hello\r\n\r\n"), "answer_unreadable"),
-        (saying(answer(b"x" * 70_000)), "answer_too_long"),
+        (sending(close=False), "answer_timeout"),
+        (sending(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", close=False), "answer_timeout"),
+        (sending(*[b"HTTP/1.1 200 OK\r\n"[i : i + 1] for i in range(17)], pause=0.05), "answer_timeout"),
+        (sending(), "answer_lost"),
+        (sending(b"HTTP/1.1 2"), "answer_lost"),
+        (sending(b"hello\r\n\r\n"), "answer_unreadable"),
+        (sending(answer(b"x" * 70_000)), "answer_too_long"),
     ],
 )
 def test_once_armed_every_trouble_is_ambiguous_and_within_the_deadline(behave: Any, code: str) -> None:
@@ -250,7 +252,7 @@ def test_once_armed_every_trouble_is_ambiguous_and_within_the_deadline(behave: A
             submission = await submit(made(server.url(), provider_timeout=0.4), arm)
             assert loop.time() - began < 1.4
             assert (submission.verdict.outcome, submission.verdict.code) == ("unconfirmed", code)
-            assert (arm.asked, server.requests) == (1, 1)
+            assert (arm.calls, server.requests) == (1, 1)
 
     run(work())
 
@@ -258,9 +260,9 @@ def test_once_armed_every_trouble_is_ambiguous_and_within_the_deadline(behave: A
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed(status: int) -> None:
     async def work() -> None:
-        async with RawServer(saying(TAKEN)) as other:
+        async with RawServer(sending(TAKEN)) as other:
             moved = answer(b"", status=f"{status} Moved", head=f"Location: {other.url()}/elsewhere\r\n".encode())
-            async with RawServer(saying(moved)) as server:
+            async with RawServer(sending(moved)) as server:
                 submission = await submit(made(server.url()))
                 assert (submission.verdict.outcome, submission.verdict.status) == ("unconfirmed", status)
                 assert server.requests == 1
@@ -271,7 +273,7 @@ def test_a_redirect_is_not_followed(status: int) -> None:
 
 def test_proxies_of_the_environment_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     async def work() -> None:
-        async with RawServer(saying(TAKEN)) as proxy, RawServer(saying(TAKEN)) as server:
+        async with RawServer(sending(TAKEN)) as proxy, RawServer(sending(TAKEN)) as server:
             for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
                 monkeypatch.setenv(name, proxy.url())
             monkeypatch.delenv("NO_PROXY", raising=False)
@@ -286,7 +288,7 @@ def test_proxies_of_the_environment_are_ignored(monkeypatch: pytest.MonkeyPatch)
 )
 def test_a_record_that_is_no_call_is_rejected_and_nothing_is_sent(body: str) -> None:
     async def work() -> None:
-        async with RawServer(saying(TAKEN)) as server:
+        async with RawServer(sending(TAKEN)) as server:
             client = AloVoiceClient(made(server.url()))
             submission = await client.submit("default", body, "123123", before_first_byte=Arm())
             assert submission.verdict == Verdict("rejected", "record_unreadable")
@@ -351,7 +353,7 @@ def test_the_token_is_in_no_repr_no_exception_no_log_and_nothing_that_is_kept(
     seen: list[str] = []
 
     async def work() -> None:
-        async with RawServer(saying(b"HTTP/1.1 2")) as broken, RawServer(saying(TAKEN)) as kind:
+        async with RawServer(sending(b"HTTP/1.1 2")) as broken, RawServer(sending(TAKEN)) as kind:
             for url, transport in (
                 (broken.url(), DirectTransport()),
                 (kind.url(), DirectTransport()),

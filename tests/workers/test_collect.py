@@ -94,8 +94,8 @@ class Plant:
 
     def events(self, kind: str = "") -> list[dict[str, Any]]:
         rows: Any = self.redis.xrange(keys.EVENTS)
-        found = [json.loads(fields[b"event"]) for _, fields in rows]
-        return [event for event in found if kind in event["type"]]
+        events = [json.loads(fields[b"event"]) for _, fields in rows]
+        return [event for event in events if kind in event["type"]]
 
     def terminal(self, extid: str) -> list[str]:
         ends = {f"alodial.call.{state}" for state in ENDS}
@@ -375,10 +375,10 @@ def test_a_result_that_crashes_what_comes_after_the_parser_stops_no_other(
     plant.put(*bodies)
     real = collecting.result_json
 
-    def crash(found: CallResult) -> str:
-        if found.dialstatus == "BOOM":
+    def crash(result: CallResult) -> str:
+        if result.dialstatus == "BOOM":
             raise MemoryError
-        return real(found)
+        return real(result)
 
     monkeypatch.setattr(collecting, "result_json", crash)
     assert plant.collect() == 4
@@ -478,12 +478,12 @@ def test_an_event_stays_under_20_kb_whatever_a_result_holds(plant: Plant, more: 
 
 
 def test_a_usual_result_is_not_cut() -> None:
-    found = CallResult(extid="1", attempts=[{"number": "994412860", "status": "BUSY"} for _ in range(20)])
-    assert json.loads(result_json(found)) == found.public()
+    result = CallResult(extid="1", attempts=[{"number": "994412860", "status": "BUSY"} for _ in range(20)])
+    assert json.loads(result_json(result)) == result.public()
 
 
 def test_a_result_that_was_cut_says_so() -> None:
-    found = CallResult(extid="1", attempts=[{"text": "x" * 500} for _ in range(64)])
-    attempts = json.loads(result_json(found))["attempts"]
+    result = CallResult(extid="1", attempts=[{"text": "x" * 500} for _ in range(64)])
+    attempts = json.loads(result_json(result))["attempts"]
     assert attempts[-1] == {"truncated": 64 - (len(attempts) - 1)}
     assert json.loads(result_json(CallResult(trunk_number="\x00" * 2000)))["truncated"] is True

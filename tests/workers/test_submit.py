@@ -21,7 +21,7 @@ from alodial_workers.alovoice.client import AloVoiceClient, Submission
 from alodial_workers.engine import Engine
 from alodial_workers.submit import SubmitContext, retry_delay, submit
 
-from .raw import TAKEN, Behave, Peer, RawServer, answer, saying, until
+from .raw import TAKEN, Behave, Peer, RawServer, answer, sending, until
 
 T = TypeVar("T")
 CALL = TwoWayCall(callfrom="712037006", callto=["994412860", "977076909"])
@@ -35,7 +35,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 class FakeClient:
-    """Arms and then says what it was told to say; counts what it would have POSTed."""
+    """Arms and then returns its verdict; counts what it would have POSTed."""
 
     def __init__(self, verdict: Verdict) -> None:
         self._verdict = verdict
@@ -51,7 +51,7 @@ class FakeClient:
 
 
 class FakeStore:
-    """Arms with each of ``arms`` in turn (an exception is raised) and keeps what it is told to settle."""
+    """Arms with each of ``arms`` in turn (an exception is raised) and keeps what it settles."""
 
     def __init__(self, *arms: call_transitions.Armed | Exception, away: int = 0) -> None:
         self._arms = list(arms) or [call_transitions.Armed("armed", 0, 0)]
@@ -61,20 +61,20 @@ class FakeStore:
 
     async def arm(self, arming: call_transitions.Arming) -> call_transitions.Armed:
         self.armed.append(arming)
-        said = self._arms.pop(0)
-        if isinstance(said, Exception):
-            raise said
-        return said
+        armed = self._arms.pop(0)
+        if isinstance(armed, Exception):
+            raise armed
+        return armed
 
     async def settle(self, settling: call_transitions.Settling) -> str:
         if self._away:
             self._away -= 1
             raise StoreUnavailable("away")
         self.settled.append(settling)
-        return "told"
+        return "settled"
 
 
-def claimed(**given: Any) -> call_transitions.Claimed:
+def claimed(**options: Any) -> call_transitions.Claimed:
     values: dict[str, Any] = {
         "record": "123123",
         "id": "0190-id",
@@ -90,7 +90,7 @@ def claimed(**given: Any) -> call_transitions.Claimed:
         "token": "t0k",
         "account": "default",
     }
-    return call_transitions.Claimed(**{**values, **given})
+    return call_transitions.Claimed(**{**values, **options})
 
 
 def go(
@@ -122,15 +122,15 @@ def go(
         Verdict("auth", "token_refused", 401),
     ],
 )
-def test_the_store_is_told_once_what_came_of_it_with_the_answer(verdict: Verdict) -> None:
+def test_the_outcome_is_settled_once_with_the_answer(verdict: Verdict) -> None:
     store = FakeStore()
     go(verdict, store)
-    (told,) = store.settled
-    assert (told.outcome, told.code, told.token) == (verdict.outcome, verdict.code, "t0k")
-    kept = json.loads(told.answer)
+    (settling,) = store.settled
+    assert (settling.outcome, settling.code, settling.token) == (verdict.outcome, verdict.code, "t0k")
+    kept = json.loads(settling.answer)
     assert (kept["code"], kept.get("status")) == (verdict.code, verdict.status)
-    assert told.hold == 0
-    assert (told.delay > 0) == (verdict.outcome == "retry")
+    assert settling.hold == 0
+    assert (settling.delay > 0) == (verdict.outcome == "retry")
 
 
 def test_a_time_to_come_back_holds_the_account_and_the_call_a_little_longer() -> None:
@@ -156,7 +156,7 @@ def test_a_retry_waits_twice_as_long_each_time_half_of_it_by_chance(tries: int, 
 def test_what_may_not_go_at_the_last_instant_is_given_back_unsent(reason: Any) -> None:
     store = FakeStore(call_transitions.Armed(reason, 0, 0))
     assert go(Verdict("taken", "taken"), store).posts == 0
-    assert [(told.outcome, told.code) for told in store.settled] == [("release", reason)]
+    assert [(settling.outcome, settling.code) for settling in store.settled] == [("release", reason)]
 
 
 def test_a_call_that_somebody_else_holds_is_left_alone() -> None:
@@ -171,14 +171,14 @@ def test_a_store_that_is_away_at_the_last_instant_means_not_sent_and_given_back_
     monkeypatch.setattr(submitting, "SETTLE_RETRY", 0.001)
     store = FakeStore(StoreUnavailable("away"), away=3)
     assert go(Verdict("taken", "taken"), store).posts == 0
-    assert [(told.outcome, told.code) for told in store.settled] == [("release", "store_unavailable")]
+    assert [(settling.outcome, settling.code) for settling in store.settled] == [("release", "store_unavailable")]
 
 
 def test_an_outcome_is_held_while_the_store_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submitting, "SETTLE_RETRY", 0.001)
     store = FakeStore(away=20)
     assert go(Verdict("taken", "taken"), store).posts == 1
-    assert [told.outcome for told in store.settled] == ["taken"]
+    assert [settling.outcome for settling in store.settled] == ["taken"]
 
 
 def test_a_late_slot_is_armed_again_at_the_new_one() -> None:
@@ -195,7 +195,7 @@ def test_a_process_that_stood_still_past_its_lease_sends_nothing(monkeypatch: py
     monkeypatch.setattr(submitting, "lease_seconds", lambda _settings: 0.0)
     store = FakeStore()
     assert go(Verdict("taken", "taken"), store).posts == 0
-    assert [(told.outcome, told.code) for told in store.settled] == [("release", "woke_late")]
+    assert [(settling.outcome, settling.code) for settling in store.settled] == [("release", "woke_late")]
 
 
 def test_a_number_outside_the_policy_is_refused_before_anything_is_opened() -> None:
@@ -203,7 +203,7 @@ def test_a_number_outside_the_policy_is_refused_before_anything_is_opened() -> N
     client = go(Verdict("taken", "taken"), store, refuses="phone_not_allowed")
     assert client.posts == 0
     assert store.armed == []
-    assert [(told.outcome, told.code) for told in store.settled] == [("rejected", "phone_not_allowed")]
+    assert [(settling.outcome, settling.code) for settling in store.settled] == [("rejected", "phone_not_allowed")]
 
 
 # --- with a real store ------------------------------------------------------------------------------------------------
@@ -233,13 +233,13 @@ def with_works(
     work: Callable[[Works], Coroutine[Any, Any, T]],
     *,
     store: AsyncStore | None = None,
-    **given: Any,
+    **options: Any,
 ) -> T:
     epoch = redis_checks.epoch(queue.store.redis)
 
     async def whole() -> T:
         async with RawServer(behave) as server:
-            ours = settings.model_copy(update={"provider_url": server.url(), **given})
+            ours = settings.model_copy(update={"provider_url": server.url(), **options})
             used = store or AsyncStore(ours)
             client = AloVoiceClient(ours)
             try:
@@ -267,15 +267,15 @@ def queue(settings: Settings) -> Iterator[CallQueue]:
 @pytest.mark.parametrize(
     ("behave", "state", "reason"),
     [
-        (saying(TAKEN), "submitted", None),
-        (saying(answer(b"{}", status="422 No")), "rejected", "status_422"),
-        (saying(answer(b"<html>")), "unconfirmed", None),
-        (saying(answer(b"{}", status="502 Bad Gateway")), "unconfirmed", None),
-        (saying(), "unconfirmed", None),
-        (saying(close=False), "unconfirmed", None),
-        (saying(answer(b"", status="429 Slow")), "scheduled", None),
-        (saying(answer(b"", status="503 Wait", head=b"Retry-After: 60\r\n")), "scheduled", None),
-        (saying(answer(b"", status="401 No")), "queued", None),
+        (sending(TAKEN), "submitted", None),
+        (sending(answer(b"{}", status="422 No")), "rejected", "status_422"),
+        (sending(answer(b"<html>")), "unconfirmed", None),
+        (sending(answer(b"{}", status="502 Bad Gateway")), "unconfirmed", None),
+        (sending(), "unconfirmed", None),
+        (sending(close=False), "unconfirmed", None),
+        (sending(answer(b"", status="429 Slow")), "scheduled", None),
+        (sending(answer(b"", status="503 Wait", head=b"Retry-After: 60\r\n")), "scheduled", None),
+        (sending(answer(b"", status="401 No")), "queued", None),
     ],
     ids=["taken", "422", "html", "502", "closed", "silent", "429", "503-retry-after", "401"],
 )
@@ -476,7 +476,7 @@ class SlowClaims(AsyncStore):
         return value
 
 
-def test_what_a_claim_brings_after_the_stop_was_asked_is_still_submitted_and_waited_for(
+def test_what_a_claim_brings_after_the_stop_was_requested_is_still_submitted_and_waited_for(
     settings: Settings, queue: CallQueue
 ) -> None:
     calls = [queue.enqueue(CALL) for _ in range(5)]
@@ -501,7 +501,7 @@ def test_what_a_claim_brings_after_the_stop_was_asked_is_still_submitted_and_wai
     assert {queue.get(call.id).state for call in calls} == {"submitted"}
 
 
-def test_a_full_engine_claims_nothing_more_once_it_was_asked_to_stop(settings: Settings, queue: CallQueue) -> None:
+def test_a_full_engine_claims_nothing_more_once_it_is_stopping(settings: Settings, queue: CallQueue) -> None:
     calls = [queue.enqueue(CALL) for _ in range(6)]
     release = asyncio.Event()
 

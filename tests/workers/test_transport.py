@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from alodial_workers.alovoice import transport as wire
 from alodial_workers.alovoice.transport import MAX_ANSWER, Connection, DirectTransport, StaleConnection
 
-from .raw import BODY, TAKEN, Behave, Peer, RawServer, answer, exchange, nothing, open_files, saying, taking, until
+from .raw import BODY, TAKEN, Behave, Peer, RawServer, answer, exchange, nothing, open_files, sending, taking, until
 
 linux = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files in /proc")
 
@@ -209,7 +209,7 @@ def test_a_connection_that_the_server_will_close_is_not_used_again(words: bytes)
     text = TAKEN.replace(b"HTTP/1.1", words) if words.startswith(b"HTTP") else answer(b"{}", head=words)
 
     async def work() -> None:
-        async with RawServer(saying(text, close=False)) as server:
+        async with RawServer(sending(text, close=False)) as server:
             transport = DirectTransport()
             await exchange(transport, server.url())
             await exchange(transport, server.url())
@@ -220,7 +220,7 @@ def test_a_connection_that_the_server_will_close_is_not_used_again(words: bytes)
 
 def test_an_idle_connection_that_the_server_closed_is_not_used_again() -> None:
     async def work() -> None:
-        async with RawServer(saying(TAKEN)) as server:
+        async with RawServer(sending(TAKEN)) as server:
             transport = DirectTransport()
             await exchange(transport, server.url())
             await until(server.peers[0].closed.is_set)
@@ -269,7 +269,7 @@ def test_unsolicited_bytes_close_an_idle_connection() -> None:
 @pytest.mark.parametrize("behind", [answer(b"evil", status="503 No"), b"garbage\r\n\r\n", b"\x00" * 10])
 def test_what_stands_behind_an_answer_neither_replaces_it_nor_is_left_for_the_next(behind: bytes) -> None:
     async def work() -> None:
-        async with RawServer(saying(TAKEN + behind, close=False)) as server:
+        async with RawServer(sending(TAKEN + behind, close=False)) as server:
             transport = DirectTransport()
             assert await exchange(transport, server.url()) == (200, b'{"answer": {"id": 1}}')
             assert (await exchange(transport, server.url()))[0] == 200
@@ -301,7 +301,7 @@ def test_a_kept_connection_that_closes_without_a_byte_is_stale_and_one_that_said
 
 def test_a_new_connection_that_closes_without_a_byte_is_not_stale() -> None:
     async def work() -> None:
-        async with RawServer(saying()) as server:
+        async with RawServer(sending()) as server:
             with pytest.raises(httpx.ReadError) as caught:
                 await exchange(DirectTransport(), server.url())
             assert not isinstance(caught.value, StaleConnection)
@@ -345,7 +345,7 @@ def test_without_waiting_for_bodies_an_answer_ends_with_its_head_or_a_short_body
     text: bytes, body: bytes, kept: bool
 ) -> None:
     async def work() -> None:
-        async with RawServer(saying(text, close=False)) as server:
+        async with RawServer(sending(text, close=False)) as server:
             transport = DirectTransport(max_body=10, wait_for_body=False)
             status, read = await exchange(transport, server.url(), within=2)
             assert (status in (200, 204, 304), read) == (True, body)
@@ -388,7 +388,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
 def test_an_answer_is_read_in_every_form_that_http_allows(pieces: list[bytes], expected: tuple[int, bytes]) -> None:
     async def work() -> None:
-        async with RawServer(saying(*pieces)) as server:
+        async with RawServer(sending(*pieces)) as server:
             assert await exchange(DirectTransport(), server.url()) == expected
 
     run(work())
@@ -424,7 +424,7 @@ def test_a_broken_answer_is_an_error_and_closes_its_connection(name: str) -> Non
     error, text = BAD[name]
 
     async def work() -> None:
-        async with RawServer(saying(text, pause=0.01)) as server:
+        async with RawServer(sending(text, pause=0.01)) as server:
             transport = DirectTransport()
             with pytest.raises(error):
                 await exchange(transport, server.url())
@@ -501,7 +501,7 @@ DRIP = [bytes([byte]) for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\
 
 @pytest.mark.parametrize(
     "behave",
-    [saying(close=False), saying(b"HTTP/1.1 200 OK\r\n", close=False), saying(*DRIP, pause=0.005)],
+    [sending(close=False), sending(b"HTTP/1.1 200 OK\r\n", close=False), sending(*DRIP, pause=0.005)],
     ids=["says-nothing", "stops-in-the-head", "drips"],
 )
 def test_the_deadline_holds_and_closes_the_connection(behave: Behave) -> None:
@@ -520,7 +520,7 @@ def test_the_deadline_holds_and_closes_the_connection(behave: Behave) -> None:
 @pytest.mark.parametrize("moment", ["connected", "sent"])
 def test_cancellation_closes_the_connection(moment: str) -> None:
     async def work() -> None:
-        async with RawServer(saying(close=False)) as server:
+        async with RawServer(sending(close=False)) as server:
             transport = DirectTransport()
 
             connected = asyncio.Event()
@@ -732,8 +732,8 @@ def test_no_file_stays_open_after_trouble_of_every_kind(authority: trustme.CA) -
         good = _client_context(authority)
         bad = _server_context(trustme.CA().issue_cert("127.0.0.1"))
         async with (
-            RawServer(saying(b"garbage")) as garbage,
-            RawServer(saying(b"", close=False)) as silent,
+            RawServer(sending(b"garbage")) as garbage,
+            RawServer(sending(b"", close=False)) as silent,
             RawServer(taking) as kind,
             RawServer(taking, context=bad) as untrusted,
         ):
@@ -820,7 +820,7 @@ class Deaf(asyncio.Transport):
         return self.aborted
 
 
-def told(pieces: list[bytes]) -> tuple[str, int, bytes, bool]:
+def parsed(pieces: list[bytes]) -> tuple[str, int, bytes, bool]:
     """What a connection makes of these pieces and then the end of the stream: outcome, status, body, still reusable."""
 
     async def work() -> tuple[str, int, bytes, bool]:
@@ -872,7 +872,7 @@ def test_any_bytes_give_an_answer_or_a_transport_error_and_the_same_in_whatever_
 ) -> None:
     bounds = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
     pieces = [stream[a:b] for a, b in itertools.pairwise(bounds) if a < b]
-    whole, cut = told([stream] if stream else []), told(pieces)
+    whole, cut = parsed([stream] if stream else []), parsed(pieces)
     # Whether bytes behind a whole answer came in time to close the connection is the one thing that pieces may change.
     assert whole[:3] == cut[:3]
     assert whole[0] != "whole" or 200 <= whole[1] <= 999

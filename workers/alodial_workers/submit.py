@@ -131,15 +131,8 @@ async def _settled(settling: Settling, context: SubmitContext) -> str:
 
 
 def _ids(call: Claimed) -> dict[str, str | int]:
-    ids: dict[str, str | int] = {
-        "call_id": call.id,
-        "extid": call.extid,
-        "account": call.account,
-        "attempt": call.attempt,
-    }
-    if call.campaign:
-        ids["campaign"] = call.campaign
-    return ids
+    campaign = {"campaign": call.campaign} if call.campaign else {}
+    return {"call_id": call.id, "extid": call.extid, "account": call.account, "attempt": call.attempt, **campaign}
 
 
 def _report(call: Claimed, submission: Submission, settling: Settling, state: str) -> None:

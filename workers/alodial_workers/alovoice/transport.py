@@ -92,8 +92,9 @@ class Connection(asyncio.Protocol):
 
     def _fresh(self) -> None:
         self.status = 0
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.headers = httpx.Headers()
         self.body = bytearray()
+        self._fields: list[tuple[bytes, bytes]] = []
         self._received = 0
         self._complete = False
         self._keep = False
@@ -130,8 +131,8 @@ class Connection(asyncio.Protocol):
         self.reusable = False
         if self._done is None or self._done.done():
             return
-        names = {name.lower() for name, _ in self.headers}
-        if self._in_body and b"content-length" not in names and b"transfer-encoding" not in names and exc is None:
+        until_eof = "content-length" not in self.headers and "transfer-encoding" not in self.headers
+        if self._in_body and until_eof and exc is None:
             self._finish(reusable=False)  # a body without a length ends with its connection
         else:
             error = StaleConnection if self._reused and not self._received else httpx.ReadError
@@ -141,21 +142,21 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         if self._complete:
             raise _SecondAnswer
-        self.headers = []
+        self._fields = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         # Nothing acts on the trailers of a chunked body.
         if not self._in_body:
-            self.headers.append((name, value))
+            self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
         assert self._parser is not None  # noqa: S101  # it is the parser that calls
         self.status = self._parser.get_status_code()
+        self.headers = httpx.Headers(self._fields)
         self._in_body = self.status >= 200
         if self._in_body and not self._wait_for_body and self.status not in (204, 304):
-            fields = httpx.Headers(self.headers)
-            length = fields.get("content-length", "")
-            if "transfer-encoding" in fields or not length.isdigit() or int(length) > self._max_body:
+            length = self.headers.get("content-length", "")
+            if "transfer-encoding" in self.headers or not length.isdigit() or int(length) > self._max_body:
                 raise _Cut
 
     def on_body(self, body: bytes) -> None:
@@ -264,7 +265,7 @@ class DirectTransport:
             idle.append((connection, time.monotonic()))
             if len(idle) > self._max_idle:
                 idle.popleft()[0].close()
-        return HttpAnswer(connection.status, httpx.Headers(connection.headers), bytes(connection.body))
+        return HttpAnswer(connection.status, connection.headers, bytes(connection.body))
 
     def _take(self, origin: Origin) -> Connection | None:
         idle = self._idle.get(origin)

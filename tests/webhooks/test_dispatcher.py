@@ -37,9 +37,9 @@ def test_an_event_arrives_as_it_is_in_the_stream_signed_as_standard_webhooks_wan
         assert got.id == json.loads(got.body)["id"]
         assert got.body == queue.store.redis.xrange(keys.EVENTS)[0][1][b"event"]
         until(lambda: health(queue).delivered == 1)
-        told = health(queue)
-        assert (told.waiting, told.parked, told.enabled, told.last_status) == (0, 0, True, 204)
-        assert "secret-in-query" not in told.url
+        endpoint = health(queue)
+        assert (endpoint.waiting, endpoint.parked, endpoint.enabled, endpoint.last_status) == (0, 0, True, 204)
+        assert "secret-in-query" not in endpoint.url
 
 
 def test_both_secrets_sign_while_one_is_changed(settings: Settings, place: Place) -> None:
@@ -86,9 +86,9 @@ def test_an_answer_that_is_none_is_tried_again_in_five_seconds(
     with Receiver(say) as receiver, relay(with_hooks(settings, receiver.url, webhook_timeout=0.5)):
         place()
         until(lambda: health(queue).failed == 1)
-        told = health(queue)
-        assert (told.last_problem, told.waiting) == (problem, 1)
-        due = queue.store.redis.zrange(keys.webhook(told.id, "due"), 0, 0, withscores=True)[0][1]
+        endpoint = health(queue)
+        assert (endpoint.last_problem, endpoint.waiting) == (problem, 1)
+        due = queue.store.redis.zrange(keys.webhook(endpoint.id, "due"), 0, 0, withscores=True)[0][1]
         assert 3500 < float(due) - time.time() * 1000 < 5600
         receiver.say = OK
         until(lambda: health(queue).delivered == 1)
@@ -113,11 +113,11 @@ def test_gone_switches_the_endpoint_off_and_what_comes_is_parked(
         for _ in range(3):
             place()
         until(lambda: health(queue).parked == 4)
-        told = health(queue)
-        assert (told.off_reason, told.waiting, len(receiver.got)) == ("gone", 0, 1)
+        endpoint = health(queue)
+        assert (endpoint.off_reason, endpoint.waiting, len(receiver.got)) == ("gone", 0, 1)
         receiver.say = OK
-        assert queue.endpoints.enable(told.id[:6]).enabled
-        assert queue.endpoints.resend_parked(told.id) == 4
+        assert queue.endpoints.enable(endpoint.id[:6]).enabled
+        assert queue.endpoints.resend_parked(endpoint.id) == 4
         until(lambda: health(queue).delivered == 4)
         assert health(queue).parked == 0
 
@@ -162,14 +162,14 @@ def test_a_dead_endpoint_beside_nine_healthy_ones_keeps_none_of_them_waiting(
     with ExitStack() as stack:
         healthy = [stack.enter_context(Receiver()) for _ in range(9)]
         dead = stack.enter_context(Receiver(lambda _got: 120.0))
-        mine = with_hooks(settings, dead.url, *(one.url for one in healthy), webhook_timeout=30)
+        mine = with_hooks(settings, dead.url, *(receiver.url for receiver in healthy), webhook_timeout=30)
         stack.enter_context(relay(mine))
         for _ in range(20):
             queue.enqueue_many([{"callto": "994412860", "ivrid": 7, "fromline": "712037006"}] * 10)
-        until(lambda: all(len({got.id for got in one.got}) == 200 for one in healthy), 25)
+        until(lambda: all(len({got.id for got in receiver.got}) == 200 for receiver in healthy), 25)
         # Not one try at the dead one had even run out of its time.
         assert 0 < len(dead.got) <= 16
-        assert sum(one.failed for one in queue.store.call(run, webhooks.health_steps())) == 0
+        assert sum(endpoint.failed for endpoint in queue.store.call(run, webhooks.health_steps())) == 0
 
 
 def test_no_secret_and_no_url_is_logged(settings: Settings, place: Place, queue: CallQueue) -> None:
