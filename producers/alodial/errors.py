@@ -1,14 +1,17 @@
-"""What can go wrong at the front door.
+"""The errors that alodial raises on purpose.
 
-AlodialError                 code, retry (may the same request succeed later?), level (how it is logged)
-+-- InvalidCall              422  no   bad input; `problems` names each field, its problem and the remedy
-+-- Conflict                 409  no   the same key or extid with another body
-+-- NotFound                 404  no
-+-- NotCancelable            409  no   it is being submitted, or was
-+-- NotRedialable            409  no   it is under way, or its campaign redials it
-+-- StoreUnavailable         503  yes  Redis is away, full, loading or read-only; nothing was queued
-|   +-- StoreUnfit           503  no   Redis would lose calls as it is set up; says which command mends it
-+-- ConfigurationError        -   no   a setting is missing or wrong; names the setting, never its value
+Each has a ``code`` for programs, ``retry`` (whether the same request may succeed later) and ``level`` (of its log line).
+
+| error                | HTTP | retry | level    | code                                     |
+| -------------------- | ---- | ----- | -------- | ---------------------------------------- |
+| InvalidCall          | 422  | no    | info     | invalid_call                             |
+| Conflict             | 409  | no    | info     | extid_conflict, idempotency_conflict     |
+| NotFound             | 404  | no    | info     | not_found                                |
+| NotCancelable        | 409  | no    | info     | not_cancelable                           |
+| NotRedialable        | 409  | no    | info     | not_redialable                           |
+| StoreUnavailable     | 503  | yes   | error    | store_unavailable                        |
+| StoreUnfit           | 503  | no    | critical | store_unfit                              |
+| ConfigurationError   | -    | no    | critical | configuration                            |
 """
 
 from typing import Literal
@@ -38,16 +41,18 @@ class Conflict(AlodialError):
 
 
 class NotFound(AlodialError):
+    """No call, campaign or other thing has that name. Do not retry; logged as info; code ``not_found``."""
+
     code = "not_found"
     level = "info"
 
 
 class NoEndpoint(NotFound):
-    """No webhook endpoint has that id."""
+    """No webhook endpoint has that id. As :class:`NotFound`."""
 
 
 class NotCancelable(AlodialError):
-    """Too late: the call is being submitted, or it has ended."""
+    """The call is being submitted or has ended; ``state`` says which. Do not retry; logged as info."""
 
     code = "not_cancelable"
     level = "info"
@@ -59,7 +64,7 @@ class NotCancelable(AlodialError):
 
 
 class NotRedialable(AlodialError):
-    """It is not to be rung again in this way; ``remedy`` says what to do instead."""
+    """The call cannot be redialed in its state; ``remedy`` says what to do instead. Do not retry; logged as info."""
 
     code = "not_redialable"
     level = "info"
@@ -73,7 +78,7 @@ class NotRedialable(AlodialError):
 
 
 class StoreUnavailable(AlodialError):
-    """Redis did not do what it was asked; the change it was asked for must be taken as not made."""
+    """Redis is away, full, loading or read-only; treat the change as not made. Retry later; logged as error."""
 
     code = "store_unavailable"
     retry = True
@@ -81,7 +86,10 @@ class StoreUnavailable(AlodialError):
 
 
 class StoreUnfit(StoreUnavailable):
-    """Redis answers, but would lose calls as it is set up."""
+    """Redis answers, but its configuration would lose calls; the message names the command that fixes it.
+
+    Do not retry before that; logged as critical.
+    """
 
     code = "store_unfit"
     retry = False
@@ -89,5 +97,7 @@ class StoreUnfit(StoreUnavailable):
 
 
 class ConfigurationError(AlodialError):
+    """A setting is missing or wrong. The message names the setting, never its value. Do not retry; logged as critical."""
+
     code = "configuration"
     level = "critical"

@@ -1,4 +1,4 @@
-"""Every setting, typed, with its unit and default. Read from ``ALODIAL_*`` in the environment or ``.env``."""
+"""All settings, typed, with units and defaults. Read from ``ALODIAL_*`` in the environment or in ``.env``."""
 
 import re
 from datetime import date
@@ -20,27 +20,27 @@ TextList = Annotated[tuple[str, ...], NoDecode]
 
 DEFAULT_ACCOUNT = "default"
 DEFAULT_HOURS = "09:00-20:00"
-COURTESY = "08:00-21:00"
+DEFAULT_COURTESY_HOURS = "08:00-21:00"
 
 
 class FrequencyCap(NamedTuple):
-    """At most ``calls`` in any ``seconds`` for one number."""
+    """A limit of ``calls`` within any ``seconds`` for one number."""
 
     calls: int
     seconds: int
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """``3/1d`` or ``1/90m``. Raises ValueError."""
-        found = re.fullmatch(r"([1-9][0-9]{0,2})/([1-9][0-9]{0,3})([smhd])", text)
-        if found is None:
+        """Reads ``3/1d`` or ``1/90m``; units are s, m, h and d. Raises ValueError for anything else."""
+        match = re.fullmatch(r"([1-9][0-9]{0,2})/([1-9][0-9]{0,3})([smhd])", text)
+        if match is None:
             raise ValueError("write calls/time, such as 3/1d or 1/2h")
-        calls, count, unit = found.groups()
+        calls, count, unit = match.groups()
         return cls(int(calls), int(count) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[unit])
 
 
 class AccountSettings(BaseModel):
-    """One AloVoice token with its own limits."""
+    """An AloVoice account: one token with its own limits, in which 0 means no limit."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,129 +53,145 @@ class AccountSettings(BaseModel):
 
     @property
     def burst_calls(self) -> int:
-        """How many calls may start at once beyond the even rhythm: 40 ms worth of the rate, at least 2."""
+        """Calls that may start at once beyond the even rhythm: those of 40 ms at the rate, at least 2."""
         return self.burst if self.burst is not None else max(2, round(self.calls_per_second * 0.04))
 
 
 class Settings(BaseSettings):
-    """Settings of every alodial process. Secrets cannot be printed."""
+    """The settings of every alodial process. Times are in seconds. Printing it shows no secret."""
 
     model_config = SettingsConfigDict(
         env_prefix="ALODIAL_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
     redis_url: SecretStr = Field(
-        SecretStr("redis://127.0.0.1:6379/0"), description="The call store; may hold a password."
+        SecretStr("redis://127.0.0.1:6379/0"), description="The Redis of the call store. The URL may hold a password."
     )
-    broker_url: SecretStr | None = Field(None, description="Dramatiq's Redis, if not the store's.")
-    redis_timeout: Seconds = Field(2, gt=0, le=60, description="Longest wait for one answer of Redis.")
+    broker_url: SecretStr | None = Field(None, description="The Redis of Dramatiq, when it is not the store's.")
+    redis_timeout: Seconds = Field(2, gt=0, le=60, description="How long to wait for an answer of Redis.")
     durability: Literal["fast", "fsync", "replica"] = Field(
-        "fast", description="What arm waits for before the first byte."
+        "fast",
+        description="What Redis must confirm before the first byte of a POST leaves: nothing more, its file, or a replica.",
     )
-    accept_risk: bool = Field(False, description="Run although Redis could lose calls.")
+    accept_risk: bool = Field(False, description="Run although Redis, as it is configured, could lose calls.")
 
-    provider_url: str = Field("https://cld.alovoice.uz", description="AloVoice, or the sandbox.")
-    provider_token: SecretStr | None = Field(None, description="The default account's token.")
+    provider_url: str = Field("https://cld.alovoice.uz", description="The address of AloVoice or of the sandbox.")
+    provider_token: SecretStr | None = Field(None, description="The token of the default account.")
     provider_body: Literal["multipart-brackets", "multipart-json", "json"] = Field(
-        "multipart-brackets", description="How the request's body is written."
+        "multipart-brackets", description="The format of the request body."
     )
-    provider_timeout: Seconds = Field(10, gt=0, le=120, description="Whole exchange: connect, send, answer.")
+    provider_timeout: Seconds = Field(
+        10, gt=0, le=120, description="The limit of a whole exchange: connect, send, receive the answer."
+    )
     calls_per_second: float = Field(
-        5, ge=0, le=10_000, description="The default account's rate over all workers; 0 no limit."
+        5, ge=0, le=10_000, description="Calls a second of the default account over all workers; 0 for no limit."
     )
-    max_concurrent_calls: int = Field(10, ge=0, le=1_000_000, description="The default account's channels; 0 no limit.")
+    max_concurrent_calls: int = Field(
+        10, ge=0, le=1_000_000, description="Channels of the default account; 0 for no limit."
+    )
     burst: int | None = Field(
-        None, ge=1, description="Calls that may start at once; default 40 ms of the rate, at least 2."
+        None, ge=1, description="Calls that may start at once; by default those of 40 ms at the rate, at least 2."
     )
-    daily_calls: int = Field(0, ge=0, description="The default account's calls in a day; 0 no limit.")
-    daily_minutes: int = Field(0, ge=0, description="The default account's minutes of talk in a day; 0 no limit.")
-    accounts: dict[str, AccountSettings] = Field(default_factory=dict, description="Further accounts as JSON by name.")
+    daily_calls: int = Field(0, ge=0, description="Calls a day of the default account; 0 for no limit.")
+    daily_minutes: int = Field(0, ge=0, description="Minutes of talk a day of the default account; 0 for no limit.")
+    accounts: dict[str, AccountSettings] = Field(default_factory=dict, description="Further accounts, as JSON by name.")
     refused_statuses: frozenset[int] = Field(
-        frozenset({400, 404, 405, 409, 413, 415, 422}), description="Answers that refuse a call for good."
+        frozenset({400, 404, 405, 409, 413, 415, 422}),
+        description="HTTP statuses with which AloVoice refuses a call for good.",
     )
     unsent_statuses: frozenset[int] = Field(
-        frozenset(), description="Further answers known to mean that nothing rang: retried."
+        frozenset(), description="Further HTTP statuses after which no telephone rang; such calls are retried."
     )
 
-    result_timeout: Seconds = Field(7200, gt=0, description="How long a result is awaited.")
+    result_timeout: Seconds = Field(7200, gt=0, description="How long to wait for a result.")
     channel_timeout: Seconds = Field(3600, gt=0, description="How long a call without a result holds its channel.")
     max_tries: int = Field(
-        10, ge=1, le=100, description="POSTs of one attempt that AloVoice did not take, then failed."
+        10, ge=1, le=100, description="POSTs of one attempt that AloVoice did not accept, after which the call fails."
     )
-    retry_base: Seconds = Field(1, gt=0, description="First delay of a retry; doubles, with jitter.")
-    retry_max: Seconds = Field(300, gt=0, description="Longest delay of a retry.")
-    unconfirmed_redial_delay: Seconds = Field(120, ge=0, description='Before on_unconfirmed="redial" dials again.')
-    orphan_timeout: Seconds = Field(600, ge=0, description="How long a result with an unknown extid is tried again.")
+    retry_base: Seconds = Field(1, gt=0, description="The first delay of a retry; it doubles each time, with jitter.")
+    retry_max: Seconds = Field(300, gt=0, description="The longest delay of a retry.")
+    unconfirmed_redial_delay: Seconds = Field(
+        120, ge=0, description='How long on_unconfirmed="redial" waits before it dials again.'
+    )
+    orphan_timeout: Seconds = Field(600, ge=0, description="How long a result with an unknown extid is retried.")
 
     callback_secret: SecretList = Field(
-        (), description="Secret in the callback URL; two, comma-separated, while it is changed."
+        (), description="The secret in the callback URL; two, comma-separated, while you change it."
     )
     api_keys: SecretList = Field(
         (),
-        description="Keys of the HTTP API, comma-separated; one with less rights: `KEY;name=shop;roles=submit+read;own`.",
+        description="Keys of the HTTP API, comma-separated; a key with fewer rights: `KEY;name=shop;roles=submit+read;own`.",
     )
     api_requests_per_second: float = Field(
-        1000, ge=0, le=1_000_000, description="Requests a second of one key in one web process; 0 for no limit."
+        1000, ge=0, le=1_000_000, description="Requests a second of each key in each web process; 0 for no limit."
     )
-    webhooks: SecretList = Field((), description="URLs that get the events, comma-separated.")
+    webhooks: SecretList = Field((), description="URLs to which events are sent, comma-separated.")
     webhook_secret: SecretList = Field(
         (),
-        description="Signs the webhooks; two, comma-separated, while it is changed. `alodial webhooks secret` makes one.",
+        description="Signs the webhooks; two, comma-separated, while you change it. `alodial webhooks secret` makes one.",
     )
     webhook_private: bool = Field(
-        False, description="Send webhooks to http, private addresses and any port too, for development."
+        False, description="Send webhooks also to http URLs, private addresses and any port, for development."
     )
-    webhook_timeout: Seconds = Field(15, gt=0, le=60, description="Whole answer of a webhook's receiver.")
+    webhook_timeout: Seconds = Field(
+        15, gt=0, le=60, description="The limit of a whole exchange with a webhook's receiver."
+    )
     allowed_prefixes: TextList = Field(
-        ("+998",), description="E.164 prefixes that may be rung, comma-separated; * for all."
+        ("+998",), description="E.164 prefixes of the numbers that may be called, comma-separated; * for all."
     )
-    timezone: str = Field("Asia/Tashkent", description="Zone of calling hours and reports.")
+    timezone: str = Field("Asia/Tashkent", description="The time zone of calling hours and reports.")
     calling_hours: str = Field(
         DEFAULT_HOURS,
-        description="When campaigns ring, unless they say otherwise: `mon-fri 09:00-18:00; sat 10:00-14:00`.",
+        description="When campaigns without hours of their own place calls: `mon-fri 09:00-18:00; sat 10:00-14:00`.",
     )
     courtesy_hours: str = Field(
-        COURTESY, description="No campaign rings outside of these, whatever it says; `off` lifts that."
+        DEFAULT_COURTESY_HOURS,
+        description="Hours outside of which no campaign places calls, whatever its own hours; `off` removes the limit.",
     )
     closing_margin: Seconds = Field(
         60,
         ge=0,
         le=3600,
-        description="Campaigns stop this long before their hours end: a call begun then still rings after it.",
+        description="How long before the end of their hours campaigns stop: a call placed later could still ring after it.",
     )
     holidays: Annotated[tuple[date, ...], NoDecode] = Field(
-        (), description="Days on which no campaign rings, as 2027-03-21, comma-separated."
+        (), description="Days on which no campaign places calls, such as 2027-03-21, comma-separated."
     )
     frequency_caps: Annotated[tuple[FrequencyCap, ...], NoDecode] = Field(
-        (), description="How often one number may be rung over all calls and roles: `3/1d,1/1h`. Default: no cap."
+        (),
+        description="How often one number may be called, over all calls and roles: `3/1d,1/1h`. By default without limit.",
     )
     own_numbers: TextList = Field(
-        (), description="Our own phones, such as agents'; they are never capped. Comma-separated, +998..."
+        (), description="Your own phones, such as those of agents, to which no cap applies. Comma-separated, +998..."
     )
-    upload_dir: str = Field("var/uploads", description="Where uploaded files are kept while they are read.")
+    upload_dir: str = Field("var/uploads", description="The folder of uploaded files while they are read.")
 
     call_retention: Seconds = Field(30 * 86400, ge=86400, description="How long an ended call's record is kept.")
     idempotency_retention: Seconds = Field(
         48 * 3600, ge=86400, description="How long an Idempotency-Key is remembered."
     )
-    events_keep: int = Field(100_000, ge=1000, description="Events kept for readers still to come.")
-    spool_dir: str = Field("var/spool", description="Where callbacks are kept while Redis is away.")
-    spool_max_bytes: int = Field(256 * 1024 * 1024, ge=1024, description="Above it callbacks are answered 503.")
+    events_keep: int = Field(100_000, ge=1000, description="Events kept for later readers.")
+    spool_dir: str = Field("var/spool", description="The folder in which callbacks are kept while Redis is away.")
+    spool_max_bytes: int = Field(
+        256 * 1024 * 1024, ge=1024, description="The size of that folder above which callbacks are answered with 503."
+    )
 
     max_in_flight: int = Field(512, ge=1, le=4096, description="POSTs under way in one worker process.")
     log_format: Literal["console", "json"] | None = Field(
-        None, description="Default: console on a terminal, else json."
+        None, description="By default console on a terminal, else json."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The lowest level that is logged."
+    )
     logs_keep: int = Field(
         50_000,
         ge=0,
         le=10_000_000,
-        description="Log lines of all processes kept in Redis for `alodial logs`; 0 keeps none there.",
+        description="Log lines of all processes kept in Redis for `alodial logs`; 0 for none.",
     )
 
     sentry_dsn: SecretStr | None = Field(
-        None, description="Errors of workers and web go to this Sentry project; needs `alodial[sentry]`."
+        None, description="The Sentry project to which workers and web send errors; needs `alodial[sentry]`."
     )
 
     @field_validator(
@@ -217,7 +233,7 @@ class Settings(BaseSettings):
     @field_validator("calling_hours", "courtesy_hours")
     @classmethod
     def _hours(cls, value: str) -> str:
-        if value not in ("off", DEFAULT_HOURS, COURTESY):
+        if value not in ("off", DEFAULT_HOURS, DEFAULT_COURTESY_HOURS):
             from alodial_schemas.campaigns import parse_hours  # noqa: PLC0415  # a plain producer need not load it
 
             parse_hours(value)
@@ -249,13 +265,13 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _keys_do_not_outlive_their_calls(self) -> Self:
-        # A key whose call is forgotten would let the same request ring once more.
+        # Once the call of a key is deleted, the same request would ring again.
         if self.call_retention < self.idempotency_retention:
             raise ValueError("ALODIAL_CALL_RETENTION: must not be shorter than ALODIAL_IDEMPOTENCY_RETENTION")
         return self
 
     def account(self, name: str) -> AccountSettings:
-        """The account of that name. Raises KeyError."""
+        """The account of that name. Raises KeyError when there is none."""
         if name == DEFAULT_ACCOUNT:
             return AccountSettings(
                 token=self.provider_token,
@@ -269,26 +285,27 @@ class Settings(BaseSettings):
 
     @cached_property
     def account_names(self) -> tuple[str, ...]:
+        """The default account's name, then those of ``accounts``."""
         return (DEFAULT_ACCOUNT, *self.accounts)
 
 
 @lru_cache(maxsize=1)
 def load_settings() -> Settings:
-    """The environment's settings. Raises ConfigurationError that names the setting and prints no value."""
+    """The environment's settings, read once. Raises ConfigurationError that names the settings and no value."""
     return read_settings()
 
 
-def read_settings(**given: object) -> Settings:
-    """Settings from the environment with some given in code. Raises ConfigurationError."""
+def read_settings(**overrides: object) -> Settings:
+    """The environment's settings with ``overrides``. Raises ConfigurationError as :func:`load_settings`."""
     try:
-        return Settings(**given)  # type: ignore[arg-type]  # pydantic validates what the caller names
+        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates them
     except ValidationError as exc:
         lines = [_problem(error) for error in exc.errors()]
         raise ConfigurationError("; ".join(lines)) from None
 
 
 def _problem(error: ErrorDetails) -> str:
-    """What is wrong with which setting, without its value."""
+    """The setting's name and the rule that it breaks, without its value."""
     where = "_".join(str(part) for part in error["loc"]).upper()
     message = error["msg"].removeprefix("Value error, ")
     return f"ALODIAL_{where}: {message}" if where else message

@@ -16,9 +16,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 GROUPS = {
     "redis_url": "Redis",
     "provider_url": "AloVoice and its limits",
-    "result_timeout": "Waiting and trying again",
-    "callback_secret": "Who may come in, whom may be rung",
-    "call_retention": "Keeping",
+    "result_timeout": "Timeouts and retries",
+    "callback_secret": "Access and allowed numbers",
+    "call_retention": "Retention",
     "max_in_flight": "Processes and logs",
 }
 
@@ -102,16 +102,16 @@ def _bounds(field: FieldInfo) -> str:
 
 
 def _meaning(name: str, field: FieldInfo) -> str:
-    said = [field.description or ""]
+    parts = [field.description or ""]
     if choices := _choices(field.annotation):
-        said.append("One of " + ", ".join(f"`{choice}`" for choice in choices) + ".")
+        parts.append("One of " + ", ".join(f"`{choice}`" for choice in choices) + ".")
     elif bounds := _bounds(field):
-        said.append(f"{bounds[0].upper()}{bounds[1:]}.")
+        parts.append(f"{bounds[0].upper()}{bounds[1:]}.")
     if "SecretStr" in str(field.annotation):
-        said.append("*Secret.*")
+        parts.append("*Secret.*")
     if name in NOT_USED_YET:
-        said.append("Checked, but nothing acts on it in this version.")
-    return " ".join(part for part in said if part)
+        parts.append("Checked, but nothing acts on it in this version.")
+    return " ".join(part for part in parts if part)
 
 
 def rows() -> Iterator[str]:

@@ -1,10 +1,11 @@
-"""The store's transitions once more in plain Python, without Redis: for the tests, and to read.
+"""A model of the store's transitions in plain Python, without Redis.
 
-``lua/`` is what runs; a test runs both side by side and compares every answer, record, queue and event, another walks
-through every order of events that a small world allows. Where the two differ, one of them is wrong.
+The scripts in ``store/lua`` are what runs. ``store_pair.py`` runs both side by side and compares every answer, record,
+queue and event; ``test_exhaustive.py`` walks through every order of events that a small world allows. Where the two
+differ, one of them is wrong.
 
-Left out because nothing depends on it: what Redis forgets by itself (ended records, old idempotency keys, old events),
-the shortening of very long timelines, and the bound on dead traces of one claim.
+Left out because nothing depends on it: what expires in Redis (ended records, old idempotency keys, old events), the
+trimming of very long timelines, and the bound on entries of ended calls that one claim skips.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What the model of the store (``model.py``) keeps: rules, limits, calls and accounts as plain values."""
+"""The values of the model of the store (``model.py``): rules, limits, calls and accounts."""
 
 from dataclasses import dataclass
 from typing import NamedTuple, Self
@@ -9,7 +9,7 @@ from alodial_schemas import State
 
 
 class Rules(NamedTuple):
-    """The times that the scripts are given, ms."""
+    """The times among the scripts' arguments, ms."""
 
     lease: int
     result: int

