@@ -25,7 +25,7 @@ from alodial_schemas import ENDS, State, new_ids
 from alodial_schemas.campaigns import CampaignRequest, parse_campaign
 from alodial_workers.hopper import HopperFiller, purge
 
-__all__ = ["EPOCH", "START", "Desk", "Rung", "phone", "request"]
+__all__ = ["EPOCH", "START", "Harness", "Rung", "phone", "request"]
 
 TASHKENT = ZoneInfo("Asia/Tashkent")
 FIRST_PHONE = 998_901_000_000
@@ -33,7 +33,7 @@ NUMBER = re.compile(r'"(\+\d+)"')
 
 
 class Silent(Waker):
-    """Rings nobody: the tests claim by themselves."""
+    """Wakes nobody: the tests claim by themselves."""
 
     def __init__(self) -> None: ...
 
@@ -65,7 +65,7 @@ def request(name: str = "campaign", *, call: dict[str, Any] | None = None, **pol
     return parse_campaign({"name": name, "call": call or plain, "policy": given}, allowed=())
 
 
-class Desk:
+class Harness:
     """A store, its clock, and what callers, workers, AloVoice and operators do."""
 
     def __init__(

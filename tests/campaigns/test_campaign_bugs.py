@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partialmethod
 
 import pytest
-from campaign_harness import Desk
+from campaign_harness import Harness
 from store_harness import ClockedStore
 
 from alodial.store.scripts import Script
@@ -261,7 +261,7 @@ def look_for(name: str, redis_server: EmbeddedRedis) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_bug_is_found(redis_server: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(Desk, "__init__", partialmethod(Desk.__init__, plant=planting(name)))
+    monkeypatch.setattr(Harness, "__init__", partialmethod(Harness.__init__, plant=planting(name)))
     with pytest.raises(FOUND) as found:
         look_for(name, redis_server)
     assert "has changed" not in str(found.value)

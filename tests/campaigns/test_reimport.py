@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import python_calamine
-from campaign_harness import Desk, phone
+from campaign_harness import Harness, phone
 
 from alodial.campaigns.exporting.results import OURS, values_of, write_csv, write_xlsx
 from alodial.campaigns.formula_guard import unsafe_cell
@@ -19,12 +19,12 @@ def outcome(call: Claimed) -> str:
 
 
 def test_both_forms_of_an_export_equal_the_store(redis_server: EmbeddedRedis, tmp_path: Path) -> None:
-    desk = Desk(redis_server)
+    harness = Harness(redis_server)
     rows = [{"phone": phone(n), "name": f"=cmd|' /C {n}", "reference": f"INV-{n}"} for n in range(ROWS)]
-    campaign = desk.submit(rows, redial={"max_attempts": 2, "delays": {"busy": [60]}})
-    desk.ring_all(outcome, talk=7, limit=ROWS // 2)
-    columns = desk.front.get(campaign).columns
-    kept = list(desk.front.rows(campaign))
+    campaign = harness.submit(rows, redial={"max_attempts": 2, "delays": {"busy": [60]}})
+    harness.ring_all(outcome, talk=7, limit=ROWS // 2)
+    columns = harness.front.get(campaign).columns
+    kept = list(harness.front.rows(campaign))
     assert len(kept) == ROWS
     assert len({row.state for row in kept}) >= 3
     expected = [[*row.cells, *values_of(row)] for row in kept]

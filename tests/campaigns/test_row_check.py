@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from campaign_harness import Desk, phone
+from campaign_harness import Harness, phone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -248,11 +248,11 @@ def test_a_mended_file_is_understood_again_and_again(tmp_path: Path) -> None:
 
 
 def test_thousands_of_bad_rows_between_good_ones_stop_no_campaign(redis_server: EmbeddedRedis) -> None:
-    desk = Desk(redis_server)
+    harness = Harness(redis_server)
     wrong = ["x"] * (2 * MAX_BUFFERED + 500)
-    id = desk.submit([phone(0), *wrong, phone(1), *wrong, phone(2)])
-    desk.ring_all()
-    assert [row.numbers[0] for row in desk.rung] == [phone(0), phone(1), phone(2)]
-    assert desk.front.get(id).rows["bad"] == 2 * len(wrong)
-    assert sum(1 for _ in desk.front.problems(id)) == 2 * len(wrong)
-    assert [row.phones[0] for row in desk.front.rows(id)] == [phone(0), phone(1), phone(2)]
+    id = harness.submit([phone(0), *wrong, phone(1), *wrong, phone(2)])
+    harness.ring_all()
+    assert [row.numbers[0] for row in harness.rung] == [phone(0), phone(1), phone(2)]
+    assert harness.front.get(id).rows["bad"] == 2 * len(wrong)
+    assert sum(1 for _ in harness.front.problems(id)) == 2 * len(wrong)
+    assert [row.phones[0] for row in harness.front.rows(id)] == [phone(0), phone(1), phone(2)]

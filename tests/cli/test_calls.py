@@ -148,7 +148,7 @@ def test_a_call_that_has_ended_is_rung_again_once_however_often_it_is_asked(alod
     assert [row["reference"] for row in alodial("calls", "list", "--json").documents] == ["order-17"] * 2
 
 
-def test_a_call_under_way_is_not_rung_again_and_the_hint_says_what_to_do(alodial: Alodial) -> None:
+def test_a_call_in_progress_is_not_redialed_and_the_hint_says_what_to_do(alodial: Alodial) -> None:
     done = alodial("calls", "redial", _place(alodial))
     assert (done.code, done.out) == (1, "")
     assert "is queued: it has not ended yet\nhint: wait for its end, or cancel it first" in done.err

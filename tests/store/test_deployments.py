@@ -23,7 +23,7 @@ CALL = TwoWayCall(callfrom="712037006", callto=["994412860"])
 NO_LIMITS = AccountSettings(calls_per_second=50, max_concurrent_calls=10)
 
 
-def given(url: str, **more: object) -> Settings:
+def settings_for(url: str, **more: object) -> Settings:
     return Settings(_env_file=None, redis_url=url, **more)  # type: ignore[call-arg, arg-type] # pydantic-settings' own
 
 
@@ -71,7 +71,7 @@ def test_every_script_stays_in_one_slot_of_a_cluster(tmp_path: Path) -> None:
         # Dramatiq's doorbells do not keep to one slot: on a cluster they need a Redis of their own.
         (tmp_path / "broker").mkdir()
         with EmbeddedRedis(folder=tmp_path / "broker", fsync="no") as broker:
-            a_whole_life(given(server.url, broker_url=broker.url))
+            a_whole_life(settings_for(server.url, broker_url=broker.url))
 
 
 def test_a_redis_behind_a_password_and_one_on_a_unix_socket_are_used(tmp_path: Path) -> None:
@@ -79,10 +79,10 @@ def test_a_redis_behind_a_password_and_one_on_a_unix_socket_are_used(tmp_path: P
     with EmbeddedRedis(folder=tmp_path, fsync="no", options=("--unixsocket", str(socket))) as server:
         with server.client() as client:
             client.config_set("requirepass", "planted")
-        a_whole_life(given(f"unix://:planted@{socket}?db=0"))
+        a_whole_life(settings_for(f"unix://:planted@{socket}?db=0"))
         with redis.Redis(port=server.port, password="planted") as client:
             client.flushall()
-        a_whole_life(given(server.url.replace("redis://", "redis://:planted@")))
+        a_whole_life(settings_for(server.url.replace("redis://", "redis://:planted@")))
 
 
 @contextmanager
@@ -111,14 +111,14 @@ def sentinel(folder: Path, master_port: int) -> Iterator[int]:
 def test_the_primary_is_found_through_sentinel(tmp_path: Path) -> None:
     (tmp_path / "redis").mkdir()
     with EmbeddedRedis(folder=tmp_path / "redis", fsync="no") as server, sentinel(tmp_path, server.port) as port:
-        a_whole_life(given(f"redis+sentinel://127.0.0.1:{port}/calls/0"))
+        a_whole_life(settings_for(f"redis+sentinel://127.0.0.1:{port}/calls/0"))
 
 
 def test_an_arm_waits_for_the_replica_and_is_refused_without_one(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
     with EmbeddedRedis(folder=tmp_path / "one", fsync="no", options=("--repl-diskless-sync-delay", "0")) as primary:
-        settings = given(primary.url, durability="replica")
+        settings = settings_for(primary.url, durability="replica")
         store = Store(settings)
         epoch = redis_checks.epoch(store.redis)
 
@@ -152,10 +152,10 @@ def test_an_arm_waits_for_the_replica_and_is_refused_without_one(tmp_path: Path)
 
 def test_a_redis_that_evicts_is_called_unfit(tmp_path: Path) -> None:
     with EmbeddedRedis(folder=tmp_path, fsync="no") as server, server.client() as client:
-        assert {finding.level for finding in redis_checks.inspect(client)} == {"ok"}
+        assert {check.level for check in redis_checks.inspect(client)} == {"ok"}
         client.config_set("maxmemory-policy", "allkeys-lru")
         client.config_set("appendonly", "no")
-        found = {finding.name: finding for finding in redis_checks.inspect(client)}
-        assert found["redis.eviction"].level == "error"
-        assert found["redis.eviction"].hint == "redis-cli CONFIG SET maxmemory-policy noeviction"
-        assert found["redis.durability"].level == "warning"
+        checks = {check.name: check for check in redis_checks.inspect(client)}
+        assert checks["redis.eviction"].level == "error"
+        assert checks["redis.eviction"].hint == "redis-cli CONFIG SET maxmemory-policy noeviction"
+        assert checks["redis.durability"].level == "warning"

@@ -1,4 +1,4 @@
-"""Every order of events in a small world: calls, workers that crash, doorbells that double, answers that get lost.
+"""Every order of events in a small world: calls, workers that crash, wake-ups that double, answers that get lost.
 
 Breadth first over the model, with time cut down to what can be told apart. A worker's POST is a step of its own after arm,
 so that a crash falls between any two steps. The same search finds the double ring in three naive protocols at once: it can

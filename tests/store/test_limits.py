@@ -14,7 +14,7 @@ from alodial.testing.redis_server import EmbeddedRedis
 from alodial_schemas import new_ids
 
 
-class Desk:
+class Harness:
     """One account's store, its clock and short names for what a worker does."""
 
     def __init__(self, server: EmbeddedRedis, **limits: Any) -> None:
@@ -85,7 +85,7 @@ def server(redis_server: EmbeddedRedis) -> EmbeddedRedis:
     return redis_server
 
 
-def starts(desk: Desk, seconds: float, *, late: tuple[float, float], seed: int, workers: int = 4) -> list[int]:
+def starts(harness: Harness, seconds: float, *, late: tuple[float, float], seed: int, workers: int = 4) -> list[int]:
     """When POSTs start, microseconds, of workers that claim and arm as the engine does, late by so many seconds."""
     rng = random.Random(seed)
     turn = 0
@@ -95,17 +95,17 @@ def starts(desk: Desk, seconds: float, *, late: tuple[float, float], seed: int, 
         now, _, call, slot = heapq.heappop(events)
         if now > end:
             break
-        desk.at(now)
+        harness.at(now)
         turn += 1
         order = workers + turn * 300
         if call is None:
-            claim = desk.claim(8, 0.05)
+            claim = harness.claim(8, 0.05)
             for n, taken in enumerate(claim.calls):
                 due = now + round((taken.delay + rng.uniform(*late)) * 1_000_000)
                 heapq.heappush(events, (due, order + n, taken, taken.slot))
             heapq.heappush(events, (now + round(max(claim.wait, 0.001) * 1_000_000), order + 200, None, 0))
         else:
-            answer = desk.arm(call, slot)
+            answer = harness.arm(call, slot)
             if answer.outcome == "armed":
                 armed.append(now)
             else:
@@ -129,63 +129,63 @@ def most_in_a_second(times: list[int]) -> int:
     "late", [(0.0, 0.0), (0.0, 0.005), (0.0, 0.019), (0.0, 0.06)], ids=["exact", "5 ms", "19 ms", "60 ms"]
 )
 def test_no_window_of_a_second_holds_more_than_rate_and_burst(server: EmbeddedRedis, late: tuple[float, float]) -> None:
-    desk = Desk(server, calls_per_second=50, burst=2)
-    desk.enqueue(700)
-    armed = starts(desk, 10, late=late, seed=7)
+    harness = Harness(server, calls_per_second=50, burst=2)
+    harness.enqueue(700)
+    armed = starts(harness, 10, late=late, seed=7)
     assert most_in_a_second(armed) <= 52
     assert len(armed) >= 0.98 * 500
 
 
 def test_a_call_that_comes_late_uses_its_slot_while_the_second_has_room(server: EmbeddedRedis) -> None:
-    desk = Desk(server, calls_per_second=2, burst=2)
-    desk.enqueue(6)
-    calls = desk.claim(6, 10).calls
+    harness = Harness(server, calls_per_second=2, burst=2)
+    harness.enqueue(6)
+    calls = harness.claim(6, 10).calls
     assert [call.slot - START for call in calls] == [n * 500_000 for n in range(6)]
-    desk.later(2.6)
-    assert [desk.arm(call).outcome for call in calls[:3]] == ["armed"] * 3
-    full = desk.arm(calls[3])
+    harness.later(2.6)
+    assert [harness.arm(call).outcome for call in calls[:3]] == ["armed"] * 3
+    full = harness.arm(calls[3])
     assert (full.outcome, full.slot - START) == ("wait", 3_600_000)
-    assert desk.arm(calls[3]) == full, "asked again it waits for the same moment"
-    desk.at(full.slot)
-    assert desk.arm(calls[3], full.slot).outcome == "armed"
+    assert harness.arm(calls[3]) == full, "asked again it waits for the same moment"
+    harness.at(full.slot)
+    assert harness.arm(calls[3], full.slot).outcome == "armed"
 
 
 def test_a_call_is_not_armed_before_its_slot(server: EmbeddedRedis) -> None:
-    desk = Desk(server, calls_per_second=10)
-    desk.enqueue(2)
-    _, second = desk.claim(2, 1).calls
-    answer = desk.arm(second)
+    harness = Harness(server, calls_per_second=10)
+    harness.enqueue(2)
+    _, second = harness.claim(2, 1).calls
+    answer = harness.arm(second)
     assert (answer.outcome, answer.wait, answer.slot) == ("wait", 0.1, second.slot)
 
 
 def test_slots_beyond_the_horizon_are_not_reserved(server: EmbeddedRedis) -> None:
-    desk = Desk(server, calls_per_second=10)
-    desk.enqueue(5)
-    claim = desk.claim(5, 0.15)
+    harness = Harness(server, calls_per_second=10)
+    harness.enqueue(5)
+    claim = harness.claim(5, 0.15)
     assert [call.delay for call in claim.calls] == [0, 0.1]
     assert claim.status == "ok"
     assert claim.wait == pytest.approx(0.05)
 
 
 def test_without_a_rate_everything_may_go_at_once(server: EmbeddedRedis) -> None:
-    desk = Desk(server)
-    desk.enqueue(100)
-    assert {call.delay for call in desk.claim(100).calls} == {0}
+    harness = Harness(server)
+    harness.enqueue(100)
+    assert {call.delay for call in harness.claim(100).calls} == {0}
 
 
 def test_an_urgent_call_goes_before_a_normal_one_and_that_before_bulk(server: EmbeddedRedis) -> None:
-    desk = Desk(server)
-    bulk, normal, urgent = (desk.enqueue(2, priority=letter) for letter in "bnu")
-    assert [call.record for call in desk.claim(6).calls] == [*urgent, *normal, *bulk]
+    harness = Harness(server)
+    bulk, normal, urgent = (harness.enqueue(2, priority=letter) for letter in "bnu")
+    assert [call.record for call in harness.claim(6).calls] == [*urgent, *normal, *bulk]
 
 
-def test_the_cap_of_channels_holds_and_a_result_frees_one(server: EmbeddedRedis) -> None:
-    desk = Desk(server, max_concurrent_calls=2)
-    extids = desk.enqueue(4)
-    assert [desk.submit(), desk.submit()] == ["submitted", "submitted"]
-    assert desk.claim(2) == Claim("cap", 0, [])
-    desk.result(extids[0])
-    claim = desk.claim(2)
+def test_the_channel_limit_holds_and_a_result_frees_a_channel(server: EmbeddedRedis) -> None:
+    harness = Harness(server, max_concurrent_calls=2)
+    extids = harness.enqueue(4)
+    assert [harness.submit(), harness.submit()] == ["submitted", "submitted"]
+    assert harness.claim(2) == Claim("cap", 0, [])
+    harness.result(extids[0])
+    claim = harness.claim(2)
     assert [call.record for call in claim.calls] == [extids[2]]
     assert claim.status == "cap"
 
@@ -194,170 +194,170 @@ def test_the_cap_of_channels_holds_and_a_result_frees_one(server: EmbeddedRedis)
 def test_a_call_that_aloVoice_did_not_take_frees_its_channel(
     server: EmbeddedRedis, outcome: call_transitions.SettleOutcome
 ) -> None:
-    desk = Desk(server, max_concurrent_calls=1)
-    desk.enqueue()
-    desk.submit(outcome)
-    assert desk.used() == 0
+    harness = Harness(server, max_concurrent_calls=1)
+    harness.enqueue()
+    harness.submit(outcome)
+    assert harness.used() == 0
 
 
 def test_an_unconfirmed_call_keeps_its_channel(server: EmbeddedRedis) -> None:
-    desk = Desk(server, max_concurrent_calls=1)
-    desk.enqueue(2)
-    assert desk.submit("unconfirmed") == "unconfirmed"
-    assert desk.claim().status == "cap"
+    harness = Harness(server, max_concurrent_calls=1)
+    harness.enqueue(2)
+    assert harness.submit("unconfirmed") == "unconfirmed"
+    assert harness.claim().status == "cap"
 
 
 def test_a_channel_is_given_up_when_no_result_comes(server: EmbeddedRedis) -> None:
-    desk = Desk(server, max_concurrent_calls=1, channel_timeout=60)
-    desk.enqueue(2)
-    desk.submit()
-    desk.later(59)
-    assert desk.claim().status == "cap"
-    desk.later(2)
-    assert desk.claim().status == "ok"
+    harness = Harness(server, max_concurrent_calls=1, channel_timeout=60)
+    harness.enqueue(2)
+    harness.submit()
+    harness.later(59)
+    assert harness.claim().status == "cap"
+    harness.later(2)
+    assert harness.claim().status == "ok"
 
 
 def test_a_dead_worker_gives_its_channel_back(server: EmbeddedRedis) -> None:
-    desk = Desk(server, max_concurrent_calls=1)
-    desk.enqueue(1)
-    desk.take()
-    assert desk.claim().status == "cap"
-    desk.later(call_transitions.lease_seconds(desk.settings) + 1)
-    desk.sweep()
-    assert desk.claim().status == "ok"
+    harness = Harness(server, max_concurrent_calls=1)
+    harness.enqueue(1)
+    harness.take()
+    assert harness.claim().status == "cap"
+    harness.later(call_transitions.lease_seconds(harness.settings) + 1)
+    harness.sweep()
+    assert harness.claim().status == "ok"
 
 
 def test_retry_after_pauses_the_whole_account(server: EmbeddedRedis) -> None:
-    desk = Desk(server)
-    desk.enqueue(3)
-    held = desk.claim(2).calls
-    desk.arm(held[0])
-    assert desk.settle(held[0], "retry", delay=6, hold=5) == "scheduled"
-    assert desk.claim() == Claim("hold", 5, [])
-    assert desk.arm(held[1]).outcome == "hold"
-    desk.later(5.001)
-    assert desk.arm(held[1]).outcome == "armed"
-    assert desk.claim().status == "ok"
+    harness = Harness(server)
+    harness.enqueue(3)
+    held = harness.claim(2).calls
+    harness.arm(held[0])
+    assert harness.settle(held[0], "retry", delay=6, hold=5) == "scheduled"
+    assert harness.claim() == Claim("hold", 5, [])
+    assert harness.arm(held[1]).outcome == "hold"
+    harness.later(5.001)
+    assert harness.arm(held[1]).outcome == "armed"
+    assert harness.claim().status == "ok"
 
 
 def test_a_shorter_pause_does_not_cut_a_longer_one(server: EmbeddedRedis) -> None:
-    desk = Desk(server)
-    desk.enqueue(2)
-    for call, hold in zip(desk.claim(2).calls, (60, 1), strict=True):
-        desk.settle(call, "retry", hold=hold)
-    assert desk.claim() == Claim("hold", 60, [])
+    harness = Harness(server)
+    harness.enqueue(2)
+    for call, hold in zip(harness.claim(2).calls, (60, 1), strict=True):
+        harness.settle(call, "retry", hold=hold)
+    assert harness.claim() == Claim("hold", 60, [])
 
 
 def test_a_wrong_token_opens_the_breaker_once_and_burns_no_call(server: EmbeddedRedis) -> None:
-    desk = Desk(server)
-    desk.enqueue(6)
-    batch = desk.claim(6).calls
+    harness = Harness(server)
+    harness.enqueue(6)
+    batch = harness.claim(6).calls
     for call in batch:
-        assert desk.arm(call).outcome == "armed"
-    assert [desk.settle(call, "auth") for call in batch] == ["auth:opened", *["auth"] * 5]
-    assert desk.claim() == Claim("hold", 60, [])
-    assert desk.store.redis.hget(keys.COUNTS, "queued") == b"6"
+        assert harness.arm(call).outcome == "armed"
+    assert [harness.settle(call, "auth") for call in batch] == ["auth:opened", *["auth"] * 5]
+    assert harness.claim() == Claim("hold", 60, [])
+    assert harness.store.redis.hget(keys.COUNTS, "queued") == b"6"
 
 
 def test_an_open_breaker_lets_one_probe_through_and_doubles_its_pause(server: EmbeddedRedis) -> None:
-    desk = Desk(server)
-    desk.enqueue(4)
-    desk.submit("auth")
+    harness = Harness(server)
+    harness.enqueue(4)
+    harness.submit("auth")
     for pause in (60, 120, 240, 480, 900, 900):
-        assert desk.claim(4) == Claim("hold", pause, [])
-        desk.later(pause)
-        probe = desk.claim(4).calls
+        assert harness.claim(4) == Claim("hold", pause, [])
+        harness.later(pause)
+        probe = harness.claim(4).calls
         assert len(probe) == 1
-        assert desk.claim(4).status == "hold", "nobody else while the probe is under way"
-        assert desk.arm(probe[0]).outcome == "armed"
-        assert desk.settle(probe[0], "auth") == "auth"
+        assert harness.claim(4).status == "hold", "nobody else while the probe is under way"
+        assert harness.arm(probe[0]).outcome == "armed"
+        assert harness.settle(probe[0], "auth") == "auth"
 
 
 @pytest.mark.parametrize("outcome", ["taken", "rejected"])
 def test_an_accepted_token_closes_the_breaker(server: EmbeddedRedis, outcome: call_transitions.SettleOutcome) -> None:
-    desk = Desk(server)
-    desk.enqueue(4)
-    desk.submit("auth")
-    desk.later(60)
-    desk.submit(outcome)
-    assert len(desk.claim(4).calls) == 3
+    harness = Harness(server)
+    harness.enqueue(4)
+    harness.submit("auth")
+    harness.later(60)
+    harness.submit(outcome)
+    assert len(harness.claim(4).calls) == 3
 
 
 @pytest.mark.parametrize("outcome", ["retry", "release", "unconfirmed"])
-def test_what_says_nothing_about_the_token_leaves_the_breaker_open(
+def test_an_outcome_unrelated_to_the_token_leaves_the_breaker_open(
     server: EmbeddedRedis, outcome: call_transitions.SettleOutcome
 ) -> None:
-    desk = Desk(server)
-    desk.enqueue(4)
-    desk.submit("auth")
-    desk.later(60)
-    desk.submit(outcome)
-    assert desk.claim(4).status == "hold"
-    desk.later(call_transitions.lease_seconds(desk.settings))
-    assert len(desk.claim(4).calls) == 1
+    harness = Harness(server)
+    harness.enqueue(4)
+    harness.submit("auth")
+    harness.later(60)
+    harness.submit(outcome)
+    assert harness.claim(4).status == "hold"
+    harness.later(call_transitions.lease_seconds(harness.settings))
+    assert len(harness.claim(4).calls) == 1
 
 
 def test_resume_closes_the_breaker_and_lifts_the_stop(server: EmbeddedRedis) -> None:
-    desk = Desk(server)
-    desk.enqueue(4)
-    desk.submit("auth")
-    desk.store.redis.set(keys.STOP, "operator")
-    assert desk.claim().status == "stop"
-    desk.store.run(call_transitions.resume())
-    assert len(desk.claim(4).calls) == 4
+    harness = Harness(server)
+    harness.enqueue(4)
+    harness.submit("auth")
+    harness.store.redis.set(keys.STOP, "operator")
+    assert harness.claim().status == "stop"
+    harness.store.run(call_transitions.resume())
+    assert len(harness.claim(4).calls) == 4
 
 
 def test_the_emergency_stop_reaches_what_is_claimed_already(server: EmbeddedRedis) -> None:
-    desk = Desk(server)
-    desk.enqueue()
-    call = desk.take()
-    desk.store.redis.set(keys.STOP, "operator")
-    assert desk.arm(call).outcome == "stop"
+    harness = Harness(server)
+    harness.enqueue()
+    call = harness.take()
+    harness.store.redis.set(keys.STOP, "operator")
+    assert harness.arm(call).outcome == "stop"
 
 
 def test_an_emptied_store_is_not_submitted_from(server: EmbeddedRedis) -> None:
-    desk = Desk(server)
-    desk.enqueue()
-    call = desk.take()
-    desk.store.redis.delete(keys.EPOCH)
-    assert desk.claim().status == "lost"
-    assert desk.arm(call).outcome == "lost"
+    harness = Harness(server)
+    harness.enqueue()
+    call = harness.take()
+    harness.store.redis.delete(keys.EPOCH)
+    assert harness.claim().status == "lost"
+    assert harness.arm(call).outcome == "lost"
 
 
 def test_a_result_for_a_call_that_waits_for_its_retry_can_ask_for_a_redial(server: EmbeddedRedis) -> None:
-    desk = Desk(server)
-    [extid] = desk.enqueue(redial='{"max_attempts":3,"delays":{"busy":[10]}}')
-    assert desk.submit("retry", delay=5) == "scheduled"
-    [applied] = desk.store.run(call_transitions.apply_results([Applying(extid, "{}", "digest", "busy")]))
+    harness = Harness(server)
+    [extid] = harness.enqueue(redial='{"max_attempts":3,"delays":{"busy":[10]}}')
+    assert harness.submit("retry", delay=5) == "scheduled"
+    [applied] = harness.store.run(call_transitions.apply_results([Applying(extid, "{}", "digest", "busy")]))
     assert (applied.outcome, applied.state) == ("redial", "scheduled")
-    assert desk.store.run(call_transitions.pace()).next_due == 10
-    assert desk.store.redis.hget(keys.COUNTS, "scheduled") == b"1"
+    assert harness.store.run(call_transitions.pace()).next_due == 10
+    assert harness.store.redis.hget(keys.COUNTS, "scheduled") == b"1"
 
 
 def test_a_retry_that_would_come_too_late_ends_expired(server: EmbeddedRedis) -> None:
-    desk = Desk(server)
-    [extid] = desk.enqueue(expires_at=START // 1000 + 3000)
-    assert desk.submit("retry", delay=60) == "scheduled"
-    desk.later(3)
-    desk.sweep()
-    assert desk.store.redis.hget(keys.record(extid), "s") == b"expired"
+    harness = Harness(server)
+    [extid] = harness.enqueue(expires_at=START // 1000 + 3000)
+    assert harness.submit("retry", delay=60) == "scheduled"
+    harness.later(3)
+    harness.sweep()
+    assert harness.store.redis.hget(keys.record(extid), "s") == b"expired"
 
 
 def test_a_post_whose_arm_a_failover_forgot_is_not_repeated(server: EmbeddedRedis) -> None:
-    desk = Desk(server)
-    desk.enqueue()
-    call = desk.take()
-    assert desk.settle(call, "taken") == "submitted"
-    assert desk.claim().status == "empty"
+    harness = Harness(server)
+    harness.enqueue()
+    call = harness.take()
+    assert harness.settle(call, "taken") == "submitted"
+    assert harness.claim().status == "empty"
 
 
-def test_a_call_that_left_two_traces_in_the_list_is_taken_once(server: EmbeddedRedis) -> None:
-    desk = Desk(server)
-    [extid] = desk.enqueue(redial='{"max_attempts":3,"delays":{"busy":[1]}}')
-    assert desk.submit("auth") == "auth:opened"
-    desk.store.run(call_transitions.apply_results([Applying(extid, "{}", "digest", "busy")]))
-    desk.later(60)
-    desk.store.run(call_transitions.pace())
-    desk.store.run(call_transitions.resume())
-    assert desk.store.redis.llen(keys.ready("default", "normal")) == 2
-    assert [call.record for call in desk.claim(4).calls] == [extid]
+def test_a_call_with_two_entries_in_the_list_is_claimed_once(server: EmbeddedRedis) -> None:
+    harness = Harness(server)
+    [extid] = harness.enqueue(redial='{"max_attempts":3,"delays":{"busy":[1]}}')
+    assert harness.submit("auth") == "auth:opened"
+    harness.store.run(call_transitions.apply_results([Applying(extid, "{}", "digest", "busy")]))
+    harness.later(60)
+    harness.store.run(call_transitions.pace())
+    harness.store.run(call_transitions.resume())
+    assert harness.store.redis.llen(keys.ready("default", "normal")) == 2
+    assert [call.record for call in harness.claim(4).calls] == [extid]

@@ -1,4 +1,4 @@
-"""Lists of calls are what a look at every record would give, whatever they are narrowed to."""
+"""Lists of calls are what a scan of all records would give, for every filter."""
 
 import random
 from collections.abc import Iterator
@@ -126,7 +126,7 @@ def expected(records: list[CallRecord], wanted: CallFilter) -> set[str]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_every_list_is_what_a_look_at_every_record_gives(queue: CallQueue, seed: int) -> None:
+def test_every_list_equals_a_scan_of_all_records(queue: CallQueue, seed: int) -> None:
     world = World(queue, seed)
     records = world.records()
     # A claimed call is in no list of waiting ones while its worker holds it.
@@ -189,7 +189,7 @@ def test_since_and_until_bound_the_time_of_creation(queue: CallQueue) -> None:
     "cursor",
     ["", "x", "0-0", "i", "i1", "i1-1", "i1-1.9", "e1-1.0", "q0.17", "i1-1.0;", "i" + "1" * 60, "p5.17", "d-1.17"],
 )
-def test_a_cursor_of_another_list_or_of_nobodys_is_refused(queue: CallQueue, cursor: str) -> None:
+def test_a_cursor_of_another_list_or_of_no_list_is_refused(queue: CallQueue, cursor: str) -> None:
     queue.enqueue(body(random.Random(1)))
     if cursor in ("", "i1-1.0"):
         return
@@ -213,13 +213,13 @@ def test_a_list_goes_on_though_calls_come_and_go_between_its_pages(queue: CallQu
     assert {call.id for call in newer} <= {record.id for record in rest.calls}
 
 
-def test_a_campaigns_name_in_the_index_of_another_is_not_shown(queue: CallQueue) -> None:
+def test_a_call_in_the_index_of_another_campaign_is_not_listed(queue: CallQueue) -> None:
     call = queue.enqueue(body(random.Random(3)))
     queue.store.redis.lpush(keys.campaign_calls("some"), call.extid)
     assert queue.calls(CallFilter(campaign="some")).calls == []
 
 
-def test_what_redis_forgot_leaves_the_lists_again(queue: CallQueue) -> None:
+def test_expired_records_leave_the_lists(queue: CallQueue) -> None:
     call = {"callto": PHONES[0], "ivrid": 7, "fromline": "712037006", "reference": "same"}
     for _ in range(400):
         placed = queue.enqueue(call)
@@ -270,7 +270,7 @@ def unconfirmed(queue: CallQueue, **more: Any) -> str:
     return placed.id
 
 
-def test_an_unconfirmed_call_rung_again_five_times_is_one_new_attempt(queue: CallQueue) -> None:
+def test_an_unconfirmed_call_redialed_five_times_gets_one_new_attempt(queue: CallQueue) -> None:
     name = unconfirmed(queue)
     answers = [queue.redial(name, actor="Aziza", attempt=1) for _ in range(5)]
     assert [answer.created for answer in answers] == [True, False, False, False, False]
@@ -280,14 +280,14 @@ def test_an_unconfirmed_call_rung_again_five_times_is_one_new_attempt(queue: Cal
     assert queue.store.redis.zcard(keys.UNCONFIRMED) == 0
 
 
-def test_the_lost_answer_of_a_redial_is_the_same_answer_the_second_time(queue: CallQueue) -> None:
+def test_a_redial_repeated_gives_the_same_answer(queue: CallQueue) -> None:
     record = queue.get(unconfirmed(queue))
     op = call_transitions.redial([call_transitions.Redialing(record.extid, 1)], "who")
     assert queue.store.run(op) == queue.store.run(op)
     assert queue.get(record.id).attempt == 2
 
 
-def test_a_result_of_the_first_attempt_still_completes_a_call_that_was_rung_again(queue: CallQueue) -> None:
+def test_a_result_of_the_first_attempt_still_completes_a_redialed_call(queue: CallQueue) -> None:
     record = queue.get(unconfirmed(queue))
     queue.redial(record.id)
     queue.store.run(call_transitions.apply_results([Applying(record.extid, "{}", "digest", "answered")]))
@@ -296,7 +296,7 @@ def test_a_result_of_the_first_attempt_still_completes_a_call_that_was_rung_agai
     assert not queue.redial(record.id, attempt=1).created
 
 
-def test_an_ended_call_rung_again_is_one_new_call_with_the_same_request(queue: CallQueue) -> None:
+def test_an_ended_call_redialed_is_one_new_call_with_the_same_request(queue: CallQueue) -> None:
     placed = queue.enqueue(
         {"callfrom": {"phone": PHONES[0], "lang": "ru"}, "callto": [{"phone": PHONES[1]}], "metadata": {"a": "я"}},
         reference="order-1",
@@ -316,13 +316,13 @@ def test_an_ended_call_rung_again_is_one_new_call_with_the_same_request(queue: C
     assert new.expires_at is None
 
 
-def test_a_call_under_way_is_not_rung_again(queue: CallQueue) -> None:
+def test_a_call_in_progress_is_not_redialed(queue: CallQueue) -> None:
     placed = queue.enqueue(body(random.Random(1)))
     with pytest.raises(NotRedialable, match="has not ended yet"):
         queue.redial(placed.id)
 
 
-def test_all_that_a_filter_means_are_canceled_and_the_others_counted(queue: CallQueue) -> None:
+def test_all_calls_of_a_filter_are_canceled_and_the_others_counted(queue: CallQueue) -> None:
     world = World(queue, 7)
     records = world.records()
     waiting = {r.extid for r in records if r.state in (State.QUEUED, State.SCHEDULED)}
@@ -333,7 +333,7 @@ def test_all_that_a_filter_means_are_canceled_and_the_others_counted(queue: Call
     assert not expected(world.records(), CallFilter(state="queued"))
 
 
-def test_all_that_a_filter_means_are_rung_again_once(queue: CallQueue) -> None:
+def test_all_calls_of_a_filter_are_redialed_once(queue: CallQueue) -> None:
     world = World(queue, 8)
     before = world.records()
     rejected = expected(before, CallFilter(state="rejected"))
@@ -348,14 +348,14 @@ def test_all_that_a_filter_means_are_rung_again_once(queue: CallQueue) -> None:
     assert (few.done, few.more) == (5, True)
 
 
-def test_counting_stops_at_its_bound_and_says_so(queue: CallQueue) -> None:
+def test_counting_stops_at_its_limit_and_reports_it(queue: CallQueue) -> None:
     for _ in range(30):
         queue.enqueue({"callto": PHONES[0], "ivrid": 7, "fromline": "712037006", "account": "second"})
     assert queue.count(CallFilter(account="second"), limit=10) == call_listing.Count(10, more=True)
     assert queue.count(CallFilter(account="second")) == call_listing.Count(30, more=False)
 
 
-def test_the_sweeper_takes_from_the_lists_what_redis_forgot(queue: CallQueue) -> None:
+def test_the_sweeper_removes_expired_calls_from_the_lists(queue: CallQueue) -> None:
     placed = queue.enqueue({"callto": PHONES[0], "ivrid": 7, "fromline": "712037006"})
     queue.cancel(placed.id)
     inbox.forget_old(queue.store.redis, 86_400)

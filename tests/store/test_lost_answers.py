@@ -1,4 +1,4 @@
-"""Every script whose answer is lost on the way and which is run again: the same answer, the same store (FAULTS B10)."""
+"""Every script whose answer is lost on the way and which is run again: the same answer, the same store."""
 
 from collections.abc import Callable
 from typing import Any
@@ -100,7 +100,7 @@ def settling(store: Store, call: Claimed, outcome: call_transitions.SettleOutcom
     return call_transitions.settle(store.settings, store.settings.account("default"), [item])
 
 
-def test_enqueue_says_the_same_again(lossy: Lossy) -> None:
+def test_enqueue_repeated_gives_the_same_answer(lossy: Lossy) -> None:
     call_id, extid = new_ids()
     op = call_transitions.enqueue([NewCall(extid, call_id, "{}", key="k", digest="d")], lossy.settings)
     _, (ring, rows) = lose_and_repeat(lossy, op)
@@ -108,7 +108,7 @@ def test_enqueue_says_the_same_again(lossy: Lossy) -> None:
     assert ring == [], "the bell was set by the first run; the pacer rings within a second"
 
 
-def test_a_lost_claim_leaves_calls_that_the_sweeper_gives_back(lossy: Lossy) -> None:
+def test_a_lost_claim_leaves_calls_that_the_sweeper_requeues(lossy: Lossy) -> None:
     extids = [enqueued(lossy), enqueued(lossy)]
     limits = lossy.settings.account("default")
     lossy.lose_next()
@@ -121,14 +121,14 @@ def test_a_lost_claim_leaves_calls_that_the_sweeper_gives_back(lossy: Lossy) -> 
     assert claimed(lossy).record == extids[0]
 
 
-def test_arm_says_the_same_again(lossy: Lossy) -> None:
+def test_arm_repeated_gives_the_same_answer(lossy: Lossy) -> None:
     enqueued(lossy)
     _, again = lose_and_repeat(lossy, arming(lossy, claimed(lossy)))
     assert [row.outcome for row in again] == ["armed"]
 
 
 @pytest.mark.parametrize(
-    ("outcome", "said"),
+    ("outcome", "answer"),
     [
         ("taken", "submitted"),
         ("rejected", "rejected"),
@@ -138,40 +138,42 @@ def test_arm_says_the_same_again(lossy: Lossy) -> None:
         ("release", "queued"),
     ],
 )
-def test_settle_says_the_same_again(lossy: Lossy, outcome: call_transitions.SettleOutcome, said: str) -> None:
+def test_settle_repeated_gives_the_same_answer(
+    lossy: Lossy, outcome: call_transitions.SettleOutcome, answer: str
+) -> None:
     _, again = lose_and_repeat(lossy, settling(lossy, armed(lossy), outcome))
-    assert again == [said]
+    assert again == [answer]
 
 
-def test_settle_of_an_automatic_redial_says_the_same_again(lossy: Lossy) -> None:
+def test_settle_of_an_automatic_redial_repeated_gives_the_same_answer(lossy: Lossy) -> None:
     _, again = lose_and_repeat(lossy, settling(lossy, armed(lossy, on_unconfirmed="redial"), "unconfirmed"))
     assert again == ["scheduled"]
 
 
-@pytest.mark.parametrize(("disposition", "said"), [("answered", "completed"), ("busy", "redial")])
-def test_apply_says_the_same_again(lossy: Lossy, disposition: str, said: str) -> None:
+@pytest.mark.parametrize(("disposition", "answer"), [("answered", "completed"), ("busy", "redial")])
+def test_apply_repeated_gives_the_same_answer(lossy: Lossy, disposition: str, answer: str) -> None:
     call = armed(lossy, redial='{"max_attempts":2,"delays":{"busy":[60]}}')
     op = call_transitions.apply_results([Applying(call.extid, "{}", "digest", disposition)])
     _, again = lose_and_repeat(lossy, op)
-    assert [row.outcome for row in again] == [said]
+    assert [row.outcome for row in again] == [answer]
     third = call_transitions.apply_results([Applying(call.extid, "{}", "digest", disposition)])
     [twice] = lossy.run(third)
     assert twice.outcome == "duplicate", (op.args, third.args)
 
 
-def test_a_correction_says_the_same_again(lossy: Lossy) -> None:
+def test_a_correction_repeated_gives_the_same_answer(lossy: Lossy) -> None:
     call = armed(lossy)
     lossy.run(call_transitions.apply_results([Applying(call.extid, "{}", "first", "answered")]))
     _, again = lose_and_repeat(lossy, call_transitions.apply_results([Applying(call.extid, "{}", "second", "busy")]))
     assert [row.outcome for row in again] == ["corrected"]
 
 
-def test_cancel_says_the_same_again(lossy: Lossy) -> None:
+def test_cancel_repeated_gives_the_same_answer(lossy: Lossy) -> None:
     _, again = lose_and_repeat(lossy, call_transitions.cancel([enqueued(lossy)]))
     assert [row.outcome for row in again] == ["canceled"]
 
 
-def test_pace_finds_it_done(lossy: Lossy) -> None:
+def test_pace_repeated_moves_nothing(lossy: Lossy) -> None:
     extid = enqueued(lossy, not_before=4_000_000_000_000)
     lossy.redis.zadd(keys.DUE, {extid: 1})
     _, again = lose_and_repeat(lossy, call_transitions.pace())
@@ -179,7 +181,7 @@ def test_pace_finds_it_done(lossy: Lossy) -> None:
     assert claimed(lossy).record == extid
 
 
-def test_sweep_finds_it_done(lossy: Lossy) -> None:
+def test_sweep_repeated_moves_nothing(lossy: Lossy) -> None:
     call = armed(lossy)
     lossy.redis.zadd(keys.LEASE, {call.record: 1})
     _, again = lose_and_repeat(lossy, call_transitions.sweep(lossy.settings))
@@ -196,7 +198,7 @@ def test_park_keeps_a_body_once(lossy: Lossy) -> None:
     assert lossy.redis.xlen(keys.DEAD) == 1
 
 
-def test_resume_says_the_same_again(lossy: Lossy) -> None:
+def test_resume_repeated_gives_the_same_answer(lossy: Lossy) -> None:
     enqueued(lossy)
     lossy.redis.set(keys.STOP, "operator")
     lose_and_repeat(lossy, call_transitions.resume())

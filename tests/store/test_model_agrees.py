@@ -1,7 +1,7 @@
 """Random operations on the model and on the real Lua side by side: every answer and everything that is kept is the same.
 
-After each step the invariants of FAULTS section 3 hold, and every script, run a second time because its answer may have
-been lost, changes nothing and says the same.
+After each step the invariants hold, and every script, run a second time because its answer may have been lost, changes
+nothing and answers the same.
 """
 
 import os
@@ -75,7 +75,7 @@ def test_hypothesis_finds_no_difference_between_the_model_and_the_lua(redis_serv
 
 
 @pytest.mark.slow
-def test_long_random_lives_reach_every_outcome_and_agree(redis_server: EmbeddedRedis) -> None:
+def test_long_random_runs_reach_every_outcome_and_agree(redis_server: EmbeddedRedis) -> None:
     stores = [ClockedStore(world) for world in worlds(redis_server.url)]
     seen: Counter[str] = Counter()
     for seed in range(EXAMPLES * 2):
