@@ -69,7 +69,7 @@ def life(settings: Settings, tmp_path: Path) -> Iterator[Life]:
     life.stop()
 
 
-def test_a_call_is_watched_from_its_ring_to_its_end(
+def test_an_open_call_page_follows_the_call_to_its_end(
     chromium: Any, life: Life, queue: CallQueue, shots: Path, axe: str
 ) -> None:
     context = chromium.new_context(viewport={"width": 1200, "height": 800}, locale="en-GB")

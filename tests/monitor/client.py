@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from .conftest import API_KEY, Web
+from web.conftest import API_KEY, Web
 
 TOKEN = re.compile(r'name="form_token" value="([0-9a-f]+)"')
 

@@ -1,5 +1,32 @@
 """The monitor's screens on the real ``alodial web`` of tests/web, on an emptied Redis."""
 
-from web.conftest import API_KEY, OTHER_KEY, SECRET, TWO_WAY, Web, shared_web, web
+from collections.abc import Iterator
 
-__all__ = ["API_KEY", "OTHER_KEY", "SECRET", "TWO_WAY", "Web", "shared_web", "web"]
+import pytest
+
+from alodial import CallQueue
+from alodial.settings import Settings
+from web.conftest import Web, shared_web, web
+
+from .call_stage import Stage
+from .client import Operator
+
+__all__ = ["shared_web", "web"]
+
+
+@pytest.fixture
+def operator(web: Web) -> Iterator[Operator]:
+    operator = Operator(web, name="Aziza")
+    yield operator
+    operator.http.close()
+
+
+@pytest.fixture
+def queue(settings: Settings) -> Iterator[CallQueue]:
+    with CallQueue(settings=settings) as queue:
+        yield queue
+
+
+@pytest.fixture
+def stage(queue: CallQueue) -> Stage:
+    return Stage(queue)

@@ -2,39 +2,19 @@
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from alodial import CallQueue
 from alodial.monitor import call_rows
-from alodial.settings import Settings
 from alodial.store import call_transitions
+from web.conftest import Web
 
 from .call_stage import RESULT, Stage
 from .client import Operator, words_on
-from .conftest import Web
 
 XSS = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
-
-
-@pytest.fixture
-def operator(web: Web) -> Iterator[Operator]:
-    operator = Operator(web, name="Aziza")
-    yield operator
-    operator.http.close()
-
-
-@pytest.fixture
-def queue(settings: Settings) -> Iterator[CallQueue]:
-    with CallQueue(settings=settings) as queue:
-        yield queue
-
-
-@pytest.fixture
-def stage(queue: CallQueue) -> Stage:
-    return Stage(queue)
 
 
 def sentence(page: Any) -> str:
@@ -43,7 +23,7 @@ def sentence(page: Any) -> str:
     return words_on(found[1])
 
 
-def test_why_it_did_not_ring_stands_at_the_top_whatever_its_state(
+def test_the_reason_why_a_call_did_not_ring_is_at_the_top_in_every_state(
     operator: Operator, stage: Stage, queue: CallQueue
 ) -> None:
     def told(id: str) -> str:
@@ -88,7 +68,7 @@ def test_a_token_that_is_refused_is_named_with_its_account(operator: Operator, s
     assert "AloVoice refuses the token of account default" in sentence(operator.get(f"/calls/{placed.id}"))
 
 
-def test_the_page_tells_the_whole_course(operator: Operator, stage: Stage) -> None:
+def test_the_page_shows_the_whole_timeline(operator: Operator, stage: Stage) -> None:
     placed = stage.place(reference="order-17", metadata={"shop": "Chilonzor"})
     call = stage.settle("taken", body='{"answer": {"id": 17}}')
     stage.result(call.extid)
@@ -133,7 +113,7 @@ def test_a_call_that_goes_on_is_renewed_only_where_it_changed(operator: Operator
     assert moved.headers["hx-redirect"] == f"/calls/{placed.id}"
 
 
-def test_a_call_is_canceled_and_told_when_it_was_too_late(operator: Operator, stage: Stage, web: Web) -> None:
+def test_a_call_is_canceled_and_a_late_cancel_says_so(operator: Operator, stage: Stage, web: Web) -> None:
     placed = stage.place()
     assert "cannot be undone" in words_on(operator.get(f"/calls/{placed.id}/cancel"))
     answer = operator.post(f"/calls/{placed.id}/cancel", page=f"/calls/{placed.id}/cancel")
@@ -195,7 +175,7 @@ def test_a_second_result_and_a_strange_number_are_pointed_out(operator: Operator
     assert "did not ask for" not in fine
 
 
-def test_every_outside_text_is_shown_and_not_obeyed(operator: Operator, stage: Stage) -> None:
+def test_every_outside_text_is_escaped(operator: Operator, stage: Stage) -> None:
     placed = stage.place(reference=XSS[:100], metadata={XSS[:60]: XSS})
     call = stage.settle("taken", body=XSS)
     stage.result(

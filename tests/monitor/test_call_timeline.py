@@ -323,7 +323,7 @@ def codes_in_the_code() -> set[str]:
     return found - {"taken", "campaign_", "o"}
 
 
-def test_every_reason_that_is_ever_written_down_has_words() -> None:
+def test_every_reason_of_the_scripts_and_workers_has_a_text() -> None:
     codes = codes_in_the_code()
     assert {"worker_lost", "poison", "expires_at", "ends_at", "do_not_call", "answer_lost", "connect_failed"} <= codes
     assert {"late_result", "on_unconfirmed", "token_refused", "woke_late", "record_unreadable"} <= codes

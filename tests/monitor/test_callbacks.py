@@ -1,7 +1,6 @@
 """The Callbacks screen: which results matched nothing, what they say, replay and drop."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -9,22 +8,11 @@ from alodial import CallQueue
 from alodial.settings import Settings
 from alodial.store import inbox, keys
 from alodial.store.inbox import ParkedResult
+from web.conftest import API_KEY, Web
 
 from .client import Operator, words_on
-from .conftest import API_KEY, Web
 
 RESULT = {"externalid": "926423109381634", "from_number": "712037006", "to_number": "994412860", "dialstatus": "BUSY"}
-
-
-@pytest.fixture
-def web(shared_web: Web, settings: Settings) -> Web:
-    return shared_web
-
-
-@pytest.fixture
-def queue(settings: Settings) -> Iterator[CallQueue]:
-    with CallQueue(settings=settings) as queue:
-        yield queue
 
 
 def put(queue: CallQueue, body: bytes, kind: str = "unmatched", reason: str = "unknown_extid") -> str:
@@ -52,7 +40,7 @@ def test_which_results_matched_nothing_is_seen_at_a_glance(web: Web, queue: Call
     assert "712037006" not in only.partition("Unreadable: ")[2]
 
 
-def test_one_is_shown_whole_with_what_was_understood_and_calls_with_its_number(web: Web, queue: CallQueue) -> None:
+def test_a_callback_shows_its_body_how_it_was_read_and_calls_with_its_number(web: Web, queue: CallQueue) -> None:
     call = queue.enqueue({"callfrom": "712037006", "callto": ["994412860"]}, reference="order-17")
     name = put(queue, body())
     shown = words_on(Operator(web).get(f"/callbacks/{name}"))
@@ -62,7 +50,7 @@ def test_one_is_shown_whole_with_what_was_understood_and_calls_with_its_number(w
     assert f'href="/calls/{call.id}"' in Operator(web).get(f"/callbacks/{name}").text
 
 
-def test_bytes_that_are_no_text_are_shown_as_bytes(web: Web, queue: CallQueue) -> None:
+def test_a_binary_body_is_shown_as_hex(web: Web, queue: CallQueue) -> None:
     shown = words_on(Operator(web).get(f"/callbacks/{put(queue, bytes(range(256)), 'unreadable', 'x')}"))
     assert "000000 00 01 02" in shown
     assert "Nothing was understood" in shown
@@ -86,7 +74,7 @@ def test_a_drop_asks_first(web: Web, queue: CallQueue) -> None:
 
 
 @pytest.mark.parametrize(("act", "told"), [("replay", "read again"), ("drop", "dropped")])
-def test_all_of_a_reason_are_done_with_after_the_count_was_shown(
+def test_all_of_a_reason_are_replayed_or_deleted_after_a_confirmation_with_the_count(
     web: Web, queue: CallQueue, act: str, told: str
 ) -> None:
     for _ in range(3):
@@ -114,7 +102,7 @@ def test_a_form_of_another_site_does_nothing(web: Web, queue: CallQueue, address
 
 
 @pytest.mark.parametrize("name", ["x", "1-0", "99999999999999999999", "1-", "-1"])
-def test_one_that_is_gone_is_told(web: Web, name: str) -> None:
+def test_a_deleted_callback_is_reported(web: Web, name: str) -> None:
     answer = Operator(web).get(f"/callbacks/{name}")
     assert answer.status_code == 404
     assert "here no longer" in answer.text
@@ -131,7 +119,7 @@ def test_pages_go_on_where_the_one_before_ended(web: Web, queue: CallQueue) -> N
     assert (len(seen[0]), len(seen[1])) == (25, 5)
 
 
-def test_somebody_who_may_only_look_sees_masked_numbers_and_no_buttons(
+def test_a_reader_sees_masked_numbers_and_no_buttons(
     redis_server: object, settings: Settings, queue: CallQueue, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     web = Web(

@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
@@ -14,35 +13,16 @@ from alodial.api_keys import ApiKey
 from alodial.monitor import call_rows
 from alodial.monitor.call_filter_form import cancelable, read_query, redialable
 from alodial.monitor.session import Operator as Session
-from alodial.settings import Settings
 from alodial.store import call_transitions
 from alodial.store.call_filter import CallFilter
 from alodial_schemas import State
 from alodial_schemas.campaigns import parse_campaign
+from web.conftest import Web
 
 from .call_stage import Stage
 from .client import Operator, words_on
-from .conftest import Web
 
 XSS = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
-
-
-@pytest.fixture
-def operator(web: Web) -> Iterator[Operator]:
-    operator = Operator(web, name="Aziza")
-    yield operator
-    operator.http.close()
-
-
-@pytest.fixture
-def queue(settings: Settings) -> Iterator[CallQueue]:
-    with CallQueue(settings=settings) as queue:
-        yield queue
-
-
-@pytest.fixture
-def stage(queue: CallQueue) -> Stage:
-    return Stage(queue)
 
 
 def listed(page: Any) -> list[str]:
@@ -75,7 +55,7 @@ def test_the_list_shows_calls_newest_first_and_narrows_by_its_address(operator: 
         assert listed(page) == found, query
 
 
-def test_counts_of_each_state_stand_on_their_links(operator: Operator, stage: Stage) -> None:
+def test_the_link_of_each_state_has_its_count(operator: Operator, stage: Stage) -> None:
     for _ in range(3):
         stage.place()
     stage.unconfirmed()
@@ -172,7 +152,7 @@ def test_all_that_is_filtered_is_canceled_with_the_count_on_the_button(
     assert "901112233" not in line
 
 
-def test_what_was_done_is_told_only_to_whom_it_was_done_for(operator: Operator, web: Web, stage: Stage) -> None:
+def test_the_result_of_a_bulk_act_is_shown_only_to_its_session(operator: Operator, web: Web, stage: Stage) -> None:
     stage.place()
     told = operator.post("/calls/cancel", {"state": "queued"}).headers["location"]
     assert "1 call was canceled." in words_on(operator.get(told))
@@ -183,7 +163,7 @@ def test_what_was_done_is_told_only_to_whom_it_was_done_for(operator: Operator, 
     assert other.get("/calls/done").headers["location"] == "/calls"
 
 
-def test_too_late_is_told(operator: Operator, stage: Stage) -> None:
+def test_a_late_act_says_so(operator: Operator, stage: Stage) -> None:
     stage.place()
     stage.arm()
     stage.place(not_before="2099-01-01T00:00:00+05:00")
@@ -245,7 +225,7 @@ def test_no_act_without_our_own_form(operator: Operator, stage: Stage) -> None:
     assert stage.queue.get(placed.id).state == "queued"
 
 
-def test_whoever_only_looks_sees_no_acts_and_no_whole_numbers(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_sees_no_acts_and_no_whole_numbers(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     reader = Session("k" * 8, "", "nonce", 2**31)
     monkeypatch.setattr(call_rows, "can", lambda _operator, act: act == "read")
     assert not call_rows.in_full(reader)
@@ -321,7 +301,7 @@ def test_failed_calls_are_grouped_by_reason_with_a_way_out(operator: Operator, s
     assert operator.get("/failed?period=x").status_code == 200
 
 
-def test_every_list_tells_when_redis_is_away_and_not_more(web: Web, operator: Operator, redis_server: Any) -> None:
+def test_every_list_says_that_redis_is_down_and_no_more(web: Web, operator: Operator, redis_server: Any) -> None:
     redis_server.process.send_signal(19) if hasattr(redis_server, "process") else pytest.skip("no process to stop")
     try:
         for address in ("/calls", "/failed"):
@@ -332,7 +312,7 @@ def test_every_list_tells_when_redis_is_away_and_not_more(web: Web, operator: Op
         redis_server.process.send_signal(18)
 
 
-def test_hostile_texts_are_shown_and_not_obeyed(operator: Operator, stage: Stage) -> None:
+def test_hostile_texts_are_escaped(operator: Operator, stage: Stage) -> None:
     stage.place(reference=XSS[:128], metadata={"k": XSS[:200]})
     stage.settle("rejected", "status_400", body=XSS)
     for address in ("/calls", f"/calls?reference={XSS}", f"/calls?campaign={XSS}", f"/calls?phone={XSS}", "/failed"):

@@ -4,7 +4,6 @@ import io
 import re
 import time
 import zipfile
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,11 +11,10 @@ import httpx
 import pytest
 
 from alodial import CallQueue
-from alodial.settings import Settings
 from alodial_schemas.campaigns import parse_campaign
+from web.conftest import OTHER_KEY, Web
 
 from .client import Operator, words_on
-from .conftest import OTHER_KEY, Web
 
 ALWAYS = "daily 00:00-24:00"
 XSS = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
@@ -24,19 +22,6 @@ XSS = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
 
 def rows(count: int, start: int = 901000000) -> bytes:
     return ("Телефон;Имя\n" + "".join(f"{start + i};Клиент {i}\n" for i in range(count))).encode()
-
-
-@pytest.fixture
-def operator(web: Web) -> Iterator[Operator]:
-    operator = Operator(web, name="Aziza")
-    yield operator
-    operator.http.close()
-
-
-@pytest.fixture
-def queue(settings: Settings) -> Iterator[CallQueue]:
-    with CallQueue(settings=settings) as queue:
-        yield queue
 
 
 def uploads(web: Web) -> set[str]:
@@ -79,7 +64,7 @@ def placed(queue: CallQueue, count: int = 10, **policy: Any) -> str:
     return queue.campaigns.submit([f"+99890{1_000_000 + i}" for i in range(count)], request, actor="test").id
 
 
-def test_a_file_is_checked_shown_and_submitted(web: Web, operator: Operator) -> None:
+def test_a_file_is_checked_reviewed_and_submitted(web: Web, operator: Operator) -> None:
     content = rows(30) + "12;Коротко\n901000001;Повтор\n9,98901E+11;Степень\n".encode()
     before = uploads(web)
     address, page = checked(operator, content, name="Spring offer")
@@ -106,7 +91,7 @@ def test_a_file_is_checked_shown_and_submitted(web: Web, operator: Operator) -> 
     assert operator.get(address).status_code == 404
 
 
-def test_what_was_wrong_is_told_in_the_readers_language(web: Web) -> None:
+def test_problems_are_in_the_readers_language(web: Web) -> None:
     _, page = checked(Operator(web, language="ru"), rows(3) + b";x\n")
     assert "номера нет" in words_on(page)
     assert "Отправить: позвонить по 3 строкам" in words_on(page)
@@ -145,7 +130,7 @@ def test_the_column_with_the_phone_can_be_chosen_afterwards(operator: Operator) 
     assert "good 2" in words_on(settled(operator, address))
 
 
-def test_wrong_settings_are_shown_beside_their_fields_and_the_file_is_kept(operator: Operator) -> None:
+def test_invalid_settings_are_marked_at_their_fields_and_the_file_is_kept(operator: Operator) -> None:
     wrong = {"pace": "fast", "hours": "noon", "weight": "1000", "redial": "busy=never", "starts_at": "2030-01-01T09:00"}
     address, page = checked(operator, rows(4), **wrong)
     assert "Some settings need to be mended" in words_on(page)
@@ -323,7 +308,7 @@ def hostile_file() -> bytes:
     return f"{header}\n901000001;a;b;c;d;e;f\n{body}\n".encode()
 
 
-def test_hostile_texts_are_shown_as_texts(queue: CallQueue, operator: Operator) -> None:
+def test_hostile_texts_of_a_campaign_are_escaped(queue: CallQueue, operator: Operator) -> None:
     address, page = checked(operator, hostile_file(), f"{XSS}.csv", name=XSS[:90])
     for one in (page, operator.get(submitted(operator, hostile_file(), name=XSS[:90], filename=f"{XSS}.csv"))):
         assert "<script>alert" not in one.text
@@ -337,7 +322,7 @@ def test_hostile_texts_are_shown_as_texts(queue: CallQueue, operator: Operator) 
         assert "<img src=x" not in operator.get(where).text
 
 
-def test_an_unknown_campaign_is_told_in_words(operator: Operator) -> None:
+def test_an_unknown_campaign_has_an_error_page(operator: Operator) -> None:
     for address in ("/campaigns/none", "/campaigns/none/live", "/campaigns/none/pause", "/campaigns/drafts/none"):
         answer = operator.get(address)
         assert answer.status_code == 404

@@ -1,25 +1,14 @@
 """The do-not-call screen."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from alodial import CallQueue
-from alodial.settings import Settings
+from web.conftest import Web
 
 from .client import Operator, words_on
-from .conftest import Web
 
 PAGE = "/do-not-call"
 
 
-@pytest.fixture
-def queue(settings: Settings) -> Iterator[CallQueue]:
-    with CallQueue(settings=settings) as queue:
-        yield queue
-
-
-def test_numbers_are_added_found_and_removed_with_a_second_question(web: Web, queue: CallQueue) -> None:
+def test_numbers_are_added_searched_and_removed_after_a_confirmation(web: Web, queue: CallQueue) -> None:
     operator = Operator(web, name="Aziza")
     added = operator.post(PAGE, {"numbers": "901234567\n+998 90 765-43-21, Ali", "reason": "asked us"}, page=PAGE)
     assert "2 numbers added." in words_on(added)

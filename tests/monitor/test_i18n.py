@@ -9,9 +9,9 @@ import pytest
 
 from alodial.monitor import i18n as module
 from alodial.monitor.i18n import FORMS, LANGUAGES, PLURALS, Translator, catalogue, preferred
+from web.conftest import Web
 
 from .client import Operator, words_on
-from .conftest import Web
 
 ZONE = ZoneInfo("Asia/Tashkent")
 TEMPLATES = Path(module.__file__).parent / "templates"
@@ -22,7 +22,7 @@ def placeholders(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("language", ["ru", "uz"])
-def test_every_language_has_the_same_words_as_english(language: str) -> None:
+def test_every_language_has_the_keys_of_english(language: str) -> None:
     ours, english = catalogue(language), catalogue("en")
     assert sorted(ours) == sorted(english)
     for key, text in english.items():
@@ -37,7 +37,7 @@ def test_every_language_has_the_same_words_as_english(language: str) -> None:
             assert placeholders(other) == placeholders(text), key
 
 
-def test_the_problems_are_told_in_russian_and_uzbek_alike() -> None:
+def test_russian_and_uzbek_translate_the_same_problems() -> None:
     russian, uzbek = module._problems("ru"), module._problems("uz")
     assert sorted(russian) == sorted(uzbek)
     assert all(len(pair) == 2 and all(pair) for pair in (*russian.values(), *uzbek.values()))
@@ -87,7 +87,7 @@ def test_a_length_of_time_has_its_two_largest_units(seconds: int, text: str) -> 
     assert Translator("en", ZONE).span(seconds).replace("\u00a0", " ") == text
 
 
-def test_a_moment_is_told_by_the_installations_clock() -> None:
+def test_a_moment_is_in_the_installations_time_zone() -> None:
     english = Translator("en", ZONE)
     now = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)  # 01:00 on the 24th in Tashkent
     assert english.moment("2026-11-23T20:30:00Z", now) == "today 01:30"

@@ -2,32 +2,19 @@
 
 import json
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from alodial import CallQueue
-from alodial.settings import Settings
 from alodial.store import call_transitions, keys, workers
 from alodial.store.holds import stopped
 from alodial.store.workers import Heartbeat
+from web.conftest import Web
 
 from .client import Operator, words_on
-from .conftest import Web
 
 TWO_WAY = {"callfrom": "712037006", "callto": ["994412860"]}
-
-
-@pytest.fixture
-def web(shared_web: Web, settings: Settings) -> Web:
-    return shared_web
-
-
-@pytest.fixture
-def queue(settings: Settings) -> Iterator[CallQueue]:
-    with CallQueue(settings=settings) as queue:
-        yield queue
 
 
 def beat(queue: CallQueue, name: str, ago: float = 0.0, in_flight: int = 0) -> None:
@@ -43,7 +30,7 @@ def test_a_quiet_installation_says_that_nothing_is_wrong(web: Web, queue: CallQu
     assert "0 of 5" in shown  # starts a second, of the default limit
 
 
-def test_what_is_wrong_is_said_in_words_with_what_to_do(web: Web, queue: CallQueue) -> None:
+def test_a_problem_is_explained_with_what_to_do(web: Web, queue: CallQueue) -> None:
     queue.enqueue(TWO_WAY)
     beat(queue, "dialer-1:2", ago=30, in_flight=3)
     operator = Operator(web)
@@ -55,9 +42,7 @@ def test_what_is_wrong_is_said_in_words_with_what_to_do(web: Web, queue: CallQue
     assert "Ни один рабочий процесс не жив" in russian
 
 
-def test_a_call_that_expired_is_no_longer_said_to_wait_although_it_is_still_in_its_list(
-    web: Web, queue: CallQueue
-) -> None:
+def test_an_expired_call_does_not_count_as_waiting_although_it_is_still_in_its_list(web: Web, queue: CallQueue) -> None:
     beat(queue, "dialer-1:1")
     placed = queue.enqueue(TWO_WAY, expires_at=datetime.now(UTC) + timedelta(seconds=1.5))
     operator = Operator(web)
@@ -93,7 +78,7 @@ def test_the_rate_is_named_as_the_bottleneck(web: Web, queue: CallQueue) -> None
     )
 
 
-def test_the_last_hour_is_drawn_from_the_counters_and_told_as_a_table(web: Web, queue: CallQueue) -> None:
+def test_the_last_hour_is_charted_from_the_counters_and_listed_in_a_table(web: Web, queue: CallQueue) -> None:
     minute = int(time.time() // 60)
     queue.store.redis.hset(
         keys.minute(minute), mapping={"a": 30, "c": 40, "e:failed": 2, "d:answered": 25, "d:busy": 3}
@@ -109,7 +94,7 @@ def test_the_last_hour_is_drawn_from_the_counters_and_told_as_a_table(web: Web, 
     assert "25 answered" in shown or "answered 25" in shown
 
 
-def test_a_worker_that_died_stands_first_with_its_log(web: Web, queue: CallQueue) -> None:
+def test_a_worker_that_stopped_responding_comes_first_with_its_log(web: Web, queue: CallQueue) -> None:
     beat(queue, "dialer-1:1")
     beat(queue, "dialer-1:9", ago=90, in_flight=2)
     page = Operator(web).get("/workers")

@@ -15,9 +15,9 @@ from alodial import monitor
 from alodial.api_keys import ROLES, ApiKey, ApiKeys
 from alodial.monitor import session
 from alodial.monitor.session import SESSION_SECONDS, Sessions
+from web.conftest import API_KEY, OTHER_KEY, Web
 
 from .client import Operator, words_on
-from .conftest import API_KEY, OTHER_KEY, Web
 
 EVIL = "https://evil.example"
 
@@ -60,7 +60,7 @@ def test_the_session_cookie_is_hidden_from_scripts_and_other_sites(web: Web) -> 
     assert all("Secure" in value for value in behind_tls.headers.get_list("set-cookie"))
 
 
-def test_a_wrong_key_stays_outside_and_is_told_so(web: Web) -> None:
+def test_an_unknown_key_is_refused_with_a_message(web: Web) -> None:
     operator = Operator(web, None)
     answer = operator.sign_in("planted-wrong-key-5521")
     assert answer.status_code == 401
@@ -124,7 +124,7 @@ def test_every_screen_asks_for_sign_in_and_comes_back_to_itself(web: Web, addres
     "to",
     ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "/\r\nSet-Cookie: a=b", ""],
 )
-def test_nobody_is_led_to_another_site(web: Web, to: str) -> None:
+def test_no_redirect_leads_to_another_site(web: Web, to: str) -> None:
     assert Operator(web, None).sign_in(API_KEY, to=to).headers["location"] == "/"
     assert Operator(web).http.get("/language", params={"set": "ru", "to": to}).headers["location"] == "/"
 

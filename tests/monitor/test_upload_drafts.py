@@ -36,7 +36,7 @@ def test_uploads_cannot_fill_the_disk(tmp_path: Path, monkeypatch: pytest.Monkey
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_nobody_came_back_to_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_abandoned_file_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drafts = UploadDrafts()
     first = add(drafts, tmp_path, 1)
     monkeypatch.setattr(module, "IDLE_SECONDS", -1.0)

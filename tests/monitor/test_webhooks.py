@@ -10,9 +10,9 @@ import pytest
 from alodial import CallQueue
 from alodial.settings import Settings
 from alodial.store import webhooks
+from web.conftest import Web
 
 from .client import Operator, words_on
-from .conftest import Web
 
 URL = "https://shop.example/hook?token=secret-in-query"
 TWO_WAY = {"callfrom": "712037006", "callto": ["994412860"]}
@@ -28,12 +28,6 @@ def web(settings: Settings, tmp_path: Path) -> Iterator[Web]:
     )
     yield web
     web.stop()
-
-
-@pytest.fixture
-def queue(settings: Settings) -> Iterator[CallQueue]:
-    with CallQueue(settings=settings) as queue:
-        yield queue
 
 
 @pytest.fixture
@@ -105,7 +99,7 @@ def test_over_http_an_endpoint_is_switched_and_one_calls_events_are_sent_again(
         ({"x": 1}, "x"),
     ],
 )
-def test_what_is_asked_wrongly_is_told_by_its_field(web: Web, endpoint: str, body: Any, field: str) -> None:
+def test_an_invalid_request_names_its_field(web: Web, endpoint: str, body: Any, field: str) -> None:
     answer = web.http.post(f"/v1/webhooks/{endpoint}/resend", json=body)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == field

@@ -86,30 +86,25 @@ def gauges_of(account: AccountState, t: Translator) -> list[Gauge]:
 
 def series_of(now: Overview, t: Translator) -> dict[str, Any]:
     """The charts' data: the last hour by minute."""
-    times = [minute.at for minute in now.minutes]
-    time = {"label": t("now.chart.time"), "values": times}
-    limit = sum(account.limits.rate * 60 for account in now.accounts if account.limits)
-    rate = [
-        time,
-        {
-            "label": t("now.chart.armed"),
-            "values": [minute.armed for minute in now.minutes],
-            "colour": "--c-under-way",
-            "fill": True,
-        },
-    ]
-    if limit and all(account.limits and account.limits.rate for account in now.accounts):
-        rate.append(
-            {"label": t("now.chart.limit"), "values": [limit] * len(times), "colour": "--c-rejected", "dash": True}
-        )
-    outcomes: list[dict[str, Any]] = [time]
+
+    def line(label: str, values: list[float], colour: str, **style: bool) -> dict[str, Any]:
+        return {"label": label, "values": values, "colour": colour} | style
+
+    minutes = now.minutes
+    time = {"label": t("now.chart.time"), "values": [minute.at for minute in minutes]}
+    rate = [time, line(t("now.chart.armed"), [minute.armed for minute in minutes], "--c-under-way", fill=True)]
+    limits = [account.limits.rate if account.limits else 0 for account in now.accounts]
+    if limits and all(limits):
+        limit: float = 60 * sum(limits)
+        rate.append(line(t("now.chart.limit"), [limit] * len(minutes), "--c-rejected", dash=True))
+    outcomes = [time]
     for name in CHARTED:
-        values = [minute.dispositions.get(name, 0) for minute in now.minutes]
+        values: list[float] = [minute.dispositions.get(name, 0) for minute in minutes]
         if name == "answered" or any(values):
-            outcomes.append({"label": t(f"disposition.{name}"), "values": values, "colour": f"--c-{name}"})
-    missed = [sum(minute.ends.get(name, 0) for name in NOT_PLACED) for minute in now.minutes]
-    if any(missed):
-        outcomes.append({"label": t("now.chart.failed"), "values": missed, "colour": "--c-rejected"})
+            outcomes.append(line(t(f"disposition.{name}"), values, f"--c-{name}"))
+    failed: list[float] = [sum(minute.ends.get(name, 0) for name in NOT_PLACED) for minute in minutes]
+    if any(failed):
+        outcomes.append(line(t("now.chart.failed"), failed, "--c-rejected"))
     return {"rate": {"series": rate}, "outcomes": {"series": outcomes}}
 
 
