@@ -1,18 +1,19 @@
-"""The AsyncAPI 3.0 document of the events: one message a type, three ways to get them."""
+"""The AsyncAPI 3.0 document of the events: a message for each type, and the three channels that carry them."""
 
 from importlib.metadata import version
 from typing import Any
 
-from alodial_schemas import EVENT_TYPES, Disposition, State
+from alodial_schemas import ENDS, EVENT_TYPES, Disposition, State
 from alodial_schemas.campaigns import CampaignState
 
 from ...store.keys import EVENTS
 from ...webhooks.admin import TEST_TYPE
 from .examples import EXTID, ID
 
-TEXT: dict[str, Any] = {"type": "string"}
-MAYBE: dict[str, Any] = {"type": ["string", "null"]}
-COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
+_TEXT: dict[str, Any] = {"type": "string"}
+_TEXT_OR_NULL: dict[str, Any] = {"type": ["string", "null"]}
+_COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
+_ENDS = [state.value for state in State if state in ENDS]
 
 _MEANINGS = {
     "queued": "It is ready to go, or its time has been noted",
@@ -31,14 +32,14 @@ _MEANINGS = {
 
 def _data(**more: Any) -> dict[str, Any]:
     properties = {
-        "call_id": MAYBE | {"description": "Ours, UUIDv7 text"},
-        "extid": MAYBE | {"description": "Of the attempt that it is about"},
-        "reference": MAYBE,
-        "campaign_id": MAYBE,
-        "state": MAYBE,
+        "call_id": _TEXT_OR_NULL | {"description": "Ours, UUIDv7 text"},
+        "extid": _TEXT_OR_NULL | {"description": "Of the attempt that it is about"},
+        "reference": _TEXT_OR_NULL,
+        "campaign_id": _TEXT_OR_NULL,
+        "state": _TEXT_OR_NULL,
         "disposition": {"anyOf": [{"enum": sorted(Disposition)}, {"type": "null"}]},
         "attempt": {"type": ["integer", "null"]},
-        "metadata": {"type": "object", "additionalProperties": TEXT},
+        "metadata": {"type": "object", "additionalProperties": _TEXT},
     } | more
     return {"type": "object", "required": list(properties), "properties": properties}
 
@@ -46,13 +47,13 @@ def _data(**more: Any) -> dict[str, Any]:
 def _payload(kind: str, data: dict[str, Any]) -> dict[str, Any]:
     properties = {
         "specversion": {"const": "1.0"},
-        "id": TEXT
+        "id": _TEXT
         | {"description": "The same for the same change, however often it is told; its last number only grows"},
-        "owner": TEXT | {"description": "The name of the API key that made it; absent when it had none"},
+        "owner": _TEXT | {"description": "The name of the API key that made it; absent when it had none"},
         "source": {"const": "/alodial"},
         "type": {"const": kind},
-        "subject": TEXT | {"description": "The call's or the campaign's id"},
-        "time": TEXT | {"format": "date-time"},
+        "subject": _TEXT | {"description": "The call's or the campaign's id"},
+        "time": _TEXT | {"format": "date-time"},
         "datacontenttype": {"const": "application/json"},
         "data": data,
     }
@@ -63,24 +64,23 @@ def _payload(kind: str, data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _call(word: str) -> dict[str, Any]:
+def _call_data() -> dict[str, Any]:
     result = {"type": "object", "description": "AloVoice's result as it was understood"}
-    data = _data(call_id=TEXT, extid=TEXT, state={"enum": sorted(State)}, attempt={"type": "integer", "minimum": 1})
+    data = _data(call_id=_TEXT, extid=_TEXT, state={"enum": sorted(State)}, attempt={"type": "integer", "minimum": 1})
     data["properties"]["result"] = result
     return data
 
 
-def _campaign() -> dict[str, Any]:
-    ends = ("completed", "rejected", "failed", "expired", "canceled", "timed_out")
-    calls = {"type": "object", "required": list(ends), "properties": dict.fromkeys(ends, COUNT)}
+def _campaign_data() -> dict[str, Any]:
+    calls = {"type": "object", "required": _ENDS, "properties": dict.fromkeys(_ENDS, _COUNT)}
     return _data(
-        campaign_id=TEXT,
+        campaign_id=_TEXT,
         state={"enum": sorted(CampaignState)},
-        name=TEXT,
-        reason=MAYBE,
-        rows=COUNT,
+        name=_TEXT,
+        reason=_TEXT_OR_NULL,
+        rows=_COUNT,
         calls=calls,
-        answered=COUNT,
+        answered=_COUNT,
     )
 
 
@@ -97,10 +97,17 @@ def _example(kind: str) -> dict[str, Any]:
         "metadata": {"shop": "12"},
     }
     if group == "campaign":
-        ends = dict.fromkeys(("completed", "rejected", "failed", "expired", "canceled", "timed_out"), 0)
+        calls = dict.fromkeys(_ENDS, 0)
         state = {"started": "running", "resumed": "running"}.get(word, word)
         data |= {"call_id": None, "extid": None, "reference": None, "campaign_id": ID, "state": state, "attempt": None}
-        data |= {"metadata": {}, "name": "November reminders", "reason": None, "rows": 2, "calls": ends, "answered": 0}
+        data |= {
+            "metadata": {},
+            "name": "November reminders",
+            "reason": None,
+            "rows": 2,
+            "calls": calls,
+            "answered": 0,
+        }
     elif group == "result":
         data |= {"call_id": None, "reference": None, "state": None, "attempt": None, "metadata": {}}
     return {
@@ -117,7 +124,7 @@ def _example(kind: str) -> dict[str, Any]:
 
 def _message(kind: str) -> dict[str, Any]:
     _, group, word = kind.split(".", 2)
-    data = _call(word) if group == "call" else _campaign() if group == "campaign" else _data()
+    data = _call_data() if group == "call" else _campaign_data() if group == "campaign" else _data()
     summary = _MEANINGS.get(word) if group == "call" else None
     return {
         "name": kind,
@@ -130,7 +137,7 @@ def _message(kind: str) -> dict[str, Any]:
 
 
 def document() -> dict[str, Any]:
-    """The whole of it. Message names are types without ``alodial.``."""
+    """Returns the AsyncAPI document. Message names are event types without ``alodial.``."""
     kinds = sorted(EVENT_TYPES)
     names = {kind: kind.removeprefix("alodial.") for kind in kinds}
     messages = {name: _message(kind) for kind, name in names.items()}
@@ -139,20 +146,20 @@ def document() -> dict[str, Any]:
         "title": TEST_TYPE,
         "contentType": "application/cloudevents+json",
         "summary": "Sent by `alodial webhooks test`; nothing happened",
-        "payload": _payload(TEST_TYPE, {"type": "object", "properties": {"endpoint": TEXT}}),
+        "payload": _payload(TEST_TYPE, {"type": "object", "properties": {"endpoint": _TEXT}}),
     }
     of_channel = {name: {"$ref": f"#/components/messages/{name}"} for name in names.values()}
     headers = {
         "type": "object",
         "required": ["webhook-id", "webhook-timestamp", "webhook-signature"],
         "properties": {
-            "webhook-id": TEXT | {"description": "The event's id"},
-            "webhook-timestamp": TEXT | {"description": "Unix seconds of this try"},
-            "webhook-signature": TEXT | {"description": "`v1,` and base64 of HMAC-SHA256 over id.timestamp.body"},
+            "webhook-id": _TEXT | {"description": "The event's id"},
+            "webhook-timestamp": _TEXT | {"description": "Unix seconds of this try"},
+            "webhook-signature": _TEXT | {"description": "`v1,` and base64 of HMAC-SHA256 over id.timestamp.body"},
         },
     }
 
-    def receive(channel: str, summary: str) -> dict[str, Any]:
+    def sends(channel: str, summary: str) -> dict[str, Any]:
         return {"action": "send", "channel": {"$ref": f"#/channels/{channel}"}, "summary": summary}
 
     return {
@@ -183,9 +190,9 @@ def document() -> dict[str, Any]:
             },
         },
         "operations": {
-            "appendToStream": receive("stream", "In the same atomic step as the change itself"),
-            "tellFollowers": receive("sse", "To whoever follows with an API key"),
-            "deliver": receive("webhook", "Ten tries over 75 hours to each endpoint")
+            "appendToStream": sends("stream", "In the same atomic step as the change itself"),
+            "tellFollowers": sends("sse", "To whoever follows with an API key"),
+            "deliver": sends("webhook", "Ten tries over 75 hours to each endpoint")
             | {"traits": [{"$ref": "#/components/operationTraits/signed"}]},
         },
         "components": {

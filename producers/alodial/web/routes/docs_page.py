@@ -1,4 +1,4 @@
-"""The API's own page for people: the routes as a list. It loads nothing from other hosts."""
+"""The API's documentation page: the routes as a plain list. It loads nothing from other hosts."""
 
 from html import escape
 from typing import Any
@@ -34,7 +34,7 @@ async def style() -> Response:
 
 @router.get("/report.css")
 async def report_style() -> Response:
-    """The style of a campaign's report."""
+    """Returns the style sheet of a campaign's report."""
     from ...campaigns.exporting.report import report_css  # noqa: PLC0415  # only a report needs it
 
     return Response(report_css(), media_type="text/css")
@@ -42,27 +42,30 @@ async def report_style() -> Response:
 
 @router.get("/docs")
 async def docs(request: Request) -> Response:
-    """The OpenAPI document as a plain list: FastAPI's own page loads its scripts from another host."""
+    """Returns the OpenAPI document as a page: FastAPI's own page loads its scripts from another host."""
     document: dict[str, Any] = request.app.openapi()
-    parts = [f"<h1>Alodial's HTTP API</h1><p>{escape(document['info']['description'])}</p>"]
-    parts.append('<p>For programs: <a href="/openapi.json">/openapi.json</a></p>')
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            parts.append(_operation(method, path, operation))
-    return _page("Alodial's HTTP API", "".join(parts))
+    title = "Alodial's HTTP API"
+    head = f"<h1>{title}</h1><p>{escape(document['info']['description'])}</p>"
+    head += '<p>For programs: <a href="/openapi.json">/openapi.json</a></p>'
+    operations = (
+        _operation(method, path, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    )
+    return _page(title, head + "".join(operations))
 
 
 def _row(*cells: str) -> str:
-    filled = "".join(f"<td>{cell}</td>" for cell in cells)
-    return f"<tr>{filled}</tr>"
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     rows = [
-        _row(f"<code>{escape(given['name'])}</code>", escape(f"{given['in']}: {given.get('description', '')}"))
-        for given in operation.get("parameters", ())
+        _row(f"<code>{escape(field['name'])}</code>", escape(f"{field['in']}: {field.get('description', '')}"))
+        for field in operation.get("parameters", ())
     ]
     rows += [_row("body", escape(kind)) for kind in operation.get("requestBody", {}).get("content", ())]
-    rows += [_row(escape(str(status)), escape(told["description"])) for status, told in operation["responses"].items()]
+    answers = operation["responses"].items()
+    rows += [_row(escape(str(status)), escape(answer["description"])) for status, answer in answers]
     head = f"<h2><code>{method.upper()} {escape(path)}</code> {escape(operation.get('summary', ''))}</h2>"
     return f"{head}<p>{escape(operation.get('description', ''))}</p><table>{''.join(rows)}</table>"
