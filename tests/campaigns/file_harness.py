@@ -1,4 +1,4 @@
-"""Files made by hand for the tests, and the judge over them."""
+"""Writes files for the tests, reads them and checks them."""
 
 import io
 import zipfile
@@ -46,17 +46,17 @@ def read(path: Path) -> Read:
     return Read(source.columns, list(source.rows()))
 
 
-def judged(path: Path, mapping: Mapping[str, str] | None = None, **call: object) -> CheckReport:
+def checked(path: Path, mapping: Mapping[str, str] | None = None, **call: object) -> CheckReport:
     """The file's report for a two-way campaign."""
     request = parse_campaign(
         {"name": "t", "call": {"kind": "two-way", "callfrom": "712037006", **call}, "columns": dict(mapping or {})}
     )
-    judge = RowChecker(
+    checker = RowChecker(
         open_source(path), request, Settings(_env_file=None), suppressed=lambda numbers: [False] * len(numbers)
     )
-    for _ in judge.chunks(500):
+    for _ in checker.chunks(500):
         pass
-    return judge.report
+    return checker.report
 
 
 def row(number: int, *cells: str) -> str:
@@ -86,7 +86,9 @@ def workbook(
             f'<Relationships xmlns="{PACKAGE}"><Relationship Id="r1" Type="{OFFICE}/officeDocument" '
             'Target="xl/workbook.xml"/></Relationships>',
         )
-        listed = "".join(f'<sheet {said} sheetId="{at}" r:id="rId{at}"/>' for at, said in enumerate(many, 1))
+        listed = "".join(
+            f'<sheet {attributes} sheetId="{at}" r:id="rId{at}"/>' for at, attributes in enumerate(many, 1)
+        )
         archive.writestr(
             "xl/workbook.xml",
             f'<workbook xmlns="{MAIN}" xmlns:r="{OFFICE}">{head}<sheets>{listed}</sheets></workbook>',

@@ -1,4 +1,4 @@
-"""Columns are found by the names that people give them, or as the caller says."""
+"""Columns are recognised by the names that people give them, or mapped by the caller."""
 
 import time
 
@@ -55,18 +55,18 @@ def test_columns_that_mean_nothing_to_us_are_plain_data() -> None:
     assert map_columns(["Phone", "Имя", "Оператор", "Город", "", "№"]).by_field() == {"phone": "Phone"}
 
 
-def test_a_column_that_is_a_phone_only_perhaps_is_one_where_no_other_is() -> None:
+def test_a_column_that_may_be_a_phone_is_one_where_no_other_column_is() -> None:
     assert map_columns(["Номер", "Телефон", "Контакт"]).phones == (1,)
     assert map_columns(["Номер", "Имя"]).phones == (0,)
     assert _refused(["Номер", "Контакт"]).code == "columns_ambiguous"
 
 
 def test_two_columns_for_one_field_are_a_question_to_the_caller() -> None:
-    refused = _refused(["Телефон", "Мобильный"])
-    assert refused.code == "columns_ambiguous"
-    assert "Телефон" in refused.problem
-    assert "Мобильный" in refused.problem
-    assert "--map phone=" in refused.remedy
+    error = _refused(["Телефон", "Мобильный"])
+    assert error.code == "columns_ambiguous"
+    assert "Телефон" in error.problem
+    assert "Мобильный" in error.problem
+    assert "--map phone=" in error.remedy
     assert _refused(["Phone", "Phone [B]"]).code == "columns_ambiguous"
     assert _refused(["Phone", "til", "язык"]).code == "columns_ambiguous"
 
@@ -83,7 +83,7 @@ def test_of_several_references_the_best_is_taken() -> None:
     assert map_columns(["Договор", "phone", "reference"]).reference == 2
 
 
-def test_what_is_mapped_wins_over_what_a_name_means() -> None:
+def test_a_mapping_wins_over_the_meaning_of_a_name() -> None:
     columns = map_columns(["Phone", "Язык", "x"], {"lang": "x", "metadata:tongue": "Язык"})
     assert columns.by_field() == {"phone": "Phone", "lang": "x", "metadata:tongue": "Язык"}
 
@@ -103,19 +103,17 @@ def test_a_column_that_says_so_goes_into_the_metadata() -> None:
         ({"phone": "Имя", "phone1": "Телефон"}, "columns_ambiguous", "one column"),
     ],
 )
-def test_a_mapping_that_does_not_fit_is_refused_with_what_would(
-    mapping: dict[str, str], code: str, remedy: str
-) -> None:
-    refused = _refused(["Телефон", "Имя"], mapping)
-    assert refused.code == code
-    assert remedy in refused.remedy
+def test_a_mapping_that_does_not_fit_is_refused_with_a_remedy(mapping: dict[str, str], code: str, remedy: str) -> None:
+    error = _refused(["Телефон", "Имя"], mapping)
+    assert error.code == code
+    assert remedy in error.remedy
 
 
-def test_without_a_phone_column_the_names_are_shown() -> None:
-    refused = _refused(["Имя", "Город"])
-    assert refused.code == "no_phone_column"
-    assert "'Имя'" in refused.problem
-    assert "--map phone=" in refused.remedy
+def test_without_a_phone_column_the_message_lists_the_names() -> None:
+    error = _refused(["Имя", "Город"])
+    assert error.code == "no_phone_column"
+    assert "'Имя'" in error.problem
+    assert "--map phone=" in error.remedy
 
 
 @pytest.mark.parametrize("word", sorted({*POSSIBLE_PHONE, *(word for words in FIELDS.values() for word in words)}))
@@ -129,12 +127,12 @@ def test_any_names_are_understood_or_refused(names: list[str]) -> None:
     columns = map_columns(["Телефон", *(f"x {name}" for name in names)])
     assert columns.phones[0] == 0
     try:
-        found = map_columns(names)
-    except BadFile as refused:
+        columns = map_columns(names)
+    except BadFile as error:
         known = {"no_phone_column", "columns_ambiguous"}
-        assert refused.code in known  # noqa: PT017  # whether it is raised depends on the names
+        assert error.code in known  # noqa: PT017  # whether it is raised depends on the names
     else:
-        assert isinstance(found, Columns)
+        assert isinstance(columns, Columns)
 
 
 @pytest.mark.parametrize("letter", [" ", "9", "#", "-", "а", "№", "\u0301", "ﷺ"])

@@ -1,4 +1,4 @@
-"""Keys are known again: exactly, however many, with any number of them in one list."""
+"""Repeated keys are recognised exactly, for any number of keys and lists."""
 
 import random
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def test_a_key_twice_in_one_list_is_known_the_second_time(seen: DuplicateSet) ->
     assert seen.add_many([5, 5, 6, 5]) == [False, True, False, True]
 
 
-def test_nothing_is_known_of_an_empty_list(seen: DuplicateSet) -> None:
+def test_an_empty_list_repeats_nothing(seen: DuplicateSet) -> None:
     assert seen.add_many([]) == []
 
 
@@ -43,7 +43,7 @@ def test_the_longest_number_is_its_own_key(seen: DuplicateSet) -> None:
     assert seen.add_many([longest, longest - 1, longest]) == [False, False, True]
 
 
-def test_two_of_them_know_nothing_of_each_other(seen: DuplicateSet) -> None:
+def test_two_sets_are_independent(seen: DuplicateSet) -> None:
     seen.add_many([1])
     other = DuplicateSet()
     assert other.add_many([1]) == [False]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from file_harness import MAIN, judged, row, workbook, written
+from file_harness import MAIN, checked, row, workbook, written
 
 from alodial.campaigns.errors import BadFile
 
@@ -35,8 +35,8 @@ def _directory_of(count: int) -> bytes:
 
 
 def _cell(text: str, *, kind: str = "", formula: str = "") -> str:
-    said = f"<f>{formula}</f>" if formula else ""
-    return f'<c r="A2"{f" t={chr(34)}{kind}{chr(34)}" if kind else ""}>{said}<v>{text}</v></c>'
+    formula_tag = f"<f>{formula}</f>" if formula else ""
+    return f'<c r="A2"{f" t={chr(34)}{kind}{chr(34)}" if kind else ""}>{formula_tag}<v>{text}</v></c>'
 
 
 def _book(cell: str) -> bytes:
@@ -185,20 +185,20 @@ def test_there_are_forty_bad_files_at_least() -> None:
     assert len(FILES) + len(ROWS) >= 40
 
 
-@pytest.mark.parametrize("what", FILES)
-def test_a_file_that_cannot_be_read_is_refused_with_its_reason(what: str, tmp_path: Path) -> None:
-    name, content, code = FILES[what]
+@pytest.mark.parametrize("case_name", FILES)
+def test_a_file_that_cannot_be_read_is_refused_with_its_reason(case_name: str, tmp_path: Path) -> None:
+    name, content, code = FILES[case_name]
     with pytest.raises(BadFile) as caught:
-        judged(written(tmp_path, content, name))
+        checked(written(tmp_path, content, name))
     assert caught.value.code == code
     assert caught.value.problem
     assert caught.value.remedy
 
 
-@pytest.mark.parametrize("what", ROWS)
-def test_a_bad_row_is_reported_with_its_own_number_and_costs_only_itself(what: str, tmp_path: Path) -> None:
-    case = ROWS[what]
-    report = judged(written(tmp_path, case.content, case.name))
+@pytest.mark.parametrize("case_name", ROWS)
+def test_a_bad_row_is_reported_with_its_own_number_and_costs_only_itself(case_name: str, tmp_path: Path) -> None:
+    case = ROWS[case_name]
+    report = checked(written(tmp_path, case.content, case.name))
     assert [(problem.number, problem.code) for problem in report.problems] == case.problems
     assert report.good == case.good
     assert report.rows == case.good + len(case.problems)

@@ -48,10 +48,10 @@ def test_any_line_end_encoding_and_separator_gives_the_same_rows(
     text = _saved([("Телефон", "Имя", "Город"), *rows], separator, newline)
     if not ended:
         text = text.removesuffix(newline)
-    found = read(written(tmp_path, text.encode(encoding)))
-    wanted = [(number, row) for number, row in enumerate(rows, 2) if not _blank(row)]
-    assert found.columns == ("Телефон", "Имя", "Город")
-    assert [(row.number, row.cells) for row in found.rows] == wanted
+    table = read(written(tmp_path, text.encode(encoding)))
+    expected = [(number, row) for number, row in enumerate(rows, 2) if not _blank(row)]
+    assert table.columns == ("Телефон", "Имя", "Город")
+    assert [(row.number, row.cells) for row in table.rows] == expected
 
 
 @KEPT
@@ -60,8 +60,8 @@ def test_quoted_cells_hold_anything_and_the_numbers_are_those_of_the_records(
     rows: list[tuple[str, ...]], quote_all: bool, tmp_path: Path
 ) -> None:
     text = _saved([("Phone", "Name"), *rows], ",", "\r\n", quote_all=quote_all)
-    found = read(written(tmp_path, text))
-    assert [(row.number, row.cells) for row in found.rows] == [
+    table = read(written(tmp_path, text))
+    assert [(row.number, row.cells) for row in table.rows] == [
         (number, row) for number, row in enumerate(rows, 2) if not _blank(row)
     ]
 
@@ -69,9 +69,9 @@ def test_quoted_cells_hold_anything_and_the_numbers_are_those_of_the_records(
 @KEPT
 @given(lines=st.lists(st.text(',;"ab1\n\0\ufeff ', max_size=20), max_size=20))
 def test_no_file_is_too_broken_to_be_read_and_no_number_comes_twice(lines: list[str], tmp_path: Path) -> None:
-    found = read(written(tmp_path, "Phone,Name\n" + "\n".join(lines)))
-    assert found.numbers == sorted(set(found.numbers))
-    assert all(len(row.cells) == 2 for row in found.rows if isinstance(row, SourceRow))
+    table = read(written(tmp_path, "Phone,Name\n" + "\n".join(lines)))
+    assert table.numbers == sorted(set(table.numbers))
+    assert all(len(row.cells) == 2 for row in table.rows if isinstance(row, SourceRow))
     # Whatever quotes do, they never swallow more than they enclose: a last line without any is always a row.
     again = read(written(tmp_path, "Phone,Name\n" + "\n".join(lines).replace('"', "") + "\n405550001,last\n"))
     assert again.cells[-1] == ("405550001", "last")
@@ -84,37 +84,37 @@ def test_bytes_of_any_kind_behind_a_header_are_read_or_reported(content: bytes, 
     assert all(isinstance(row, SourceRow | RowProblem) for row in source.rows())
 
 
-def test_rows_may_be_gone_through_again(tmp_path: Path) -> None:
+def test_rows_may_be_read_again(tmp_path: Path) -> None:
     source = open_source(written(tmp_path, f"Phone\n{PHONE}\n{PHONE}\n"))
     assert list(source.rows()) == list(source.rows())
     assert len(list(source.rows())) == 2
 
 
 def test_a_record_over_several_lines_is_one_row_of_the_spreadsheet(tmp_path: Path) -> None:
-    found = read(written(tmp_path, f'Phone,Name\n1,"a\nb\n\nc"\n\n{PHONE},d\n'))
-    assert [(row.number, row.cells[0]) for row in found.rows] == [(2, "1"), (4, PHONE)]
+    table = read(written(tmp_path, f'Phone,Name\n1,"a\nb\n\nc"\n\n{PHONE},d\n'))
+    assert [(row.number, row.cells[0]) for row in table.rows] == [(2, "1"), (4, PHONE)]
 
 
 def test_an_unclosed_quote_does_not_take_the_rows_behind_it(tmp_path: Path) -> None:
     rows = "".join(f"40555{i:04d},n{i}\n" for i in range(12_000))
-    found = read(written(tmp_path, f'Phone,Name\n"405550000,x\n{rows}'))
-    assert found.faults == [(2, "quote_unclosed")]
-    assert len(found.cells) == 12_000
-    assert found.numbers[-1] == 12_002
+    table = read(written(tmp_path, f'Phone,Name\n"405550000,x\n{rows}'))
+    assert table.faults == [(2, "quote_unclosed")]
+    assert len(table.cells) == 12_000
+    assert table.numbers[-1] == 12_002
 
 
 def test_a_quote_inside_of_a_word_is_a_letter(tmp_path: Path) -> None:
-    found = read(written(tmp_path, f'Phone,Size\n{PHONE},5" pipe\n{PHONE},6" pipe\n'))
-    assert [cells[1] for cells in found.cells] == ['5" pipe', '6" pipe']
+    table = read(written(tmp_path, f'Phone,Size\n{PHONE},5" pipe\n{PHONE},6" pipe\n'))
+    assert [cells[1] for cells in table.cells] == ['5" pipe', '6" pipe']
 
 
 def test_a_file_without_a_header_is_understood_when_its_first_row_has_a_phone(tmp_path: Path) -> None:
-    found = read(written(tmp_path, f"INV-1;{PHONE};Anna\nINV-2;405550002;Boris\n"))
-    assert found.columns == ("column A", "phone", "column C")
-    assert found.numbers == [1, 2]
+    table = read(written(tmp_path, f"INV-1;{PHONE};Anna\nINV-2;405550002;Boris\n"))
+    assert table.columns == ("column A", "phone", "column C")
+    assert table.numbers == [1, 2]
 
 
-def test_a_phone_is_told_from_a_contract_number_where_there_is_no_header(tmp_path: Path) -> None:
+def test_a_phone_is_distinguished_from_a_contract_number_without_a_header(tmp_path: Path) -> None:
     assert read(written(tmp_path, f"302587001;{PHONE}\n")).columns == ("column A", "phone")
 
 
@@ -123,12 +123,12 @@ def test_a_list_of_plain_numbers_is_a_file(tmp_path: Path) -> None:
 
 
 def test_the_separator_line_for_excel_is_obeyed_and_is_no_row(tmp_path: Path) -> None:
-    found = read(written(tmp_path, f"sep=|\nPhone|Name, first\n{PHONE}|a\n"))
-    assert found.columns == ("Phone", "Name, first")
-    assert found.numbers == [2]
+    table = read(written(tmp_path, f"sep=|\nPhone|Name, first\n{PHONE}|a\n"))
+    assert table.columns == ("Phone", "Name, first")
+    assert table.numbers == [2]
 
 
-def test_the_separator_is_the_one_that_the_rows_share(tmp_path: Path) -> None:
+def test_the_separator_is_the_character_that_the_rows_share(tmp_path: Path) -> None:
     text = f"Телефон;Имя, фамилия\n{PHONE};Анна\n405550002;Борис, младший\n"
     assert open_source(written(tmp_path, text)).delimiter == ";"
 
@@ -142,10 +142,10 @@ def test_missing_cells_are_empty_and_empty_ones_too_many_are_left_out(tmp_path: 
 
 
 def test_the_fingerprint_is_that_of_the_bytes(tmp_path: Path) -> None:
-    one = open_source(written(tmp_path, f"Phone\n{PHONE}\n", "a.csv"))
+    first = open_source(written(tmp_path, f"Phone\n{PHONE}\n", "a.csv"))
     two = open_source(written(tmp_path, f"Phone\n{PHONE}\n", "b.csv"))
     three = open_source(written(tmp_path, f"Phone\r\n{PHONE}\n", "c.csv"))
-    assert one.fingerprint == two.fingerprint != three.fingerprint
+    assert first.fingerprint == two.fingerprint != three.fingerprint
 
 
 def test_the_name_and_kind_of_an_upload_may_be_said(tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
-"""NDJSON, and whatever a program gives to be rung."""
+"""NDJSON, and rows from a program."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from file_harness import judged, read, written
+from file_harness import checked, read, written
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,9 +22,9 @@ def _rows(given: Any) -> list[tuple[str, ...]]:
 
 def test_the_columns_are_all_the_names_in_the_order_in_which_they_are_met(tmp_path: Path) -> None:
     path = written(tmp_path, f'{{"phone": "{PHONE}"}}\n\n{{"name": "A", "phone": 405550002}}\n', "a.ndjson")
-    found = read(path)
-    assert found.columns == ("phone", "name")
-    assert [(row.number, row.cells) for row in found.rows] == [(1, (PHONE, "")), (3, ("405550002", "A"))]
+    table = read(path)
+    assert table.columns == ("phone", "name")
+    assert [(row.number, row.cells) for row in table.rows] == [(1, (PHONE, "")), (3, ("405550002", "A"))]
 
 
 def test_several_phones_and_metadata_may_stand_in_a_line(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_several_phones_and_metadata_may_stand_in_a_line(tmp_path: Path) -> None
     path = written(tmp_path, line, "a.ndjson")
     assert read(path).columns == ("phone", "metadata:city", "metadata:age", "ok", "x")
     assert read(path).cells == [(f"{PHONE}, 405550002", "Tashkent", "30", "true", "")]
-    assert judged(path).first.to == (PHONE, "+998405550002")  # type: ignore[union-attr]  # the row is good
+    assert checked(path).first.to == (PHONE, "+998405550002")  # type: ignore[union-attr]  # the row is good
 
 
 def test_a_number_keeps_its_own_digits(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_rows_of_a_program_are_mappings_or_numbers() -> None:
     assert _rows(given) == [(PHONE, "Anna"), ("405550002", ""), ("405550003", ""), ("998405550004", "")]
 
 
-def test_a_generator_is_taken_up_once_and_its_rows_may_be_gone_through_again() -> None:
+def test_a_generator_is_consumed_once_and_its_rows_may_be_read_again() -> None:
     def numbers() -> Iterator[str]:
         yield from ("405550001", "405550002")
 
@@ -63,7 +63,7 @@ def test_a_generator_is_taken_up_once_and_its_rows_may_be_gone_through_again() -
     assert [row.number for row in source.rows()] == [1, 2]
 
 
-def test_what_a_program_gave_is_kept_in_a_file_that_goes_with_the_source() -> None:
+def test_rows_from_a_program_are_kept_in_a_file_that_is_deleted_with_the_source() -> None:
     source: Any = open_source(["405550001"])
     path = source.path
     assert path.exists()
@@ -94,13 +94,13 @@ def test_a_row_that_cannot_be_written_down_is_a_bad_row() -> None:
         {"phone": 10**5000},
         {"phone": "\ud800"},
     ]
-    found = list(open_source(given).rows())
-    assert [row.number for row in found] == [1, 2, 3, 4, 5, 6]
-    assert [isinstance(row, RowProblem) for row in found] == [False, True, True, True, True, True]
+    table = list(open_source(given).rows())
+    assert [row.number for row in table] == [1, 2, 3, 4, 5, 6]
+    assert [isinstance(row, RowProblem) for row in table] == [False, True, True, True, True, True]
 
 
 @pytest.mark.parametrize("given", [b"405550001", {"phone": PHONE}, 405550001, None])
-def test_what_is_neither_a_path_nor_rows_is_refused(given: Any) -> None:
+def test_an_argument_that_is_neither_a_path_nor_rows_is_refused(given: Any) -> None:
     with pytest.raises(BadFile) as caught:
         open_source(given)
     assert caught.value.code == "not_rows"
@@ -120,7 +120,7 @@ def test_a_path_that_is_no_file_is_refused(given: Any) -> None:
     assert caught.value.code == "no_file"
 
 
-def test_no_rows_are_refused() -> None:
+def test_an_empty_iterable_is_refused() -> None:
     with pytest.raises(BadFile) as caught:
         open_source([])
     assert caught.value.code == "empty_file"
@@ -146,8 +146,8 @@ def test_every_row_of_a_program_comes_back_once_or_is_a_fault(rows: list[Any]) -
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=200))
 def test_bytes_of_any_kind_are_read_or_reported_line_by_line(content: bytes, tmp_path: Path) -> None:
-    found = read(written(tmp_path, b'{"phone": "1"}\n' + content, "a.ndjson"))
-    wanted = [
+    table = read(written(tmp_path, b'{"phone": "1"}\n' + content, "a.ndjson"))
+    expected = [
         number for number, line in enumerate(content.split(b"\n"), 2) if line.removeprefix(b"\xef\xbb\xbf").strip()
     ]
-    assert found.numbers == [1, *wanted]
+    assert table.numbers == [1, *expected]

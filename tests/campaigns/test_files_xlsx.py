@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import xlsxwriter
-from file_harness import MAIN, judged, read, row, workbook, written
+from file_harness import MAIN, checked, read, row, workbook, written
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -44,8 +44,8 @@ def _by_library(rows: list[list[object]], **options: object) -> bytes:
 @given(rows=st.lists(st.tuples(TEXT, TEXT, TEXT), max_size=8), shared=st.booleans())
 def test_every_row_comes_once_with_its_own_number(rows: list[tuple[str, ...]], shared: bool, tmp_path: Path) -> None:
     table: list[list[object]] = [["Phone", "Name", "City"], *map(list, rows)]
-    found = read(written(tmp_path, _by_library(table, constant_memory=not shared), "a.xlsx"))
-    assert [(one.number, one.cells) for one in found.rows] == [
+    table = read(written(tmp_path, _by_library(table, constant_memory=not shared), "a.xlsx"))
+    assert [(record.number, record.cells) for record in table.rows] == [
         (number, cells) for number, cells in enumerate(rows, 2) if any(cell.strip() for cell in cells)
     ]
 
@@ -60,7 +60,7 @@ def test_a_workbook_of_a_library_is_read_as_it_is_shown(tmp_path: Path) -> None:
     )
     source = open_source(written(tmp_path, content, "a.xlsx"))
     assert (source.kind, source.sheet, source.columns[0]) == ("xlsx", "Список", "Телефон")
-    assert [one.cells for one in source.rows()] == [
+    assert [record.cells for record in source.rows()] == [
         ("998405550001", "Анна", "1200.5", "2026-11-23", "true"),
         (PHONE, "Борис", "0.3", "2026-11-23 18:30", "false"),
     ]
@@ -86,7 +86,7 @@ def test_a_workbook_of_a_library_is_read_as_it_is_shown(tmp_path: Path) -> None:
         ("٣", "٣"),
     ],
 )
-def test_a_number_is_written_with_its_own_digits_and_none_made_up(written_as: str, shown: str) -> None:
+def test_a_number_keeps_its_own_digits_and_gets_no_others(written_as: str, shown: str) -> None:
     assert number_text(written_as) == shown
 
 
@@ -158,8 +158,11 @@ def test_cells_and_rows_may_lack_their_place_and_gaps_are_empty_cells(tmp_path: 
         '<row r="7"><c r="C7" t="str"><v>Tashkent</v></c></row>',
         "<row><c><v>405550001</v></c></row>",
     )
-    found = read(written(tmp_path, content, "a.xlsx"))
-    assert [(one.number, one.cells) for one in found.rows] == [(7, ("", "", "Tashkent")), (8, ("405550001", "", ""))]
+    table = read(written(tmp_path, content, "a.xlsx"))
+    assert [(record.number, record.cells) for record in table.rows] == [
+        (7, ("", "", "Tashkent")),
+        (8, ("405550001", "", "")),
+    ]
 
 
 def test_a_prefix_before_every_tag_changes_nothing(tmp_path: Path) -> None:
@@ -182,19 +185,19 @@ def test_the_first_visible_sheet_with_rows_is_read(tmp_path: Path) -> None:
     )
     source = open_source(written(tmp_path, content, "a.xlsx"))
     assert source.sheet == "Clients"
-    assert [one.cells for one in source.rows()] == [("2",)]
+    assert [record.cells for record in source.rows()] == [("2",)]
 
 
-def test_what_a_formula_came_to_is_a_cells_text_but_never_a_phone(tmp_path: Path) -> None:
+def test_the_result_of_a_formula_is_a_cells_text_but_never_a_phone(tmp_path: Path) -> None:
     name = '<c r="B2" t="str"><f>C2&amp;D2</f><v>Anna</v></c>'
     shared = '<c r="A3" t="str"><f t="shared" si="0"/><v>+998405550002</v></c>'
     content = workbook(row(1, "Phone", "Name"), row(2, f'<c r="A2"><v>405550001</v></c>{name}'), row(3, shared))
     path = written(tmp_path, content, "a.xlsx")
     assert read(path).cells == [("405550001", "Anna"), ("=", "")]
-    assert [(problem.number, problem.code) for problem in judged(path).problems] == [(3, "formula")]
+    assert [(problem.number, problem.code) for problem in checked(path).problems] == [(3, "formula")]
 
 
-def test_a_workbook_that_breaks_off_says_so_and_not_zlib(tmp_path: Path) -> None:
+def test_a_damaged_workbook_is_reported_as_such_and_not_as_an_error_of_zlib(tmp_path: Path) -> None:
     content = bytearray(workbook(row(1, "Phone"), *(row(i, f"40{i:07d}") for i in range(2, 20_000))))
     content[len(content) // 2] ^= 0xFF
     path = written(tmp_path, bytes(content), "a.xlsx")
@@ -215,10 +218,10 @@ def test_a_workbook_with_wrong_bytes_is_read_or_refused_and_nothing_else(data: s
         list(open_source(path, kind="xlsx").rows())
 
 
-def test_progress_is_told_in_bytes_of_the_file(tmp_path: Path) -> None:
+def test_progress_is_reported_in_bytes_of_the_file(tmp_path: Path) -> None:
     content = workbook(row(1, "Phone"), *(row(i, f"40{i:07d}") for i in range(2, 20_000)))
     source = open_source(written(tmp_path, content, "a.xlsx"))
-    positions = [one.position for one in source.rows()]  # type: ignore[union-attr]  # no row of it is a fault
+    positions = [record.position for record in source.rows()]  # type: ignore[union-attr]  # no row of it is a fault
     assert positions == sorted(positions)
     assert source.size is not None
     assert source.size // 2 < positions[-1] <= source.size

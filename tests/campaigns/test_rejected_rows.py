@@ -1,4 +1,4 @@
-"""What is told of rows that are not taken: the right number, the right cell, and nobody who was taken."""
+"""Rejected rows are reported with the right number and cell, and do not include a number that was accepted."""
 
 import io
 from pathlib import Path
@@ -16,13 +16,13 @@ PLAIN = Settings(_env_file=None)
 LISTED = "+998977076909"
 
 
-def refused(folder: Path, text: str) -> CheckReport:
+def check(folder: Path, text: str) -> CheckReport:
     path = folder / "list.csv"
     path.write_text(text, encoding="utf-8")
-    made = RowChecker(open_source(path), TWO_WAY, PLAIN, suppressed=lambda numbers: [n == LISTED for n in numbers])
-    for _ in made.chunks(500):
+    checker = RowChecker(open_source(path), TWO_WAY, PLAIN, suppressed=lambda numbers: [n == LISTED for n in numbers])
+    for _ in checker.chunks(500):
         pass
-    return made.report
+    return checker.report
 
 
 @pytest.mark.parametrize(
@@ -35,27 +35,29 @@ def refused(folder: Path, text: str) -> CheckReport:
     ],
 )
 def test_a_suppressed_row_names_the_number_that_is_on_the_list(tmp_path: Path, text: str, column: str) -> None:
-    report = refused(tmp_path, text)
+    report = check(tmp_path, text)
     assert report.suppressed == 1
     assert [(p.column, p.code, p.value) for p in report.problems] == [(column, "do_not_call", LISTED)]
 
 
-def test_a_fault_shows_the_cell_it_speaks_of_and_no_other(tmp_path: Path) -> None:
-    report = refused(tmp_path, 'Name,Phone\nAnn,"994412860",more,and more\nAnn,' + "9" * 70_000 + "\n")
+def test_an_unreadable_row_shows_the_cell_that_is_wrong_and_no_other(tmp_path: Path) -> None:
+    report = check(tmp_path, 'Name,Phone\nAnn,"994412860",more,and more\nAnn,' + "9" * 70_000 + "\n")
     assert [p.code for p in report.problems] == ["too_many_cells", "cell_too_large"]
     assert all(p.value == "" if not p.column else p.value.startswith("999") for p in report.problems)
     assert report.rows == 2
 
 
-def test_a_mended_errors_file_does_not_ring_again_who_was_taken_before(tmp_path: Path) -> None:
+def test_a_corrected_errors_file_does_not_ring_a_number_that_was_accepted_before(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_text("Phone\n994412860\n994412860\n12\n", encoding="utf-8")
     out = io.BytesIO()
     errors = RejectedRowsWriter(out, ("Phone",))
-    made = RowChecker(open_source(path), TWO_WAY, PLAIN, suppressed=lambda n: [False] * len(n), on_problem=errors.add)
-    for _ in made.chunks(500):
+    checker = RowChecker(
+        open_source(path), TWO_WAY, PLAIN, suppressed=lambda n: [False] * len(n), on_problem=errors.add
+    )
+    for _ in checker.chunks(500):
         pass
     errors.close()
-    assert made.report.duplicate == 1
+    assert checker.report.duplicate == 1
     assert out.getvalue().count(b"994412860") == 0
     assert out.getvalue().count(b"\r\n") == 2

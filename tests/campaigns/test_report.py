@@ -119,20 +119,20 @@ def test_fifty_hostile_texts_stay_texts_wherever_they_stand() -> None:
             ]
             summary = summarise(rows, "UTC")
             act = Activity("2026-11-23T04:00:00.000Z", text, text, text)
-            found = Page(render_report(record, summary, [act], style=style))
-            assert not found.open
-            assert {tag for tag, _ in found.elements} <= KNOWN
-            names = {name for _, attributes in found.elements for name in attributes}
+            parsed = Page(render_report(record, summary, [act], style=style))
+            assert not parsed.open
+            assert {tag for tag, _ in parsed.elements} <= KNOWN
+            names = {name for _, attributes in parsed.elements for name in attributes}
             assert not [name for name in names if name.startswith("on") or name in ("style", "src")]
-            assert all("\u202e" not in piece and "\0" not in piece and "\x1b" not in piece for piece in found.texts)
+            assert all("\u202e" not in piece and "\0" not in piece and "\x1b" not in piece for piece in parsed.texts)
 
 
 @pytest.mark.parametrize("style", ["inline", "link"])
 def test_the_page_has_no_script_and_asks_no_other_host(style: str) -> None:
     page = render_report(a_record(), summarise(some_rows(), "UTC"), [], style=style)  # type: ignore[arg-type]  # literals
-    found = Page(page)
-    assert [a["href"] for _, a in found.elements if "href" in a] == (["/report.css"] if style == "link" else [])
-    assert ("style" in {tag for tag, _ in found.elements}) == (style == "inline")
+    parsed = Page(page)
+    assert [a["href"] for _, a in parsed.elements if "href" in a] == (["/report.css"] if style == "link" else [])
+    assert ("style" in {tag for tag, _ in parsed.elements}) == (style == "inline")
     outside = page.replace('xmlns="http://www.w3.org/2000/svg"', "")
     assert "//" not in outside
     assert "@import" not in report_css()
@@ -156,8 +156,8 @@ def test_every_chart_has_a_title_a_description_and_a_table_beside_it() -> None:
 
 def test_the_figures_of_the_page_are_those_of_the_campaign() -> None:
     texts = " ".join(Page(render_report(a_record(), summarise(some_rows(), "UTC"), [])).texts)
-    for told in ("Autumn", "autumn.xlsx", "dilnoza", "75.0%", "1 min 39 s", "policy redial max_attempts", "300, 900"):
-        assert told in texts
+    for text in ("Autumn", "autumn.xlsx", "dilnoza", "75.0%", "1 min 39 s", "policy redial max_attempts", "300, 900"):
+        assert text in texts
 
 
 def test_a_campaign_without_a_call_has_a_page_too() -> None:

@@ -58,8 +58,8 @@ texts = st.text(
 
 
 def a_row(number: int, *cells: str, **other: object) -> ResultRow:
-    told: dict[str, object] = {"phones": ("+998901234567",), "extid": "1732345678901", "id": "01JD", **other}
-    return ResultRow(number, cells, "completed", **told)  # type: ignore[arg-type]  # the fields that the test names
+    values: dict[str, object] = {"phones": ("+998901234567",), "extid": "1732345678901", "id": "01JD", **other}
+    return ResultRow(number, cells, "completed", **values)  # type: ignore[arg-type]  # the fields that the test names
 
 
 def read_back(data: bytes, delimiter: str = ",") -> list[list[str]]:
@@ -126,10 +126,10 @@ def test_the_original_columns_come_first_and_ours_behind_them() -> None:
     assert data.endswith(b"\r\n")
     header, row = read_back(data)
     assert header == ["Телефон", "Имя", *OURS]
-    told = dict(zip(header, row, strict=True))
-    assert unsafe_cell(told["Телефон"]) == "998901234567"
-    assert (told["Имя"], told["alodial_row"], told["alodial_extid"]) == ("Азиз", "2", "1732345678901")
-    assert told["alodial_phones"] == "'+998901234567"
+    values = dict(zip(header, row, strict=True))
+    assert unsafe_cell(values["Телефон"]) == "998901234567"
+    assert (values["Имя"], values["alodial_row"], values["alodial_extid"]) == ("Азиз", "2", "1732345678901")
+    assert values["alodial_phones"] == "'+998901234567"
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -163,17 +163,17 @@ def test_a_row_with_fewer_cells_keeps_our_columns_below_their_names() -> None:
 
 
 def test_a_csv_goes_out_in_blocks_while_its_rows_are_read() -> None:
-    asked = 0
+    read_rows = 0
 
     def rows() -> Iterator[ResultRow]:
-        nonlocal asked
+        nonlocal read_rows
         for number in range(2, 20_000):
-            asked += 1
+            read_rows += 1
             yield a_row(number, "998901234567")
 
     blocks = csv_blocks(rows(), ["phone"])
     assert len(next(blocks)) < 200_000
-    assert asked < 2_000
+    assert read_rows < 2_000
 
 
 def test_problems_go_back_with_their_reasons() -> None:
@@ -216,13 +216,13 @@ def test_every_cell_of_a_workbook_comes_back(tmp_path: Path) -> None:
     (sheet,) = sheets_of(tmp_path / "a.xlsx")
     assert sheet[0] == ["phone", *OURS]
     for row, cells in zip(rows, sheet[1:], strict=True):
-        told = dict(zip(sheet[0], cells, strict=True))
+        values = dict(zip(sheet[0], cells, strict=True))
         # XML takes every newline of a text for a plain one, except where it is written as a sign.
-        assert str(told["phone"]).replace("\r\n", "\n") == row.cells[0].replace("\r\n", "\n")
-        assert told["alodial_dialstatus"] == told["phone"]
-        assert told["alodial_phones"] == "+998901234567"
-        assert told["alodial_extid"] == "1732345678901"
-        assert (told["alodial_row"], told["alodial_talk_seconds"], told["alodial_attempts"]) == (
+        assert str(values["phone"]).replace("\r\n", "\n") == row.cells[0].replace("\r\n", "\n")
+        assert values["alodial_dialstatus"] == values["phone"]
+        assert values["alodial_phones"] == "+998901234567"
+        assert values["alodial_extid"] == "1732345678901"
+        assert (values["alodial_row"], values["alodial_talk_seconds"], values["alodial_attempts"]) == (
             row.number,
             row.number,
             3,
@@ -240,7 +240,7 @@ def test_a_workbook_holds_no_formula_and_no_link(tmp_path: Path) -> None:
     assert "<hyperlink" not in sheet
 
 
-def test_what_xml_cannot_hold_does_not_spoil_the_workbook(tmp_path: Path) -> None:
+def test_characters_that_xml_cannot_hold_do_not_spoil_the_workbook(tmp_path: Path) -> None:
     text = "".join(map(chr, range(32))) + "\x7f\x85\ufffe\uffff\ud800"
     write_xlsx(tmp_path / "a.xlsx", [a_row(2, text)], ["a"])
     (sheet,) = sheets_of(tmp_path / "a.xlsx")

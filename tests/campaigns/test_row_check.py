@@ -1,4 +1,4 @@
-"""A file is gone through once, and every row of it is good, bad, a duplicate or suppressed."""
+"""A file is checked in one pass, and every row is good, bad, a duplicate or suppressed."""
 
 import io
 import tracemalloc
@@ -31,21 +31,21 @@ def listing(*listed: str) -> Suppressed:
     return lambda numbers: [number in listed for number in numbers]
 
 
-def judge(
+def checker_of(
     source: Any, *, suppressed: Suppressed = nobody, call: dict[str, Any] | None = None, **more: Any
 ) -> RowChecker:
     request = parse_campaign({"name": "t", "call": call or {"callfrom": "712037006"}})
     return RowChecker(open_source(source), request, Settings(_env_file=None), suppressed=suppressed, **more)
 
 
-def gone_through(made: RowChecker, size: int = 500) -> tuple[list[GoodRow], list[RowProblem]]:
+def check_all(checker: RowChecker, size: int = 500) -> tuple[list[GoodRow], list[RowProblem]]:
     good: list[GoodRow] = []
-    others: list[RowProblem] = []
-    for rows, refused in made.chunks(size):
+    rejected: list[RowProblem] = []
+    for rows, refused in checker.chunks(size):
         assert len(rows) <= size
         good += rows
-        others += refused
-    return good, others
+        rejected += refused
+    return good, rejected
 
 
 def csv(folder: Path, *lines: str) -> Path:
@@ -54,21 +54,21 @@ def csv(folder: Path, *lines: str) -> Path:
     return path
 
 
-def test_each_row_is_one_of_four_and_told_with_the_spreadsheets_number(tmp_path: Path) -> None:
+def test_each_row_has_one_of_four_outcomes_and_its_number_in_the_spreadsheet(tmp_path: Path) -> None:
     path = csv(tmp_path, "Имя,Телефон", "a,901234567", "b,12", "c,+998901234567", "d,901234568", "e,901234569")
-    made = judge(path, suppressed=listing("+998901234568"))
-    good, others = gone_through(made)
+    checker = checker_of(path, suppressed=listing("+998901234568"))
+    good, rejected = check_all(checker)
     assert [(number, spec.to[0], cells) for number, spec, cells in good] == [
         (2, "+998901234567", ("a", "901234567")),
         (6, "+998901234569", ("e", "901234569")),
     ]
-    assert [(one.number, one.column, one.code) for one in others] == [
+    assert [(one.number, one.column, one.code) for one in rejected] == [
         (3, "Телефон", "phone_short"),
         (4, "Телефон", "duplicate"),
         (5, "Телефон", "do_not_call"),
     ]
-    assert made.report.totals() == {"file": 5, "good": 2, "bad": 1, "duplicate": 1, "suppressed": 1}
-    assert made.report.first == good[0][1]
+    assert checker.report.totals() == {"file": 5, "good": 2, "bad": 1, "duplicate": 1, "suppressed": 1}
+    assert checker.report.first == good[0][1]
 
 
 @given(
@@ -80,16 +80,16 @@ def test_each_row_is_one_of_four_and_told_with_the_spreadsheets_number(tmp_path:
     st.sets(st.sampled_from(["+998901234567", "+998901234568"])),
     st.integers(1, 7),
 )
-def test_the_four_always_make_up_the_file(phones: list[str], listed: set[str], size: int) -> None:
+def test_the_four_outcomes_always_add_up_to_the_file(phones: list[str], listed: set[str], size: int) -> None:
     problems: list[RowProblem] = []
     rows = [{"phone": text} for text in ["901111111", *phones]]
-    made = judge(rows, suppressed=listing(*listed), on_problem=problems.append)
-    good, others = gone_through(made, size)
-    report = made.report
-    assert report.rows == len(phones) + 1 == len(good) + len(others)
+    checker = checker_of(rows, suppressed=listing(*listed), on_problem=problems.append)
+    good, rejected = check_all(checker, size)
+    report = checker.report
+    assert report.rows == len(phones) + 1 == len(good) + len(rejected)
     assert report.good == len(good)
-    assert report.bad + report.duplicate + report.suppressed == len(others) == sum(report.by_code.values())
-    assert problems == others
+    assert report.bad + report.duplicate + report.suppressed == len(rejected) == sum(report.by_code.values())
+    assert problems == rejected
     rung = [spec.to[0] for _, spec, _ in good]
     assert len(set(rung)) == len(rung)
     assert not listed.intersection(rung)
@@ -101,46 +101,46 @@ def test_a_row_is_suppressed_by_any_number_that_it_would_ring() -> None:
         {"phone": "901234562", "phone2": "", "initiator": "901234569"},
         {"phone": "901234563", "phone2": "", "initiator": ""},
     ]
-    made = judge(rows, suppressed=listing("+998901234569"))
-    good, _ = gone_through(made)
+    checker = checker_of(rows, suppressed=listing("+998901234569"))
+    good, _ = check_all(checker)
     assert [spec.to[0] for _, spec, _ in good] == ["+998901234563"]
-    assert made.report.suppressed == 2
+    assert checker.report.suppressed == 2
 
 
-def test_the_list_is_asked_for_many_numbers_at_once() -> None:
-    asked: list[int] = []
+def test_the_do_not_call_list_is_read_for_many_numbers_at_once() -> None:
+    lookups: list[int] = []
 
     def suppressed(numbers: list[str]) -> list[bool]:
-        asked.append(len(numbers))
+        lookups.append(len(numbers))
         return nobody(numbers)
 
-    gone_through(judge([{"phone": str(900_000_000 + n)} for n in range(5_000)], suppressed=suppressed))
-    assert sum(asked) == 5_000
-    assert len(asked) <= 10
+    check_all(checker_of([{"phone": str(900_000_000 + n)} for n in range(5_000)], suppressed=suppressed))
+    assert sum(lookups) == 5_000
+    assert len(lookups) <= 10
 
 
 def test_a_bad_row_makes_no_later_one_a_duplicate(tmp_path: Path) -> None:
-    made = judge(csv(tmp_path, "phone,lang", "901234567,???", "901234567,ru"))
-    gone_through(made)
-    assert (made.report.bad, made.report.good, made.report.duplicate) == (1, 1, 0)
+    checker = checker_of(csv(tmp_path, "phone,lang", "901234567,???", "901234567,ru"))
+    check_all(checker)
+    assert (checker.report.bad, checker.report.good, checker.report.duplicate) == (1, 1, 0)
 
 
 def test_chunks_are_full_but_for_the_last() -> None:
-    made = judge([{"phone": str(900_000_000 + n)} for n in range(2_345)])
-    assert [len(rows) for rows, _ in made.chunks(500)] == [500, 500, 500, 500, 345]
+    checker = checker_of([{"phone": str(900_000_000 + n)} for n in range(2_345)])
+    assert [len(rows) for rows, _ in checker.chunks(500)] == [500, 500, 500, 500, 345]
 
 
-def test_chunks_are_the_same_whenever_a_file_is_gone_through(tmp_path: Path) -> None:
+def test_chunks_are_the_same_whenever_a_file_is_checked(tmp_path: Path) -> None:
     lines = [f"90{n:07d}" if n % 5 == 0 else "x" for n in range(9_000)]
     path = csv(tmp_path, "phone", *lines)
-    first, second = (list(judge(path).chunks(500)) for _ in range(2))
+    first, second = (list(checker_of(path).chunks(500)) for _ in range(2))
     assert first == second
 
 
-def test_refused_rows_are_not_held_back_without_end() -> None:
-    made = judge({"phone": "x"} for _ in range(3 * MAX_BUFFERED))
-    assert max(len(refused) for _, refused in made.chunks(500)) < 2 * MAX_BUFFERED
-    assert made.report.bad == 3 * MAX_BUFFERED
+def test_rejected_rows_are_not_buffered_without_a_limit() -> None:
+    checker = checker_of({"phone": "x"} for _ in range(3 * MAX_BUFFERED))
+    assert max(len(refused) for _, refused in checker.chunks(500)) < 2 * MAX_BUFFERED
+    assert checker.report.bad == 3 * MAX_BUFFERED
 
 
 @pytest.mark.slow
@@ -150,7 +150,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, form: str) -> None:
         # Long rows, so that the smaller file, too, is longer than what a reader takes at once.
         path = csv(tmp_path, "phone,note", *(f"{form.format(n)},{n:0300d}" for n in range(rows)))
         tracemalloc.start()
-        for _ in judge(path).chunks(500):
+        for _ in checker_of(path).chunks(500):
             pass
         limit = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -161,9 +161,9 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, form: str) -> None:
 
 
 def fingerprint(rows: list[dict[str, str]]) -> str:
-    made = judge(rows)
-    gone_through(made)
-    return made.report.content
+    checker = checker_of(rows)
+    check_all(checker)
+    return checker.report.content
 
 
 def test_the_same_rows_in_another_order_have_the_same_fingerprint() -> None:
@@ -174,45 +174,45 @@ def test_the_same_rows_in_another_order_have_the_same_fingerprint() -> None:
 
 
 def test_progress_counts_up_to_the_end_of_the_file(tmp_path: Path) -> None:
-    seen: list[Progress] = []
+    steps: list[Progress] = []
     path = csv(tmp_path, "phone", *(str(900_000_000 + n) for n in range(3_500)))
-    gone_through(judge(path, progress=seen.append))
-    assert [one.rows for one in seen] == sorted({one.rows for one in seen})
-    assert [one.position for one in seen] == sorted(one.position for one in seen)
-    assert (seen[-1].rows, seen[-1].good, seen[-1].position) == (3_500, 3_500, path.stat().st_size)
-    assert {one.size for one in seen} == {path.stat().st_size}
+    check_all(checker_of(path, progress=steps.append))
+    assert [one.rows for one in steps] == sorted({one.rows for one in steps})
+    assert [one.position for one in steps] == sorted(one.position for one in steps)
+    assert (steps[-1].rows, steps[-1].good, steps[-1].position) == (3_500, 3_500, path.stat().st_size)
+    assert {one.size for one in steps} == {path.stat().st_size}
 
 
 def test_a_report_shows_the_first_hundred_problems_and_counts_all() -> None:
-    made = judge([{"phone": "12"}] * 250)
-    gone_through(made)
-    told = made.report.to_dict()
-    assert len(told["problems"]) == MAX_LISTED
-    assert told["by_code"] == {"phone_short": 250}
-    assert told["rows"]["file"] == 250
-    assert told["understood"] == {"phone": "phone"}
+    checker = checker_of([{"phone": "12"}] * 250)
+    check_all(checker)
+    report = checker.report.to_dict()
+    assert len(report["problems"]) == MAX_LISTED
+    assert report["by_code"] == {"phone_short": 250}
+    assert report["rows"]["file"] == 250
+    assert report["understood"] == {"phone": "phone"}
 
 
 def test_a_file_without_a_phone_column_is_refused_before_its_rows(tmp_path: Path) -> None:
     with pytest.raises(BadFile) as caught:
-        judge(csv(tmp_path, "Имя,Город", "Али,Ташкент"))
+        checker_of(csv(tmp_path, "Имя,Город", "Али,Ташкент"))
     assert caught.value.code == "no_phone_column"
 
 
-# What is written back
+# Rejected rows as a file
 
 
-def written_back(path: Path, **more: Any) -> tuple[bytes, CheckReport]:
+def rejected_file(path: Path, **more: Any) -> tuple[bytes, CheckReport]:
     out = io.BytesIO()
     errors = RejectedRowsWriter(out, open_source(path).columns)
-    made = judge(path, on_problem=errors.add, **more)
-    gone_through(made)
+    checker = checker_of(path, on_problem=errors.add, **more)
+    check_all(checker)
     errors.close()
-    return out.getvalue(), made.report
+    return out.getvalue(), checker.report
 
 
-def test_bad_rows_are_written_back_with_their_reasons(tmp_path: Path) -> None:
-    content, _ = written_back(csv(tmp_path, "Имя,Телефон", "Али,12", "Вали,901234567"))
+def test_bad_rows_are_written_with_their_reasons(tmp_path: Path) -> None:
+    content, _ = rejected_file(csv(tmp_path, "Имя,Телефон", "Али,12", "Вали,901234567"))
     assert content.startswith(b"\xef\xbb\xbf")
     header, row, end = content.decode("utf-8-sig").split("\r\n")
     assert header == "Имя,Телефон,alodial_row,alodial_column,alodial_reason,alodial_remedy"
@@ -220,24 +220,24 @@ def test_bad_rows_are_written_back_with_their_reasons(tmp_path: Path) -> None:
     assert end == ""
 
 
-def test_nothing_that_is_written_back_is_calculated(tmp_path: Path) -> None:
-    content, _ = written_back(csv(tmp_path, "phone,=cmd", '12,"=HYPERLINK(""http://x"")"', "13,@SUM(A1)", "14,+1+1"))
+def test_nothing_in_the_file_of_rejected_rows_is_calculated(tmp_path: Path) -> None:
+    content, _ = rejected_file(csv(tmp_path, "phone,=cmd", '12,"=HYPERLINK(""http://x"")"', "13,@SUM(A1)", "14,+1+1"))
     text = content.decode("utf-8-sig")
     for cell in ("=cmd", '"=HYPERLINK', ",@SUM", ",+1+1"):
         assert f",{cell.lstrip(',')}" not in text
     assert "'=HYPERLINK" in text
 
 
-def test_a_mended_file_is_understood_again_and_again(tmp_path: Path) -> None:
+def test_a_corrected_file_is_understood_again_and_again(tmp_path: Path) -> None:
     path = csv(tmp_path, "Имя,Телефон,metadata:note", "Али,12,=1", "Вали,13,-")
     for _ in range(3):
-        content, report = written_back(path)
+        content, report = rejected_file(path)
         assert (report.good, report.bad) == (0, 2)
         path.write_bytes(content)
     assert content.decode("utf-8-sig").split("\r\n")[0].count("alodial_row") == 1
     path.write_bytes(content.replace(b",12,", b",901234567,").replace(b",13,", b",901234568,"))
-    made = judge(path)
-    good, _ = gone_through(made)
+    checker = checker_of(path)
+    good, _ = check_all(checker)
     assert [(spec.to[0], spec.metadata) for _, spec, _ in good] == [
         ("+998901234567", {"note": "=1"}),
         ("+998901234568", {"note": "-"}),

@@ -88,9 +88,9 @@ def test_a_lone_surrogate_does_not_stop_a_chunk() -> None:
     assert row.cells == ("?", "a")
 
 
-def test_a_problem_is_told_without_the_rows_cells() -> None:
-    told = RowProblem(7, "Телефон", "phone_short", "is short", "write 9 digits", "90", ("Али", "90")).to_dict()
-    assert told == {
+def test_a_problem_is_returned_without_the_rows_cells() -> None:
+    shown_fields = RowProblem(7, "Телефон", "phone_short", "is short", "write 9 digits", "90", ("Али", "90")).to_dict()
+    assert shown_fields == {
         "number": 7,
         "column": "Телефон",
         "code": "phone_short",

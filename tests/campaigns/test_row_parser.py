@@ -1,4 +1,4 @@
-"""What stands in a row becomes a call, or one problem with its column, its words and its remedy."""
+"""A row becomes a call, or a problem with its column, text and remedy."""
 
 from datetime import datetime
 from typing import Any
@@ -37,19 +37,19 @@ def read(
 
 
 def good(cells: dict[str, str], **more: Any) -> RowSpec:
-    found = read(cells, **more)
-    assert isinstance(found, RowSpec), found
-    return found
+    parsed = read(cells, **more)
+    assert isinstance(parsed, RowSpec), parsed
+    return parsed
 
 
 def bad(cells: dict[str, str], **more: Any) -> RowProblem:
-    found = read(cells, **more)
-    assert isinstance(found, RowProblem), found
-    assert found.number == 17
-    assert found.problem
-    assert found.remedy
-    assert found.cells == tuple(cells.values())
-    return found
+    parsed = read(cells, **more)
+    assert isinstance(parsed, RowProblem), parsed
+    assert parsed.number == 17
+    assert parsed.problem
+    assert parsed.remedy
+    assert parsed.cells == tuple(cells.values())
+    return parsed
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_an_empty_second_column_is_no_problem() -> None:
         (",".join(f"9012345{n}" for n in range(10, 31)), "too_many_phones"),
     ],
 )
-def test_what_is_no_phone_is_told_with_its_column(text: str, code: str) -> None:
+def test_a_cell_that_is_not_a_phone_is_reported_with_its_column(text: str, code: str) -> None:
     problem = bad({"Имя": "Али", "Телефон": text})
     assert (problem.column, problem.code) == ("Телефон", code)
     assert len(problem.value) <= 41
@@ -163,7 +163,7 @@ def test_a_language_is_known_by_its_name(text: str, lang: str | None) -> None:
         ("metadata:note", "a\x07b", FROM, "bad_metadata"),
     ],
 )
-def test_what_cannot_be_used_is_told_with_its_column(column: str, text: str, call: dict[str, Any], code: str) -> None:
+def test_an_unusable_cell_is_reported_with_its_column(column: str, text: str, call: dict[str, Any], code: str) -> None:
     problem = bad({"phone": "901234567", column: text}, call=call)
     assert (problem.column, problem.code) == (column, code)
 
@@ -190,7 +190,7 @@ def test_metadata_is_taken_under_its_name_and_empty_cells_are_not() -> None:
     assert spec.metadata == {"debt": "=5"}
 
 
-def test_sixteen_entries_of_metadata_are_the_most_the_campaigns_included() -> None:
+def test_a_row_has_sixteen_entries_of_metadata_at_most_including_the_campaigns() -> None:
     cells = {"phone": "901234567", **{f"metadata:k{n}": "v" for n in range(16)}}
     assert len(good(cells).metadata) == 16
     assert len(good(cells, metadata={"k1": "replaced"}).metadata) == 16
@@ -217,8 +217,8 @@ def test_a_problem_shows_forty_printable_characters_of_a_cell() -> None:
 @given(st.lists(st.text(max_size=40), min_size=6, max_size=6), st.sampled_from([FROM, QUEUE, IVR, {"kind": "two-way"}]))
 def test_any_cells_are_a_row_or_a_problem(texts: list[str], call: dict[str, Any]) -> None:
     names = ["phone", "lang", "queue", "reference", "expires_at", "metadata:note"]
-    found = read(dict(zip(names, texts, strict=True)), call=call)
-    assert isinstance(found, (RowSpec, RowProblem))
+    parsed = read(dict(zip(names, texts, strict=True)), call=call)
+    assert isinstance(parsed, (RowSpec, RowProblem))
 
 
 PHONES = st.lists(st.integers(100_000_000, 999_999_999).map("+998{}".format), min_size=1, max_size=3).map(tuple)
@@ -247,8 +247,8 @@ def test_a_files_fingerprint_does_not_depend_on_the_order_of_its_rows(specs: lis
 
 
 @given(SPECS, SPECS)
-def test_rows_have_the_same_fingerprint_exactly_when_they_say_the_same(one: RowSpec, other: RowSpec) -> None:
-    assert (content_hash(one) == content_hash(other)) == (one == other)
+def test_rows_have_the_same_fingerprint_exactly_when_they_say_the_same(spec_one: RowSpec, other: RowSpec) -> None:
+    assert (content_hash(spec_one) == content_hash(other)) == (spec_one == other)
 
 
 def test_a_row_twice_is_not_the_same_as_no_row() -> None:
@@ -257,9 +257,9 @@ def test_a_row_twice_is_not_the_same_as_no_row() -> None:
 
 
 def test_rows_are_duplicates_by_the_number_that_is_rung_first() -> None:
-    one, two = RowSpec(("+998901234567", "+998901234568")), RowSpec(("+998901234567",), reference="other")
-    assert row_key(one) == row_key(two)
-    assert row_key(RowSpec(("+998901234568",))) != row_key(one)
+    spec_one, spec_two = RowSpec(("+998901234567", "+998901234568")), RowSpec(("+998901234567",), reference="other")
+    assert row_key(spec_one) == row_key(spec_two)
+    assert row_key(RowSpec(("+998901234568",))) != row_key(spec_one)
 
 
 def test_a_row_rings_its_recipients_and_its_own_initiator() -> None:

@@ -63,20 +63,20 @@ def test_a_queue_row_rings_its_own_number_first(
 
 
 @given(PHONE, st.integers(1, 2**31 - 1))
-def test_a_row_of_a_menu_is_written_as_a_single_call(phone: str, menu: int) -> None:
+def test_an_ivr_row_is_written_as_a_single_call(phone: str, menu: int) -> None:
     single = IvrCall.model_validate({"callto": phone, "ivrid": menu, "fromline": FROM})
     assert make_body(RowSpec((phone,)), campaign(kind="ivr", ivrid=menu, fromline=FROM)) == body_json(single)
 
 
-def test_a_row_has_the_same_ids_whenever_it_is_asked_for() -> None:
+def test_a_row_has_the_same_ids_every_time() -> None:
     assert expander().expand(3, row()) == expander().expand(3, row())
 
 
 @given(st.integers(0, 10**7), st.binary(min_size=16, max_size=16))
 def test_both_ids_carry_their_extids_and_the_extids_differ(index: int, seed: bytes) -> None:
-    made = expander(seed=seed)
-    call = made.expand(index, row())
-    assert (call.extid, call.other_extid) == made.extids(index)
+    calls = expander(seed=seed)
+    call = calls.expand(index, row())
+    assert (call.extid, call.other_extid) == calls.extids(index)
     assert (extid_of(call.id), extid_of(call.other_id)) == (call.extid, call.other_extid)
     assert call.extid != call.other_extid
     assert {len(call.extid), len(call.other_extid)} == {15}
@@ -98,16 +98,16 @@ def test_a_row_expires_with_itself_or_with_its_campaign_whichever_is_first(
 
 
 def test_a_rows_metadata_stands_over_its_campaigns() -> None:
-    made = expander(campaign({"team": "a", "list": "may"}))
-    assert json.loads(made.expand(0, row(metadata={"team": "b", "name": "Ёқуб"})).metadata) == {
+    calls = expander(campaign({"team": "a", "list": "may"}))
+    assert json.loads(calls.expand(0, row(metadata={"team": "b", "name": "Ёқуб"})).metadata) == {
         "team": "b",
         "list": "may",
         "name": "Ёқуб",
     }
-    assert made.expand(0, row()).metadata == '{"team":"a","list":"may"}'
+    assert calls.expand(0, row()).metadata == '{"team":"a","list":"may"}'
 
 
-def test_what_a_row_does_not_give_is_empty() -> None:
+def test_missing_values_of_a_row_are_empty() -> None:
     call = expander().expand(0, row())
     assert (call.reference, call.metadata, call.expires_at, call.zone) == ("", "", "", "")
 
@@ -122,8 +122,8 @@ def test_reference_and_zone_stand_beside_the_body() -> None:
     [campaign(), campaign(kind="queue", queue="6000"), campaign(kind="ivr", ivrid=7, fromline=FROM)],
     ids=["two-way", "queue", "ivr"],
 )
-def test_a_trial_rings_the_one_who_asks_and_not_the_row(request_: CampaignRequest) -> None:
-    told = trial_call(row().spec, request_, "+998977777777")
-    assert "+998977777777" in json.dumps(told)
-    assert "+998901234567" not in json.dumps(told)
-    assert told["priority"] == "urgent"
+def test_a_trial_rings_the_requested_phone_and_not_the_rows(request_: CampaignRequest) -> None:
+    trial = trial_call(row().spec, request_, "+998977777777")
+    assert "+998977777777" in json.dumps(trial)
+    assert "+998901234567" not in json.dumps(trial)
+    assert trial["priority"] == "urgent"

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from file_harness import judged, read, written
+from file_harness import checked, read, written
 
 from alodial.campaigns.importing.columns import map_columns
 from alodial.campaigns.importing.files import open_source
@@ -19,7 +19,7 @@ from alodial.campaigns.samples.sample_rows import as_csv, rows_with_mistakes, sa
 def test_a_template_is_understood_and_its_examples_are_good(language: str, kind: str, tmp_path: Path) -> None:
     path = tmp_path / f"list.{kind}"
     write_template(path, language)
-    report = judged(path)
+    report = checked(path)
     assert (report.good, report.bad) == (2, 0)
     assert set(map_columns(open_source(path).columns).by_field()) == {"phone", "lang", "reference", "expires_at"}
 
@@ -35,19 +35,19 @@ def test_a_template_of_another_language_or_kind_is_refused(language: str, kind: 
 
 
 def test_the_sample_has_300_good_rows_and_the_outcomes_that_it_promises() -> None:
-    report = judged(sample_path())
+    report = checked(sample_path())
     assert report.totals() == {"file": 300, "good": 300, "bad": 0, "duplicate": 0, "suppressed": 0}
     assert report.understood == {"phone": "Phone", "lang": "Language", "reference": "Invoice number"}
     digits = ["".join(c for c in row.cells[0] if c.isdigit()) for row in open_source(sample_path()).rows()]
-    endings = Counter(one[-2:] for one in digits)
+    endings = Counter(number[-2:] for number in digits)
     assert {ending: endings[ending] for ending in ("90", "91", "92", "93")} == {"90": 25, "91": 25, "92": 5, "93": 5}
     # 70 to 74 and 80 to 89 bring trouble other than a busy phone; 401 among it would stop the whole account.
-    assert not [one for one in endings if one[0] == "8" or one in ("70", "71", "72", "73", "74")]
-    assert {one[-9:-7] for one in digits} == {"40"}
+    assert not [number for number in endings if number[0] == "8" or number in ("70", "71", "72", "73", "74")]
+    assert {number[-9:-7] for number in digits} == {"40"}
 
 
 def test_the_sample_with_mistakes_has_each_of_them_where_it_should_be() -> None:
-    report = judged(sample_path(MISTAKES))
+    report = checked(sample_path(MISTAKES))
     assert (report.good, report.bad, report.duplicate) == (5, 13, 2)
     assert set(report.by_code) == {
         "phone_scientific", "formula", "phone_short", "phone_missing", "duplicate", "phone_emergency", "phone_not_allowed",
