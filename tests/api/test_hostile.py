@@ -60,8 +60,8 @@ def test_a_body_that_is_no_request_is_refused_with_a_reason_everywhere(by: By, w
                 answer.text
             )
             if answer.status_code != 202:
-                told = answer.json()
-                assert told.get("errors") or told.get("detail") or told.get("error"), route
+                problem = answer.json()
+                assert problem.get("errors") or problem.get("detail") or problem.get("error"), route
     assert web.memory_kib() - before < GROWN_KIB
 
 

@@ -42,10 +42,10 @@ def test_somebody_who_tries_keys_at_the_sign_in_has_to_wait(web: Web) -> None:
     codes = [visitor.sign_in(f"wrong-{n}").status_code for n in range(13)]
     assert codes[:10] == [401] * 10
     assert codes[-1] == 429
-    told = visitor.sign_in(API_KEY)
-    assert told.status_code == 429
-    assert int(told.headers["retry-after"]) >= 1
-    assert "Too many wrong keys" in told.text
+    answer = visitor.sign_in(API_KEY)
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after"]) >= 1
+    assert "Too many wrong keys" in answer.text
 
 
 def test_a_bucket_lets_a_burst_through_and_then_its_rate() -> None:
@@ -69,5 +69,5 @@ def test_a_million_names_take_no_more_memory_than_ten_thousand() -> None:
     assert len(bucket._full_at) == 100
 
 
-def test_whole_seconds_are_told() -> None:
+def test_retry_after_is_in_whole_seconds() -> None:
     assert [retry_after(seconds) for seconds in (0.01, 1.0, 1.2)] == ["1", "1", "2"]

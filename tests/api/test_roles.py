@@ -57,13 +57,13 @@ def test_a_route_opens_to_its_roles_and_to_no_other(
 
 
 def test_a_refusal_names_the_missing_role_and_where_it_is_given(by: By) -> None:
-    told = by(READ).post("/v1/calls", json=TWO_WAY).json()
-    assert "submit (place calls" in told["detail"]
-    assert "ALODIAL_API_KEYS" in told["detail"]
-    assert READ not in json.dumps(told)
+    problem = by(READ).post("/v1/calls", json=TWO_WAY).json()
+    assert "submit (place calls" in problem["detail"]
+    assert "ALODIAL_API_KEYS" in problem["detail"]
+    assert READ not in json.dumps(problem)
 
 
-def test_aloVoices_own_request_takes_the_role_submit(web: Web) -> None:
+def test_the_drop_in_needs_the_role_submit(web: Web) -> None:
     body = {"callfrom": {"phone": "712037006"}, "callto": [{"phone": "994412860"}]}
     assert web.client(None).post(f"/requestcall/{READ}", json=body).status_code == 403
     assert web.client(None).post(f"/requestcall/{SUBMIT}", json=body).status_code == 200
@@ -132,26 +132,26 @@ def events(client: httpx.Client, query: str = "", last: str = "0", wanted: int =
     return found
 
 
-def test_the_events_of_others_are_not_told(by: By) -> None:
+def test_the_events_of_other_keys_are_not_sent(by: By) -> None:
     place(by(CRM), metadata={"owner": "shop"})
     place(by(ALL), metadata={"owner": "shop"})
     shop = place(by(SHOP))
-    (told,) = events(by(SHOP))
-    assert told["subject"] == shop["id"]
+    (event,) = events(by(SHOP))
+    assert event["subject"] == shop["id"]
 
 
 def test_events_are_narrowed_by_type_and_campaign(by: By) -> None:
     call = place(by(ALL))
     by(ALL).post(f"/v1/calls/{call['id']}/cancel")
-    (told,) = events(by(ALL), "?type=canceled")
-    assert (told["type"], told["subject"]) == ("alodial.call.canceled", call["id"])
+    (event,) = events(by(ALL), "?type=canceled")
+    assert (event["type"], event["subject"]) == ("alodial.call.canceled", call["id"])
     campaign = by(ALL).post("/v1/campaigns", json=CAMPAIGN).json()
-    (told,) = events(by(ALL), f"?campaign={campaign['id']}")
-    assert told["subject"] == campaign["id"]
+    (event,) = events(by(ALL), f"?campaign={campaign['id']}")
+    assert event["subject"] == campaign["id"]
     assert by(ALL).get("/v1/events?type=bogus").status_code == 422
 
 
-def test_a_place_that_the_stream_has_outlived_is_told(by: By, queue: CallQueue) -> None:
+def test_a_position_older_than_the_stream_answers_410(by: By, queue: CallQueue) -> None:
     for _ in range(3):
         place(by(ALL))
     first, *_, last = (row[0].decode() for row in queue.store.redis.xrange("alodial:events"))
@@ -162,7 +162,7 @@ def test_a_place_that_the_stream_has_outlived_is_told(by: By, queue: CallQueue) 
     assert events(by(ALL), last="0")[0]["type"] == "alodial.call.queued"
 
 
-def test_a_call_rings_once_more_when_asked(by: By) -> None:
+def test_a_call_can_be_redialed(by: By) -> None:
     call = place(by(ALL))
     assert by(ALL).post(f"/v1/calls/{call['id']}/redial").status_code == 409
     by(ALL).post(f"/v1/calls/{call['id']}/cancel")
@@ -176,7 +176,7 @@ def test_a_call_rings_once_more_when_asked(by: By) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["since=yesterday", "since=2026-11-23T14:00", "until=x", "disposition=fine"])
-def test_a_filter_that_is_no_filter_is_told(by: By, wrong: str) -> None:
+def test_an_unknown_filter_is_refused(by: By, wrong: str) -> None:
     answer = by(ALL).get(f"/v1/calls?{wrong}")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == wrong.partition("=")[0]
@@ -213,11 +213,11 @@ def test_a_key_marked_own_or_without_read_cannot_sign_in(web: Web) -> None:
         ("KEY;colour=red", "attribute"),
     ],
 )
-def test_a_key_that_is_written_wrongly_is_told_without_being_shown(entry: str, why: str) -> None:
-    with pytest.raises(ConfigurationError, match="ALODIAL_API_KEYS: entry 3") as told:
+def test_a_malformed_key_is_an_error_that_does_not_contain_it(entry: str, why: str) -> None:
+    with pytest.raises(ConfigurationError, match="ALODIAL_API_KEYS: entry 3") as error:
         read_key(entry.replace("KEY", "planted-secret"), 3)
-    assert why in str(told.value)
-    assert "planted-secret" not in str(told.value)
+    assert why in str(error.value)
+    assert "planted-secret" not in str(error.value)
 
 
 def test_a_plain_key_has_every_role() -> None:

@@ -52,7 +52,7 @@ def planted(web: Web, queue: CallQueue) -> Web:
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-def test_nothing_that_is_asked_breaks_or_tells_too_much(case: Any, planted: Web) -> None:
+def test_every_generated_request_gets_a_documented_answer_without_the_calls_of_others(case: Any, planted: Web) -> None:
     for key in (ALL, SHOP):
         answer = case.call(base_url=planted.url, headers={"Authorization": f"Bearer {key}"}, timeout=20)
         case.validate_response(answer, checks=CHECKS)

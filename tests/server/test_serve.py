@@ -171,7 +171,7 @@ def test_it_starts_without_redis_and_says_so(tmp_path: Path) -> None:
         assert web.stop() == 0
 
 
-def test_others_can_reach_it_only_when_keys_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_listens_beyond_loopback_only_when_keys_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
     load_settings.cache_clear()
     with pytest.raises(ConfigurationError, match="ALODIAL_API_KEYS"):
         web_command(host="0.0.0.0")
@@ -234,7 +234,7 @@ def test_the_command_does_not_load_the_web_framework() -> None:
 
 
 @pytest.mark.slow
-def test_above_a_thousand_connections_one_is_asked_to_come_again(web: Web) -> None:
+def test_above_a_thousand_connections_the_next_gets_503(web: Web) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < 2500:
         pytest.skip("this system allows too few open files")

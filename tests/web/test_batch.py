@@ -62,7 +62,7 @@ def test_more_rows_or_bytes_than_allowed_are_refused_and_nothing_is_queued(web: 
 
 
 @pytest.mark.slow
-def test_others_are_answered_while_ten_thousand_rows_are_taken_in(web: Web) -> None:
+def test_other_requests_are_answered_while_ten_thousand_rows_are_stored(web: Web) -> None:
     done = threading.Event()
     waits: list[float] = []
 

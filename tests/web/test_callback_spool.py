@@ -94,7 +94,7 @@ def test_a_damaged_line_is_set_aside_and_its_neighbours_are_read(tmp_path: Path)
 
 
 @pytest.mark.parametrize("line", [b"", b" ", b"zz a b", b"00000000 YQ== YQ==", b"\xff\xfe"])
-def test_a_line_that_is_none_is_seen(line: bytes) -> None:
+def test_a_malformed_line_is_recognised_as_damaged(line: bytes) -> None:
     assert decode(line) is None
 
 

@@ -88,7 +88,7 @@ def test_a_wrong_secret_looks_like_an_unknown_address(web: Web, redis_server: Em
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "OPTIONS", "DELETE"])
-def test_other_methods_keep_nothing_and_tell_nothing(web: Web, redis_server: EmbeddedRedis, method: str) -> None:
+def test_other_methods_keep_nothing_and_answer_405(web: Web, redis_server: EmbeddedRedis, method: str) -> None:
     answer = web.http.request(method, web.callback)
     assert answer.status_code == 405
     assert answer.headers["allow"] == "POST"

@@ -140,7 +140,7 @@ def test_a_body_above_one_mebibyte_is_refused(web: Web) -> None:
     assert web.http.post("/v1/calls", content=b" " * (1024 * 1024 + 1)).status_code == 413
 
 
-def test_without_a_key_nothing_is_shown_or_done(web: Web) -> None:
+def test_without_a_key_every_route_answers_401(web: Web) -> None:
     for headers in (
         {},
         {"Authorization": "Bearer nonsense"},
@@ -160,7 +160,7 @@ def test_without_a_key_nothing_is_shown_or_done(web: Web) -> None:
     assert web.http.get("/v1/calls").json()["calls"] == []
 
 
-def test_a_list_is_narrowed_by_what_is_asked_and_goes_on_with_its_cursor(web: Web) -> None:
+def test_a_list_is_filtered_and_continues_with_its_cursor(web: Web) -> None:
     for n in range(5):
         assert web.place(TWO_WAY | {"reference": f"r-{n}"}).status_code == 202
     web.place({"callto": "901234567", "ivrid": 5, "fromline": 712037006})

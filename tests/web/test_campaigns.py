@@ -15,7 +15,7 @@ def submit(web: Web, **more: Any) -> Any:
     return web.http.post("/v1/campaigns", json=ASKED | {"rows": ROWS} | more)
 
 
-def test_rows_inside_of_json_become_a_campaign_that_can_be_steered(web: Web) -> None:
+def test_rows_inside_of_json_become_a_campaign_that_can_be_paused_changed_and_canceled(web: Web) -> None:
     made = submit(web)
     assert made.status_code == 202, made.text
     record = made.json()
@@ -37,7 +37,7 @@ def test_rows_inside_of_json_become_a_campaign_that_can_be_steered(web: Web) -> 
     assert [one["id"] for one in web.http.get("/v1/campaigns").json()["campaigns"]] == [record["id"]]
 
 
-def test_a_file_goes_up_is_checked_and_submitted_once(web: Web) -> None:
+def test_an_uploaded_file_is_checked_and_submitted_once(web: Web) -> None:
     text = "Телефон;Имя\r\n994412860;А\r\n=1+1;Б\r\n".encode("cp1251")
     form = {"campaign": (None, json.dumps(ASKED)), "file": ("list.csv", text, "text/csv")}
     report = web.http.post("/v1/campaigns/check", files=form).json()
@@ -69,7 +69,7 @@ def test_what_cannot_be_submitted_names_its_field(web: Web, body: dict[str, Any]
     assert field in {error["field"] for error in refused.json()["errors"]}
 
 
-def test_strangers_and_unknown_names_are_turned_away(web: Web) -> None:
+def test_missing_keys_unknown_names_and_other_media_types_are_refused(web: Web) -> None:
     assert web.client(None).get("/v1/campaigns").status_code == 401
     assert web.http.get("/v1/campaigns/nobody").status_code == 404
     assert web.http.post("/v1/campaigns", content=b"x", headers={"Content-Type": "image/png"}).status_code == 415

@@ -34,41 +34,41 @@ def events(answer: httpx.Response) -> Iterator[tuple[str, Any]]:
 
 
 def test_events_come_as_they_happen(web: Web) -> None:
-    with follow(web) as told:
+    with follow(web) as stream:
         placed = web.place(TWO_WAY | {"reference": "order-17"}).json()
-        _, event = next(told)
+        _, event = next(stream)
         assert event["type"] == "alodial.call.queued"
         assert event["subject"] == placed["id"]
         web.http.post(f"/v1/calls/{placed['id']}/cancel")
-        assert next(told)[1]["type"] == "alodial.call.canceled"
+        assert next(stream)[1]["type"] == "alodial.call.canceled"
 
 
 def test_a_reader_goes_on_where_it_stopped(web: Web) -> None:
     ids = [web.place().json()["id"] for _ in range(5)]
-    with follow(web, "0") as told:
-        seen = [next(told) for _ in range(2)]
-    with follow(web, seen[-1][0]) as told:
-        seen += [next(told) for _ in range(3)]
+    with follow(web, "0") as stream:
+        seen = [next(stream) for _ in range(2)]
+    with follow(web, seen[-1][0]) as stream:
+        seen += [next(stream) for _ in range(3)]
     assert [event["subject"] for _, event in seen] == ids
     assert len({at for at, _ in seen}) == 5
 
 
-def test_without_a_place_only_what_is_new_is_told(web: Web) -> None:
+def test_without_a_position_only_new_events_are_sent(web: Web) -> None:
     web.place()
-    with follow(web) as told:
+    with follow(web) as stream:
         new = web.place().json()["id"]
-        assert next(told)[1]["subject"] == new
+        assert next(stream)[1]["subject"] == new
 
 
 @pytest.mark.parametrize("place", ["x", "1-2-3", "-1", "1" * 20, "$"])
-def test_a_place_that_is_none_is_refused(web: Web, place: str) -> None:
+def test_a_malformed_position_is_refused(web: Web, place: str) -> None:
     answer = web.http.get("/v1/events", headers={"Last-Event-ID": place})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "Last-Event-ID"
 
 
 @pytest.mark.slow
-def test_a_hundred_readers_follow_and_one_more_is_asked_to_come_later(web: Web) -> None:
+def test_a_hundred_readers_follow_and_the_next_gets_503(web: Web) -> None:
     with httpx.Client(
         base_url=web.url,
         headers=dict(web.http.headers),
@@ -82,9 +82,9 @@ def test_a_hundred_readers_follow_and_one_more_is_asked_to_come_later(web: Web) 
         refused = client.get("/v1/events")
         assert refused.status_code == 503
         assert refused.headers["retry-after"]
-        told = [events(answer) for answer in answers]
+        readers = [events(answer) for answer in answers]
         placed = web.place().json()["id"]
-        assert {next(one)[1]["subject"] for one in told} == {placed}
+        assert {next(reader)[1]["subject"] for reader in readers} == {placed}
         for stream in streams:
             stream.__exit__(None, None, None)
     # Those that went away gave their places back.
@@ -97,7 +97,7 @@ def test_a_hundred_readers_follow_and_one_more_is_asked_to_come_later(web: Web) 
 
 
 @pytest.mark.slow
-def test_readers_are_let_go_when_the_server_stops(redis_server: Any, settings: object, tmp_path: Path) -> None:
+def test_event_streams_end_when_the_server_stops(redis_server: Any, settings: object, tmp_path: Path) -> None:
     web = Web(redis_server.url, tmp_path)
     ended = threading.Event()
     ready = threading.Event()

@@ -1,4 +1,4 @@
-"""What is seen when the fault is ours: an answer without our inside, and a log line that finds it."""
+"""A bug of alodial gives an answer without internals and a log line that finds it."""
 
 import asyncio
 from collections.abc import Sequence

@@ -39,7 +39,7 @@ async def _read_body(request: Request) -> tuple[list[str], str, str]:
         )
     for name, value in (("reason", reason), ("campaign", campaign)):
         if not isinstance(value, str) or len(value) > 200:
-            problems.append(FieldProblem(name, "bad_text", "must be a text of up to 200 characters", "mend it"))
+            problems.append(FieldProblem(name, "bad_text", "must be a text of up to 200 characters", "shorten it"))
     problems += [
         FieldProblem(name[:64], "unknown_field", "is not known here", "send numbers, reason and campaign")
         for name in body
