@@ -34,7 +34,8 @@ def pages() -> list[Path]:
     """Everything that people read."""
     folders = sorted(path for path in ROOT.glob("*/README.md"))
     inner = sorted(path for package in PACKAGES for path in package.rglob("README.md"))
-    return [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md")), *folders, *inner]
+    top = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
+    return [*top, *sorted((ROOT / "docs").rglob("*.md")), *folders, *inner]
 
 
 def written() -> list[Path]:
