@@ -36,7 +36,9 @@ unit: $(STAMP) ## The tests of rules, scripts and workers without slow ones, abo
 	$(BIN)/python -m pytest $(CORE) -m 'not slow and not chaos'
 
 cover: $(STAMP) ## Branch coverage of the core (store, engine, submit, collect, answers), which must be 95 % or more
-	$(BIN)/python -m coverage run -m pytest $(CORE) tests/campaigns -m 'not slow and not chaos and not alone'
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest --numprocesses $(JOBS) --dist worksteal --ignore tests/browser --ignore tests/outside -m 'not slow and not chaos and not alone'
+	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 
 floors: ## The core's tests on the oldest packages that pyproject.toml allows and the oldest Redis (6.2)
