@@ -86,10 +86,7 @@ class StoreUnavailable(AlodialError):
 
 
 class StoreUnfit(StoreUnavailable):
-    """Redis answers, but its configuration would lose calls; the message names the command that fixes it.
-
-    Do not retry before that; logged as critical.
-    """
+    """Redis answers, but as configured it would lose calls; the message names the remedy. No retry; logged as critical."""
 
     code = "store_unfit"
     retry = False

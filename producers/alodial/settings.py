@@ -70,8 +70,7 @@ class Settings(BaseSettings):
     broker_url: SecretStr | None = Field(None, description="The Redis of Dramatiq, when it is not the store's.")
     redis_timeout: Seconds = Field(2, gt=0, le=60, description="How long to wait for an answer of Redis.")
     durability: Literal["fast", "fsync", "replica"] = Field(
-        "fast",
-        description="What Redis must confirm before the first byte of a POST leaves: nothing more, its file, or a replica.",
+        "fast", description="What Redis confirms before a POST leaves: nothing more, its file, or a replica."
     )
     accept_risk: bool = Field(False, description="Run although Redis, as it is configured, could lose calls.")
 
@@ -80,9 +79,7 @@ class Settings(BaseSettings):
     provider_body: Literal["multipart-brackets", "multipart-json", "json"] = Field(
         "multipart-brackets", description="The format of the request body."
     )
-    provider_timeout: Seconds = Field(
-        10, gt=0, le=120, description="The limit of a whole exchange: connect, send, receive the answer."
-    )
+    provider_timeout: Seconds = Field(10, gt=0, le=120, description="A whole exchange: connect, send, answer.")
     calls_per_second: float = Field(
         5, ge=0, le=10_000, description="Calls a second of the default account over all workers; 0 for no limit."
     )
@@ -96,8 +93,7 @@ class Settings(BaseSettings):
     daily_minutes: int = Field(0, ge=0, description="Minutes of talk a day of the default account; 0 for no limit.")
     accounts: dict[str, AccountSettings] = Field(default_factory=dict, description="Further accounts, as JSON by name.")
     refused_statuses: frozenset[int] = Field(
-        frozenset({400, 404, 405, 409, 413, 415, 422}),
-        description="HTTP statuses with which AloVoice refuses a call for good.",
+        frozenset({400, 404, 405, 409, 413, 415, 422}), description="HTTP statuses that refuse a call for good."
     )
     unsent_statuses: frozenset[int] = Field(
         frozenset(), description="Further HTTP statuses after which no telephone rang; such calls are retried."
@@ -111,7 +107,7 @@ class Settings(BaseSettings):
     retry_base: Seconds = Field(1, gt=0, description="The first delay of a retry; it doubles each time, with jitter.")
     retry_max: Seconds = Field(300, gt=0, description="The longest delay of a retry.")
     unconfirmed_redial_delay: Seconds = Field(
-        120, ge=0, description='How long on_unconfirmed="redial" waits before it dials again.'
+        120, ge=0, description='Delay before on_unconfirmed="redial" dials again.'
     )
     orphan_timeout: Seconds = Field(600, ge=0, description="How long a result with an unknown extid is retried.")
 
@@ -133,33 +129,29 @@ class Settings(BaseSettings):
     webhook_private: bool = Field(
         False, description="Send webhooks also to http URLs, private addresses and any port, for development."
     )
-    webhook_timeout: Seconds = Field(
-        15, gt=0, le=60, description="The limit of a whole exchange with a webhook's receiver."
-    )
+    webhook_timeout: Seconds = Field(15, gt=0, le=60, description="A whole exchange with a webhook's receiver.")
     allowed_prefixes: TextList = Field(
         ("+998",), description="E.164 prefixes of the numbers that may be called, comma-separated; * for all."
     )
     timezone: str = Field("Asia/Tashkent", description="The time zone of calling hours and reports.")
     calling_hours: str = Field(
         DEFAULT_HOURS,
-        description="When campaigns without hours of their own place calls: `mon-fri 09:00-18:00; sat 10:00-14:00`.",
+        description="Hours of campaigns without hours of their own: `mon-fri 09:00-18:00; sat 10:00-14:00`.",
     )
     courtesy_hours: str = Field(
-        DEFAULT_COURTESY_HOURS,
-        description="Hours outside of which no campaign places calls, whatever its own hours; `off` removes the limit.",
+        DEFAULT_COURTESY_HOURS, description="No campaign places calls outside of these hours; `off` lifts that."
     )
     closing_margin: Seconds = Field(
         60,
         ge=0,
         le=3600,
-        description="How long before the end of their hours campaigns stop: a call placed later could still ring after it.",
+        description="Campaigns stop this long before their hours end: a call may ring that much later.",
     )
     holidays: Annotated[tuple[date, ...], NoDecode] = Field(
         (), description="Days on which no campaign places calls, such as 2027-03-21, comma-separated."
     )
     frequency_caps: Annotated[tuple[FrequencyCap, ...], NoDecode] = Field(
-        (),
-        description="How often one number may be called, over all calls and roles: `3/1d,1/1h`. By default without limit.",
+        (), description="How often one number may be called, in all calls and roles: `3/1d,1/1h`. Default: no cap."
     )
     own_numbers: TextList = Field(
         (), description="Your own phones, such as those of agents, to which no cap applies. Comma-separated, +998..."
@@ -172,17 +164,13 @@ class Settings(BaseSettings):
     )
     events_keep: int = Field(100_000, ge=1000, description="Events kept for later readers.")
     spool_dir: str = Field("var/spool", description="The folder in which callbacks are kept while Redis is away.")
-    spool_max_bytes: int = Field(
-        256 * 1024 * 1024, ge=1024, description="The size of that folder above which callbacks are answered with 503."
-    )
+    spool_max_bytes: int = Field(256 * 1024 * 1024, ge=1024, description="Above this size callbacks are answered 503.")
 
     max_in_flight: int = Field(512, ge=1, le=4096, description="POSTs under way in one worker process.")
     log_format: Literal["console", "json"] | None = Field(
         None, description="By default console on a terminal, else json."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The lowest level that is logged."
-    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The lowest level logged.")
     logs_keep: int = Field(
         50_000,
         ge=0,

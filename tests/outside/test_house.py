@@ -131,7 +131,7 @@ def test_every_key_of_the_store_shares_one_hash_slot_with_the_event_stream() -> 
         keys.ready("a", "bulk"),
         keys.channels("a"),
         keys.account("a"),
-        keys.wakeup_key("a"),
+        f"{keys.PREFIX}bell:a",
     ]
     made += [
         value

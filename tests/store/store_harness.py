@@ -169,7 +169,7 @@ def picture(client: "redis.Redis", extids: Iterable[str], accounts: Iterable[str
         for a in accounts:
             pipe.hgetall(keys.account(a))
             pipe.lrange(f"{keys.PREFIX}starts:{a}", 0, -1)
-            pipe.exists(keys.wakeup_key(a))
+            pipe.exists(f"{keys.PREFIX}bell:{a}")
         pipe.hgetall(keys.COUNTS)
         pipe.xrange(keys.EVENTS)
         answers = iter(pipe.execute())

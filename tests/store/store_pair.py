@@ -293,7 +293,7 @@ class Pair:
         self.store.set_clock(self.model.now)
         for account, until in self.model.bells.items():
             if until <= self.model.ms:
-                self.store.redis.delete(keys.wakeup_key(account))
+                self.store.redis.delete(f"{keys.PREFIX}bell:{account}")
 
     # What must hold whatever happened
 

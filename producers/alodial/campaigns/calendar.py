@@ -74,8 +74,8 @@ def renew_calendars(store: Store, settings: Settings) -> None:
     due = now_ms + RENEW_BELOW * _DAY_MS
     end = store.call(campaigns.days_end, "@")
     if end is None or end < due:
-        store.call(campaigns.write_days, "@", day_starts(settings.timezone, _utc(now_ms), DAYS))
-        store.call(campaigns.forget_past, "@", "", now_ms - 3 * _DAY_MS)
+        store.call(campaigns.write_calendar, "@", "", (), days=day_starts(settings.timezone, _utc(now_ms), DAYS))
+        store.call(campaigns.forget_past, "@", now_ms - 3 * _DAY_MS)
     live = store.call(campaigns.live)
     if not live:
         return
@@ -83,7 +83,7 @@ def renew_calendars(store: Store, settings: Settings) -> None:
     expiring = [campaign for campaign, end in zip(live, ends, strict=True) if end is None or end < due]
     for stored in store.call(campaigns.read, expiring) if expiring else ():
         write_calendar(store, settings, read_request(stored), stored.id, now_ms)
-        store.call(campaigns.forget_past, stored.id, "", now_ms - 3 * _DAY_MS)
+        store.call(campaigns.forget_past, stored.id, now_ms - 3 * _DAY_MS)
         log.debug("campaign.calendar_written", campaign=stored.id)
 
 

@@ -38,15 +38,9 @@ class CallFilter:
         """Whether the record of this Redis hash passes. Decodes no field that the filter does not name."""
         if b"id" not in raw:
             return False
-        for value, name in (
-            (self.state, b"s"),
-            (self.campaign, b"g"),
-            (self.reference, b"r"),
-            (self.disposition, b"dp"),
-            (self.owner, b"w"),
-        ):
-            if value and raw.get(name) != value.encode():
-                return False
+        exact = {b"s": self.state, b"g": self.campaign, b"r": self.reference, b"dp": self.disposition, b"w": self.owner}
+        if any(value and raw.get(name) != value.encode() for name, value in exact.items()):
+            return False
         if self.account and raw.get(b"a", b"default") != self.account.encode():
             return False
         if self.reason and _reason(raw) != self.reason:

@@ -153,8 +153,8 @@ class SortedSetIndex:
         ]
 
 
-def _labels(state: str, disposition: str) -> list[str]:
-    """The labels under which calls of an end are listed."""
+def labels_of(state: str, disposition: str) -> list[str]:
+    """The labels under which calls that ended in a state, or with a disposition, are listed."""
     if disposition and state in ("", State.COMPLETED):
         return [f"completed:{disposition}"]
     if state == State.COMPLETED:
@@ -174,7 +174,7 @@ def index_for(filter: CallFilter) -> Steps[tuple[CallIndex, bool]]:
     if filter.campaign:
         dated = filter.since is not None or filter.until is not None or bool(filter.reason)
         if ended:
-            names = [keys.campaign_ended(filter.campaign, label) for label in _labels(state, filter.disposition)]
+            names = [keys.campaign_ended(filter.campaign, label) for label in labels_of(state, filter.disposition)]
             return ListIndex("g", names), not narrow and not dated
         if state == State.QUEUED:
             return ListIndex("h", [keys.campaign_ready(filter.campaign)], moving=True), not narrow and not dated
@@ -185,19 +185,18 @@ def index_for(filter: CallFilter) -> Steps[tuple[CallIndex, bool]]:
     dated = filter.since is not None or filter.until is not None
     if ended:
         # A call that ended since then may have been created before; none ends before it is created.
-        names = [keys.ended(label) for label in _labels(state, filter.disposition)]
+        names = [keys.ended(label) for label in labels_of(state, filter.disposition)]
         return StreamIndex("e", names, filter.since, None, filter.reason), not narrow and not dated
+    whole = not narrow and not dated and not filter.campaign
     match state:
         case State.SCHEDULED:
-            return SortedSetIndex("d", keys.DUE), not narrow and not dated and not filter.campaign
+            return SortedSetIndex("d", keys.DUE), whole
         case State.SUBMITTING:
             return SortedSetIndex("l", keys.LEASE, downwards=True), False
         case State.SUBMITTED:
             return SortedSetIndex("a", keys.AWAIT, downwards=True), False
         case State.UNCONFIRMED:
-            return SortedSetIndex(
-                "u", keys.UNCONFIRMED, downwards=True
-            ), not narrow and not dated and not filter.campaign
+            return SortedSetIndex("u", keys.UNCONFIRMED, downwards=True), whole
         case State.QUEUED:
             return (yield from _queued(filter))
     return StreamIndex("i", [keys.INDEX], filter.since, filter.until), not narrow and not filter.reason

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import redis
 import redis.asyncio as aioredis
 
-from alodial_schemas import ENDS, Disposition, State
+from alodial_schemas import ENDS, State
 
 from . import keys
 from .call_filter import CallFilter, recipients
-from .call_indexes import BadCursor, index_for
+from .call_indexes import BadCursor, index_for, labels_of
 from .records import CallRecord, read_record
 from .sansio import Steps, run, run_async
 
@@ -124,10 +124,7 @@ def _known_count(filter: CallFilter) -> Steps[int | None]:
         (length,) = yield [("XLEN", keys.INDEX)]
         return int(length)
     if filter.state in ENDS:
-        labels = (
-            [f"completed:{name}" for name in sorted(Disposition)] if filter.state == State.COMPLETED else [filter.state]
-        )
-        lengths = yield [("XLEN", keys.ended(label)) for label in labels]
+        lengths = yield [("XLEN", keys.ended(label)) for label in labels_of(filter.state, "")]
         return sum(lengths)
     (value,) = yield [("HGET", keys.COUNTS, filter.state)]
     return int(value or 0)

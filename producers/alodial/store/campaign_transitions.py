@@ -32,14 +32,7 @@ class Created(NamedTuple):
 
 
 def create(
-    campaign: str,
-    fields: Mapping[str, Arg],
-    *,
-    draft: str,
-    file: str,
-    again: bool,
-    keep: float,
-    actor: str,
+    campaign: str, fields: Mapping[str, Arg], *, draft: str, file: str, again: bool, keep: float, actor: str
 ) -> Operation[Created]:
     """Creates a draft to which rows are appended.
 

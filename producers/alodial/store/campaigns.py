@@ -58,17 +58,10 @@ def read(client: "redis.Redis", ids: Sequence[str]) -> list[StoredCampaign]:
         fields, counts, boundary = answers[3 * i : 3 * i + 3]
         if b"s" not in fields:
             continue
-        opens = None
-        if boundary:
-            opens = 0 if boundary[0][:1] == b"c" else int(boundary[0][1:])
+        opens = (0 if boundary[0][:1] == b"c" else int(boundary[0][1:])) if boundary else None
+        texts = {text(name): text(value) for name, value in fields.items()}
         stored.append(
-            StoredCampaign(
-                id,
-                {text(name): text(value) for name, value in fields.items()},
-                {text(name): number(value) for name, value in counts.items()},
-                opens,
-                now_ms,
-            )
+            StoredCampaign(id, texts, {text(name): number(value) for name, value in counts.items()}, opens, now_ms)
         )
     return stored
 
@@ -140,38 +133,26 @@ def activity(client: "redis.Redis", campaign: str, limit: int) -> list[ActivityE
     """The latest acts on a campaign, newest first."""
     rows: Any = client.xrevrange(keys.campaign_log(campaign), count=limit)
     return [
-        ActivityEntry(
-            int(position.partition(b"-")[0]),
-            *(text(fields.get(name)) for name in (b"who", b"action", b"detail")),
-        )
-        for position, fields in rows
+        ActivityEntry(int(at.partition(b"-")[0]), *(text(fields.get(name)) for name in (b"who", b"action", b"detail")))
+        for at, fields in rows
     ]
 
 
 def write_calendar(
     client: "redis.Redis", campaign: str, zone: str, moments: Iterable[tuple[int, bool]], *, days: Iterable[int] = ()
 ) -> None:
-    """Adds the moments when the hours open (True) and close, and local midnights, all Unix ms. Repeating it does no harm."""
-    members = {f"{'o' if opens else 'c'}{at}": at for at, opens in moments}
+    """Adds the moments when the hours open (True) and close, and local midnights, all Unix ms. Repeating it does no harm.
+
+    The daily caps begin anew at midnight; ``campaign`` is "@" for the midnights of the whole installation.
+    """
     name = keys.calendar(campaign, zone)
     with client.pipeline(transaction=True) as pipe:
-        if members:
+        if members := {f"{'o' if opens else 'c'}{at}": at for at, opens in moments}:
             pipe.zadd(name, members)
         if zone:
             pipe.pexpire(name, CALENDAR_KEEP)
-        midnights = {str(at): at for at in days}
-        if midnights:
+        if midnights := {str(at): at for at in days}:
             pipe.zadd(keys.days(campaign), midnights)
-        pipe.execute()
-
-
-def replace_calendar(client: "redis.Redis", campaign: str, moments: Iterable[tuple[int, bool]]) -> None:
-    """Replaces the calendar in the campaign's own zone after a change of its hours."""
-    with client.pipeline(transaction=True) as pipe:
-        pipe.delete(keys.calendar(campaign, ""))
-        pipe.zadd(
-            keys.calendar(campaign, ""), {f"{'o' if opens else 'c'}{at}": at for at, opens in moments} or {"c0": 0}
-        )
         pipe.execute()
 
 
@@ -190,16 +171,9 @@ def days_end(client: "redis.Redis", campaign: str) -> int | None:
     return int(rows[0][1]) if rows else None
 
 
-def write_days(client: "redis.Redis", campaign: str, midnights: Iterable[int]) -> None:
-    """Adds local midnights, Unix ms, on which the daily caps begin anew."""
-    members = {str(at): at for at in midnights}
-    if members:
-        client.zadd(keys.days(campaign), members)
-
-
-def forget_past(client: "redis.Redis", campaign: str, zone: str, before_ms: int) -> None:
-    """Removes moments before ``before_ms`` from a calendar: they are of no use."""
-    client.zremrangebyscore(keys.calendar(campaign, zone), "-inf", before_ms)
+def forget_past(client: "redis.Redis", campaign: str, before_ms: int) -> None:
+    """Removes moments and midnights before ``before_ms`` from a campaign's calendar: they are of no use."""
+    client.zremrangebyscore(keys.calendar(campaign), "-inf", before_ms)
     client.zremrangebyscore(keys.days(campaign), "-inf", before_ms)
 
 
@@ -256,14 +230,7 @@ def forget_gone(client: "redis.Redis", limit: int = 500) -> int:
 def drop_draft(client: "redis.Redis", campaign: str, draft: str) -> None:
     """Deletes a draft whose file holds no row that can be called."""
     with client.pipeline(transaction=True) as pipe:
-        for name in (
-            keys.campaign,
-            keys.campaign_counts,
-            keys.campaign_rows,
-            keys.campaign_problems,
-            keys.campaign_log,
-        ):
-            pipe.delete(name(campaign))
-        pipe.delete(keys.campaign_draft(draft))
+        pipe.delete(keys.campaign(campaign), keys.campaign_counts(campaign), keys.campaign_rows(campaign))
+        pipe.delete(keys.campaign_problems(campaign), keys.campaign_log(campaign), keys.campaign_draft(draft))
         pipe.zrem(keys.CAMPAIGNS, campaign)
         pipe.execute()

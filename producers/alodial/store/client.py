@@ -7,7 +7,7 @@ them. Both stores run the same operations.
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import hiredis
 import redis
@@ -175,9 +175,9 @@ class AsyncStore:
         script = self._scripts[op.script]
         with store_errors():
             try:
-                answer = await self._eval(self.redis.evalsha, script.sha, op)
+                answer = await self.redis.evalsha(script.sha, 2, keys.PREFIX, keys.EVENTS, *op.args)
             except NoScriptError:
-                answer = await self._eval(self.redis.eval, script.text, op)
+                answer = await self.redis.eval(script.text, 2, keys.PREFIX, keys.EVENTS, *op.args)
         return op.read(answer)
 
     async def run_durable(self, op: Operation[T], wait: tuple[Arg, ...]) -> tuple[T, int]:
@@ -200,10 +200,6 @@ class AsyncStore:
                 confirmed = answers[1]
                 return op.read(answers[0]), int(confirmed[0] if isinstance(confirmed, list) else confirmed)
         raise StoreUnavailable("Redis does not keep scripts")
-
-    @staticmethod
-    def _eval(command: Callable[..., Any], text: str, op: Operation[T]) -> Awaitable[Any]:
-        return cast(Awaitable[Any], command(text, 2, keys.PREFIX, keys.EVENTS, *op.args))
 
     async def call(
         self, function: Callable[Concatenate["aioredis.Redis", P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs

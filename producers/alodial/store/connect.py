@@ -24,13 +24,8 @@ SENTINEL_PORT = 26379
 
 def _options(timeout: float, repeat: int, *, asynchronous: bool) -> dict[str, Any]:
     retry = AsyncRetry(NoBackoff(), repeat) if asynchronous else Retry(NoBackoff(), repeat)
-    return {
-        "socket_timeout": timeout,
-        "socket_connect_timeout": timeout,
-        "health_check_interval": 0,
-        "retry": retry,
-        "protocol": 2,
-    }
+    timeouts = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+    return {**timeouts, "health_check_interval": 0, "retry": retry, "protocol": 2}
 
 
 def _sentinel(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any]]:

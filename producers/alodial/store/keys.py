@@ -78,8 +78,7 @@ from typing import Final
 from alodial_schemas import ENDS, Disposition, State
 
 EVENTS: Final = "alodial:events"
-TAG: Final = "dial"
-PREFIX: Final = f"alodial:{{{TAG}}}:"
+PREFIX: Final = "alodial:{dial}:"
 
 INDEX: Final = PREFIX + "index"
 UNCONFIRMED: Final = PREFIX + "unconfirmed"
@@ -196,10 +195,6 @@ def channels(account: str) -> str:
 
 def account(name: str) -> str:
     return f"{PREFIX}acct:{name}"
-
-
-def wakeup_key(name: str) -> str:
-    return f"{PREFIX}bell:{name}"
 
 
 def campaign(id: str) -> str:

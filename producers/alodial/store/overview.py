@@ -160,10 +160,6 @@ class Overview:
         return asdict(self)
 
 
-def _age(now: int, stream_id: bytes) -> float:
-    return max(0.0, (now - int(stream_id.partition(b"-")[0])) / 1000)
-
-
 def _rate(starts: list[bytes], now_us: int) -> float:
     """Starts a second. Where the list holds fewer starts than the window, the window shrinks to it."""
     moments = [int(at) for at in starts]
@@ -317,7 +313,7 @@ def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
         unconfirmed=unsure,
         unconfirmed_oldest=max(0.0, (now - float(oldest_unsure[1])) / 1000) if oldest_unsure else 0.0,
         inbox=inbox,
-        inbox_oldest=_age(now, inbox_first[0][0]) if inbox_first else 0.0,
+        inbox_oldest=max(0.0, (now - int(inbox_first[0][0].partition(b"-")[0])) / 1000) if inbox_first else 0.0,
         orphans=orphans,
         dead=dead,
         workers=tuple(sorted(workers, key=lambda worker: (worker.alive, worker.name))),
@@ -330,11 +326,8 @@ def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
 
 def limits_of(settings: Settings) -> dict[str, AccountLimits]:
     """The limits of every account of the settings, by name."""
-    accounts = {name: settings.account(name) for name in settings.account_names}
-    return {
-        name: AccountLimits(account.calls_per_second, account.max_concurrent_calls)
-        for name, account in accounts.items()
-    }
+    accounts = ((name, settings.account(name)) for name in settings.account_names)
+    return {name: AccountLimits(limits.calls_per_second, limits.max_concurrent_calls) for name, limits in accounts}
 
 
 def read(client: "redis.Redis", limits: Mapping[str, AccountLimits]) -> Overview:

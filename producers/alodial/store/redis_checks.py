@@ -37,62 +37,37 @@ def _config(client: "redis.Redis", name: str) -> str | None:
 def inspect(client: "redis.Redis") -> list[RedisCheck]:
     """Checks version, role, eviction, durability and packing. Raises redis-py's errors when Redis cannot be reached."""
     info: Any = client.info()
+    checks: list[RedisCheck] = []
+
+    def add(name: str, level: Level, message: str, hint: str = "") -> None:
+        checks.append(RedisCheck(f"redis.{name}", level, message, hint))
+
     version = str(info.get("redis_version", "0"))
-    checks = []
     if tuple(int(part) for part in version.split(".")[:2]) < MIN_VERSION:
-        checks.append(RedisCheck("redis.version", "error", f"Redis {version} is too old", "install Redis 6.2 or newer"))
+        add("version", "error", f"Redis {version} is too old", "install Redis 6.2 or newer")
     else:
-        checks.append(RedisCheck("redis.version", "ok", f"Redis {version}"))
+        add("version", "ok", f"Redis {version}")
     if info.get("role") == "slave":
-        checks.append(
-            RedisCheck(
-                "redis.role",
-                "error",
-                "this is a replica and cannot be written",
-                "point ALODIAL_REDIS_URL at the primary",
-            )
-        )
+        add("role", "error", "this is a replica and cannot be written", "point ALODIAL_REDIS_URL at the primary")
     policy = _config(client, "maxmemory-policy")
     if policy is None:
-        checks.append(
-            RedisCheck(
-                "redis.eviction", "warning", "CONFIG is not allowed here: make sure that the policy is noeviction"
-            )
-        )
+        add("eviction", "warning", "CONFIG is not allowed here: make sure that the policy is noeviction")
     elif policy != "noeviction":
-        checks.append(
-            RedisCheck(
-                "redis.eviction",
-                "error",
-                f"maxmemory-policy is {policy}: a full Redis would throw calls away",
-                "redis-cli CONFIG SET maxmemory-policy noeviction",
-            )
-        )
+        message = f"maxmemory-policy is {policy}: a full Redis would throw calls away"
+        add("eviction", "error", message, "redis-cli CONFIG SET maxmemory-policy noeviction")
     else:
-        checks.append(RedisCheck("redis.eviction", "ok", "maxmemory-policy noeviction"))
+        add("eviction", "ok", "maxmemory-policy noeviction")
     aof, fsync = _config(client, "appendonly"), _config(client, "appendfsync")
     if aof == "no":
-        checks.append(
-            RedisCheck(
-                "redis.durability",
-                "warning",
-                "no append-only file: a restart of Redis loses every call since its last snapshot",
-                "redis-cli CONFIG SET appendonly yes",
-            )
-        )
+        message = "no append-only file: a restart of Redis loses every call since its last snapshot"
+        add("durability", "warning", message, "redis-cli CONFIG SET appendonly yes")
     elif aof == "yes":
         risk = "" if fsync == "always" else ": safe if Redis dies, not if its host loses power (ALODIAL_DURABILITY)"
-        checks.append(RedisCheck("redis.durability", "ok", f"append-only file, appendfsync {fsync}{risk}"))
+        add("durability", "ok", f"append-only file, appendfsync {fsync}{risk}")
     packed = _config(client, "hash-max-listpack-value") or _config(client, "hash-max-ziplist-value")
     if packed is not None and int(packed) < 1024:
-        checks.append(
-            RedisCheck(
-                "redis.packing",
-                "warning",
-                f"records take three times the memory: hash-max-listpack-value is {packed}",
-                "redis-cli CONFIG SET hash-max-listpack-value 1024",
-            )
-        )
+        message = f"records take three times the memory: hash-max-listpack-value is {packed}"
+        add("packing", "warning", message, "redis-cli CONFIG SET hash-max-listpack-value 1024")
     return checks
 
 
