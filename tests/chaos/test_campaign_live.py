@@ -26,16 +26,16 @@ RATE = 100 if FULL else 40
 FROM = "712037006"
 WORKERS = [f"worker-{n}" for n in range(3)]
 COURTESY = {
-    "ALODIAL_FREQUENCY_CAPS": "3/1h",
-    "ALODIAL_OWN_NUMBERS": FROM,
-    "ALODIAL_COURTESY_HOURS": "off",
-    "ALODIAL_CLOSING_MARGIN": "0",
+    "frequency_caps": "3/1h",
+    "own_numbers": FROM,
+    "courtesy_hours": "off",
+    "closing_margin": "0",
 }
 ALWAYS = {"windows": "00:00-24:00"}
 
 
 def open_queue(plant: Plant, **more: Any) -> CallQueue:
-    values = {name.removeprefix("ALODIAL_").lower(): value for name, value in COURTESY.items()} | more
+    values = COURTESY | more
     return CallQueue(settings=Settings(_env_file=None, redis_url=plant.redis.url, redis_timeout=5, **values))
 
 
@@ -71,10 +71,10 @@ def test_every_policy_holds_while_workers_and_redis_are_killed(tmp_path: Path) -
     with Plant(
         tmp_path / "plant",
         sandbox=sandbox,
-        ALODIAL_CALLS_PER_SECOND=str(RATE),
-        ALODIAL_MAX_CONCURRENT_CALLS="200",
-        ALODIAL_RESULT_TIMEOUT="60",
-        ALODIAL_CHANNEL_TIMEOUT="20",
+        calls_per_second=str(RATE),
+        max_concurrent_calls="200",
+        result_timeout="60",
+        channel_timeout="20",
         **COURTESY,
     ) as plant:
         for name in WORKERS:
@@ -143,7 +143,7 @@ def test_every_policy_holds_while_workers_and_redis_are_killed(tmp_path: Path) -
 @pytest.mark.alone
 def test_after_a_pause_under_full_load_no_worker_posts_later_than_a_second(tmp_path: Path) -> None:
     path = write_list(tmp_path / "list.csv", 3000)
-    with Plant(tmp_path / "plant", sandbox=("--speed", "1000"), ALODIAL_CALLS_PER_SECOND="150", **COURTESY) as plant:
+    with Plant(tmp_path / "plant", sandbox=("--speed", "1000"), calls_per_second="150", **COURTESY) as plant:
         for name in WORKERS:
             plant.start_worker(name)
         with open_queue(plant) as queue:
@@ -175,7 +175,7 @@ def test_urgent_single_calls_start_at_once_while_a_great_campaign_is_submitted_a
         out = csv.writer(file)
         out.writerow(["Phone"])
         out.writerows([f"9{n:06d}10"] for n in range(rows))
-    with Plant(tmp_path / "plant", sandbox=("--speed", "1000"), ALODIAL_CALLS_PER_SECOND="50", **COURTESY) as plant:
+    with Plant(tmp_path / "plant", sandbox=("--speed", "1000"), calls_per_second="50", **COURTESY) as plant:
         for name in WORKERS[:2]:
             plant.start_worker(name)
         with open_queue(plant) as queue, open_queue(plant) as other:

@@ -84,10 +84,10 @@ def test_no_phone_rings_twice_and_no_call_is_forgotten_while_workers_are_killed_
     with Plant(
         tmp_path,
         sandbox=("--speed", "60", "--seed", "7", "--answer-delay", "0.2", *FAULTS),
-        ALODIAL_CALLS_PER_SECOND="40",
-        ALODIAL_MAX_CONCURRENT_CALLS="200",
-        ALODIAL_RESULT_TIMEOUT="45",
-        ALODIAL_CHANNEL_TIMEOUT="20",
+        calls_per_second="40",
+        max_concurrent_calls="200",
+        result_timeout="45",
+        channel_timeout="20",
     ) as plant:
         for name in WORKERS:
             plant.start_worker(name)
@@ -139,7 +139,7 @@ def test_a_worker_killed_while_its_work_waits_is_replaced_within_30_s(tmp_path: 
 
 
 def test_work_goes_on_within_30_s_after_redis_was_away_for_15_s(tmp_path: Path) -> None:
-    with Plant(tmp_path, sandbox=("--speed", "200"), ALODIAL_CALLS_PER_SECOND="20") as plant:
+    with Plant(tmp_path, sandbox=("--speed", "200"), calls_per_second="20") as plant:
         plant.start_worker("worker-0")
         with plant.queue() as queue:
             queue.enqueue_many(calls_of_a_campaign(100))
@@ -175,7 +175,7 @@ def test_a_worker_that_slept_through_its_lease_does_not_ring(tmp_path: Path) -> 
             "--speed",
             "200",
         ),
-        ALODIAL_CALLS_PER_SECOND="10",
+        calls_per_second="10",
     ) as plant:
         plant.start_worker("worker-0")
         with plant.queue() as queue:

@@ -45,7 +45,7 @@ def armed_at(plant: Plant, extids: list[str]) -> list[float]:
 
 def test_50_calls_a_second_over_two_processes_are_used_and_never_passed(tmp_path: Path) -> None:
     calls = 3000 if FULL else 600
-    with Plant(tmp_path, sandbox=("--speed", "10000"), ALODIAL_CALLS_PER_SECOND="50") as plant:
+    with Plant(tmp_path, sandbox=("--speed", "10000"), calls_per_second="50") as plant:
         for name in ("worker-0", "worker-1"):
             plant.start_worker(name)
         with plant.queue() as queue:
@@ -79,9 +79,9 @@ def test_ten_simultaneous_calls_are_never_passed_and_no_slot_leaks_after_kills(t
     with Plant(
         tmp_path,
         sandbox=("--speed", "120"),
-        ALODIAL_MAX_CONCURRENT_CALLS="10",
-        ALODIAL_RESULT_TIMEOUT="30",
-        ALODIAL_CHANNEL_TIMEOUT="25",
+        max_concurrent_calls="10",
+        result_timeout="30",
+        channel_timeout="25",
     ) as plant:
         plant.start_worker("worker-0")
         plant.start_worker("worker-1")
@@ -101,7 +101,7 @@ def test_ten_simultaneous_calls_are_never_passed_and_no_slot_leaks_after_kills(t
 
 def test_an_urgent_call_overtakes_20000_bulk_calls(tmp_path: Path) -> None:
     tries = 40 if FULL else 12
-    with Plant(tmp_path, sandbox=("--speed", "10000"), ALODIAL_CALLS_PER_SECOND="20") as plant:
+    with Plant(tmp_path, sandbox=("--speed", "10000"), calls_per_second="20") as plant:
         plant.start_worker("worker-0")
         with plant.queue() as queue:
             queue.enqueue_many(bulk(20_000))
@@ -127,7 +127,7 @@ def test_an_urgent_call_overtakes_20000_bulk_calls(tmp_path: Path) -> None:
 
 def test_what_is_canceled_while_workers_claim_never_rings(tmp_path: Path) -> None:
     calls = 10_000 if FULL else 1500
-    with Plant(tmp_path, sandbox=("--speed", "10000"), ALODIAL_MAX_CONCURRENT_CALLS="0") as plant:
+    with Plant(tmp_path, sandbox=("--speed", "10000"), max_concurrent_calls="0") as plant:
         plant.start_worker("worker-0")
         plant.start_worker("worker-1")
         canceled: set[str] = set()
@@ -166,7 +166,7 @@ def test_after_the_emergency_stop_under_load_no_worker_posts_later_than_a_second
     tmp_path: Path,
 ) -> None:
     names = ["worker-0", "worker-1"]
-    with Plant(tmp_path / "plant", sandbox=("--speed", "1000"), ALODIAL_CALLS_PER_SECOND="100") as plant:
+    with Plant(tmp_path / "plant", sandbox=("--speed", "1000"), calls_per_second="100") as plant:
         for name in names:
             plant.start_worker(name)
         with plant.queue() as queue:

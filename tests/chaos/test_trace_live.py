@@ -47,9 +47,9 @@ def test_a_call_is_one_trace_from_enqueue_to_webhook_and_is_counted_once(
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "console")
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "200")
     hooks = {
-        "ALODIAL_WEBHOOKS": f"http://127.0.0.1:{receiver.server_port}/hook",
-        "ALODIAL_WEBHOOK_PRIVATE": "1",
-        "ALODIAL_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "webhooks": f"http://127.0.0.1:{receiver.server_port}/hook",
+        "webhook_private": "1",
+        "webhook_secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     }
     try:
         with Plant(tmp_path, sandbox=("--speed", "200"), fsync="no", **hooks) as plant:
@@ -58,7 +58,7 @@ def test_a_call_is_one_trace_from_enqueue_to_webhook_and_is_counted_once(
             with plant.redis.client() as client:
                 wait_until(lambda: client.exists("alodial:{dial}:wh"), within=10, what="relay begins")
             request = urllib.request.Request(
-                f"http://127.0.0.1:{plant.web_port}/v1/calls",
+                f"{plant.web_url}/v1/calls",
                 json.dumps({"callfrom": "712037006", "callto": ["994412861"]}).encode(),
                 {"Authorization": f"Bearer {API_KEY}", "Content-Type": "application/json", "traceparent": CALLER},
             )
@@ -73,7 +73,7 @@ def test_a_call_is_one_trace_from_enqueue_to_webhook_and_is_counted_once(
             ours = wait_until(written, within=30, what="all spans are written")
             plant.kill("worker-1", signal.SIGTERM)
             assert plant.processes["worker-1"].wait(20) == 0
-            with urllib.request.urlopen(f"http://127.0.0.1:{plant.web_port}/metrics", timeout=5) as answer:
+            with urllib.request.urlopen(f"{plant.web_url}/metrics", timeout=5) as answer:
                 metrics = answer.read().decode().splitlines()
             for line in (
                 'alodial_post_seconds_count{account="default",outcome="taken"} 1.0',

@@ -84,12 +84,12 @@ def test_every_event_reaches_every_endpoint_while_the_workers_are_killed_every_s
     steady, unsteady = Receiver(0), Receiver(0.1)
     rng = random.Random(7)
     hooks = {
-        "ALODIAL_WEBHOOKS": f"{steady.url},{unsteady.url}",
-        "ALODIAL_WEBHOOK_PRIVATE": "1",
-        "ALODIAL_WEBHOOK_SECRET": SECRET,
-        "ALODIAL_WEBHOOK_TIMEOUT": "1",
-        "ALODIAL_CALLS_PER_SECOND": "40",
-        "ALODIAL_RESULT_TIMEOUT": "30",  # a call whose POST died with its worker ends so
+        "webhooks": f"{steady.url},{unsteady.url}",
+        "webhook_private": "1",
+        "webhook_secret": SECRET,
+        "webhook_timeout": "1",
+        "calls_per_second": "40",
+        "result_timeout": "30",  # a call whose POST died with its worker ends so
     }
     try:
         with Plant(tmp_path, sandbox=("--speed", "100", "--seed", "7"), **hooks) as plant:

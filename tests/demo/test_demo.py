@@ -21,14 +21,14 @@ RUN = "from alodial_workers.demo import run_demo; raise SystemExit(run_demo({}))
 MISANNOUNCED = """
 import dataclasses
 from alodial_schemas import Disposition
-from alodial_workers.demo import cast, play, run_demo
-first, star, *_ = cast.varied()
-play.cast = lambda calls: [dataclasses.replace(first, disposition=Disposition.BUSY), star]
+from alodial_workers.demo import run, run_demo, scenarios
+first, detailed, *_ = scenarios.VARIED
+run.demo_calls = lambda count: [dataclasses.replace(first, disposition=Disposition.BUSY), detailed]
 raise SystemExit(run_demo(speed=1000))
 """
 WORKER_DIES = """
-from alodial_workers.demo import house, run_demo
-house._WORKER = "raise SystemExit('last words of the worker')"
+from alodial_workers.demo import run_demo, stack
+stack._PROGRAMS["worker"] = "raise SystemExit('last words of the worker')"
 raise SystemExit(run_demo(speed=1000))
 """
 
@@ -112,7 +112,7 @@ def start(tmp_path: Path, request: pytest.FixtureRequest) -> Start:
 
 
 def test_the_demo_shows_every_outcome_and_leaves_nothing_behind(start: Start) -> None:
-    # Settings of a real installation lie about; the demo must neither use nor show them.
+    # Settings of a real installation are in the environment; the demo must neither use nor show them.
     demo = start(
         COMMAND,
         env={
@@ -138,7 +138,7 @@ def test_the_demo_shows_every_outcome_and_leaves_nothing_behind(start: Start) ->
     assert [path.name for path in demo.folder.iterdir() if path.name.startswith("alodial-")] == []
 
 
-def test_a_call_that_ends_otherwise_than_announced_is_told_and_fails_the_demo(start: Start) -> None:
+def test_a_call_that_does_not_end_as_announced_is_reported_and_fails_the_demo(start: Start) -> None:
     demo = start(MISANNOUNCED)
     code, out = demo.finish()
     assert code == 1, out
@@ -170,14 +170,14 @@ def test_a_signal_in_the_middle_ends_every_child(start: Start, number: signal.Si
 
 def test_more_calls_are_counted_together_and_keep_stays_up_and_shows_no_secret(start: Start) -> None:
     demo = start(RUN.format("calls=40, keep=True, speed=1000"))
-    told = demo.read_until("logs:")
-    assert "40 calls through real processes" in told
-    assert "8 more: answers" in told
+    output = demo.read_until("logs:")
+    assert "40 calls through real processes" in output
+    assert "8 more: answers" in output
     env = next(demo.folder.glob("alodial-demo-*/env"))
     settings = dict(line.split("=", 1) for line in env.read_text().splitlines())
     assert env.stat().st_mode & 0o077 == 0
     for name in ("ALODIAL_API_KEYS", "ALODIAL_CALLBACK_SECRET", "ALODIAL_PROVIDER_TOKEN"):
-        assert settings[name].strip("'") not in told
+        assert settings[name].strip("'") not in output
     demo.process.send_signal(signal.SIGINT)
     code, out = demo.finish()
     assert code == 0, out

@@ -1,14 +1,17 @@
 """The demo from its first line to its exit code."""
 
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
+from typing import Any, Final
 
+import httpx
 from rich.console import Console
-from rich.live import Live
 from rich.text import Text
 
 from alodial.calls.queue import CallQueue
@@ -16,22 +19,25 @@ from alodial.errors import AlodialError
 from alodial_schemas import State
 
 from . import report
-from .campaign import show_campaign
-from .enqueue import Placed, place
-from .scenarios import DemoCall, cast
-from .stack import House, HouseDown
-from .verify import ends_told_wrongly, hear, sandbox_timeline, told
-from .watch import Board, Lines, follow
+from .campaign import ACCOUNT, run_campaign
+from .enqueue import place
+from .scenarios import INITIATOR, UNREADY, DemoCall, demo_calls
+from .stack import ProcessStack, StackDown
+from .verify import compare
+from .watch import calls_table, watch_calls
 
-WELL = "Every call ended as it was announced. Every row of the campaign came to its end."
-_WIDTH = 130
-"""Columns where there is no terminal to ask."""
+_PROVIDER_TIMEOUT: Final = 3.0
+# Columns where there is no terminal to ask.
+_WIDTH: Final = 130
+# Seconds after its deadline within which a call is swept to its end, twice what it takes.
+_SWEEP: Final = 10.0
+_SANDBOX: Final = (
+    *("--announce", "initiator=welcome.wav", "--announce", "recipient=connecting.wav"),
+    *("--announce", "next=trying-next.wav", "--announce", "failed=nobody.wav"),
+)
 
-_SWEEP = 10.0
-"""Seconds beyond its deadline until a call must have been swept to its end, twice what it takes."""
 
-
-def play(*, calls: int, speed: float, keep: bool) -> int:
+def run(*, calls: int, speed: float, keep: bool) -> int:
     """As :func:`alodial_workers.demo.run_demo`."""
     console = Console()
     if not console.is_terminal:
@@ -39,31 +45,57 @@ def play(*, calls: int, speed: float, keep: bool) -> int:
     if calls < 1 or not 1 <= speed <= 10_000:
         console.print("error: --calls must be at least 1 and --speed 1 to 10000", style="red")
         return 2
-    chosen = cast(calls)
+    chosen = demo_calls(calls)
     try:
         with (
             _sigterm_as_ctrl_c(),
+            tempfile.TemporaryDirectory(prefix="alodial-demo-") as folder,
             console.status("starting Redis, the sandbox, web and a worker") as status,
-            House(speed) as house,
-            CallQueue(settings=house.settings) as queue,
+            # A worker waits for its POSTs in progress and settles them, up to 5 s after the provider's deadline.
+            ProcessStack(
+                Path(folder),
+                _values(Path(folder), speed),
+                sandbox=("--speed", str(speed), *_SANDBOX),
+                grace=_PROVIDER_TIMEOUT + 6.0,
+            ) as stack,
+            CallQueue(settings=stack.settings) as queue,
         ):
+            stack.start_worker()
             status.stop()
-            return _show(chosen, house, queue, console, keep=keep)
-    except HouseDown as exc:
+            report.headline(console, stack, len(chosen), speed)
+            good = _show(chosen, stack, queue, console, speed)
+            if keep:
+                _stay(stack, console)
+            else:
+                console.print(report.NEXT_STEPS, highlight=False)
+            return 0 if good else 1
+    except (AlodialError, OSError, httpx.HTTPError) as exc:
         console.print(Text(f"error: {exc}", style="bold red"))
-        console.print(Text(exc.tail, style="dim"), soft_wrap=True)
-        return 1
-    except (AlodialError, OSError) as exc:
-        console.print(Text(f"error: {exc}", style="bold red"))
+        if isinstance(exc, StackDown):
+            console.print(Text(exc.tail, style="dim"), soft_wrap=True)
         return 1
     except KeyboardInterrupt:
-        console.print("interrupted; everything that was started has been ended")
+        console.print("interrupted; every process of the demo has been stopped")
         return 130
+
+
+def _values(folder: Path, speed: float) -> dict[str, Any]:
+    limits = {"calls_per_second": 40, "max_concurrent_calls": 40}
+    return {
+        "calls_per_second": 10,
+        "max_concurrent_calls": 10,
+        "provider_timeout": _PROVIDER_TIMEOUT,
+        # The longest call takes under 200 simulated seconds; 6 s more for a busy machine.
+        "result_timeout": 6.0 + 200.0 / speed,
+        "accounts": {UNREADY: {}, ACCOUNT: {"token": "sandbox", **limits}},
+        "own_numbers": INITIATOR,
+        "upload_dir": str(folder / "uploads"),
+    }
 
 
 @contextmanager
 def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """SIGTERM ends the house as orderly as Ctrl-C does."""
+    """Makes SIGTERM stop the demo as Ctrl-C does."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -78,60 +110,35 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _show(chosen: Sequence[DemoCall], house: House, queue: CallQueue, console: Console, *, keep: bool) -> int:
-    console.print(report.headline(house, len(chosen)))
-    # The call whose result never comes is awaited longest, so it goes first.
+def _show(chosen: Sequence[DemoCall], stack: ProcessStack, queue: CallQueue, console: Console, speed: float) -> bool:
+    # The call whose result never comes takes longest, so it goes first.
     order = sorted(chosen, key=lambda call: call.end is not State.TIMED_OUT)
-    by_call = {id(call): place(call, house, queue) for call in order}
-    placed = [by_call[id(call)] for call in chosen]
-    done = _follow(placed, house, queue, console)
-    console.print(report.outcomes(placed, console.width))
-    right = _witnesses(placed, house, queue, console)
-    if surprises := report.surprises(placed):
-        console.print(surprises)
-    kept = show_campaign(house, queue, console)
-    good = done and right and kept and not surprises
-    verdict = WELL if good else "Not everything went as announced, see above."
-    console.print(Text(f"{verdict}\n", style="bold green" if good else "bold red"))
-    if keep:
-        _stay(house, console)
-    else:
-        report.what_next(console)
-    return 0 if good else 1
+    placed = sorted((place(call, stack, queue) for call in order), key=lambda placed: chosen.index(placed.call))
+    # At most 10 calls at once, and the call whose result never comes keeps one channel.
+    timeout = stack.settings.result_timeout * 2 + _SWEEP + len(placed) * (0.2 + 10 / speed)
+    good = watch_calls(placed, stack, queue, console, timeout)
+    report.title(console, "How the calls ended")
+    console.print(calls_table(placed, console))
+    console.print("Not shown: failed, the end of a call that AloVoice refused ten times (docs/states.md).", style="dim")
+    good &= report.checks(console, report.surprises(placed))
+    detailed = next(call for call in placed if call.call.detailed)
+    report.both_sides(console, detailed, stack)
+    events = list(queue.events("demo", start="0", block=0))
+    report.show_events(console, events, detailed.record.id)
+    report.title(console, "The sandbox's ledger compared with our records")
+    good &= report.checks(console, compare(stack, placed, events))
+    good &= run_campaign(stack, queue, console)
+    text = "Every call ended as it was announced. Every row of the campaign ended."
+    text = text if good else "Not everything ended as it was announced; see above."
+    console.print(Text(f"\n{text}\n", style="bold green" if good else "bold red"))
+    return good
 
 
-def _follow(placed: Sequence[Placed], house: House, queue: CallQueue, console: Console) -> bool:
-    # A channel is taken for a call's length, 10 of them at once, and one stays with the call whose result never comes.
-    within = house.result_timeout * 2 + _SWEEP + len(placed) * (0.2 + 10 / house.speed)
-    if not console.is_terminal:
-        done = follow(placed, house, queue, Lines(console), within)
-        console.print()
-        return done
-    with Live(console=console, auto_refresh=False, transient=True) as live:
-        return follow(placed, house, queue, Board(live), within)
-
-
-def _witnesses(placed: Sequence[Placed], house: House, queue: CallQueue, console: Console) -> bool:
-    star = next(one for one in placed if one.call.star)
-    console.print(report.both_sides(star, sandbox_timeline(house, star.record.extid)))
-    events = told(queue)
-    console.print(report.events_counted(events))
-    for event in events:
-        if event.subject == star.id and event.type == "alodial.call.completed":
-            report.one_event(console, event)
-    said, wrongly = hear(house, placed), ends_told_wrongly(events, placed)
-    console.print(report.testimony(said, wrongly))
-    return said.clean and not wrongly
-
-
-def _stay(house: House, console: Console) -> None:
-    path = house.folder / "env"
-    path.touch(mode=0o600)
-    path.write_text("".join(f"{name}='{value}'\n" for name, value in house.environment().items()))
+def _stay(stack: ProcessStack, console: Console) -> None:
+    report.how_to_call(console, stack)
     try:
-        report.how_to_call(console, house, str(path))
         while True:
-            house.check()
+            stack.check()
             time.sleep(0.5)
     except KeyboardInterrupt:
-        console.print("\nending everything that was started")
+        console.print("\nstopping every process of the demo")

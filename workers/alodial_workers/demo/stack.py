@@ -1,150 +1,104 @@
-"""The demo's house: Redis, sandbox, web and one worker as processes of their own on free loopback ports."""
+"""Redis, sandbox, web and workers as processes on free loopback ports, for `alodial demo` and the chaos tests."""
 
 import json
 import os
 import secrets
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+import httpx
 
 from alodial.errors import AlodialError
 from alodial.settings import Settings
 from alodial.testing.redis_server import EmbeddedRedis, free_port
 
-from .http_get import ask
-
-UNREADY: Final = "unready"
-"""An account without a token: its calls wait, here until they expire."""
-
-CAMPAIGNS: Final = "campaigns"
-"""The account of the demo's campaign, with limits of its own: 40 calls a second, 40 at once."""
-
-PROVIDER_TIMEOUT: Final = 3.0
 START_TIMEOUT: Final = 30.0
-STOP_TIMEOUT: Final = PROVIDER_TIMEOUT + 6.0
-"""A worker waits for its POSTs under way and settles them, 5 s beyond the provider's deadline."""
+_TAIL_LINES: Final = 12
 
-TAIL_LINES: Final = 12
-
-_WORKER: Final = (
-    "from alodial_workers.main import run_worker; from alodial.settings import load_settings; "
-    "raise SystemExit(run_worker(load_settings()))"
-)
-_WEB: Final = (
-    "import sys; from alodial.server.serve import serve; from alodial.settings import load_settings; "
-    'serve(load_settings(), "127.0.0.1", int(sys.argv[1]))'
-)
-ANNOUNCEMENTS: Final = {
-    "initiator": "welcome.wav",
-    "recipient": "connecting.wav",
-    "next": "trying-next.wav",
-    "failed": "nobody.wav",
+_PROGRAMS: Final = {
+    "worker": "from alodial_workers.main import run_worker; raise SystemExit(run_worker(load_settings()))",
+    "web": "from alodial.server.serve import serve; serve(load_settings(), '127.0.0.1', int(sys.argv[1]))",
 }
+_IMPORTS: Final = "import sys; from alodial.settings import load_settings; "
 
 
-class HouseDown(AlodialError):
-    """A process of the house did not come up, or ended before its time; ``tail`` is the end of its log."""
+class StackDown(AlodialError):
+    """A process of the stack did not start, or ended too early; ``tail`` is the end of its log."""
 
-    code = "demo_house_down"
+    code = "demo_stack_down"
 
     def __init__(self, message: str, tail: str) -> None:
         super().__init__(message)
         self.tail = tail
 
 
-class _GivenSettings(Settings):
-    """Settings from what is given alone: nothing of the caller's environment or ``.env`` reaches the demo."""
+class ProcessStack:
+    """``with`` starts Redis, a sandbox and web; workers start by ``start_worker``. At its end every process that it started
+    is stopped by its pid, Redis last.
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings,)
+    ``values`` are settings by name, for all processes, beside addresses and fresh secrets. Logs and data are in ``folder``,
+    which stays. ``sandbox`` are options of its command. ``grace`` is how many seconds processes have after SIGTERM; with 0
+    they are killed at once.
+    """
 
-
-def result_timeout(speed: float) -> float:
-    """Seconds: the longest call of the demo takes under 200 s of life; 6 s more for a machine that is busy."""
-    return 6.0 + 200.0 / speed
-
-
-class House:
-    """Started by ``with``, ended by it too, in whatever way it is left: every child by its pid, Redis last."""
-
-    def __init__(self, speed: float) -> None:
-        self.speed = speed
-        self._temporary = tempfile.TemporaryDirectory(prefix="alodial-demo-")
-        self.folder = Path(self._temporary.name)
-        (self.folder / "redis").mkdir()
-        self.redis = EmbeddedRedis(folder=self.folder / "redis")
-        self.web_port, self.sandbox_port = free_port(), free_port()
-        self.api_key = secrets.token_urlsafe(24)
-        self._callback_secret = secrets.token_urlsafe(24)
-        self._given: dict[str, Any] = {
+    def __init__(
+        self,
+        folder: Path,
+        values: Mapping[str, Any],
+        *,
+        sandbox: Sequence[str] = (),
+        redis_options: tuple[str, ...] = (),
+        fsync: str = "everysec",
+        grace: float = 0.0,
+    ) -> None:
+        self.folder = folder
+        (folder / "redis").mkdir(parents=True, exist_ok=True)
+        self.redis = EmbeddedRedis(folder=folder / "redis", fsync=fsync, options=redis_options)
+        self.sandbox_url, self.web_url = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
+        self.values: dict[str, Any] = {
             "redis_url": self.redis.url,
             "provider_url": self.sandbox_url,
             "provider_token": secrets.token_urlsafe(24),
-            "callback_secret": self._callback_secret,
-            "api_keys": self.api_key,
-            "calls_per_second": 10,
-            "max_concurrent_calls": 10,
-            "provider_timeout": PROVIDER_TIMEOUT,
-            "result_timeout": result_timeout(speed),
-            "accounts": {
-                UNREADY: {},
-                CAMPAIGNS: {
-                    "token": secrets.token_urlsafe(24),
-                    "calls_per_second": 40,
-                    "max_concurrent_calls": 40,
-                },
-            },
+            "callback_secret": secrets.token_urlsafe(24),
+            "api_keys": secrets.token_urlsafe(24),
+            "spool_dir": str(folder / "spool"),
             "courtesy_hours": "off",
-            "own_numbers": "712037006",
-            "upload_dir": str(self.folder / "uploads"),
-            "spool_dir": str(self.folder / "spool"),
             "log_format": "json",
+            **values,
         }
-        self.settings: Settings = _GivenSettings(**self._given)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        # No proxy of the caller's environment.
+        self.http = httpx.Client(trust_env=False, timeout=10)
+        self._sandbox_options = sandbox
+        self._grace = grace
 
-    @property
-    def sandbox_url(self) -> str:
-        return f"http://127.0.0.1:{self.sandbox_port}"
-
-    @property
-    def web_url(self) -> str:
-        return f"http://127.0.0.1:{self.web_port}"
-
-    @property
-    def result_timeout(self) -> float:
-        return self.settings.result_timeout
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings of the stack's processes."""
+        # With another prefix nothing of the caller's environment or `.env` reaches them.
+        return Settings(_env_file=None, _env_prefix="ALODIAL_OF_NO_ENVIRONMENT_", **self.values)
 
     def environment(self) -> dict[str, str]:
-        """The house's own settings as ``ALODIAL_*``."""
+        """The settings as ``ALODIAL_*``."""
         return {
             f"ALODIAL_{name.upper()}": json.dumps(value) if isinstance(value, dict) else str(value)
-            for name, value in self._given.items()
+            for name, value in self.values.items()
         }
 
     def __enter__(self) -> Self:
         try:
             self.redis.start()
-            self._start("sandbox", self._sandbox())
-            self._start("web", ["-c", _WEB, str(self.web_port)])
-            self._start("worker", ["-c", _WORKER])
-            self._wait(lambda: self._healthy(self.sandbox_port), "the sandbox does not answer")
-            self._wait(lambda: self._healthy(self.web_port), "the web server does not answer")
+            port = self.sandbox_url.rpartition(":")[2]
+            self._start("sandbox", ["-m", "alodial_workers.sandbox", "--port", port, *self._sandbox_options])
+            self.start_web()
+            self._wait_until_healthy("sandbox", self.sandbox_url)
+            self._wait_until_healthy("web", self.web_url)
         except BaseException:
             self.stop()
             raise
@@ -155,54 +109,44 @@ class House:
     ) -> None:
         self.stop()
 
-    def pids(self) -> dict[str, int]:
-        """Every process of the house, Redis first."""
-        redis = {} if self.redis.process is None else {"Redis": self.redis.process.pid}
-        return {**redis, **{name: process.pid for name, process in self.processes.items()}}
+    def start_web(self) -> None:
+        """Starts the web server, at first or after it was killed."""
+        self._start("web", ["-c", _IMPORTS + _PROGRAMS["web"], self.web_url.rpartition(":")[2]])
+
+    def start_worker(self, name: str = "worker") -> None:
+        """Starts a worker; of several, ``name`` is ``worker-...``, and they share a log."""
+        self._start(name, ["-c", _IMPORTS + _PROGRAMS["worker"]])
 
     def check(self) -> None:
-        """Raises HouseDown when one of the processes ended before its time."""
+        """Raises StackDown when a process has ended."""
         for name, process in self.processes.items():
             if process.poll() is not None:
-                raise HouseDown(f"the {name} ended with exit code {process.returncode}", self._tail(name))
+                raise StackDown(f"the {name} ended with exit code {process.returncode}", self._tail(name))
         if self.redis.process is not None and self.redis.process.poll() is not None:
-            raise HouseDown("Redis ended", self._tail("redis/redis"))
+            raise StackDown("Redis ended", self._tail("redis/redis"))
 
     def stop(self) -> None:
-        """SIGTERM to each child, SIGKILL to what does not obey, Redis and the folder last."""
+        """Stops every process of the stack."""
         alive = [process for process in self.processes.values() if process.poll() is None]
         for process in alive:
-            process.terminate()
-        ends = time.monotonic() + STOP_TIMEOUT
+            process.terminate() if self._grace else process.kill()
+        ends = time.monotonic() + self._grace
         for process in alive:
             try:
                 process.wait(max(0.1, ends - time.monotonic()))
             except (subprocess.TimeoutExpired, KeyboardInterrupt):
-                # A second Ctrl-C is impatience, and no child may outlive us.
+                # A second Ctrl-C means now, and no process may outlive this one.
                 process.kill()
                 process.wait()
         self.redis.stop()
-        self._temporary.cleanup()
-
-    def _sandbox(self) -> list[str]:
-        announced = [part for stage, file in ANNOUNCEMENTS.items() for part in ("--announce", f"{stage}={file}")]
-        return [
-            "-m",
-            "alodial_workers.sandbox",
-            "--port",
-            str(self.sandbox_port),
-            "--speed",
-            str(self.speed),
-            *announced,
-        ]
+        self.http.close()
 
     def _start(self, name: str, args: list[str]) -> None:
-        env = {key: value for key, value in os.environ.items() if not key.startswith("ALODIAL_")}
-        env |= self.environment()
-        # In the environment, not among the arguments, which every user of the machine can read.
-        env["ALODIAL_SANDBOX_CALLBACK_URL"] = f"{self.web_url}/callbacks/alovoice/{self._callback_secret}"
-        with (self.folder / f"{name}.log").open("ab") as out:
-            # A session of its own: a terminal's Ctrl-C reaches us alone, and we end the children in their order.
+        env = {key: value for key, value in os.environ.items() if not key.startswith("ALODIAL_")} | self.environment()
+        # Not among the arguments, which every user of the machine can read.
+        env["ALODIAL_SANDBOX_CALLBACK_URL"] = f"{self.web_url}/callbacks/alovoice/{self.values['callback_secret']}"
+        with (self.folder / f"{name.partition('-')[0]}.log").open("ab") as out:
+            # In a session of its own: a terminal's Ctrl-C reaches this process alone, which stops the others in order.
             self.processes[name] = subprocess.Popen(  # noqa: S603  # our own interpreter and modules
                 [sys.executable, *args],
                 stdout=out,
@@ -213,22 +157,19 @@ class House:
                 start_new_session=True,
             )
 
-    def _wait(self, condition: Callable[[], bool], complaint: str) -> None:
+    def _wait_until_healthy(self, name: str, url: str) -> None:
         ends = time.monotonic() + START_TIMEOUT
-        while not condition():
+        while True:
             self.check()
-            if time.monotonic() > ends:
-                tails = "\n".join(f"{name}: {self._tail(name)}" for name in self.processes)
-                raise HouseDown(f"{complaint} within {START_TIMEOUT:.0f} s", tails)
+            try:
+                if self.http.get(f"{url}/healthz").is_success:
+                    return
+            except httpx.TransportError:
+                if time.monotonic() > ends:
+                    raise StackDown(f"the {name} did not answer in {START_TIMEOUT:.0f} s", self._tail(name)) from None
             time.sleep(0.05)
 
-    def _healthy(self, port: int) -> bool:
-        try:
-            return ask(port, "GET", "/healthz").status == 200
-        except OSError:
-            return False
-
     def _tail(self, name: str) -> str:
-        path = self.folder / f"{name}.log"
+        path = self.folder / f"{name.partition('-')[0]}.log"
         lines = path.read_text(errors="replace").splitlines() if path.exists() else []
-        return "\n".join(lines[-TAIL_LINES:])
+        return "\n".join(lines[-_TAIL_LINES:])

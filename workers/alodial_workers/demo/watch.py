@@ -1,8 +1,10 @@
-"""Follows the placed calls until every one has ended: a table that changes on a terminal, a line for a change elsewhere."""
+"""Watches calls until all have ended: on a terminal a table that changes in place, elsewhere a line for each change."""
 
 import time
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Sequence
+from contextlib import nullcontext
+from datetime import datetime
+from typing import Any, Final
 
 from rich.console import Console
 from rich.live import Live
@@ -11,104 +13,100 @@ from rich.text import Text
 
 from alodial.calls.queue import CallQueue
 
-from .enqueue import Placed
-from .format import WIDE, by_way_of, clock, coloured, lasted, note_of
-from .stack import House
+from .enqueue import PlacedCall
+from .stack import ProcessStack
 
-LOOK_EVERY = 0.2
-
-_ROWS_BESIDE = 8
-"""Lines that the headline's end, the table's head and its caption take on a terminal."""
-
-
-class View(Protocol):
-    """Shows how the calls stand."""
-
-    def show(self, placed: Sequence[Placed], elapsed: float) -> None: ...
-
-
-class Lines:
-    """One line for each change, for a file or a pipe."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._seen: dict[str, int] = {}
-        self._began: float | None = None
-
-    def show(self, placed: Sequence[Placed], elapsed: float) -> None:
-        rows = [
-            (clock(moment["at"]), one, moment)
-            for one in placed
-            for moment in one.record.timeline[self._seen.get(one.id, 0) :]
-        ]
-        self._seen |= {one.id: len(one.record.timeline) for one in placed}
-        for at, one, moment in sorted(rows, key=lambda row: row[0]):
-            self._began = at if self._began is None else self._began
-            line = Text(f"{at - self._began:6.1f} s  {one.call.shows:<30} ")
-            line.append_text(coloured(moment["state"]))
-            self._console.print(line.append(f"  {note_of(moment)}".rstrip(), style="dim"))
+INTERVAL: Final = 0.2
+# Columns of a terminal that also has room for the states on the way.
+_WIDE: Final = 112
+_USUAL: Final = frozenset({"queued", "submitting", "submitted"})
+_COLOURS: Final = {
+    **dict.fromkeys(("queued", "submitting", "scheduled"), "cyan"),
+    **dict.fromkeys(("submitted", "unconfirmed"), "yellow"),
+    **dict.fromkeys(("completed", "answered"), "green"),
+    **dict.fromkeys(("rejected", "failed"), "red"),
+    **dict.fromkeys(("timed_out", "expired", "canceled"), "magenta"),
+}
 
 
-class Board:
-    """The table that changes in place."""
-
-    def __init__(self, live: Live) -> None:
-        self._live = live
-
-    def show(self, placed: Sequence[Placed], elapsed: float) -> None:
-        self._live.update(self._table(placed, elapsed), refresh=True)
-
-    def _table(self, placed: Sequence[Placed], elapsed: float) -> Table:
-        ended = sum(one.ended for one in placed)
-        waiting = [one.call.shows for one in placed if not one.ended]
-        caption = f"{ended} of {len(placed)} have ended after {elapsed:.0f} s"
-        if 0 < len(waiting) <= 3:
-            caption += f"; still awaited: {'; '.join(waiting)}"
-        table = Table(box=None, caption=caption, caption_justify="left", pad_edge=False)
-        wide = self._live.console.width >= WIDE
-        for name in ("call", "through", "state", "disposition"):
-            table.add_column(name, no_wrap=True)
-        table.add_column("s", justify="right")
-        if wide:
-            table.add_column("by way of", no_wrap=True)
-        for one in self._that_fit(placed):
-            record = one.record
-            mark = Text("\u2714 " if one.ended else "\u2022 ", style="green" if one.ended else "yellow")
-            table.add_row(
-                mark.append(one.call.shows, style="" if one.ended else "bold"),
-                one.call.door,
-                coloured(record.state),
-                coloured(record.disposition),
-                lasted(one) if one.ended else "",
-                *([by_way_of(one)] if wide else []),
-            )
-        return table
-
-    def _that_fit(self, placed: Sequence[Placed]) -> Sequence[Placed]:
-        """All of them, or on a low terminal those that still run and the latest that ended."""
-        room = max(4, self._live.console.height - _ROWS_BESIDE)
-        if len(placed) <= room:
-            return placed
-        latest = sorted(placed, key=lambda one: (not one.ended, one.record.updated_at), reverse=True)[:room]
-        chosen = {one.id for one in latest}
-        return [one for one in placed if one.id in chosen]
+def coloured(name: str | None) -> Text:
+    """A state or a disposition; a dash for None."""
+    return Text(name or "-", style=_COLOURS.get(name or "", ""))
 
 
-def follow(placed: Sequence[Placed], house: House, queue: CallQueue, view: View, within: float) -> bool:
-    """Looks until all have ended; False when some have not ``within`` seconds. Raises HouseDown."""
-    began = time.monotonic()
-    for elapsed in _looks(began, within):
-        house.check()
-        for one in placed:
-            if not one.ended:
-                one.record = queue.get(one.id)
-        view.show(placed, elapsed)
-        if all(one.ended for one in placed):
-            return True
+def unix_seconds(text: str) -> float:
+    """Unix seconds of ISO 8601 text."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+def note_of(moment: dict[str, Any]) -> str:
+    """The note beside a state of a timeline; not the worker's name, which means nothing to a reader."""
+    note = str(moment["note"] or "")
+    return "" if moment["state"] == "submitting" or note == moment["state"] else note
+
+
+def watch_calls(
+    calls: Sequence[PlacedCall], stack: ProcessStack, queue: CallQueue, console: Console, timeout: float
+) -> bool:
+    """Keeps the records up to date until every call ended; False after ``timeout`` seconds. Raises StackDown."""
+    began, ends = min(unix_seconds(placed.record.created_at) for placed in calls), time.monotonic() + timeout
+    shown = [0] * len(calls)
+    live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+    with live or nullcontext():
+        while time.monotonic() < ends:
+            stack.check()
+            for placed in calls:
+                if not placed.ended:
+                    placed.record = queue.get(placed.record.id)
+            if live is not None:
+                live.update(calls_table(calls, console), refresh=True)
+            for nth, placed in enumerate(calls):
+                for moment in placed.record.timeline[shown[nth] :] if live is None else ():
+                    line = Text(f"{unix_seconds(moment['at']) - began:5.1f} s  {placed.call.title:<30} ")
+                    line.append_text(coloured(moment["state"]))
+                    console.print(line.append(f"  {note_of(moment)}".rstrip(), style="dim"), highlight=False)
+                shown[nth] = len(placed.record.timeline)
+            if all(placed.ended for placed in calls):
+                return True
+            time.sleep(INTERVAL)
     return False
 
 
-def _looks(began: float, within: float) -> Iterator[float]:
-    while (elapsed := time.monotonic() - began) < within:
-        yield elapsed
-        time.sleep(LOOK_EVERY)
+def calls_table(calls: Sequence[PlacedCall], console: Console) -> Table:
+    """A row for each call, those that run first, for a low terminal cuts the end off; ended plain calls of a kind share a
+    row."""
+    groups: dict[tuple[object, ...], list[PlacedCall]] = {}
+    for nth, placed in enumerate(calls):
+        alike = placed.call.plain and placed.ended
+        key = (placed.call.title, placed.record.state, placed.record.disposition) if alike else (nth,)
+        groups.setdefault(key, []).append(placed)
+    table = Table(header_style="dim", box=None, pad_edge=False)
+    wide = console.width >= _WIDE
+    for name in ("call", "through", "state", "disposition", "attempts", "seconds", *(["on the way"] if wide else [])):
+        table.add_column(
+            name, no_wrap=name != "on the way", justify="right" if name in ("attempts", "seconds") else "left"
+        )
+    for group in sorted(groups.values(), key=lambda group: group[0].ended):
+        placed, record = group[0], group[0].record
+        title = f"{len(group)} more: {placed.call.title}" if placed.call.plain and placed.ended else placed.call.title
+        lasted = sorted(unix_seconds(p.record.updated_at) - unix_seconds(p.record.created_at) for p in group)
+        spread = f"{lasted[0]:.1f}" + (f" to {lasted[-1]:.1f}" if len(group) > 1 else "")
+        table.add_row(
+            Text("\u2714 ", style="green").append(title) if placed.ended else Text(f"\u2022 {title}", style="bold"),
+            placed.call.through,
+            coloured(record.state),
+            coloured(record.disposition),
+            str(record.attempt),
+            spread if placed.ended else "",
+            *([_on_the_way(record.timeline)] if wide else []),
+        )
+    return table
+
+
+def _on_the_way(timeline: Sequence[dict[str, Any]]) -> Text:
+    """The unusual states before the last, each with its note."""
+    unusual = [moment for moment in timeline[:-1] if moment["state"] not in _USUAL]
+    return Text(", ").join(
+        coloured(moment["state"]).append(f" ({note})" if (note := note_of(moment)) else "", style="dim")
+        for moment in unusual
+    )
