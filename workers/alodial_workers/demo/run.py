@@ -135,8 +135,8 @@ def _show(chosen: Sequence[DemoCall], stack: ProcessStack, queue: CallQueue, con
 
 
 def _stay(stack: ProcessStack, console: Console) -> None:
-    report.how_to_call(console, stack)
     try:
+        report.how_to_call(console, stack)
         while True:
             stack.check()
             time.sleep(0.5)
