@@ -27,7 +27,7 @@ LOGGING = """
 import sys, structlog
 from alodial.observability.logging import configure
 from alodial.settings import load_settings
-configure(load_settings(), stream=open("/dev/null", "w"), patient=True, shared=True, worker=sys.argv[1])
+configure(load_settings(), stream=open("/dev/null", "w"), non_blocking=True, shared=True, worker=sys.argv[1])
 log = structlog.get_logger("test")
 """
 """The beginning of a program that logs."""

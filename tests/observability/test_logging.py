@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from alodial.observability.logging import PatientStream, configure
+from alodial.observability.logging import NonBlockingStream, configure
 from alodial.observability.redaction import HIDDEN, Scrubber, secrets_of
 from alodial.settings import Settings
 
@@ -264,7 +264,7 @@ import sys, time
 import structlog
 from alodial.observability.logging import configure
 from alodial.settings import load_settings
-configure(load_settings(), patient=True)
+configure(load_settings(), non_blocking=True)
 log = structlog.get_logger("flood")
 slowest = 0.0
 for n in range(30_000):
@@ -329,12 +329,12 @@ def test_a_closed_log_pipe_stops_nobody(process: "subprocess.Popen[str]") -> Non
     assert process.wait(timeout=30) == 0
 
 
-def test_a_patient_stream_counts_what_its_closed_pipe_did_not_take() -> None:
+def test_a_non_blocking_stream_counts_what_its_closed_pipe_did_not_take() -> None:
     class Closed(io.StringIO):
         def write(self, _text: str) -> int:
             raise BrokenPipeError
 
-    stream = PatientStream(Closed())
+    stream = NonBlockingStream(Closed())
     stream.write("a\n")
     stream.drain(5)
     deadline = time.monotonic() + 5

@@ -31,7 +31,7 @@ def run_worker(settings: Settings) -> int:
     sweeper of another worker marks as unconfirmed what was in flight.
     """
     name = worker_name()
-    configure(settings, patient=True, shared=True, worker=name)
+    configure(settings, non_blocking=True, shared=True, worker=name)
     runtime = Runtime(settings, name)
     reload = threading.Event()
 

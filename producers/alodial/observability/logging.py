@@ -18,7 +18,7 @@ from .log_shipper import LogShipper, encode
 from .redaction import Event, Scrubber, secrets_of
 
 
-class PatientStream(io.TextIOBase):
+class NonBlockingStream(io.TextIOBase):
     """A stream that never blocks its writers: a thread writes the lines to ``out``.
 
     A log pipe that no process reads must not stop calls. Lines over ``limit`` are dropped and counted, and the count is
@@ -111,18 +111,19 @@ def drain() -> None:
 
 
 def configure(
-    settings: Settings, *, stream: IO[str] | None = None, patient: bool = False, shared: bool = False, **bound: str
+    settings: Settings, *, stream: IO[str] | None = None, non_blocking: bool = False, shared: bool = False, **bound: str
 ) -> None:
     """Configures logging for the process, on ``stream`` or standard error; loggers of other libraries from warning on.
 
-    ``patient`` writes through a :class:`PatientStream`. ``shared`` also sends each line to Redis, for ``alodial logs``, and
-    errors to Sentry where ALODIAL_SENTRY_DSN is set. ``bound`` fields, such as the worker's name, are in every line.
+    ``non_blocking`` writes through a :class:`NonBlockingStream`. ``shared`` also sends each line to Redis, for
+    ``alodial logs``, and errors to Sentry where ALODIAL_SENTRY_DSN is set. ``bound`` fields, such as the worker's name,
+    are in every line.
 
     Raises ConfigurationError when the DSN is invalid or the extra ``alodial[sentry]`` is missing.
     """
     out: Any = stream or sys.stderr
-    if patient:
-        out = PatientStream(out)
+    if non_blocking:
+        out = NonBlockingStream(out)
     form = settings.log_format or ("console" if out.isatty() else "json")
     scrub = Scrubber(secrets_of(settings))
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]

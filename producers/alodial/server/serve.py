@@ -174,7 +174,7 @@ def _allow_connections() -> None:
 
 def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8080) -> None:
     """Serves until SIGTERM or SIGINT; prints ``alodial web listening on URL``. Raises ConfigurationError."""
-    logging.configure(settings, patient=True, shared=True, worker=f"web:{socket.gethostname()[:32]}:{os.getpid()}")
+    logging.configure(settings, non_blocking=True, shared=True, worker=f"web:{socket.gethostname()[:32]}:{os.getpid()}")
     _allow_connections()
     server, listener = make_server(settings, host, port)
     # Loaded modules stay until the end; a garbage collection over them delayed every request by 100 ms.
