@@ -29,7 +29,7 @@ from .calls import (
 )
 from .dispositions import Disposition, disposition_of
 from .errors import AlodialError, FieldProblem, InvalidCall
-from .events import EVENT_TYPES, CallEvent, CloudEvent, Event, event_json, event_time, parse_event
+from .events import EVENT_TYPES, CloudEvent, Event, event_time, parse_event
 from .ids import extid_of, make_id, new_ids
 from .phones import PhoneError, mask_numbers, mask_phone, normalise_phone, wire_phone
 from .states import ENDS, INITIAL, TRANSITIONS, State, can_move
@@ -40,7 +40,6 @@ __all__ = [
     "INITIAL",
     "TRANSITIONS",
     "AlodialError",
-    "CallEvent",
     "CallOptions",
     "CallRequest",
     "CallResult",
@@ -64,7 +63,6 @@ __all__ = [
     "encode_json",
     "encode_multipart_brackets",
     "encode_multipart_json",
-    "event_json",
     "event_time",
     "exact_extid",
     "extid_of",

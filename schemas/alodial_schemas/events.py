@@ -1,12 +1,10 @@
 """The events: CloudEvents 1.0 in JSON, one for each change of a call, a campaign or a result that fits no call.
 
-The Lua scripts build the same text as `event_json`, in the same atomic step as the change itself.
+The Lua scripts write them, in the same atomic step as the change itself.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias
 
@@ -15,7 +13,6 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from .dispositions import Disposition
 from .states import State
 
-SOURCE: Final = "/alodial"
 _STATES: Final[frozenset[str]] = frozenset(State)
 _DISPOSITIONS: Final[frozenset[str]] = frozenset(Disposition)
 
@@ -91,9 +88,8 @@ class CloudEvent(BaseModel):
         return Disposition(value) if value in _DISPOSITIONS else Disposition.UNKNOWN
 
 
-# The event of a call, of a campaign or of a result: one shape, told apart by `type`.
+# Events of calls, campaigns and results have the same shape and differ by `type`.
 Event: TypeAlias = CloudEvent
-CallEvent: TypeAlias = CloudEvent
 
 
 def parse_event(json_text: str | bytes) -> Event:
@@ -104,44 +100,3 @@ def parse_event(json_text: str | bytes) -> Event:
 def event_time(time: datetime) -> str:
     """Returns a moment in UTC with milliseconds: "2026-01-02T03:04:05.678Z"."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
-
-
-def event_json(
-    type: str,
-    *,
-    call_id: str,
-    version: int,
-    time: datetime,
-    extid: str,
-    state: State,
-    attempt: int,
-    reference: str | None = None,
-    campaign_id: str | None = None,
-    disposition: Disposition | None = None,
-    metadata: Mapping[str, str] | None = None,
-    result: Mapping[str, Any] | None = None,
-) -> str:
-    """Returns the event of a call's change number `version`: compact JSON, keys in the order of the Lua scripts."""
-    data: dict[str, Any] = {
-        "call_id": call_id,
-        "extid": extid,
-        "reference": reference,
-        "campaign_id": campaign_id,
-        "state": state,
-        "disposition": disposition,
-        "attempt": attempt,
-        "metadata": dict(metadata or {}),
-    }
-    if result is not None:
-        data["result"] = dict(result)
-    event = {
-        "specversion": "1.0",
-        "id": f"{call_id}-{version}",
-        "source": SOURCE,
-        "type": type,
-        "subject": call_id,
-        "time": event_time(time),
-        "datacontenttype": "application/json",
-        "data": data,
-    }
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))

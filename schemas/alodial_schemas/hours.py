@@ -54,16 +54,6 @@ def boundaries(
     return moments
 
 
-def is_open(moments: Sequence[tuple[int, bool]], at_ms: int) -> bool:
-    """Returns whether a list of :func:`boundaries` is open at a moment (Unix ms); False outside of its span."""
-    state = False
-    for moment, opens in moments:
-        if moment > at_ms:
-            break
-        state = opens
-    return state
-
-
 def day_starts(zone: str, start: datetime, days: int) -> list[int]:
     """Returns the local midnights of ``days`` days in Unix ms, beginning with the last at or before ``start``."""
     first = start.astimezone(_zone(zone)).date()

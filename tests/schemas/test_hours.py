@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alodial_schemas.campaigns import CallingHours, parse_hours
-from alodial_schemas.hours import boundaries, day_starts, is_open, text_of, zones_of_number
+from alodial_schemas.hours import boundaries, day_starts, text_of, zones_of_number
 
 ZONES = [
     "Asia/Tashkent",
@@ -27,6 +27,16 @@ WINDOWS = [
 ]
 CHANGES = [datetime(2026, 3, 27, tzinfo=UTC), datetime(2026, 10, 23, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)]
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def is_open(moments: list[tuple[int, bool]], at_ms: int) -> bool:
+    """Returns whether a list is open at a moment (Unix ms); False outside of its span."""
+    state = False
+    for moment, opens in moments:
+        if moment > at_ms:
+            break
+        state = opens
+    return state
 
 
 def said_by_the_clock(text: str, zone: str, at: datetime, holidays: frozenset[date]) -> bool:
