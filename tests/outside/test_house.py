@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from alodial.store import keys
 from alodial.wakeup import COLLECT_QUEUE, SUBMIT_QUEUE
 from alodial_workers.actors import declare
 
+from . import import_graph
 from .text import PACKAGES, ROOT, at, modules, nodes, tree, written
 
 FOLDERS = ("schemas", "producers", "workers", "tests", "deploy", "benchmarks", "docs/decisions")
@@ -227,6 +229,49 @@ def test_log_events_have_constant_names() -> None:
         if not constant:
             found.append(f"{at(path, node)} {ast.unparse(name)}")
     assert not found
+
+
+def test_the_picture_of_imports_is_the_one_that_the_code_makes() -> None:
+    assert import_graph.drawn() == import_graph.render(), "run: python -m tests.outside.import_graph"
+
+
+def test_each_package_has_at_most_twenty_rooms_and_none_above_a_fifth_of_the_product() -> None:
+    sizes: Counter[str] = Counter()
+    for package in PACKAGES:
+        rooms = set()
+        for path in package.rglob("*.py"):
+            room = path.relative_to(package).parts[0]
+            sizes[f"{package.name}/{room}"] += len(path.read_text().splitlines())
+            rooms.add(room)
+        assert len(rooms) <= 20, sorted(rooms)
+    assert max(sizes.values()) <= sum(sizes.values()) / 5
+
+
+def test_class_names_are_unique_in_the_product() -> None:
+    names: dict[str, list[str]] = {}
+    for path, node in nodes():
+        if isinstance(node, ast.ClassDef):
+            names.setdefault(node.name, []).append(at(path, node))
+    assert not {name: places for name, places in names.items() if len(places) > 1}
+
+
+FORBIDDEN = {"one", "who", "what", "most", "told", "asked", "given", "shown", "found"}
+
+
+def test_public_names_are_not_riddles() -> None:
+    riddles = []
+    for path, node in nodes():
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                names = [name]
+            case ast.arg(arg=name):
+                names = [name]
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                names = [name]
+            case _:
+                continue
+        riddles += [f"{at(path, node)} {name}" for name in names if name.strip("_") in FORBIDDEN]
+    assert not riddles
 
 
 def test_no_exception_to_these_rules_outlives_its_reason() -> None:
