@@ -128,6 +128,17 @@ def test_every_file_that_the_architecture_names_is_there() -> None:
         ), name
 
 
+@pytest.mark.parametrize("page", ["docs/walks.md", "docs/adding-a-provider.md", "CONTRIBUTING.md", "docs/provider.md"])
+def test_every_name_on_the_pages_for_newcomers_is_in_the_file_beside_it(page: str) -> None:
+    for line in (ROOT / page).read_text().splitlines():
+        paths = re.findall(r"`((?:producers|workers|schemas|tests|docs)/[\w/.-]+)`", line)
+        assert all((ROOT / path).exists() for path in paths), line
+        if page == "docs/walks.md" and len(paths) == 1 and paths[0].endswith(".py"):
+            names = re.findall(r"`([A-Za-z_]+)(?:\.([a-z_]+))?(?:\([^`]*\))?`", line.split("|")[1])
+            text = (ROOT / paths[0]).read_text()
+            assert all(part in text for pair in names for part in pair if part and part != "queue"), line
+
+
 def test_each_decision_is_short_and_is_on_the_list() -> None:
     decisions = sorted((DOCS / "decisions").glob("0*.md"))
     listed = re.findall(r"\]\((0\d{3}-[\w-]+\.md)\)", (DOCS / "decisions" / "README.md").read_text())
