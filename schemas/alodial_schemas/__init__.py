@@ -1,18 +1,7 @@
 """The shared models and rules: calls, states, dispositions, events and AloVoice's wire. No I/O."""
 
-from .alovoice.request import (
-    FieldsError,
-    encode_json,
-    encode_multipart_brackets,
-    encode_multipart_json,
-    flatten,
-    nest,
-    read_request,
-    wire_body,
-)
-from .alovoice.result import CallResult, Unreadable, exact_extid, parse_results
+from .alovoice.request import FieldsError, nest, read_request
 from .calls import (
-    CallOptions,
     CallRequest,
     IvrCall,
     Phone,
@@ -23,32 +12,24 @@ from .calls import (
     numbers_of,
     parse_call,
     parties_of,
-    request_body,
     request_from_body,
-    set_default_allowed,
 )
 from .dispositions import Disposition, disposition_of
-from .errors import AlodialError, FieldProblem, InvalidCall
-from .events import EVENT_TYPES, CloudEvent, Event, event_time, parse_event
+from .errors import FieldProblem
+from .events import EVENT_TYPES, Event, event_time, parse_event
 from .ids import extid_of, make_id, new_ids
-from .phones import PhoneError, mask_numbers, mask_phone, normalise_phone, wire_phone
-from .states import ENDS, INITIAL, TRANSITIONS, State, can_move
+from .phones import PhoneError, mask_numbers, mask_phone, normalise_phone
+from .states import ENDS, TRANSITIONS, State
 
 __all__ = [
     "ENDS",
     "EVENT_TYPES",
-    "INITIAL",
     "TRANSITIONS",
-    "AlodialError",
-    "CallOptions",
     "CallRequest",
-    "CallResult",
-    "CloudEvent",
     "Disposition",
     "Event",
     "FieldProblem",
     "FieldsError",
-    "InvalidCall",
     "IvrCall",
     "Phone",
     "PhoneError",
@@ -56,17 +37,10 @@ __all__ = [
     "RedialPolicy",
     "State",
     "TwoWayCall",
-    "Unreadable",
     "body_json",
-    "can_move",
     "disposition_of",
-    "encode_json",
-    "encode_multipart_brackets",
-    "encode_multipart_json",
     "event_time",
-    "exact_extid",
     "extid_of",
-    "flatten",
     "make_id",
     "mask_numbers",
     "mask_phone",
@@ -76,12 +50,7 @@ __all__ = [
     "numbers_of",
     "parse_call",
     "parse_event",
-    "parse_results",
     "parties_of",
     "read_request",
-    "request_body",
     "request_from_body",
-    "set_default_allowed",
-    "wire_body",
-    "wire_phone",
 ]

@@ -8,7 +8,7 @@ from alodial_schemas.campaigns import CampaignState
 
 from ...store.keys import EVENTS
 from ...webhooks.admin import TEST_TYPE
-from .examples import EXTID, ID
+from . import examples
 
 _TEXT: dict[str, Any] = {"type": "string"}
 _TEXT_OR_NULL: dict[str, Any] = {"type": ["string", "null"]}
@@ -86,40 +86,13 @@ def _campaign_data() -> dict[str, Any]:
 
 def _example(kind: str) -> dict[str, Any]:
     _, group, word = kind.split(".", 2)
-    data: dict[str, Any] = {
-        "call_id": ID,
-        "extid": EXTID,
-        "reference": "order-17",
-        "campaign_id": None,
-        "state": word if word in set(State) else "completed",
-        "disposition": "answered" if word in ("completed", "corrected") else None,
-        "attempt": 1,
-        "metadata": {"shop": "12"},
-    }
-    if group == "campaign":
-        calls = dict.fromkeys(_ENDS, 0)
-        state = {"started": "running", "resumed": "running"}.get(word, word)
-        data |= {"call_id": None, "extid": None, "reference": None, "campaign_id": ID, "state": state, "attempt": None}
-        data |= {
-            "metadata": {},
-            "name": "November reminders",
-            "reason": None,
-            "rows": 2,
-            "calls": calls,
-            "answered": 0,
-        }
-    elif group == "result":
-        data |= {"call_id": None, "reference": None, "state": None, "attempt": None, "metadata": {}}
-    return {
-        "specversion": "1.0",
-        "id": f"{ID}-4",
-        "source": "/alodial",
-        "type": kind,
-        "subject": ID,
-        "time": "2026-11-23T09:00:00.000Z",
-        "datacontenttype": "application/json",
-        "data": data,
-    }
+    data = dict(examples.EVENTS[group])
+    data["disposition"] = "answered" if word in ("completed", "corrected") else None
+    if group == "call":
+        data["state"] = word if word in set(State) else "completed"
+    elif group == "campaign":
+        data["state"] = {"started": "running", "resumed": "running"}.get(word, word)
+    return {**examples.EVENTS["event"], "type": kind, "data": data}
 
 
 def _message(kind: str) -> dict[str, Any]:

@@ -15,6 +15,9 @@ SCHEMAS: Final = _DATA["schemas"]
 PROBLEMS: Final = _DATA["problems"]
 """Code and detail of the problem document for each status."""
 
+EVENTS: Final = _DATA["events"]
+"""The envelope of an event, and its data by group: call, campaign, result."""
+
 _SUMMARY: Final = _DATA["answers"].pop("CallSummary")
 _RECORD: Final = {"attempts": [_DATA["answers"].pop("Attempt")], "timeline": [_DATA["answers"].pop("Moment")]}
 
@@ -25,6 +28,3 @@ ANSWERS: Final = _DATA["answers"] | {
     "EndpointList": {"endpoints": [_DATA["answers"]["Endpoint"]]},
 }
 """Examples that stand beside the answer with the schema of their name."""
-
-ID: Final[str] = SCHEMAS["PlacedCall"]["id"]
-EXTID: Final[str] = SCHEMAS["PlacedCall"]["extid"]
