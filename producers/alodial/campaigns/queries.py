@@ -102,12 +102,7 @@ class CampaignQueries:
                 yield row, call
 
     def expected_end(
-        self,
-        request: CampaignRequest,
-        calls: int,
-        now_ms: int,
-        counts: dict[str, int],
-        start_ms: int,
+        self, request: CampaignRequest, calls: int, now_ms: int, counts: dict[str, int], start_ms: int
     ) -> int | None:
         """When this many further calls will have ended, Unix ms; None when that cannot be estimated.
 

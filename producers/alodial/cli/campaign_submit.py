@@ -223,8 +223,8 @@ def _test(opened: "CallQueue", file: Path, request: Any, number: str, as_json: b
         phone = normalise_phone(number, allowed=opened.settings.allowed_prefixes)
     except PhoneError as exc:
         raise typer.BadParameter(f"--test: {exc}") from None
-    judge = RowChecker(open_source(file), request, opened.settings, suppressed=opened.dnc.listed)
-    first = next((rows[0] for rows, _ in judge.chunks(1) if rows), None)
+    checker = RowChecker(open_source(file), request, opened.settings, suppressed=opened.dnc.listed)
+    first = next((rows[0] for rows, _ in checker.chunks(1) if rows), None)
     if first is None:
         raise InvalidCampaign([])
     call = opened.enqueue(trial_call(first[1], request, phone))

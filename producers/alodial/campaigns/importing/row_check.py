@@ -172,11 +172,7 @@ class RowChecker:
             yield batch, self._source.size or position
 
     def _check(
-        self,
-        rows: list[SourceRow | RowProblem],
-        seen: DuplicateSet,
-        good: list[GoodRow],
-        rejected: list[RowProblem],
+        self, rows: list[SourceRow | RowProblem], seen: DuplicateSet, good: list[GoodRow], rejected: list[RowProblem]
     ) -> None:
         """Appends each row to ``good`` or ``rejected`` and counts it in the report."""
         parse = self._parser.parse
