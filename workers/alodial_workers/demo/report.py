@@ -30,15 +30,13 @@ def title(console: Console, text: str) -> None:
 def headline(console: Console, stack: ProcessStack, calls: int, speed: float) -> None:
     """Prints what runs."""
     title(console, f"{calls} calls through real processes. The numbers are fictional; no real phone rings.")
-    tasks = {
-        "sandbox": f"{stack.sandbox_url}  simulates AloVoice, {speed:g} times faster than real time",
-        "web": f"{stack.web_url}  accepts calls over HTTP, and AloVoice's results",
-        "worker": "submits: 10 calls a second, 10 at once",
-    }
-    console.print(f"  Redis    127.0.0.1:{stack.redis.port}  stores every call and every event", highlight=False)
-    for name, task in tasks.items():
-        console.print(f"  {name:<7}  {task}  [dim]pid {stack.processes[name].pid}[/]", highlight=False)
-    console.print()
+    console.print(
+        f"  Redis    127.0.0.1:{stack.redis.port}  stores every call and every event\n"
+        f"  sandbox  {stack.sandbox_url}  simulates AloVoice, {speed:g} times faster than real time\n"
+        f"  web      {stack.web_url}  accepts calls over HTTP, and AloVoice's results\n"
+        "  worker   submits: 10 calls a second, 10 at once\n",
+        highlight=False,
+    )
 
 
 def checks(console: Console, sentences: Iterable[tuple[str, bool]]) -> bool:

@@ -4,10 +4,8 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
 import httpx
@@ -46,9 +44,11 @@ def run(*, calls: int, speed: float, keep: bool) -> int:
         console.print("error: --calls must be at least 1 and --speed 1 to 10000", style="red")
         return 2
     chosen = demo_calls(calls)
+    if threading.current_thread() is threading.main_thread():
+        # SIGTERM stops the demo as Ctrl-C does.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with (
-            _sigterm_as_ctrl_c(),
             tempfile.TemporaryDirectory(prefix="alodial-demo-") as folder,
             console.status("starting Redis, the sandbox, web and a worker") as status,
             # A worker waits for its POSTs in progress and settles them, up to 5 s after the provider's deadline.
@@ -91,23 +91,6 @@ def _values(folder: Path, speed: float) -> dict[str, Any]:
         "own_numbers": INITIATOR,
         "upload_dir": str(folder / "uploads"),
     }
-
-
-@contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """Makes SIGTERM stop the demo as Ctrl-C does."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _show(chosen: Sequence[DemoCall], stack: ProcessStack, queue: CallQueue, console: Console, speed: float) -> bool:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -96,7 +97,7 @@ class ProcessStack:
             self.redis.start()
             port = self.sandbox_url.rpartition(":")[2]
             self._start("sandbox", ["-m", "alodial_workers.sandbox", "--port", port, *self._sandbox_options])
-            self.start_web()
+            self._start("web", ["-c", _IMPORTS + _PROGRAMS["web"], self.web_url.rpartition(":")[2]])
             self._wait_until_healthy("sandbox", self.sandbox_url)
             self._wait_until_healthy("web", self.web_url)
         except BaseException:
@@ -108,10 +109,6 @@ class ProcessStack:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-    def start_web(self) -> None:
-        """Starts the web server, at first or after it was killed."""
-        self._start("web", ["-c", _IMPORTS + _PROGRAMS["web"], self.web_url.rpartition(":")[2]])
 
     def start_worker(self, name: str = "worker") -> None:
         """Starts a worker; of several, ``name`` is ``worker-...``, and they share a log."""
@@ -161,12 +158,11 @@ class ProcessStack:
         ends = time.monotonic() + START_TIMEOUT
         while True:
             self.check()
-            try:
+            with suppress(httpx.TransportError):
                 if self.http.get(f"{url}/healthz").is_success:
                     return
-            except httpx.TransportError:
-                if time.monotonic() > ends:
-                    raise StackDown(f"the {name} did not answer in {START_TIMEOUT:.0f} s", self._tail(name)) from None
+            if time.monotonic() > ends:
+                raise StackDown(f"the {name} did not answer in {START_TIMEOUT:.0f} s", self._tail(name))
             time.sleep(0.05)
 
     def _tail(self, name: str) -> str:

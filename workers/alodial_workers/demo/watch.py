@@ -50,7 +50,7 @@ def watch_calls(
 ) -> bool:
     """Keeps the records up to date until every call ended; False after ``timeout`` seconds. Raises StackDown."""
     began, ends = min(unix_seconds(placed.record.created_at) for placed in calls), time.monotonic() + timeout
-    shown = [0] * len(calls)
+    printed = [0] * len(calls)
     live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
     with live or nullcontext():
         while time.monotonic() < ends:
@@ -61,11 +61,11 @@ def watch_calls(
             if live is not None:
                 live.update(calls_table(calls, console), refresh=True)
             for nth, placed in enumerate(calls):
-                for moment in placed.record.timeline[shown[nth] :] if live is None else ():
+                for moment in placed.record.timeline[printed[nth] :] if live is None else ():
                     line = Text(f"{unix_seconds(moment['at']) - began:5.1f} s  {placed.call.title:<30} ")
                     line.append_text(coloured(moment["state"]))
                     console.print(line.append(f"  {note_of(moment)}".rstrip(), style="dim"), highlight=False)
-                shown[nth] = len(placed.record.timeline)
+                printed[nth] = len(placed.record.timeline)
             if all(placed.ended for placed in calls):
                 return True
             time.sleep(INTERVAL)
