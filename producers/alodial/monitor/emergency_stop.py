@@ -1,15 +1,12 @@
 """The emergency stop: set with a reason, and lifted."""
 
 import asyncio
-from typing import Any
 
-import redis.asyncio as aioredis
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..store import keys
-from ..store.holds import read_stop
+from ..store.holds import read_stop_async
 from ..store.records import iso
 from ..web.context import app_context
 from .auth import Signed, audit, can, form_of, text_of
@@ -20,13 +17,8 @@ MAX_REASON = 200
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
 
-async def _value(client: "aioredis.Redis") -> Any:
-    return await client.get(keys.STOP)
-
-
 async def _screen(request: Request, operator: Signed, done: str = "") -> Response:
-    value: Any = await app_context(request).queue.store.call(_value)
-    state = read_stop(value)
+    state = await app_context(request).queue.store.call(read_stop_async)
     at = iso(state.at) if state is not None else None
     return page(request, "emergency_stop.html", operator, stop=state, at=at, done=done, may_act=can(operator, "stop"))
 

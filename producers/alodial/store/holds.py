@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
+import redis.asyncio as aioredis
 
 from . import keys
 from .answers import text
@@ -39,6 +40,12 @@ def read_stop(value: bytes | None) -> EmergencyStop | None:
         return EmergencyStop(str(fields["reason"]), str(fields["who"]), int(fields["at"]))
     except (ValueError, TypeError, LookupError):
         return EmergencyStop(text(value))
+
+
+async def read_stop_async(client: "aioredis.Redis") -> EmergencyStop | None:
+    """The emergency stop that is on; None without one."""
+    value: Any = await client.get(keys.STOP)
+    return read_stop(value)
 
 
 def stop(client: "redis.Redis", reason: str, actor: str) -> tuple[EmergencyStop, bool]:
