@@ -10,6 +10,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 
 from ..api_keys import Role
+from ..web.request_bodies import read_form
 from .context import monitor_context
 from .session import Operator
 
@@ -99,7 +100,7 @@ async def form_of(request: Request, operator: Operator, act: str) -> FormData:
     check_origin(request)
     if not can(operator, act):
         raise Forbidden("refused.role")
-    form = await request.form(max_files=0, max_fields=MAX_FIELDS)
+    form = await read_form(request, max_files=0, max_fields=MAX_FIELDS)
     check_token(request, operator.nonce, form.get(TOKEN_FIELD))
     return form
 

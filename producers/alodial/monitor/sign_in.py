@@ -9,6 +9,7 @@ from starlette.responses import Response
 from ..web.auth import address_of
 from ..web.problems import Refusal
 from ..web.rate_limit import retry_after
+from ..web.request_bodies import read_form
 from .auth import (
     SESSION_COOKIE,
     TOKEN_FIELD,
@@ -76,7 +77,7 @@ def sign_in_page(request: Request, *, status: int = 200, wrong: bool = False, to
 @router.post("/sign-in")
 async def sign_in(request: Request) -> Response:
     check_origin(request)
-    form = await request.form(max_files=0, max_fields=10)
+    form = await read_form(request, max_files=0, max_fields=10)
     to = own_address(text_of(form, "to"))
     try:
         check_token(request, request.cookies.get(VISIT_COOKIE, ""), form.get(TOKEN_FIELD))

@@ -4,7 +4,8 @@ import json
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
-from starlette.datastructures import UploadFile
+from python_multipart.exceptions import FormParserError
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -98,20 +99,34 @@ def _form_pairs(body: bytes) -> list[tuple[str, str]]:
         raise MalformedBody("the form has more than 2000 fields") from None
 
 
+async def read_form(request: Request, *, max_files: int, max_fields: int, max_part_size: int = 1 << 20) -> FormData:
+    """Returns the fields of a form, which the caller closes if there may be files. ``max_part_size`` is in bytes.
+
+    Raises HTTPException 400 for a body that does not parse: Starlette before 1.7 lets the parser's own errors through.
+    """
+    try:
+        return await request.form(max_files=max_files, max_fields=max_fields, max_part_size=max_part_size)
+    except FormParserError:
+        raise HTTPException(400, "Invalid multipart data.") from None
+    except (UnicodeDecodeError, LookupError):
+        raise HTTPException(400, "The charset is not understood.") from None
+
+
 async def _multipart_pairs(request: Request) -> list[tuple[str, str]]:
     try:
-        async with request.form(max_files=20, max_fields=2000) as form:
-            pairs: list[tuple[str, str]] = []
-            for name, value in form.multi_items():
-                if isinstance(value, UploadFile):
-                    label = mask_numbers("".join(ch for ch in name[:64] if ch.isprintable()))
-                    raise MalformedBody(f"{label}: is a file; send its text as a plain field")
-                pairs.append((name, value))
-            return pairs
+        form = await read_form(request, max_files=20, max_fields=2000)
     except HTTPException as exc:
         raise MalformedBody(f"the multipart body does not parse: {exc.detail}") from None
-    except (UnicodeDecodeError, LookupError):
-        raise MalformedBody("the multipart body has a charset that is not understood") from None
+    pairs: list[tuple[str, str]] = []
+    try:
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                label = mask_numbers("".join(ch for ch in name[:64] if ch.isprintable()))
+                raise MalformedBody(f"{label}: is a file; send its text as a plain field")
+            pairs.append((name, value))
+    finally:
+        await form.close()
+    return pairs
 
 
 async def read_alovoice(request: Request) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from alodial_schemas import FieldProblem
 from ..settings import Settings
 from .context import app_context
 from .problems import Refusal
-from .request_bodies import media_type
+from .request_bodies import media_type, read_form
 
 BLOCK_BYTES = 1 << 20
 MAX_FIELDS = 64
@@ -83,7 +83,7 @@ def create_file(settings: Settings) -> Path:
 
 async def _form(request: Request, path: Path) -> Upload:
     try:
-        form = await request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
+        form = await read_form(request, max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
     except HTTPException as exc:
         raise Refusal(400, "malformed_form", f"The form cannot be read: {str(exc.detail)[:200]}") from None
     fields: dict[str, str] = {}
