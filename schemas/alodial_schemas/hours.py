@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from importlib import import_module
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -60,8 +61,20 @@ def day_starts(zone: str, start: datetime, days: int) -> list[int]:
     return [_moment(zone, first + timedelta(days=n), 0, opens=True) for n in range(days)]
 
 
+def has_number_zones() -> bool:
+    """Returns whether the tables of zones by number are installed: the extra ``zones`` has them, phonenumberslite not."""
+    try:
+        import_module("phonenumbers.tzdata")
+    except ModuleNotFoundError:
+        return False
+    return True
+
+
 def zones_of_number(e164: str) -> tuple[str, ...]:
-    """Returns the time zones of an E.164 number; empty when they are not known. Source: libphonenumber's tables."""
+    """Returns the time zones of an E.164 number; empty when they are not known. Source: libphonenumber's tables.
+
+    Raises ModuleNotFoundError for a number outside of Uzbekistan unless :func:`has_number_zones`.
+    """
     if e164.startswith("+998"):
         return _UZBEKISTAN
     return _foreign_zones(e164)

@@ -1,5 +1,6 @@
 """A row becomes a call, or a problem with its column, text and remedy."""
 
+import sys
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ from alodial.campaigns.importing.row_parser import MASK_128, RowParser, content_
 from alodial.campaigns.row_codec import RowProblem, RowSpec, excerpt
 from alodial.settings import Settings
 from alodial_schemas.campaigns import parse_campaign
+from alodial_schemas.errors import InvalidCampaign
 
 TASHKENT = ZoneInfo("Asia/Tashkent")
 FROM = {"kind": "two-way", "callfrom": "712037006"}
@@ -206,6 +208,18 @@ def test_hours_by_the_number_give_the_row_its_zones() -> None:
     zones = good({"phone": "901234567"}, policy=policy).zone.split("|")
     assert zones == sorted(zones)
     assert "Asia/Tashkent" in zones
+
+
+def test_hours_by_the_number_without_the_tables_of_zones_are_refused_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "phonenumbers.tzdata", None)
+    with pytest.raises(InvalidCampaign) as refused:
+        read({"phone": "901234567"}, policy={"hours": {"windows": "09:00-18:00", "timezone": "number"}})
+    [problem] = refused.value.problems
+    assert (problem.field, problem.code) == ("policy.hours.timezone", "zones_missing")
+    assert "pip install 'alodial[zones]'" in problem.remedy
+    assert good({"phone": "901234567"}, policy={"hours": {"windows": "09:00-18:00"}}).zone == ""
 
 
 def test_a_problem_shows_forty_printable_characters_of_a_cell() -> None:

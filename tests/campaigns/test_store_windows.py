@@ -1,5 +1,6 @@
 """Calling hours: what is claimed and armed lies inside of them, by the clock of the campaign's or the number's zone."""
 
+import sys
 from datetime import date, time
 
 import pytest
@@ -178,6 +179,19 @@ def test_a_row_waits_for_the_hours_of_its_own_zone_and_holds_nobody_up(redis_ser
     assert harness.ring_all() == []
     harness.until("2027-01-15 09:00", "Europe/London")
     assert len(harness.ring_all()) == 1
+    harness.pace()
+    assert harness.campaign(campaign).state == "completed"
+    harness.check(campaign)
+
+
+def test_a_worker_without_the_tables_of_zones_rings_the_rows_of_a_campaign_that_needed_them(
+    redis_server: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness = Harness(redis_server, allowed_prefixes="*")
+    harness.until("2027-01-15 12:00", "Europe/London")
+    campaign = harness.submit([LONDON, BERLIN], hours=hours("09:00-20:00", "number"))
+    monkeypatch.setitem(sys.modules, "phonenumbers.tzdata", None)
+    assert {call.body.split('"')[3] for call in harness.ring_all()} == {LONDON, BERLIN}
     harness.pace()
     assert harness.campaign(campaign).state == "completed"
     harness.check(campaign)

@@ -1,7 +1,10 @@
 """``alodial campaign`` and ``alodial dnc`` as people type them."""
 
 import csv
+import sys
 from pathlib import Path
+
+import pytest
 
 from .conftest import Alodial
 
@@ -42,6 +45,18 @@ def test_a_file_is_checked_submitted_steered_and_exported(alodial: Alodial) -> N
     assert alodial("campaign", "report", "mine", "report.html").code == 0
     assert "<svg" in Path("report.html").read_text()
     assert alodial("campaign", "list", "--json").documents[0]["name"] == "mine"
+
+
+@pytest.mark.parametrize("command", ["check", "submit"])
+def test_hours_by_the_number_without_the_tables_of_zones_are_refused_with_what_to_install(
+    command: str, alodial: Alodial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("list.csv", "994412860")
+    monkeypatch.setitem(sys.modules, "phonenumbers.tzdata", None)
+    done = alodial("campaign", command, "list.csv", *ALWAYS, "--zone", "number")
+    assert done.code == 1
+    assert "error: policy.hours.timezone: needs the time zones of numbers" in done.err
+    assert "hint: pip install 'alodial[zones]'" in done.err
 
 
 def test_bad_rows_are_told_written_back_and_keep_nobody_else_out(alodial: Alodial) -> None:

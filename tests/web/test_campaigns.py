@@ -1,9 +1,13 @@
 """``/v1/campaigns`` and ``/v1/dnc`` over HTTP."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from alodial.settings import Settings
+from alodial.testing.redis_server import EmbeddedRedis
 
 from .conftest import Web
 
@@ -50,6 +54,23 @@ def test_an_uploaded_file_is_checked_and_submitted_once(web: Web) -> None:
     added = web.http.post(f"/v1/campaigns/{made.json()['id']}/rows", files=more)
     assert added.status_code == 202, added.text
     assert added.json()["rows"]["good"] == 2
+
+
+def test_hours_by_the_number_without_the_tables_of_zones_are_422_with_what_to_install(
+    redis_server: EmbeddedRedis, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['phonenumbers.tzdata'] = None")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    web = Web(redis_server.url, tmp_path)
+    policy = {"hours": {"windows": "00:00-24:00", "timezone": "number"}}
+    for address in ("/v1/campaigns", "/v1/campaigns/check"):
+        refused = web.http.post(address, json=ASKED | {"rows": ROWS, "policy": policy})
+        assert refused.status_code == 422
+        assert [(one["field"], one["code"]) for one in refused.json()["errors"]] == [
+            ("policy.hours.timezone", "zones_missing")
+        ]
+        assert "pip install 'alodial[zones]'" in refused.text
+    assert web.stop() == 0
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from ..campaigns.errors import CampaignDuplicate
+from ..campaigns.errors import CampaignDuplicate, InvalidCampaign
 from ..errors import (
     AlodialError,
     ConfigurationError,
@@ -132,11 +132,11 @@ def _misused(exc: Exception) -> int:
 
 
 def _told(exc: AlodialError) -> int:
-    if isinstance(exc, InvalidCall):
+    if isinstance(exc, InvalidCall | InvalidCampaign):
         for problem in exc.problems:
             say(f"error: {problem.field}: {problem.problem}")
             say(f"hint: {problem.remedy}")
-        return 2
+        return 2 if isinstance(exc, InvalidCall) else 1
     if isinstance(exc, NotRedialable):
         say(f"error: call {exc.call_id} {exc.problem}")
         say(f"hint: {exc.remedy}")

@@ -212,7 +212,7 @@ def problems_to(path: Path | None, file: Path) -> "Iterator[Callable[[Any], None
 
 def _test(opened: "CallQueue", file: Path, request: Any, number: str, as_json: bool) -> None:
     """The first good row's call, to somebody's own phone."""
-    from alodial_schemas import PhoneError, normalise_phone
+    from alodial_schemas import FieldProblem, PhoneError, normalise_phone
 
     from ..campaigns.errors import InvalidCampaign
     from ..campaigns.importing.files import open_source
@@ -226,7 +226,10 @@ def _test(opened: "CallQueue", file: Path, request: Any, number: str, as_json: b
     checker = RowChecker(open_source(file), request, opened.settings, suppressed=opened.dnc.listed)
     first = next((rows[0] for rows, _ in checker.chunks(1) if rows), None)
     if first is None:
-        raise InvalidCampaign([])
+        problem = FieldProblem(
+            "file", "no_rows", "has no good row to call", "alodial campaign check shows the problems"
+        )
+        raise InvalidCampaign([problem])
     call = opened.enqueue(trial_call(first[1], request, phone))
     if as_json:
         document({"id": call.id, "extid": call.extid, "state": call.state})

@@ -5,10 +5,11 @@ import re
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from alodial_schemas import PhoneError, normalise_phone
+from alodial_schemas import FieldProblem, PhoneError, normalise_phone
 from alodial_schemas.calls import MAX_RECIPIENTS
 from alodial_schemas.campaigns import NUMBER_ZONE, CampaignRequest
-from alodial_schemas.hours import zones_of_number
+from alodial_schemas.errors import InvalidCampaign
+from alodial_schemas.hours import has_number_zones, zones_of_number
 
 from ...settings import Settings
 from ..formula_guard import unsafe_cell
@@ -49,7 +50,11 @@ class CellError(Exception):
 
 
 class RowParser:
-    """Parses the rows of one campaign. Whatever is the same for every row is prepared once."""
+    """Parses the rows of one campaign. Whatever is the same for every row is prepared once.
+
+    Raises InvalidCampaign for hours by the numbers' own zones where their tables are not installed. Only files need the
+    tables: a stored row has its zones, so a worker without them calls it.
+    """
 
     def __init__(self, columns: Columns, request: CampaignRequest, settings: Settings) -> None:
         self._columns = columns
@@ -57,6 +62,10 @@ class RowParser:
         self._common_metadata = request.metadata.keys()
         self._metadata_columns = [(_CONTROL.sub(" ", name), at) for name, at in columns.metadata.items()]
         self._hours_follow_number = request.policy.hours is not None and request.policy.hours.timezone == NUMBER_ZONE
+        if self._hours_follow_number and not has_number_zones():
+            problem = "needs the time zones of numbers, which are not installed"
+            remedy = "pip install 'alodial[zones]', or name one zone for all numbers"
+            raise InvalidCampaign([FieldProblem("policy.hours.timezone", "zones_missing", problem, remedy)])
         self._zone = ZoneInfo(settings.timezone)
         self._allowed = settings.allowed_prefixes
         self._campaign_prefixes = tuple(request.policy.allowed_prefixes or ())
