@@ -30,17 +30,10 @@ from .phones import DEFAULT_ALLOWED, PhoneError, normalise_phone
 
 MAX_RECIPIENTS: Final = 20
 
-_default_allowed: tuple[str, ...] = DEFAULT_ALLOWED
-
-
-def set_default_allowed(prefixes: tuple[str, ...]) -> None:
-    """Sets the E.164 prefixes that the constructors allow in this process; an empty tuple allows every number."""
-    global _default_allowed  # noqa: PLW0603 - one setting of the process, read by validators that get no arguments
-    _default_allowed = tuple(prefixes)
-
 
 def _allowed_in(info: ValidationInfo) -> tuple[str, ...]:
-    allowed: tuple[str, ...] = (info.context or {}).get("allowed", _default_allowed)
+    """The prefixes of `parse_call`. A constructor knows no settings: enqueue checks its numbers against them."""
+    allowed: tuple[str, ...] = (info.context or {}).get("allowed", ())
     return allowed
 
 

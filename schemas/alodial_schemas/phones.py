@@ -67,9 +67,14 @@ def normalise_phone(text: str, *, allowed: tuple[str, ...] = DEFAULT_ALLOWED) ->
     if matched is None:
         return _normalise_any(text, allowed)
     phone = "+998" + text[-9:]
+    check_allowed(phone, allowed)
+    return phone
+
+
+def check_allowed(phone: str, allowed: tuple[str, ...]) -> None:
+    """Raises PhoneError for an E.164 number outside the ``allowed`` prefixes; an empty tuple allows every number."""
     if allowed and not phone.startswith(allowed):
         raise _not_allowed(phone, allowed)
-    return phone
 
 
 def _not_allowed(phone: str, allowed: tuple[str, ...]) -> PhoneError:
@@ -153,8 +158,7 @@ def _uzbek(text: str, national: str, allowed: tuple[str, ...]) -> str:
     if len(national) > 9 or national[0] == "0":
         raise _invalid(text, "is not a number of Uzbekistan")
     phone = "+998" + national
-    if allowed and not phone.startswith(allowed):
-        raise _not_allowed(phone, allowed)
+    check_allowed(phone, allowed)
     return phone
 
 

@@ -69,7 +69,7 @@ PLANTED = {
     "whoever waits for his hours is not woken": (
         "redis.call('ZADD', WAKE, opens or ms + 3600000, g)",
         "",
-        "windows.a_campaign_that_waits_is_woken_at_its_opening_without_being_asked_before",
+        "windows.a_waiting_campaign_is_woken_at_its_opening_and_not_before",
     ),
     "no calendar is an open one": (
         "if not nearest then return nil end",
@@ -95,17 +95,17 @@ PLANTED = {
     "a campaign's own list is not looked into": (
         "local own_list = g and redis.call('EXISTS', P .. 'dnc:' .. g) == 1",
         "local own_list = false",
-        "dnc.a_campaigns_own_list_is_nobody_elses",
+        "dnc.a_campaigns_own_list_does_not_apply_to_others",
     ),
     "only the first number is looked up": (
-        "for n in string.gmatch(body, '\"(%+%d+)\"') do if n ~= line then found[#found + 1] = n end end",
-        "found[1] = string.match(body, '\"(%+%d+)\"')",
+        'for n in string.gmatch(body, \'"phone":"(%+%d+)"\') do found[#found + 1] = n end',
+        'found[1] = found[1] or string.match(body, \'"phone":"(%+%d+)"\')',
         "dnc.single_calls_are_refused_in_whatever_role_the_number_is",
     ),
     "the line of a menu is taken for who is rung": (
-        "if n ~= line then found[#found + 1] = n end",
-        "found[#found + 1] = n",
-        "dnc.the_line_that_a_menu_calls_from_is_nobody_who_is_rung",
+        'local found = { string.match(body, \'"callto":"(%+%d+)"\') }',
+        "local found = {} for n in string.gmatch(body, ':\"(%+%d+)\"') do found[#found + 1] = n end",
+        "dnc.the_line_that_a_menu_calls_from_is_not_a_called_number",
     ),
     "what is on the list counts as a failure": (
         "if to == 'failed' or to == 'rejected' and from == 'submitting' then",
@@ -116,7 +116,7 @@ PLANTED = {
     "a cap lets one more through": (
         "redis.call('LINDEX', P .. 'freq:' .. n, rule[1] - 1)",
         "redis.call('LINDEX', P .. 'freq:' .. n, rule[1])",
-        "frequency.a_single_call_over_the_cap_is_refused_and_says_why",
+        "frequency.a_single_call_over_the_cap_is_refused_with_its_reason",
     ),
     "calls are not written down for the cap": (
         "redis.call('LPUSH', P .. 'freq:' .. n, ms)",

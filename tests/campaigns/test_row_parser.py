@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from alodial.campaigns.importing.columns import map_columns
 from alodial.campaigns.importing.files import SourceRow
-from alodial.campaigns.importing.row_parser import MASK_128, RowParser, content_hash, numbers_of, row_key
+from alodial.campaigns.importing.row_parser import MASK_128, RowParser, content_hash, phones_of_row, row_key
 from alodial.campaigns.row_codec import RowProblem, RowSpec, excerpt
 from alodial.settings import Settings
 from alodial_schemas.campaigns import parse_campaign
@@ -277,5 +277,5 @@ def test_rows_are_duplicates_by_the_number_that_is_rung_first() -> None:
 
 
 def test_a_row_rings_its_recipients_and_its_own_initiator() -> None:
-    assert numbers_of(RowSpec(("+1", "+2"), initiator="+3")) == ("+1", "+2", "+3")
-    assert numbers_of(RowSpec(("+1", "+2"))) == ("+1", "+2")
+    assert phones_of_row(RowSpec(("+1", "+2"), initiator="+3")) == ("+1", "+2", "+3")
+    assert phones_of_row(RowSpec(("+1", "+2"))) == ("+1", "+2")

@@ -13,10 +13,10 @@ from alodial_schemas import (
     Phone,
     body_json,
     make_id,
-    mask_phone,
     new_ids,
     parse_call,
 )
+from alodial_schemas.phones import PhoneError, check_allowed
 
 from ..errors import InvalidCall
 from ..settings import Settings
@@ -56,11 +56,14 @@ def _check_policy(call: CallRequest, settings: Settings) -> None:
     else:
         numbers = {f"callto.{i}.phone": to.phone for i, to in enumerate(call.callto) if isinstance(to, Phone)}
         numbers = {"callfrom.phone": call.callfrom.phone} | numbers
+    problems = []
     for field, number in numbers.items():
-        if not number.startswith(allowed):
-            problem = f"{mask_phone(number)} is outside the allowed prefixes"
-            remedy = "add its prefix to ALODIAL_ALLOWED_PREFIXES if you mean to ring it"
-            raise InvalidCall([FieldProblem(field, "phone_not_allowed", problem, remedy)])
+        try:
+            check_allowed(number, allowed)
+        except PhoneError as exc:
+            problems.append(FieldProblem(field, exc.code, exc.reason, exc.remedy))
+    if problems:
+        raise InvalidCall(problems)
 
 
 def key_hash(key: str, scope: str = "") -> str:

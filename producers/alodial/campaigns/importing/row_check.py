@@ -13,7 +13,7 @@ from ..row_codec import DUPLICATE, RowProblem, RowSpec
 from .columns import map_columns
 from .duplicates import DuplicateSet
 from .files import RowSource, SourceRow
-from .row_parser import MASK_128, RowParser, content_hash, numbers_of, row_key
+from .row_parser import MASK_128, RowParser, content_hash, phones_of_row, row_key
 
 BATCH = 1000
 MAX_LISTED = 100
@@ -179,7 +179,7 @@ class RowChecker:
         parsed = [(row, row if isinstance(row, RowProblem) else parse(row)) for row in rows]
         specs = [spec for _, spec in parsed if isinstance(spec, RowSpec)]
         repeated = iter(seen.add_many([row_key(spec) for spec in specs]))
-        numbers = [numbers_of(spec) for spec in specs]
+        numbers = [phones_of_row(spec) for spec in specs]
         flat = [number for row_numbers in numbers for number in row_numbers]
         listed = dict(zip(flat, self._suppressed(flat), strict=True)) if flat else {}
         listed_numbers = iter([next((number for number in row if listed[number]), "") for row in numbers])

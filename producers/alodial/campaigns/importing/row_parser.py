@@ -280,7 +280,7 @@ def _end_of_day(day: date) -> datetime:
     return datetime.combine(day, time(23, 59, 59))
 
 
-def numbers_of(spec: RowSpec) -> tuple[str, ...]:
+def phones_of_row(spec: RowSpec) -> tuple[str, ...]:
     """Every number that the row rings, except the campaign's own initiator."""
     return spec.to if spec.initiator is None else (*spec.to, spec.initiator)
 

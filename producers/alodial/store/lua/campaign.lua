@@ -134,10 +134,10 @@ local function read_rules(caps, numbers)
   for n in string.gmatch(numbers, '%S+') do own[n] = true end
 end
 
--- Every number that this body may ring. Bodies are written by us: a phone is the only text that is + and digits.
+-- Every number that this body may ring. Bodies are written by us: no text in them holds a quotation mark.
 local function numbers_of(body)
-  local found, line = {}, string.match(body, '"fromline":"(%+%d+)"')
-  for n in string.gmatch(body, '"(%+%d+)"') do if n ~= line then found[#found + 1] = n end end
+  local found = { string.match(body, '"callto":"(%+%d+)"') }
+  for n in string.gmatch(body, '"phone":"(%+%d+)"') do found[#found + 1] = n end
   return found
 end
 
