@@ -160,7 +160,7 @@ class Settings(BaseSettings):
 
     call_retention: Seconds = Field(30 * 86400, ge=86400, description="How long an ended call's record is kept.")
     idempotency_retention: Seconds = Field(
-        48 * 3600, ge=86400, description="How long an Idempotency-Key is remembered."
+        48 * 3600, ge=86400, description="How long an Idempotency-Key is remembered after its call's end."
     )
     events_keep: int = Field(100_000, ge=1000, description="Events kept for later readers.")
     spool_dir: str = Field("var/spool", description="The folder in which callbacks are kept while Redis is away.")

@@ -214,7 +214,7 @@ def test_the_wheel_works_where_the_sources_are_not(wheel: Path, tmp_path: Path) 
     code = """
 import alodial, alodial_schemas, alodial_workers.main, alodial.server.app
 from alodial.store.scripts import load_scripts
-print(alodial.__file__, len(load_scripts(1000)))
+print(alodial.__file__, len(load_scripts(1000, 1000)))
 """
     environment = os.environ | {"PYTHONPATH": f"{site}{os.pathsep}{ours}"}
     done = subprocess.run(

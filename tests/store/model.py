@@ -4,7 +4,7 @@ The scripts in ``store/lua`` are what runs. ``store_pair.py`` runs both side by 
 queue and event; ``test_exhaustive.py`` walks through every order of events that a small world allows. Where the two
 differ, one of them is wrong.
 
-Left out because nothing depends on it: what expires in Redis (ended records, old idempotency keys, old events), the
+Left out because nothing depends on it: what expires in Redis (ended records, their idempotency keys, old events), the
 trimming of very long timelines, and the bound on entries of ended calls that one claim skips.
 """
 

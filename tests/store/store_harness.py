@@ -11,12 +11,15 @@ from model import Account, Call, ModelStore, Seen
 from alodial.settings import Settings
 from alodial.store import keys
 from alodial.store.client import Operation, Store
-from alodial.store.scripts import Script, load_scripts
+from alodial.store.scripts import Script, load_scripts, retention_ms
+from alodial_schemas import ENDS
 
 T = TypeVar("T")
 
 CLOCK = keys.PREFIX + "test:clock"
 EPOCH = "epoch"
+IDEMPOTENCY_KEYS = ("k1", "k2")
+"""Those that the random lives of a store use."""
 START = 1_800_000_000_000_000
 """Where the tests' clock begins, microseconds: a moment in January 2027."""
 
@@ -35,8 +38,7 @@ class ClockedStore(Store):
     def __init__(self, settings: Settings, **options: Any) -> None:
         super().__init__(settings, **options)
         self._scripts = {
-            name: _under_test_clock(script)
-            for name, script in load_scripts(int(settings.call_retention * 1000)).items()
+            name: _under_test_clock(script) for name, script in load_scripts(*retention_ms(settings)).items()
         }
         assert all("'TIME'" not in script.text for script in self._scripts.values())
         self.ran: list[str] = []
@@ -111,6 +113,11 @@ def _record(raw: dict[bytes, bytes]) -> Picture:
     }
 
 
+def _key(x: bytes | None, ttl: int) -> tuple[str, str] | None:
+    """What an idempotency key names, and whether it runs out by itself."""
+    return None if x is None else (x.decode(), "for its call's life" if ttl == -1 else "running out")
+
+
 def _modelled(call: Call) -> Picture:
     return {
         "state": call.state.value,
@@ -170,6 +177,9 @@ def picture(client: "redis.Redis", extids: Iterable[str], accounts: Iterable[str
             pipe.hgetall(keys.account(a))
             pipe.lrange(f"{keys.PREFIX}starts:{a}", 0, -1)
             pipe.exists(f"{keys.PREFIX}bell:{a}")
+        for name in IDEMPOTENCY_KEYS:
+            pipe.get(f"{keys.PREFIX}k:{name}")
+            pipe.pttl(f"{keys.PREFIX}k:{name}")
         pipe.hgetall(keys.COUNTS)
         pipe.xrange(keys.EVENTS)
         answers = iter(pipe.execute())
@@ -185,6 +195,7 @@ def picture(client: "redis.Redis", extids: Iterable[str], accounts: Iterable[str
             starts[a] = [int(time) for time in times]
         if next(answers):
             bells.append(a)
+    names = {name: found for name in IDEMPOTENCY_KEYS if (found := _key(next(answers), next(answers)))}
     return {
         "calls": calls,
         "due": due,
@@ -196,6 +207,7 @@ def picture(client: "redis.Redis", extids: Iterable[str], accounts: Iterable[str
         "starts": starts,
         "accounts": limits,
         "bells": sorted(bells),
+        "keys": names,
         "counts": {state.decode(): int(n) for state, n in next(answers).items() if int(n)},
         "events": [event_row(fields[b"event"]) for _, fields in next(answers)],
     }
@@ -215,5 +227,9 @@ def modelled(model: ModelStore) -> Picture:
         "accounts": {a: account for a, account in model.accounts.items() if account != Account()},
         "counts": {state: n for state, n in model.counts.items() if n},
         "bells": sorted(a for a, until in model.bells.items() if until > model.ms),
+        "keys": {
+            name: (x, "running out" if model.calls[x].state in ENDS else "for its call's life")
+            for name, x in model.keys.items()
+        },
         "events": [tuple(event) for event in model.events],
     }

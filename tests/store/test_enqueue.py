@@ -3,11 +3,14 @@
 import os
 import signal
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from alodial import CallQueue, StoreUnavailable, TwoWayCall
+from alodial.calls.prepare import key_hash
 from alodial.settings import Settings
 from alodial.store import keys
 from alodial.testing.redis_server import EmbeddedRedis
@@ -38,3 +41,39 @@ def test_a_clock_that_was_set_is_learned_and_the_call_is_stored(settings: Settin
     with CallQueue(settings=settings) as queue:
         queue.store.clock.learn(int(time.time() * 1000) - 3_600_000)
         assert queue.enqueue(CALL).created
+
+
+def _lifetime(queue: CallQueue, key: str) -> int:
+    """The ms until a key is forgotten; -1 for one that has no expiry."""
+    return cast(int, queue.store.redis.pttl(f"{keys.PREFIX}k:{key_hash(key)}"))
+
+
+def test_an_idempotency_key_lives_as_long_as_its_call_and_then_its_retention(settings: Settings) -> None:
+    with CallQueue(settings=settings) as queue:
+        in_a_month = datetime.now(UTC) + timedelta(days=30)
+        placed = queue.enqueue(CALL, idempotency_key="k", not_before=in_a_month)
+        assert _lifetime(queue, "k") == -1
+        assert queue.enqueue(CALL, idempotency_key="k", not_before=in_a_month) == placed._replace(created=False)
+        queue.cancel(placed.id)
+        retention = settings.idempotency_retention * 1000
+        assert retention - 60_000 < _lifetime(queue, "k") <= retention
+
+
+def test_a_key_that_an_older_version_stored_with_an_expiry_lives_on_once_it_is_used_again(settings: Settings) -> None:
+    with CallQueue(settings=settings) as queue:
+        placed = queue.enqueue(CALL, idempotency_key="k")
+        queue.store.redis.hdel(keys.record(placed.extid), "ik")
+        queue.store.redis.pexpire(f"{keys.PREFIX}k:{key_hash('k')}", 60_000)
+        assert queue.enqueue(CALL, idempotency_key="k").id == placed.id
+        assert _lifetime(queue, "k") == -1
+        queue.cancel(placed.id)
+        assert _lifetime(queue, "k") > 60_000
+
+
+def test_a_call_with_many_keys_is_bounded_and_its_extid_still_names_it(settings: Settings) -> None:
+    with CallQueue(settings=settings) as queue:
+        rows = [queue.enqueue(CALL, idempotency_key=f"k{n}", extid="77") for n in range(40)]
+        assert len({row.id for row in rows}) == 1
+        assert len(cast(bytes, queue.store.redis.hget(keys.record("77"), "ik"))) < 600
+        assert _lifetime(queue, "k0") == -1
+        assert _lifetime(queue, "k39") > 0

@@ -62,6 +62,21 @@ PLANTED = {
         "redis.call('ZREM', P .. 'chan:' .. r.a, r.x)\n    if r.g then redis.call('ZREM', P .. 'gchan:'",
         "if r.g then redis.call('ZREM', P .. 'gchan:'",
     ),
+    "a live call's idempotency key runs out": (
+        "enqueue",
+        "redis.call('SET', P .. 'k:' .. idem, x) end",
+        "redis.call('SET', P .. 'k:' .. idem, x, 'PX', keep) end",
+    ),
+    "a further key of a live call runs out": (
+        "enqueue",
+        "if ENDS[state] or #names >= MOST_NAMES then",
+        "if true then",
+    ),
+    "an ended call keeps its idempotency key for ever": (
+        "settle",
+        "redis.call('PEXPIRE', P .. 'k:' .. name, KEEP)",
+        "local _ = name",
+    ),
     "an unconfirmed call has no deadline": ("settle", "redis.call('ZADD', AWAIT, ms + timeout, r.x)", ""),
 }
 

@@ -6,6 +6,11 @@ import time
 
 import pytest
 
+from alodial import CallQueue
+from alodial.calls.prepare import BatchKeys, prepare, read_call
+from alodial.settings import Settings
+from alodial.store import call_transitions
+
 from .conftest import TWO_WAY, Web
 
 
@@ -37,6 +42,47 @@ def test_a_batch_sent_again_with_its_key_places_nothing_twice(web: Web) -> None:
     again = web.http.post("/v1/calls/batch", json=[TWO_WAY] * 300, headers=headers).json()
     assert first == again
     assert len({row["id"] for row in first["results"]}) == 300
+
+
+def test_a_batch_sent_again_with_corrected_rows_places_exactly_those(web: Web) -> None:
+    headers = {"Idempotency-Key": "file-2"}
+    other = TWO_WAY | {"reference": "other"}
+    with_extid = TWO_WAY | {"extid": "78"}
+    first = web.http.post("/v1/calls/batch", json=[{"callto": []}, TWO_WAY, other, TWO_WAY], headers=headers)
+    placed = [row["id"] for row in first.json()["results"][1:]]
+    corrected = [TWO_WAY | {"reference": "corrected"}, other, with_extid, TWO_WAY, TWO_WAY]
+    second = [row["id"] for row in web.http.post("/v1/calls/batch", json=corrected, headers=headers).json()["results"]]
+    assert [second[1], second[3], second[4]] == [placed[1], placed[0], placed[2]]
+    assert len({*placed, *second}) == 5
+    alone = web.http.post("/v1/calls/batch", json=[other], headers=headers).json()["results"]
+    assert alone[0]["id"] == placed[1]
+    assert len(web.http.get("/v1/calls").json()["calls"]) == 5
+
+
+def test_a_row_sent_alone_with_the_batches_key_is_placed_if_it_was_not(web: Web) -> None:
+    """What the remedy of `store_unavailable` and of a bad row leads to: the key's first place belongs to another row."""
+    headers = {"Idempotency-Key": "file-3"}
+    web.http.post("/v1/calls/batch", json=[TWO_WAY, {"callto": []}], headers=headers)
+    alone = web.http.post("/v1/calls/batch", json=[TWO_WAY | {"reference": "second"}], headers=headers).json()[
+        "results"
+    ]
+    assert alone[0]["state"] == "queued"
+    assert len(web.http.get("/v1/calls").json()["calls"]) == 2
+
+
+def test_a_batch_that_an_older_version_stored_by_its_rows_places_is_not_placed_again(settings: Settings) -> None:
+    scope = "an-older-version"
+    with CallQueue(settings=settings) as queue:
+        call = read_call(TWO_WAY, queue.settings)
+        rows = [prepare(call, queue.settings, key=f"file-4\0{n}", scope=scope) for n in range(3)]
+        _, old = queue.store.run(call_transitions.enqueue(rows, queue.settings))
+        keys = BatchKeys("file-4", scope)
+        again = [keys.prepare(call, queue.settings, n) for n in range(3)]
+        _, new = queue.store.run(call_transitions.enqueue(again, queue.settings))
+        assert [(row.outcome, row.id) for row in new] == [("same", row.id) for row in old]
+        changed = BatchKeys("file-4", scope).prepare(call.model_copy(update={"reference": "new"}), queue.settings, 0)
+        _, placed = queue.store.run(call_transitions.enqueue([changed], queue.settings))
+        assert placed[0].outcome == "created"
 
 
 @pytest.mark.parametrize("body", ["7", '"x"', "null"])

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -103,8 +104,39 @@ def prepare(
     )
     if call.extid is None and not key:
         return row
-    # "The same body" compares every field of the request but the ids that were made here.
-    content = "\0".join(str(part) for part in row[2:12]) + "\0" + (call.extid or "")
+    content = _content(row, call)
     return row._replace(
         digest=hashlib.sha256(content.encode()).hexdigest()[:16], key=key_hash(key, scope) if key else ""
     )
+
+
+def _content(row: NewCall, call: CallRequest) -> str:
+    """Every field of the request but the ids that were made here: "the same body" compares these."""
+    return "\0".join(str(part) for part in row[2:12]) + "\0" + (call.extid or "")
+
+
+class BatchKeys:
+    """Gives each row of a batch a key of its own, made of the batch's idempotency key and the row itself.
+
+    A row is known by its extid, or else by its content and how many equal rows stood before it; its place does not
+    matter. So the batch may be sent again with rows corrected, added or left out: those placed before are found again.
+    ``key`` is the batch's idempotency key, "" for none, ``scope`` its caller.
+    """
+
+    def __init__(self, key: str, scope: str) -> None:
+        self._key = key
+        self._scope = scope
+        self._equal: Counter[str] = Counter()
+
+    def prepare(self, call: CallRequest, settings: Settings, position: int, *, owner: str = "") -> NewCall:
+        """Returns the store's row for the call at a position of the batch, as :func:`prepare`. Raises InvalidCall."""
+        # An older version knew a row by its place: the key of that time finds what it stored.
+        key = f"{self._key}\0{position}" if self._key else ""
+        row = prepare(call, settings, key=key, scope=self._scope, owner=owner)
+        if not key:
+            return row
+        content = f"extid\0{call.extid}" if call.extid else _content(row, call)
+        equal = self._equal[content]
+        self._equal[content] += 1
+        own = key_hash(f"{self._key}\0row\0{equal}\0{content}", self._scope)
+        return row._replace(key=f"{own} {row.key}")

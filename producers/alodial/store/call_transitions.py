@@ -35,7 +35,10 @@ def _ms(seconds: float) -> int:
 
 
 class NewCall(NamedTuple):
-    """A call in the form in which the script writes it: texts, with "" for what is missing; times are Unix ms."""
+    """A call in the form in which the script writes it: texts, with "" for what is missing; times are Unix ms.
+
+    ``key`` is an idempotency key's hash, and behind a space the one under which an older version stored the same row.
+    """
 
     extid: str
     id: str

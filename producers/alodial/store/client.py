@@ -28,7 +28,7 @@ from ..errors import StoreUnavailable
 from ..settings import Settings
 from . import keys
 from .connect import connect, connect_async
-from .scripts import load_scripts
+from .scripts import load_scripts, retention_ms
 from .server_clock import ServerClock
 
 # redis-py before 5.3 demands the command's name, later versions warn of it.
@@ -95,7 +95,7 @@ class Store:
         self.settings = settings
         self.redis = client or connect(settings.redis_url.get_secret_value(), timeout=settings.redis_timeout)
         self.clock = ServerClock()
-        self._scripts = load_scripts(int(settings.call_retention * 1000))
+        self._scripts = load_scripts(*retention_ms(settings))
 
     def run(self, op: Operation[T]) -> T:
         """Runs an operation. Raises StoreUnavailable; then it is not known whether the change was made: run it again."""
@@ -168,7 +168,7 @@ class AsyncStore:
         self.settings = settings
         self.redis = client or connect_async(settings.redis_url.get_secret_value(), timeout=settings.redis_timeout)
         self.clock = ServerClock()
-        self._scripts = load_scripts(int(settings.call_retention * 1000))
+        self._scripts = load_scripts(*retention_ms(settings))
 
     async def run(self, op: Operation[T]) -> T:
         """As :meth:`Store.run`."""

@@ -7,7 +7,7 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``PREFIX`` +          type     holds
 ``c:{extid}``         hash     a call's record, found by the extid of its first attempt
 ``x:{extid}``         string   a redial's extid -> ``first extid:attempt``
-``k:{hash}``          string   idempotency key -> extid
+``k:{hash}``          string   idempotency key -> extid; expires some time after its call's end, until then it does not
 ``q:{account}:{u n b}`` list   ready calls: urgent, normal, bulk
 ``due``               zset     scheduled calls by due time, ms
 ``exp``               zset     waiting calls that have an ``expires_at``, ms

@@ -7,6 +7,8 @@ from importlib import resources
 
 from alodial_schemas import ENDS, TRANSITIONS, State
 
+from ..settings import Settings
+
 NAMES = (
     "enqueue",
     "claim",
@@ -43,6 +45,11 @@ class Script:
     sha: str
 
 
+def retention_ms(settings: Settings) -> tuple[int, int]:
+    """How long a record and its idempotency keys are kept after the call's end, as :func:`load_scripts` takes them."""
+    return int(settings.call_retention * 1000), int(settings.idempotency_retention * 1000)
+
+
 def _transition_tables() -> str:
     """The transition table of alodial_schemas as Lua source."""
     rows = ", ".join(
@@ -54,10 +61,15 @@ def _transition_tables() -> str:
 
 
 @cache
-def load_scripts(retain_ms: int) -> dict[str, Script]:
-    """All scripts by name; ``retain_ms`` is how long a record is kept after the call's end."""
+def load_scripts(retain_ms: int, keep_ms: int) -> dict[str, Script]:
+    """All scripts by name.
+
+    ``retain_ms`` is how long a record is kept after its call's end, ``keep_ms`` how long its idempotency keys are.
+    """
     folder = resources.files(__package__) / "lua"
-    head = f"local RETAIN = {retain_ms}\nlocal EVENTS_CAP = {EVENTS_CAP}\n{_transition_tables()}"
+    head = (
+        f"local RETAIN = {retain_ms}\nlocal KEEP = {keep_ms}\nlocal EVENTS_CAP = {EVENTS_CAP}\n{_transition_tables()}"
+    )
     shared = "".join((folder / f"{name}.lua").read_text("utf-8") for name in ("prelude", "campaign", "lists"))
     scripts = {}
     for name in NAMES:

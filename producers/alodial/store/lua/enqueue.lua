@@ -1,6 +1,7 @@
 -- Stores calls, each once for its id, its extid and its idempotency key.
 -- ARGV: retention of idempotency keys in ms, deadline in ms by Redis' clock (0: none), then for each call 17 values:
 --   extid id body account priority reference metadata not_before expires on_unconfirmed redial campaign digest key owner redial_of buckets
+--   key: the idempotency key, and behind a space the one under which an older version stored the same row
 -- Answer: { {accounts to ring}, row, ... }; a row is 1 (stored and queued), 2 (stored and scheduled) or
 --   {outcome, extid, id, state} of the call that was there: created (by this very request), same or conflict.
 -- After the deadline nothing is stored and the answer is Redis' clock in ms: whoever asked was told so by then.
@@ -9,11 +10,34 @@ if deadline > 0 and ms > deadline then return ms end
 local answer, ring, touched = { {} }, {}, {}
 local ready, scheduled, queued = {}, 0, 0
 local OPTIONAL = { [5] = 'r', [6] = 'm', [7] = 'nb', [8] = 'x', [9] = 'u', [10] = 'rd', [11] = 'g', [12] = 'd', [14] = 'w', [15] = 'of' }
+local MOST_NAMES = 528 -- characters: 16 keys
+
+-- A key has no expiry of its own while its call lives: `move` gives it one at the end, whenever that is. Further keys of a
+-- call come with its extid, which names it too; beyond 16 they are kept for the retention from now on.
+local function name_by(idem, x, state)
+  local names = redis.call('HGET', P .. 'c:' .. x, 'ik') or ''
+  if ENDS[state] or #names >= MOST_NAMES then
+    redis.call('SET', P .. 'k:' .. idem, x, 'PX', keep, 'NX')
+  elseif not string.find(names, idem, 1, true) then
+    redis.call('SET', P .. 'k:' .. idem, x)
+    redis.call('HSET', P .. 'c:' .. x, 'ik', names == '' and idem or names .. ' ' .. idem)
+  end
+end
+
+-- The call that a key names: "" when there is none. What an older version stored counts for the very same row only.
+local function named(idem, former, digest)
+  local x = redis.call('GET', P .. 'k:' .. idem)
+  if x or former == '' then return x end
+  x = redis.call('GET', P .. 'k:' .. former)
+  return x and redis.call('HGET', P .. 'c:' .. x, 'd') == digest and x
+end
+
 for i = 3, #ARGV, 17 do
   local x, id, account, priority = ARGV[i], ARGV[i + 1], ARGV[i + 3], ARGV[i + 4]
-  local digest, idem = ARGV[i + 12], ARGV[i + 13]
+  local digest = ARGV[i + 12]
+  local idem, former = string.match(ARGV[i + 13], '^(%S*) ?(%S*)$')
   local found = x
-  if idem ~= '' then found = redis.call('GET', P .. 'k:' .. idem) or x end
+  if idem ~= '' then found = named(idem, former, digest) or x end
   local key = P .. 'c:' .. found
   local old = redis.call('HGET', key, 'id')
   if not old and found ~= x then
@@ -26,7 +50,7 @@ for i = 3, #ARGV, 17 do
     local outcome = 'conflict'
     if old == id then outcome = 'created' elseif digest ~= '' and now[2] == digest then outcome = 'same' end
     -- A key that comes with an extid stored before names that call from now on.
-    if idem ~= '' and outcome ~= 'conflict' then redis.call('SET', P .. 'k:' .. idem, found, 'PX', keep, 'NX') end
+    if idem ~= '' and outcome ~= 'conflict' then name_by(idem, found, now[1]) end
     answer[#answer + 1] = { outcome, found, old, now[1] }
   -- Only an extid of the caller's choice can meet one that a redial was given: ours have 50 random bits.
   elseif digest ~= '' and redis.call('EXISTS', P .. 'x:' .. x) == 1 then
@@ -42,8 +66,9 @@ for i = 3, #ARGV, 17 do
       local value = ARGV[i + at]
       if value ~= '' then fields[n + 1], fields[n + 2], n = name, value, n + 2 end
     end
+    if idem ~= '' then fields[n + 1], fields[n + 2] = 'ik', idem end
     redis.call('HSET', key, unpack(fields))
-    if idem ~= '' then redis.call('SET', P .. 'k:' .. idem, x, 'PX', keep) end
+    if idem ~= '' then redis.call('SET', P .. 'k:' .. idem, x) end
     if expires ~= '' then redis.call('ZADD', EXP, expires, x) end
     listed(x, ARGV[i + 16], ARGV[i + 14], ARGV[i + 11] ~= '' and ARGV[i + 11])
     if not touched[account] then

@@ -1,5 +1,6 @@
 -- Shared by every script. KEYS[1] is the store's prefix, KEYS[2] the event stream; all keys made here carry the prefix's
--- hash tag. Time is the server's. T (transitions), ENDS and RETAIN (ms) are put in front of this file by scripts.py.
+-- hash tag. Time is the server's. T (transitions), ENDS, RETAIN (ms a record is kept after its call's end) and KEEP (ms its
+-- idempotency keys are) are put in front of this file by scripts.py.
 local P, EVENTS = KEYS[1], KEYS[2]
 local clock = redis.call('TIME')
 local us = clock[1] * 1000000 + clock[2]
@@ -7,7 +8,7 @@ local ms = math.floor(us / 1000)
 
 local DUE, EXP, LEASE, AWAIT = P .. 'due', P .. 'exp', P .. 'lease', P .. 'await'
 local COUNTS = P .. 'counts'
-local FIELDS = { 's', 'id', 'cx', 'r', 'g', 'm', 'v', 'dp', 'n', 'tl', 'a', 'p', 'tok', 'x', 'rt', 'u', 'rd', 'cr', 'st', 'w' }
+local FIELDS = { 's', 'id', 'cx', 'r', 'g', 'm', 'v', 'dp', 'n', 'tl', 'a', 'p', 'tok', 'x', 'rt', 'u', 'rd', 'cr', 'st', 'w', 'ik' }
 
 -- What campaigns add to a move and to a ready list; campaign.lua says how.
 local campaign_moved, join, campaign_redial
@@ -124,6 +125,7 @@ local function move(r, to, note, ...)
         if other then redis.call('PEXPIRE', P .. 'x:' .. other, RETAIN) end
       end
     end
+    for name in string.gmatch(r.ik or '', '%S+') do redis.call('PEXPIRE', P .. 'k:' .. name, KEEP) end
     redis.call('ZREM', DUE, r.x)
     redis.call('ZREM', LEASE, r.x)
     redis.call('ZREM', AWAIT, r.x)

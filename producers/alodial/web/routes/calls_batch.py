@@ -13,7 +13,7 @@ from alodial_schemas import FieldProblem
 
 from ...api_keys import ApiKey
 from ...calls.outcomes import queued_call
-from ...calls.prepare import prepare, read_call
+from ...calls.prepare import BatchKeys, read_call
 from ...calls.queue import CHUNK
 from ...errors import Conflict, InvalidCall, StoreUnavailable
 from ...store.call_transitions import Enqueued, NewCall
@@ -65,11 +65,12 @@ async def place_batch(request: Request, api_key: Submitter) -> Response:
     """A JSON array or NDJSON; `results` has one row for each in order. Good rows are queued whatever the bad ones are.
 
     NDJSON by its content type is placed while it arrives; where it is cut off, a last row says why and where. With
-    `Accept: application/x-ndjson` the rows come back as lines. With an `Idempotency-Key` the same batch may be sent again
-    without placing anything twice. Should the store go away half-way, the rows that may not have been stored carry the
-    error `store_unavailable`.
+    `Accept: application/x-ndjson` the rows come back as lines. With an `Idempotency-Key` the batch may be sent again, whole
+    or with rows corrected, added or left out: a row that was placed is known by its extid or its content and is not placed
+    twice, the others are. Should the store go away half-way, the rows that may not have been stored carry the error
+    `store_unavailable`.
     """
-    batch = Batch(app_context(request), idempotency_key(request), api_key)
+    batch = Batch(app_context(request), BatchKeys(idempotency_key(request), api_key.scope), api_key)
     if media_type(request) in NDJSON:
         results = await _place_stream(batch, request)
     else:
@@ -84,10 +85,10 @@ async def place_batch(request: Request, api_key: Submitter) -> Response:
 
 
 class Batch(NamedTuple):
-    """What all rows of a request share; ``idempotency_key`` is "" without the header."""
+    """What all rows of a request share."""
 
     context: AppContext
-    idempotency_key: str
+    keys: BatchKeys
     api_key: ApiKey
 
 
@@ -182,7 +183,7 @@ def _error(code: str, problems: list[FieldProblem], **more: Any) -> Result:
 
 async def _place(batch: Batch, rows: Sequence[Row], start: int) -> list[Result]:
     """Stores one chunk by one script and returns a result for each row; ``start`` counts the rows before it."""
-    context, key, api_key = batch
+    context, keys, api_key = batch
     results: list[Result | None] = []
     calls: list[NewCall] = []
     for index, row in enumerate(rows):
@@ -190,8 +191,7 @@ async def _place(batch: Batch, rows: Sequence[Row], start: int) -> list[Result]:
             await asyncio.sleep(0)
         try:
             call = read_call(_value_of(row), context.settings)
-            row_key = f"{key}\0{start + index}" if key else ""
-            calls.append(prepare(call, context.settings, key=row_key, scope=api_key.scope, owner=api_key.name))
+            calls.append(keys.prepare(call, context.settings, start + index, owner=api_key.name))
         except MalformedBody as exc:
             results.append(_error("malformed_json", [malformed(exc)]))
         except InvalidCall as exc:
@@ -203,7 +203,10 @@ async def _place(batch: Batch, rows: Sequence[Row], start: int) -> list[Result]:
     except StoreUnavailable as exc:
         if start == 0:
             raise
-        remedy = "send this row again, with the batch's Idempotency-Key if it had one"
+        remedy = (
+            "send the batch again with its Idempotency-Key: what was placed is not placed twice; without one, see first"
+        )
+        remedy += " whether the call is there"
         away = _error(exc.code, [FieldProblem("", exc.code, "the call store went away", remedy)], retry=True)
         return [away if result is None else result for result in results]
     stored = iter([_result_of(answer, call) for answer, call in zip(answers, calls, strict=True)])
