@@ -163,6 +163,16 @@ class Settings(BaseSettings):
         48 * 3600, ge=86400, description="How long an Idempotency-Key is remembered after its call's end."
     )
     events_keep: int = Field(100_000, ge=1000, description="Events kept for later readers.")
+    events_max_age: Seconds = Field(
+        7 * 86400,
+        ge=3600,
+        description="An event beyond those kept is dropped after this time, even if a group has not read it.",
+    )
+    events_max_bytes: int = Field(
+        512 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Above this size of the event stream the oldest events are dropped, even if a group has not read them.",
+    )
     spool_dir: str = Field("var/spool", description="The folder in which callbacks are kept while Redis is away.")
     spool_max_bytes: int = Field(256 * 1024 * 1024, ge=1024, description="Above this size callbacks are answered 503.")
 

@@ -7,6 +7,7 @@ from importlib.resources import files
 import pytest
 
 from alodial.observability.diagnosis import TEXTS, diagnose, render_sentence
+from alodial.store.events import UnreadEvents
 from alodial.store.holds import EmergencyStop
 from alodial.store.overview import AccountLimits, AccountState, Overview, QueueState, WorkerState
 from alodial.store.webhooks import EndpointHealth
@@ -70,6 +71,10 @@ def test_nothing_is_wrong_with_a_quiet_installation() -> None:
         ({"orphans": 1}, ["orphans"]),
         ({"dead": 1}, ["dead"]),
         ({"logs_lost": 1}, ["logs_lost"]),
+        ({"events_lost": 1}, ["events_lost"]),
+        ({"events_unread": UnreadEvents("billing", 5, 400_000.0, 100, 604_800.0)}, ["events_unread"]),
+        ({"events_unread": UnreadEvents("billing", 51, 1.0, 100, 604_800.0)}, ["events_unread"]),
+        ({"events_unread": UnreadEvents("billing", 49, 1.0, 100, 604_800.0)}, []),
         ({"endpoints": (EndpointHealth("ab", "https://a/"),)}, []),
         ({"endpoints": (replace(EndpointHealth("ab", "https://a/"), enabled=False),)}, ["webhook_off"]),
         ({"endpoints": (replace(EndpointHealth("ab", "https://a/"), failing_since="2026"),)}, ["webhook_failing"]),

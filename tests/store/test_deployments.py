@@ -12,7 +12,7 @@ import redis
 
 from alodial import CallQueue, TwoWayCall
 from alodial.settings import AccountSettings, Settings
-from alodial.store import call_transitions, redis_checks
+from alodial.store import call_transitions, events, redis_checks
 from alodial.store.call_transitions import Applying, Arming, Settling
 from alodial.store.client import AsyncStore, Store
 from alodial.testing.redis_server import EmbeddedRedis, find_server, free_port
@@ -53,7 +53,7 @@ def a_whole_life(settings: Settings) -> None:
         store.run(call_transitions.sweep(settings))
         applied = store.run(call_transitions.apply_results([Applying(one.extid, "{}", "digest", "answered")]))
         assert applied[0].outcome == "completed"
-        store.run(call_transitions.trim(1000))
+        store.run(events.trim(1000))
         assert queue.get(call.id).state == "completed"
         assert [row.id for row in queue.calls().calls] == [canceled.id, call.id]
         assert len(list(queue.events("test", block=0))) == 5

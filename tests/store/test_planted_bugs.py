@@ -77,6 +77,7 @@ PLANTED = {
         "redis.call('PEXPIRE', P .. 'k:' .. name, KEEP)",
         "local _ = name",
     ),
+    "an event pushes out unread ones": ("settle", "XADD', EVENTS, '*'", "XADD', EVENTS, 'MAXLEN', 8, '*'"),
     "an unconfirmed call has no deadline": ("settle", "redis.call('ZADD', AWAIT, ms + timeout, r.x)", ""),
 }
 

@@ -9,7 +9,8 @@ import pytest
 
 from alodial.settings import Settings
 from alodial.store import keys, webhooks
-from alodial.store.call_transitions import NewCall, enqueue, trim
+from alodial.store.call_transitions import NewCall, enqueue
+from alodial.store.events import trim
 from alodial.store.sansio import run
 from alodial.store.webhooks import DeliveryTry
 from alodial.testing.redis_server import EmbeddedRedis

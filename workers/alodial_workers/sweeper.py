@@ -10,7 +10,7 @@ from dramatiq.brokers.redis import RedisBroker
 from alodial.campaigns.calendar import renew_calendars
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
-from alodial.store import call_transitions, campaigns, inbox, webhooks, workers
+from alodial.store import call_transitions, campaigns, events, inbox, webhooks, workers
 from alodial.store.client import Store, store_errors
 from alodial.store.server_clock import server_ms
 
@@ -41,6 +41,7 @@ class Sweeper(threading.Thread):
         self._reader = reader
         self._ended = threading.Event()
         self._next_slow = time.monotonic()
+        self._max_events = settings.events_max_bytes // events.EVENT_BYTES
 
     def run(self) -> None:
         while not self._ended.wait(EVERY + random.random()):
@@ -75,12 +76,26 @@ class Sweeper(threading.Thread):
             renew_calendars(self._store, self._settings)
             self._store.call(campaigns.forget_gone)
             self._store.call(webhooks.forget_old)
+            self._max_events = self._store.call(events.length_within, self._settings.events_max_bytes)
+            self._warn_of_unread_events()
+
+    def _warn_of_unread_events(self) -> None:
+        """Logs that a group comes near the bound at which events are dropped before it has read them."""
+        now = self._store.call(server_ms)
+        unread = self._store.call(events.read_unread, now)
+        if unread is not None and unread.share >= events.ALARM_SHARE:
+            log.warning("events.unread", group=unread.group, events=unread.count, oldest=round(unread.oldest))
 
     def _trim(self) -> None:
-        # 20 steps of 1,000 a sweep keep up with 4,000 events a second and block Redis for 1 ms at a time.
+        # 20 steps of 5,000 a sweep keep up with 20,000 events a second and block Redis for 1 ms at a time.
+        settings = self._settings
         for _ in range(20):
-            if self._store.run(call_transitions.trim(self._settings.events_keep)).removed == 0:
-                return
+            op = events.trim(settings.events_keep, max_age=settings.events_max_age, max_length=self._max_events)
+            trimmed = self._store.run(op)
+            if trimmed.dropped:
+                log.error("events.dropped", events=trimmed.dropped, groups=trimmed.groups, length=trimmed.length)
+            if trimmed.removed + trimmed.dropped == 0:
+                break
 
     def stop(self) -> None:
         self._ended.set()

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 
 from alodial_schemas.durations import duration_text
 
+from ..store.events import ALARM_SHARE
 from ..store.overview import AccountState, Overview
 
 Level = Literal["bad", "warn", "info"]
@@ -24,6 +25,9 @@ TEXTS: Final = {
     "channels_bound": "Channels are the bottleneck of account {account}: {used} of {allowed} are in use, "
     "{ready:call waits|calls wait}.",
     "dead": "{count:result|results} matched nothing or could not be read.",
+    "events_lost": "{count:event was|events were} dropped in the last 7 days before every group had read them.",
+    "events_unread": "The group {group} has not read {count:event|events}, the oldest for {oldest_s}. They are dropped after "
+    "{limit_s}, or above {allowed}.",
     "held": "Account {account} pauses for {left_s} more ({why}).",
     "inbox_lag": "{count:result waits|results wait} to be read, the oldest for {oldest_s}.",
     "logs_lost": "{count:log line|log lines} of the last day did not get to Redis.",
@@ -58,7 +62,7 @@ class Diagnosis:
 
 def diagnose(now: Overview) -> list[Diagnosis]:
     """Returns everything that is wrong, the worst first."""
-    rows = [*_stop(now), *_workers(now), *_accounts(now), *_results(now), *_webhooks(now)]
+    rows = [*_stop(now), *_workers(now), *_accounts(now), *_results(now), *_webhooks(now), *_events(now)]
     return sorted(rows, key=lambda row: ("bad", "warn", "info").index(row.level))
 
 
@@ -130,6 +134,18 @@ def _webhooks(now: Overview) -> Iterator[Diagnosis]:
             yield Diagnosis("webhook_off", "bad", values, "/webhooks", f"alodial webhooks enable {endpoint.id}")
         elif endpoint.failing_since:
             yield Diagnosis("webhook_failing", "warn", values, "/webhooks", "alodial webhooks list")
+
+
+def _events(now: Overview) -> Iterator[Diagnosis]:
+    if now.events_lost:
+        yield Diagnosis(
+            "events_lost", "bad", {"count": now.events_lost}, "/logs", "alodial logs --event events.dropped"
+        )
+    unread = now.events_unread
+    if unread is not None and unread.share >= ALARM_SHARE:
+        values = {"group": unread.group, "count": unread.count, "oldest_s": unread.oldest}
+        bounds = {"limit_s": unread.max_age, "allowed": unread.max_count}
+        yield Diagnosis("events_unread", "warn", values | bounds, "/logs")
 
 
 class _Value(str):

@@ -411,16 +411,3 @@ def sweep(settings: Settings, *, limit: int = 200) -> Operation[tuple[bool, list
 def resume(account: str = "") -> Operation[None]:
     """Lifts the emergency stop and the pauses and breakers of all accounts, or the pause and breaker of one account."""
     return Operation("resume", [account], lambda _answer: None)
-
-
-class Trimmed(NamedTuple):
-    """``held`` when events were kept because a group has not read them yet."""
-
-    removed: int
-    length: int
-    held: bool
-
-
-def trim(keep: int, step: int = 1000) -> Operation[Trimmed]:
-    """Removes up to ``step`` of the oldest events beyond ``keep``, but none that a group has not read."""
-    return Operation("trim", [keep, step], lambda answer: Trimmed(int(answer[0]), int(answer[1]), bool(answer[2])))

@@ -4,8 +4,9 @@ A place is a stream id such as ``1767000000000-3``; its first part is the time o
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import redis
@@ -13,8 +14,8 @@ import redis.asyncio as aioredis
 from redis.exceptions import RedisError, ResponseError
 
 from . import keys
-from .answers import text
-from .client import Store
+from .answers import number, text
+from .client import Operation, Store
 from .sansio import Command, Steps, run_async
 
 BATCH: Final = 500
@@ -114,6 +115,91 @@ async def leave_group_async(client: "aioredis.Redis", group: str, reader: str) -
     with suppress(RedisError, OSError):
         if not await client.xpending_range(keys.EVENTS, group, "-", "+", 1, consumername=reader):
             await client.xgroup_delconsumer(keys.EVENTS, group, reader)
+
+
+_UNBOUNDED: Final = 10**15
+
+ALARM_SHARE: Final = 0.5
+"""Of a bound on unread events, from which on a group's backlog is reported."""
+
+EVENT_BYTES: Final = 500
+"""Of an event in the stream, where Redis does not say what the stream takes."""
+
+
+class Trimmed(NamedTuple):
+    """``held`` when events were kept because a group has not read them yet.
+
+    ``dropped`` counts those that went unread nevertheless, because they were too old or too many; ``groups`` missed them.
+    """
+
+    removed: int
+    length: int
+    held: bool
+    dropped: int
+    groups: list[str]
+
+
+def trim(
+    keep: int, step: int = 5000, *, max_age: float | None = None, max_length: int = _UNBOUNDED
+) -> Operation[Trimmed]:
+    """Removes up to ``step`` of the oldest events beyond ``keep``, but none that a group has not acknowledged.
+
+    Such an event goes when it is older than ``max_age`` seconds, or while there are more than ``max_length`` of them.
+    """
+    age = _UNBOUNDED if max_age is None else round(max_age * 1000)
+
+    def read(answer: list[Any]) -> Trimmed:
+        removed, length, held, dropped = (int(part) for part in answer[:4])
+        return Trimmed(removed, length, bool(held), dropped, [text(name) for name in answer[4]])
+
+    return Operation("trim", [keep, step, age, max_length], read)
+
+
+def length_within(client: "redis.Redis", max_bytes: int) -> int:
+    """How many events fit into so many bytes, by what the stream takes now."""
+    length: Any = client.xlen(keys.EVENTS)
+    if not length:
+        return max_bytes // EVENT_BYTES
+    try:
+        taken: Any = client.memory_usage(keys.EVENTS)
+    except ResponseError:  # not allowed here
+        taken = None
+    return max(1, int(max_bytes / (taken / length))) if taken else max_bytes // EVENT_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadEvents:
+    """Events that are kept for a group that has not read them. ``oldest`` and ``max_age`` are in seconds."""
+
+    group: str
+    count: int
+    oldest: float
+    max_count: int
+    max_age: float
+
+    @property
+    def share(self) -> float:
+        """How much of the nearer bound is used up; at 1 the oldest events are dropped."""
+        return max(self.count / max(1, self.max_count), self.oldest / max(1.0, self.max_age))
+
+
+def unread_events(raw: Mapping[bytes, bytes], now_ms: int) -> UnreadEvents | None:
+    """Reads what the last trimming of the stream wrote down; None when no group holds anything back."""
+    if b"since" not in raw:
+        return None
+    return UnreadEvents(
+        group=text(raw.get(b"group")),
+        count=number(raw.get(b"length")),
+        oldest=max(0.0, (now_ms - number(raw[b"since"])) / 1000),
+        max_count=number(raw.get(b"most")),
+        max_age=number(raw.get(b"age")) / 1000,
+    )
+
+
+def read_unread(client: "redis.Redis", now_ms: int) -> UnreadEvents | None:
+    """As :func:`unread_events`."""
+    raw: Any = client.hgetall(keys.EVENTS_HELD)
+    return unread_events(raw, now_ms)
 
 
 async def newest(client: "aioredis.Redis") -> str:

@@ -37,6 +37,9 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``epoch``             string   made once; missing while workers run = the store was lost
 ``workers``           hash     worker name -> heartbeat JSON
 ``logs``              stream   log lines of all processes as JSON, ``l``; ``p`` is the process, ``n`` the line's number in it
+``events:held``       hash     while a group has not read events that were trimmed otherwise: ``group``, ``since`` (ms, of the
+                               oldest), ``length``, and the bounds ``age`` (ms) and ``most``
+``events:lost``       string   events dropped before every group had read them; kept 7 days after the last
 ``logs:lost``         string   log lines that did not get there; kept a day after the last
 ``tally``             hash     counters of all worker processes for the metrics, added up. ``tally:{process}`` is the
                                number of its last flush, kept a day
@@ -87,6 +90,8 @@ INBOX: Final = PREFIX + "inbox"
 INBOX_GROUP: Final = "collect"
 ORPHANS: Final = PREFIX + "orphans"
 DEAD: Final = PREFIX + "dead"
+EVENTS_HELD: Final = PREFIX + "events:held"
+EVENTS_LOST: Final = PREFIX + "events:lost"
 DUE: Final = PREFIX + "due"
 LEASE: Final = PREFIX + "lease"
 AWAIT: Final = PREFIX + "await"

@@ -13,6 +13,7 @@ from . import keys
 from .answers import number, text
 from .call_context import SILENT_AFTER
 from .call_filter import entries
+from .events import UnreadEvents, unread_events
 from .holds import EmergencyStop, read_stop
 from .sansio import Command, Steps, run, run_async
 from .webhooks import EndpointHealth, health_steps
@@ -136,6 +137,8 @@ class Overview:
     campaigns: tuple[LiveCampaign, ...]
     endpoints: tuple[EndpointHealth, ...]
     logs_lost: int = 0
+    events_unread: UnreadEvents | None = None
+    events_lost: int = 0
 
     @property
     def ready(self) -> int:
@@ -235,9 +238,11 @@ def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
         ("HGETALL", keys.WORKERS),
         ("SMEMBERS", keys.CAMPAIGNS_LIVE),
         ("GET", keys.LOGS_LOST),
+        ("HGETALL", keys.EVENTS_HELD),
+        ("GET", keys.EVENTS_LOST),
     ]
     seen, counts, scheduled, awaiting, unsure, oldest_unsure, inbox, inbox_first, orphans, dead = first[:10]
-    stop, beats, live, lost = first[10:]
+    stop, beats, live, lost, unread, events_lost = first[10:]
     now_us = int(clock[0]) * 1_000_000 + int(clock[1])
     now = now_us // 1000
     names = sorted({name.decode() for name in seen} | set(limits))
@@ -321,6 +326,8 @@ def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
         campaigns=tuple(running),
         endpoints=tuple(endpoints),
         logs_lost=number(lost),
+        events_unread=unread_events(unread, now),
+        events_lost=number(events_lost),
     )
 
 

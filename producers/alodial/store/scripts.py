@@ -32,9 +32,6 @@ NAMES = (
     "dead",
 )
 
-EVENTS_CAP = 1_000_000
-"""Events that the stream holds at most, read or not: about 450 MB."""
-
 
 @dataclass(frozen=True, slots=True)
 class Script:
@@ -67,9 +64,7 @@ def load_scripts(retain_ms: int, keep_ms: int) -> dict[str, Script]:
     ``retain_ms`` is how long a record is kept after its call's end, ``keep_ms`` how long its idempotency keys are.
     """
     folder = resources.files(__package__) / "lua"
-    head = (
-        f"local RETAIN = {retain_ms}\nlocal KEEP = {keep_ms}\nlocal EVENTS_CAP = {EVENTS_CAP}\n{_transition_tables()}"
-    )
+    head = f"local RETAIN = {retain_ms}\nlocal KEEP = {keep_ms}\n{_transition_tables()}"
     shared = "".join((folder / f"{name}.lua").read_text("utf-8") for name in ("prelude", "campaign", "lists"))
     scripts = {}
     for name in NAMES:

@@ -155,6 +155,12 @@ def _workers(o: Overview, settings: Settings) -> Iterable[Metric]:
     yield _gauges("alodial_worker_posts_in_flight", "POSTs under way in the workers of a host.", "host", posts)
     yield _gauge("alodial_workers_wanted", text, wanted)
     yield CounterMetricFamily("alodial_logs_dropped", "Log lines that did not get to Redis.", value=o.logs_lost)
+    yield CounterMetricFamily(
+        "alodial_events_dropped", "Events dropped before every group had read them.", value=o.events_lost
+    )
+    unread = o.events_unread
+    share = "How near unread events are to the bound above which they are dropped, at 1."
+    yield _gauge("alodial_events_unread_share", share, unread.share if unread else 0)
 
 
 def _webhooks(o: Overview) -> Iterable[Metric]:

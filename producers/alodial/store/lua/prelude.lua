@@ -65,7 +65,7 @@ local function load(x)
 end
 
 local function emit_raw(json)
-  redis.call('XADD', EVENTS, 'MAXLEN', '~', EVENTS_CAP, '*', 'event', json)
+  redis.call('XADD', EVENTS, '*', 'event', json)
 end
 
 -- The event of a call at version r.v; what does not differ within one script is put together once.
