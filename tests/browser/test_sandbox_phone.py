@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from alodial_workers.sandbox import SandboxConfig, running_sandbox
+from alodial_workers.sandbox.config import SandboxConfig
+from alodial_workers.sandbox.run import running_sandbox
 
 from .conftest import RULES
 

@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from alodial_workers.sandbox import SandboxConfig, running_sandbox
+from alodial_workers.sandbox.config import SandboxConfig
+from alodial_workers.sandbox.run import running_sandbox
 
 
 def wait_until(condition: Callable[[], Any], timeout: float = 10.0) -> Any:

@@ -12,9 +12,10 @@ import typer
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
-from alodial_workers.sandbox import SandboxConfig, read_scenario
 from alodial_workers.sandbox.behaviours import BEHAVIOUR_ENDINGS, TROUBLE_ENDINGS
 from alodial_workers.sandbox.commands import read_announcements, read_faults, sandbox
+from alodial_workers.sandbox.config import SandboxConfig
+from alodial_workers.sandbox.scenario import read_scenario
 
 from .conftest import sandbox_with
 

@@ -6,8 +6,7 @@ import time
 import httpx
 import pytest
 
-from alodial_workers.sandbox import Trouble
-from alodial_workers.sandbox.behaviours import BEHAVIOUR_ENDINGS, TROUBLE_ENDINGS
+from alodial_workers.sandbox.behaviours import BEHAVIOUR_ENDINGS, TROUBLE_ENDINGS, Trouble
 
 from .conftest import Receiver, Sandbox, sandbox_with, wait_until
 

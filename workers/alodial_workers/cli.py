@@ -1,4 +1,7 @@
-"""The workers' commands, which join the command line by the entry point group ``alodial.commands``."""
+"""The commands ``worker``, ``sandbox`` and ``demo``; they join ``alodial`` by the entry point group ``alodial.commands``.
+
+Each imports what it needs when it runs, so that all other commands work without its extra of the distribution.
+"""
 
 from typing import Annotated
 
@@ -8,7 +11,7 @@ from .sandbox.commands import sandbox
 
 
 def worker() -> None:
-    """Run one worker process: it submits calls, collects results, and keeps everything moving. Run several for more.
+    """Run a worker: it places calls and collects results. Run several to place more calls.
 
     Example: ALODIAL_PROVIDER_TOKEN=... alodial worker
     """
@@ -20,11 +23,13 @@ def worker() -> None:
 
 
 def demo(
-    calls: Annotated[int, typer.Option(min=1, max=1000, help="How many calls, at least the varied set.")] = 24,
-    speed: Annotated[float, typer.Option(min=1, max=10_000, help="How many times faster than life calls run.")] = 60.0,
-    keep: Annotated[bool, typer.Option("--keep", help="Stay up until Ctrl-C, to look around.")] = False,
+    calls: Annotated[int, typer.Option(min=1, max=1000, help="Calls to place, at least the varied set.")] = 24,
+    speed: Annotated[
+        float, typer.Option(min=1, max=10_000, help="How many times faster than real time calls run.")
+    ] = 60.0,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep everything running until Ctrl-C, to look around.")] = False,
 ) -> None:
-    """Place a varied set of calls through the sandbox, on a Redis of its own, and show what became of them.
+    """Place varied calls through the sandbox; show how they ended. It uses its own Redis.
 
     Example: alodial demo --keep
     """
@@ -34,7 +39,6 @@ def demo(
 
 
 def commands(app: typer.Typer) -> None:
-    """Adds the workers' commands to the command line."""
-    app.command()(worker)
-    app.command()(sandbox)
-    app.command()(demo)
+    """Adds the workers' commands to the command line ``app``."""
+    for command in (worker, sandbox, demo):
+        app.command()(command)

@@ -1,17 +1,15 @@
-"""The command `alodial sandbox`."""
+"""The command `alodial sandbox`. It imports the sandbox when it runs, so that `alodial --help` does without its extra."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import SecretStr, ValidationError
 
 from .behaviours import Trouble
-from .config import Announcements, Encoding, SandboxConfig, Spelling
-from .run import serve
-from .scenario import Scenario, read_scenario
+from .result_forms import Encoding, Spelling
 
-_STAGES = tuple(Announcements.model_fields)
+if TYPE_CHECKING:
+    from .config import Announcements
 
 
 def sandbox(
@@ -51,12 +49,18 @@ def sandbox(
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
-    """Simulate AloVoice on this machine: no real phone rings, and it records which numbers would have rung.
+    """Simulate AloVoice on this machine. No real phone rings; it records which numbers would have rung.
 
     Numbers ending in 90 are busy, 91 do not answer, 92 meet congestion, 93 are unavailable; docs/sandbox.md has more.
 
     Example: alodial sandbox --port 8090 --callback-url http://127.0.0.1:8000/callbacks/alovoice/SECRET --speed 60
     """
+    from pydantic import SecretStr, ValidationError
+
+    from .config import SandboxConfig
+    from .run import serve
+    from .scenario import Scenario, read_scenario
+
     try:
         config = SandboxConfig(
             callback_url=None if callback_url is None else SecretStr(callback_url),
@@ -90,13 +94,16 @@ def sandbox(
         raise typer.Exit(1) from None
 
 
-def read_announcements(texts: list[str]) -> Announcements:
+def read_announcements(texts: list[str]) -> "Announcements":
     """`["initiator=hello.wav", ...]` as Announcements. Raises ValueError, which names the wrong text."""
+    from .config import Announcements
+
+    stages = tuple(Announcements.model_fields)
     files: dict[str, str] = {}
     for text in texts:
         stage, _, file = text.partition("=")
-        if stage not in _STAGES or not file:
-            raise ValueError(f"--announce {text!r}: write STAGE=FILE with a stage of {', '.join(_STAGES)}")
+        if stage not in stages or not file:
+            raise ValueError(f"--announce {text!r}: write STAGE=FILE with a stage of {', '.join(stages)}")
         files[stage] = file
     return Announcements(**files)
 

@@ -1,17 +1,16 @@
 """The settings of a sandbox, in one frozen object."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from .behaviours import Trouble
+from .result_forms import Encoding, Spelling
 from .scenario import Scenario
 
 Probability = Annotated[float, Field(ge=0, le=1)]
-Encoding = Literal["json", "form", "multipart"]
-Spelling = Literal["id", "[]id", "id[]"]
 
 
 class Announcements(BaseModel):

@@ -4,8 +4,8 @@ import json
 from typing import Final
 from urllib.parse import urlencode
 
-from .config import Encoding, Spelling
 from .ledger import LedgerCall
+from .result_forms import Encoding, Spelling
 from .simulation import PlannedTry
 
 # A line of the account for two-way calls, which name none.
