@@ -142,9 +142,7 @@ def test_a_call_that_has_ended_is_rung_again_once_however_often_it_is_asked(alod
     [again] = alodial("calls", "redial", ended, "--json").documents
     assert again["created"]
     assert again["extid"] != ended
-    assert (
-        alodial("calls", "redial", ended).out.rstrip().endswith(f"extid {again['extid']}  queued, was asked for before")
-    )
+    assert alodial("calls", "redial", ended).out.rstrip().endswith(f"extid {again['extid']}  queued (was there before)")
     assert [row["reference"] for row in alodial("calls", "list", "--json").documents] == ["order-17"] * 2
 
 

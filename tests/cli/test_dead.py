@@ -24,7 +24,7 @@ def test_they_are_listed_newest_first(alodial: Alodial, dead: Dead) -> None:
 
 
 def test_none_is_said_in_words(alodial: Alodial) -> None:
-    assert alodial("dead", "list").err == "nothing is dead\n"
+    assert alodial("dead", "list").err == "no dead results\n"
 
 
 def test_the_body_is_shown_as_it_came_but_cannot_command_the_terminal(alodial: Alodial, dead: Dead) -> None:
@@ -65,7 +65,7 @@ def test_they_are_narrowed_by_kind_and_reason(alodial: Alodial, dead: Dead) -> N
     name = dead(b"{")
     reason = alodial("dead", "list", "--json").documents[0]["reason"]
     assert [row["id"] for row in alodial("dead", "list", "--reason", reason, "--json").documents] == [name]
-    assert alodial("dead", "list", "--kind", "unmatched").err == "none of these is dead\n"
+    assert alodial("dead", "list", "--kind", "unmatched").err == "no dead result matches\n"
     assert alodial("dead", "list", "--kind", "bogus").code == 2
 
 
@@ -76,4 +76,4 @@ def test_all_of_them_are_dealt_with_at_once_when_it_is_said(alodial: Alodial, de
     [done] = alodial("dead", "replay", "--all", "--kind", "unreadable", "--yes", "--json").documents
     assert done == {"outcome": "replayed", "count": 2}
     assert (store.redis.xlen(keys.DEAD), store.redis.xlen(keys.INBOX)) == (0, 2)
-    assert alodial("dead", "drop", "--all", "--yes").err == "none of these is dead\n"
+    assert alodial("dead", "drop", "--all", "--yes").err == "no dead result matches\n"

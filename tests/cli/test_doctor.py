@@ -94,7 +94,7 @@ def test_an_unfit_redis_is_told_with_the_command_that_mends_it(alodial: Alodial,
         store.call(lambda client: client.config_set("maxmemory-policy", "noeviction"))
     assert done.code == 1
     assert "hint: redis-cli CONFIG SET maxmemory-policy noeviction" in done.out
-    assert "1 thing to mend" in done.err
+    assert "1 problem" in done.err
 
 
 def test_a_worker_that_fell_silent_is_not_alive(alodial: Alodial, store: Store) -> None:

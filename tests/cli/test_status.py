@@ -35,7 +35,7 @@ def test_a_quiet_installation_is_fine(alodial: Alodial, queue: CallQueue) -> Non
     beat(queue)
     done = alodial("status")
     assert done.code == 0
-    assert "nothing is wrong" in done.out
+    assert "no problems" in done.out
     assert "1 alive, 2 calls in flight" in done.out
 
 
@@ -44,9 +44,9 @@ def test_what_stops_calls_is_said_with_a_command_and_ends_with_1(alodial: Alodia
     beat(queue, ago=30)
     done = alodial("status")
     assert done.code == 1
-    assert "wrong: No worker is alive. 1 call or result waits." in done.out
+    assert "problem: No worker is alive. 1 call or result waits." in done.out
     assert "hint: alodial worker" in done.out
-    assert "normal         1 ready" in done.out
+    assert "normal         1 waiting" in done.out
 
 
 def test_it_is_one_document_for_programs(alodial: Alodial, queue: CallQueue) -> None:
@@ -69,11 +69,11 @@ def test_lines_fit_a_narrow_terminal_and_have_no_colour_in_a_pipe(
 
 
 def test_a_stop_says_whether_it_was_on_already(alodial: Alodial) -> None:
-    assert "stopped: no new POST goes out" in alodial("stop", "--reason", "wrong list").err
+    assert "stopped: no worker places new calls" in alodial("stop", "--reason", "wrong list").err
     again = alodial("stop", "--reason", "other")
-    assert "it was stopped already by" in again.err
+    assert "already stopped by" in again.err
     assert "wrong list" in again.err
-    assert "wrong: The emergency stop has been on" in alodial("status").out
+    assert "problem: The emergency stop has been on" in alodial("status").out
     assert alodial("resume").code == 0
 
 
@@ -111,7 +111,7 @@ def test_on_a_terminal_it_draws_anew_and_ends_clean(environment: pytest.MonkeyPa
             break
         seen += block
     assert program.wait(10) == 130
-    assert b"nothing is wrong" in seen
+    assert b"no problems" in seen
     assert seen.rstrip().endswith(b"\x1b[?1049l\x1b[?25h") or b"\x1b[?1049l" in seen  # the screen is given back
     assert b"Traceback" not in seen
     assert re.search(rb"\x1b\[\d+m", seen)

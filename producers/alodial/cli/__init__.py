@@ -8,7 +8,10 @@ EXTRAS = {
     "worker": ("httpx", "httptools", "certifi"),
     "zones": ("phonenumbers.tzdata",),
 }
-"""Which extra of the distribution brings which module."""
+"""Which extra of the distribution installs which module."""
+
+COMMAND_EXTRAS = {"web": "web", "worker": "worker", "sandbox": "all", "demo": "demo"}
+"""The extra that installs everything a command needs; it is named whichever module is missing."""
 
 
 def main() -> None:
@@ -20,23 +23,24 @@ def main() -> None:
         return
     try:
         from .app import run
-        from .output import ready_streams
+        from .output import prepare_streams
 
-        ready_streams()
+        prepare_streams()
         code = run()
     except KeyboardInterrupt:
         code = 130
     except ModuleNotFoundError as exc:
-        code = missing_extra(exc)
+        code = report_missing_extra(exc)
     sys.exit(code)
 
 
-def missing_extra(exc: ModuleNotFoundError) -> int:
-    """Says which extra to install for a missing module and returns exit code 1. Raises ``exc`` if no extra has it."""
+def report_missing_extra(exc: ModuleNotFoundError) -> int:
+    """Prints which extra to install for a missing module and returns exit code 1. Raises ``exc`` if no extra has it."""
     name = exc.name or ""
-    for extra, modules in EXTRAS.items():
-        if name in modules or name.partition(".")[0] in modules:
-            print(f"error: this command needs {name}, which is not installed", file=sys.stderr)  # noqa: T201  # rich may be missing
-            print(f"hint: pip install 'alodial[{extra}]'", file=sys.stderr)  # noqa: T201  # as above
-            return 1
-    raise exc
+    extra = next((key for key, modules in EXTRAS.items() if {name, name.partition(".")[0]} & set(modules)), None)
+    if extra is None:
+        raise exc
+    command = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
+    print(f"error: this command needs {name}, which is not installed", file=sys.stderr)  # noqa: T201  # rich may be missing
+    print(f"hint: pip install 'alodial[{COMMAND_EXTRAS.get(command, extra)}]'", file=sys.stderr)  # noqa: T201  # as above
+    return 1

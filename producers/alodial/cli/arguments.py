@@ -1,28 +1,61 @@
-"""What people wrote on the command line, looked at before Redis sees it."""
+"""Options that several commands share, and the parsers of what is typed for them."""
 
+import inspect
 import re
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import wraps
+from typing import Annotated, Any
 
 import typer
 
-_POSITION = re.compile(r"[0-9]{1,18}(-[0-9]{1,18})?")
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, one document a line.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+"""Seconds of each unit of a duration."""
+
+_STREAM_ID = re.compile(r"[0-9]{1,18}(-[0-9]{1,18})?")
 _AGO = re.compile(r"([0-9]{1,6})(s|m|h|d)")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-def is_position(text: str) -> bool:
-    """Is it an id in one of Redis' streams, such as ``1795413409008-0``?"""
-    return _POSITION.fullmatch(text) is not None
+def shares_options(template: Callable[..., None]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Returns a decorator for commands that take the parameters of ``template`` after their own.
+
+    The command receives those by name in its first parameter, a dict.
+    """
+    shared = inspect.signature(template).parameters
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        _, *own = inspect.signature(command).parameters.values()
+
+        @wraps(command)
+        def run(**values: Any) -> None:
+            options = {name: values.pop(name) for name in shared}
+            command(options, **values)
+
+        # Typer reads the options of a command from these two. By keyword, they may be in any order.
+        parameters = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in (*own, *shared.values())]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # functions may have one
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run
+
+    return decorate
 
 
-def check_position(option: str, text: str | None, remedy: str) -> None:
-    """Raises BadParameter that names the option."""
-    if text is not None and not is_position(text):
+def is_stream_id(text: str) -> bool:
+    """Returns whether the text is the id of an entry in a Redis stream, such as ``1795413409008-0``."""
+    return _STREAM_ID.fullmatch(text) is not None
+
+
+def check_stream_id(option: str, text: str | None, remedy: str) -> None:
+    """Raises BadParameter, which names the option, unless the text is a stream id or None."""
+    if text is not None and not is_stream_id(text):
         raise typer.BadParameter(f"{option} {text!r}: {remedy}")
 
 
-def is_text(argument: str) -> bool:
-    """False for bytes that were no UTF-8: nothing of ours can store or send them."""
+def is_utf8(argument: str) -> bool:
+    """Returns whether an argument was UTF-8; Redis and JSON cannot hold others."""
     try:
         argument.encode()
     except UnicodeEncodeError:
@@ -30,13 +63,41 @@ def is_text(argument: str) -> bool:
     return True
 
 
-def moment(option: str, text: str | None, now: datetime | None = None) -> int | None:
-    """Unix ms of ``10m`` (so long ago) or of an ISO 8601 time, without a zone in this machine's. Raises BadParameter."""
+def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
+    """Raises BadParameter, which lists the choices, unless the value is one of them."""
+    if value not in choices:
+        raise typer.BadParameter(f"{option} {value!r}: use {', '.join(choices[:-1])} or {choices[-1]}")
+
+
+def parse_pairs(option: str, texts: Sequence[str], example: str = "NAME=VALUE") -> dict[str, str]:
+    """Returns the values of a repeated option NAME=VALUE by name. Raises BadParameter."""
+    pairs: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise typer.BadParameter(f"{option} {text!r}: write {example}")
+        if name in pairs:
+            raise typer.BadParameter(f"{option} {name!r}: comes twice; write each name once")
+        pairs[name] = value
+    return pairs
+
+
+def parse_seconds(option: str, text: str) -> int:
+    """Returns the seconds of "90", "15m", "2h" or "1d". Raises BadParameter."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "s")
+    if not number.isascii() or not number.isdigit():
+        raise typer.BadParameter(f"{option} {text!r}: write for example 90, 15m, 2h or 1d")
+    return int(number) * UNITS[unit]
+
+
+def parse_time(option: str, text: str | None, now: datetime | None = None) -> int | None:
+    """Returns Unix ms of ``10m`` (before now) or of an ISO 8601 time, local without a zone. Raises BadParameter."""
     if text is None:
         return None
     now = now or datetime.now(UTC)
     if ago := _AGO.fullmatch(text):
-        at = now - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
+        at = now - timedelta(seconds=int(ago[1]) * UNITS[ago[2]])
     else:
         try:
             at = datetime.fromisoformat(text)
@@ -47,4 +108,4 @@ def moment(option: str, text: str | None, now: datetime | None = None) -> int | 
     try:
         return max(0, int(at.timestamp() * 1000))
     except (OverflowError, ValueError):
-        raise typer.BadParameter(f"{option} {text!r}: is no time of our days") from None
+        raise typer.BadParameter(f"{option} {text!r}: is out of range") from None

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .arguments import moment
-from .output import READER_LEFT, console, document, line, plain, safe, say, seconds, styled, table
+from .arguments import Json, check_choice, parse_time
+from .output import READER_LEFT, console, document, plain, print_call, safe, say, seconds_between, styled, table
 from .session import current_actor, open_queue
 
 if TYPE_CHECKING:
@@ -13,25 +13,26 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Look at calls, cancel them, ring again.\n\nExample: alodial calls list --state unconfirmed",
+    rich_markup_mode=None,
+    help="List calls, show them, cancel them, call again.\n\nExample: alodial calls list --state unconfirmed",
 )
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON document a line on standard output.")]
 
 
 @app.command("list")
 def list_calls(
     state: Annotated[str, typer.Option(help="Only calls in this state.")] = "",
-    disposition: Annotated[str, typer.Option(help="Only calls whose last attempt went so.")] = "",
+    disposition: Annotated[str, typer.Option(help="Only calls with this outcome of the last attempt.")] = "",
     reason: Annotated[str, typer.Option(help="Only calls that ended with this code.")] = "",
     campaign: Annotated[str, typer.Option(help="Only calls of this campaign.")] = "",
     phone: Annotated[str, typer.Option(help="Only calls from or to this number.")] = "",
     reference: Annotated[str, typer.Option(help="Only calls with this reference.")] = "",
     account: Annotated[str, typer.Option(help="Only calls of this account.")] = "",
-    since: Annotated[str | None, typer.Option(help="Made at this time or later: 2h ago, or 2026-11-23T14:00.")] = None,
-    until: Annotated[str | None, typer.Option(help="Made before this time.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
-    cursor: Annotated[str | None, typer.Option(help="Where the last list ended.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Created at this time or later: 2h (ago), 2026-11-23T14:00.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Created before this time.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Calls to list at most.")] = 50,
+    cursor: Annotated[str | None, typer.Option(help="Continue where the last list ended.")] = None,
     as_json: Json = False,
 ) -> None:
     """List calls, newest first.
@@ -43,15 +44,16 @@ def list_calls(
     from ..errors import InvalidCall
     from ..store.call_filter import CallFilter
 
-    for option, value, known in (("--state", state, State), ("--disposition", disposition, Disposition)):
-        if value and value not in set(known):
-            raise typer.BadParameter(f"{option} {value!r}: use one of {', '.join(known)}")
+    if state:
+        check_choice("--state", state, tuple(State))
+    if disposition:
+        check_choice("--disposition", disposition, tuple(Disposition))
     if phone:
         try:
             phone = normalise_phone(phone, allowed=())
         except PhoneError as exc:
             raise typer.BadParameter(f"--phone: {exc}") from None
-    wanted = CallFilter(
+    call_filter = CallFilter(
         state=state,
         campaign=campaign,
         phone=phone,
@@ -59,32 +61,30 @@ def list_calls(
         disposition=disposition,
         account=account,
         reason=reason,
-        since=moment("--since", since),
-        until=moment("--until", until),
+        since=parse_time("--since", since),
+        until=parse_time("--until", until),
     )
-    found: list[CallRecord] = []
+    calls: list[CallRecord] = []
     with open_queue() as queue:
-        # A page ends after so many records looked at; a list ends when it is full or there are no more.
-        while len(found) < limit and not READER_LEFT.is_set():
+        # A page ends after a number of records read, matching or not; a list ends when it is full or none is left.
+        while len(calls) < limit and not READER_LEFT.is_set():
             try:
-                page = queue.calls(wanted, cursor=cursor, limit=limit - len(found))
+                page = queue.calls(call_filter, cursor=cursor, limit=limit - len(calls))
             except InvalidCall:
-                raise typer.BadParameter(
-                    f"--cursor {cursor!r}: give the one of the list before, with its filters"
-                ) from None
-            found += page.calls
+                raise typer.BadParameter(f"--cursor {cursor!r}: give the last list's, with the same filters") from None
+            calls += page.calls
             cursor = page.cursor
             if as_json:
                 for record in page.calls:
                     document(record.summary())
             if cursor is None:
                 break
-    if found and not as_json:
+    if calls and not as_json:
         table(
             ("extid", "state", "disposition", "attempt", "created", "to", "reference"),
-            ((c.extid, c.state, c.disposition, c.attempt, c.created_at[:19] + "Z", _to(c), c.reference) for c in found),
+            ((c.extid, c.state, c.disposition, c.attempt, c.created_at[:19] + "Z", _to(c), c.reference) for c in calls),
         )
-    elif not found and not as_json:
+    elif not calls and not as_json:
         say("no calls")
     if cursor is not None:
         say(f"hint: more with --cursor {cursor}")
@@ -111,7 +111,7 @@ def show(
     ],
     as_json: Json = False,
 ) -> None:
-    """Show one call: its timeline, attempts, AloVoice's answers and results.
+    """Show one call: timeline, attempts, answers, results.
 
     Example: alodial calls show 937986460982123
     """
@@ -120,11 +120,11 @@ def show(
     if as_json:
         document(record.to_dict())
     else:
-        show_record(record)
+        print_record(record)
 
 
-def show_record(record: "CallRecord") -> None:
-    """The whole record for people. Numbers are shown in full: it is their own terminal and their own call."""
+def print_record(record: "CallRecord") -> None:
+    """Prints a whole call for people. Numbers are in full: the terminal and the calls are the operator's own."""
     out = console()
     out.print(f"[bold]call {record.id}[/bold]")
     facts: list[tuple[str, Any]] = [
@@ -143,13 +143,12 @@ def show_record(record: "CallRecord") -> None:
     ]
     for label, value in facts:
         if value is not None:
-            shown = styled(value) if label in {"state", "disposition"} else safe(value)
-            out.print(f"  {label:<12} {shown}")
+            out.print(f"  {label:<12} {styled(value) if label in {'state', 'disposition'} else safe(value)}")
     out.print("[bold]timeline[/bold]")
     start = record.timeline[0]["at"]
     for entry in record.timeline:
         note = f"  [dim]{safe(entry['note'])}[/dim]" if entry["note"] else ""
-        out.print(f"  {entry['at']}  {seconds(entry['at'], start):>12}  {styled(entry['state'])}{note}")
+        out.print(f"  {entry['at']}  {seconds_between(start, entry['at']):>12}  {styled(entry['state'])}{note}")
     for attempt in record.attempts:
         if attempt["submitted_at"] is None:
             continue
@@ -159,8 +158,8 @@ def show_record(record: "CallRecord") -> None:
         if answer := attempt["answer"]:
             status = f"HTTP {answer['status']}, " if "status" in answer else ""
             out.print(f"  AloVoice answered: {status}{safe(answer.get('code'))} after {answer.get('ms', 0)} ms")
-            if answer.get("body"):
-                out.print(f"    {safe(_short(answer['body']))}")
+            if body := plain(answer.get("body") or ""):
+                out.print(f"    {safe(body if len(body) <= 300 else body[:300] + '...')}")
         if result := attempt["result"]:
             out.print(
                 f"  result: {styled(attempt['disposition'])} ({safe(result['dialstatus'])}), {result['duration']} s"
@@ -168,9 +167,9 @@ def show_record(record: "CallRecord") -> None:
             if result["record"]:
                 out.print(f"    recording {safe(result['record'])}")
         if attempt["conflicting_result"]:
-            out.print("  [yellow]a second, different result came later and is kept beside it[/yellow]")
+            out.print("  [yellow]a second, different result came later; both are kept[/yellow]")
     if record.state == "unconfirmed":
-        say("hint: AloVoice may have rung; it is settled by its result, and never rung again by itself")
+        say("hint: the phone may have rung. The call ends when its result arrives, and does not ring again by itself")
 
 
 def _recipients(record: "CallRecord") -> str:
@@ -178,18 +177,12 @@ def _recipients(record: "CallRecord") -> str:
     return f"{targets}, IVR {record.request['ivrid']}" if "ivrid" in record.request else targets
 
 
-def _short(text: str) -> str:
-    """What AloVoice answered, on one line."""
-    shown = plain(text)
-    return shown if len(shown) <= 300 else shown[:300] + "..."
-
-
 @app.command()
 def cancel(
-    names: Annotated[list[str], typer.Argument(metavar="ID|EXTID...", help="Calls that were not submitted yet.")],
+    names: Annotated[list[str], typer.Argument(metavar="ID|EXTID...", help="Calls that are not submitted yet.")],
     as_json: Json = False,
 ) -> None:
-    """Cancel calls before they are submitted. Exit code 1 when one of them could not be.
+    """Cancel calls before they are submitted. Exit code 1 if one of them could not be canceled.
 
     Example: alodial calls cancel 937986460982123
     """
@@ -206,21 +199,18 @@ def cancel(
                     document({"call": name, "error": {"code": exc.code, "detail": str(exc)}})
                 else:
                     say(f"error: {exc}")
-                continue
-            if as_json:
-                document({"id": call.id, "extid": call.extid, "state": call.state})
             else:
-                line(f"{call.id}  extid {call.extid}  {call.state}")
+                print_call(call, as_json)
     raise typer.Exit(1 if failed else 0)
 
 
 @app.command()
 def redial(
-    name: Annotated[str, typer.Argument(metavar="ID|EXTID", help="A call that has ended, or is unconfirmed.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Also when the phone may have rung already.")] = False,
+    name: Annotated[str, typer.Argument(metavar="ID|EXTID", help="A call that has ended or is unconfirmed.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Also if the phone may have rung already.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Ring again: a new call with the same request. An unconfirmed call gets a further attempt instead.
+    """Call again: a new call with the same request. An unconfirmed call gets another attempt instead.
 
     Example: alodial calls redial 937986460982123
     """
@@ -232,7 +222,4 @@ def redial(
             problem = "is unconfirmed: its phone may have rung, and would ring a second time"
             raise NotRedialable(record.id, record.state, problem, f"alodial calls redial {record.extid} --yes")
         call = queue.redial(name, actor=current_actor(), attempt=record.attempt)
-    if as_json:
-        document({"id": call.id, "extid": call.extid, "state": call.state, "created": call.created})
-    else:
-        line(f"{call.id}  extid {call.extid}  {call.state}{'' if call.created else ', was asked for before'}")
+    print_call(call, as_json, created=call.created)

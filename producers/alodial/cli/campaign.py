@@ -1,19 +1,21 @@
-"""``alodial campaign``: from a spreadsheet to a finished call list."""
+"""``alodial campaign``: submits files as campaigns, shows and controls them."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from .campaign_options import Errors, File, Json, Name
-from .campaign_output import show_row, tell, watch_campaign
-from .campaign_submit import check, problems_to, submit
+from .arguments import Json, check_choice
+from .campaign_options import Again, Errors, File, Name, NewName, Reason
+from .campaign_output import print_campaign, print_campaigns, print_problems, watch_campaign
+from .campaign_submit import check, rejected_rows_to, submit
 from .output import document, say, table
 from .session import current_actor, open_queue
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Check, submit, watch and steer campaigns.\n\nExample: alodial campaign submit clients.csv --from 712037006",
+    rich_markup_mode=None,
+    help="Check, submit, watch and control campaigns.\n\nExample: alodial campaign submit clients.csv --from 712037006",
 )
 
 app.command()(check)
@@ -23,8 +25,8 @@ app.command()(submit)
 @app.command("list")
 def list_campaigns(
     state: Annotated[str, typer.Option(help="Only campaigns in this state.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
-    cursor: Annotated[str | None, typer.Option(help="Of the list before.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Campaigns to list at most.")] = 20,
+    cursor: Annotated[str | None, typer.Option(help="Continue where the last list ended.")] = None,
     as_json: Json = False,
 ) -> None:
     """List campaigns, newest first.
@@ -33,17 +35,17 @@ def list_campaigns(
     """
     from alodial_schemas.campaigns import CampaignState
 
-    if state and state not in set(CampaignState):
-        raise typer.BadParameter(f"--state {state!r}: use one of {', '.join(CampaignState)}")
+    if state:
+        check_choice("--state", state, tuple(CampaignState))
     if cursor is not None and not cursor.isdigit():
-        raise typer.BadParameter(f"--cursor {cursor!r}: give what the last list printed")
-    with open_queue() as opened:
-        page = opened.campaigns.list(state=state, cursor=cursor, limit=limit)
+        raise typer.BadParameter(f"--cursor {cursor!r}: give the number that the last list printed")
+    with open_queue() as queue:
+        page = queue.campaigns.list(state=state, cursor=cursor, limit=limit)
     if as_json:
         for record in page.campaigns:
             document(record.to_dict())
     elif page.campaigns:
-        table(("id", "name", "state", "rows", "done", "answered", "expected end"), map(show_row, page.campaigns))
+        print_campaigns(page.campaigns)
     else:
         say("no campaigns")
     if page.cursor is not None:
@@ -52,174 +54,157 @@ def list_campaigns(
 
 @app.command()
 def show(name: Name, as_json: Json = False) -> None:
-    """Show a campaign with its figures.
+    """Show a campaign: rows, progress, outcomes.
 
     Example: alodial campaign show clients
     """
-    with open_queue() as opened:
-        tell(opened.campaigns.get(name), as_json)
+    with open_queue() as queue:
+        print_campaign(queue.campaigns.get(name), as_json)
 
 
 @app.command()
 def watch(name: Name, as_json: Json = False) -> None:
-    """Watch a campaign until it is over; Ctrl+C leaves it running.
+    """Watch a campaign until it ends. Ctrl-C leaves it running.
 
     Example: alodial campaign watch clients
     """
-    with open_queue() as opened:
-        watch_campaign(opened, opened.campaigns.get(name).id, as_json=as_json)
-
-
-Reason = Annotated[str, typer.Option(help="Why, for the activity log.")]
+    with open_queue() as queue:
+        watch_campaign(queue, queue.campaigns.get(name).id, as_json=as_json)
 
 
 @app.command()
 def pause(name: Name, reason: Reason = "", as_json: Json = False) -> None:
-    """Pause a campaign: no new call of it on any worker; what rings goes on.
+    """Pause a campaign: no worker places a new call of it. Calls that ring go on.
 
     Example: alodial campaign pause clients --reason "wrong greeting"
     """
-    with open_queue() as opened:
-        tell(opened.campaigns.pause(name, actor=current_actor(), reason=reason), as_json)
+    with open_queue() as queue:
+        print_campaign(queue.campaigns.pause(name, actor=current_actor(), reason=reason), as_json)
 
 
 @app.command()
 def resume(name: Name, as_json: Json = False) -> None:
-    """Resume a paused campaign where it was.
+    """Resume a paused campaign where it stopped.
 
     Example: alodial campaign resume clients
     """
-    with open_queue() as opened:
-        tell(opened.campaigns.resume(name, actor=current_actor()), as_json)
+    with open_queue() as queue:
+        print_campaign(queue.campaigns.resume(name, actor=current_actor()), as_json)
 
 
 @app.command()
 def cancel(name: Name, reason: Reason = "", as_json: Json = False) -> None:
-    """Cancel a campaign for good.
+    """Cancel a campaign; it cannot be resumed.
 
     Example: alodial campaign cancel clients
     """
-    with open_queue() as opened:
-        tell(opened.campaigns.cancel(name, actor=current_actor(), reason=reason), as_json)
+    with open_queue() as queue:
+        print_campaign(queue.campaigns.cancel(name, actor=current_actor(), reason=reason), as_json)
 
 
 @app.command()
 def pace(
     name: Name,
-    rate: Annotated[str, typer.Argument(help="Calls a second, or `none` for no limit of its own.")],
-    channels: Annotated[int | None, typer.Option(min=1, help="Of the account's channels, at most.")] = None,
+    rate: Annotated[str, typer.Argument(help="Calls per second, or `none` for no limit of its own.")],
+    channels: Annotated[int | None, typer.Option(min=1, help="Channels of the account at most.")] = None,
     weight: Annotated[int | None, typer.Option(min=1, max=100, help="Share beside other campaigns.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Change how fast a campaign goes, at once.
+    """Change the pace of a campaign, effective at once.
 
     Example: alodial campaign pace clients 2.5
     """
-    changes: dict[str, Any] = {}
-    if rate == "none":
-        changes["pace"] = None
-    else:
-        try:
-            changes["pace"] = float(rate)
-        except ValueError:
-            raise typer.BadParameter(f"{rate!r}: give calls a second, such as 2.5, or none") from None
+    try:
+        changes: dict[str, Any] = {"pace": None if rate == "none" else float(rate)}
+    except ValueError:
+        raise typer.BadParameter(f"{rate!r}: give calls per second, such as 2.5, or none") from None
     if channels is not None:
         changes["channels"] = channels
     if weight is not None:
         changes["weight"] = weight
-    with open_queue() as opened:
-        tell(opened.campaigns.change(name, actor=current_actor(), **changes), as_json)
+    with open_queue() as queue:
+        print_campaign(queue.campaigns.change(name, actor=current_actor(), **changes), as_json)
 
 
 @app.command()
 def add(
     name: Name,
     file: File,
-    again: Annotated[bool, typer.Option("--again", help="Although these rows were submitted before.")] = False,
+    again: Again = False,
     errors: Errors = None,
     as_json: Json = False,
 ) -> None:
-    """Add a file's rows to a campaign that has not ended; all of its good rows or none.
+    """Add a file's good rows, all or none, to a campaign that has not ended.
 
     Example: alodial campaign add clients more.csv
     """
     from .progress import reading
 
-    with open_queue() as opened, problems_to(errors, file) as on_problem, reading("adding") as progress:
-        record = opened.campaigns.add(
+    with open_queue() as queue, rejected_rows_to(errors, file) as on_problem, reading("adding") as progress:
+        record = queue.campaigns.add(
             name, file, actor=current_actor(), again=again, progress=progress, on_problem=on_problem
         )
-    tell(record, as_json)
+    print_campaign(record, as_json)
 
 
 @app.command()
-def clone(
-    name: Name,
-    new_name: Annotated[str, typer.Option("--name", help="What the copy is called.")] = "",
-    as_json: Json = False,
-) -> None:
-    """The same rows and policy once more, paused.
+def clone(name: Name, new_name: NewName = "", as_json: Json = False) -> None:
+    """Make a new campaign of the same rows and policy, paused.
 
     Example: alodial campaign clone clients --name "clients, second round"
     """
-    with open_queue() as opened:
-        tell(opened.campaigns.clone(name, actor=current_actor(), new_name=new_name), as_json)
+    with open_queue() as queue:
+        print_campaign(queue.campaigns.clone(name, actor=current_actor(), new_name=new_name), as_json)
 
 
 @app.command()
-def retry(
-    name: Name,
-    new_name: Annotated[str, typer.Option("--name", help="What the new campaign is called.")] = "",
-    as_json: Json = False,
-) -> None:
-    """Call the rows that nobody answered once more, as a new campaign; the old one must have ended.
+def retry(name: Name, new_name: NewName = "", as_json: Json = False) -> None:
+    """Make a new campaign of the rows that nobody answered. The old campaign must have ended.
 
     Example: alodial campaign retry clients
     """
-    with open_queue() as opened:
-        tell(opened.campaigns.retry_failed(name, actor=current_actor(), new_name=new_name), as_json)
+    with open_queue() as queue:
+        print_campaign(queue.campaigns.retry_failed(name, actor=current_actor(), new_name=new_name), as_json)
 
 
 @app.command()
 def activity(name: Name, as_json: Json = False) -> None:
-    """Who did what to a campaign, newest first.
+    """List the actions on a campaign, newest first.
 
     Example: alodial campaign activity clients
     """
-    with open_queue() as opened:
-        acts = opened.campaigns.activity(name)
+    with open_queue() as queue:
+        actions = queue.campaigns.activity(name)
     if as_json:
-        for act in acts:
-            document(act.to_dict())
+        for action in actions:
+            document(action.to_dict())
     else:
-        table(("at", "who", "did", "detail"), ((act.at[:19] + "Z", act.actor, act.action, act.detail) for act in acts))
+        rows = ((action.at[:19] + "Z", action.actor, action.action, action.detail) for action in actions)
+        table(("at", "by", "action", "detail"), rows)
 
 
 @app.command()
 def problems(name: Name, as_json: Json = False) -> None:
-    """The rows that were not taken, with the spreadsheet's own row numbers.
+    """List the rejected rows, with their row numbers in the file.
 
     Example: alodial campaign problems clients
     """
-    with open_queue() as opened:
-        found = opened.campaigns.problems(name)
+    with open_queue() as queue:
+        rejected = queue.campaigns.problems(name)
         if as_json:
-            for one in found:
-                document(one.to_dict())
+            for problem in rejected:
+                document(problem.to_dict())
         else:
-            table(
-                ("row", "column", "value", "problem", "remedy"),
-                ((one.number, one.column, one.value, one.problem, one.remedy) for one in found),
-            )
+            print_problems(rejected)
 
 
 @app.command()
 def export(
     name: Name,
     to: Annotated[Path, typer.Argument(metavar="FILE", help="Ending in .csv or .xlsx.")],
-    delimiter: Annotated[str, typer.Option(help="Of a CSV: , or ; or tab.")] = ",",
+    delimiter: Annotated[str, typer.Option(help="Separator of a CSV: , or ; or tab.")] = ",",
 ) -> None:
-    """Write every row with its original columns and what became of it.
+    """Write every row with its original columns and its outcome.
 
     Example: alodial campaign export clients results.xlsx
     """
@@ -228,11 +213,10 @@ def export(
     separator = "\t" if delimiter == "tab" else delimiter
     if separator not in (",", ";", "\t"):
         raise typer.BadParameter(f"--delimiter {delimiter!r}: use , or ; or tab")
-    if to.suffix.lower() not in (".csv", ".xlsx"):
-        raise typer.BadParameter(f"{to.name!r}: end it in .csv or .xlsx")
-    with open_queue() as opened:
-        record = opened.campaigns.get(name)
-        rows = opened.campaigns.rows(record.id)
+    _check_suffix(to)
+    with open_queue() as queue:
+        record = queue.campaigns.get(name)
+        rows = queue.campaigns.rows(record.id)
         if to.suffix.lower() == ".xlsx":
             write_xlsx(to, rows, record.columns)
         else:
@@ -242,35 +226,33 @@ def export(
 
 @app.command()
 def report(name: Name, to: Annotated[Path, typer.Argument(metavar="FILE", help="Ending in .html.")]) -> None:
-    """Write a one-page report with charts, to read or to print.
+    """Write a one-page report with charts, to read or print.
 
     Example: alodial campaign report clients report.html
     """
     from ..campaigns.exporting.report import make_report
 
-    with open_queue() as opened:
-        to.write_text(make_report(opened.campaigns, name), encoding="utf-8")
+    with open_queue() as queue:
+        to.write_text(make_report(queue.campaigns, name), encoding="utf-8")
     say(f"written: {to}")
 
 
 @app.command()
 def template(
     to: Annotated[Path, typer.Argument(metavar="FILE", help="Ending in .csv or .xlsx.")],
-    language: Annotated[str, typer.Option(help="Of the columns: en, ru or uz.")] = "en",
+    language: Annotated[str, typer.Option(help="Language of the column names: en, ru or uz.")] = "en",
     sample: Annotated[
-        bool, typer.Option("--sample", help="300 invented people for the sandbox instead, as CSV.")
+        bool, typer.Option("--sample", help="Write 300 invented people for the sandbox instead, as CSV.")
     ] = False,
 ) -> None:
-    """Write a list to fill in.
+    """Write an empty file to fill in.
 
     Example: alodial campaign template clients.xlsx --language ru
     """
     from ..campaigns.samples import sample_path, write_template
 
-    if language not in ("en", "ru", "uz"):
-        raise typer.BadParameter(f"--language {language!r}: use en, ru or uz")
-    if to.suffix.lower() not in (".csv", ".xlsx"):
-        raise typer.BadParameter(f"{to.name!r}: end it in .csv or .xlsx")
+    check_choice("--language", language, ("en", "ru", "uz"))
+    _check_suffix(to)
     if sample and to.suffix.lower() != ".csv":
         raise typer.BadParameter("--sample: the sample is a .csv")
     if sample:
@@ -278,3 +260,8 @@ def template(
     else:
         write_template(to, language)
     say(f"written: {to}")
+
+
+def _check_suffix(path: Path) -> None:
+    if path.suffix.lower() not in (".csv", ".xlsx"):
+        raise typer.BadParameter(f"{path.name!r}: end it in .csv or .xlsx")

@@ -5,37 +5,64 @@ from typing import Annotated
 
 import typer
 
-File = Annotated[
-    Path, typer.Argument(help="CSV, XLSX or NDJSON; `alodial campaign template` writes one to begin with.")
-]
-Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Its id, a beginning of it, or its name.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document a line on standard output.")]
-Title = Annotated[str, typer.Option("--name", help="What it is called; the file's name when not given.")]
-From = Annotated[str | None, typer.Option("--from", help="Two-way: the initiator, rung before each row's phones.")]
-QueueName = Annotated[str | None, typer.Option("--queue", help="PBX queue: each row's phone is rung and joined to it.")]
-Ivr = Annotated[int | None, typer.Option("--ivr", help="IVR menu that each row's phone is put into; needs --line.")]
-Line = Annotated[str | None, typer.Option("--line", help="The line that an IVR call goes out from.")]
-Lang = Annotated[str | None, typer.Option(help="Language of announcements, where a row gives none.")]
-Account = Annotated[str, typer.Option(help="AloVoice account.")]
-Map = Annotated[list[str] | None, typer.Option("--map", help="FIELD=COLUMN where a column's name does not tell.")]
-Metadata = Annotated[list[str] | None, typer.Option(help="NAME=VALUE, handed back in the events of every call.")]
-Hours = Annotated[str | None, typer.Option(help='When it may ring: "mon-fri 09:00-18:00; sat 10:00-14:00".')]
-Zone = Annotated[str | None, typer.Option(help='Zone of the hours, or "number" for the number\'s own.')]
-Holiday = Annotated[list[str] | None, typer.Option(help="A day on which it does not ring, such as 2027-03-21.")]
-Start = Annotated[str | None, typer.Option("--start", help="ISO 8601 with zone: not before.")]
-End = Annotated[str | None, typer.Option("--end", help="ISO 8601 with zone: what was not dialled by then expires.")]
-Pace = Annotated[float | None, typer.Option(help="Calls a second, at most.")]
-Channels = Annotated[int | None, typer.Option(help="Of the account's channels, at most.")]
-Priority = Annotated[str | None, typer.Option(help="bulk or normal.")]
-Weight = Annotated[int | None, typer.Option(help="Share beside other campaigns, 1 to 100.")]
-Redial = Annotated[str | None, typer.Option(help='What is dialled again and when: "busy=5m,15m no_answer=1h,4h".')]
-MaxAttempts = Annotated[int | None, typer.Option(help="Attempts for a row, the first included; 3 when not given.")]
-PerDay = Annotated[int | None, typer.Option("--max-attempts-per-day", help="Of them in one day.")]
-RowTtl = Annotated[str | None, typer.Option(help="A row not dialled this long after the start expires: 90m, 2d.")]
-DailyCalls = Annotated[int | None, typer.Option(help="Calls in a day, at most.")]
-DailyMinutes = Annotated[int | None, typer.Option(help="Minutes of talk in a day, at most.")]
-Prefix = Annotated[list[str] | None, typer.Option(help="Only numbers of this beginning, such as +99890.")]
-Goal = Annotated[int | None, typer.Option(help="So many answered calls are enough; the rest is canceled.")]
-Failures = Annotated[int | None, typer.Option("--stop-after-failures", help="So many failures in a row pause it.")]
-PolicyFile = Annotated[Path | None, typer.Option("--policy", help="The policy as JSON or TOML; options win over it.")]
-Errors = Annotated[Path | None, typer.Option("--errors", help="Write the rows not taken there, each with its reason.")]
+from .arguments import Json
+
+File = Annotated[Path, typer.Argument(help="CSV, XLSX or NDJSON; `alodial campaign template` writes an empty one.")]
+Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Its id, the beginning of its id, or its name.")]
+NewName = Annotated[str, typer.Option("--name", help="Name of the new campaign.")]
+Reason = Annotated[str, typer.Option(help="Why, for the activity log.")]
+Again = Annotated[bool, typer.Option("--again", help="Also if these rows were submitted before.")]
+Errors = Annotated[Path | None, typer.Option("--errors", help="Write the rejected rows to this file, with reasons.")]
+Texts = list[str] | None
+
+
+def request_options(
+    file: File,
+    name: Annotated[str, typer.Option(help="Name of the campaign; the file's name by default.")] = "",
+    initiator: Annotated[
+        str | None, typer.Option("--from", help="Two-way: the initiator, rung before each row's phones.")
+    ] = None,
+    queue: Annotated[str | None, typer.Option(help="PBX queue that each row's phone is connected to.")] = None,
+    ivr: Annotated[
+        int | None, typer.Option(help="IVR menu that each row's phone is connected to; needs --line.")
+    ] = None,
+    line: Annotated[str | None, typer.Option(help="The line that IVR calls go out from.")] = None,
+    lang: Annotated[str | None, typer.Option(help="Language of announcements for rows without their own.")] = None,
+    account: Annotated[str, typer.Option(help="The AloVoice account.")] = "default",
+    map: Annotated[Texts, typer.Option(help="FIELD=COLUMN, for a column whose name is not recognised.")] = None,
+    metadata: Annotated[Texts, typer.Option(help="NAME=VALUE, returned in the events of every call.")] = None,
+    hours: Annotated[
+        str | None, typer.Option(help='When phones may ring: "mon-fri 09:00-18:00; sat 10:00-14:00".')
+    ] = None,
+    zone: Annotated[str | None, typer.Option(help='Time zone of --hours, or "number" for each number\'s own.')] = None,
+    holiday: Annotated[Texts, typer.Option(help="A day without calls, such as 2027-03-21; may be repeated.")] = None,
+    starts_at: Annotated[str | None, typer.Option("--start", help="Do not call before: ISO 8601 with zone.")] = None,
+    ends_at: Annotated[
+        str | None, typer.Option("--end", help="Rows that are not called by then expire: ISO 8601 with zone.")
+    ] = None,
+    pace: Annotated[float | None, typer.Option(help="Calls per second at most.")] = None,
+    channels: Annotated[int | None, typer.Option(help="Channels of the account at most.")] = None,
+    priority: Annotated[str | None, typer.Option(help="bulk or normal.")] = None,
+    weight: Annotated[int | None, typer.Option(help="Share beside other campaigns, 1 to 100.")] = None,
+    redial: Annotated[
+        str | None, typer.Option(help='Outcomes to call again, with delays: "busy=5m,15m no_answer=1h,4h".')
+    ] = None,
+    max_attempts: Annotated[
+        int | None, typer.Option(help="Attempts per row at most, the first included; 3 by default.")
+    ] = None,
+    max_attempts_per_day: Annotated[int | None, typer.Option(help="Attempts per row and day at most.")] = None,
+    row_ttl: Annotated[
+        str | None, typer.Option(help="Rows that are not called this long after the start expire: 90m, 2d.")
+    ] = None,
+    daily_calls: Annotated[int | None, typer.Option(help="Calls per day at most.")] = None,
+    daily_minutes: Annotated[int | None, typer.Option(help="Minutes of talk per day at most.")] = None,
+    prefix: Annotated[Texts, typer.Option(help="Only numbers that begin so, such as +99890; may be repeated.")] = None,
+    goal: Annotated[int | None, typer.Option(help="Stop after this many answered calls; the rest is canceled.")] = None,
+    stop_after_failures: Annotated[int | None, typer.Option(help="Pause after this many failures in a row.")] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="The policy as a JSON or TOML file; the options override it.")
+    ] = None,
+    errors: Errors = None,
+    as_json: Json = False,
+) -> None:
+    """What a campaign is made from: the file and the options of ``check`` and ``submit``."""

@@ -1,4 +1,4 @@
-"""Campaigns for people at a terminal."""
+"""Prints campaigns and check reports for people."""
 
 import sys
 import time
@@ -7,87 +7,95 @@ from typing import TYPE_CHECKING, Any
 from .output import READER_LEFT, console, document, line, safe, say, styled, table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..calls.queue import CallQueue
     from ..campaigns.importing.row_check import CheckReport
     from ..campaigns.records import CampaignRecord
+    from ..campaigns.row_codec import RowProblem
 
 POLL = 1.0
-OVER = ("completed", "canceled")
-_WAITS = {"window": "waiting_window", "start": "scheduled", "cap": "waiting_cap"}
+"""Seconds between two reads of a campaign that is watched."""
+
+ENDED = ("completed", "canceled")
+_WAITING = {"window": "waiting_window", "start": "scheduled", "cap": "waiting_cap"}
 
 
 def state_of(record: "CampaignRecord") -> str:
-    """What people want to read: one that waits for its hours is not simply running."""
-    return _WAITS.get(record.waiting, record.state) if record.waiting else record.state
+    """Returns the state for people: a campaign that waits for its hours is not simply "running"."""
+    return _WAITING.get(record.waiting, record.state) if record.waiting else record.state
 
 
 def _minute(text: str | None) -> str:
     return "" if text is None else text[:16].replace("T", " ") + " UTC"
 
 
-def show_row(record: "CampaignRecord") -> tuple[Any, ...]:
-    """For the list."""
-    good = record.rows.get("good", 0)
-    return (
-        record.id,
-        record.name,
-        state_of(record),
-        good,
-        f"{record.progress:.0%}",
-        record.answered,
-        _minute(record.expected_end),
+def print_campaigns(records: "Iterable[CampaignRecord]") -> None:
+    """Prints a table with one row for each campaign."""
+    table(
+        ("id", "name", "state", "rows", "done", "answered", "expected end"),
+        (
+            (
+                record.id,
+                record.name,
+                state_of(record),
+                record.rows.get("good", 0),
+                f"{record.progress:.0%}",
+                record.answered,
+                _minute(record.expected_end),
+            )
+            for record in records
+        ),
     )
 
 
-def tell(record: "CampaignRecord", as_json: bool) -> None:
-    """After a command that changed or asked for it."""
+def print_campaign(record: "CampaignRecord", as_json: bool = False) -> None:
+    """Prints a campaign with its figures."""
     if as_json:
         document(record.to_dict())
-    else:
-        show_campaign(record)
-
-
-def show_campaign(record: "CampaignRecord") -> None:
-    """Its figures, aligned."""
+        return
     from alodial_schemas.durations import duration_text
 
-    out = console()
-    out.print(f"[bold]{safe(record.name)}[/bold]  {styled(state_of(record))}  {safe(record.id)}")
-    rows: list[tuple[str, object]] = []
-    if record.waiting == "window":
-        rows.append(("opens", _minute(record.opens_at) or "never, by its hours"))
-    if record.waiting == "start":
-        rows.append(("starts", _minute(record.opens_at)))
-    if record.reason:
-        rows.append(("reason", record.reason))
-    told = record.rows
-    refused = [f"{told[name]} {name}" for name in ("bad", "duplicate", "suppressed") if told.get(name)]
-    rows.append(("rows", f"{told.get('good', 0)} good" + (f", {', '.join(refused)}" if refused else "")))
-    rows.append(("progress", f"{record.progress:.1%}"))
-    if record.calls:
-        rows.append(("calls", ", ".join(f"{count} {state}" for state, count in record.calls.items())))
-    if record.dispositions:
-        rows.append(("outcomes", ", ".join(f"{count} {name}" for name, count in record.dispositions.items())))
-    if record.answer_rate is not None:
-        rows.append(("answer rate", f"{record.answer_rate:.1%}"))
-    rows.append(("attempts", record.attempts))
-    rows.append(("talk time", duration_text(record.talk_seconds)))
-    if record.ended_at:
-        rows.append(("ended", _minute(record.ended_at)))
-    elif record.expected_end:
-        rows.append(("expected end", _minute(record.expected_end)))
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
+    console().print(f"[bold]{safe(record.name)}[/bold]  {styled(state_of(record))}  {safe(record.id)}")
+    counts = record.rows
+    rejected = [f"{counts[name]} {name}" for name in ("bad", "duplicate", "suppressed") if counts.get(name)]
+    answer_rate = "" if record.answer_rate is None else f"{record.answer_rate:.1%}"
+    facts: list[tuple[str, object]] = [
+        ("opens", (_minute(record.opens_at) or "never, by its hours") if record.waiting == "window" else ""),
+        ("starts", _minute(record.opens_at) if record.waiting == "start" else ""),
+        ("reason", record.reason),
+        ("rows", ", ".join([f"{counts.get('good', 0)} good", *rejected])),
+        ("progress", f"{record.progress:.1%}"),
+        ("calls", ", ".join(f"{count} {state}" for state, count in record.calls.items())),
+        ("outcomes", ", ".join(f"{count} {name}" for name, count in record.dispositions.items())),
+        ("answer rate", answer_rate),
+        ("attempts", str(record.attempts)),
+        ("talk time", duration_text(record.talk_seconds)),
+        ("ended", _minute(record.ended_at)),
+        ("expected end", "" if record.ended_at else _minute(record.expected_end)),
+    ]
+    facts = [(name, value) for name, value in facts if value]
+    width = max(len(name) for name, _ in facts)
+    for name, value in facts:
         line(f"  {name.ljust(width)}  {value}")
 
 
-def show_report(report: "CheckReport") -> None:
-    """What a file holds."""
+def print_problems(problems: "Iterable[RowProblem]") -> None:
+    """Prints a table of rows that were rejected."""
+    table(
+        ("row", "column", "value", "problem", "remedy"),
+        ((problem.number, problem.column, problem.value, problem.problem, problem.remedy) for problem in problems),
+    )
+
+
+def print_report(report: "CheckReport") -> None:
+    """Prints what a file holds and how long its campaign would last."""
     from alodial_schemas.durations import duration_text
 
-    form = ", ".join(str(part) for part in (report.kind, report.encoding, report.sheet) if part)
-    separator = {"\t": "tab", None: ""}.get(report.delimiter, f"separator {report.delimiter}")
-    line(f"{report.name}: {form}{', ' + separator if separator else ''}")
+    form = [str(part) for part in (report.kind, report.encoding, report.sheet) if part]
+    if report.delimiter:
+        form.append("tab" if report.delimiter == "\t" else f"separator {report.delimiter}")
+    line(f"{report.name}: {', '.join(form)}")
     line("  columns    " + ", ".join(f"{field} = {column}" for field, column in report.understood.items()))
     line(
         f"  rows       {report.rows}: {report.good} good, {report.bad} bad, {report.duplicate} duplicate, "
@@ -96,26 +104,23 @@ def show_report(report: "CheckReport") -> None:
     if report.seconds is not None:
         line(f"  will take  {duration_text(report.seconds)}, at the allowed rate within its hours")
     if report.problems:
-        table(
-            ("row", "column", "value", "problem", "remedy"),
-            ((one.number, one.column, one.value, one.problem, one.remedy) for one in report.problems),
-        )
+        print_problems(report.problems)
     more = report.bad + report.duplicate + report.suppressed - len(report.problems)
     if more > 0:
         say(f"hint: {more} more; --errors out.csv writes them all")
 
 
 def watch_campaign(queue: "CallQueue", id: str, *, as_json: bool) -> None:
-    """Until it is over. On a terminal one picture that changes, elsewhere a line for each change."""
+    """Prints a campaign until it ends: on a terminal one live picture, elsewhere a line or document for each change."""
     if as_json or not sys.stdout.isatty():
-        told = ""
+        printed = ""
         while not READER_LEFT.is_set():
             record = queue.campaigns.get(id)
-            text = _line_of(record)
-            if text != told:
+            text = _summary(record)
+            if text != printed:
                 document(record.to_dict()) if as_json else line(text)
-                told = text
-            if record.state in OVER:
+                printed = text
+            if record.state in ENDED:
                 return
             time.sleep(POLL)
         return
@@ -125,13 +130,13 @@ def watch_campaign(queue: "CallQueue", id: str, *, as_json: bool) -> None:
         while True:
             record = queue.campaigns.get(id)
             live.update(_picture(record))
-            if record.state in OVER:
+            if record.state in ENDED:
                 break
             time.sleep(POLL / 2)
-    show_campaign(record)
+    print_campaign(record)
 
 
-def _line_of(record: "CampaignRecord") -> str:
+def _summary(record: "CampaignRecord") -> str:
     calls = " ".join(f"{state}={count}" for state, count in record.calls.items())
     return f"{state_of(record)} {record.progress:.0%} {calls} attempts={record.attempts} answered={record.answered}"
 

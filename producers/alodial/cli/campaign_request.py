@@ -1,43 +1,73 @@
-"""The options of ``alodial campaign check`` and ``submit`` as a campaign's request."""
+"""Builds a campaign's request from the options of ``alodial campaign check`` and ``submit``."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from .arguments import parse_pairs, parse_seconds
 
 if TYPE_CHECKING:
     from alodial_schemas.campaigns import CampaignRequest
 
     from ..settings import Settings
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+def build_request(settings: "Settings", options: dict[str, Any]) -> "CampaignRequest":
+    """Returns the campaign of the options of :func:`.campaign_options.request_options`.
+
+    Raises BadParameter for an option that does not parse, InvalidCampaign for invalid fields.
+    """
+    from ..campaigns.stored_fields import read_campaign
+
+    mapping = parse_pairs("--map", options["map"] or [], "FIELD=COLUMN, such as --map phone=Телефон")
+    body = {
+        "name": options["name"] or options["file"].stem[:100],
+        "call": _call(options),
+        "policy": _policy(settings, options),
+        "columns": mapping,
+        "metadata": parse_pairs("--metadata", options["metadata"] or []),
+    }
+    return read_campaign(body, settings)
 
 
-def seconds_of(option: str, text: str) -> int:
-    """ "90", "15m", "2h" or "1d" in seconds. Raises BadParameter."""
-    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
-    if not number.isascii() or not number.isdigit():
-        raise typer.BadParameter(f"{option} {text!r}: write for example 90, 15m, 2h or 1d")
-    return int(number) * _UNITS[unit]
+def _call(options: dict[str, Any]) -> dict[str, Any]:
+    call: dict[str, Any] = {"account": options["account"], "lang": options["lang"]}
+    if options["ivr"] is not None:
+        call |= {"kind": "ivr", "ivrid": options["ivr"], "fromline": options["line"]}
+    elif options["queue"] is not None and options["initiator"] is not None:
+        raise typer.BadParameter("--queue and --from: use one of them; rows may have queues of their own")
+    elif options["queue"] is not None:
+        call |= {"kind": "queue", "queue": options["queue"]}
+    else:
+        call |= {"kind": "two-way", "callfrom": options["initiator"]}
+    return _set(call)
 
 
-def pairs_of(option: str, texts: Sequence[str], example: str) -> dict[str, str]:
-    """NAME=VALUE options. Raises BadParameter."""
-    pairs: dict[str, str] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip():
-            raise typer.BadParameter(f"{option} {text!r}: write {example}")
-        if name.strip() in pairs:
-            raise typer.BadParameter(f"{option} {name!r}: given twice; write each name once")
-        pairs[name.strip()] = value
-    return pairs
+def _policy(settings: "Settings", options: dict[str, Any]) -> dict[str, Any]:
+    """The policy of the options, over the file of ``--policy``."""
+    policy = _policy_file(options["policy"]) if options["policy"] else {}
+    plain = ("pace", "channels", "priority", "weight", "starts_at", "ends_at")
+    policy |= _set({name: options[name] for name in plain})
+    if options["row_ttl"] is not None:
+        policy["row_ttl"] = parse_seconds("--row-ttl", options["row_ttl"])
+    if options["prefix"]:
+        policy["allowed_prefixes"] = options["prefix"]
+    if options["hours"] is not None or options["zone"] is not None or options["holiday"]:
+        policy["hours"] = _hours(settings, options, policy.get("hours") or {})
+    if redial := _redial(options, policy.get("redial") or {}):
+        policy["redial"] = redial
+    for name, limits in {
+        "daily": {"calls": options["daily_calls"], "minutes": options["daily_minutes"]},
+        "stop": {"answered": options["goal"], "failures_in_row": options["stop_after_failures"]},
+    }.items():
+        if limits := _set(limits):
+            policy[name] = (policy.get(name) or {}) | limits
+    return policy
 
 
-def policy_file(path: Path) -> dict[str, Any]:
-    """A policy as JSON or TOML. Raises BadParameter."""
+def _policy_file(path: Path) -> dict[str, Any]:
     import tomllib
 
     try:
@@ -50,78 +80,31 @@ def policy_file(path: Path) -> dict[str, Any]:
     return value
 
 
-def policy_of(options: dict[str, Any]) -> dict[str, Any]:
-    """The policy that the options give, over the one of ``--policy``."""
-    from alodial_schemas.campaigns import parse_hours, parse_redial
+def _hours(settings: "Settings", options: dict[str, Any], hours: dict[str, Any]) -> dict[str, Any]:
+    from alodial_schemas.campaigns import parse_hours
 
-    policy: dict[str, Any] = dict(policy_file(options["policy"])) if options["policy"] else {}
-    plain = ("pace", "channels", "priority", "weight", "starts_at", "ends_at")
-    policy |= {name: options[name] for name in plain if options[name] is not None}
-    if options["row_ttl"] is not None:
-        policy["row_ttl"] = seconds_of("--row-ttl", options["row_ttl"])
-    if options["prefix"]:
-        policy["allowed_prefixes"] = options["prefix"]
-    if options["hours"] is not None or options["zone"] is not None or options["holiday"]:
-        hours = dict(policy.get("hours") or {})
-        try:
-            hours["windows"] = (
-                parse_hours(options["hours"]) if options["hours"] else hours.get("windows") or options["default_hours"]
-            )
-        except ValueError as exc:
-            raise typer.BadParameter(f"--hours: {exc}") from None
-        hours["timezone"] = options["zone"] or hours.get("timezone") or options["default_zone"]
-        if options["holiday"]:
-            hours["holidays"] = options["holiday"]
-        policy["hours"] = hours
-    redial = dict(policy.get("redial") or {})
+    try:
+        windows = parse_hours(options["hours"]) if options["hours"] else hours.get("windows") or settings.calling_hours
+    except ValueError as exc:
+        raise typer.BadParameter(f"--hours: {exc}") from None
+    hours = hours | {"windows": windows, "timezone": options["zone"] or hours.get("timezone") or settings.timezone}
+    return hours | {"holidays": options["holiday"]} if options["holiday"] else hours
+
+
+def _redial(options: dict[str, Any], redial: dict[str, Any]) -> dict[str, Any]:
+    from alodial_schemas.campaigns import parse_redial
+
+    redial = redial | _set({name: options[name] for name in ("max_attempts", "max_attempts_per_day")})
     if options["redial"] is not None:
         try:
             redial["delays"] = parse_redial(options["redial"])
         except ValueError as exc:
             raise typer.BadParameter(f"--redial: {exc}") from None
-    for name in ("max_attempts", "max_attempts_per_day"):
-        if options[name] is not None:
-            redial[name] = options[name]
-    if redial:
-        if "delays" not in redial:
-            raise typer.BadParameter("--max-attempts: say with --redial what is dialled again, such as busy=5m,15m")
-        policy["redial"] = redial
-    daily = {"calls": options["daily_calls"], "minutes": options["daily_minutes"]}
-    if given := {name: value for name, value in daily.items() if value is not None}:
-        policy["daily"] = dict(policy.get("daily") or {}) | given
-    stop = {"answered": options["goal"], "failures_in_row": options["stop_after_failures"]}
-    if given := {name: value for name, value in stop.items() if value is not None}:
-        policy["stop"] = dict(policy.get("stop") or {}) | given
-    return policy
+    if redial and "delays" not in redial:
+        raise typer.BadParameter("--max-attempts: add --redial with what is called again, such as busy=5m,15m")
+    return redial
 
 
-def call_of(options: dict[str, Any]) -> dict[str, Any]:
-    """What kind of call the options ask for."""
-    call: dict[str, Any] = {"account": options["account"]}
-    if options["ivr"] is not None:
-        call |= {"kind": "ivr", "ivrid": options["ivr"], "fromline": options["line"]}
-    elif options["queue"] is not None and options["initiator"] is None:
-        call |= {"kind": "queue", "queue": options["queue"]}
-    else:
-        call |= {"kind": "two-way", "callfrom": options["initiator"]}
-        if options["queue"] is not None:
-            raise typer.BadParameter(
-                "--queue and --from: a campaign has one of them; rows may give a queue of their own"
-            )
-    call["lang"] = options["lang"]
-    return {name: value for name, value in call.items() if value is not None}
-
-
-def request_of(settings: "Settings", options: dict[str, Any]) -> "CampaignRequest":
-    """Raises BadParameter for an option, InvalidCampaign for what they say together."""
-    from ..campaigns.stored_fields import read_campaign
-
-    options = {**options, "default_hours": settings.calling_hours, "default_zone": settings.timezone}
-    body = {
-        "name": options["name"] or options["file"].stem[:100],
-        "call": call_of(options),
-        "policy": policy_of(options),
-        "columns": pairs_of("--map", options["map"], "FIELD=COLUMN, such as --map phone=Телефон"),
-        "metadata": pairs_of("--metadata", options["metadata"], "NAME=VALUE"),
-    }
-    return read_campaign(body, settings)
+def _set(options: dict[str, Any]) -> dict[str, Any]:
+    """Without the options that were left out."""
+    return {name: value for name, value in options.items() if value is not None}

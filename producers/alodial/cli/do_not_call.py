@@ -1,24 +1,28 @@
-"""``alodial dnc``: who must not be rung."""
+"""``alodial dnc``: the do-not-call list."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .arguments import Json
 from .output import READER_LEFT, document, line, say, table
 from .session import current_actor, open_queue
 
+if TYPE_CHECKING:
+    from ..calls.queue import CallQueue
+
 app = typer.Typer(
     no_args_is_help=True,
-    help="The do-not-call list: what is on it is not rung from the next second on.\n\nExample: alodial dnc add 994412860",
+    rich_markup_mode=None,
+    help="The do-not-call list. Numbers on it are not called from the next second on.\n\nExample: alodial dnc add 994412860",
 )
 
-Numbers = Annotated[list[str], typer.Argument(metavar="PHONE...", help="One number or several.")]
+Numbers = Annotated[list[str], typer.Argument(metavar="PHONE...", help="One or more numbers.")]
 Scope = Annotated[
-    str, typer.Option("--campaign", help="This campaign's own list, by its id; all calls when not given.")
+    str, typer.Option("--campaign", help="The list of this campaign only, by its id; by default that of all calls.")
 ]
-Reason = Annotated[str, typer.Option(help="Why, for whoever asks later.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document a line on standard output.")]
+Reason = Annotated[str, typer.Option(help="Why, shown in the list.")]
 
 
 @app.command()
@@ -28,11 +32,11 @@ def add(numbers: Numbers, reason: Reason = "", scope: Scope = "", as_json: Json 
     Example: alodial dnc add 994412860 --reason "asked on the phone"
     """
     with open_queue() as queue:
-        new = queue.dnc.add(numbers, scope=_scope(queue, scope), reason=reason, actor=current_actor())
+        added = queue.dnc.add(numbers, scope=_scope(queue, scope), reason=reason, actor=current_actor())
     if as_json:
-        document({"added": new, "known": len(numbers) - new})
+        document({"added": added, "known": len(numbers) - added})
     else:
-        say(f"{new} added, {len(numbers) - new} were on the list")
+        say(f"{added} added, {len(numbers) - added} were on the list already")
 
 
 @app.command()
@@ -42,28 +46,27 @@ def remove(numbers: Numbers, scope: Scope = "", as_json: Json = False) -> None:
     Example: alodial dnc remove 994412860
     """
     with open_queue() as queue:
-        gone = queue.dnc.remove(numbers, scope=_scope(queue, scope))
+        removed = queue.dnc.remove(numbers, scope=_scope(queue, scope))
     if as_json:
-        document({"removed": gone})
+        document({"removed": removed})
     else:
-        say(f"{gone} removed, {len(numbers) - gone} were not on the list")
+        say(f"{removed} removed, {len(numbers) - removed} were not on the list")
 
 
 @app.command("list")
 def list_numbers(
-    number: Annotated[str, typer.Option(help="Only this one: is it on the list, and why?")] = "",
+    number: Annotated[str, typer.Option(help="Only this number: is it on the list, and why?")] = "",
     scope: Scope = "",
     as_json: Json = False,
 ) -> None:
-    """The list with its reasons.
+    """Show the list with its reasons.
 
     Example: alodial dnc list --number 994412860
     """
     with open_queue() as queue:
-        where = _scope(queue, scope)
-        entries = (
-            queue.dnc.find(number, scopes=("", where) if where else ("",)) if number else queue.dnc.every(scope=where)
-        )
+        campaign = _scope(queue, scope)
+        scopes = ("", campaign) if campaign else ("",)
+        entries = queue.dnc.find(number, scopes=scopes) if number else queue.dnc.every(scope=campaign)
         if as_json:
             for entry in entries:
                 document(entry.to_dict())
@@ -81,12 +84,12 @@ def list_numbers(
 
 @app.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="One number a line; what stands behind a separator is not read.")],
+    file: Annotated[Path, typer.Argument(help="One number a line; text after a comma, semicolon or tab is ignored.")],
     reason: Reason = "import",
     scope: Scope = "",
     as_json: Json = False,
 ) -> None:
-    """Put a file's numbers on the list. Good lines count whatever bad ones are; exit code 1 when there are bad ones.
+    """Put a file's numbers on the list. Bad lines are skipped and listed; exit code 1 if there are any.
 
     Example: alodial dnc import optout.csv --reason "regulator's list"
     """
@@ -96,23 +99,23 @@ def import_file(
     if not file.is_file():
         raise BadFile("no_file", f"there is no file {file.name!r}", "give a file with one number a line")
     with open_queue() as queue, file.open(encoding=encoding_of(file)[0], errors="replace") as lines:
-        told = queue.dnc.add_lines(lines, scope=_scope(queue, scope), reason=reason, actor=current_actor())
+        result = queue.dnc.add_lines(lines, scope=_scope(queue, scope), reason=reason, actor=current_actor())
     if as_json:
-        document({"lines": told.lines, "added": told.added, "known": told.known, "bad": told.bad})
+        document({"lines": result.lines, "added": result.added, "known": result.known, "bad": result.bad})
     else:
-        say(f"{told.added} added, {told.known} were on the list, {told.bad} bad")
-        if told.problems:
-            table(("line", "problem"), told.problems)
-    if told.bad:
+        say(f"{result.added} added, {result.known} were on the list already, {result.bad} bad")
+        if result.problems:
+            table(("line", "problem"), result.problems)
+    if result.bad:
         raise typer.Exit(1)
 
 
 @app.command()
 def export(
-    to: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV with number, since, by and reason.")],
+    to: Annotated[Path, typer.Argument(metavar="FILE", help="The CSV to write: number, since, by, reason.")],
     scope: Scope = "",
 ) -> None:
-    """Write the list to a file that `alodial dnc import` takes.
+    """Write the list to a file that `alodial dnc import` reads.
 
     Example: alodial dnc export optout.csv
     """
@@ -130,8 +133,6 @@ def export(
     say(f"written: {to} ({count} numbers)")
 
 
-def _scope(queue: object, name: str) -> str:
-    """A campaign's id from whatever names it."""
-    from ..calls.queue import CallQueue
-
-    return queue.campaigns.get(name).id if name and isinstance(queue, CallQueue) else ""
+def _scope(queue: "CallQueue", campaign: str) -> str:
+    """The id of the campaign with this id or name; "" without a campaign."""
+    return queue.campaigns.get(campaign).id if campaign else ""

@@ -1,136 +1,129 @@
-"""``alodial doctor``: what is set, what is wrong, and the command that mends it."""
+"""``alodial doctor``: shows the settings in force and checks them, Redis and the workers."""
 
-import ipaddress
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import typer
 
-from ..errors import StoreUnavailable
-from .output import console, document, safe, say
+from .arguments import Json
+from .output import console, count_of, docs_page, document, safe, say
+from .web import is_loopback
 
 if TYPE_CHECKING:
     from ..settings import Settings
+    from ..store.client import Store
     from ..store.redis_checks import RedisCheck
 
-ADVISED_SECRET = 16
+MIN_SECRET = 16
+"""Characters below which a secret is a warning."""
 SILENT_AFTER = 15.0
-SECRET_LISTS = {"callback_secret", "api_keys", "webhooks", "webhook_secret"}
+"""Seconds without a heartbeat after which a worker is not alive."""
+LISTED_SECRETS = {"callback_secret", "api_keys", "webhooks", "webhook_secret"}
 MARKS = {"ok": "[green]ok[/green]     ", "warning": "[yellow]warning[/yellow]", "error": "[red]error[/red]  "}
 
 
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document a line on standard output.")] = False,
-) -> None:
-    """Check the settings, Redis and the workers. Exit code 1 when something is wrong.
+def doctor(as_json: Json = False) -> None:
+    """Check the settings, Redis and the workers. Exit code 1 if something is wrong.
 
     Example: alodial doctor
     """
     from ..settings import load_settings
 
     settings = load_settings()
-    findings = [*_settings(settings), *_store(settings)]
+    values = visible_settings(settings)
+    checks = [*_check_settings(settings), *_check_store(settings)]
     if as_json:
-        document({"settings": shown_settings(settings)})
-        for finding in findings:
-            document({"name": finding.name, "level": finding.level, "message": finding.message, "hint": finding.hint})
+        document({"settings": values})
+        for check in checks:
+            document({"name": check.name, "level": check.level, "message": check.message, "hint": check.hint})
     else:
         out = console()
         out.print("[bold]settings in force[/bold]")
-        for name, value in shown_settings(settings).items():
+        for name, value in values.items():
             out.print(f"  {name:<34} {safe(value)}")
-        out.print("[bold]findings[/bold]")
-        for finding in findings:
-            out.print(f"  {MARKS[finding.level]}  {finding.name:<20} {safe(finding.message)}")
-            if finding.hint:
-                out.print(f"           hint: {safe(finding.hint)}")
-    wrong = sum(finding.level == "error" for finding in findings)
-    if wrong:
-        say(f"error: {wrong} thing{'s' if wrong > 1 else ''} to mend")
-    raise typer.Exit(1 if wrong else 0)
+        out.print("[bold]checks[/bold]")
+        for check in checks:
+            out.print(f"  {MARKS[check.level]}  {check.name:<20} {safe(check.message)}")
+            if check.hint:
+                out.print(f"           hint: {safe(check.hint)}")
+    errors = sum(check.level == "error" for check in checks)
+    if errors:
+        say(f"error: {count_of(errors, 'problem')}")
+    raise typer.Exit(1 if errors else 0)
 
 
-def shown_settings(settings: "Settings") -> dict[str, Any]:
-    """Every setting by its environment name; of secrets only whether they are set."""
+def visible_settings(settings: "Settings") -> dict[str, Any]:
+    """Returns the value of every setting by its environment name; of a secret only whether it is set."""
     from pydantic import SecretStr
 
-    shown: dict[str, Any] = {}
+    visible: dict[str, Any] = {}
     for name in type(settings).model_fields:
         value = getattr(settings, name)
         label = f"ALODIAL_{name.upper()}"
         if name in {"redis_url", "broker_url"}:
-            shown[label] = _host(value.get_secret_value()) if value is not None else "not set"
+            visible[label] = _without_password(value.get_secret_value()) if value is not None else "not set"
         elif isinstance(value, SecretStr) or value is None:
-            shown[label] = "set" if value is not None else "not set"
-        elif name in SECRET_LISTS:
-            shown[label] = f"{len(value)} set" if value else "not set"
+            visible[label] = "set" if value is not None else "not set"
+        elif name in LISTED_SECRETS:
+            visible[label] = f"{len(value)} set" if value else "not set"
         elif name == "accounts":
-            shown[label] = {
+            visible[label] = {
                 key: {**account.model_dump(exclude={"token"}), "token": "set" if account.token else "not set"}
                 for key, account in value.items()
             }
         elif isinstance(value, tuple | frozenset):
-            shown[label] = ",".join(str(part) for part in sorted(value)) if value else "none"
+            visible[label] = ",".join(str(part) for part in sorted(value)) if value else "none"
         else:
-            shown[label] = value
-    return shown
+            visible[label] = value
+    return visible
 
 
-def _host(url: str) -> str:
-    """The URL without what may hold a password: its user and its query."""
+def _without_password(url: str) -> str:
+    """The URL without its user and its query, which may hold a password too."""
     scheme, _, rest = url.partition("?")[0].partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
-def _settings(settings: "Settings") -> list["RedisCheck"]:
-    from ..store.redis_checks import RedisCheck
-
-    found = []
-    parts = urlsplit(settings.provider_url)
-    if parts.scheme == "https" or _loopback(parts.hostname or ""):
-        found.append(RedisCheck("provider.url", "ok", settings.provider_url))
-    else:
-        found.append(
-            RedisCheck(
-                "provider.url", "error", "the token would travel in clear text", "ALODIAL_PROVIDER_URL=https://..."
-            )
-        )
-    for name in settings.account_names:
-        if settings.account(name).token is None:
-            setting = "ALODIAL_PROVIDER_TOKEN=..." if name == "default" else "give it a token in ALODIAL_ACCOUNTS"
-            found.append(
-                RedisCheck("provider.token", "warning", f"account {name} has no token: workers cannot call", setting)
-            )
-        else:
-            found.append(RedisCheck("provider.token", "ok", f"account {name} has a token"))
-    make = "python -c 'import secrets; print(secrets.token_urlsafe(24))'"
-    for label, values in (("callback.secret", settings.callback_secret), ("api.keys", settings.api_keys)):
-        setting = "ALODIAL_CALLBACK_SECRET" if label == "callback.secret" else "ALODIAL_API_KEYS"
-        if not values:
-            found.append(
-                RedisCheck(label, "warning", f"{setting} is not set: `alodial web` answers nobody there", make)
-            )
-        elif any(len(value.get_secret_value().partition(";")[0]) < ADVISED_SECRET for value in values):
-            found.append(RedisCheck(label, "warning", f"{setting} is shorter than {ADVISED_SECRET} characters", make))
-        else:
-            found.append(RedisCheck(label, "ok", f"{setting} is set"))
-    return [*found, *_api_keys(settings), *_webhooks(settings)]
-
-
-def _api_keys(settings: "Settings") -> list["RedisCheck"]:
+def _check_settings(settings: "Settings") -> Iterator["RedisCheck"]:
     from ..api_keys import ApiKeys
     from ..errors import ConfigurationError
     from ..store.redis_checks import RedisCheck
 
+    url = urlsplit(settings.provider_url)
+    if url.scheme == "https" or is_loopback(url.hostname or ""):
+        yield RedisCheck("provider.url", "ok", settings.provider_url)
+    else:
+        problem = "the token would be sent in clear text"
+        yield RedisCheck("provider.url", "error", problem, "ALODIAL_PROVIDER_URL=https://...")
+    for name in settings.account_names:
+        if settings.account(name).token is None:
+            problem = f"account {name} has no token: workers cannot place its calls"
+            hint = "ALODIAL_PROVIDER_TOKEN=..." if name == "default" else "add a token in ALODIAL_ACCOUNTS"
+            yield RedisCheck("provider.token", "warning", problem, hint)
+        else:
+            yield RedisCheck("provider.token", "ok", f"account {name} has a token")
+    generate = "python -c 'import secrets; print(secrets.token_urlsafe(24))'"
+    for label, name, values in (
+        ("callback.secret", "ALODIAL_CALLBACK_SECRET", settings.callback_secret),
+        ("api.keys", "ALODIAL_API_KEYS", settings.api_keys),
+    ):
+        if not values:
+            problem = f"{name} is not set: `alodial web` refuses all such requests"
+            yield RedisCheck(label, "warning", problem, generate)
+        elif any(len(value.get_secret_value().partition(";")[0]) < MIN_SECRET for value in values):
+            yield RedisCheck(label, "warning", f"{name} is shorter than {MIN_SECRET} characters", generate)
+        else:
+            yield RedisCheck(label, "ok", f"{name} is set")
     try:
         ApiKeys(settings.api_keys)
     except ConfigurationError as exc:
-        return [RedisCheck("api.keys", "error", str(exc), "docs/http.md says how a key is written")]
-    return []
+        yield RedisCheck("api.keys", "error", str(exc), f"{docs_page('http.md')} describes the form of keys")
+    yield from _check_webhooks(settings)
 
 
-def _webhooks(settings: "Settings") -> list["RedisCheck"]:
+def _check_webhooks(settings: "Settings") -> Iterator["RedisCheck"]:
     from ..errors import ConfigurationError
     from ..store.redis_checks import RedisCheck
     from ..webhooks.config import endpoints_of
@@ -138,73 +131,52 @@ def _webhooks(settings: "Settings") -> list["RedisCheck"]:
     try:
         endpoints = endpoints_of(settings)
     except ConfigurationError as exc:
-        return [RedisCheck("webhooks", "error", str(exc), "docs/webhooks.md")]
-    if not endpoints:
-        return []
-    found = [RedisCheck("webhooks", "ok", f"{len(endpoints)} endpoint{'s' if len(endpoints) != 1 else ''}, signed")]
-    if settings.webhook_private:
-        message = "ALODIAL_WEBHOOK_PRIVATE allows http and addresses of this network"
-        found.append(
-            RedisCheck("webhooks.private", "warning", message, "leave it out where people outside choose the URLs")
-        )
-    return found
+        yield RedisCheck("webhooks", "error", str(exc), docs_page("webhooks.md"))
+        return
+    if endpoints:
+        yield RedisCheck("webhooks", "ok", f"{count_of(len(endpoints), 'endpoint')}, signed")
+        if settings.webhook_private:
+            problem = "ALODIAL_WEBHOOK_PRIVATE allows http and addresses of this network"
+            yield RedisCheck("webhooks.private", "warning", problem, "remove it if outsiders choose the URLs")
 
 
-def _loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _store(settings: "Settings") -> list["RedisCheck"]:
-    from ..store import holds, redis_checks, webhooks, workers
+def _check_store(settings: "Settings") -> list["RedisCheck"]:
+    from ..errors import StoreUnavailable
     from ..store.client import Store
-    from ..store.sansio import run
+    from ..store.redis_checks import RedisCheck
 
     store = Store(settings)
     try:
-        found = store.call(redis_checks.inspect)
-        beats = store.call(workers.heartbeats)
-        stopped = store.call(holds.stopped)
-        held = store.call(holds.held)
-        fared = store.call(run, webhooks.health_steps())
+        return list(_check_redis(store))
     except StoreUnavailable as exc:
-        return [redis_checks.RedisCheck("redis", "error", str(exc), "start Redis, or correct ALODIAL_REDIS_URL")]
+        return [RedisCheck("redis", "error", str(exc), "start Redis, or correct ALODIAL_REDIS_URL")]
     finally:
         store.close()
+
+
+def _check_redis(store: "Store") -> Iterator["RedisCheck"]:
+    from ..store import holds, redis_checks, webhooks, workers
+    from ..store.redis_checks import RedisCheck
+    from ..store.sansio import run
+
+    yield from store.call(redis_checks.inspect)
+    stopped = store.call(holds.stopped)
     if stopped is not None:
-        found.append(
-            redis_checks.RedisCheck("stop", "warning", f"the emergency stop is on: {stopped}", "alodial resume")
-        )
-    for pause in held:
-        message = f"account {pause.account} waits {pause.seconds:.0f} s more ({pause.why})"
-        found.append(
-            redis_checks.RedisCheck(
-                "account",
-                "error" if pause.breaker else "warning",
-                message,
-                "check its token, then: alodial resume" if pause.breaker else "",
-            )
-        )
-    found += [
-        redis_checks.RedisCheck(
-            "webhook",
-            "warning",
-            f"{one.url} is switched off ({one.off_reason}), {one.parked} events parked",
-            f"alodial webhooks enable {one.id}",
-        )
-        for one in fared
-        if not one.enabled
-    ]
+        yield RedisCheck("stop", "warning", f"the emergency stop is on: {stopped}", "alodial resume")
+    for hold in store.call(holds.held):
+        problem = f"account {hold.account} pauses for {hold.seconds:.0f} s more ({hold.why})"
+        if hold.breaker:
+            yield RedisCheck("account", "error", problem, "check its token, then: alodial resume")
+        else:
+            yield RedisCheck("account", "warning", problem)
+    for endpoint in store.call(run, webhooks.health_steps()):
+        if not endpoint.enabled:
+            problem = f"{endpoint.url} is off ({endpoint.off_reason}), {endpoint.parked} events parked"
+            yield RedisCheck("webhook", "warning", problem, f"alodial webhooks enable {endpoint.id}")
     now = time.time() * 1000
-    living = [beat for beat in beats if now - beat.at < SILENT_AFTER * 1000]
-    if living:
-        found.append(
-            redis_checks.RedisCheck(
-                "workers", "ok", ", ".join(f"{beat.name} ({beat.in_flight} in flight)" for beat in living)
-            )
-        )
+    alive = [beat for beat in store.call(workers.heartbeats) if now - beat.at < SILENT_AFTER * 1000]
+    if alive:
+        names = ", ".join(f"{beat.name} ({beat.in_flight} in flight)" for beat in alive)
+        yield RedisCheck("workers", "ok", names)
     else:
-        found.append(redis_checks.RedisCheck("workers", "warning", "no worker is alive: calls wait", "alodial worker"))
-    return found
+        yield RedisCheck("workers", "warning", "no worker is alive: calls wait", "alodial worker")

@@ -1,48 +1,50 @@
-"""What commands print: documents for programs on standard output, words for people."""
+"""What commands print: JSON documents and tables on standard output, messages for people on standard error."""
 
 import io
 import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ..calls.outcomes import QueuedCall
+
 COLOURS = {
-    "completed": "green",
-    "answered": "green",
-    "submitted": "cyan",
-    "submitting": "cyan",
-    "queued": "blue",
-    "scheduled": "blue",
+    **dict.fromkeys(("completed", "answered"), "green"),
+    **dict.fromkeys(("submitted", "submitting"), "cyan"),
+    **dict.fromkeys(("queued", "scheduled"), "blue"),
     "unconfirmed": "yellow",
     "canceled": "dim",
+    **dict.fromkeys(("rejected", "failed", "expired", "timed_out", "error"), "red"),
 }
 
-
 READER_LEFT = Event()
-"""Set once nobody reads standard output any more; what has no end of its own ends by it."""
+"""Set when nobody reads standard output any more; commands without an end of their own stop then."""
 
 
 def console(*, err: bool = False) -> "Console":
-    """A console that colours on a terminal only and respects NO_COLOR."""
+    """Returns a console that colours on a terminal only and respects NO_COLOR."""
     from rich.console import Console
 
-    class Quiet(Console):
+    class QuietConsole(Console):
         def on_broken_pipe(self) -> None:
             if self.stderr:
-                _to_nowhere(sys.stderr)
+                _to_devnull(sys.stderr)
             else:
                 reader_gone()
 
-    return Quiet(stderr=err, highlight=False, soft_wrap=True, no_color=True if os.environ.get("NO_COLOR") else None)
+    return QuietConsole(
+        stderr=err, highlight=False, soft_wrap=True, no_color=True if os.environ.get("NO_COLOR") else None
+    )
 
 
 def line(text: str) -> None:
-    """One line on standard output, at once."""
+    """Prints one line on standard output and flushes it."""
     try:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
@@ -51,92 +53,111 @@ def line(text: str) -> None:
 
 
 def document(value: Mapping[str, Any]) -> None:
-    """One JSON document on a line of its own. What would command a terminal is escaped; it parses to the same value."""
+    """Prints one JSON document on one line. Control characters are escaped; the document parses to the same value."""
     encoding = (getattr(sys.stdout, "encoding", None) or "ascii").replace("-", "").lower()
     text = json.dumps(value, ensure_ascii=encoding != "utf8", separators=(",", ":"), default=str)
     line(text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text))
 
 
 def reader_gone() -> None:
-    """`alodial calls list | head`: the reader has all it wanted. The command goes on to its end and its own exit code."""
+    """Drops all further output: `alodial calls list | head`. The command goes on, to its end and its own exit code."""
     READER_LEFT.set()
-    _to_nowhere(sys.stdout)
+    discard_output()
 
 
-def give_up_output() -> None:
-    """Nothing more can be written; what is still buffered must not fail a second time at the end of the process."""
-    _to_nowhere(sys.stdout)
+def discard_output() -> None:
+    """Drops all further output, and what is still buffered, which would fail again at the end of the process."""
+    _to_devnull(sys.stdout)
 
 
-def _to_nowhere(stream: TextIO) -> None:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
+def _to_devnull(stream: TextIO) -> None:
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, stream.fileno())
+    os.close(devnull)
 
 
-def ready_streams() -> None:
-    """A terminal that lacks a letter gets it spelled out; a stream that was closed before the start is nowhere."""
+def prepare_streams() -> None:
+    """Escapes characters that the terminal's encoding lacks, and opens streams that were closed at the start."""
     for name, number in (("stdout", 1), ("stderr", 2)):
         stream = getattr(sys, name)
         if stream is None:
-            # Left closed, its number would go to the connection to Redis, and our words into it.
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            if nowhere != number:
-                os.dup2(nowhere, number)
-                os.close(nowhere)
-            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115  # lives as long as we do
+            # Without this the connection to Redis would get the number, and our messages would go into it.
+            devnull = os.open(os.devnull, os.O_WRONLY)
+            if devnull != number:
+                os.dup2(devnull, number)
+                os.close(devnull)
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115  # used until the end
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def say(text: str) -> None:
-    """Words for people, on standard error."""
+    """Prints a message for people on standard error."""
     try:
         sys.stderr.write("".join(plain(part) + "\n" for part in text.split("\n")))
         sys.stderr.flush()
     except BrokenPipeError:
-        _to_nowhere(sys.stderr)
+        _to_devnull(sys.stderr)
 
 
 def plain(text: str) -> str:
-    """Text from outside on one line: what would move the cursor or colour the terminal is spelled out."""
+    """Returns text from outside on one line, with escapes for what would control the terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def safe(value: object) -> str:
-    """Any value as rich's markup that says the value itself; nothing for None."""
+    """Returns rich's markup for a value from outside; "" for None."""
     from rich.markup import escape
 
-    # A backslash at the end would escape the markup that comes after it.
     text = escape(plain("" if value is None else str(value)))
+    # A backslash at the end would escape the markup that comes after it.
     return text + " " if text.endswith("\\") else text
 
 
 def styled(word: object) -> str:
-    """A state or disposition in its colour, as rich's markup."""
-    text = "" if word is None else str(word)
-    colour = COLOURS.get(text, "red" if text in {"rejected", "failed", "expired", "timed_out", "error"} else "")
-    return f"[{colour}]{text}[/{colour}]" if colour else safe(text)
+    """Returns rich's markup for a state or disposition in its colour; "" for None."""
+    colour = COLOURS.get(str(word))
+    return f"[{colour}]{word}[/{colour}]" if colour else safe(word)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """An aligned table on standard output; the cells of state-like columns in their colours. Nothing is cut off."""
+    """Prints an aligned table, states and dispositions in their colours. Nothing is cut off."""
     from rich.table import Table
 
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    aligned = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
-        drawn.add_column(name, no_wrap=True)
+        aligned.add_column(name, no_wrap=True)
     coloured = {i for i, name in enumerate(columns) if name in {"state", "disposition"}}
     for row in rows:
-        drawn.add_row(*(styled(c) if i in coloured else safe(c) for i, c in enumerate(row)))
+        aligned.add_row(*(styled(c) if i in coloured else safe(c) for i, c in enumerate(row)))
     out = console()
-    # An extid that ends in an ellipsis helps nobody: a long line wraps on a terminal and stays whole in a pipe.
-    out.width = max(out.width, out.measure(drawn, options=out.options.update(max_width=10_000)).maximum)
-    out.print(drawn)
+    # An extid that ends in an ellipsis is useless: a long line wraps on a terminal and stays whole in a pipe.
+    out.width = max(out.width, out.measure(aligned, options=out.options.update(max_width=10_000)).maximum)
+    out.print(aligned)
 
 
-def seconds(later: str, earlier: str) -> str:
-    """The time between two ISO 8601 moments, such as ``+1.204 s``."""
+def print_call(call: "QueuedCall", as_json: bool, *, created: bool | None = None) -> None:
+    """Prints a call after a command about it; ``created`` is whether the command made it, None for other commands."""
+    if as_json:
+        made = {} if created is None else {"created": created}
+        document({"id": call.id, "extid": call.extid, "state": call.state} | made)
+    else:
+        line(f"{call.id}  extid {call.extid}  {call.state}{' (was there before)' if created is False else ''}")
+
+
+def seconds_between(start: str, end: str) -> str:
+    """Returns the time between two ISO 8601 moments, such as ``+1.204 s``."""
     from datetime import datetime
 
-    return f"+{(datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds():.3f} s"
+    return f"+{(datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds():.3f} s"
+
+
+def count_of(number: int, noun: str) -> str:
+    """Returns a count with its noun: "1 event", "2 events"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def docs_page(name: str) -> str:
+    """Returns where a page of the documentation is: in the installed package, or in docs/ of the source."""
+    installed = Path(__file__).parents[1] / "docs" / name
+    return str(installed) if installed.exists() else f"docs/{name}"

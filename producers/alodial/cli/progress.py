@@ -1,4 +1,4 @@
-"""A progress bar on standard error, where that is a terminal: rows, rows a second, time left."""
+"""Progress on standard error, if that is a terminal."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -6,26 +6,21 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..campaigns.importing.row_check import Progress as Reading
+    from ..campaigns.importing.row_check import OnProgress
+    from ..campaigns.importing.row_check import Progress as RowProgress
 
 
 @contextmanager
-def reading(label: str) -> Iterator["Callable[[Reading], None] | None"]:
-    """What is given to ``progress=``; None where nobody looks."""
+def reading(label: str) -> Iterator["OnProgress | None"]:
+    """Gives a function that shows how much of a file was read: rows, rows per second, time left; None without a terminal."""
     if not sys.stderr.isatty():
         yield None
         return
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     from .output import console
 
-    shown = Progress(
+    bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
@@ -35,12 +30,12 @@ def reading(label: str) -> Iterator["Callable[[Reading], None] | None"]:
         console=console(err=True),
         transient=True,
     )
-    with shown:
-        task = shown.add_task(label, total=None, rows=0, speed=0.0)
+    with bar:
+        task = bar.add_task(label, total=None, rows=0, speed=0.0)
 
-        def tell(progress: "Reading") -> None:
-            elapsed = shown.tasks[task].elapsed or 0.0
-            shown.update(
+        def update(progress: "RowProgress") -> None:
+            elapsed = bar.tasks[task].elapsed or 0.0
+            bar.update(
                 task,
                 total=progress.size,
                 completed=min(progress.position, progress.size or progress.position),
@@ -48,12 +43,12 @@ def reading(label: str) -> Iterator["Callable[[Reading], None] | None"]:
                 speed=progress.rows / elapsed if elapsed else 0.0,
             )
 
-        yield tell
+        yield update
 
 
 @contextmanager
 def counting(label: str) -> Iterator["Callable[[int], None] | None"]:
-    """A count that grows, for what has no known end; None where nobody looks."""
+    """Gives a function that shows a count; None without a terminal."""
     if not sys.stderr.isatty():
         yield None
         return

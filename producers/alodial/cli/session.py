@@ -1,7 +1,4 @@
-"""Opens the queue for a command.
-
-Who sits at this terminal.
-"""
+"""What a command works with: the queue of the settings, and the name of the person at the terminal."""
 
 import getpass
 import sys
@@ -12,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def open_queue() -> "CallQueue":
-    """The queue of these settings. Its log lines go to standard error: standard output belongs to what was asked for."""
+    """Returns the queue of the settings. Its log lines go to standard error: standard output is for the command's result."""
     import structlog
 
     from ..calls.queue import CallQueue
@@ -22,7 +19,7 @@ def open_queue() -> "CallQueue":
 
 
 def current_actor() -> str:
-    """Whose name the activity log gets."""
+    """Returns the actor for the activity log, such as ``cli:aziza``; ``cli`` where the user has no name."""
     try:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):

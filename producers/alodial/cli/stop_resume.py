@@ -1,36 +1,37 @@
-"""``alodial stop`` and ``alodial resume``."""
+"""``alodial stop`` and ``alodial resume``: the emergency stop."""
 
 from typing import Annotated
 
 import typer
 
+from .arguments import check_choice
 from .output import say
 from .session import current_actor, open_queue
 
 
-def stop(reason: Annotated[str, typer.Option(help="Why, for whoever looks later.")] = "operator") -> None:
-    """Emergency stop: no new POST on any worker from now on, restarts included. What is under way is settled.
+def stop(reason: Annotated[str, typer.Option(help="Why, shown to everybody.")] = "operator") -> None:
+    """Emergency stop: no worker places a new call.
+
+    It outlasts restarts. Calls under way are settled.
 
     Example: alodial stop --reason "wrong list"
     """
     from ..store import holds
 
     with open_queue() as queue:
-        on, pulled = queue.store.call(holds.stop, reason, current_actor())
-    if pulled:
-        say("stopped: no new POST goes out")
+        current, changed = queue.store.call(holds.stop, reason, current_actor())
+    if changed:
+        say("stopped: no worker places new calls")
     else:
-        by = f" by {on.actor}" if on.actor else ""
-        say(f"it was stopped already{by}: {on.reason}")
+        by = f" by {current.actor}" if current.actor else ""
+        say(f"already stopped{by}: {current.reason}")
     say("hint: alodial resume lifts it")
 
 
 def resume(
-    account: Annotated[
-        str, typer.Option(help="Lift the pause and breaker of this account only; the emergency stop stays.")
-    ] = "",
+    account: Annotated[str, typer.Option(help="Only this account's pause and breaker; the emergency stop stays.")] = "",
 ) -> None:
-    """Lift the emergency stop, and the pauses and breakers of accounts.
+    """Lift the emergency stop, pauses and breakers.
 
     Example: alodial resume
     """
@@ -38,8 +39,8 @@ def resume(
 
     with open_queue() as queue:
         if account:
-            known = {*queue.settings.account_names, *queue.store.call(holds.accounts)}
-            if account not in known:
-                raise typer.BadParameter(f"--account {account!r}: use one of {', '.join(sorted(known))}")
+            check_choice(
+                "--account", account, sorted({*queue.settings.account_names, *queue.store.call(holds.accounts)})
+            )
         queue.resume(account)
     say("resumed")

@@ -1,11 +1,12 @@
-"""``alodial webhooks``: how endpoints fare, on and off, a test, a secret."""
+"""``alodial webhooks``: shows, enables, disables and tests webhook endpoints; makes secrets."""
 
 import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .output import console, document, line, plain, say, table
+from .arguments import Json
+from .output import console, docs_page, document, line, say, table
 from .session import open_queue
 
 if TYPE_CHECKING:
@@ -14,118 +15,120 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="The endpoints of ALODIAL_WEBHOOKS: how they fare, on and off.\n\nExample: alodial webhooks list",
+    rich_markup_mode=None,
+    help="Webhook endpoints: deliveries, on and off, tests.\n\nExample: alodial webhooks list",
 )
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document a line on standard output.")]
 Name = Annotated[
-    str, typer.Argument(metavar="ENDPOINT", help="Its id as `alodial webhooks list` shows it, or the beginning.")
+    str, typer.Argument(metavar="ENDPOINT", help="Its id in `alodial webhooks list`, or the beginning of it.")
 ]
 
 
 @app.command("list")
 def list_endpoints(as_json: Json = False) -> None:
-    """Each endpoint: on or off, what it took, what waits, what was parked.
+    """List the endpoints: on or off, events delivered, failed, waiting and parked.
 
     Example: alodial webhooks list
     """
     with open_queue() as queue:
-        found = queue.endpoints.list()
+        endpoints = queue.endpoints.list()
     if as_json:
-        for one in found:
-            document(one.to_dict())
-    elif found:
+        for endpoint in endpoints:
+            document(endpoint.to_dict())
+    elif endpoints:
         table(
-            ("id", "endpoint", "is", "delivered", "failed", "waiting", "lag", "parked", "last answer"),
+            ("id", "endpoint", "status", "delivered", "failed", "waiting", "lag", "parked", "last answer"),
             (
                 (
-                    one.id,
-                    one.url,
-                    _is(one),
-                    one.delivered,
-                    one.failed,
-                    one.waiting,
-                    f"{one.lag:.0f} s" if one.waiting else "",
-                    one.parked,
-                    one.last_problem or one.last_status or "",
+                    endpoint.id,
+                    endpoint.url,
+                    _status(endpoint),
+                    endpoint.delivered,
+                    endpoint.failed,
+                    endpoint.waiting,
+                    f"{endpoint.lag:.0f} s" if endpoint.waiting else "",
+                    endpoint.parked,
+                    endpoint.last_problem or endpoint.last_status or "",
                 )
-                for one in found
+                for endpoint in endpoints
             ),
         )
     else:
         say("no endpoints: ALODIAL_WEBHOOKS is empty")
-        say("hint: docs/webhooks.md")
+        say(f"hint: {docs_page('webhooks.md')}")
 
 
-def _is(one: "EndpointHealth") -> str:
-    if not one.enabled:
-        return f"off ({one.off_reason})"
-    if one.failing_since:
+def _status(endpoint: "EndpointHealth") -> str:
+    if not endpoint.enabled:
+        return f"off ({endpoint.off_reason})"
+    if endpoint.failing_since:
         return "failing"
-    return "on" if one.seen_at else "not served yet"
+    return "on" if endpoint.seen_at else "not served yet"
 
 
 @app.command()
 def enable(name: Name, as_json: Json = False) -> None:
-    """Send to an endpoint again. What was parked is sent by `alodial events resend`.
+    """Send events to an endpoint again. `alodial events resend` sends the parked ones.
 
     Example: alodial webhooks enable 5e55f6c65e0e
     """
     with open_queue() as queue:
-        one = queue.endpoints.enable(name)
+        endpoint = queue.endpoints.enable(name)
     if as_json:
-        document(one.to_dict())
-    say(f"{one.url} gets events from now on")
-    if one.parked:
-        say(f"hint: {one.parked} were parked meanwhile: alodial events resend --endpoint {one.id} --parked")
+        document(endpoint.to_dict())
+    say(f"enabled {endpoint.url}")
+    if endpoint.parked:
+        say(f"hint: {endpoint.parked} events are parked: alodial events resend --endpoint {endpoint.id} --parked")
 
 
 @app.command()
 def disable(name: Name, as_json: Json = False) -> None:
-    """Send nothing more to an endpoint. Its events are parked meanwhile, for 30 days.
+    """Stop sending events to an endpoint. They are parked for 30 days.
 
     Example: alodial webhooks disable 5e55f6c65e0e
     """
     with open_queue() as queue:
-        one = queue.endpoints.disable(name)
+        endpoint = queue.endpoints.disable(name)
     if as_json:
-        document(one.to_dict())
-    say(f"{one.url} gets nothing more")
-    say(f"hint: alodial webhooks enable {one.id}")
+        document(endpoint.to_dict())
+    say(f"disabled {endpoint.url}")
+    say(f"hint: alodial webhooks enable {endpoint.id}")
 
 
 @app.command("test")
-def try_endpoint(
+def send_test(
     name: Name,
-    timeout: Annotated[float, typer.Option(min=0, max=300, help="Seconds to wait for what becomes of it.")] = 25.0,
+    timeout: Annotated[float, typer.Option(min=0, max=300, help="Seconds to wait for the delivery.")] = 25.0,
     as_json: Json = False,
 ) -> None:
-    """Send a signed event of the type alodial.webhook.test, and say how the endpoint took it. Exit code 1 when it did not.
+    """Send a signed event of the type alodial.webhook.test and wait for the answer. Exit code 1 unless it was delivered.
 
     Example: alodial webhooks test 5e55f6c65e0e
     """
     with open_queue() as queue:
         before = queue.endpoints.find(name)
         event_id = queue.endpoints.test(before.id)
-        after = _followed(queue, before, timeout)
-    good = after.delivered > before.delivered
-    failed = after.failed > before.failed
-    outcome = "delivered" if good else "failed" if failed else "waiting"
+        after = _wait_for_delivery(queue, before, timeout)
+    outcome = "waiting"
+    if after.delivered > before.delivered:
+        outcome = "delivered"
+    elif after.failed > before.failed:
+        outcome = "failed"
     if as_json:
         document({"id": event_id, "outcome": outcome, "endpoint": after.to_dict()})
-    if good:
-        say(f"{after.url} took event {event_id}")
+    if outcome == "delivered":
+        say(f"delivered event {event_id} to {after.url}")
         return
-    if failed:
-        say(f"error: {after.url} did not take it: {after.last_problem or after.last_status}")
-        say("hint: it is tried again; `alodial webhooks list` shows when it was taken")
+    if outcome == "failed":
+        say(f"error: {after.url} did not accept the event: {after.last_problem or after.last_status}")
+        say("hint: workers retry it; `alodial webhooks list` shows when it is delivered")
     else:
-        say("error: no worker has sent it yet")
+        say("error: no worker has sent the event yet")
         say("hint: are workers running, with the same ALODIAL_WEBHOOKS? alodial doctor")
     raise typer.Exit(1)
 
 
-def _followed(queue: "CallQueue", before: "EndpointHealth", timeout: float) -> "EndpointHealth":
+def _wait_for_delivery(queue: "CallQueue", before: "EndpointHealth", timeout: float) -> "EndpointHealth":
     until = time.monotonic() + timeout
     while True:
         now = queue.endpoints.find(before.id)
@@ -136,7 +139,7 @@ def _followed(queue: "CallQueue", before: "EndpointHealth", timeout: float) -> "
 
 @app.command()
 def secret() -> None:
-    """Make a secret for ALODIAL_WEBHOOK_SECRET, as Standard Webhooks writes it. Nothing is stored.
+    """Make a secret for ALODIAL_WEBHOOK_SECRET in the form of Standard Webhooks. Nothing is stored.
 
     Example: alodial webhooks secret
     """
@@ -144,4 +147,6 @@ def secret() -> None:
 
     line(new_secret())
     if console(err=True).is_terminal:
-        say(plain("hint: put it before the old one with a comma; take the old one away when every receiver knows it"))
+        say(
+            "hint: write it before the old secret and a comma; remove the old one when every receiver knows the new one"
+        )

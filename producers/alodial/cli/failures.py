@@ -1,0 +1,77 @@
+"""Error messages, hints and exit codes for the errors that alodial raises. Imported only after one of them."""
+
+import errno
+import os
+from collections.abc import Sequence
+
+from alodial_schemas import FieldProblem
+
+from ..campaigns.errors import CampaignDuplicate, CampaignNotFound, InvalidCampaign
+from ..errors import (
+    AlodialError,
+    ConfigurationError,
+    Conflict,
+    InvalidCall,
+    NoEndpoint,
+    NotCancelable,
+    NotFound,
+    NotRedialable,
+    StoreUnavailable,
+    StoreUnfit,
+)
+from .output import discard_output, docs_page, say
+
+
+class NoDeadResult(NotFound):
+    """No dead result has this id."""
+
+
+HINTS: dict[type[AlodialError], str] = {  # the first that fits, so the narrower ones come first
+    StoreUnfit: "alodial doctor",
+    StoreUnavailable: "is Redis running? alodial doctor",
+    NoDeadResult: "alodial dead list",
+    NoEndpoint: "alodial webhooks list",
+    CampaignNotFound: "alodial campaign list",
+    NotFound: "alodial calls list",
+    NotCancelable: "alodial calls show ID shows its state",
+    CampaignDuplicate: "add --again to submit them once more",
+    Conflict: "alodial calls show ID shows the other call",
+}
+
+WRITE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""Errors that only a write to a file raises."""
+
+
+def report(exc: Exception) -> int:
+    """Prints an error with its hint and returns the exit code. Raises ``exc`` again if alodial does not expect it."""
+    if isinstance(exc, OSError) and exc.errno in WRITE_ERRORS:
+        discard_output()
+        say(f"error: cannot write the output: {exc.strerror}")
+        return 1
+    if not isinstance(exc, AlodialError) or os.environ.get("ALODIAL_DEBUG"):
+        raise exc
+    if isinstance(exc, InvalidCall | InvalidCampaign):
+        _report_problems(exc.problems)
+        return 2 if isinstance(exc, InvalidCall) else 1
+    if isinstance(exc, NotRedialable):
+        say(f"error: call {exc.call_id} {exc.problem}")
+        say(f"hint: {exc.remedy}")
+        return 1
+    say(f"error: {exc}")
+    if hint := _hint(exc):
+        say(f"hint: {hint}")
+    return 1
+
+
+def _report_problems(problems: Sequence[FieldProblem]) -> None:
+    for problem in problems:
+        say(f"error: {problem.field}: {problem.problem}")
+        say(f"hint: {problem.remedy}")
+
+
+def _hint(exc: AlodialError) -> str:
+    if isinstance(exc, ConfigurationError):
+        # An error that names no setting is about an option, and its text says what to do.
+        where = f"correct it in the environment or in .env; {docs_page('settings.md')} has every setting"
+        return where if "ALODIAL_" in str(exc) else ""
+    return next((hint for kind, hint in HINTS.items() if isinstance(exc, kind)), "")
