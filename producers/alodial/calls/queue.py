@@ -270,8 +270,9 @@ class CallQueue:
 
 
 class AsyncCallQueue:
-    """:class:`CallQueue` for an event loop: the same methods as coroutines, ``events`` as an async iterator.
+    """:class:`CallQueue` for event loops: the same methods as coroutines, ``events`` as an async iterator.
 
+    One queue serves several loops, one after another and in several threads at once: each gets connections of its own.
     Calls, lists and events use ``store``, an asynchronous connection. Campaigns, do-not-call lists, webhook endpoints and
     bulk actions run in threads on ``thread_store``, one connection pool that is opened at first use and closed with the
     queue. Close it with :meth:`aclose` or use it in an ``async with`` statement.

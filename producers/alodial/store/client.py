@@ -12,22 +12,14 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 import hiredis
 import redis
 import redis.asyncio as aioredis
-from redis.exceptions import (
-    BusyLoadingError,
-    ConnectionError,
-    MaxConnectionsError,
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-    TimeoutError,
-)
+from redis.exceptions import ConnectionError, NoScriptError, RedisError, ResponseError, TimeoutError
 
 from ..errors import StoreUnavailable
 from ..settings import Settings
 from . import keys
 from .connect import connect, connect_async
+from .loop_clients import LoopClients
+from .redis_errors import is_passing, passing_reason
 from .scripts import load_scripts, retention_ms
 from .server_clock import ServerClock
 
@@ -37,21 +29,6 @@ _POOL_ARGUMENTS = ("EVALSHA",) if tuple(int(n) for n in redis.__version__.split(
 T = TypeVar("T")
 P = ParamSpec("P")
 Arg = str | bytes | int | float
-
-# Errors of a Redis that answers but cannot work now; any other refusal is a bug of ours.
-_TRANSIENT = (
-    "MISCONF",
-    "BUSY",
-    "CLUSTERDOWN",
-    "MASTERDOWN",
-    "TRYAGAIN",
-    "NOREPLICAS",
-    "NOAUTH",
-    "WRONGPASS",
-    "NOPERM",
-    "LOADING",
-    "OOM",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +45,10 @@ def store_errors() -> Iterator[None]:
     """Raises StoreUnavailable for errors of a Redis that cannot work now. Names no URL: it may hold a password."""
     try:
         yield
-    except (
-        ConnectionError,
-        TimeoutError,
-        BusyLoadingError,
-        ReadOnlyError,
-        OutOfMemoryError,
-        MaxConnectionsError,
-    ) as exc:
-        raise StoreUnavailable(f"Redis is not available ({type(exc).__name__})") from None
-    except ResponseError as exc:
-        word = str(exc).partition(" ")[0]
-        if word in _TRANSIENT or any(
-            f" {code} " in str(exc) or f"-{code} " in str(exc) for code in ("OOM", "MISCONF", "READONLY")
-        ):
-            raise StoreUnavailable(f"Redis refuses ({word})") from None
-        raise
     except (OSError, RedisError) as exc:
-        raise StoreUnavailable(f"Redis is not available ({type(exc).__name__})") from None
+        if not is_passing(exc):
+            raise
+        raise StoreUnavailable(passing_reason(exc)) from None
 
 
 class Store:
@@ -162,13 +125,23 @@ class Store:
 
 
 class AsyncStore:
-    """The call store for one event loop."""
+    """The call store for event loops: one after another, and those of several threads at once.
+
+    Each loop gets connections of its own, which are closed with the loop. ``client`` replaces them all, in tests.
+    """
 
     def __init__(self, settings: Settings, *, client: "aioredis.Redis | None" = None) -> None:
         self.settings = settings
-        self.redis = client or connect_async(settings.redis_url.get_secret_value(), timeout=settings.redis_timeout)
+        self._clients = LoopClients(
+            lambda: connect_async(settings.redis_url.get_secret_value(), timeout=settings.redis_timeout), client
+        )
         self.clock = ServerClock()
         self._scripts = load_scripts(*retention_ms(settings))
+
+    @property
+    def redis(self) -> "aioredis.Redis":
+        """The client of the running loop. Raises RuntimeError without one."""
+        return self._clients.current()
 
     async def run(self, op: Operation[T]) -> T:
         """As :meth:`Store.run`."""
@@ -209,5 +182,5 @@ class AsyncStore:
             return await function(self.redis, *args, **kwargs)
 
     async def aclose(self) -> None:
-        """Closes the connections."""
-        await self.redis.aclose()
+        """Closes the connections of this loop, and has other loops that run close theirs."""
+        await self._clients.aclose()

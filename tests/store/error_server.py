@@ -1,0 +1,51 @@
+"""A server that speaks Redis' protocol and refuses every command with one error, as a Redis in trouble does."""
+
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+
+def _command(stream: BinaryIO) -> list[bytes]:
+    """The next command, [] at the connection's end."""
+    head = stream.readline()
+    if not head.startswith(b"*"):
+        return []
+    words = []
+    for _ in range(int(head[1:])):
+        size = int(stream.readline()[1:])
+        words.append(stream.read(size))
+        stream.read(2)
+    return words
+
+
+@contextmanager
+def error_server(error: str) -> Iterator[int]:
+    """Yields the port of a server that answers ``-error`` to all but the commands around a transaction."""
+
+    class Refusing(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while words := _command(self.rfile):
+                match words[0].upper():
+                    case b"CLIENT" | b"SELECT" | b"MULTI":
+                        self.wfile.write(b"+OK\r\n")
+                    case b"EXEC":
+                        self.wfile.write(b"-EXECABORT Transaction discarded because of previous errors.\r\n")
+                    case _:
+                        self.wfile.write(f"-{error}\r\n".encode())
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            pass  # a client that closed while it was answered
+
+    with Server(("127.0.0.1", 0), Refusing) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
