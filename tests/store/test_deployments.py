@@ -122,8 +122,8 @@ def test_an_arm_waits_for_the_replica_and_is_refused_without_one(tmp_path: Path)
         store = Store(settings)
         epoch = redis_checks.epoch(store.redis)
 
-        def arm() -> int:
-            with CallQueue(settings=settings) as queue:
+        def arm(*, replica: bool) -> int:
+            with CallQueue(settings=settings_for(primary.url)) as queue:
                 queue.enqueue(CALL)
             one = store.run(
                 call_transitions.claim(settings, "default", NO_LIMITS, epoch=epoch, room=1, horizon=1, attend=0)
@@ -135,18 +135,18 @@ def test_an_arm_waits_for_the_replica_and_is_refused_without_one(tmp_path: Path)
             async def run() -> int:
                 mine = AsyncStore(settings)
                 try:
-                    return (await mine.run_durable(op, ("WAIT", 1, 300)))[1]
+                    return (await mine.run_durable(op, ("WAIT", 1, 2000 if replica else 300)))[1]
                 finally:
                     await mine.aclose()
 
             return asyncio.run(run())
 
-        assert arm() == 0
+        assert arm(replica=False) == 0
         follow = ("--replicaof", "127.0.0.1", str(primary.port))
         with EmbeddedRedis(folder=tmp_path / "two", fsync="no", options=follow):
             while "online" not in str(store.redis.info("replication")):
                 time.sleep(0.05)
-            assert arm() == 1
+            assert arm(replica=True) == 1
         store.close()
 
 

@@ -13,12 +13,14 @@ import structlog
 
 from alodial.errors import StoreUnavailable
 from alodial.settings import AccountSettings, Settings
-from alodial.store import call_transitions
-from alodial.store.client import Arg, AsyncStore
+from alodial.store import call_transitions, primary
+from alodial.store.client import AsyncStore
 from alodial.store.coalesce import Coalescer
+from alodial.store.connect import watcher_of
 from alodial_schemas import numbers_of, request_from_body
 
 from .alovoice.client import AloVoiceClient
+from .post_memory import PostMemory
 from .submit import SubmitContext, submit
 
 log = structlog.get_logger("alodial.engine")
@@ -47,6 +49,12 @@ CAP_POLL, MAX_CAP_POLL = 0.02, 0.1
 
 MAX_PER_CLAIM = 128
 
+LOOK_EVERY = 0.5
+"""Seconds between two looks at the store's generation: others wait after a failover until this worker has seen it."""
+
+REPEAT_CHUNK = 200
+"""Calls repeated by one script after a failover."""
+
 AttendEnd = Literal["empty", "hold", "stop", "lost", "stopping"]
 
 
@@ -63,6 +71,10 @@ class Engine:
         self._store = store
         self._worker = worker
         self._epoch = epoch
+        self._generation = "0"
+        self._following = asyncio.Lock()
+        self._memory = PostMemory()
+        self._watching: asyncio.Task[None] | None = None
         # Calls of an account without a token wait; a claimed one could only be given back.
         accounts = {name: settings.account(name) for name in settings.account_names}
         self._limits = {name: account for name, account in accounts.items() if account.token is not None}
@@ -70,7 +82,7 @@ class Engine:
             name: SubmitContext(
                 settings,
                 client,
-                Coalescer(partial(self._arm, limits), isolate=True).submit,
+                Coalescer(partial(self._arm, name, limits), isolate=True).submit,
                 Coalescer(partial(self._settle, limits), isolate=True).submit,
                 self._refusal,
             )
@@ -80,9 +92,76 @@ class Engine:
         self._woken: set[str] = set()
         self._tasks: set[asyncio.Task[str]] = set()
         self._room = asyncio.Event()
-        self._wait = _durable_command(settings)
         self.stopping = False
         self.store_lost = False
+
+    @property
+    def _known_store(self) -> str:
+        """The store that this worker began with, and its generation: claim and arm refuse another one."""
+        return f"{self._epoch}:{self._generation}"
+
+    def start(self) -> None:
+        """Starts to watch for another primary, also while there is nothing to submit."""
+        self._watching = asyncio.create_task(self._watch_primary())
+
+    async def _watch_primary(self) -> None:
+        logged = False
+        while not self.stopping:
+            try:
+                await self.follow_primary()
+                logged = False
+            except StoreUnavailable:
+                pass  # the pacer logs it
+            except Exception:
+                # A worker that stops watching would make all others wait after a failover.
+                if not logged:
+                    log.exception("primary.follow_failed")
+                logged = True
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def follow_primary(self) -> None:
+        """Repeats the POSTs of the last moments where another server is the primary since, and learns its generation.
+
+        Until every living worker has done so, none of them claims. Raises StoreUnavailable.
+        """
+        async with self._following:
+            current = await self._store.run(primary.repeated(self._worker))
+            while current.number != self._generation:
+                lost = 0
+                for name, limits in self._limits.items():
+                    lost += await self._repeat(name, limits)
+                confirmed = await self._store.run(primary.repeated(self._worker, current.number))
+                if confirmed.number == current.number:
+                    if self._generation != "0":
+                        log.warning(
+                            "primary.followed", generation=current.number, remembered=len(self._memory), lost=lost
+                        )
+                    self._generation = current.number
+                current = confirmed
+
+    async def _repeat(self, account: str, limits: AccountSettings) -> int:
+        """Repeats an account's POSTs and outcomes; returns how many calls the store does not know any more."""
+        posted, settled = self._memory.of_account(account)
+        lost = 0
+        for start in range(0, len(posted), REPEAT_CHUNK):
+            chunk = posted[start : start + REPEAT_CHUNK]
+            channels = limits.max_concurrent_calls > 0
+            answers = await self._store.run(primary.repeat_posts(self._settings, self._worker, channels, chunk))
+            lost += answers.count("unknown")
+        for start in range(0, len(settled), REPEAT_CHUNK):
+            items = settled[start : start + REPEAT_CHUNK]
+            await self._store.run(call_transitions.settle(self._settings, limits, items))
+        return lost
+
+    def _confirmed_primary(self) -> int:
+        """The number of the primary that Sentinels confirm now. Raises StoreUnavailable when they do not."""
+        watcher = watcher_of(self._store.redis)
+        if watcher is None:
+            return 0
+        view = watcher.view
+        if not view.confirmed:
+            raise StoreUnavailable("the majority of Sentinels does not confirm the primary")
+        return view.generation
 
     @property
     def in_flight(self) -> int:
@@ -123,7 +202,7 @@ class Engine:
                     self._settings,
                     account,
                     limits,
-                    epoch=self._epoch,
+                    epoch=self._known_store,
                     room=min(limit - len(self._tasks), MAX_PER_CLAIM),
                     horizon=HORIZON,
                     attend=0 if leaving else ATTEND,
@@ -149,6 +228,8 @@ class Engine:
                 case "cap":
                     await asyncio.sleep(cap_poll)
                     cap_poll = min(cap_poll * 1.5, MAX_CAP_POLL)
+                case "moved":
+                    await self.follow_primary()
                 case "lost":
                     self.store_lost = True
                     log.critical(
@@ -174,18 +255,25 @@ class Engine:
             log.error("submit.crashed", error=type(exc).__name__, exc_info=exc)
 
     async def _arm(
-        self, limits: AccountSettings, items: Sequence[call_transitions.Arming]
+        self, account: str, limits: AccountSettings, items: Sequence[call_transitions.Arming]
     ) -> Sequence[call_transitions.Armed]:
-        operation = call_transitions.arm(self._settings, limits, items, epoch=self._epoch, worker=self._worker)
-        if self._wait is None:
-            return await self._store.run(operation)
-        answers, copies = await self._store.run_durable(operation, self._wait)
-        if copies < 1:
-            raise StoreUnavailable(f"arm is not durable yet ({self._settings.durability})")
+        confirmed = self._confirmed_primary()
+        answers = await self._store.run(
+            call_transitions.arm(self._settings, limits, items, epoch=self._known_store, worker=self._worker)
+        )
+        # Armed on a server that is the primary no more, a call could be armed once again on the other one.
+        if self._confirmed_primary() != confirmed:
+            raise StoreUnavailable("another server became the primary")
+        for item, armed in zip(items, answers, strict=True):
+            if armed.outcome == "armed":
+                self._memory.armed(account, item)
         return answers
 
     async def _settle(self, limits: AccountSettings, items: Sequence[call_transitions.Settling]) -> Sequence[str]:
-        return await self._store.run(call_transitions.settle(self._settings, limits, items))
+        answers = await self._store.run(call_transitions.settle(self._settings, limits, items))
+        for item in items:
+            self._memory.settled(item)
+        return answers
 
     def _refusal(self, body: str) -> str | None:
         """Checks the allowlist again right before the call: a record may be in Redis without the API's checks."""
@@ -202,6 +290,8 @@ class Engine:
         """Ends new claims and waits at most ``grace`` seconds for the calls in flight; returns how many were left."""
         self.stopping = True
         self._room.set()
+        if self._watching is not None:
+            self._watching.cancel()
         loop = asyncio.get_running_loop()
         ends = loop.time() + grace
         # A claim may be under way, and its calls are submitted too: the runs of attend are waited for as well.
@@ -211,11 +301,3 @@ class Engine:
             else:
                 await asyncio.sleep(min(left, POLL))
         return len(self._tasks)
-
-
-def _durable_command(settings: Settings) -> tuple[Arg, ...] | None:
-    """Returns the command that makes Redis wait until an arm is safe.
-
-    None for ``fast``, and for ``fsync``, where ``appendfsync always`` (checked at start-up) already answers after the fsync.
-    """
-    return ("WAIT", 1, int(settings.redis_timeout * 500)) if settings.durability == "replica" else None

@@ -14,7 +14,7 @@ import structlog
 
 from alodial.errors import StoreUnavailable, StoreUnfit
 from alodial.settings import Settings
-from alodial.store import inbox, redis_checks, workers
+from alodial.store import inbox, primary, redis_checks, workers
 from alodial.store.client import AsyncStore, Store, store_errors
 from alodial.store.counters import CountersFlusher
 from alodial.wakeup import Waker
@@ -102,8 +102,10 @@ class Runtime:
         return True
 
     async def _make_engine(self, epoch: str) -> Engine:
-        store, client = AsyncStore(self.settings), AloVoiceClient(self.settings)
-        return Engine(self.settings, store, client, worker=self.name, epoch=epoch)
+        store = AsyncStore(self.settings, on_connect=primary.introduce(self.settings))
+        engine = Engine(self.settings, store, AloVoiceClient(self.settings), worker=self.name, epoch=epoch)
+        engine.start()
+        return engine
 
     async def _start_dispatcher(self) -> Dispatcher:
         dispatcher = Dispatcher(self.settings, AsyncStore(self.settings))

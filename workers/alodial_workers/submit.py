@@ -54,7 +54,7 @@ async def arm_at_slot(call: Claimed, claimed_at: float, context: SubmitContext) 
     while True:
         requested_at = loop.time()
         try:
-            armed = await context.arm(Arming(call.record, call.token, slot))
+            armed = await context.arm(Arming(call.record, call.token, slot, call.attempt))
         except StoreUnavailable:
             raise NotArmed("store_unavailable") from None
         if armed.outcome == "armed":

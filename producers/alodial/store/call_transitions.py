@@ -16,7 +16,7 @@ from .answers import read_row, read_rows, text
 from .client import Arg, Operation
 
 EnqueueOutcome = Literal["created", "same", "conflict"]
-ClaimStatus = Literal["ok", "empty", "cap", "paced", "hold", "stop", "lost"]
+ClaimStatus = Literal["ok", "empty", "cap", "paced", "hold", "stop", "lost", "moved"]
 ArmOutcome = Literal["armed", "wait", "lost", "stop", "hold"]
 SettleOutcome = Literal["taken", "rejected", "unconfirmed", "retry", "auth", "release"]
 ApplyOutcome = Literal["completed", "redial", "corrected", "kept", "duplicate", "unknown"]
@@ -197,11 +197,12 @@ def claim(
 
 
 class Arming(NamedTuple):
-    """A claimed call that is about to be submitted: record, token and slot of :class:`Claimed`."""
+    """A claimed call that is about to be submitted: record, token, slot and attempt of :class:`Claimed`."""
 
     record: str
     token: str
     slot: int
+    attempt: int = 1
 
 
 class Armed(NamedTuple):
@@ -226,7 +227,7 @@ def arm(
         *_courtesy(settings, limits),
     ]
     for item in items:
-        args += item
+        args += (item.record, item.token, item.slot)
 
     def read(answer: list[list[Any]]) -> list[Armed]:
         return [Armed(cast(ArmOutcome, row[0].decode()), int(row[1]) / 1_000_000, int(row[2])) for row in answer]

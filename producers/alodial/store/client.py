@@ -17,10 +17,11 @@ from redis.exceptions import ConnectionError, NoScriptError, RedisError, Respons
 from ..errors import StoreUnavailable
 from ..settings import Settings
 from . import keys
-from .connect import connect, connect_async
+from .connect import connect, connect_async, watcher_of
 from .loop_clients import LoopClients
+from .primary_pool import OnConnect
 from .redis_errors import is_passing, passing_reason
-from .scripts import load_scripts, retention_ms
+from .scripts import CONFIRMED, load_scripts, retention_ms
 from .server_clock import ServerClock
 
 # redis-py before 5.3 demands the command's name, later versions warn of it.
@@ -29,6 +30,8 @@ _POOL_ARGUMENTS = ("EVALSHA",) if tuple(int(n) for n in redis.__version__.split(
 T = TypeVar("T")
 P = ParamSpec("P")
 Arg = str | bytes | int | float
+Wait = tuple[str, int, int]
+"""``WAIT``, the number of replicas, milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,25 @@ def store_errors() -> Iterator[None]:
         raise StoreUnavailable(passing_reason(exc)) from None
 
 
+def confirmation(settings: Settings, client: Any) -> Wait | None:
+    """The command after which what this connection wrote survives a failover; None unless the durability is ``replica``.
+
+    Every replica that a promotion may choose has to confirm: a replica that was promoted has left its primary, and no
+    other one can confirm in its place.
+    """
+    if settings.durability != "replica":
+        return None
+    watcher = watcher_of(client)
+    copies = watcher.view.replicas if watcher is not None else 1
+    return ("WAIT", copies, max(1, int(settings.redis_timeout * 500)))
+
+
+def require_confirmed(copies: int, wait: Wait) -> None:
+    """Raises StoreUnavailable when a WAIT was answered with fewer copies than it asked for."""
+    if copies < wait[1]:
+        raise StoreUnavailable(f"{copies} of {wait[1]} replicas confirmed; repeat it with the same key")
+
+
 class Store:
     """The call store for threads. ``client`` replaces the one that the settings describe, in tests."""
 
@@ -63,12 +85,35 @@ class Store:
     def run(self, op: Operation[T]) -> T:
         """Runs an operation. Raises StoreUnavailable; then it is not known whether the change was made: run it again."""
         script = self._scripts[op.script]
+        wait = self.wait_for(op)
         with store_errors():
+            if wait is not None:
+                return op.read(self._confirmed(op, wait))
             try:
                 answer = self.redis.evalsha(script.sha, 2, keys.PREFIX, keys.EVENTS, *op.args)
             except NoScriptError:
                 answer = self.redis.eval(script.text, 2, keys.PREFIX, keys.EVENTS, *op.args)
         return op.read(answer)
+
+    def wait_for(self, op: Operation[Any]) -> Wait | None:
+        """The command that confirms an operation; None when its answer need not survive a failover."""
+        return confirmation(self.settings, self.redis) if op.script in CONFIRMED else None
+
+    def _confirmed(self, op: Operation[Any], wait: Wait) -> Any:
+        script = self._scripts[op.script]
+        for command, text in (("EVALSHA", script.sha), ("EVAL", script.text)):
+            with self.redis.pipeline(transaction=False) as pipe:
+                pipe.execute_command(command, text, 2, keys.PREFIX, keys.EVENTS, *op.args)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+                pipe.execute_command(*wait)  # type: ignore[no-untyped-call]  # as above
+                answers = pipe.execute(raise_on_error=False)
+            if isinstance(answers[0], NoScriptError):
+                continue
+            for answer in answers:
+                if isinstance(answer, Exception):
+                    raise answer
+            require_confirmed(int(answers[1]), wait)
+            return answers[0]
+        raise StoreUnavailable("Redis does not keep scripts")
 
     def run_overlapped(self, operations: Iterable[Operation[T]]) -> Iterator[T]:
         """Runs operations in order on one connection, taking the next one from the iterable while Redis works.
@@ -78,33 +123,41 @@ class Store:
         """
         with store_errors():
             connection: Any = self.redis.connection_pool.get_connection(*_POOL_ARGUMENTS)
-        pending: Operation[T] | None = None
+        pending: tuple[Operation[T], Wait | None] | None = None
         try:
             for op in operations:
                 if pending is not None:
-                    done, pending = self._finish(connection, pending), None
+                    done, pending = self._finish(connection, *pending), None
                     yield done
                 script = self._scripts[op.script]
                 try:
                     # redis-py's own packing checks every argument first: a fifth of the whole time for 3,500 of them.
                     words: Any = ("EVALSHA", script.sha, 2, keys.PREFIX, keys.EVENTS, *op.args)
-                    connection.send_packed_command([hiredis.pack_command(words)])
+                    wait: Any = self.wait_for(op)
+                    packed = [hiredis.pack_command(words)]
+                    connection.send_packed_command(packed if wait is None else [*packed, hiredis.pack_command(wait)])
                 except (ConnectionError, TimeoutError):
                     connection.disconnect()
                     yield self.run(op)
                 else:
-                    pending = op
+                    pending = op, wait
             if pending is not None:
-                done, pending = self._finish(connection, pending), None
+                done, pending = self._finish(connection, *pending), None
                 yield done
         finally:
             if pending is not None:
                 connection.disconnect()  # its answer is still under way
             self.redis.connection_pool.release(connection)
 
-    def _finish(self, connection: Any, op: Operation[T]) -> T:
+    def _finish(self, connection: Any, op: Operation[T], wait: Wait | None) -> T:
         try:
-            return op.read(connection.read_response())
+            try:
+                answer = connection.read_response()
+            finally:
+                copies = 0 if wait is None else int(connection.read_response())
+            if wait is not None:
+                require_confirmed(copies, wait)
+            return op.read(answer)
         except NoScriptError:
             return self.run(op)
         except (ConnectionError, TimeoutError):
@@ -127,14 +180,16 @@ class Store:
 class AsyncStore:
     """The call store for event loops: one after another, and those of several threads at once.
 
-    Each loop gets connections of its own, which are closed with the loop. ``client`` replaces them all, in tests.
+    Each loop gets connections of its own, which are closed with the loop. ``client`` replaces them all, in tests;
+    ``on_connect`` is awaited on each connection before its first command.
     """
 
-    def __init__(self, settings: Settings, *, client: "aioredis.Redis | None" = None) -> None:
+    def __init__(
+        self, settings: Settings, *, client: "aioredis.Redis | None" = None, on_connect: OnConnect | None = None
+    ) -> None:
         self.settings = settings
-        self._clients = LoopClients(
-            lambda: connect_async(settings.redis_url.get_secret_value(), timeout=settings.redis_timeout), client
-        )
+        url, timeout = settings.redis_url.get_secret_value(), settings.redis_timeout
+        self._clients = LoopClients(lambda: connect_async(url, timeout=timeout, on_connect=on_connect), client)
         self.clock = ServerClock()
         self._scripts = load_scripts(*retention_ms(settings))
 
@@ -145,6 +200,10 @@ class AsyncStore:
 
     async def run(self, op: Operation[T]) -> T:
         """As :meth:`Store.run`."""
+        if op.script in CONFIRMED and (wait := confirmation(self.settings, self.redis)) is not None:
+            answer, copies = await self.run_durable(op, wait)
+            require_confirmed(copies, wait)
+            return answer
         script = self._scripts[op.script]
         with store_errors():
             try:
@@ -153,7 +212,7 @@ class AsyncStore:
                 answer = await self.redis.eval(script.text, 2, keys.PREFIX, keys.EVENTS, *op.args)
         return op.read(answer)
 
-    async def run_durable(self, op: Operation[T], wait: tuple[Arg, ...]) -> tuple[T, int]:
+    async def run_durable(self, op: Operation[T], wait: Wait) -> tuple[T, int]:
         """Runs an operation and, on the same connection, ``wait``: a ``WAIT`` or ``WAITAOF`` command.
 
         The second value is the (first) count that it answers. Raises StoreUnavailable.

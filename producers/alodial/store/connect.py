@@ -5,18 +5,19 @@ the store gives the same answer when it is run twice. The caller learns of a sto
 instead of after many tries.
 """
 
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import redis
 import redis.asyncio as aioredis
-import redis.asyncio.sentinel as aiosentinel
-import redis.sentinel
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from ..errors import ConfigurationError
+from .primary_pool import AsyncPrimaryPool, OnConnect, PrimaryPool
+from .sentinel import SentinelService, SentinelWatcher
 
 SCHEMES = ("redis", "rediss", "unix", "redis+sentinel")
 SENTINEL_PORT = 26379
@@ -28,20 +29,35 @@ def _options(timeout: float, repeat: int, *, asynchronous: bool) -> dict[str, An
     return {**timeouts, "health_check_interval": 0, "retry": retry, "protocol": 2}
 
 
-def _sentinel(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any]]:
-    """``redis+sentinel://[user:password@]host:port,host:port/service/db`` in its parts."""
+def _flag(query: dict[str, list[str]], name: str) -> bool:
+    return query.get(name, ["false"])[0].lower() in {"1", "true", "yes"}
+
+
+def _node(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]"):
+        host, port = text, ""
+    try:
+        return host.strip("[]"), int(port) if port else SENTINEL_PORT
+    except ValueError:
+        raise ConfigurationError("ALODIAL_REDIS_URL: a Sentinel's port is a number") from None
+
+
+def read_sentinel_url(url: str) -> tuple[SentinelService, dict[str, Any]]:
+    """Reads ``redis+sentinel://[user:password@]host:port,host:port/service/db?ssl=true`` in its parts.
+
+    User and password are Redis' own. Those of the Sentinels are ``sentinel_username`` and ``sentinel_password`` in the
+    query; ``ssl=true`` is TLS to Redis, ``sentinel_ssl=true`` to the Sentinels, ``ssl_ca_certs`` the authorities' file
+    of both. Returns the service and the options of a connection to Redis. Raises ConfigurationError.
+    """
     parts = urlsplit(url)
     account, _, hosts = parts.netloc.rpartition("@")
-    nodes = []
-    for node in hosts.split(","):
-        host, _, port = node.rpartition(":") if ":" in node else (node, "", "")
-        try:
-            nodes.append((host or node, int(port) if port else SENTINEL_PORT))
-        except ValueError:
-            raise ConfigurationError("ALODIAL_REDIS_URL: a Sentinel's port is a number") from None
+    nodes = tuple(_node(node.strip()) for node in hosts.split(",") if node.strip())
     path = [part for part in parts.path.split("/") if part]
     if not path:
         raise ConfigurationError("ALODIAL_REDIS_URL: name the service, redis+sentinel://host:26379/SERVICE/0")
+    if not nodes:
+        raise ConfigurationError("ALODIAL_REDIS_URL: name the Sentinels, redis+sentinel://host:26379/SERVICE/0")
     kwargs: dict[str, Any] = {}
     if account:
         user, _, password = account.partition(":")
@@ -51,16 +67,30 @@ def _sentinel(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any]]:
             kwargs["db"] = int(path[1])
         except ValueError:
             raise ConfigurationError("ALODIAL_REDIS_URL: the database behind the service is a number") from None
-    if parse_qs(parts.query).get("ssl", ["false"])[0].lower() in {"1", "true", "yes"}:
-        kwargs["ssl"] = True
-    return nodes, path[0], kwargs
+    query = parse_qs(parts.query)
+    options: dict[str, Any] = {}
+    for name in ("username", "password"):
+        if value := query.get(f"sentinel_{name}"):
+            options[name] = value[0]
+    authorities = {"ssl_ca_certs": query["ssl_ca_certs"][0]} if "ssl_ca_certs" in query else {}
+    if _flag(query, "ssl"):
+        kwargs |= {"ssl": True, **authorities}
+    if _flag(query, "sentinel_ssl"):
+        options |= {"ssl": True, **authorities}
+    return SentinelService(nodes, path[0], options), kwargs
 
 
-def _is_sentinel(url: str) -> bool:
+def is_sentinel(url: str) -> bool:
+    """Whether the URL names Sentinels. Raises ConfigurationError for a scheme that is none of Redis'."""
     scheme = url.partition("://")[0]
     if scheme not in SCHEMES:
         raise ConfigurationError(f"ALODIAL_REDIS_URL: begins with one of {', '.join(s + '://' for s in SCHEMES)}")
     return scheme == "redis+sentinel"
+
+
+def watcher_of(client: Any) -> SentinelWatcher | None:
+    """The watcher that a client's connections follow, None for a Redis without Sentinels."""
+    return getattr(client.connection_pool, "watcher", None)
 
 
 def connect(url: str, *, timeout: float = 2, connections: int = 64, repeat: int = 1) -> "redis.Redis":
@@ -69,10 +99,10 @@ def connect(url: str, *, timeout: float = 2, connections: int = 64, repeat: int 
     ``repeat`` is how often a command is repeated after a lost connection. Raises ConfigurationError for a bad URL.
     """
     options = _options(timeout, repeat, asynchronous=False)
-    if _is_sentinel(url):
-        nodes, service, kwargs = _sentinel(url)
-        sentinel = redis.sentinel.Sentinel(nodes, socket_timeout=timeout, socket_connect_timeout=timeout)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-        return sentinel.master_for(service, **options, **kwargs)  # type: ignore[no-any-return, no-untyped-call]  # redis-py leaves it untyped
+    pool: redis.BlockingConnectionPool
+    if is_sentinel(url):
+        pool = PrimaryPool(*read_sentinel_url(url), max_connections=connections, timeout=timeout, **options)
+        return redis.Redis(connection_pool=pool)
     try:
         pool = redis.BlockingConnectionPool.from_url(url, max_connections=connections, timeout=timeout, **options)
     except ValueError:
@@ -80,15 +110,26 @@ def connect(url: str, *, timeout: float = 2, connections: int = 64, repeat: int 
     return redis.Redis(connection_pool=pool)
 
 
-def connect_async(url: str, *, timeout: float = 2, connections: int = 64, repeat: int = 1) -> "aioredis.Redis":
-    """As :func:`connect`, for an event loop."""
+def connect_async(
+    url: str, *, timeout: float = 2, connections: int = 64, repeat: int = 1, on_connect: OnConnect | None = None
+) -> "aioredis.Redis":
+    """As :func:`connect`, for an event loop. ``on_connect`` is awaited on each new connection before its first command;
+    what it raises ends the connection."""
     options = _options(timeout, repeat, asynchronous=True)
-    if _is_sentinel(url):
-        nodes, service, kwargs = _sentinel(url)
-        sentinel = aiosentinel.Sentinel(nodes, socket_timeout=timeout, socket_connect_timeout=timeout)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-        return sentinel.master_for(service, **options, **kwargs)  # type: ignore[no-any-return]  # redis-py leaves it untyped
+    pool: aioredis.BlockingConnectionPool
+    if is_sentinel(url):
+        service, kwargs = read_sentinel_url(url)
+        pool = AsyncPrimaryPool(service, kwargs, on_connect, max_connections=connections, timeout=timeout, **options)
+        return aioredis.Redis(connection_pool=pool)
+    if on_connect is not None:
+        options["redis_connect_func"] = partial(_introduced, on_connect)
     try:
         pool = aioredis.BlockingConnectionPool.from_url(url, max_connections=connections, timeout=timeout, **options)
     except ValueError:
         raise ConfigurationError("ALODIAL_REDIS_URL: not a Redis URL; redis://[:password@]host:port/db") from None
     return aioredis.Redis(connection_pool=pool)
+
+
+async def _introduced(on_connect: OnConnect, connection: Any) -> None:
+    await connection.on_connect()
+    await on_connect(connection)

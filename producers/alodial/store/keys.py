@@ -35,6 +35,8 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``spool:{segment}``   string   bytes of a spool's file that are in the inbox; kept 7 days
 ``stop``              string   the emergency stop and its reason
 ``epoch``             string   made once; missing while workers run = the store was lost
+``primary``           hash     run (id of the server), gen (generation, grows with each server), at, open and until: when
+                               claims go on after a change; ``owing`` is the set of workers that they wait for
 ``workers``           hash     worker name -> heartbeat JSON
 ``logs``              stream   log lines of all processes as JSON, ``l``; ``p`` is the process, ``n`` the line's number in it
 ``events:held``       hash     while a group has not read events that were trimmed otherwise: ``group``, ``since`` (ms, of the

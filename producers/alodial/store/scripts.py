@@ -30,7 +30,12 @@ NAMES = (
     "relay",
     "delivered",
     "dead",
+    "primary",
+    "repeat",
 )
+
+CONFIRMED = frozenset({"enqueue", "arm", "cancel", "redial", "create", "append", "finish", "steer", "resume"})
+"""Scripts whose answer promises something: with ``ALODIAL_DURABILITY=replica`` it waits for the replicas."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 -- ARGV: epoch worker lease_ms rate burst channel_ms frequency_caps own_numbers daily_calls daily_seconds reserve_seconds,
 --   then for each call: extid token slot_us
 -- Answer for each: {outcome, wait_us, slot_us}; outcome is armed, wait (ask again at that slot), lost (canceled, expired,
--- taken away, suppressed meanwhile), stop, hold (its account or its campaign pauses, or its hours are over).
+-- taken away, suppressed meanwhile), stop, hold (its account or its campaign pauses, its hours are over, or another
+-- server is the primary since).
 local epoch, worker, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local rate, burst, channel_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local daily_calls, daily_seconds, reserve = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
-local same_store = redis.call('GET', P .. 'epoch') == epoch
+local same = same_store(epoch)
 local stopped = redis.call('EXISTS', P .. 'stop') == 1
 -- claim spaces the slots evenly; a call that comes late uses its slot all the same, as long as the last second then
 -- holds less than rate + burst starts: one is left for what the network adds between here and AloVoice. A timer may be
@@ -17,7 +18,8 @@ read_rules(ARGV[7], ARGV[8])
 local dnc_or_rules = redis.call('EXISTS', P .. 'dnc') == 1 or #rules > 0
 local answer = {}
 local function arm(x, token, slot)
-  if not same_store then return { 'lost', 0, 0 } end
+  if same == 'moved' then return { 'hold', 0, 0 } end
+  if same ~= 'same' then return { 'lost', 0, 0 } end
   local r = load(x)
   if not r or r.tok ~= token then return { 'lost', 0, 0 } end
   if r.s == 'submitting' then return { 'armed', 0, 0 } end

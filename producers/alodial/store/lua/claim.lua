@@ -7,13 +7,17 @@
 --   empty  nothing is ready         cap  every channel is in use       hold  the account pauses for wait_us
 --   paced  only campaigns that are held back by their own pace have calls: come again after wait_us
 --   stop   the emergency stop       lost the store is not the one this worker began with
+--   moved  another server is the primary since: repeat what was POSTed, then ask for the generation (primary.lua)
 -- A call: {extid, id, body, delay_us, attempt, tries, current extid, priority, campaign, reference, slot_us}
 local epoch, account, token = ARGV[1], ARGV[2], ARGV[3]
 local max, horizon, lease = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local rate, burst, cap, channel_ms = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local probe_ms, attend = tonumber(ARGV[11]), ARGV[12]
 local daily_calls, daily_seconds, reserve = tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
-if redis.call('GET', P .. 'epoch') ~= epoch then return { 'lost', 0 } end
+local store, settling = same_store(epoch)
+if store ~= 'same' then return { store, 0 } end
+-- Another primary since a moment ago: workers still repeat what it may have missed.
+if settling > 0 then return { 'ok', int(math.min(settling, 100) * 1000) } end
 if redis.call('EXISTS', P .. 'stop') == 1 then return { 'stop', 0 } end
 local acct, chan = P .. 'acct:' .. account, P .. 'chan:' .. account
 local state = redis.call('HMGET', acct, 'tat', 'hold', 'brk', 'vn', 'vb')

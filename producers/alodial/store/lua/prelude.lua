@@ -18,6 +18,25 @@ local listed_end, tick
 -- 14 significant digits is all that Lua's own conversion keeps; microseconds have 16.
 local function int(n) return string.format('%.0f', n) end
 
+-- The store's generation (primary.lua), and for how many ms claims wait after a change of it.
+local function primary_state()
+  local p = redis.call('HMGET', P .. 'primary', 'gen', 'open', 'until')
+  local wait = 0
+  if p[2] and tonumber(p[2]) > ms then wait = tonumber(p[2]) - ms
+  elseif p[3] and tonumber(p[3]) > ms and redis.call('EXISTS', P .. 'owing') == 1 then wait = tonumber(p[3]) - ms end
+  return p[1] or '0', wait
+end
+
+-- Whether a worker's `epoch:generation` is the store's: 'same', 'lost' (another store) or 'moved' (another primary).
+-- Workers of earlier versions know no generation.
+local function same_store(known)
+  local mark, generation = string.match(known, '^([^:]*):?(.*)$')
+  if redis.call('GET', P .. 'epoch') ~= mark then return 'lost', 0 end
+  local now, wait = primary_state()
+  if generation ~= '' and generation ~= now then return 'moved', wait end
+  return 'same', wait
+end
+
 local stamp
 local function now_text()
   if not stamp then

@@ -4,6 +4,9 @@
 local limit, timeout, channel = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local redial_after, poison = tonumber(ARGV[4]), tonumber(ARGV[5])
 local answer, spare = { 0 }, 6
+-- Another primary since a moment ago: workers still repeat what it may have missed.
+local _, settling = primary_state()
+if settling > 0 then return answer end
 local function found(what, r)
   answer[1] = answer[1] + 1
   answer[#answer + 1] = { what, r.id, r.x, r.a, r.n }

@@ -1,0 +1,28 @@
+-- Which server this store is on, and who has to repeat what its predecessor may have forgotten.
+-- ARGV: met run_id quarantine_ms patience_ms silent_ms   a connection to the server with this run id was made
+--   or: done worker generation                              this worker has repeated its POSTs of the last moments
+-- Answer: {generation, ms until claims go on, 0 when they do}. The generation grows with each server; a worker that knows
+-- another one neither claims nor arms. After a change nobody claims until every living worker is done, or for
+-- patience_ms; for quarantine_ms in any case, until no worker can take the old primary for the current one any more.
+local key, owing = P .. 'primary', P .. 'owing'
+if ARGV[1] == 'met' then
+  local known = redis.call('HMGET', key, 'run', 'gen')
+  if known[1] ~= ARGV[2] then
+    redis.call('HSET', key, 'run', ARGV[2], 'gen', int(number(known[2]) + 1), 'at', ms)
+    if known[1] then
+      local patience, silent = tonumber(ARGV[4]), tonumber(ARGV[5])
+      redis.call('HSET', key, 'open', ms + tonumber(ARGV[3]), 'until', ms + patience)
+      redis.call('DEL', owing)
+      local beats = redis.call('HGETALL', P .. 'workers')
+      for i = 1, #beats, 2 do
+        local at = tonumber(string.match(beats[i + 1], '"at": ?(%d+)'))
+        if at and ms - at < silent then redis.call('SADD', owing, beats[i]) end
+      end
+      redis.call('PEXPIRE', owing, patience)
+    end
+  end
+elseif ARGV[3] == redis.call('HGET', key, 'gen') then
+  redis.call('SREM', owing, ARGV[2])
+end
+local _, wait = primary_state()
+return { number(redis.call('HGET', key, 'gen')), wait }

@@ -1,0 +1,77 @@
+"""The POSTs of the last moments: what a worker repeats to a Redis that may have forgotten them."""
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from alodial.store.call_transitions import Arming, Settling
+from alodial.store.primary import Posted
+
+KEEP = 15.0
+"""Seconds that an outcome is remembered after it was recorded: longer than a failover loses (its replication delay, and
+up to five seconds in which nobody knows of it yet), or a power failure (one second)."""
+
+MAX_CALLS = 20_000
+"""Calls remembered at most, about 10 MB: those of 15 s at 1,300 calls a second."""
+
+RANG = frozenset({"taken", "unconfirmed"})
+"""Outcomes after which the telephone may have rung."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    account: str
+    posted: Posted
+    settling: Settling | None
+    at: float
+
+
+class PostMemory:
+    """Remembers each armed call until its outcome has been in Redis for KEEP seconds of work.
+
+    While Redis is away nothing is armed and nothing forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def armed(self, account: str, item: Arming) -> None:
+        """Remembers that the POST of a call may leave."""
+        now = time.monotonic()
+        key = (item.record, item.token)
+        self._entries[key] = _Entry(account, Posted(item.record, item.token, item.attempt), None, now)
+        self._forget_old(now)
+
+    def settled(self, item: Settling) -> None:
+        """Remembers the outcome of a call whose POST was remembered."""
+        key = (item.record, item.token)
+        if (entry := self._entries.get(key)) is not None:
+            entry.settling, entry.at = item, time.monotonic()
+            self._entries.move_to_end(key)
+
+    def _forget_old(self, now: float) -> None:
+        for key, entry in list(self._oldest()):
+            if entry.settling is None:
+                self._entries.move_to_end(key)  # still under way
+            elif now - entry.at > KEEP or len(self._entries) > MAX_CALLS:
+                del self._entries[key]
+            else:
+                return
+
+    def _oldest(self) -> list[tuple[tuple[str, str], _Entry]]:
+        # Two a POST: one that is added and one more, so that the memory shrinks again.
+        found = []
+        for key, entry in self._entries.items():
+            found.append((key, entry))
+            if len(found) == 2:
+                break
+        return found
+
+    def of_account(self, account: str) -> tuple[list[Posted], list[Settling]]:
+        """The POSTs of an account that may have rung, and the outcomes that were recorded, oldest first."""
+        entries = [entry for entry in self._entries.values() if entry.account == account]
+        rang = [entry.posted for entry in entries if entry.settling is None or entry.settling.outcome in RANG]
+        return rang, [entry.settling for entry in entries if entry.settling is not None]
