@@ -33,6 +33,9 @@ def demo(
 
     Example: alodial demo --keep
     """
+    import fastapi  # noqa: F401  # of the web process that the demo starts
+    import uvicorn  # noqa: F401  # of that and of the sandbox
+
     from .demo import run_demo
 
     raise typer.Exit(run_demo(calls=calls, speed=speed, keep=keep))
