@@ -332,13 +332,15 @@ def test_a_list_without_any_extid_is_kept_once_and_not_once_for_each_entry(plant
     assert len(plant.events("result.unmatched")) == 1
 
 
-def test_one_of_a_list_that_nobody_knows_is_replayed_alone(plant: Plant) -> None:
+def test_one_of_a_list_that_nobody_knows_is_kept_byte_for_byte_and_replayed(plant: Plant) -> None:
     extid = plant.submitted()
-    plant.put([result(extid), result("777000111", "BUSY")])
+    body = json.dumps([result(extid, odd=1), result("777000111", "BUSY", new_field="ж")], indent=3).encode("utf-16")
+    plant.put(body, content_type="text/odd")
     plant.collect()
     retry_orphans(plant.store, plant.settings, plant_now(plant) + 10**7)
     (dead,) = plant.dead()
-    assert json.loads(dead.body)["externalid"] == "777000111"
+    assert (dead.body, dead.content_type) == (body, "text/odd")
+    assert plant.redis.keys(f"{keys.ORPHANS}:*") == []
     plant.submitted(extid="777000111")
     dead_letters.replay(plant.redis, dead)
     plant.collect()
@@ -347,6 +349,56 @@ def test_one_of_a_list_that_nobody_knows_is_replayed_alone(plant: Plant) -> None
     assert record.attempts[0]["result"]["to_numbers"] == ["994412860"]
     assert len(plant.events("call.completed")) == 2
     assert plant.events("corrected") == []
+
+
+def test_a_list_of_which_nobody_knows_several_is_kept_once_and_each_is_told(plant: Plant) -> None:
+    extids = ["777000111", "777000112", "777000113"]
+    plant.put([result(extid) for extid in extids])
+    plant.collect()
+    plant.submitted(extid=extids[1])
+    assert retry_orphans(plant.store, plant.settings, plant_now(plant)) == 1
+    for _ in range(2):
+        retry_orphans(plant.store, plant.settings, plant_now(plant) + 10**7)
+    (dead,) = plant.dead()
+    assert [one["externalid"] for one in json.loads(dead.body)] == [int(extid) for extid in extids]
+    told = plant.events("result.unmatched")
+    assert {event["data"]["extid"] for event in told} == {extids[0], extids[2]}
+    assert {event["subject"] for event in told} == {dead.id}
+    assert len({event["id"] for event in told}) == 2
+    assert plant.redis.keys(f"{keys.ORPHANS}:*") == []
+
+
+def test_dead_letters_are_listed_without_their_bodies_and_go_with_them(plant: Plant) -> None:
+    bodies = [b"\xff" * 200_000, b"{", b""]
+    plant.put(*bodies)
+    plant.collect()
+    assert not any(b"body" in fields for _, fields in plant.redis.xrange(keys.DEAD))  # type: ignore[union-attr]
+    page = plant.store.run(dead_letters.list_dead(preview=10))
+    assert [(row.size, row.preview) for row in page.rows] == [(len(body), body[:10]) for body in reversed(bodies)]
+    for row in page.rows:
+        ttl = plant.redis.pttl(keys.dead_body(row.id))
+        # An empty body is a key all the same.
+        assert 0 < ttl <= inbox.DEAD_RETENTION_MS
+        assert dead_letters.drop(plant.redis, row.id)
+    assert plant.redis.keys(f"{keys.DEAD}*") == [keys.DEAD.encode()]
+
+
+def test_a_dead_letter_of_an_older_version_is_listed_read_and_replayed(plant: Plant) -> None:
+    fields = {"kind": "unreadable", "body": b"{odd", "type": JSON, "reason": "no JSON"}
+    plant.redis.xadd(keys.DEAD, fields)  # type: ignore[arg-type]
+    (row,) = plant.store.run(dead_letters.list_dead(preview=2)).rows
+    assert (row.size, row.preview) == (4, b"{o")
+    (dead,) = plant.dead()
+    assert dead.body == b"{odd"
+    dead_letters.replay(plant.redis, dead)
+    assert (plant.waiting(), plant.dead()) == (1, [])
+
+
+def test_an_orphan_of_an_older_version_is_given_up_with_the_body_that_it_carries(plant: Plant) -> None:
+    orphan = {"extid": "777000111", "result": "{}", "digest": "d", "disposition": "busy", "type": JSON, "body": "e30="}
+    plant.redis.zadd(keys.ORPHANS, {json.dumps(orphan): 1})
+    retry_orphans(plant.store, plant.settings, plant_now(plant))
+    assert [dead.body for dead in plant.dead()] == [b"{}"]
 
 
 def _crashing(real: Callable[..., Any], mark: bytes) -> Callable[..., Any]:

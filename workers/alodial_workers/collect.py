@@ -4,7 +4,6 @@ import base64
 import json
 import time
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import structlog
@@ -124,6 +123,8 @@ def _process(entries: Sequence[InboxEntry], store: Store, settings: Settings) ->
         if unreadable:
             parked.append(_unreadable(unreadable, entry))
         if parked:
+            if orphaned := sum(item.kind == "orphan" for item in parked) if len(results) > 1 else 0:
+                parked.insert(0, ParkedResult("shared", entry.body, entry.content_type, str(orphaned)))
             store.run(inbox.park("ack", entry.id, parked, settings.orphan_timeout))
         else:
             finished.append(entry.id)
@@ -166,7 +167,9 @@ def retry_orphans(store: Store, settings: Settings, now_ms: int, limit: int = 50
                 str(orphan[name]) for name in ("extid", "result", "digest", "disposition")
             )
             applying = Applying(extid, result, digest, disposition, int(orphan.get("talk", 0)))
-            body, content_type = base64.b64decode(orphan["body"]), str(orphan["type"])
+            # One of several results in a body has no body of its own: that of its entry is kept for all of them.
+            shared = str(orphan.get("shared", ""))
+            body, content_type = (b"", "") if shared else (base64.b64decode(orphan["body"]), str(orphan["type"]))
             outcome = store.run(call_transitions.apply_results([applying]))[0]
         except StoreUnavailable:
             raise
@@ -179,16 +182,18 @@ def retry_orphans(store: Store, settings: Settings, now_ms: int, limit: int = 50
             store.run(inbox.park("zrem", member, [parked], 0))
             continue
         if outcome.outcome != "unknown":
-            store.run(inbox.park("zrem", member, [], settings.orphan_timeout))
+            released = [ParkedResult("released", shared)] if shared else []
+            store.run(inbox.park("zrem", member, released, settings.orphan_timeout))
             log.info("result.adopted", call_id=outcome.id, extid=orphan["extid"], outcome=outcome.outcome)
             adopted += 1
         elif deadline <= now_ms:
             data = _event_data(
                 orphan["extid"], orphan["disposition"], result=json.loads(orphan["result"]), reason="unknown_extid"
             )
-            if store.run(
-                inbox.park("zrem", member, [ParkedResult("unmatched", body, content_type, "unknown_extid", data)], 0)
-            ):
+            given_up = ParkedResult("unmatched", body, content_type, "unknown_extid", data)
+            if shared:
+                given_up = ParkedResult("unmatched_shared", member, shared, "unknown_extid", data)
+            if store.run(inbox.park("zrem", member, [given_up], 0)):
                 log.warning("result.unmatched", extid=orphan["extid"], reason="unknown_extid")
     return adopted
 
@@ -230,43 +235,20 @@ def _event_data(
 
 
 def _orphan(result: CallResult, text: str, entry: InboxEntry, *, alone: bool) -> ParkedResult:
-    """Returns a result with an unknown extid and its body. A result that was not ``alone`` in it gets a body of its own."""
-    body = entry.body if alone else _as_body(result)
-    orphan = {
+    """Returns a result with an unknown extid: with its body when it was ``alone`` in it, else with the name of its entry."""
+    orphan: dict[str, Any] = {
         "extid": result.extid,
         "result": text,
         "digest": result.digest(),
         "disposition": result.disposition,
         "talk": result.talk_seconds,
-        "type": entry.content_type if alone else "application/json",
-        "body": base64.b64encode(body).decode("ascii"),
         "entry": entry.id,
     }
+    if alone:
+        orphan |= {"type": entry.content_type, "body": base64.b64encode(entry.body).decode("ascii")}
+    else:
+        orphan["shared"] = entry.id
     return ParkedResult("orphan", json.dumps(orphan, separators=(",", ":")))
-
-
-def _unix(moment: datetime | None) -> int | None:
-    return None if moment is None else int(moment.timestamp())
-
-
-def _as_body(result: CallResult) -> bytes:
-    """Returns a result as AloVoice would send it alone, so that it can be replayed."""
-    return json.dumps(
-        {
-            "externalid": result.extid,
-            "id": result.call_ids,
-            "from_number": result.from_numbers,
-            "to_number": result.to_numbers,
-            "trunk_number": result.trunk_number,
-            "begin_time": _unix(result.begin_time),
-            "answer_time": _unix(result.answer_time),
-            "end_time": _unix(result.end_time),
-            "duration": result.duration,
-            "dialstatus": result.dialstatus,
-            "record": result.record,
-            "attempts": result.attempts,
-        }
-    ).encode()
 
 
 def _nameless(results: Sequence[CallResult], entry: InboxEntry) -> ParkedResult:

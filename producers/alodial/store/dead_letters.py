@@ -94,12 +94,19 @@ def find(client: "redis.Redis", id: str) -> DeadResult | None:
         return None
     position, fields = rows[0]
     kind, reason, content_type = (text(fields[name]) for name in (b"kind", b"reason", b"type"))
-    return DeadResult(text(position), kind, reason, content_type, fields[b"body"])
+    # An older version wrote the body into the entry.
+    body: Any = fields.get(b"body")
+    if body is None:
+        body = client.get(keys.dead_body(id))
+    return None if body is None else DeadResult(text(position), kind, reason, content_type, body)
 
 
 def drop(client: "redis.Redis", id: str) -> bool:
     """Deletes a dead letter. False when there was none."""
-    return bool(client.xdel(keys.DEAD, id))
+    with client.pipeline(transaction=True) as pipe:
+        pipe.xdel(keys.DEAD, id)
+        pipe.delete(keys.dead_body(id))
+        return bool(pipe.execute()[0])
 
 
 def replay(client: "redis.Redis", item: DeadResult) -> None:
@@ -107,4 +114,5 @@ def replay(client: "redis.Redis", item: DeadResult) -> None:
     with client.pipeline(transaction=True) as pipe:
         pipe.xadd(keys.INBOX, {"b": item.body, "t": item.content_type})
         pipe.xdel(keys.DEAD, item.id)
+        pipe.delete(keys.dead_body(item.id))
         pipe.execute()

@@ -22,7 +22,7 @@ DEAD_RETENTION_MS = 30 * 86_400_000
 SPOOL_MARK_MS = 7 * 86_400_000
 """A mark outlives any outage that a spool of 256 MiB can bridge, and then expires."""
 
-ParkedKind = Literal["orphan", "unmatched", "unreadable"]
+ParkedKind = Literal["orphan", "shared", "released", "unmatched", "unmatched_shared", "unreadable"]
 
 
 class RawResult(NamedTuple):
@@ -42,7 +42,11 @@ class InboxEntry:
 
 
 class ParkedResult(NamedTuple):
-    """A result kept for later: an orphan's JSON, or a body for the dead letters with its event's data as JSON."""
+    """A result kept for later: an orphan's JSON, or a body for the dead letters with its event's data as JSON.
+
+    A body of several results of which some are orphans is kept once, as ``shared``; ``lua/park.lua`` describes what
+    the fields mean for it.
+    """
 
     kind: ParkedKind
     body: bytes | str

@@ -31,7 +31,9 @@ core of one node, measured at tens of thousands of transitions a second, far abo
                                attempts; kept 2 h. ``hour:{hour}`` the same and ``y:{end}:{reason}``; kept 8 days
 ``inbox``             stream   raw results from AloVoice, group ``collect``
 ``orphans``           zset     results whose extid is not known yet, by the time they are given up, ms
-``dead``              stream   results that nobody could use, for replay
+``orphans:{entry}``   hash     the body ``b`` (type ``t``) of several results of which ``n`` are orphans; ``dl`` is its dead
+                               letter, ``more`` counts those given up after the first
+``dead``              stream   results that nobody could use, for replay; ``dead:{id}`` is the body, kept 30 days
 ``spool:{segment}``   string   bytes of a spool's file that are in the inbox; kept 7 days
 ``stop``              string   the emergency stop and its reason
 ``epoch``             string   made once; missing while workers run = the store was lost
@@ -169,6 +171,10 @@ def buckets(body: str, reference: str) -> str:
     if reference:
         names.append(_reference_bucket(reference))
     return " ".join(names)
+
+
+def dead_body(id: str) -> str:
+    return f"{DEAD}:{id}"
 
 
 def by_owner(owner: str) -> str:
