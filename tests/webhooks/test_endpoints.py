@@ -11,7 +11,7 @@ from standardwebhooks.webhooks import Webhook
 from alodial.errors import ConfigurationError
 from alodial.settings import Settings
 from alodial.webhooks.config import endpoints_of, keys_of, new_secret, read_endpoint, read_secret
-from alodial_workers.webhooks.ssrf_guard import NotAllowed, checked_address, is_public
+from alodial_workers.webhooks.ssrf_guard import NotAllowed, checked_addresses, is_public
 
 PUBLIC = ["8.8.8.8", "185.74.5.1", "2a00:1450:4001:82a::200e", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]
 CLOSED = [
@@ -50,7 +50,7 @@ def test_loopback_in_any_spelling_is_refused_before_a_connection_is_made(spellin
     except OSError:
         pytest.skip("this system does not resolve it at all")
     with pytest.raises(NotAllowed):
-        asyncio.run(checked_address(spelling, 443, private=False))
+        asyncio.run(checked_addresses(spelling, 443, private=False))
 
 
 def test_one_closed_address_among_public_ones_is_enough_to_refuse() -> None:
@@ -58,7 +58,7 @@ def test_one_closed_address_among_public_ones_is_enough_to_refuse() -> None:
         return ["8.8.8.8", "10.0.0.1"]
 
     with pytest.raises(NotAllowed):
-        asyncio.run(checked_address("shop.example", 443, private=False, resolve=both))
+        asyncio.run(checked_addresses("shop.example", 443, private=False, resolve=both))
 
 
 @pytest.mark.parametrize(

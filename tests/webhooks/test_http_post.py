@@ -1,6 +1,7 @@
 """A POST to an endpoint reaches the checked address under the endpoint's name, and a closed connection is replaced once."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Sequence
 
@@ -39,6 +40,57 @@ def test_a_connection_is_made_to_the_checked_address_and_to_no_other() -> None:
 
     asyncio.run(scenario())
     assert made == ["yes"]
+
+
+@pytest.mark.parametrize("silent", [False, True], ids=["refuses", "says nothing"])
+def test_every_address_of_a_host_is_tried(silent: bool) -> None:
+    """The first address of a host with two is dead: it refuses connections, or swallows them."""
+    dead = socket.create_server(("127.0.0.2", 0), backlog=0) if silent else socket.socket()
+
+    async def scenario() -> None:
+        async with RawServer(sending(TAKEN)) as server:
+            if silent:
+                # A full backlog answers no further connection.
+                fillers = [socket.socket() for _ in range(3)]
+                for filler in fillers:
+                    filler.setblocking(False)
+                    filler.connect_ex(("127.0.0.2", dead.getsockname()[1]))
+            port = dead.getsockname()[1] if silent else server.port
+
+            async def connect(address: str, port: int) -> transport.Connection:
+                loop = asyncio.get_running_loop()
+                return (await loop.create_connection(transport.Connection, address, port))[1]
+
+            async with asyncio.timeout(3):
+                connection = await transport.first_connected(
+                    [lambda: connect("127.0.0.2", port), lambda: connect("127.0.0.1", server.port)]
+                )
+            assert connection.open
+            connection.close()
+
+            async def two(_host: str, _port: int) -> Sequence[str]:
+                return ["127.0.0.2", "127.0.0.1"]
+
+            endpoint = read_endpoint(f"http://shop.example:{server.port}/", 1, private=True)
+            client = EndpointClient(endpoint, private=True, timeout=3, resolve=two)
+            assert (await client.send({}, b"{}")).status == 200
+
+    asyncio.run(scenario())
+    dead.close()
+
+
+def test_without_any_address_that_answers_the_first_error_counts() -> None:
+    async def scenario() -> None:
+        async def two(_host: str, _port: int) -> Sequence[str]:
+            return ["127.0.0.2", "127.0.0.3"]
+
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            endpoint = read_endpoint(f"http://shop.example:{taken.getsockname()[1]}/", 1, private=True)
+            assert (await EndpointClient(endpoint, private=True, timeout=3, resolve=two).send({}, b"")).problem == (
+                "no_connection"
+            )
+
+    asyncio.run(scenario())
 
 
 async def loopback(_host: str, _port: int) -> Sequence[str]:

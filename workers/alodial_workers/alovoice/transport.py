@@ -9,8 +9,9 @@ import asyncio
 import ssl
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, cast
 
 import certifi
@@ -32,7 +33,10 @@ MAX_IDLE = 512
 """Connections to one origin that are kept open between exchanges."""
 
 Hook = Callable[[], Awaitable[None]]
-Resolve = Callable[[str, int], Awaitable[str]]
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+NEXT_ADDRESS = 0.25
+"""Seconds after which a host's next address is tried beside those that have not answered yet, as RFC 8305 suggests."""
 
 
 class StaleConnection(httpx.ReadError):
@@ -213,12 +217,46 @@ def trusted_context() -> ssl.SSLContext:
     return context
 
 
+async def first_connected(attempts: Sequence[Callable[[], Awaitable[Connection]]]) -> Connection:
+    """Returns the first connection that succeeds, and closes the others.
+
+    Each attempt begins when the one before has failed or has not ended within NEXT_ADDRESS seconds, so that one address
+    that swallows packets does not keep the others from being tried. Raises the first error when all fail, OSError without
+    any attempt.
+    """
+    errors: list[BaseException] = []
+    running: set[asyncio.Future[Connection]] = set()
+    waiting = deque(attempts)
+    try:
+        while waiting or running:
+            if waiting:
+                running.add(asyncio.ensure_future(waiting.popleft()()))
+            done, running = await asyncio.wait(
+                running, timeout=NEXT_ADDRESS if waiting else None, return_when=asyncio.FIRST_COMPLETED
+            )
+            ended = sorted(done, key=lambda attempt: attempt.exception() is not None)
+            if ended and ended[0].exception() is None:
+                running.update(ended[1:])
+                return ended[0].result()
+            errors += [error for attempt in ended if (error := attempt.exception()) is not None]
+    finally:
+        for attempt in running:
+            attempt.cancel()
+            attempt.add_done_callback(_close_connected)
+    raise errors[0] if errors else OSError("the name has no address")
+
+
+def _close_connected(attempt: "asyncio.Future[Connection]") -> None:
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result().close()
+
+
 class DirectTransport:
     """A pool of connections. It takes the one used last, so that idle ones grow old and close.
 
     ``context`` is what TLS trusts (the tests pass their own authority), ``keep_alive`` how many seconds an idle
-    connection may be used again, ``max_idle`` how many are kept for an origin. ``resolve`` returns the address to
-    connect to; without it the system resolves names. See :class:`Connection` for the last two.
+    connection may be used again, ``max_idle`` how many are kept for an origin. ``resolve`` returns the addresses to
+    connect to, the first that answers; without it the system resolves names. See :class:`Connection` for the last two.
     """
 
     def __init__(
@@ -284,20 +322,25 @@ class DirectTransport:
         if origin.tls and self._context is None:
             self._context = trusted_context()
         try:
-            _, connection = await asyncio.get_running_loop().create_connection(
-                self._make_connection,
-                await self._resolve(origin.host, origin.port) if self._resolve else origin.host,
-                origin.port,
-                ssl=self._context if origin.tls else None,
-                server_hostname=origin.host if origin.tls else None,
-                happy_eyeballs_delay=0.25,
-            )
+            addresses = await self._resolve(origin.host, origin.port) if self._resolve else [origin.host]
+            connection = await first_connected([partial(self._connect_to, origin, address) for address in addresses])
         except ssl.SSLCertVerificationError:
             raise httpx.ConnectError("tls_untrusted") from None
         except ssl.SSLError:
             raise httpx.ConnectError("tls_failed") from None
         except (OSError, UnicodeError, asyncio.IncompleteReadError) as exc:
             raise httpx.ConnectError(type(exc).__name__) from None
+        return connection
+
+    async def _connect_to(self, origin: Origin, address: str) -> Connection:
+        _, connection = await asyncio.get_running_loop().create_connection(
+            self._make_connection,
+            address,
+            origin.port,
+            ssl=self._context if origin.tls else None,
+            server_hostname=origin.host if origin.tls else None,
+            happy_eyeballs_delay=NEXT_ADDRESS,
+        )
         return connection
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import httpx
@@ -11,7 +11,7 @@ from alodial.webhooks.config import Endpoint
 
 from ..alovoice.answer_classification import classify_error
 from ..alovoice.transport import DirectTransport, HttpAnswer, Origin, StaleConnection, encode_post
-from .ssrf_guard import NotAllowed, Resolve, checked_address, resolve
+from .ssrf_guard import NotAllowed, Resolve, checked_addresses, resolve
 
 MAX_BODY = 4096
 """Bytes of an answer's body that are read, and then dropped: only its status counts."""
@@ -39,8 +39,8 @@ class EndpointClient:
     """
 
     def __init__(self, endpoint: Endpoint, *, private: bool, timeout: float, resolve: Resolve = resolve) -> None:
-        async def address(host: str, port: int) -> str:
-            return await checked_address(host, port, private=private, resolve=resolve)
+        async def addresses(host: str, port: int) -> Sequence[str]:
+            return await checked_addresses(host, port, private=private, resolve=resolve)
 
         self._timeout = timeout
         self._origin = Origin(endpoint.host, endpoint.port, endpoint.tls)
@@ -48,7 +48,7 @@ class EndpointClient:
         host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
         self._host = host if endpoint.port == (443 if endpoint.tls else 80) else f"{host}:{endpoint.port}"
         self._transport = DirectTransport(
-            resolve=address, keep_alive=math.inf, max_idle=MAX_IDLE, max_body=MAX_BODY, wait_for_body=False
+            resolve=addresses, keep_alive=math.inf, max_idle=MAX_IDLE, max_body=MAX_BODY, wait_for_body=False
         )
 
     async def send(self, headers: Mapping[str, str], body: bytes) -> WebhookAnswer:

@@ -69,11 +69,14 @@ async def resolve(host: str, port: int) -> Sequence[str]:
     return [str(row[4][0]) for row in rows]
 
 
-async def checked_address(host: str, port: int, *, private: bool, resolve: Resolve = resolve) -> str:
-    """Returns the address to connect to; ``private`` allows any. Raises NotAllowed, and OSError when there is no address."""
+async def checked_addresses(host: str, port: int, *, private: bool, resolve: Resolve = resolve) -> Sequence[str]:
+    """Returns the addresses of a name, which may all be connected to; ``private`` allows any.
+
+    Raises NotAllowed when one of them is not public, and OSError when there is none.
+    """
     addresses = await resolve(host, port)
     if not addresses:
         raise OSError("the name has no address")
     if not private and not all(is_public(address) for address in addresses):
         raise NotAllowed("leads to an address that is not public")
-    return addresses[0]
+    return addresses
