@@ -86,7 +86,8 @@ def test_the_image_copies_what_is_there_and_all_that_the_wheel_is_made_of() -> N
     text = (DEPLOY / "Dockerfile").read_text()
     copied = {name for line in re.findall(r"^COPY (.+)$", text, re.MULTILINE) for name in line.split()[:-1]}
     assert all((ROOT / name).exists() for name in copied)
-    assert {"pyproject.toml", "README.md", "LICENSE", "schemas", "producers", "workers"} <= copied
+    needed = {"pyproject.toml", "README.md", "LICENSE", "schemas", "producers", "workers", "docs", "deploy"}
+    assert needed <= copied
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -170,7 +171,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source, wheels = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheels")
     for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"):
         shutil.copy(ROOT / name, source)
-    for name in ("schemas", "producers", "workers"):
+    for name in ("schemas", "producers", "workers", "docs", "deploy"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(wheels), "."],
