@@ -15,7 +15,7 @@ from alodial.store import call_transitions, dead_letters, inbox, keys, redis_che
 from alodial.store.client import Operation, Store
 from alodial.store.server_clock import server_ms
 from alodial_schemas import ENDS
-from alodial_schemas.alovoice.result import CallResult, Unreadable, parse_results
+from alodial_schemas.alovoice.result import CallResult, Unreadable
 from alodial_workers import collect as collecting
 from alodial_workers.collect import collect, process, recover, result_json, retry_orphans
 
@@ -399,55 +399,6 @@ def test_an_orphan_of_an_older_version_is_given_up_with_the_body_that_it_carries
     plant.redis.zadd(keys.ORPHANS, {json.dumps(orphan): 1})
     retry_orphans(plant.store, plant.settings, plant_now(plant))
     assert [dead.body for dead in plant.dead()] == [b"{}"]
-
-
-def _crashing(real: Callable[..., Any], mark: bytes) -> Callable[..., Any]:
-    def crash(body: bytes, content_type: str) -> Any:
-        if mark in body:
-            raise RecursionError("a bug")
-        return real(body, content_type)
-
-    return crash
-
-
-def test_a_body_that_crashes_the_parser_stops_no_other(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
-    extids = [plant.submitted() for _ in range(3)]
-    plant.put(result(extids[0]), b"BOOM", *(result(extid) for extid in extids[1:]))
-    monkeypatch.setattr(collecting, "parse_results", _crashing(parse_results, b"BOOM"))
-    plant.collect()
-    assert {plant.state(extid) for extid in extids} == {"completed"}
-    assert [dead.body for dead in plant.dead()] == [b"BOOM"]
-
-
-def test_a_result_that_crashes_what_comes_after_the_parser_stops_no_other(
-    plant: Plant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    extids = [plant.submitted() for _ in range(4)]
-    bodies = [result(extid, "BOOM" if extid == extids[1] else "ANSWER") for extid in extids]
-    plant.put(*bodies)
-    real = collecting.result_json
-
-    def crash(result: CallResult) -> str:
-        if result.dialstatus == "BOOM":
-            raise MemoryError
-        return real(result)
-
-    monkeypatch.setattr(collecting, "result_json", crash)
-    assert plant.collect() == 4
-    assert [plant.state(extid) for extid in extids] == ["completed", "submitted", "completed", "completed"]
-    (dead,) = plant.dead()
-    assert json.loads(dead.body) == bodies[1]
-    assert len(plant.events("call.completed")) == 3
-    assert plant.waiting() == 0
-
-
-def test_a_damaged_record_stops_no_other_result(plant: Plant) -> None:
-    extids = [plant.submitted() for _ in range(3)]
-    plant.redis.hset(keys.record(extids[0]), "s", "nonsense")
-    plant.put(*(result(extid) for extid in extids))
-    plant.collect()
-    assert [plant.state(extid) for extid in extids[1:]] == ["completed", "completed"]
-    assert len(plant.dead()) == 1
 
 
 class Dying(Store):

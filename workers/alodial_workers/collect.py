@@ -29,6 +29,10 @@ GATHER = 0.01
 MAX_RESULT = 8_000
 """Bytes of a result's JSON: with 16 entries of metadata in Cyrillic, 10 kB, an event stays under 20 kB."""
 
+GIVE_UP_READS = 10
+GIVE_UP_AFTER = 600.0
+"""A body that we fail to process is read again every 10 s; after so many times and seconds it becomes a dead letter."""
+
 MAX_TEXT = 200
 MAX_ITEM_TEXT = 64
 
@@ -76,7 +80,7 @@ def recover(store: Store, settings: Settings, reader: str, idle: float) -> int:
 
 
 def process(entries: Sequence[InboxEntry], store: Store, settings: Settings) -> None:
-    """Applies every result of these bodies. A body that breaks the processing is parked and does not stop the others.
+    """Applies every result of these bodies. One that we fail to process stays in the inbox and does not stop the others.
 
     Raises StoreUnavailable; then the bodies are read again, which does no harm.
     """
@@ -84,18 +88,31 @@ def process(entries: Sequence[InboxEntry], store: Store, settings: Settings) -> 
         _process(entries, store, settings)
     except StoreUnavailable:
         raise
-    except Exception as exc:  # one body broke it: each is tried alone, and that one is kept whole for an operator
+    except Exception as exc:  # a fault of ours, such as a lack of memory or descriptors: it says nothing about a body
         if len(entries) > 1:
             for entry in entries:
                 process([entry], store, settings)
             return
-        log.exception("result.crashed", entry=entries[0].id, error=type(exc).__name__)
-        unreadable = Unreadable(f"processing failed: {type(exc).__name__}", None)
-        store.run(inbox.park("ack", entries[0].id, [_unreadable([unreadable], entries[0])], settings.orphan_timeout))
+        _postpone(entries[0], exc, store, settings)
+
+
+def _postpone(entry: InboxEntry, exc: Exception, store: Store, settings: Settings) -> None:
+    """Leaves a body in the inbox, where it is read again, or makes it a dead letter when that went on for too long.
+
+    Only what is wrong with a body itself makes it unreadable at once: then the parser returns Unreadable.
+    """
+    problem = type(exc).__name__
+    reads, age = store.call(inbox.times_read, entry.id), (store.call(server_ms) - entry.arrived_ms) / 1000
+    if reads < GIVE_UP_READS or age < GIVE_UP_AFTER:
+        log.error("result.postponed", entry=entry.id, error=problem, reads=reads, exc_info=reads <= 1)
+        return
+    log.exception("result.crashed", entry=entry.id, error=problem, reads=reads)
+    failed = Unreadable(f"processing failed {reads} times: {problem}", None)
+    store.run(inbox.park("ack", entry.id, [_unreadable([failed], entry)], settings.orphan_timeout))
 
 
 def _process(entries: Sequence[InboxEntry], store: Store, settings: Settings) -> None:
-    parsed = [(entry, _parse(entry)) for entry in entries]
+    parsed = [(entry, parse_results(entry.body, entry.content_type)) for entry in entries]
     named = [result for _, results in parsed for result in results if isinstance(result, CallResult) and result.extid]
     applied = iter(_apply(named, store))
     if named and not store.clock.fresh:
@@ -132,14 +149,6 @@ def _process(entries: Sequence[InboxEntry], store: Store, settings: Settings) ->
     store.call(inbox.finish, finished)
 
 
-def _parse(entry: InboxEntry) -> list[CallResult | Unreadable]:
-    try:
-        return parse_results(entry.body, entry.content_type)
-    except Exception as exc:  # the parser promises not to raise; a body must not stop the others if it does
-        log.error("result.crashed", entry=entry.id, error=type(exc).__name__)
-        return [Unreadable(f"parser failed: {type(exc).__name__}", None)]
-
-
 def _apply(results: Sequence[CallResult], store: Store) -> list[tuple[str, Applied]]:
     """Applies results with an extid; returns the JSON and the outcome of each, in order."""
     applied: list[tuple[str, Applied]] = []
@@ -170,16 +179,18 @@ def retry_orphans(store: Store, settings: Settings, now_ms: int, limit: int = 50
             # One of several results in a body has no body of its own: that of its entry is kept for all of them.
             shared = str(orphan.get("shared", ""))
             body, content_type = (b"", "") if shared else (base64.b64decode(orphan["body"]), str(orphan["type"]))
+        except (ValueError, TypeError, LookupError, AttributeError) as exc:  # it is damaged
+            log.exception("result.crashed", error=type(exc).__name__)
+            _park_orphan(member, exc, store)
+            continue
+        try:
             outcome = store.run(call_transitions.apply_results([applying]))[0]
         except StoreUnavailable:
             raise
-        except Exception as exc:  # this result or its call is damaged: the others must have their turn
-            log.exception("result.crashed", error=type(exc).__name__)
-            reason = f"processing failed: {type(exc).__name__}"
-            parked = ParkedResult(
-                "unreadable", member, "application/json", reason, _event_data(None, None, reason=reason)
-            )
-            store.run(inbox.park("zrem", member, [parked], 0))
+        except Exception as exc:  # a fault of ours: the others have their turn, and this one again until its deadline
+            log.exception("result.postponed", extid=extid, error=type(exc).__name__)
+            if deadline <= now_ms:
+                _park_orphan(member, exc, store)
             continue
         if outcome.outcome != "unknown":
             released = [ParkedResult("released", shared)] if shared else []
@@ -196,6 +207,12 @@ def retry_orphans(store: Store, settings: Settings, now_ms: int, limit: int = 50
             if store.run(inbox.park("zrem", member, [given_up], 0)):
                 log.warning("result.unmatched", extid=orphan["extid"], reason="unknown_extid")
     return adopted
+
+
+def _park_orphan(member: bytes, exc: Exception, store: Store) -> None:
+    reason = f"processing failed: {type(exc).__name__}"
+    parked = ParkedResult("unreadable", member, "application/json", reason, _event_data(None, None, reason=reason))
+    store.run(inbox.park("zrem", member, [parked], 0))
 
 
 def report(result: CallResult, outcome: Applied) -> None:

@@ -4,17 +4,19 @@ A body is stored whole before AloVoice gets its 200. It leaves the inbox in the 
 used, so that a crash at any point means at worst that it is read once more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import redis
 import redis.asyncio as aioredis
+from redis.exceptions import ResponseError
 
 from . import keys
 from .answers import text
 from .client import Arg, Operation
 from .events import ignore_existing_group
+from .redis_errors import is_group_missing
 from .server_clock import server_ms
 
 DEAD_RETENTION_MS = 30 * 86_400_000
@@ -39,6 +41,11 @@ class InboxEntry:
     id: str
     body: bytes
     content_type: str
+
+    @property
+    def arrived_ms(self) -> int:
+        """When it came, Redis' Unix ms."""
+        return int(self.id.partition("-")[0])
 
 
 class ParkedResult(NamedTuple):
@@ -104,14 +111,38 @@ def _entries(rows: Any) -> list[InboxEntry]:
 
 def read_new(client: "redis.Redis", reader: str, count: int) -> list[InboxEntry]:
     """The next bodies that no collector has read."""
-    answer: Any = client.xreadgroup(keys.INBOX_GROUP, reader, {keys.INBOX: ">"}, count=count)
+
+    def read() -> Any:
+        return client.xreadgroup(keys.INBOX_GROUP, reader, {keys.INBOX: ">"}, count=count)
+
+    answer = _with_group(client, read)
     return _entries(answer[0][1]) if answer else []
 
 
 def reclaim(client: "redis.Redis", reader: str, idle: float, count: int) -> list[InboxEntry]:
     """Takes over bodies that another collector read ``idle`` seconds ago or earlier and did not finish."""
-    answer: Any = client.xautoclaim(keys.INBOX, keys.INBOX_GROUP, reader, int(idle * 1000), count=count)
-    return _entries(answer[1])
+
+    def claim() -> Any:
+        return client.xautoclaim(keys.INBOX, keys.INBOX_GROUP, reader, int(idle * 1000), count=count)
+
+    return _entries(_with_group(client, claim)[1])
+
+
+def _with_group(client: "redis.Redis", read: Callable[[], Any]) -> Any:
+    """Reads as a member of the collectors' group, which is made again where Redis lost its data (FLUSHALL)."""
+    try:
+        return read()
+    except ResponseError as exc:
+        if not is_group_missing(exc):
+            raise
+    create_group(client)
+    return read()
+
+
+def times_read(client: "redis.Redis", entry: str) -> int:
+    """How often collectors have read an entry that none has finished; 0 when it is finished."""
+    rows: Any = client.xpending_range(keys.INBOX, keys.INBOX_GROUP, entry, entry, 1)
+    return int(rows[0]["times_delivered"]) if rows else 0
 
 
 def park(

@@ -527,6 +527,8 @@ def _results(value: object, depth: int = 0) -> list[CallResult | Unreadable]:
             continue
         try:
             read.extend(_result(item, depth))
+        except (MemoryError, OSError):
+            raise
         except Exception as exc:  # noqa: BLE001,RUF100 - an entry that trips the parser must not take its neighbours along
             read.append(Unreadable(f"entry {index} of the list could not be read ({type(exc).__name__})"))
     if len(value) > MAX_RESULTS:
@@ -690,9 +692,10 @@ def _parsed(body: bytes, content_type: str) -> list[CallResult | Unreadable]:
 
 
 def parse_results(body: bytes, content_type: str | None) -> list[CallResult | Unreadable]:
-    """Returns every result of a callback's body, in order; at least one entry. Never raises.
+    """Returns every result of a callback's body, in order; at least one entry.
 
-    Keep a result whose `extid` is None aside: it has no exact externalid, and its `warnings` say why.
+    Keep a result whose `extid` is None aside: it has no exact externalid, and its `warnings` say why. Whatever is wrong
+    with the body, nothing is raised for it; only MemoryError and OSError, which say nothing about the body, are.
     """
     try:
         if body[:2] == b"\x1f\x8b":
@@ -703,5 +706,7 @@ def parse_results(body: bytes, content_type: str | None) -> list[CallResult | Un
         if len(body) > MAX_BODY:
             return [Unreadable(f"the body is over {MAX_BODY} bytes")]
         return _parsed(body, content_type or "")
+    except (MemoryError, OSError):
+        raise
     except Exception as exc:  # noqa: BLE001,RUF100 - whatever error a hostile body provokes, the body is kept
         return [Unreadable(f"it could not be read ({type(exc).__name__})")]
