@@ -130,8 +130,9 @@ class RedisGroup:
     def start_sentinel(self, port: int) -> None:
         config = self.folder / f"sentinel-{port}.conf"
         config.write_text(
-            f"port {port}\nbind {SENTINEL_HOST}\nprotected-mode no\ndir {self.folder}\nloglevel notice\n"
+            f"port {port}\nbind {SENTINEL_HOST}\nbind-source-addr {SENTINEL_HOST}\nprotected-mode no\ndir {self.folder}\nloglevel notice\n"
             f"logfile {self.folder}/sentinel-{port}.log\n"
+            f"sentinel announce-ip {SENTINEL_HOST}\n"
             f"sentinel monitor {self.name} 127.0.0.1 {self.proxy.port} 2\n"
             f"sentinel down-after-milliseconds {self.name} {int(DOWN_AFTER * 1000)}\n"
             f"sentinel failover-timeout {self.name} 10000\nsentinel parallel-syncs {self.name} 2\n"
@@ -155,7 +156,9 @@ class RedisGroup:
             values = dict(zip(row[::2], row[1::2], strict=True))
             replicas: Any = client.execute_command("SENTINEL", "replicas", self.name)
             in_step = sum(b"ok" in row for row in replicas)
-            return values[b"num-other-sentinels"] == b"2" and values[b"num-slaves"] == b"2" and in_step == 2
+            others: Any = client.execute_command("SENTINEL", "sentinels", self.name)
+            up = sum(b"sentinel" in row for row in others)  # the flags of one that is down say more
+            return up == 2 and values[b"num-slaves"] == b"2" and in_step == 2
 
     def sentinel(self, number: int = 0) -> "redis.Redis":
         return redis.Redis(host=SENTINEL_HOST, port=self._ports[number], socket_timeout=2, protocol=2)

@@ -47,6 +47,11 @@ class FailoverPlant(Plant):
             **values,
         )
         self.group = group
+        self.intake = Intake(self)
+
+    def stop(self) -> None:
+        self.intake.ended = True
+        super().stop()
 
     def queue(self) -> CallQueue:
         return CallQueue(settings=Settings(_env_file=None, redis_url=self.group.url, redis_timeout=5))
@@ -68,13 +73,14 @@ class Intake:
     accepted: dict[str, str] = field(default_factory=dict)
     at: list[float] = field(default_factory=list)
     slowest: float = 0.0
+    ended: bool = False
 
     def run(self, number: int) -> None:
         url = f"{self.plant.web_url}/v1/calls"
         headers = {"Authorization": f"Bearer {API_KEY}", "Idempotency-Key": f"order-{number}"}
         body = {"callfrom": {"phone": FROM}, "callto": [{"phone": phone(number)}], "reference": f"order-{number}"}
         deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not self.ended:
             began = time.monotonic()
             try:
                 answer = httpx.post(url, json=body, headers=headers, timeout=8, trust_env=False)
@@ -102,6 +108,8 @@ class Intake:
             time.sleep(max(0.0, began + number / INTAKE_RATE - time.monotonic()))
             threads.append(threading.Thread(target=self.run, args=(10_000 + number,), daemon=True))
             threads[-1].start()
+            if self.ended:
+                return
         for thread in threads:
             thread.join(90)
 
@@ -171,7 +179,7 @@ def survive(folder: Path, how: str, durability: str) -> Outcome:
         with plant.queue() as queue:
             rows = queue.enqueue_many([TwoWayCall(callfrom=FROM, callto=[phone(n)]) for n in range(QUEUED)])
         accepted = {str(n): row.id for n, row in enumerate(rows)}  # type: ignore[union-attr]  # none is refused
-        intake = Intake(plant)
+        intake = plant.intake
         pacing = intake.start(INTAKE_SECONDS)
         wait_until(lambda: len(plant.rings()) > 20, within=30, what="calls go out")
         promoted_at = fail(plant, how)
@@ -235,7 +243,7 @@ def test_a_failover_under_load_rings_nobody_twice_and_loses_no_accepted_call(
 def test_with_one_sentinel_gone_http_goes_on_and_readyz_stays_200(tmp_path: Path) -> None:
     with running(tmp_path, "replica") as plant:
         plant.group.kill_sentinel(0)
-        intake = Intake(plant)
+        intake = plant.intake
         pacing = intake.start(6)
         for _ in range(20):
             answer = plant.http.get(f"{plant.web_url}/readyz")
@@ -252,7 +260,7 @@ def test_with_all_sentinels_gone_nobody_waits_longer_than_two_seconds(tmp_path: 
             plant.group.kill_sentinel(number)
         time.sleep(3)
         before = len(plant.rings())
-        intake = Intake(plant)
+        intake = plant.intake
         intake.start(2).join(30)
         assert intake.slowest < 3  # the primary was known: requests go on
         assert len(intake.accepted) == 2 * INTAKE_RATE

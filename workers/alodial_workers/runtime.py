@@ -117,7 +117,7 @@ class Runtime:
         while not self.stop_requested:
             try:
                 with store_errors():
-                    checks = redis_checks.inspect(self.store.redis)
+                    checks = redis_checks.inspect_for(self.store.redis, self.settings)
             except StoreUnavailable as exc:
                 if not logged:
                     log.error(
@@ -132,15 +132,6 @@ class Runtime:
 
     def _require_fit(self, checks: list[redis_checks.RedisCheck]) -> None:
         errors = [check for check in checks if check.level == "error"]
-        if self.settings.durability == "fsync" and not any("appendfsync always" in check.message for check in checks):
-            errors.append(
-                redis_checks.RedisCheck(
-                    "redis.fsync",
-                    "error",
-                    "ALODIAL_DURABILITY=fsync needs appendfsync always",
-                    "redis-cli CONFIG SET appendfsync always",
-                )
-            )
         for check in checks:
             if check.level == "warning":
                 log.warning("store.check_warned", finding=check.name, message=check.message, hint=check.hint)

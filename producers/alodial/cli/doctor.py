@@ -159,7 +159,7 @@ def _check_redis(store: "Store") -> Iterator["RedisCheck"]:
     from ..store.redis_checks import RedisCheck
     from ..store.sansio import run
 
-    yield from store.call(redis_checks.inspect)
+    yield from store.call(redis_checks.inspect_for, store.settings)
     stopped = store.call(holds.stopped)
     if stopped is not None:
         yield RedisCheck("stop", "warning", f"the emergency stop is on: {stopped}", "alodial resume")

@@ -200,7 +200,7 @@ class AsyncStore:
 
     async def run(self, op: Operation[T]) -> T:
         """As :meth:`Store.run`."""
-        if op.script in CONFIRMED and (wait := confirmation(self.settings, self.redis)) is not None:
+        if op.script in CONFIRMED and (wait := self.confirmation) is not None:
             answer, copies = await self.run_durable(op, wait)
             require_confirmed(copies, wait)
             return answer
@@ -211,6 +211,11 @@ class AsyncStore:
             except NoScriptError:
                 answer = await self.redis.eval(script.text, 2, keys.PREFIX, keys.EVENTS, *op.args)
         return op.read(answer)
+
+    @property
+    def confirmation(self) -> Wait | None:
+        """The command that makes Redis wait until replicas have what was written; None unless they have to."""
+        return confirmation(self.settings, self.redis)
 
     async def run_durable(self, op: Operation[T], wait: Wait) -> tuple[T, int]:
         """Runs an operation and, on the same connection, ``wait``: a ``WAIT`` or ``WAITAOF`` command.

@@ -12,9 +12,10 @@ import redis
 import redis.asyncio as aioredis
 from redis.exceptions import ResponseError
 
+from ..errors import StoreUnavailable
 from . import keys
 from .answers import text
-from .client import Arg, Operation
+from .client import Arg, Operation, Wait, require_confirmed
 from .events import ignore_existing_group
 from .redis_errors import is_group_missing
 from .server_clock import server_ms
@@ -62,14 +63,22 @@ class ParkedResult(NamedTuple):
     event_data: str = "{}"
 
 
-async def put(client: "aioredis.Redis", items: Sequence[RawResult]) -> bool:
-    """Stores bodies in one round trip. Returns whether a collector has to be woken."""
+async def put(client: "aioredis.Redis", items: Sequence[RawResult], wait: Wait | None = None) -> bool:
+    """Stores bodies in one round trip. Returns whether a collector has to be woken.
+
+    ``wait`` is the command that confirms them; raises StoreUnavailable when replicas are missing, and then the bodies
+    may be stored all the same: the same result twice does nothing.
+    """
     async with client.pipeline(transaction=False) as pipe:
         for item in items:
             pipe.xadd(keys.INBOX, {"b": item.body, "t": item.content_type})
         pipe.set(keys.INBOX_WAKEUP, "1", nx=True, px=1000)
+        if wait is not None:
+            pipe.execute_command(*wait)
         answers = await pipe.execute()
-    return bool(answers[-1])
+    if wait is not None:
+        require_confirmed(int(answers[-1]), wait)
+    return bool(answers[len(items)])
 
 
 async def put_spooled(client: "aioredis.Redis", segment: str, end: int, items: Sequence[RawResult]) -> None:
@@ -82,6 +91,17 @@ async def put_spooled(client: "aioredis.Redis", segment: str, end: int, items: S
             pipe.xadd(keys.INBOX, {"b": item.body, "t": item.content_type})
         pipe.set(keys.spool_mark(segment), end, px=SPOOL_MARK_MS)
         await pipe.execute()
+
+
+async def confirm_spooled(client: "aioredis.Redis", segment: str, wait: Wait) -> None:
+    """Returns once replicas have what was stored of a spool's segment. Raises StoreUnavailable when they do not."""
+    async with client.pipeline(transaction=False) as pipe:
+        pipe.pexpire(keys.spool_mark(segment), SPOOL_MARK_MS)
+        pipe.execute_command(*wait)
+        known, copies = await pipe.execute()
+    if not known:
+        raise StoreUnavailable("a failover lost what was stored")
+    require_confirmed(int(copies), wait)
 
 
 async def drained(client: "aioredis.Redis", segment: str) -> int:

@@ -7,13 +7,21 @@ from typing import Any, Literal
 import redis
 import redis.exceptions
 
+from ..settings import Settings
 from . import keys
 from .answers import text
+from .connect import is_sentinel, watcher_of
 
 Level = Literal["ok", "warning", "error"]
 
 MIN_VERSION = (6, 2)
 """XAUTOCLAIM and LPOP with a count came with Redis 6.2."""
+
+
+MIN_SENTINELS = 3
+"""Two Sentinels that remain are still a majority."""
+
+LOSES_ON_FAILOVER = "store_loses_on_failover"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,34 @@ def inspect(client: "redis.Redis") -> list[RedisCheck]:
     if packed is not None and int(packed) < 1024:
         message = f"records take three times the memory: hash-max-listpack-value is {packed}"
         add("packing", "warning", message, "redis-cli CONFIG SET hash-max-listpack-value 1024")
+    return checks
+
+
+def inspect_for(client: "redis.Redis", settings: Settings) -> list[RedisCheck]:
+    """As :func:`inspect`, and whether Redis keeps what ``ALODIAL_DURABILITY`` promises: through a failover where the URL
+    names Sentinels, on the disk with ``fsync``."""
+    checks = inspect(client)
+    if settings.durability == "fsync" and not any("appendfsync always" in check.message for check in checks):
+        message = "ALODIAL_DURABILITY=fsync needs appendfsync always"
+        checks.append(RedisCheck("redis.fsync", "error", message, "redis-cli CONFIG SET appendfsync always"))
+    if not is_sentinel(settings.redis_url.get_secret_value()):
+        return checks
+    if settings.durability != "replica":
+        message = (
+            f"ALODIAL_REDIS_URL names Sentinels and ALODIAL_DURABILITY is {settings.durability}: "
+            "a failover loses the calls and results of its last seconds"
+        )
+        checks.append(RedisCheck(LOSES_ON_FAILOVER, "error", message, "ALODIAL_DURABILITY=replica"))
+        return checks
+    replicas = _config(client, "min-replicas-to-write")
+    if replicas == "0":
+        message = "min-replicas-to-write is 0: a primary that lost its replicas goes on writing what a failover loses"
+        hint = "redis-cli CONFIG SET min-replicas-to-write 1 and min-replicas-max-lag 5, on every server"
+        checks.append(RedisCheck(LOSES_ON_FAILOVER, "error", message, hint))
+    watcher = watcher_of(client)
+    if watcher is not None and watcher.sentinels < MIN_SENTINELS:
+        message = f"the URL names {watcher.sentinels} Sentinel: without it no worker knows the primary, and nothing is dialled"
+        checks.append(RedisCheck("redis.sentinels", "warning", message, "name all Sentinels in ALODIAL_REDIS_URL"))
     return checks
 
 

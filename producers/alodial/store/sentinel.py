@@ -118,6 +118,11 @@ class SentinelWatcher:
         self._used_at = time.monotonic()
 
     @property
+    def sentinels(self) -> int:
+        """How many Sentinels the URL names."""
+        return len(self._service.nodes)
+
+    @property
     def silent(self) -> bool:
         """Whether no Sentinel answers, each asked twice."""
         return min(self._misses) >= 2

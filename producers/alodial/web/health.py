@@ -6,7 +6,7 @@ import redis.exceptions
 
 from ..settings import Settings
 from ..store.connect import connect
-from ..store.redis_checks import RedisCheck, inspect
+from ..store.redis_checks import RedisCheck, inspect_for
 
 PROBE_TIMEOUT = 2.0
 
@@ -39,7 +39,7 @@ class Readiness:
         try:
             client = connect(url, timeout=min(PROBE_TIMEOUT, self._settings.redis_timeout), connections=1, repeat=0)
             try:
-                return [RedisCheck("redis.reachable", "ok", "Redis answers"), *inspect(client)]
+                return [RedisCheck("redis.reachable", "ok", "Redis answers"), *inspect_for(client, self._settings)]
             finally:
                 client.close()
         except (redis.exceptions.RedisError, OSError) as exc:

@@ -13,7 +13,7 @@ import structlog
 from ...settings import Settings
 from ...store.client import AsyncStore
 from ...store.coalesce import Coalescer
-from ...store.inbox import RawResult, drained, put, put_spooled
+from ...store.inbox import RawResult, confirm_spooled, drained, put, put_spooled
 from ...wakeup import Waker
 from .spool import ADOPT_EVERY, Head, Spool, SpoolFull
 
@@ -76,7 +76,7 @@ class CallbackIntake:
         if self.spool.unread == 0:
             try:
                 async with asyncio.timeout(PUT_TIMEOUT):
-                    wake = await self._store.call(put, items)
+                    wake = await self._store.call(put, items, self._store.confirmation)
             except Exception as exc:  # whatever Redis has, the body is kept
                 log.error("callback.spooled", error=type(exc).__name__, callbacks=len(items))
             else:
@@ -150,5 +150,8 @@ class CallbackIntake:
                 async with asyncio.timeout(PUT_TIMEOUT):
                     await self._store.call(put_spooled, name, head.end, head.items)
                 self._wake_thread.submit(self._waker.collect)
+        if (wait := self._store.confirmation) is not None:
+            async with asyncio.timeout(PUT_TIMEOUT):
+                await self._store.call(confirm_spooled, name, wait)
         await self._on_disk(self.spool.done, head)
         return len(head.items)
