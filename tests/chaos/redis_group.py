@@ -130,7 +130,8 @@ class RedisGroup:
     def start_sentinel(self, port: int) -> None:
         config = self.folder / f"sentinel-{port}.conf"
         config.write_text(
-            f"port {port}\nbind {SENTINEL_HOST}\nbind-source-addr {SENTINEL_HOST}\nprotected-mode no\ndir {self.folder}\nloglevel notice\n"
+            f"port {port}\nbind {SENTINEL_HOST}\nbind-source-addr {SENTINEL_HOST}\n"
+            f"protected-mode no\ndir {self.folder}\nloglevel notice\n"
             f"logfile {self.folder}/sentinel-{port}.log\n"
             f"sentinel announce-ip {SENTINEL_HOST}\n"
             f"sentinel monitor {self.name} 127.0.0.1 {self.proxy.port} 2\n"
