@@ -25,7 +25,7 @@ TWO_WAY = ("call", "two-way", "--from", "712037006", "--to", "994412860")
 
 @dataclass(frozen=True)
 class Done:
-    """What a command left behind."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -83,7 +83,7 @@ def program(environment: pytest.MonkeyPatch) -> Alodial:
 
 @pytest.fixture
 def dead(store: Store) -> Callable[..., str]:
-    """Puts a body among the dead by the collectors' own way; answers its id."""
+    """Makes a dead result of a body, as the collectors do; returns its id."""
 
     def dead(body: bytes, content_type: str = "application/json") -> str:
         store.call(inbox.create_group)

@@ -10,7 +10,7 @@ from .conftest import TWO_WAY, Alodial
 IVR = ("call", "ivr", "--to", "994412860", "--ivrid", "222", "--fromline", "712037006")
 
 
-def test_a_two_way_call_is_stored_with_everything_that_was_given(alodial: Alodial) -> None:
+def test_a_two_way_call_is_stored_with_all_its_options(alodial: Alodial) -> None:
     placed = alodial(
         *(
             "call",
@@ -47,7 +47,7 @@ def test_an_ivr_call_is_stored(alodial: Alodial) -> None:
     assert record["request"] == {"callto": "+998994412860", "ivrid": 222, "fromline": "+998712037006"}
 
 
-def test_the_same_key_gives_the_same_call(alodial: Alodial) -> None:
+def test_the_same_key_returns_the_same_call(alodial: Alodial) -> None:
     first, again = (alodial(*TWO_WAY, "--idempotency-key", "k", "--json") for _ in range(2))
     assert [first.documents[0]["created"], again.documents[0]["created"]] == [True, False]
     assert first.documents[0]["id"] == again.documents[0]["id"]
@@ -79,7 +79,7 @@ def test_another_call_under_a_taken_extid_fails(alodial: Alodial) -> None:
         (("call", "ivr", "--to", "994412860", "--ivrid", "x", "--fromline", "712037006"), "--ivrid"),
     ],
 )
-def test_wrong_input_is_named_with_its_remedy_and_stores_nothing(
+def test_an_invalid_option_is_named_with_its_remedy_and_nothing_is_stored(
     given: tuple[str, ...], named: str, alodial: Alodial
 ) -> None:
     done = alodial(*given)
@@ -92,7 +92,7 @@ def test_wrong_input_is_named_with_its_remedy_and_stores_nothing(
     assert alodial("calls", "list", "--json").documents == []
 
 
-def test_waiting_gives_up_in_time_and_says_that_the_call_goes_on(alodial: Alodial) -> None:
+def test_waiting_ends_after_its_timeout_and_the_call_goes_on(alodial: Alodial) -> None:
     done = alodial(*TWO_WAY, "--wait", "--timeout", "0.3", "--json")
     assert done.code == 1
     assert [record["state"] for record in done.documents] == ["queued"]

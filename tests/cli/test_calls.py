@@ -24,7 +24,7 @@ def _place(alodial: Alodial, *options: str) -> str:
     return extid
 
 
-def test_a_list_is_narrowed_by_what_is_asked(alodial: Alodial) -> None:
+def test_a_list_is_filtered_by_state_reference_phone_and_campaign(alodial: Alodial) -> None:
     _place(alodial, "--extid", "1", "--reference", "a")
     _place(alodial, "--extid", "2", "--reference", "b", "--not-before", "2099-01-01T00:00:00Z")
     _place(alodial, "--extid", "3", "--to", "977076909")
@@ -62,7 +62,7 @@ def test_a_list_goes_on_where_the_last_one_ended(alodial: Alodial) -> None:
         ("--until", "99"),
     ],
 )
-def test_a_list_asked_for_wrongly_says_which_option_it_is(wrong: tuple[str, str], alodial: Alodial) -> None:
+def test_a_wrong_option_of_a_list_is_named(wrong: tuple[str, str], alodial: Alodial) -> None:
     done = alodial("calls", "list", *wrong)
     assert done.code == 2
     assert wrong[0].lstrip("-") in done.err
@@ -78,12 +78,12 @@ def test_a_table_cuts_nothing_off_however_narrow_it_is(alodial: Alodial, environ
     assert "\u2026" not in out
 
 
-def test_an_empty_list_says_so_and_is_still_no_document(alodial: Alodial) -> None:
+def test_an_empty_list_prints_a_message_and_no_document(alodial: Alodial) -> None:
     assert alodial("calls", "list").err == "no calls\n"
     assert alodial("calls", "list", "--json").out == ""
 
 
-def test_show_tells_the_facts_and_full_numbers(alodial: Alodial) -> None:
+def test_show_prints_the_facts_and_full_numbers(alodial: Alodial) -> None:
     extid = _place(alodial, "--to-queue", "6000", "--reference", "order-17", "--metadata", "shop=12")
     shown = alodial("calls", "show", extid)
     for words in (extid, "queued", "+998712037006", "+998994412860, queue 6000", "order-17", "shop=12", "timeline"):
@@ -92,7 +92,7 @@ def test_show_tells_the_facts_and_full_numbers(alodial: Alodial) -> None:
     assert alodial("calls", "show", record["id"]).out == shown.out
 
 
-def test_text_that_looks_like_markup_is_shown_as_it_is(alodial: Alodial) -> None:
+def test_text_that_looks_like_markup_is_printed_unchanged(alodial: Alodial) -> None:
     for reference in ("a[/b]c", "[red]", "end\\"):
         extid = _place(alodial, "--reference", reference, "--metadata", f"k={reference}")
         for command in (("calls", "show", extid), ("calls", "list"), ("events",)):
@@ -101,7 +101,7 @@ def test_text_that_looks_like_markup_is_shown_as_it_is(alodial: Alodial) -> None
             assert reference in done.out
 
 
-def test_an_unknown_call_is_said_to_be_unknown(alodial: Alodial) -> None:
+def test_an_unknown_call_is_an_error_with_a_hint(alodial: Alodial) -> None:
     done = alodial("calls", "show", "99")
     assert (done.code, done.out) == (1, "")
     assert done.err == "error: no call 99\nhint: alodial calls list\n"
@@ -120,7 +120,7 @@ def test_canceling_for_people(alodial: Alodial) -> None:
     assert done.out.rstrip().endswith(f"extid {extid}  canceled")
 
 
-def test_a_list_is_narrowed_by_how_and_when_calls_ended(alodial: Alodial) -> None:
+def test_a_list_is_filtered_by_outcome_account_and_time(alodial: Alodial) -> None:
     first, last = _place(alodial), _place(alodial, "--account", "default")
     alodial("calls", "cancel", first)
 
@@ -136,7 +136,7 @@ def test_a_list_is_narrowed_by_how_and_when_calls_ended(alodial: Alodial) -> Non
     assert listed("--reason", "params_error") == []
 
 
-def test_a_call_that_has_ended_is_rung_again_once_however_often_it_is_asked(alodial: Alodial) -> None:
+def test_an_ended_call_is_redialed_once_however_often_the_command_is_repeated(alodial: Alodial) -> None:
     ended = _place(alodial, "--reference", "order-17")
     alodial("calls", "cancel", ended)
     [again] = alodial("calls", "redial", ended, "--json").documents
@@ -152,7 +152,7 @@ def test_a_call_in_progress_is_not_redialed_and_the_hint_says_what_to_do(alodial
     assert "is queued: it has not ended yet\nhint: wait for its end, or cancel it first" in done.err
 
 
-def test_an_unconfirmed_call_is_rung_again_only_by_who_says_so(alodial: Alodial, queue: CallQueue) -> None:
+def test_an_unconfirmed_call_is_redialed_only_with_yes(alodial: Alodial, queue: CallQueue) -> None:
     extid = Stage(queue).unconfirmed().extid
     asked = alodial("calls", "redial", extid)
     assert asked.code == 1
@@ -161,7 +161,7 @@ def test_an_unconfirmed_call_is_rung_again_only_by_who_says_so(alodial: Alodial,
     assert (again["extid"] == extid, again["state"]) == (True, "scheduled")
 
 
-def test_without_redis_it_fails_in_words_and_shows_no_password(
+def test_without_redis_a_command_fails_with_a_message_that_has_no_password(
     alodial: Alodial, environment: pytest.MonkeyPatch
 ) -> None:
     environment.setenv("ALODIAL_REDIS_URL", AWAY)

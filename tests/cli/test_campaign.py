@@ -1,4 +1,4 @@
-"""``alodial campaign`` and ``alodial dnc`` as people type them."""
+"""``alodial campaign`` and ``alodial dnc``."""
 
 import csv
 import sys
@@ -17,7 +17,7 @@ def write(path: str, *phones: str) -> Path:
     return Path(path)
 
 
-def test_a_file_is_checked_submitted_steered_and_exported(alodial: Alodial) -> None:
+def test_a_file_is_checked_submitted_controlled_and_exported(alodial: Alodial) -> None:
     write("list.csv", "994412860", "977076909")
     checked = alodial("campaign", "check", "list.csv", "--json")
     assert checked.code == 0
@@ -59,7 +59,7 @@ def test_hours_by_the_number_without_the_tables_of_zones_are_refused_with_what_t
     assert "hint: pip install 'alodial[zones]'" in done.err
 
 
-def test_bad_rows_are_told_written_back_and_keep_nobody_else_out(alodial: Alodial) -> None:
+def test_bad_rows_are_reported_and_written_to_a_file_and_the_good_rows_are_submitted(alodial: Alodial) -> None:
     write("list.csv", "994412860", "12", "994412860")
     done = alodial("campaign", "submit", "list.csv", *ALWAYS, "--errors", "bad.csv")
     assert done.code == 1
@@ -68,7 +68,7 @@ def test_bad_rows_are_told_written_back_and_keep_nobody_else_out(alodial: Alodia
     assert "12" in alodial("campaign", "problems", "list").out
 
 
-def test_the_same_rows_are_refused_by_name_unless_they_are_meant(alodial: Alodial) -> None:
+def test_the_same_rows_are_refused_unless_again_is_set(alodial: Alodial) -> None:
     write("list.csv", "994412860", "977076909")
     write("other.csv", "977076909", "994412860")
     assert alodial("campaign", "submit", "list.csv", *ALWAYS).code == 0
@@ -80,7 +80,7 @@ def test_the_same_rows_are_refused_by_name_unless_they_are_meant(alodial: Alodia
     assert alodial("campaign", "submit", "list.csv", *ALWAYS, "--name", "second", "--again").code == 0
 
 
-def test_wrong_options_say_what_to_write(alodial: Alodial) -> None:
+def test_wrong_options_are_refused_with_an_example(alodial: Alodial) -> None:
     write("list.csv", "994412860")
     for options in (("--hours", "always"), ("--redial", "busy"), ("--map", "phone"), ("--row-ttl", "soon")):
         done = alodial("campaign", "submit", "list.csv", "--from", "712037006", *options)
@@ -90,7 +90,7 @@ def test_wrong_options_say_what_to_write(alodial: Alodial) -> None:
     assert alodial("campaign", "submit", "list.csv", "--ivr", "5").code == 1
 
 
-def test_numbers_on_the_list_are_left_out_and_the_list_says_why(alodial: Alodial) -> None:
+def test_numbers_on_the_do_not_call_list_are_left_out_and_the_list_has_the_reason(alodial: Alodial) -> None:
     assert alodial("dnc", "add", "994412860", "--reason", "asked").code == 0
     entry = alodial("dnc", "list", "--number", "+998 99 441 28 60", "--json").documents[0]
     assert (entry["number"], entry["reason"]) == ("+998994412860", "asked")
@@ -102,7 +102,7 @@ def test_numbers_on_the_list_are_left_out_and_the_list_says_why(alodial: Alodial
     assert alodial("dnc", "import", "out.csv", "--json").documents[0]["added"] == 1
 
 
-def test_a_test_call_goes_to_ones_own_phone_and_submits_nothing(alodial: Alodial) -> None:
+def test_a_test_call_goes_to_the_operators_phone_and_submits_nothing(alodial: Alodial) -> None:
     write("list.csv", "994412860")
     done = alodial("campaign", "submit", "list.csv", *ALWAYS, "--test", "901234567", "--json")
     call = alodial("calls", "show", done.documents[0]["extid"], "--json").documents[0]
@@ -110,7 +110,7 @@ def test_a_test_call_goes_to_ones_own_phone_and_submits_nothing(alodial: Alodial
     assert alodial("campaign", "list", "--json").documents == []
 
 
-def test_a_template_is_understood_by_check(alodial: Alodial) -> None:
+def test_check_reads_the_template(alodial: Alodial) -> None:
     for language in ("en", "ru", "uz"):
         for ending in ("csv", "xlsx"):
             name = f"list-{language}.{ending}"

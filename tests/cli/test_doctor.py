@@ -33,7 +33,7 @@ def test_a_sound_installation_has_no_errors(alodial: Alodial, store: Store) -> N
     assert "stop" not in found
 
 
-def test_secrets_are_said_to_be_set_and_never_shown(alodial: Alodial, environment: pytest.MonkeyPatch) -> None:
+def test_secrets_are_reported_as_set_and_never_printed(alodial: Alodial, environment: pytest.MonkeyPatch) -> None:
     environment.setenv("ALODIAL_WEBHOOKS", "https://example.com/planted-path")
     environment.setenv("ALODIAL_WEBHOOK_SECRET", "planted-webhook-secret")
     environment.setenv("ALODIAL_ACCOUNTS", '{"second": {"token": "planted-second-token"}}')
@@ -86,7 +86,7 @@ def test_missing_and_short_secrets_are_warned_of(alodial: Alodial, environment: 
     assert done.code == 0
 
 
-def test_an_unfit_redis_is_told_with_the_command_that_mends_it(alodial: Alodial, store: Store) -> None:
+def test_an_unfit_redis_is_reported_with_the_command_that_fixes_it(alodial: Alodial, store: Store) -> None:
     store.call(lambda client: client.config_set("maxmemory-policy", "allkeys-lru"))
     try:
         done = alodial("doctor")
@@ -97,7 +97,7 @@ def test_an_unfit_redis_is_told_with_the_command_that_mends_it(alodial: Alodial,
     assert "1 problem" in done.err
 
 
-def test_a_worker_that_fell_silent_is_not_alive(alodial: Alodial, store: Store) -> None:
+def test_a_worker_that_stopped_responding_is_not_alive(alodial: Alodial, store: Store) -> None:
     _beat(store, "gone", seconds_ago=60)
     assert _findings(alodial("doctor", "--json"))["workers"]["level"] == "warning"
     _beat(store, "here")

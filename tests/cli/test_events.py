@@ -33,18 +33,18 @@ def test_events_are_printed_oldest_first_and_stay_where_they_are(alodial: Alodia
     assert lines[-1].split()[1:] == ["canceled", happened, "reference", "order-17"]
 
 
-def test_only_the_types_that_are_wanted(alodial: Alodial, happened: str) -> None:
+def test_events_are_filtered_by_type(alodial: Alodial, happened: str) -> None:
     assert _types(alodial, "--type", "canceled") == ["canceled"]
     assert _types(alodial, "--type", "alodial.call.canceled", "--type", "queued") == ["queued", "queued", "canceled"]
     assert alodial("events", "--type", "nonsense").code == 2
 
 
-def test_from_now_shows_nothing_that_was(alodial: Alodial, happened: str) -> None:
+def test_from_now_prints_no_earlier_event(alodial: Alodial, happened: str) -> None:
     assert _types(alodial, "--from", "now") == []
     assert alodial("events", "--from", "yesterday").code == 2
 
 
-def test_from_a_stream_id_goes_on_behind_it(alodial: Alodial, happened: str, store: Store) -> None:
+def test_from_a_stream_id_continues_after_it(alodial: Alodial, happened: str, store: Store) -> None:
     first = store.call(lambda client: client.xrange(keys.EVENTS, count=1))[0][0].decode()
     assert _types(alodial, "--from", first) == ["queued", "canceled"]
 
@@ -55,7 +55,7 @@ def test_a_group_gets_each_event_once(alodial: Alodial, happened: str) -> None:
     assert _types(alodial, "--group", "other") == ["queued", "queued", "canceled"]
 
 
-def test_the_time_of_an_event_is_written_as_the_contract_writes_it(alodial: Alodial, happened: str) -> None:
+def test_the_time_of_an_event_is_iso_8601_in_utc_with_milliseconds(alodial: Alodial, happened: str) -> None:
     for options in ((), ("--group", "g")):
         for event in alodial("events", "--json", *options).documents:
             assert len(event["time"]) == len("2026-01-02T03:04:05.678Z")

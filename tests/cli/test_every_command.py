@@ -1,4 +1,4 @@
-"""What holds for every command, whoever wrote it: wrong usage, Redis away, and documents on standard output."""
+"""Every command: wrong usage, Redis away, and JSON documents on standard output."""
 
 import json
 from pathlib import Path
@@ -58,14 +58,14 @@ ASKS_REDIS: dict[str, tuple[str, ...]] = {
 
 OTHERS = {
     "campaign check": "reads a file, and goes on without Redis",
-    "campaign template": "writes a sample",
+    "campaign template": "writes an empty file",
     "webhooks secret": "makes a secret",
-    "doctor": "says what is wrong; Redis is one of its lines",
-    "top": "goes on, and says that Redis is away",
+    "doctor": "reports that Redis is not available and goes on",
+    "top": "goes on, and prints that Redis is not available",
     "worker": "waits for Redis",
     "web": "waits for Redis",
-    "sandbox": "knows no Redis",
-    "demo": "brings its own",
+    "sandbox": "uses no Redis",
+    "demo": "starts its own",
 }
 
 
@@ -86,7 +86,7 @@ def test_wrong_usage_names_what_is_wrong_and_a_command_that_helps(name: str, alo
 
 
 @pytest.mark.parametrize("name", sorted(ASKS_REDIS))
-def test_without_redis_it_fails_in_words_and_shows_no_password(
+def test_without_redis_a_command_fails_with_a_message_that_has_no_password(
     name: str, alodial: Alodial, environment: pytest.MonkeyPatch
 ) -> None:
     environment.setenv("ALODIAL_REDIS_URL", AWAY)
@@ -127,7 +127,7 @@ def test_without_redis_it_fails_in_words_and_shows_no_password(
     ],
     ids=" ".join,
 )
-def test_with_json_standard_output_is_documents_and_nothing_else(
+def test_with_json_standard_output_is_json_documents_only(
     command: tuple[str, ...], alodial: Alodial, environment: pytest.MonkeyPatch
 ) -> None:
     environment.setenv("ALODIAL_WEBHOOKS", "https://example.com/hook")

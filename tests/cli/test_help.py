@@ -1,4 +1,4 @@
-"""What every command says of itself, and what the page says of every command."""
+"""The help of every command, and its entry in docs/cli.md."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ COMMANDS = dict(_commands(typer.main.get_command(app)))
 PAGE = (ROOT / "docs" / "cli.md").read_text()
 
 
-def test_the_commands_of_the_contract_are_there() -> None:
+def test_all_public_commands_exist() -> None:
     assert {" ".join(path) for path, command in COMMANDS.items() if not hasattr(command, "commands")} == {
         *(f"call {name}" for name in ("two-way", "ivr")),
         *(f"calls {name}" for name in ("list", "show", "cancel", "redial")),
@@ -69,7 +69,7 @@ def test_without_a_command_there_is_help(alodial: Alodial) -> None:
     assert "Usage: alodial" in done.out + done.err
 
 
-def test_the_version_is_said_at_once_and_loads_nothing_heavy() -> None:
+def test_the_version_loads_nothing_heavy() -> None:
     code = (
         "import sys; sys.argv = ['alodial', '--version']; import alodial.cli; alodial.cli.main(); print(*sys.modules)"
     )

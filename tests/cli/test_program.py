@@ -1,4 +1,4 @@
-"""The program as a process: exit codes, signals, pipes, colours, and a house of its own commands."""
+"""The program as a process: exit codes, signals, pipes, colours, and all processes together."""
 
 import json
 import os
@@ -27,14 +27,14 @@ from .conftest import PROGRAM, TWO_WAY, Alodial
     ],
     ids=" ".join,
 )
-def test_wrong_usage_ends_with_2_and_words(wrong: tuple[str, ...], program: Alodial) -> None:
+def test_wrong_usage_ends_with_2_and_a_message(wrong: tuple[str, ...], program: Alodial) -> None:
     done = program(*wrong)
     assert done.code == 2
     assert "Traceback" not in done.err
     assert "error: " in done.err or "Usage: " in done.err
 
 
-def test_a_traceback_is_for_those_who_ask_for_it(program: Alodial) -> None:
+def test_a_traceback_is_printed_with_debug_only(program: Alodial) -> None:
     assert "Traceback" not in program("calls", "show", "99").err
     asked = program("--debug", "calls", "show", "99")
     assert asked.code == 1
@@ -43,7 +43,7 @@ def test_a_traceback_is_for_those_who_ask_for_it(program: Alodial) -> None:
 
 
 @pytest.mark.parametrize("command", [("events", "--follow"), (*TWO_WAY, "--wait")], ids=" ".join)
-def test_ctrl_c_ends_with_130_and_without_a_word(command: tuple[str, ...], program: Alodial) -> None:
+def test_ctrl_c_ends_with_130_and_without_a_message(command: tuple[str, ...], program: Alodial) -> None:
     program(*TWO_WAY)  # so that there is something to print, which shows that the command is at work
     process = subprocess.Popen(
         [*PROGRAM, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=dict(os.environ)
@@ -94,7 +94,7 @@ def _on_a_terminal(*command: str, **environment: str) -> str:
     return out.decode()
 
 
-def test_colours_are_for_terminals_only_and_can_be_refused(program: Alodial) -> None:
+def test_colours_are_for_terminals_only_and_can_be_switched_off(program: Alodial) -> None:
     program(*TWO_WAY)
     assert "\x1b[" not in program("calls", "list").out
     assert "\x1b[34m" in _on_a_terminal("calls", "list")
@@ -102,7 +102,7 @@ def test_colours_are_for_terminals_only_and_can_be_refused(program: Alodial) -> 
 
 
 @pytest.mark.slow
-def test_waiting_follows_a_call_to_its_end_through_the_real_parts(
+def test_waiting_follows_a_call_to_its_end_through_web_worker_and_sandbox(
     program: Alodial, environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     secret = os.environ["ALODIAL_CALLBACK_SECRET"]

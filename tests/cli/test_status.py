@@ -31,7 +31,7 @@ def beat(queue: CallQueue, ago: float = 0.0) -> None:
     workers.write_heartbeat(queue.store.redis, Heartbeat("dialer-1:1", at, 1, "dialer-1", 2, at, "1"))
 
 
-def test_a_quiet_installation_is_fine(alodial: Alodial, queue: CallQueue) -> None:
+def test_an_installation_without_problems_ends_with_0(alodial: Alodial, queue: CallQueue) -> None:
     beat(queue)
     done = alodial("status")
     assert done.code == 0
@@ -39,7 +39,7 @@ def test_a_quiet_installation_is_fine(alodial: Alodial, queue: CallQueue) -> Non
     assert "1 alive, 2 calls in flight" in done.out
 
 
-def test_what_stops_calls_is_said_with_a_command_and_ends_with_1(alodial: Alodial, queue: CallQueue) -> None:
+def test_a_problem_that_stops_calls_has_a_command_and_ends_with_1(alodial: Alodial, queue: CallQueue) -> None:
     queue.enqueue({"callfrom": "712037006", "callto": ["994412860"]})
     beat(queue, ago=30)
     done = alodial("status")
@@ -68,7 +68,7 @@ def test_lines_fit_a_narrow_terminal_and_have_no_colour_in_a_pipe(
     assert max(map(len, done.out.splitlines())) <= 60
 
 
-def test_a_stop_says_whether_it_was_on_already(alodial: Alodial) -> None:
+def test_a_second_stop_names_the_first(alodial: Alodial) -> None:
     assert "stopped: no worker places new calls" in alodial("stop", "--reason", "wrong list").err
     again = alodial("stop", "--reason", "other")
     assert "already stopped by" in again.err
@@ -78,7 +78,7 @@ def test_a_stop_says_whether_it_was_on_already(alodial: Alodial) -> None:
 
 
 @pytest.mark.slow
-def test_in_a_pipe_each_look_follows_the_one_before(environment: pytest.MonkeyPatch, queue: CallQueue) -> None:
+def test_in_a_pipe_top_prints_each_update_after_the_last(environment: pytest.MonkeyPatch, queue: CallQueue) -> None:
     beat(queue)
     program = subprocess.Popen(
         [*PROGRAM, "top", "--every", "0.2", "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -91,7 +91,7 @@ def test_in_a_pipe_each_look_follows_the_one_before(environment: pytest.MonkeyPa
 
 
 @pytest.mark.slow
-def test_on_a_terminal_it_draws_anew_and_ends_clean(environment: pytest.MonkeyPatch, queue: CallQueue) -> None:
+def test_on_a_terminal_top_redraws_and_restores_the_screen(environment: pytest.MonkeyPatch, queue: CallQueue) -> None:
     beat(queue)
     lead, follow = pty.openpty()
     program = subprocess.Popen([*PROGRAM, "top", "--every", "0.2"], stdout=follow, stderr=follow, env=os.environ)

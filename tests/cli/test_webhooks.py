@@ -29,13 +29,15 @@ def test_endpoints_are_listed_without_their_tokens(endpoint: str, alodial: Alodi
     assert "secret-in-query" not in done.out + done.err
 
 
-def test_without_endpoints_it_says_so(alodial: Alodial) -> None:
+def test_without_endpoints_there_is_a_message(alodial: Alodial) -> None:
     done = alodial("webhooks", "list")
     assert (done.code, done.out) == (0, "")
     assert "ALODIAL_WEBHOOKS is empty" in done.err
 
 
-def test_what_was_parked_is_sent_again_after_switching_on(endpoint: str, alodial: Alodial, settings: Settings) -> None:
+def test_parked_events_are_sent_after_the_endpoint_is_enabled(
+    endpoint: str, alodial: Alodial, settings: Settings
+) -> None:
     assert alodial("webhooks", "disable", endpoint[:6]).code == 0
     with CallQueue(settings=settings) as queue:
         queue.store.run(webhooks.pull(endpoint, "https://shop.example/hook", room=0, lease=1))
@@ -59,19 +61,21 @@ def test_what_was_parked_is_sent_again_after_switching_on(endpoint: str, alodial
         (("--all", "--since", "yesterday"), "--since"),
     ],
 )
-def test_half_an_order_is_refused(endpoint: str, alodial: Alodial, words: tuple[str, ...], about: str) -> None:
+def test_a_resend_without_endpoint_or_selection_is_refused(
+    endpoint: str, alodial: Alodial, words: tuple[str, ...], about: str
+) -> None:
     done = alodial("events", "resend", *words)
     assert done.code == 2
     assert about in done.err
 
 
-def test_an_unknown_endpoint_is_told_with_what_to_do(endpoint: str, alodial: Alodial) -> None:
+def test_an_unknown_endpoint_is_an_error_with_a_hint(endpoint: str, alodial: Alodial) -> None:
     done = alodial("webhooks", "enable", "abcdef")
     assert done.code == 1
     assert "hint: alodial webhooks list" in done.err
 
 
-def test_a_test_without_a_worker_says_that_nobody_sent_it(endpoint: str, alodial: Alodial) -> None:
+def test_a_test_event_without_a_worker_is_an_error(endpoint: str, alodial: Alodial) -> None:
     done = alodial("webhooks", "test", endpoint, "--timeout", "0.2", "--json")
     assert done.code == 1
     assert done.documents[0]["outcome"] == "waiting"
@@ -84,7 +88,7 @@ def test_a_secret_is_of_24_bytes_and_new_each_time(alodial: Alodial) -> None:
     assert all(len(b64decode(one.removeprefix("whsec_"))) == 24 for one in made)
 
 
-def test_doctor_checks_them(environment: pytest.MonkeyPatch, alodial: Alodial) -> None:
+def test_doctor_checks_the_endpoints(environment: pytest.MonkeyPatch, alodial: Alodial) -> None:
     environment.setenv("ALODIAL_WEBHOOKS", "http://10.0.0.1/")
     done = alodial("doctor", "--json")
     told = {one["name"]: one for one in done.documents if "name" in one}

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .arguments import Json, Yes, check_choice, check_stream_id, is_stream_id
+from .arguments import Json, Yes, check_choice, check_stream_id, is_stream_id, shares_options
 from .output import count_of, document, line, plain, say, table
 from .session import open_queue
 
@@ -19,10 +19,8 @@ app = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(metavar="ID", help="The id in `alodial dead list`.")]
-OptionalName = Annotated[str | None, typer.Argument(metavar="[ID]", help="The id in `alodial dead list`.")]
 Kind = Annotated[str, typer.Option(help="Only this kind: unmatched or unreadable.")]
 Reason = Annotated[str, typer.Option(help="Only this reason, as in `alodial dead list`.")]
-All = Annotated[bool, typer.Option("--all", help="All that match --kind and --reason, up to 10,000.")]
 
 DONE = {"replay": "replayed", "drop": "dropped"}
 
@@ -91,39 +89,38 @@ def show(name: Name, as_json: Json = False) -> None:
         line(plain(text))
 
 
-@app.command()
-def replay(
-    name: OptionalName = None,
-    every: All = False,
+def _selection(
+    name: Annotated[str | None, typer.Argument(metavar="[ID]", help="The id in `alodial dead list`.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All that match --kind and --reason, up to 10,000.")] = False,
     kind: Kind = "",
     reason: Reason = "",
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
+    """Which dead results to replay or drop."""
+
+
+@app.command()
+@shares_options(_selection)
+def replay(options: dict[str, Any]) -> None:
     """Put a dead result, or all that match, back into the inbox, as if AloVoice had just sent them.
 
     Example: alodial dead replay --all --reason unknown_extid
     """
-    _act("replay", name, every=every, kind=kind, reason=reason, yes=yes, as_json=as_json)
+    _act("replay", **options)
 
 
 @app.command()
-def drop(
-    name: OptionalName = None,
-    every: All = False,
-    kind: Kind = "",
-    reason: Reason = "",
-    yes: Yes = False,
-    as_json: Json = False,
-) -> None:
+@shares_options(_selection)
+def drop(options: dict[str, Any]) -> None:
     """Delete a dead result, or all that match.
 
     Example: alodial dead drop --all --kind unreadable
     """
-    _act("drop", name, every=every, kind=kind, reason=reason, yes=yes, as_json=as_json)
+    _act("drop", **options)
 
 
-def _act(action: str, name: str | None, *, every: bool, kind: str, reason: str, yes: bool, as_json: bool) -> None:
+def _act(action: str, *, name: str | None, every: bool, kind: str, reason: str, yes: bool, as_json: bool) -> None:
     """Replays or drops one dead result, or with ``every`` all that match."""
     if name is None and not every:
         raise typer.BadParameter("give an ID, or --all")

@@ -1,4 +1,4 @@
-"""``alodial dead``: results that nobody could use, seen and dealt with."""
+"""``alodial dead``: dead results are listed, shown, replayed and dropped."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from .conftest import Alodial
 Dead = Callable[..., str]
 
 
-def test_they_are_listed_newest_first(alodial: Alodial, dead: Dead) -> None:
+def test_dead_results_are_listed_newest_first(alodial: Alodial, dead: Dead) -> None:
     first, second = dead(b"{"), dead(b"[", "text/plain")
     rows = alodial("dead", "list", "--json").documents
     assert [(row["id"], row["kind"], row["bytes"]) for row in rows] == [
@@ -23,11 +23,11 @@ def test_they_are_listed_newest_first(alodial: Alodial, dead: Dead) -> None:
     assert "not JSON" in alodial("dead", "list", "--limit", "1").out
 
 
-def test_none_is_said_in_words(alodial: Alodial) -> None:
+def test_without_dead_results_there_is_a_message(alodial: Alodial) -> None:
     assert alodial("dead", "list").err == "no dead results\n"
 
 
-def test_the_body_is_shown_as_it_came_but_cannot_command_the_terminal(alodial: Alodial, dead: Dead) -> None:
+def test_the_body_is_printed_unchanged_but_cannot_control_the_terminal(alodial: Alodial, dead: Dead) -> None:
     name = dead("строка\n\x1b[31m\xff[/b]".encode() + b"\xfe")
     shown = alodial("dead", "show", name).out
     assert "строка\n\\x1b[31m" in shown
@@ -37,7 +37,7 @@ def test_the_body_is_shown_as_it_came_but_cannot_command_the_terminal(alodial: A
     assert row["body"] == "строка\n\x1b[31m\xff[/b]\\xfe"
 
 
-def test_a_replayed_one_is_back_in_the_inbox(alodial: Alodial, dead: Dead, store: Store) -> None:
+def test_a_replayed_result_is_back_in_the_inbox(alodial: Alodial, dead: Dead, store: Store) -> None:
     name = dead(b'{"externalid": 5}')
     done = alodial("dead", "replay", name, "--json")
     assert done.documents == [{"id": name, "outcome": "replayed"}]
@@ -46,7 +46,7 @@ def test_a_replayed_one_is_back_in_the_inbox(alodial: Alodial, dead: Dead, store
     assert bodies == [b'{"externalid": 5}']
 
 
-def test_a_dropped_one_is_gone(alodial: Alodial, dead: Dead, store: Store) -> None:
+def test_a_dropped_result_is_deleted(alodial: Alodial, dead: Dead, store: Store) -> None:
     name = dead(b"{")
     assert alodial("dead", "drop", name).err == f"dropped {name}\n"
     assert alodial("dead", "list", "--json").documents == []
@@ -55,13 +55,13 @@ def test_a_dropped_one_is_gone(alodial: Alodial, dead: Dead, store: Store) -> No
 
 @pytest.mark.parametrize("command", ["show", "replay", "drop"])
 @pytest.mark.parametrize("name", ["1-1", "abc"])
-def test_an_unknown_one_is_said_to_be_unknown(command: str, name: str, alodial: Alodial) -> None:
+def test_an_unknown_result_is_an_error_with_a_hint(command: str, name: str, alodial: Alodial) -> None:
     done = alodial("dead", command, name)
     assert (done.code, done.out) == (1, "")
     assert done.err == f"error: no dead result {name}\nhint: alodial dead list\n"
 
 
-def test_they_are_narrowed_by_kind_and_reason(alodial: Alodial, dead: Dead) -> None:
+def test_dead_results_are_filtered_by_kind_and_reason(alodial: Alodial, dead: Dead) -> None:
     name = dead(b"{")
     reason = alodial("dead", "list", "--json").documents[0]["reason"]
     assert [row["id"] for row in alodial("dead", "list", "--reason", reason, "--json").documents] == [name]
@@ -69,7 +69,9 @@ def test_they_are_narrowed_by_kind_and_reason(alodial: Alodial, dead: Dead) -> N
     assert alodial("dead", "list", "--kind", "bogus").code == 2
 
 
-def test_all_of_them_are_dealt_with_at_once_when_it_is_said(alodial: Alodial, dead: Dead, store: Store) -> None:
+def test_all_results_that_match_are_replayed_or_dropped_only_with_all(
+    alodial: Alodial, dead: Dead, store: Store
+) -> None:
     dead(b"{"), dead(b"[")
     assert alodial("dead", "drop").code == 2
     assert alodial("dead", "drop", "--kind", "unreadable").code == 2
