@@ -26,6 +26,9 @@ BATCH = 100
 GATHER = 0.01
 """Seconds between small batches, so that more results go together."""
 
+PUT_AGAIN_TRIES, PUT_AGAIN_PAUSE = 60, 0.5
+"""How often and after how many seconds a body is put back that a failover may have lost: longer than one takes."""
+
 MAX_RESULT = 8_000
 """Bytes of a result's JSON: with 16 entries of metadata in Cyrillic, 10 kB, an event stays under 20 kB."""
 
@@ -84,6 +87,7 @@ def process(entries: Sequence[InboxEntry], store: Store, settings: Settings) -> 
 
     Raises StoreUnavailable; then the bodies are read again, which does no harm.
     """
+    primary = store.primary_number
     try:
         _process(entries, store, settings)
     except StoreUnavailable:
@@ -94,6 +98,25 @@ def process(entries: Sequence[InboxEntry], store: Store, settings: Settings) -> 
                 process([entry], store, settings)
             return
         _postpone(entries[0], exc, store, settings)
+    finally:
+        if store.primary_number != primary:
+            _put_again(entries, store)
+
+
+def _put_again(entries: Sequence[InboxEntry], store: Store) -> None:
+    """Puts bodies back into the inbox of a primary that was promoted meanwhile.
+
+    They may have been applied on the old one and removed from the inbox of this one.
+    """
+    log.warning("result.put_again", entries=len(entries))
+    for left in reversed(range(PUT_AGAIN_TRIES)):
+        try:
+            store.call(inbox.put_again, entries)
+            return
+        except StoreUnavailable:
+            if not left:
+                raise
+            time.sleep(PUT_AGAIN_PAUSE)
 
 
 def _postpone(entry: InboxEntry, exc: Exception, store: Store, settings: Settings) -> None:
@@ -183,6 +206,7 @@ def retry_orphans(store: Store, settings: Settings, now_ms: int, limit: int = 50
             log.exception("result.crashed", error=type(exc).__name__)
             _park_orphan(member, exc, store)
             continue
+        primary = store.primary_number
         try:
             outcome = store.run(call_transitions.apply_results([applying]))[0]
         except StoreUnavailable:
@@ -192,6 +216,8 @@ def retry_orphans(store: Store, settings: Settings, now_ms: int, limit: int = 50
             if deadline <= now_ms:
                 _park_orphan(member, exc, store)
             continue
+        if store.primary_number != primary:
+            continue  # it may have been applied on a primary that is none any more: once more in the next round
         if outcome.outcome != "unknown":
             released = [ParkedResult("released", shared)] if shared else []
             store.run(inbox.park("zrem", member, released, settings.orphan_timeout))

@@ -99,6 +99,12 @@ class Store:
         """The command that confirms an operation; None when its answer need not survive a failover."""
         return confirmation(self.settings, self.redis) if op.script in CONFIRMED else None
 
+    @property
+    def primary_number(self) -> int:
+        """Grows whenever Sentinels name another primary; 0 without Sentinels."""
+        watcher = watcher_of(self.redis)
+        return watcher.view.generation if watcher is not None else 0
+
     def _confirmed(self, op: Operation[Any], wait: Wait) -> Any:
         script = self._scripts[op.script]
         for command, text in (("EVALSHA", script.sha), ("EVAL", script.text)):

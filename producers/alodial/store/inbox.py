@@ -93,6 +93,14 @@ async def put_spooled(client: "aioredis.Redis", segment: str, end: int, items: S
         await pipe.execute()
 
 
+def put_again(client: "redis.Redis", entries: Sequence[InboxEntry]) -> None:
+    """Puts bodies back into the inbox, as new ones."""
+    with client.pipeline(transaction=True) as pipe:
+        for entry in entries:
+            pipe.xadd(keys.INBOX, {"b": entry.body, "t": entry.content_type})
+        pipe.execute()
+
+
 async def confirm_spooled(client: "aioredis.Redis", segment: str, wait: Wait) -> None:
     """Returns once replicas have what was stored of a spool's segment. Raises StoreUnavailable when they do not."""
     async with client.pipeline(transaction=False) as pipe:
