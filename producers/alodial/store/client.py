@@ -58,7 +58,8 @@ def confirmation(settings: Settings, client: Any) -> Wait | None:
     """The command after which what this connection wrote survives a failover; None unless the durability is ``replica``.
 
     Every replica that a promotion may choose has to confirm: a replica that was promoted has left its primary, and no
-    other one can confirm in its place.
+    other one can confirm in its place. WAIT is about what its own connection wrote: a script that finds its work done
+    writes nothing, so that a ``SET`` goes before it.
     """
     if settings.durability != "replica":
         return None
@@ -110,6 +111,7 @@ class Store:
         for command, text in (("EVALSHA", script.sha), ("EVAL", script.text)):
             with self.redis.pipeline(transaction=False) as pipe:
                 pipe.execute_command(command, text, 2, keys.PREFIX, keys.EVENTS, *op.args)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+                pipe.set(keys.CONFIRMED, 1)
                 pipe.execute_command(*wait)  # type: ignore[no-untyped-call]  # as above
                 answers = pipe.execute(raise_on_error=False)
             if isinstance(answers[0], NoScriptError):
@@ -117,7 +119,7 @@ class Store:
             for answer in answers:
                 if isinstance(answer, Exception):
                     raise answer
-            require_confirmed(int(answers[1]), wait)
+            require_confirmed(int(answers[2]), wait)
             return answers[0]
         raise StoreUnavailable("Redis does not keep scripts")
 
@@ -141,7 +143,10 @@ class Store:
                     words: Any = ("EVALSHA", script.sha, 2, keys.PREFIX, keys.EVENTS, *op.args)
                     wait: Any = self.wait_for(op)
                     packed = [hiredis.pack_command(words)]
-                    connection.send_packed_command(packed if wait is None else [*packed, hiredis.pack_command(wait)])
+                    if wait is not None:
+                        marker: Any = ("SET", keys.CONFIRMED, 1)
+                        packed += [hiredis.pack_command(marker), hiredis.pack_command(wait)]
+                    connection.send_packed_command(packed)
                 except (ConnectionError, TimeoutError):
                     connection.disconnect()
                     yield self.run(op)
@@ -160,6 +165,8 @@ class Store:
             try:
                 answer = connection.read_response()
             finally:
+                if wait is not None:
+                    connection.read_response()
                 copies = 0 if wait is None else int(connection.read_response())
             if wait is not None:
                 require_confirmed(copies, wait)
@@ -233,6 +240,7 @@ class AsyncStore:
             for text, name in ((script.sha, "EVALSHA"), (script.text, "EVAL")):
                 async with self.redis.pipeline(transaction=False) as pipe:
                     pipe.execute_command(name, text, 2, keys.PREFIX, keys.EVENTS, *op.args)
+                    pipe.set(keys.CONFIRMED, 1)
                     pipe.execute_command(*wait)
                     answers = await pipe.execute(raise_on_error=False)
                 if isinstance(answers[0], NoScriptError):
@@ -240,7 +248,7 @@ class AsyncStore:
                 for answer in answers:
                     if isinstance(answer, Exception):
                         raise answer
-                confirmed = answers[1]
+                confirmed = answers[2]
                 return op.read(answers[0]), int(confirmed[0] if isinstance(confirmed, list) else confirmed)
         raise StoreUnavailable("Redis does not keep scripts")
 

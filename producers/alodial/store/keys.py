@@ -39,6 +39,7 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``epoch``             string   made once; missing while workers run = the store was lost
 ``primary``           hash     run (id of the server), gen (generation, grows with each server), at, open and until: when
                                claims go on after a change; ``owing`` is the set of workers that they wait for
+``confirmed``         string   written so that a ``WAIT`` has something to wait for
 ``workers``           hash     worker name -> heartbeat JSON
 ``logs``              stream   log lines of all processes as JSON, ``l``; ``p`` is the process, ``n`` the line's number in it
 ``events:held``       hash     while a group has not read events that were trimmed otherwise: ``group``, ``since`` (ms, of the
@@ -102,6 +103,7 @@ AWAIT: Final = PREFIX + "await"
 COUNTS: Final = PREFIX + "counts"
 ACCOUNTS: Final = PREFIX + "accounts"
 STOP: Final = PREFIX + "stop"
+CONFIRMED: Final = PREFIX + "confirmed"
 EPOCH: Final = PREFIX + "epoch"
 WORKERS: Final = PREFIX + "workers"
 WEBHOOKS: Final = PREFIX + "wh"
