@@ -59,6 +59,7 @@ class ModelStore:
     accounts: dict[str, Account] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
     bells: dict[str, int] = field(default_factory=dict)
+    claims: dict[str, tuple[str, int, tuple[tuple[str, int], ...]]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     events: list[Emitted] = field(default_factory=list)
 
@@ -82,6 +83,7 @@ class ModelStore:
             accounts={name: replace(account) for name, account in self.accounts.items()},
             known=set(self.known),
             bells=dict(self.bells),
+            claims=dict(self.claims),
             counts=self.counts.copy(),
             events=list(self.events),
         )
@@ -123,6 +125,10 @@ class ModelStore:
     def _end(self, c: Call, to: State, note: str = "") -> None:
         self._move(c, to, note)
         self._emit(c, to.value)
+
+    def _unsuspect(self, c: Call) -> None:
+        if c.crashes is not None:
+            c.crashes, c.alone = None, ""
 
     def _give_back(self, c: Call) -> None:
         c.token = ""
@@ -219,6 +225,10 @@ class ModelStore:
         """``horizon`` in microseconds, ``attend`` in ms."""
         if epoch != self.epoch:
             return Claim("lost", 0, [])
+        if token in self.claims:
+            return self._claim_again(token, put_back=room == 0)
+        if room == 0:
+            return Claim("ok", 0, [])
         if self.stopped:
             return Claim("stop", 0, [])
         paced = self.accounts.get(account, Account())
@@ -249,6 +259,9 @@ class ModelStore:
                 status = "empty"
                 break
             c = self.calls[queue.pop(0)]
+            if taken and c.crashes is not None and c.state is State.QUEUED and not c.token:
+                queue.insert(0, c.new.extid)
+                break
             if not self._may_go(c):
                 continue
             c.token = token
@@ -257,6 +270,8 @@ class ModelStore:
                 used[c.new.extid] = self.ms + self.rules.lease + self.rules.channel
             tat = slot + 1_000_000 / limits.rate if limits.rate else tat
             taken.append(self._claimed(c, round(slot)))
+            if c.crashes is not None:
+                break
         if taken and (limits.rate or probing):
             paced = self._account(account)
             paced.tat = round(tat)
@@ -264,7 +279,28 @@ class ModelStore:
                 paced.hold, paced.probe = self.ms + self.rules.lease, token
         if limits.cap and status == "ok" and free <= len(taken) < room:
             status = "cap"
+        if taken:
+            self.claims[token] = (status, self.now + wait, tuple((call.record, call.slot) for call in taken))
         return Claim(status, wait / 1_000_000, taken)  # type: ignore[arg-type]  # one of ClaimStatus
+
+    def _claim_again(self, token: str, *, put_back: bool) -> Claim:
+        status, ends, taken = self.claims[token]
+        mine = [(self.calls[x], slot) for x, slot in taken]
+        mine = [(c, slot) for c, slot in mine if c.state is State.QUEUED and c.token == token]
+        if put_back:
+            for c, _ in reversed(mine):
+                self._give_back(c)
+            del self.claims[token]
+            return Claim("ok", 0, [])
+        wait = max(0, ends - self.now) / 1_000_000
+        return Claim(status, wait, [self._claimed(c, slot) for c, slot in mine])  # type: ignore[arg-type]  # as above
+
+    def confirm(self, record: str, token: str) -> bool:
+        c = self.calls[record]
+        if c.state is not State.QUEUED or c.token != token:
+            return False
+        c.alone = token
+        return True
 
     def _attend(self, account: str, attend: int) -> None:
         if attend:
@@ -297,6 +333,7 @@ class ModelStore:
             slot=slot,
             token=c.token,
             account=new.account,
+            suspect=c.crashes is not None,
         )
 
     def arm(self, limits: Limits, items: Sequence[Arming], *, epoch: str) -> list[Armed]:
@@ -326,6 +363,7 @@ class ModelStore:
         used = self.channels.get(c.new.account, {})
         if item.record in used:
             used[item.record] = self.ms + self.rules.lease + self.rules.channel
+        self._unsuspect(c)
         self._move(c, State.SUBMITTING, "worker")
         c.note(armed=self.ms)
         return Armed("armed", 0, 0)
@@ -362,6 +400,7 @@ class ModelStore:
 
     def _record(self, limits: Limits, c: Call, item: Settling, spare: str) -> str:
         paced = self._account(c.new.account)
+        self._unsuspect(c)
         if item.outcome == "auth":
             opened = self._open_breaker(paced, item)
             if c.state is State.SUBMITTING:
@@ -516,7 +555,8 @@ class ModelStore:
                 self._unconfirm(c, "worker_lost", next(unused), holds_channel=counted)
                 what = "unconfirmed"
             else:
-                c.crashes += 1
+                lone = c.crashes is not None and c.alone == c.token
+                c.crashes = (c.crashes or 0) + lone
                 if c.crashes >= self.rules.poison:
                     c.reason = what = "poison"
                     self._end(c, State.FAILED, "poison")

@@ -80,7 +80,10 @@ class Call:
     attempt: int = 1
     token: str = ""
     tries: int = 0
-    crashes: int = 0
+    crashes: int | None = None
+    """None: no suspect. Else how often a worker died that had it alone."""
+    alone: str = ""
+    """The token of the last worker that said so."""
     settled: tuple[str, str] | None = None
     disposition: str | None = None
     reason: str | None = None

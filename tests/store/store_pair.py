@@ -4,6 +4,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from model import Limits, ModelStore, Rules
@@ -11,7 +12,7 @@ from store_harness import EPOCH, START, ClockedStore, Picture, modelled, picture
 
 from alodial.settings import Settings
 from alodial.store import call_transitions, keys
-from alodial.store.call_transitions import Applying, Arming, Claimed, NewCall, Settling
+from alodial.store.call_transitions import Applying, Arming, Claim, Claimed, NewCall, Settling
 from alodial.store.client import Operation
 from alodial_schemas import ENDS, State
 
@@ -25,8 +26,8 @@ LAST_WORDS = dict.fromkeys(("rejected", "failed", "timed_out"), "completed")
 
 OUTCOMES = ("taken", "taken", "rejected", "unconfirmed", "retry", "auth", "release")
 
-OF_THIS_RUN = {"claim", "pace", "sweep"}
-"""The answers of these tell what this run took or moved; a second run finds it done."""
+OF_THIS_RUN = {"pace", "sweep"}
+"""The answers of these tell what this run moved; a second run finds it done."""
 
 
 def worlds(url: str) -> list[Settings]:
@@ -58,6 +59,8 @@ def _words(answer: Any) -> list[str]:
         return [f"claim:{answer.status}"]
     if isinstance(answer, call_transitions.Pace):
         return ["paced"] if answer.moved else []
+    if isinstance(answer, bool):
+        return [f"confirm:{answer}"]
     rows = answer[1] if isinstance(answer, tuple) else answer or []
     return [row if isinstance(row, str) else f"{type(row).__name__.lower()}:{row[0]}" for row in rows]
 
@@ -73,6 +76,7 @@ class Pair:
         store.begin(START)
         self.model = ModelStore(Rules.of(self.config), START, EPOCH)
         self.held: list[Claimed] = []
+        self.taken = ""
         self.posted: Counter[str] = Counter()
         self.owner: dict[str, str] = {}
         self.now: Picture = modelled(self.model)
@@ -87,7 +91,7 @@ class Pair:
         assert real == expected
         after = picture(self.store.redis, EXTIDS, ACCOUNTS)
         assert after == modelled(self.model)
-        if op.script != "claim":
+        if op.script != "claim" or real.calls:
             again = self.store.run(op)
             if op.script == "enqueue":
                 assert again[1] == expected[1]  # but for the doorbells: nobody is rung twice for one request
@@ -134,7 +138,7 @@ class Pair:
             key=choose(("", "", "k1", "k2")),
         )
 
-    def claim(self, account: str = "", *, usual: bool = False) -> None:
+    def claim(self, account: str = "", *, usual: bool = False, sure: bool = False) -> None:
         account = account or self.choose(ACCOUNTS)
         room = 3 if usual else self.choose((1, 2, 4))
         horizon = 0.05 if usual else self.choose((0, 0.05, 1))
@@ -161,6 +165,40 @@ class Pair:
         )
         self.agree(op, real, expected)
         self.held += real.calls
+        for call in real.calls:
+            if call.suspect:
+                assert len(real.calls) == 1, "a suspect takes others along"
+                self.confirm(call, sure=sure)
+        self.taken = str(op.args[2])
+
+    def confirm(self, call: Claimed, *, sure: bool = False) -> None:
+        """A worker that was given a suspect says that it has it, or dies before."""
+        if sure or self.choose((True, False)):
+            op = call_transitions.confirm(call)
+            self.agree(op, self.store.run(op), self.model.confirm(call.record, call.token))
+
+    def confirm_late(self) -> None:
+        """A worker that was slow says that it has a suspect, which somebody else may have by now."""
+        suspects = [call for call in self.held[-8:] if call.suspect]
+        if suspects:
+            self.confirm(self.choose(suspects), sure=True)
+
+    def claim_again(self, room: int | None = None) -> None:
+        """The answer of the last claim was lost: it is asked for again, or put back."""
+        if not self.taken:
+            return
+        room = self.choose((0, 1, 4)) if room is None else room
+        account = self.choose(ACCOUNTS)
+        asked: dict[str, Any] = {"epoch": EPOCH, "room": room}
+        limits = self.config.account(account)
+        op = call_transitions.claim(self.config, account, limits, horizon=0, attend=1, token=self.taken, **asked)
+        if room and self.taken not in self.model.claims:
+            return  # a worker repeats only what it asked for before
+        expected = self.model.claim(account, self.limits(account), self.taken, horizon=0, attend=1000, **asked)
+        real = self.store.run(op)
+        expected = Claim(expected.status, expected.wait, [replace(call, account=account) for call in expected.calls])
+        self.agree(op, real, expected)
+        self.held += [call for call in real.calls if call.account == self.model.calls[call.record].new.account]
 
     def work(self) -> None:
         """A worker's usual round: what is due, claimed and armed."""
@@ -171,9 +209,9 @@ class Pair:
 
     def die(self) -> None:
         """Workers claim and are never seen again, as often as it takes to blame the call."""
-        account = self.choose(ACCOUNTS)
-        for _ in range(self.choose((1, self.model.rules.poison))):
-            self.claim(account, usual=True)
+        account, sure = self.choose(ACCOUNTS), self.choose((True, True, False))
+        for _ in range(self.choose((1, 2, 1 + self.model.rules.poison))):
+            self.claim(account, usual=True, sure=sure)
             self.pass_time(self.model.rules.lease + 1)
             self.sweep()
 
@@ -339,7 +377,7 @@ class Pair:
 STEPS = (
     *("enqueue", "enqueue", "work", "work", "work", "claim", "arm", "arm", "settle", "settle", "settle", "settle"),
     *("apply", "apply", "cancel", "pace", "sweep", "time_passes", "time_passes", "time_passes"),
-    *("die", "resume", "halt", "fail", "refuse", "give_up"),
+    *("die", "resume", "halt", "fail", "refuse", "give_up", "claim_again", "confirm_late"),
 )
 
 

@@ -31,6 +31,8 @@ class Worker:
 
     doing: str = "idle"
     call: Claimed | None = None
+    asked: str = ""
+    """The token of a claim whose answer never came."""
 
 
 @dataclass(slots=True)
@@ -48,7 +50,7 @@ class World:
     def key(self) -> tuple[Any, ...]:
         """Equal worlds have the same future: times count from now, tokens by who holds them."""
         store, ms = self.store, self.store.ms
-        names = {w.call.token: i for i, w in enumerate(self.workers) if w.call is not None}
+        names = {w.call.token if w.call else w.asked: i for i, w in enumerate(self.workers) if w.call or w.asked}
 
         def token(text: str) -> object:
             return names.get(text, "gone" if text else "")
@@ -59,7 +61,8 @@ class World:
             )
             attempts = tuple((a.armed is not None, a.disposition, a.first, a.other) for a in c.attempts.values())
             over = c.new.expires_at != "" and c.over(ms)
-            return (c.state, c.attempt, token(c.token), c.tries, c.crashes, settled, attempts, over)
+            blamed = c.crashes is not None and c.token and c.alone == c.token
+            return (c.state, c.attempt, token(c.token), c.tries, c.crashes, blamed, settled, attempts, over)
 
         def due(waiting: dict[str, int]) -> tuple[tuple[str, int], ...]:
             return tuple(sorted((x, max(until - ms, 0)) for x, until in waiting.items()))
@@ -72,7 +75,8 @@ class World:
             store.stopped,
             tuple(
                 sorted(
-                    (w.doing, names[w.call.token], w.call.extid) if w.call else (w.doing, -1, "") for w in self.workers
+                    (w.doing, names[w.call.token], w.call.extid) if w.call else (w.doing, names.get(w.asked, -1), "")
+                    for w in self.workers
                 )
             ),
             tuple(self.rings.items()),
@@ -164,13 +168,35 @@ def idle(world: World, worker: Worker, early_send: bool) -> Step:
     """A doorbell, meant for it or doubled: it claims one call; the answer may get lost."""
     changed = world.copy()
     changed.tokens += 1
-    claim = changed.store.claim("default", LIMITS, f"t{changed.tokens}", epoch="epoch", room=1, horizon=0, attend=0)
+    token = f"t{changed.tokens}"
+    claim = changed.store.claim("default", LIMITS, token, epoch="epoch", room=1, horizon=0, attend=0)
     if claim.calls:
-        yield changed, Worker("sending" if early_send else "claimed", claim.calls[0])
+        yield from given(changed, claim.calls[0], early_send)
         if world.faults:
             lost = changed.copy()
             lost.faults -= 1
-            yield lost, Worker()
+            yield lost, Worker("asking", asked=token)
+
+
+def given(world: World, call: Claimed, early_send: bool) -> Step:
+    """A call that came with a claim's answer; a suspect is confirmed before it is looked at."""
+    if call.suspect and world.store.confirm(call.record, call.token) is False:
+        yield world, Worker()
+    else:
+        yield world, Worker("sending" if early_send else "claimed", call)
+
+
+def asking(world: World, worker: Worker, early_send: bool) -> Step:
+    """The claim whose answer was lost is asked for again, put back, or forgotten with its worker."""
+    for room in (0, 1):
+        if room or worker.asked in world.store.claims:
+            changed = world.copy()
+            claim = changed.store.claim("default", LIMITS, worker.asked, epoch="epoch", room=room, horizon=0, attend=0)
+            if claim.calls:
+                yield from given(changed, claim.calls[0], early_send)
+            else:
+                yield changed, Worker()
+    yield world.copy(), Worker()
 
 
 def claimed(world: World, worker: Worker, early_send: bool) -> Step:
@@ -224,6 +250,7 @@ def refused(world: World, worker: Worker, early_send: bool) -> Step:
 
 WORKER_STEPS: dict[str, Callable[[World, Worker, bool], Step]] = {
     "idle": idle,
+    "asking": asking,
     "claimed": claimed,
     "sending": sending,
     "answered": answered,

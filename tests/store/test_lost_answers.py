@@ -35,7 +35,7 @@ class Lossy(Store):
 def lossy(redis_server: EmbeddedRedis, settings: Settings) -> Lossy:
     store = Lossy(settings, client=connect(redis_server.url, repeat=0))
     store.redis.set(keys.EPOCH, "epoch")
-    for name in ("enqueue", "claim", "arm", "settle", "apply", "cancel", "pace", "sweep", "park", "resume"):
+    for name in ("enqueue", "claim", "confirm", "arm", "settle", "apply", "cancel", "pace", "sweep", "park", "resume"):
         store.redis.script_load(store._scripts[name].text)
     return store
 
@@ -119,6 +119,20 @@ def test_a_lost_claim_leaves_calls_that_the_sweeper_requeues(lossy: Lossy) -> No
     _, swept = lossy.run(call_transitions.sweep(lossy.settings))
     assert [(row.action, row.record) for row in swept] == [("given_back", extids[0])]
     assert claimed(lossy).record == extids[0]
+
+
+def test_claim_repeated_gives_the_same_calls(lossy: Lossy) -> None:
+    extids = [enqueued(lossy) for _ in range(3)]
+    limits = lossy.settings.account("default")
+    op = call_transitions.claim(lossy.settings, "default", limits, epoch="epoch", room=2, horizon=1, attend=0)
+    _, again = lose_and_repeat(lossy, op)
+    assert [call.record for call in again.calls] == extids[:2]
+
+
+def test_confirm_repeated_gives_the_same_answer(lossy: Lossy) -> None:
+    enqueued(lossy)
+    _, again = lose_and_repeat(lossy, call_transitions.confirm(claimed(lossy)))
+    assert again is True
 
 
 def test_arm_repeated_gives_the_same_answer(lossy: Lossy) -> None:

@@ -5,7 +5,9 @@ to Redis (:class:`alodial.store.coalesce.Coalescer`), so that a call costs about
 """
 
 import asyncio
+import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -14,14 +16,15 @@ import structlog
 from alodial.errors import StoreUnavailable
 from alodial.settings import AccountSettings, Settings
 from alodial.store import call_transitions, primary
-from alodial.store.client import AsyncStore
+from alodial.store.call_transitions import lease_seconds
+from alodial.store.client import AsyncStore, Operation
 from alodial.store.coalesce import Coalescer
 from alodial.store.connect import watcher_of
 from alodial_schemas import numbers_of, request_from_body
 
 from .alovoice.client import AloVoiceClient
 from .post_memory import PostMemory
-from .submit import SubmitContext, submit
+from .submit import SubmitContext, release, submit
 
 log = structlog.get_logger("alodial.engine")
 
@@ -55,7 +58,20 @@ LOOK_EVERY = 0.5
 REPEAT_CHUNK = 200
 """Calls repeated by one script after a failover."""
 
+SHRINK, GROW_AFTER = 8, 64
+"""A claim whose answer was lost twice makes the next ones so many times smaller; after so many answers they double."""
+
 AttendEnd = Literal["empty", "hold", "stop", "lost", "stopping"]
+
+
+@dataclass(slots=True)
+class _Unanswered:
+    """A claim whose answer has not come: its calls are ours while their lease lasts. ``asked_at`` is the loop's time."""
+
+    operation: Operation[call_transitions.Claim]
+    token: str
+    asked_at: float
+    repeated: bool = False
 
 
 class Engine:
@@ -92,6 +108,10 @@ class Engine:
         self._woken: set[str] = set()
         self._tasks: set[asyncio.Task[str]] = set()
         self._room = asyncio.Event()
+        self._unanswered: dict[str, _Unanswered] = {}
+        self._claim_size: dict[str, int] = {}
+        self._answered: dict[str, int] = {}
+        self._suspect = asyncio.Lock()
         self.stopping = False
         self.store_lost = False
 
@@ -197,20 +217,13 @@ class Engine:
             if self.stopping:
                 break
             leaving = idle_since is not None and loop.time() - idle_since > LINGER
-            claim = await self._store.run(
-                call_transitions.claim(
-                    self._settings,
-                    account,
-                    limits,
-                    epoch=self._known_store,
-                    room=min(limit - len(self._tasks), MAX_PER_CLAIM),
-                    horizon=HORIZON,
-                    attend=0 if leaving else ATTEND,
-                )
-            )
+            claim = await self._claim(account, limits, leaving=leaving)
             now = loop.time()
             for call in claim.calls:
-                self._start(call, now)
+                if call.suspect:
+                    await self._take_suspect(call, now)
+                else:
+                    self._start(call, now, self._contexts[account])
             if claim.calls:
                 idle_since, cap_poll = None, CAP_POLL
             match claim.status:
@@ -242,10 +255,84 @@ class Engine:
                     return other
         return "stopping"
 
-    def _start(self, call: call_transitions.Claimed, now: float) -> None:
-        task = asyncio.create_task(submit(call, now, self._contexts[call.account]))
+    async def _claim(self, account: str, limits: AccountSettings, *, leaving: bool) -> call_transitions.Claim:
+        """Claims, or asks again for the claim whose answer was lost, with its token: it holds the same calls.
+
+        Lost again (some links drop large answers), its calls are put back and the next claims are smaller. Raises
+        StoreUnavailable.
+        """
+        size = self._claim_size.get(account, MAX_PER_CLAIM)
+
+        def operation(room: int, token: str = "") -> Operation[call_transitions.Claim]:
+            attend = 0 if leaving else ATTEND
+            return call_transitions.claim(
+                self._settings,
+                account,
+                limits,
+                epoch=self._known_store,
+                room=room,
+                horizon=HORIZON,
+                attend=attend,
+                token=token,
+            )
+
+        now = asyncio.get_running_loop().time()
+        unanswered = self._unanswered.pop(account, None)
+        if unanswered is not None and now - unanswered.asked_at > lease_seconds(self._settings):
+            unanswered = None
+        if unanswered is None:
+            token = secrets.token_hex(8)
+            room = min(self._settings.max_in_flight - len(self._tasks), size)
+            unanswered = _Unanswered(operation(room, token), token, now)
+        elif unanswered.repeated:
+            self._claim_size[account], self._answered[account] = max(1, size // SHRINK), 0
+            unanswered.operation = operation(0, unanswered.token)
+        else:
+            unanswered.repeated = True
+        try:
+            claim = await self._store.run(unanswered.operation)
+        except StoreUnavailable:
+            self._unanswered[account] = unanswered
+            raise
+        if size < MAX_PER_CLAIM:
+            self._answered[account] = self._answered.get(account, 0) + bool(claim.calls)
+            if self._answered[account] >= GROW_AFTER:
+                self._claim_size[account], self._answered[account] = size * 2, 0
+        return claim
+
+    async def _take_suspect(self, call: call_transitions.Claimed, claimed_at: float) -> None:
+        """Submits a call that a worker died with, one at a time; returns once it is armed or settled.
+
+        If it is what kills workers, this one dies with no other suspect in hand, and the store knows which it was.
+        """
+        context = self._contexts[call.account]
+        async with self._suspect:
+            try:
+                confirmed = await self._store.run(call_transitions.confirm(call))
+            except StoreUnavailable:
+                self._keep(asyncio.create_task(release(call, "store_unavailable", context)))
+                return
+            if not confirmed:
+                return
+            past_arm = asyncio.Event()
+
+            async def arm(item: call_transitions.Arming) -> call_transitions.Armed:
+                armed = await context.arm(item)
+                if armed.outcome == "armed":
+                    past_arm.set()
+                return armed
+
+            task = self._start(call, claimed_at, replace(context, arm=arm))
+            task.add_done_callback(lambda _task: past_arm.set())
+            await past_arm.wait()
+
+    def _start(self, call: call_transitions.Claimed, now: float, context: SubmitContext) -> "asyncio.Task[str]":
+        return self._keep(asyncio.create_task(submit(call, now, context)))
+
+    def _keep(self, task: "asyncio.Task[str]") -> "asyncio.Task[str]":
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: "asyncio.Task[str]") -> None:
         self._tasks.discard(task)

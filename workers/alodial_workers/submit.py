@@ -86,7 +86,7 @@ async def submit(call: Claimed, claimed_at: float, context: SubmitContext) -> st
         if exc.reason == "lost":
             log.info("call.withdrawn", **_ids(call))
             return "lost"
-        return await _settled(Settling(call.record, call.token, "release", code=exc.reason), context)
+        return await release(call, exc.reason, context)
     counters.process_counters.observe(counters.POSTS, submission.elapsed, call.account, submission.verdict.outcome)
     settling = outcome_of(submission, call, context.settings)
     state = await _settled(settling, context)
@@ -101,6 +101,11 @@ async def submit(call: Claimed, claimed_at: float, context: SubmitContext) -> st
     )
     _report(call, submission, settling, state)
     return state
+
+
+async def release(call: Claimed, code: str, context: SubmitContext) -> str:
+    """Gives a claimed call back unsent, and returns its state."""
+    return await _settled(Settling(call.record, call.token, "release", code=code), context)
 
 
 def outcome_of(submission: Submission, call: Claimed, settings: Settings) -> Settling:

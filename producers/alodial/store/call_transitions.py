@@ -27,7 +27,7 @@ RESERVE_SECONDS = 180
 """Talk time that a call under way takes of its account's day until its result has the real one."""
 
 POISON_AFTER = 3
-"""A call whose worker died this often between claim and arm is failed: it may be what kills workers."""
+"""A call that was a worker's only one when it died between claim and arm, this often, is failed: it kills workers."""
 
 
 def _ms(seconds: float) -> int:
@@ -121,6 +121,8 @@ class Claimed:
     slot: int
     token: str
     account: str
+    suspect: bool = False
+    """A worker died between its claim and its arm: it comes alone, and :func:`confirm` comes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +151,23 @@ def _courtesy(settings: Settings, limits: AccountSettings) -> list[Arg]:
 
 
 def claim(
-    settings: Settings, account: str, limits: AccountSettings, *, epoch: str, room: int, horizon: float, attend: float
+    settings: Settings,
+    account: str,
+    limits: AccountSettings,
+    *,
+    epoch: str,
+    room: int,
+    horizon: float,
+    attend: float,
+    token: str = "",
 ) -> Operation[Claim]:
     """Claims up to ``room`` calls whose slot falls due within ``horizon`` seconds, for the worker that calls.
 
     For ``attend`` seconds new calls wake no other worker of the account; 0 when the worker is about to leave it.
+    The same operation run again gives the same calls. With the ``token`` of a claim whose answer never came and a
+    ``room`` of 0, what it took goes back to the front of its lists.
     """
-    token = secrets.token_hex(8)
+    token = token or secrets.token_hex(8)
     args: list[Arg] = [
         epoch,
         account,
@@ -177,23 +189,30 @@ def claim(
             Claimed(
                 record=row[0].decode(),
                 id=row[1].decode(),
-                body=row[2].decode(),
+                # Damaged text is refused when the call is submitted; raising here would take its whole batch along.
+                body=row[2].decode("utf-8", "replace"),
                 delay=max(0, int(row[3])) / 1_000_000,
                 attempt=int(row[4]),
                 tries=int(row[5]),
                 extid=row[6].decode(),
                 priority=row[7].decode(),
                 campaign=row[8].decode(),
-                reference=row[9].decode(),
+                reference=row[9].decode("utf-8", "replace"),
                 slot=int(row[10]),
                 token=token,
                 account=account,
+                suspect=bool(int(row[11])),
             )
             for row in answer[2:]
         ]
         return Claim(cast(ClaimStatus, answer[0].decode()), int(answer[1]) / 1_000_000, calls)
 
     return Operation("claim", args, read)
+
+
+def confirm(call: Claimed) -> Operation[bool]:
+    """Says that the worker has this suspect: if it dies before arm, the call is to blame. False: somebody else has it."""
+    return Operation("confirm", [call.record, call.token], bool)
 
 
 class Arming(NamedTuple):

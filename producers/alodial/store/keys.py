@@ -12,6 +12,7 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``due``               zset     scheduled calls by due time, ms
 ``exp``               zset     waiting calls that have an ``expires_at``, ms
 ``lease``             zset     claimed and submitting calls by the end of their lease, ms
+``claim:{token}``     string   what a claim took, while its lease lasts: an answer that was lost is given again
 ``await``             zset     submitted and unconfirmed calls by the deadline of their result, ms
 ``chan:{account}``    zset     channels in use by the time they are given up, ms
 ``starts:{account}``  list     when the last calls were armed, microseconds, newest first

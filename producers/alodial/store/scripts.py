@@ -12,6 +12,7 @@ from ..settings import Settings
 NAMES = (
     "enqueue",
     "claim",
+    "confirm",
     "arm",
     "settle",
     "apply",

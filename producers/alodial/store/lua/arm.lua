@@ -91,6 +91,7 @@ local function arm(x, token, slot)
     spend(r, body, scopes)
   end
   tick('a')
+  unsuspect(r)
   move(r, 'submitting', worker, 'a' .. r.n, ms .. ' ' .. worker)
   return { 'armed', 0, 0 }
 end

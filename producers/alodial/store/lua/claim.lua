@@ -1,5 +1,7 @@
 -- Takes the next calls that may go now, urgent before normal before bulk; within a priority single calls before those of
 -- campaigns, and campaigns by their weights. Every limit is checked before a call is taken.
+-- Asked again with the same token (its answer was lost) it gives the same calls while their lease lasts; with a max of 0 it
+-- puts them back instead. A suspect (a worker died between its claim and its arm) is the only call of its claim.
 -- ARGV: epoch account token max horizon_us lease_ms rate burst cap channel_ms retry_probe_ms attend_ms
 --   frequency_caps own_numbers daily_calls daily_seconds reserve_seconds
 -- Answer: {status, wait_us, calls...}; status is
@@ -8,7 +10,7 @@
 --   paced  only campaigns that are held back by their own pace have calls: come again after wait_us
 --   stop   the emergency stop       lost the store is not the one this worker began with
 --   moved  another server is the primary since: repeat what was POSTed, then ask for the generation (primary.lua)
--- A call: {extid, id, body, delay_us, attempt, tries, current extid, priority, campaign, reference, slot_us}
+-- A call: {extid, id, body, delay_us, attempt, tries, current extid, priority, campaign, reference, slot_us, suspect: 1 or 0}
 local epoch, account, token = ARGV[1], ARGV[2], ARGV[3]
 local max, horizon, lease = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local rate, burst, cap, channel_ms = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
@@ -18,6 +20,36 @@ local store, settling = same_store(epoch)
 if store ~= 'same' then return { store, 0 } end
 -- Another primary since a moment ago: workers still repeat what it may have missed.
 if settling > 0 then return { 'ok', int(math.min(settling, 100) * 1000) } end
+local CLAIM = P .. 'claim:' .. token
+local PRIORITY = { u = 'urgent', n = 'normal', b = 'bulk' }
+local WANTED = { 's', 'tok', 'x', 'id', 'b', 'n', 'rt', 'cx', 'g', 'r', 'z', 'cr', 'p' }
+
+local function row(x, r, slot, p)
+  return { x, r[4], r[5], int(slot - us), tonumber(r[6] or 1), tonumber(r[7] or 0), r[8] or x, PRIORITY[p], r[9] or '',
+    r[10] or '', int(slot), r[12] and 1 or 0 }
+end
+
+-- What this very claim took before, as it was written down then: status, the end of the wait, and each call with its slot.
+local function again(before)
+  local status, ends = string.match(before, '^(%a+) (%d+)')
+  local answer, back = { status, int(math.max(0, ends - us)) }, {}
+  for x, slot in string.gmatch(before, ' (%d+):(%d+)') do
+    local r = redis.call('HMGET', P .. 'c:' .. x, unpack(WANTED))
+    if r[1] == 'queued' and r[2] == token then
+      if max > 0 then answer[#answer + 1] = row(x, r, tonumber(slot), r[13] or 'n') else table.insert(back, 1, x) end
+    end
+  end
+  for _, x in ipairs(back) do give_back(load(x)) end
+  if max == 0 then
+    redis.call('DEL', CLAIM)
+    return { 'ok', 0 }
+  end
+  return answer
+end
+
+local before = redis.call('GET', CLAIM)
+if before then return again(before) end
+if max == 0 then return { 'ok', 0 } end
 if redis.call('EXISTS', P .. 'stop') == 1 then return { 'stop', 0 } end
 local acct, chan = P .. 'acct:' .. account, P .. 'chan:' .. account
 local state = redis.call('HMGET', acct, 'tat', 'hold', 'brk', 'vn', 'vb')
@@ -56,6 +88,7 @@ local virtual = { n = number(state[4]), b = number(state[5]) }
 local gap = rate > 0 and 1000000 / rate or 0
 local answer, status, wait, looked = { 'ok', 0 }, 'ok', 0, 0
 local flows, paced, full = nil, nil, false
+local taken = {}
 
 -- A campaign with ready calls, or nil when nothing of it may go now. Who has to wait long leaves, and is woken.
 local function flow_of(g, v, p)
@@ -151,9 +184,14 @@ while #answer - 2 < max and #answer - 2 < free do
     if at > 3 then status = 'empty'; break end
   else
     looked = looked + 1
-    local r = redis.call('HMGET', P .. 'c:' .. x, 's', 'tok', 'x', 'id', 'b', 'n', 'rt', 'cx', 'g', 'r', 'z')
+    local r = redis.call('HMGET', P .. 'c:' .. x, unpack(WANTED))
     -- Canceled, expired or taken already: its place in the list is only a trace.
     if r[1] == 'queued' and not r[2] then
+      -- A suspect among others would take them along if it kills its worker: the next claim begins with it.
+      if r[12] and #taken > 0 then
+        redis.call('LPUSH', flow and P .. 'gq:' .. flow.g or P .. 'q:' .. account .. ':' .. p, x)
+        break
+      end
       local code, from
       if r[3] and tonumber(r[3]) <= ms or flow and flow.over then
         local gone = load(x)
@@ -178,8 +216,9 @@ while #answer - 2 < max and #answer - 2 < free do
         redis.call('ZADD', LEASE, ms + lease, x)
         if cap > 0 then redis.call('ZADD', chan, ms + lease + channel_ms, x) end
         if rate > 0 then tat = slot + gap end
-        answer[#answer + 1] = { x, r[4], r[5], int(slot - us), tonumber(r[6] or 1), tonumber(r[7] or 0), r[8] or x,
-          ({ u = 'urgent', n = 'normal', b = 'bulk' })[p], r[9] or '', r[10] or '', int(slot) }
+        answer[#answer + 1] = row(x, r, slot, p)
+        taken[#taken + 1] = x .. ':' .. int(slot)
+        if r[12] then break end
       end
     end
     if looked >= 1000 then break end -- a bound on one script's time: 1,000 dead traces are about 2 ms
@@ -200,4 +239,5 @@ elseif status == 'empty' and full then
 end
 attend_or_leave()
 answer[1], answer[2] = status, int(wait)
+if #taken > 0 then redis.call('SET', CLAIM, status .. ' ' .. int(us + wait) .. ' ' .. table.concat(taken, ' '), 'PX', lease) end
 return answer

@@ -28,6 +28,7 @@ end
 local function record(r, token, outcome, delay, hold, json, code, spare)
   local key, acct = P .. 'c:' .. r.x, P .. 'acct:' .. r.a
   local armed = r.s == 'submitting'
+  unsuspect(r)
   if outcome == 'auth' then
     local opened = open_breaker(r.a, token, code)
     if armed then

@@ -19,8 +19,11 @@ for _, x in ipairs(past(LEASE)) do
   local r = load(x)
   redis.call('ZREM', LEASE, x)
   if r and r.s == 'queued' then
-    -- Claimed, and the worker died before it armed: not one byte was sent.
-    local crashes = redis.call('HINCRBY', P .. 'c:' .. x, 'cr', 1)
+    -- Claimed, and not armed in time: not one byte was sent. It is a suspect from now on, which is handed out alone; only the
+    -- death of a worker that had it alone, and said so (confirm), is counted against it.
+    local key, crashes = P .. 'c:' .. x, 0
+    if r.cr and redis.call('HGET', key, 'al') == r.tok then crashes = redis.call('HINCRBY', key, 'cr', 1)
+    else redis.call('HSETNX', key, 'cr', 0) end
     if crashes >= poison then
       move(r, 'failed', 'poison', 'why', 'poison')
       emit(r, 'failed')
