@@ -78,7 +78,7 @@ def test_hypothesis_finds_no_difference_between_the_model_and_the_lua(redis_serv
 def test_long_random_runs_reach_every_outcome_and_agree(redis_server: EmbeddedRedis) -> None:
     stores = [ClockedStore(world) for world in worlds(redis_server.url)]
     seen: Counter[str] = Counter()
-    for seed in range(EXAMPLES * 2):
+    for seed in range(EXAMPLES * 4):
         live(stores[seed % len(stores)], seed, seen)
     reached = {
         *("enqueued:created", "enqueued:same", "enqueued:conflict", "paced"),
