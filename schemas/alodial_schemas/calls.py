@@ -143,7 +143,7 @@ class _CallPart(_Frozen):
 class Phone(_CallPart):
     """One phone: `phone` in E.164 ("+998712037006"), `lang` such as "ru" or None when not given."""
 
-    _parent = "callfrom"
+    _parent: ClassVar[str] = "callfrom"
 
     phone: Annotated[str, BeforeValidator(_as_e164)]
     lang: _Lang | None = None
@@ -152,7 +152,7 @@ class Phone(_CallPart):
 class Queue(_CallPart):
     """One PBX queue as a recipient: `queue` such as "6000"."""
 
-    _parent = "callto"
+    _parent: ClassVar[str] = "callto"
 
     queue: _QueueName
 
@@ -174,6 +174,8 @@ PhoneInput: TypeAlias = str | int | Phone | Mapping[str, object]
 TargetInput: TypeAlias = PhoneInput | Queue
 
 _set = object.__setattr__
+# None, or in pydantic before 2.12 an empty dict, which counts when models are compared.
+_NO_PRIVATE: Final = Phone(phone="+998712037006").__pydantic_private__
 
 
 def _unchecked_phone(e164: str) -> Phone:
@@ -182,7 +184,7 @@ def _unchecked_phone(e164: str) -> Phone:
     _set(phone, "__dict__", {"phone": e164, "lang": None})
     _set(phone, "__pydantic_fields_set__", {"phone"})
     _set(phone, "__pydantic_extra__", None)
-    _set(phone, "__pydantic_private__", None)
+    _set(phone, "__pydantic_private__", _NO_PRIVATE)
     return phone
 
 
@@ -224,7 +226,7 @@ class RedialPolicy(_CallPart):
     disposition but answered: the nth time that an attempt ends so, the nth entry is waited, and the last entry repeats.
     """
 
-    _parent = "redial"
+    _parent: ClassVar[str] = "redial"
 
     max_attempts: Annotated[int, Field(ge=2, le=10)]
     delays: dict[_Failure, Annotated[list[_Seconds], Field(min_length=1, max_length=9)]]
