@@ -30,9 +30,11 @@ class Conflict(AlodialError):
 
     level = "info"
 
-    def __init__(self, code: Literal["extid_conflict", "idempotency_conflict"], extid: str, call_id: str) -> None:
+    def __init__(
+        self, code: Literal["extid_conflict", "idempotency_conflict"], extid: str, call_id: str, *, kind: str = "call"
+    ) -> None:
         field = "extid" if code == "extid_conflict" else "Idempotency-Key"
-        problem = f"belongs to call {call_id or extid} with another body"
+        problem = f"belongs to {kind} {call_id or extid} with another body"
         self.code = code  # type: ignore[misc]  # one class for both codes
         self.extid = extid
         self.call_id = call_id

@@ -153,7 +153,8 @@ class Harness:
         self.front.cancel(campaign, actor="test")
 
     def forbid(self, *numbers: str, scope: str = "") -> None:
-        do_not_call.add(self.store.redis, numbers, scope=scope, reason="asked", actor="test")
+        entry = do_not_call.entry_json("asked", "test", self.ms)
+        self.store.run(do_not_call.add_entries(scope, [(number, entry) for number in numbers]))
 
     # Workers
 

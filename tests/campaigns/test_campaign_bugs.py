@@ -216,6 +216,79 @@ PLANTED = {
         "elseif number(c[4]) <= ms",
         "control.a_campaign_is_over_with_its_last_result_and_not_before",
     ),
+    # Submissions
+    "a key makes a second campaign": (
+        "if state == 'draft' then return nil end\n  return 'same', first",
+        "return nil",
+        "submissions.a_key_that_is_used_between_the_look_and_the_act_counts_too",
+    ),
+    "a key does not look at the request": (
+        "if known ~= digest then return 'conflict', first end",
+        "",
+        "submissions.a_key_that_is_used_between_the_look_and_the_act_counts_too",
+    ),
+    "a key dies before its campaign": (
+        "redis.call('PERSIST', name) end\nname_campaign",
+        "end\nname_campaign",
+        "submissions.a_key_lives_as_long_as_its_campaign",
+    ),
+    "a campaign that runs is dropped": (
+        "if state and state ~= 'draft' then return { 'kept', state } end",
+        "",
+        "submissions.a_campaign_that_runs_cannot_be_dropped",
+    ),
+    "a rival's campaign is not found": (
+        "if over == '1' and c[1] then return { 'same', before, 0 } end",
+        "",
+        "submissions.two_submissions_at_once_with_a_do_not_call_entry_between_make_one_campaign_that_stays",
+    ),
+    "a change does not see another": (
+        "if redis.sha1hex(now[1]) ~= ARGV[5] then",
+        "if false then",
+        "submissions.changes_of_two_people_at_once_are_both_made",
+    ),
+    "added rows overwrite the counts": (
+        "totals[name] = number(totals[name]) + count",
+        "totals[name] = count",
+        "submissions.rows_added_by_two_people_at_once_are_both_counted",
+    ),
+    "a list of no campaign takes numbers": (
+        "if g ~= '' and redis.call('EXISTS', P .. 'g:' .. g) == 0 then return { 'unknown', 0 } end",
+        "if g ~= '' then return { 'added', 0 } end",
+        "submissions.clone_and_retry_carry_the_campaigns_own_list_along",
+    ),
+    # Outcomes of rows
+    "how a row ended is forgotten": (
+        "if r.ri and letter then redis.call('SETRANGE', P .. 'out:' .. r.g, r.ri, letter) end",
+        "",
+        "outcomes.a_retry_rings_nobody_who_answered_though_the_records_have_expired",
+    ),
+    "a late result changes no outcome": (
+        "if ENDS[to] then keep_outcome(r, note) end",
+        "if ENDS[to] and not ENDS[from] then keep_outcome(r, note) end",
+        "outcomes.a_late_result_changes_what_is_kept_of_a_row",
+    ),
+    "outcomes outlive their campaign": (
+        "P .. 'out:' .. g, P .. 'names:' .. g",
+        "P .. 'names:' .. g",
+        "outcomes.outcomes_take_a_byte_a_row_and_go_with_their_campaign",
+    ),
+    # The end of a campaign
+    "redials keep the old end": (
+        "if not r.xr or not r.g then return true end",
+        "if true then return true end",
+        "ends.a_later_end_reaches_the_hopper_and_redials",
+    ),
+    "an end that has passed is moved": (
+        "return { 'refused', 'ended' }",
+        "break",
+        "ends.an_end_that_has_passed_cannot_be_moved",
+    ),
+    "a moved end forgets the row's own": (
+        "local limit = own and last and math.min(own, last) or own or last",
+        "local limit = last",
+        "ends.a_rows_own_limit_stays_when_the_end_is_moved",
+    ),
     "rows are filled in twice": (
         "if c[1] ~= 'running' or number(c[2]) ~= from or c[6] then return { 'stale' } end",
         "if c[1] ~= 'running' or c[6] then return { 'stale' } end",
@@ -224,8 +297,8 @@ PLANTED = {
 }
 
 
-FOUND = (AssertionError, ValueError, TypeError)
-"""The last two: a test took the one thing apart that it expected, and there was none."""
+FOUND = (AssertionError, pytest.fail.Exception, ValueError, TypeError)
+"""The second: nothing was refused. The last two: a test took the one thing apart that it expected, and there was none."""
 
 
 def planting(name: str) -> Callable[[ClockedStore], None]:

@@ -16,8 +16,8 @@ PLANTED = {
     "claim takes traces of canceled calls": ("claim", "if r[1] == 'queued' and not r[2] then", "if not r[2] then"),
     "claim does not look at expires_at": (
         "claim",
-        "if r[3] and tonumber(r[3]) <= ms or flow and flow.over then",
-        "if false then",
+        "late = expires_by(gone, ms)",
+        "late = false",
     ),
     "claim sets no lease": ("claim", "redis.call('ZADD', LEASE, ms + lease, x)", ""),
     "claim does not count channels": ("claim", "free = cap - redis.call('ZCARD', chan)", "free = cap"),

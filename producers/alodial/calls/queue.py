@@ -232,6 +232,7 @@ class CallQueue:
         campaign: "CampaignRequest | Mapping[str, Any]",
         *,
         again: bool = False,
+        idempotency_key: str = "",
         actor: str = "python",
         progress: "OnProgress | None" = None,
         on_problem: "OnProblem | None" = None,
@@ -239,14 +240,19 @@ class CallQueue:
         """Submits the rows of a file (CSV, XLSX, NDJSON) or of an iterable as a campaign.
 
         ``campaign`` is a :class:`~alodial.CampaignRequest` or its JSON form. A file whose submission was interrupted goes
-        on where it stopped; ``again`` submits a file once more that a campaign has already. Raises BadFile,
-        InvalidCampaign, CampaignDuplicate, StoreUnavailable.
+        on where it stopped; ``again`` submits a file once more that a campaign has already. The same ``idempotency_key``
+        returns the same campaign. Raises BadFile, InvalidCampaign, CampaignDuplicate, Conflict, StoreUnavailable.
         """
         from ..campaigns.stored_fields import read_campaign  # noqa: PLC0415  # as above
 
-        request = read_campaign(campaign, self.settings)
         return self.campaigns.submit(
-            source, request, actor=actor, again=again, progress=progress, on_problem=on_problem
+            source,
+            read_campaign(campaign, self.settings),
+            actor=actor,
+            again=again,
+            idempotency_key=idempotency_key,
+            progress=progress,
+            on_problem=on_problem,
         )
 
     def stop(self, reason: str = "operator", *, actor: str = "python") -> bool:
@@ -403,6 +409,7 @@ class AsyncCallQueue:
         campaign: "CampaignRequest | Mapping[str, Any]",
         *,
         again: bool = False,
+        idempotency_key: str = "",
         actor: str = "python",
         progress: "OnProgress | None" = None,
         on_problem: "OnProblem | None" = None,
@@ -410,9 +417,14 @@ class AsyncCallQueue:
         """As :meth:`CallQueue.submit_campaign`, in a thread, which also calls ``progress`` and ``on_problem``."""
         from ..campaigns.stored_fields import read_campaign  # noqa: PLC0415  # as above
 
-        request = read_campaign(campaign, self.settings)
         return await self.campaigns.submit(
-            source, request, actor=actor, again=again, progress=progress, on_problem=on_problem
+            source,
+            read_campaign(campaign, self.settings),
+            actor=actor,
+            again=again,
+            idempotency_key=idempotency_key,
+            progress=progress,
+            on_problem=on_problem,
         )
 
     async def stop(self, reason: str = "operator", *, actor: str = "python") -> bool:

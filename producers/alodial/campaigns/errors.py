@@ -2,7 +2,7 @@
 
 from alodial_schemas.errors import InvalidCampaign as InvalidCampaign  # noqa: PLC0414  # exported from here too
 
-from ..errors import AlodialError, NotFound
+from ..errors import AlodialError, Conflict, NotFound
 
 
 class BadFile(AlodialError):
@@ -19,11 +19,30 @@ class CampaignDuplicate(AlodialError):
     """The same rows were submitted before, as the campaign ``id``."""
 
     code = "campaign_duplicate"
+    remedy = "send `again` to submit them once more"
 
     def __init__(self, id: str, name: str) -> None:
         self.id = id
         self.name = name
         super().__init__(f"these rows were submitted before, as campaign {name!r} ({id})")
+
+
+class CampaignRetried(CampaignDuplicate):
+    """The campaign was retried before, as the campaign ``id``, whose rows may ring or have been answered."""
+
+    remedy = "retry that campaign once it has ended"
+
+    def __init__(self, id: str, name: str) -> None:
+        super().__init__(id, name)
+        self.args = (f"this campaign was retried before, as campaign {name!r} ({id})",)
+
+
+class CampaignKeyConflict(Conflict):
+    """The idempotency key came before with another request, which made campaign ``id`` or added rows to it."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__("idempotency_conflict", "", id, kind="campaign")
+        self.id = id
 
 
 class CampaignNotFound(NotFound):

@@ -11,11 +11,12 @@ from alodial_schemas.alovoice.result import talk_seconds
 from alodial_schemas.campaigns import CampaignRequest, CampaignState
 
 from ..settings import Settings
-from ..store import campaigns
+from ..store import campaigns, row_outcomes
 from ..store.campaigns import StoredCampaign
 from ..store.client import Store
 from ..store.find_call import find_records
 from ..store.records import CallRecord, iso
+from ..store.row_outcomes import RowOutcome
 from .calendar import main_zone, opening_moments
 from .errors import CampaignNotFound
 from .eta import expected_end
@@ -26,6 +27,9 @@ from .stored_fields import expander_of, read_request
 
 LOOKAHEAD_DAYS: Final = (4, 370)
 """Days whose hours an estimate considers: most campaigns end within four, and a year costs 10 ms."""
+
+UNKNOWN: Final = "unknown"
+"""The state of a row whose call's record has expired, when its campaign was made before outcomes were kept."""
 
 SECONDS_PER_CALL: Final = 45.0
 """How long a call occupies a channel, for an estimate before there are results."""
@@ -67,8 +71,8 @@ class CampaignQueries:
         """Every good row with its outcome, in the file's order, read chunk by chunk. Raises CampaignNotFound."""
         stored = self.find(name)
         uncalled = _uncalled_state(stored)
-        for row, call in self.outcomes(stored):
-            yield _result(row, call, uncalled)
+        for row, call, kept in self.outcomes(stored):
+            yield _result(row, call, kept or RowOutcome(uncalled))
 
     def find(self, name: str) -> StoredCampaign:
         """The stored campaign of this id, start of an id, or name. Raises CampaignNotFound for none or several."""
@@ -87,19 +91,25 @@ class CampaignQueries:
             if chunk is not None:
                 yield from enumerate(unpack(chunk.blob), start=chunk.base)
 
-    def outcomes(self, stored: StoredCampaign) -> Iterator[tuple[PackedRow, CallRecord | None]]:
-        """Every good row with its call; None for a row that is not a call yet."""
+    def outcomes(self, stored: StoredCampaign) -> Iterator[tuple[PackedRow, CallRecord | None, RowOutcome | None]]:
+        """Every good row with its call, or with what the campaign keeps of a call whose record is gone.
+
+        Both are None for a row that is not a call yet. The outcome's state is "unknown" where nothing was kept.
+        """
         expander, called = expander_of(stored), stored.number("cur")
         rows = self.packed_rows(stored)
         while batch := list(islice(rows, CHUNK_ROWS)):
             extids = [expander.extids(index)[0] for index, _ in batch if index < called]
             calls = iter(self._store.call(find_records, extids))
+            first = batch[0][0]
+            kept = self._store.call(row_outcomes.read, stored.id, first, batch[-1][0] + 1 - first)
             for index, row in batch:
                 call = next(calls) if index < called else None
                 if call is not None and not _is_call_of(call, stored.id, row.spec, expander.request):
                     # The first extid belongs to another call, so the row took its second one.
                     (call,) = self._store.call(find_records, [expander.extids(index)[1]])
-                yield row, call
+                gone = index < called and call is None
+                yield row, call, (kept[index - first] or RowOutcome(UNKNOWN)) if gone else None
 
     def expected_end(
         self, request: CampaignRequest, calls: int, now_ms: int, counts: dict[str, int], start_ms: int
@@ -190,9 +200,17 @@ def _is_call_of(call: CallRecord, campaign: str, spec: RowSpec, request: Campaig
     return call.campaign_id == campaign and call.request == json.loads(make_body(spec, request))
 
 
-def _result(row: PackedRow, call: CallRecord | None, uncalled: str) -> ResultRow:
+def _result(row: PackedRow, call: CallRecord | None, kept: RowOutcome) -> ResultRow:
     if call is None:
-        return ResultRow(row.number, row.cells, uncalled, row.spec.to, reference=row.spec.reference)
+        return ResultRow(
+            row.number,
+            row.cells,
+            kept.state,
+            row.spec.to,
+            kept.disposition,
+            reference=row.spec.reference,
+            reason=kept.reason,
+        )
     submitted = [attempt for attempt in call.attempts if attempt["submitted_at"]]
     last = submitted[-1] if submitted else {}
     result = next((a["result"] for a in reversed(call.attempts) if a["result"]), None) or {}

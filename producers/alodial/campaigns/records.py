@@ -11,7 +11,7 @@ class CampaignRecord:
     ``waiting`` is "" or the reason why nothing is dialled: ``window`` (outside of its hours, until ``opens_at``) or
     ``start`` (until its start). ``rows`` counts the file's rows: file, good, bad, duplicate, suppressed. ``calls`` counts
     the good rows by their call's state, ``waiting`` for those not in the hopper yet. ``progress`` is the ended share of the
-    good rows, 0 to 1.
+    good rows, 0 to 1. ``repeated`` when the request's idempotency key had made it before: known to the caller only.
     """
 
     id: str
@@ -36,6 +36,7 @@ class CampaignRecord:
     owner: str | None
     expected_end: str | None
     progress: float
+    repeated: bool = False
 
     @property
     def answered(self) -> int:
@@ -48,7 +49,8 @@ class CampaignRecord:
         return self.answered / reached if reached else None
 
     def to_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__} | {"answer_rate": self.answer_rate}
+        fields = {name: getattr(self, name) for name in self.__slots__ if name != "repeated"}
+        return fields | {"answer_rate": self.answer_rate}
 
 
 @dataclass(frozen=True, slots=True)

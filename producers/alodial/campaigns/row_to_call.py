@@ -31,17 +31,26 @@ def _phone(number: str, lang: str | None) -> str:
 class Expander:
     """Builds the calls of one campaign.
 
-    ``seed`` and ``made_ms`` determine the ids, ``total`` is the number of rows, and no row is dialled after ``latest_ms``.
+    ``seed`` and ``made_ms`` determine the ids, ``total`` is the number of rows. No row is dialled after ``latest_ms``, nor
+    after ``end_ms``, the campaign's end, which may be moved.
     """
 
     def __init__(
-        self, request: CampaignRequest, *, seed: bytes, made_ms: int, total: int, latest_ms: int | None = None
+        self,
+        request: CampaignRequest,
+        *,
+        seed: bytes,
+        made_ms: int,
+        total: int,
+        latest_ms: int | None = None,
+        end_ms: int | None = None,
     ) -> None:
         self.request = request
         self.total = total
         self._seed = seed
         self._made_ms = made_ms
         self._latest = latest_ms
+        self._end = end_ms
         self._metadata = _json(dict(request.metadata))
 
     def extids(self, index: int) -> tuple[str, str]:
@@ -55,6 +64,9 @@ class Expander:
         expires = spec.expires_at
         if self._latest is not None:
             expires = self._latest if expires is None else min(expires, self._latest)
+        own: int | str = ""
+        if self._end is not None and (expires is None or self._end < expires):
+            own, expires = "-" if expires is None else expires, self._end
         return HopperRow(
             extid,
             row_id(self._seed, index, extid, self._made_ms),
@@ -65,6 +77,7 @@ class Expander:
             spec.zone,
             other_extid,
             row_id(self._seed, index, other_extid, self._made_ms),
+            own,
         )
 
 

@@ -1,24 +1,36 @@
 """The entry point to campaigns: Python, HTTP, the command line and the monitor all use this class."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
+import structlog
+
+from alodial_schemas import FieldProblem
 from alodial_schemas.campaigns import CampaignState
 
 from ..settings import Settings
 from ..store import campaign_transitions
 from ..store.campaigns import StoredCampaign
-from ..store.client import Operation, Store
+from ..store.client import Store
 from ..store.records import CallRecord
+from ..store.row_outcomes import RowOutcome
 from ..wakeup import Waker
-from .errors import CampaignNotAllowed
+from .errors import CampaignDuplicate, CampaignNotAllowed, CampaignRetried, InvalidCampaign
 from .importing.row_check import OnProblem, OnProgress
-from .queries import CampaignQueries
+from .queries import UNKNOWN, CampaignQueries
 from .records import CampaignRecord
-from .stored_fields import changed_policy, fields_of, read_request
-from .submission import CampaignSubmission
+from .row_codec import PackedRow
+from .stored_fields import changed_policy, fields_of, hash_of, read_request
+from .submission import CampaignSubmission, request_key
+
+MAX_CHANGES = 20
+"""How often a change starts over because somebody else has changed the campaign meanwhile."""
+
+_FIELDS: Final = {"pace": "pace", "channels": "ch", "weight": "w", "ends_at": "end"}
+
+log = structlog.get_logger("alodial.campaigns")
 
 KEEP: Final[Any] = object()
 """For :meth:`CampaignService.change`: leave this field unchanged."""
@@ -88,52 +100,129 @@ class CampaignService:
     ) -> CampaignRecord:
         """Changes a campaign that has not ended; None removes a limit. ``pace`` is in calls per second.
 
-        Raises InvalidCampaign for an invalid value, CampaignNotAllowed for an ended campaign.
+        Changes of several people at once are all made. Raises InvalidCampaign for an invalid value, CampaignNotAllowed for
+        an ended campaign, and for another ``ends_at`` once the end has passed.
         """
-        stored = self._queries.find(name)
         values = {"pace": pace, "channels": channels, "weight": weight, "ends_at": ends_at}
         changes = {key: value for key, value in values.items() if value is not KEEP}
-        old = read_request(stored)
-        fields = fields_of(old.model_copy(update={"policy": changed_policy(old.policy, changes)}))
         detail = ", ".join(f"{key} {value if value is not None else 'none'}" for key, value in changes.items())
-        changed = {key: fields.get(key, "") for key in ("pace", "ch", "w", "end", "req")}
-        return self._run(
-            stored, campaign_transitions.steer(stored.id, "change", actor=actor, reason=detail, changes=changed)
-        )
+        for _ in range(MAX_CHANGES):
+            stored = self._queries.find(name)
+            old = read_request(stored)
+            fields = fields_of(old.model_copy(update={"policy": changed_policy(old.policy, changes)}))
+            changed = {field: fields.get(field, "") for field in ("req", *(_FIELDS[key] for key in changes))}
+            steered = self._store.run(
+                campaign_transitions.steer(
+                    stored.id, "change", actor=actor, reason=detail, request=stored.fields["req"], changes=changed
+                )
+            )
+            if steered.outcome != "stale":
+                return self._record_after(stored, steered)
+        raise CampaignNotAllowed(f"campaign {stored.fields['n']!r} is being changed by others; try again")
 
-    def clone(self, name: str, *, actor: str, new_name: str = "", owner: str = "") -> CampaignRecord:
-        """A new campaign with the same rows and policy, paused until it is resumed."""
-        stored = self._queries.find(name)
-        title = new_name or f"{stored.fields['n'][:90]} (copy)"
-        rows = (row for _, row in self._queries.packed_rows(stored))
-        return self._submission.copy(stored, title, rows, actor=actor, owner=owner, paused=True)
+    def clone(
+        self,
+        name: str,
+        *,
+        actor: str,
+        new_name: str = "",
+        owner: str = "",
+        idempotency_key: str = "",
+        scope: str = "",
+    ) -> CampaignRecord:
+        """A new campaign with the same rows, policy and own do-not-call list, paused until it is resumed.
 
-    def retry_failed(self, name: str, *, actor: str, new_name: str = "", owner: str = "") -> CampaignRecord:
-        """A new campaign of the rows that nobody answered.
-
-        Raises CampaignNotAllowed unless the old one has ended: a row might ring in both. Raises InvalidCampaign when every
-        row was answered.
+        The same ``idempotency_key`` (of the same ``scope``, the caller) returns the same campaign.
         """
         stored = self._queries.find(name)
+        key = request_key(idempotency_key, scope, f"clone {stored.id}", new_name)
+        if record := self._submission.repeated(key):
+            return record
+        title = new_name or f"{stored.fields['n'][:90]} (copy)"
+
+        def rows() -> Iterator[PackedRow]:
+            return (row for _, row in self._queries.packed_rows(stored))
+
+        record = self._submission.copy(stored, title, rows, actor=actor, owner=owner, paused=True, key=key)
+        if record is None:
+            raise InvalidCampaign([FieldProblem("rows", "no_rows", "are none", "submit a file")])
+        return record
+
+    def retry_failed(
+        self,
+        name: str,
+        *,
+        actor: str,
+        new_name: str = "",
+        owner: str = "",
+        idempotency_key: str = "",
+        scope: str = "",
+    ) -> CampaignRecord:
+        """A new campaign of the rows that nobody answered, with the campaign's policy and own do-not-call list.
+
+        A campaign is retried once: whoever answers then would be rung again by another retry. The same
+        ``idempotency_key`` (of the same ``scope``, the caller) returns the same campaign. Rows whose outcome is not known
+        are left out. Raises CampaignNotAllowed unless the old campaign has ended: a row might ring in both;
+        CampaignRetried, which names the earlier retry; InvalidCampaign when no row may be called again.
+        """
+        stored = self._queries.find(name)
+        key = request_key(idempotency_key, scope, f"retry {stored.id}", new_name)
+        if record := self._submission.repeated(key):
+            return record
         if stored.state not in (CampaignState.COMPLETED, CampaignState.CANCELED):
             raise CampaignNotAllowed(f"campaign {stored.fields['n']!r} is {stored.state}: its rows may still be called")
         title = new_name or f"{stored.fields['n'][:90]} (retry)"
-        rows = (row for row, call in self._queries.outcomes(stored) if _may_be_retried(call))
-        return self._submission.copy(stored, title, rows, actor=actor, owner=owner, paused=False)
+        unknown = 0
+
+        def rows() -> Iterator[PackedRow]:
+            nonlocal unknown
+            unknown = 0
+            for row, call, kept in self._queries.outcomes(stored):
+                unknown += kept is not None and kept.state == UNKNOWN
+                if _may_be_retried(call or kept):
+                    yield row
+
+        try:
+            record = self._submission.copy(
+                stored,
+                title,
+                rows,
+                actor=actor,
+                owner=owner,
+                paused=False,
+                key=key,
+                once=hash_of("retry", stored.id),
+            )
+        except CampaignDuplicate as exc:
+            raise CampaignRetried(exc.id, exc.name) from None
+        if record is None:
+            problem, remedy = "are none", "every row was answered"
+            if unknown:
+                problem = f"are none: how {unknown} of them ended is no longer known"
+                remedy = "submit those that you mean to call as a file"
+            raise InvalidCampaign([FieldProblem("rows", "no_rows", problem, remedy)])
+        if unknown:
+            log.warning("campaign.rows_left_out", campaign=record.id, rows=unknown, reason="outcome_unknown")
+        return record
 
     def _steer(self, name: str, action: campaign_transitions.Action, actor: str, reason: str) -> CampaignRecord:
         stored = self._queries.find(name)
-        return self._run(stored, campaign_transitions.steer(stored.id, action, actor=actor, reason=reason))
+        steered = self._store.run(campaign_transitions.steer(stored.id, action, actor=actor, reason=reason))
+        return self._record_after(stored, steered)
 
-    def _run(self, stored: StoredCampaign, operation: Operation[campaign_transitions.Steered]) -> CampaignRecord:
-        steered = self._store.run(operation)
+    def _record_after(self, stored: StoredCampaign, steered: campaign_transitions.Steered) -> CampaignRecord:
+        if steered.outcome == "refused" and steered.state == "ended":
+            raise CampaignNotAllowed(
+                f"the end of campaign {stored.fields['n']!r} has passed and its rows have expired, so it cannot be moved; "
+                "retry the campaign once its last calls have ended"
+            )
         if steered.outcome in ("refused", "unknown"):
             state = steered.state or "deleted"
             raise CampaignNotAllowed(f"campaign {stored.fields['n']!r} is {state}: it cannot be changed")
         return self._queries.get(stored.id)
 
 
-def _may_be_retried(call: CallRecord | None) -> bool:
+def _may_be_retried(call: CallRecord | RowOutcome | None) -> bool:
     """Whether a row may ring again: not while its call is in progress or its outcome is unknown."""
     if call is None:
         return True

@@ -86,17 +86,17 @@ def read_request(stored: StoredCampaign) -> CampaignRequest:
 def expander_of(stored: StoredCampaign) -> Expander:
     """What turns a stored campaign's rows into calls."""
     request = read_request(stored)
-    latest = stored.moment("end")
+    latest = None
     if request.policy.row_ttl is not None:
         started = max(stored.number("start"), stored.number("st") or stored.number("cr"))
-        ttl_end = started + request.policy.row_ttl * 1000
-        latest = ttl_end if latest is None else min(latest, ttl_end)
+        latest = started + request.policy.row_ttl * 1000
     return Expander(
         request,
         seed=bytes.fromhex(stored.fields["sd"]),
         made_ms=stored.number("cr"),
         total=stored.number("tot"),
         latest_ms=latest,
+        end_ms=stored.moment("end"),
     )
 
 

@@ -2,31 +2,37 @@
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 from alodial_schemas import FieldProblem, new_ids
 from alodial_schemas.campaigns import CampaignRequest, CampaignState
 
 from ..settings import Settings
 from ..store import campaign_transitions, campaigns, do_not_call
-from ..store.campaign_transitions import Created, Finished, NewChunk
+from ..store.campaign_transitions import NO_KEY, Created, Finished, NewChunk, RequestKey
 from ..store.campaigns import StoredCampaign
 from ..store.client import Store
 from ..store.server_clock import server_ms
 from ..wakeup import Waker
 from .calendar import main_zone, opening_moments, write_calendar
-from .errors import CampaignDuplicate, CampaignNotAllowed, InvalidCampaign
+from .errors import CampaignDuplicate, CampaignKeyConflict, CampaignNotAllowed, InvalidCampaign
 from .importing.files import RowSource, open_source
 from .importing.row_check import CheckReport, OnProblem, OnProgress, RowChecker
 from .queries import CampaignQueries
 from .records import CampaignRecord
-from .row_codec import CHUNK_ROWS, PackedRow, pack, pack_problems
+from .row_codec import CHUNK_ROWS, PackedRow, RowProblem, pack, pack_problems
 from .stored_fields import fields_of, hash_of, read_request, request_json
 
 MAX_STORED_PROBLEMS = 100_000
 """Rejected rows that the store keeps; ``on_problem`` receives all of them."""
+
+MAX_STARTS = 5
+"""How often a submission starts over when another process submits the same file and reads other rows in it."""
+
+_RIVAL = "the same rows are being submitted by another process; send the request again"
 
 MAX_ADDED = 200_000
 """Rows added to a running campaign at once: a single script adds all of them or none."""
@@ -66,6 +72,19 @@ class CampaignSubmission:
             report.seconds = max(0.0, (report.expected_end - now_ms) / 1000)
         return report
 
+    def repeated(self, key: RequestKey) -> CampaignRecord | None:
+        """The campaign that an earlier request with this key made or added rows to; None when there is none yet.
+
+        Raises CampaignKeyConflict when that was another request.
+        """
+        use = self._store.call(campaigns.use_of_key, key.hash) if key.hash else None
+        stored = self._store.call(campaigns.read, [use.campaign]) if use else []
+        if not use or not stored:
+            return None
+        if use.digest != key.digest:
+            raise CampaignKeyConflict(use.campaign)
+        return None if stored[0].state == CampaignState.DRAFT else self._repeated(use.campaign)
+
     def submit(
         self,
         source: Any,
@@ -75,16 +94,23 @@ class CampaignSubmission:
         again: bool = False,
         paused: bool = False,
         owner: str = "",
+        idempotency_key: str = "",
+        scope: str = "",
         progress: OnProgress | None = None,
         on_problem: OnProblem | None = None,
     ) -> CampaignRecord:
         """Stores the good rows and starts dialling at the campaign's start; ``paused`` waits for a resume instead.
 
-        After an interruption the same call with the same file continues where it stopped. Raises BadFile, InvalidCampaign
-        (also without a good row), and CampaignDuplicate, unless ``again``, for a file or rows that were submitted before.
+        After an interruption the same call with the same file continues where it stopped. The same ``idempotency_key``
+        (of the same ``scope``, the caller) returns the same campaign, also with ``again``. Raises BadFile, InvalidCampaign
+        (also without a good row), CampaignKeyConflict, and CampaignDuplicate, unless ``again``, for a file or rows that
+        were submitted before.
         """
-        self._check_request(request)
         opened = _open(source)
+        key = request_key(idempotency_key, scope, "submit", opened.fingerprint, request_json(request), str(paused))
+        if record := self.repeated(key):
+            return record
+        self._check_request(request)
         # An owner's key must not learn what others have submitted.
         owned = (owner,) if owner else ()
         draft = hash_of(opened.fingerprint, request_json(request), opened.name, *owned)
@@ -96,28 +122,43 @@ class CampaignSubmission:
             "fingerprint": opened.fingerprint[:16],
             "size": opened.size,
         }
-        for _ in range(2):
+        for start in range(MAX_STARTS):
             checker = self._checker(opened, request, progress, on_problem)
             fields = {"src": json.dumps(description), "cols": json.dumps(list(checker.columns))}
-            created = self._create(request, fields, draft=draft, file=file, again=again, actor=actor, owner=owner)
-            if self._append_chunks(checker, created):
-                break
-            # The interrupted submission had other rows, perhaps as a number is on the do-not-call list since. Start over:
-            # a draft has called nobody yet.
-            self._store.call(campaigns.drop_draft, created.id, draft)
-        report = checker.report
-        if report.good == 0:
-            self._store.call(campaigns.drop_draft, created.id, draft)
-            raise InvalidCampaign([_no_good_rows(report)])
-        content = hash_of(report.content, owner) if owner else report.content
-        how: Literal["start", "pause"] = "pause" if paused else "start"
-        finished = self._finish(
-            created.id, report.totals(), content=content, file=file, draft=draft, again=again, actor=actor, how=how
-        )
-        if finished.outcome == "duplicate":
-            raise self._duplicate(finished.id)
-        self._waker.submit([request.call.account])
-        return self._queries.get(created.id)
+            created = self._create(
+                request, fields, draft=draft, file=file, again=again, actor=actor, owner=owner, key=key, over=start > 0
+            )
+            if created.outcome == "same":
+                return self._repeated(created.id)
+            chunks = (
+                (pack(rows) if rows else b"", len(rows), rejected) for rows, rejected in checker.chunks(CHUNK_ROWS)
+            )
+            report = checker.report
+            whole = self._append_chunks(chunks, created)
+            if not whole or report.good == 0:
+                # A rival's submission of the same request may be running by now: then that is the campaign.
+                if self._store.run(campaign_transitions.drop(created.id, draft)).outcome == "kept":
+                    return self._queries.get(created.id)
+                if whole:
+                    raise InvalidCampaign([_no_good_rows(report)])
+                continue
+            content = hash_of(report.content, owner) if owner else report.content
+            finished = self._finish(
+                created.id,
+                report.totals(),
+                content=content,
+                file=file,
+                draft=draft,
+                again=again,
+                actor=actor,
+                paused=paused,
+            )
+            if finished.outcome == "duplicate":
+                raise self._duplicate(finished.id)
+            if finished.outcome != "gone":
+                self._waker.submit([request.call.account])
+                return self._queries.get(created.id)
+        raise CampaignNotAllowed(_RIVAL)
 
     def add(
         self,
@@ -126,17 +167,24 @@ class CampaignSubmission:
         *,
         actor: str,
         again: bool = False,
+        idempotency_key: str = "",
+        scope: str = "",
         progress: OnProgress | None = None,
         on_problem: OnProblem | None = None,
     ) -> CampaignRecord:
         """Adds a file's good rows, all or none, to a campaign that has not ended.
 
-        Raises CampaignNotFound, CampaignNotAllowed for one that has ended, and what :meth:`submit` raises.
+        The same ``idempotency_key`` adds them once. Raises CampaignNotFound, CampaignNotAllowed for one that has ended, and
+        what :meth:`submit` raises.
         """
         stored = self._queries.find(name)
+        opened = _open(source)
+        key = request_key(idempotency_key, scope, f"add {stored.id}", opened.fingerprint)
+        if record := self.repeated(key):
+            return record
         if stored.state in (CampaignState.DRAFT, CampaignState.COMPLETED, CampaignState.CANCELED):
             raise CampaignNotAllowed(f"campaign {stored.fields['n']!r} is {stored.state}: rows cannot be added")
-        checker = self._checker(_open(source), read_request(stored), progress, on_problem)
+        checker = self._checker(opened, read_request(stored), progress, on_problem, campaign=stored.id)
         if list(checker.columns) != json.loads(stored.fields["cols"]):
             problem = "has other columns than the campaign"
             raise InvalidCampaign([FieldProblem("file", "other_columns", problem, "use the same columns")])
@@ -144,56 +192,114 @@ class CampaignSubmission:
             NewChunk(len(rows), pack(rows) if rows else b"", pack_problems(rejected) if rejected else b"")
             for rows, rejected in checker.chunks(CHUNK_ROWS)
         ]
-        report, keep = checker.report, self._settings.call_retention
+        report = checker.report
         if report.good == 0:
             raise InvalidCampaign([_no_good_rows(report)])
         if report.good > MAX_ADDED:
             remedy = "submit it as a new campaign"
             raise InvalidCampaign([FieldProblem("file", "too_many_rows", f"has more than {MAX_ADDED} rows", remedy)])
+        totals = json.dumps(report.totals())
         added = self._store.run(
-            campaign_transitions.append(stored.id, -1, chunks, content=report.content, again=again, keep=keep)
+            campaign_transitions.add(
+                stored.id, chunks, content=report.content, again=again, actor=actor, totals=totals, key=key
+            )
         )
-        if added.outcome == "duplicate":
-            raise self._duplicate(added.id)
-        if added.outcome != "added":
-            raise CampaignNotAllowed(f"campaign {stored.fields['n']!r} has ended meanwhile: rows cannot be added")
-        before = json.loads(stored.fields.get("rows") or "{}")
-        totals = {key: before.get(key, 0) + count for key, count in report.totals().items()}
-        self._finish(
-            stored.id, totals, content=report.content, again=again, actor=actor, how="add", detail=str(report.good)
-        )
+        match added.outcome:
+            case "duplicate":
+                raise self._duplicate(added.id)
+            case "conflict":
+                raise CampaignKeyConflict(added.id)
+            case "same":
+                return self._repeated(added.id)
+            case "closed" | "gap":
+                raise CampaignNotAllowed(f"campaign {stored.fields['n']!r} has ended meanwhile: rows cannot be added")
         return self._queries.get(stored.id)
 
     def copy(
-        self, stored: StoredCampaign, title: str, rows: Iterator[PackedRow], *, actor: str, owner: str, paused: bool
-    ) -> CampaignRecord:
-        """A new campaign of these rows under the stored one's policy, without its start and end.
+        self,
+        stored: StoredCampaign,
+        title: str,
+        rows: Callable[[], Iterator[PackedRow]],
+        *,
+        actor: str,
+        owner: str,
+        paused: bool,
+        key: RequestKey,
+        once: str = "",
+    ) -> CampaignRecord | None:
+        """A new campaign of these rows under the stored one's policy and own do-not-call list, without its start and end.
 
-        Raises InvalidCampaign without rows.
+        ``once`` is a text for which there is one campaign at most. None without rows. Raises CampaignDuplicate.
         """
         old = read_request(stored)
         policy = old.policy.model_copy(update={"starts_at": None, "ends_at": None})
         request = old.model_copy(update={"name": title, "policy": policy})
         fields = {"src": stored.fields["src"], "cols": stored.fields["cols"], "from": stored.id}
-        draft = secrets.token_hex(16)
-        created = self._create(request, fields, draft=draft, file="", again=True, actor=actor, owner=owner)
-        total = index = 0
-        while chunk := list(islice(rows, CHUNK_ROWS)):
-            self._store.run(campaign_transitions.append(created.id, index, [NewChunk(len(chunk), pack(chunk))]))
-            total, index = total + len(chunk), index + 1
-        if total == 0:
-            self._store.call(campaigns.drop_draft, created.id, "")
-            raise InvalidCampaign([FieldProblem("rows", "no_rows", "are none", "every row was answered")])
-        totals = {"file": total, "good": total, "bad": 0, "duplicate": 0, "suppressed": 0}
-        how: Literal["start", "pause"] = "pause" if paused else "start"
-        self._finish(created.id, totals, content=hash_of(created.id), again=True, actor=actor, how=how)
-        return self._queries.get(created.id)
+        draft = once or key.hash or secrets.token_hex(16)
+        for start in range(MAX_STARTS):
+            created = self._create(
+                request,
+                fields,
+                draft=draft,
+                file=once,
+                again=not once,
+                actor=actor,
+                owner=owner,
+                key=key,
+                over=start > 0,
+            )
+            if created.outcome == "same":
+                return self._repeated(created.id)
+            source, total = rows(), 0
+
+            def chunks(source: Iterator[PackedRow] = source) -> Iterator[tuple[bytes, int, list[RowProblem]]]:
+                nonlocal total
+                while chunk := list(islice(source, CHUNK_ROWS)):
+                    total += len(chunk)
+                    yield pack(chunk), len(chunk), []
+
+            whole = self._append_chunks(chunks(), created)
+            if not whole or total == 0:
+                if self._store.run(campaign_transitions.drop(created.id, draft)).outcome == "kept":
+                    return self._queries.get(created.id)
+                if whole:
+                    return None
+                continue
+            self._copy_do_not_call(stored.id, created.id)
+            totals = {"file": total, "good": total, "bad": 0, "duplicate": 0, "suppressed": 0}
+            finished = self._finish(
+                created.id,
+                totals,
+                content=once or hash_of(created.id),
+                file=once,
+                draft=draft,
+                again=not once,
+                actor=actor,
+                paused=paused,
+            )
+            if finished.outcome == "duplicate":
+                raise self._duplicate(finished.id)
+            if finished.outcome != "gone":
+                self._waker.submit([request.call.account])
+                return self._queries.get(created.id)
+        raise CampaignNotAllowed(_RIVAL)
+
+    def _copy_do_not_call(self, source: str, target: str) -> None:
+        entries = do_not_call.raw_entries(self._store.redis, source)
+        while chunk := list(islice(entries, do_not_call.CHUNK)):
+            self._store.run(do_not_call.add_entries(target, chunk))
 
     def _checker(
-        self, source: RowSource, request: CampaignRequest, progress: OnProgress | None, on_problem: OnProblem | None
+        self,
+        source: RowSource,
+        request: CampaignRequest,
+        progress: OnProgress | None,
+        on_problem: OnProblem | None,
+        *,
+        campaign: str = "",
     ) -> RowChecker:
         def suppressed(numbers: list[str]) -> list[bool]:
-            return self._store.call(do_not_call.is_listed, numbers)
+            return self._store.call(do_not_call.is_listed, numbers, campaign)
 
         return RowChecker(
             source, request, self._settings, suppressed=suppressed, progress=progress, on_problem=on_problem
@@ -231,34 +337,57 @@ class CampaignSubmission:
         again: bool,
         actor: str,
         owner: str,
+        key: RequestKey,
+        over: bool,
     ) -> Created:
-        """A draft for the rows, new or of an interrupted submission, with its calendar."""
+        """A draft for the rows, new or of an interrupted submission, with its calendar.
+
+        The outcome is created, resumed or same. Raises CampaignDuplicate, CampaignKeyConflict.
+        """
         stored_fields = fields_of(request, owner) | fields
         keep = self._settings.call_retention
         created = self._store.run(
             campaign_transitions.create(
-                new_ids()[0], stored_fields, draft=draft, file=file, again=again, keep=keep, actor=actor
+                new_ids()[0],
+                stored_fields,
+                draft=draft,
+                file=file,
+                again=again,
+                keep=keep,
+                actor=actor,
+                key=key,
+                over=over,
             )
         )
         if created.outcome == "duplicate":
             raise self._duplicate(created.id)
-        write_calendar(self._store, self._settings, request, created.id, self._store.call(server_ms))
+        if created.outcome == "conflict":
+            raise CampaignKeyConflict(created.id)
+        if created.outcome != "same":
+            write_calendar(self._store, self._settings, request, created.id, self._store.call(server_ms))
         return created
 
-    def _append_chunks(self, checker: RowChecker, created: Created) -> bool:
-        """Appends the rows of the file; False when the draft already holds other rows."""
+    def _append_chunks(self, chunks: Iterator[tuple[bytes, int, list[RowProblem]]], created: Created) -> bool:
+        """Appends chunks to a draft; False when it holds other rows, or is no draft any more.
+
+        Another process may be submitting the same file: every chunk is either appended here or equal to the one there.
+        Chunks are cut by good rows, so that a mixture of two readings could hold a row twice.
+        """
         stored_problems = 0
-        for index, (rows, rejected) in enumerate(checker.chunks(CHUNK_ROWS)):
-            blob = pack(rows) if rows else b""
-            if index < created.chunks:
+        for index, (blob, count, rejected) in enumerate(chunks):
+            had = index < created.chunks
+            if not had:
+                problems = rejected[: max(0, MAX_STORED_PROBLEMS - stored_problems)]
+                stored_problems += len(problems)
+                chunk = NewChunk(count, blob, pack_problems(problems) if problems else b"")
+                appended = self._store.run(campaign_transitions.append(created.id, index, [chunk]))
+                if appended.outcome in ("closed", "gap"):
+                    return False
+                had = appended.outcome == "had"
+            if had:
                 stored = self._store.call(campaigns.chunk, created.id, index)
                 if (stored.blob if stored else b"") != blob:
                     return False
-                continue
-            problems = rejected[: max(0, MAX_STORED_PROBLEMS - stored_problems)]
-            stored_problems += len(problems)
-            chunk = NewChunk(len(rows), blob, pack_problems(problems) if problems else b"")
-            self._store.run(campaign_transitions.append(created.id, index, [chunk]))
         return True
 
     def _finish(
@@ -267,12 +396,11 @@ class CampaignSubmission:
         totals: dict[str, int],
         *,
         content: str,
+        file: str,
+        draft: str,
         again: bool,
         actor: str,
-        how: Literal["start", "pause", "add"],
-        file: str = "",
-        draft: str = "",
-        detail: str = "",
+        paused: bool,
     ) -> Finished:
         return self._store.run(
             campaign_transitions.finish(
@@ -281,17 +409,26 @@ class CampaignSubmission:
                 file=file,
                 draft=draft,
                 again=again,
-                keep=self._settings.call_retention,
                 actor=actor,
                 totals=json.dumps(totals),
-                how=how,
-                detail=detail,
+                how="pause" if paused else "start",
             )
         )
 
+    def _repeated(self, id: str) -> CampaignRecord:
+        return replace(self._queries.get(id), repeated=True)
+
     def _duplicate(self, id: str) -> CampaignDuplicate:
         stored = self._store.call(campaigns.read, [id])
-        return CampaignDuplicate(id, stored[0].fields["n"] if stored else "")
+        name = stored[0].fields["n"] if stored else ""
+        return CampaignDuplicate(id, name)
+
+
+def request_key(idempotency_key: str, scope: str, action: str, *request: str) -> RequestKey:
+    """The key of a request as the store keeps it; ``scope`` separates the keys of different callers."""
+    if not idempotency_key:
+        return NO_KEY
+    return RequestKey(hash_of(action, scope, idempotency_key), hash_of(*request))
 
 
 def _open(source: Any) -> RowSource:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from .arguments import Json, check_choice
-from .campaign_options import Again, Errors, File, Name, NewName, Reason
+from .campaign_options import Again, Errors, File, Key, Name, NewName, Reason, new_key
 from .campaign_output import print_campaign, print_campaigns, print_problems, watch_campaign
 from .campaign_submit import check, rejected_rows_to, submit
 from .output import document, say, table
@@ -131,6 +131,7 @@ def add(
     name: Name,
     file: File,
     again: Again = False,
+    key: Key = "",
     errors: Errors = None,
     as_json: Json = False,
 ) -> None:
@@ -142,29 +143,41 @@ def add(
 
     with open_queue() as queue, rejected_rows_to(errors, file) as on_problem, reading("adding") as progress:
         record = queue.campaigns.add(
-            name, file, actor=current_actor(), again=again, progress=progress, on_problem=on_problem
+            name,
+            file,
+            actor=current_actor(),
+            again=again,
+            idempotency_key=key or new_key(),
+            progress=progress,
+            on_problem=on_problem,
         )
     print_campaign(record, as_json)
 
 
 @app.command()
-def clone(name: Name, new_name: NewName = "", as_json: Json = False) -> None:
+def clone(name: Name, new_name: NewName = "", key: Key = "", as_json: Json = False) -> None:
     """Make a new campaign of the same rows and policy, paused.
 
     Example: alodial campaign clone clients --name "clients, second round"
     """
     with open_queue() as queue:
-        print_campaign(queue.campaigns.clone(name, actor=current_actor(), new_name=new_name), as_json)
+        record = queue.campaigns.clone(name, actor=current_actor(), new_name=new_name, idempotency_key=key or new_key())
+    print_campaign(record, as_json)
 
 
 @app.command()
-def retry(name: Name, new_name: NewName = "", as_json: Json = False) -> None:
+def retry(name: Name, new_name: NewName = "", key: Key = "", as_json: Json = False) -> None:
     """Make a new campaign of the rows that nobody answered. The old campaign must have ended.
+
+    A campaign is retried once; retry the new one for those who did not answer there.
 
     Example: alodial campaign retry clients
     """
     with open_queue() as queue:
-        print_campaign(queue.campaigns.retry_failed(name, actor=current_actor(), new_name=new_name), as_json)
+        record = queue.campaigns.retry_failed(
+            name, actor=current_actor(), new_name=new_name, idempotency_key=key or new_key()
+        )
+    print_campaign(record, as_json)
 
 
 @app.command()

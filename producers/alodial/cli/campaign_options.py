@@ -1,5 +1,6 @@
 """The arguments and options that `alodial campaign` commands share."""
 
+import secrets
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +13,14 @@ Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Its id, the begin
 NewName = Annotated[str, typer.Option("--name", help="Name of the new campaign.")]
 Reason = Annotated[str, typer.Option(help="Why, for the activity log.")]
 Again = Annotated[bool, typer.Option("--again", help="Also if these rows were submitted before.")]
+Key = Annotated[str, typer.Option(help="The same key with the same command gives the same campaign; new by default.")]
 Errors = Annotated[Path | None, typer.Option("--errors", help="Write the rejected rows to this file, with reasons.")]
 Texts = list[str] | None
+
+
+def new_key() -> str:
+    """An idempotency key for one run of a command."""
+    return secrets.token_hex(16)
 
 
 def request_options(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .arguments import shares_options
-from .campaign_options import Again, request_options
+from .campaign_options import Again, Key, new_key, request_options
 from .campaign_output import print_campaign, print_report, watch_campaign
 from .output import document, print_call, say
 from .session import current_actor, open_queue
@@ -54,6 +54,7 @@ def check(options: dict[str, Any]) -> None:
 def submit(
     options: dict[str, Any],
     again: Again = False,
+    key: Key = "",
     paused: Annotated[bool, typer.Option("--paused", help="Wait for `alodial campaign resume`.")] = False,
     test: Annotated[
         str | None,
@@ -83,6 +84,7 @@ def submit(
                 actor=current_actor(),
                 again=again,
                 paused=paused,
+                idempotency_key=key or new_key(),
                 progress=progress,
                 on_problem=on_problem,
             )

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 
 from alodial_schemas import FieldProblem
 
-from ..campaigns.errors import CampaignDuplicate, CampaignNotFound, InvalidCampaign
+from ..campaigns.errors import (
+    CampaignDuplicate,
+    CampaignKeyConflict,
+    CampaignNotFound,
+    CampaignRetried,
+    InvalidCampaign,
+)
 from ..errors import (
     AlodialError,
     ConfigurationError,
@@ -34,6 +40,8 @@ HINTS: dict[type[AlodialError], str] = {  # the first that fits, so the narrower
     CampaignNotFound: "alodial campaign list",
     NotFound: "alodial calls list",
     NotCancelable: "alodial calls show ID shows its state",
+    CampaignRetried: "retry that campaign once it has ended",
+    CampaignKeyConflict: "use another --key, or the same command as before",
     CampaignDuplicate: "add --again to submit them once more",
     Conflict: "alodial calls show ID shows the other call",
 }

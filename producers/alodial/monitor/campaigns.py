@@ -1,6 +1,7 @@
 """The list of campaigns, the page of one campaign, and its acts."""
 
 import asyncio
+import secrets
 from itertools import islice
 from typing import Any
 
@@ -116,6 +117,7 @@ def _confirm(request: Request, operator: Signed, record: CampaignRecord, act: st
         "count": _count(record, act),
         "problem": "",
         "form": {},
+        "key": secrets.token_hex(16),
     } | more
     return page(request, "campaign_confirm.html", operator, status=422 if context["problem"] else 200, **context)
 
@@ -138,7 +140,8 @@ async def do_act(request: Request, operator: Signed, name: str, act: str) -> Res
     if act not in ACTS:
         return go(f"/campaigns/{record.id}")
     campaigns = _campaigns(request)
-    actor = operator.actor
+    actor, scope = operator.actor, operator.api_key.scope
+    key = text_of(form, "key")[:64]
     reason, new_name = text_of(form, "reason")[:MAX_REASON], text_of(form, "new_name")[:100]
     if act == "pace":
         return await _change(request, operator, record, {name: text_of(form, name) for name in PACE_FIELDS})
@@ -151,9 +154,11 @@ async def do_act(request: Request, operator: Signed, name: str, act: str) -> Res
         case "cancel":
             changed = await campaigns.cancel(record.id, actor=actor, reason=reason)
         case "clone":
-            changed = await campaigns.clone(record.id, actor=actor, new_name=new_name)
+            changed = await campaigns.clone(record.id, actor=actor, new_name=new_name, idempotency_key=key, scope=scope)
         case _:
-            changed = await campaigns.retry_failed(record.id, actor=actor, new_name=new_name)
+            changed = await campaigns.retry_failed(
+                record.id, actor=actor, new_name=new_name, idempotency_key=key, scope=scope
+            )
     audit(
         operator,
         f"campaign.{act}",

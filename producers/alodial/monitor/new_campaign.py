@@ -181,7 +181,14 @@ async def submit(request: Request, operator: Signed, id: str) -> Response:
             source = open_source(draft.path, name=draft.filename)
             try:
                 record = campaigns.submit(
-                    source, campaign, actor=operator.actor, again=again, progress=draft.progressed
+                    source,
+                    campaign,
+                    actor=operator.actor,
+                    again=again,
+                    # A draft makes one campaign, however often it is clicked and sent again after an error.
+                    idempotency_key=draft.id,
+                    scope=operator.api_key.scope,
+                    progress=draft.progressed,
                 )
             except InvalidCampaign as exc:
                 draft.problems, draft.step = exc.problems, "settings"

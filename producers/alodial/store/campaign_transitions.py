@@ -1,10 +1,11 @@
 """The transitions of campaigns as operations: the arguments of each script, and what its answer means.
 
 The headers of the files in ``lua/`` list the arguments by name; the lists here are in their order. ``again`` accepts a
-file or rows that were submitted before, ``keep`` is for how many seconds that is remembered, and ``actor`` is written
+file or rows that were submitted before, ``keep`` is for how many seconds a draft is remembered, and ``actor`` is written
 into the campaign's activity.
 """
 
+import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
@@ -13,18 +14,25 @@ from . import keys
 from .answers import read_row, text
 from .client import Arg, Operation
 
-CreateOutcome = Literal["created", "resumed", "duplicate"]
-AppendOutcome = Literal["added", "had", "gap", "closed", "duplicate"]
-FinishOutcome = Literal["started", "scheduled", "paused", "added", "had", "duplicate"]
-SteerOutcome = Literal["done", "same", "refused", "unknown"]
+CreateOutcome = Literal["created", "resumed", "duplicate", "same", "conflict"]
+AppendOutcome = Literal["added", "had", "gap", "closed", "duplicate", "same", "conflict"]
+FinishOutcome = Literal["started", "scheduled", "paused", "had", "gone", "duplicate"]
+SteerOutcome = Literal["done", "same", "refused", "unknown", "stale"]
 Action = Literal["pause", "resume", "cancel", "change"]
 
-LOADING_LEASE = 60.0
-"""Seconds after a chunk during which a campaign with nothing left is not over yet: the next chunk may be on its way."""
+
+class RequestKey(NamedTuple):
+    """The hash of an idempotency key and of the request that came with it; "" without a key."""
+
+    hash: str = ""
+    digest: str = ""
+
+
+NO_KEY = RequestKey()
 
 
 class Created(NamedTuple):
-    """``chunks`` are how many it holds already; ``id`` is the earlier campaign's for a duplicate."""
+    """``chunks`` are how many it holds already; ``id`` is the earlier campaign's for duplicate, same and conflict."""
 
     outcome: CreateOutcome
     id: str
@@ -32,13 +40,23 @@ class Created(NamedTuple):
 
 
 def create(
-    campaign: str, fields: Mapping[str, Arg], *, draft: str, file: str, again: bool, keep: float, actor: str
+    campaign: str,
+    fields: Mapping[str, Arg],
+    *,
+    draft: str,
+    file: str,
+    again: bool,
+    keep: float,
+    actor: str,
+    over: bool = False,
+    key: RequestKey = NO_KEY,
 ) -> Operation[Created]:
     """Creates a draft to which rows are appended.
 
     ``fields`` as in keys.py. ``draft`` is the fingerprint of file and request, ``file`` of the file alone ("" for none).
+    ``over`` for a submission that found its draft gone: the campaign that a rival made of it is the answer.
     """
-    args: list[Arg] = [campaign, draft, file, int(again), round(keep * 1000), actor]
+    args: list[Arg] = [campaign, draft, file, int(again), int(over), round(keep * 1000), actor, *key]
     for name, value in fields.items():
         args += (name, value)
     return Operation("create", args, lambda answer: read_row(Created, answer))
@@ -53,28 +71,45 @@ class NewChunk(NamedTuple):
 
 
 class Appended(NamedTuple):
-    """``had``: the chunks were there; ``gap``: earlier ones are missing; ``id`` is the other campaign's for a duplicate."""
+    """``had``: the chunks were there; ``gap``: earlier ones are missing; ``closed``: ``id`` is the campaign's state.
+
+    For duplicate, same and conflict ``id`` is the earlier campaign's.
+    """
 
     outcome: AppendOutcome
     id: str
 
 
-def append(
-    campaign: str, index: int, chunks: Sequence[NewChunk], *, content: str = "", again: bool = False, keep: float = 0
-) -> Operation[Appended]:
-    """Appends chunks of rows from number ``index`` on (-1: after the last), all or none.
+def append(campaign: str, index: int, chunks: Sequence[NewChunk]) -> Operation[Appended]:
+    """Appends chunks of rows to a draft from number ``index`` on, all or none."""
+    args: list[Arg] = [campaign, index, "", 0, "", *NO_KEY, "", "{}"]
+    for chunk in chunks:
+        args += chunk
+    return Operation("append", args, lambda answer: read_row(Appended, answer))
 
-    ``content`` is the fingerprint of these rows, for a request that adds rows to a campaign.
+
+def add(
+    campaign: str,
+    chunks: Sequence[NewChunk],
+    *,
+    content: str,
+    again: bool,
+    actor: str,
+    totals: str,
+    key: RequestKey = NO_KEY,
+) -> Operation[Appended]:
+    """Appends chunks of rows after the last one of a campaign that is no draft, all or none.
+
+    ``content`` is the fingerprint of these rows, ``totals`` (JSON) is added to the campaign's.
     """
-    args: list[Arg] = [campaign, index, content, int(again), round(keep * 1000), round(LOADING_LEASE * 1000)]
-    args.append(secrets.token_hex(8))
+    args: list[Arg] = [campaign, -1, content, int(again), secrets.token_hex(8), *key, actor, totals]
     for chunk in chunks:
         args += chunk
     return Operation("append", args, lambda answer: read_row(Appended, answer))
 
 
 class Finished(NamedTuple):
-    """``added`` to a campaign that runs, ``had`` when it was no draft any more; ``id`` is another's for a duplicate."""
+    """``had`` when it was no draft any more, ``gone`` when the draft was dropped; ``id`` is another's for a duplicate."""
 
     outcome: FinishOutcome
     id: str
@@ -87,24 +122,35 @@ def finish(
     file: str,
     draft: str,
     again: bool,
-    keep: float,
     actor: str,
     totals: str,
-    how: Literal["start", "pause", "add"] = "start",
-    detail: str = "",
+    how: Literal["start", "pause"] = "start",
 ) -> Operation[Finished]:
     """Ends a draft whose last row was appended, and starts it or leaves it paused.
 
-    ``content`` is the fingerprint of the rows in whatever order, ``totals`` JSON, ``detail`` goes into the activity.
+    ``content`` is the fingerprint of the rows in whatever order, ``totals`` is JSON.
     """
-    args: list[Arg] = [campaign, content, file, int(again), draft, round(keep * 1000), actor, totals, how, detail]
+    args: list[Arg] = [campaign, content, file, int(again), draft, actor, totals, how]
     return Operation("finish", args, lambda answer: read_row(Finished, answer))
+
+
+class Dropped(NamedTuple):
+    """``kept`` when the campaign is no draft any more; ``state`` is "" when it was gone."""
+
+    outcome: Literal["dropped", "kept"]
+    state: str
+
+
+def drop(campaign: str, draft: str = "") -> Operation[Dropped]:
+    """Deletes a campaign that is still a draft."""
+    return Operation("drop", [campaign, draft], lambda answer: read_row(Dropped, answer))
 
 
 class HopperRow(NamedTuple):
     """A campaign's row as a call, in the form in which the script writes it; ``expires_at`` is Unix ms or "".
 
-    ``other_extid`` and ``other_id`` are its names when the first are taken.
+    ``other_extid`` and ``other_id`` are its names when the first are taken. ``own_expires`` is "" unless the end of the
+    campaign decides ``expires_at``: then it is the row's own limit, "-" without one, because that end may be moved.
     """
 
     extid: str
@@ -116,6 +162,7 @@ class HopperRow(NamedTuple):
     zone: str
     other_extid: str
     other_id: str
+    own_expires: int | str = ""
 
 
 def fill(
@@ -137,17 +184,31 @@ def fill(
 
 
 class Steered(NamedTuple):
-    """``same`` when nothing had to change, ``refused`` when ``state`` does not allow the action."""
+    """``same`` when nothing had to change, ``refused`` when ``state`` does not allow the action.
+
+    ``stale`` when the request is another one than the change was made from; the state ``ended`` means that the campaign's
+    end has passed and cannot be moved.
+    """
 
     outcome: SteerOutcome
     state: str
 
 
 def steer(
-    campaign: str, action: Action, *, actor: str, reason: str = "", changes: Mapping[str, Arg] | None = None
+    campaign: str,
+    action: Action,
+    *,
+    actor: str,
+    reason: str = "",
+    request: str = "",
+    changes: Mapping[str, Arg] | None = None,
 ) -> Operation[Steered]:
-    """Pauses, resumes, cancels or changes a campaign. ``changes`` are fields as in keys.py; "" removes a field."""
-    args: list[Arg] = [campaign, action, actor, reason]
+    """Pauses, resumes, cancels or changes a campaign.
+
+    ``changes`` are fields as in keys.py; "" removes a field. ``request`` is the field "req" that they were made from.
+    """
+    expected = hashlib.sha1(request.encode(), usedforsecurity=False).hexdigest()
+    args: list[Arg] = [campaign, action, actor, reason, expected]
     for name, value in (changes or {}).items():
         args += (name, value)
     return Operation("steer", args, lambda answer: read_row(Steered, answer))

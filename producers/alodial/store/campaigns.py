@@ -227,10 +227,17 @@ def forget_gone(client: "redis.Redis", limit: int = 500) -> int:
     return len(gone)
 
 
-def drop_draft(client: "redis.Redis", campaign: str, draft: str) -> None:
-    """Deletes a draft whose file holds no row that can be called."""
-    with client.pipeline(transaction=True) as pipe:
-        pipe.delete(keys.campaign(campaign), keys.campaign_counts(campaign), keys.campaign_rows(campaign))
-        pipe.delete(keys.campaign_problems(campaign), keys.campaign_log(campaign), keys.campaign_draft(draft))
-        pipe.zrem(keys.CAMPAIGNS, campaign)
-        pipe.execute()
+class KeyUse(NamedTuple):
+    """The campaign that an idempotency key made or added rows to, and the digest of the request that came with it."""
+
+    campaign: str
+    digest: str
+
+
+def use_of_key(client: "redis.Redis", hash: str) -> KeyUse | None:
+    """What an idempotency key was used for; None for a key that was not seen."""
+    value: Any = client.get(keys.campaign_key(hash))
+    if value is None:
+        return None
+    id, _, digest = value.decode().partition(" ")
+    return KeyUse(id, digest)

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import redis
 
 from . import keys
+from .answers import read_row
+from .client import Arg, Operation
 from .records import iso
-from .server_clock import server_ms
 
 CHUNK = 1000
 
@@ -28,18 +29,30 @@ class DncEntry(NamedTuple):
         return {"who" if name == "actor" else name: value for name, value in self._asdict().items()}
 
 
-def add(client: "redis.Redis", numbers: Iterable[str], *, scope: str = "", reason: str = "", actor: str = "") -> int:
-    """Adds E.164 numbers. Returns how many were new; the others keep their first reason."""
-    at = server_ms(client) // 1000 * 1000
-    value = json.dumps({"r": reason, "w": actor, "t": at}, ensure_ascii=False, separators=(",", ":"))
-    new = 0
-    source = iter(numbers)
-    while chunk := list(islice(source, CHUNK)):
-        with client.pipeline(transaction=False) as pipe:
-            for number in chunk:
-                pipe.hsetnx(keys.do_not_call(scope), number, value)
-            new += sum(pipe.execute())
-    return new
+class Added(NamedTuple):
+    """``unknown`` when there is no such campaign; ``new`` numbers were not on the list before."""
+
+    outcome: Literal["added", "unknown"]
+    new: int
+
+
+def add_entries(scope: str, entries: Iterable[tuple[str | bytes, str | bytes]]) -> Operation[Added]:
+    """Adds E.164 numbers with their entries, as :func:`entry_json` writes them; known numbers keep their first one."""
+    args: list[Arg] = [scope]
+    for entry in entries:
+        args += entry
+    return Operation("forbid", args, lambda answer: read_row(Added, answer))
+
+
+def entry_json(reason: str, actor: str, now_ms: int) -> str:
+    """What the list keeps beside a number."""
+    entry = {"r": reason, "w": actor, "t": now_ms // 1000 * 1000}
+    return json.dumps(entry, ensure_ascii=False, separators=(",", ":"))
+
+
+def raw_entries(client: "redis.Redis", scope: str) -> Iterator[tuple[bytes, bytes]]:
+    """The numbers of a list with their entries, as Redis keeps them."""
+    yield from client.hscan_iter(keys.do_not_call(scope), count=CHUNK)
 
 
 def remove(client: "redis.Redis", numbers: Iterable[str], *, scope: str = "") -> int:

@@ -72,9 +72,12 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``bad:{campaign}``    hash     number of a chunk -> packed problems
 ``cal:{campaign}[:{zone}]`` zset  moments when its hours open (o) and close (c), ms
 ``day:{campaign}``, ``day:@`` zset  local midnights, ms; @ is the installation's
+``out:{campaign}``    string   a byte for each row: how its call ended (row_outcomes.py), kept as long as the campaign
 ``glog:{campaign}``   stream   activity: actor, action, detail
 ``ga:{name}``         string   rows were added by this request; kept an hour
-``gd: gf: gr:{hash}`` string   a draft, a file, rows in whatever order -> campaign
+``gd: gf: gr:{hash}`` string   a draft (an hour longer), a file, rows in whatever order -> campaign
+``gk:{hash}``         string   idempotency key -> campaign and the digest of its request
+``names:{campaign}``  set      those of gf, gr and gk that name it: kept as long as the campaign
 ``fill:{campaign}``   string   a pacer fills its hopper
 ``dnc``, ``dnc:{campaign}`` hash  numbers that are not called -> why, JSON
 ``freq:{number}``     list     when it was called, ms, newest first, while frequency caps are set
@@ -233,6 +236,10 @@ def campaign_ready(id: str) -> str:
     return f"{PREFIX}gq:{id}"
 
 
+def campaign_outcomes(id: str) -> str:
+    return f"{PREFIX}out:{id}"
+
+
 def campaign_log(id: str) -> str:
     return f"{PREFIX}glog:{id}"
 
@@ -251,6 +258,10 @@ def do_not_call(scope: str = "") -> str:
 
 def campaign_draft(draft: str) -> str:
     return f"{PREFIX}gd:{draft}"
+
+
+def campaign_key(hash: str) -> str:
+    return f"{PREFIX}gk:{hash}"
 
 
 def spool_mark(segment: str) -> str:

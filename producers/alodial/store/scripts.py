@@ -8,6 +8,7 @@ from importlib import resources
 from alodial_schemas import ENDS, TRANSITIONS, State
 
 from ..settings import Settings
+from .row_outcomes import LETTERS
 
 NAMES = (
     "enqueue",
@@ -25,8 +26,10 @@ NAMES = (
     "create",
     "append",
     "finish",
+    "drop",
     "fill",
     "steer",
+    "forbid",
     "redial",
     "relay",
     "delivered",
@@ -54,13 +57,14 @@ def retention_ms(settings: Settings) -> tuple[int, int]:
 
 
 def _transition_tables() -> str:
-    """The transition table of alodial_schemas as Lua source."""
+    """The transition table of alodial_schemas and the bytes of row outcomes as Lua source."""
     rows = ", ".join(
         f"{state} = {{ {', '.join(f'{to} = 1' for to in sorted(TRANSITIONS.get(state, frozenset())))} }}"
         for state in State
     )
     ends = ", ".join(f"{state} = 1" for state in sorted(ENDS))
-    return f"local T = {{ {rows} }}\nlocal ENDS = {{ {ends} }}\n"
+    letters = ", ".join(f"['{label}'] = '{letter}'" for label, letter in LETTERS.items())
+    return f"local T = {{ {rows} }}\nlocal ENDS = {{ {ends} }}\nlocal ROW_END = {{ {letters} }}\n"
 
 
 @cache

@@ -130,7 +130,7 @@ def of_error(exc: AlodialError) -> Response:
         return problem(422, "bad_file", "The file cannot be read; see errors.", problems)
     if isinstance(exc, CampaignDuplicate):
         log.info("request.refused", code=exc.code, campaign=exc.id)
-        return problem(409, exc.code, f"{exc}; send `again` to submit them once more.", campaign_id=exc.id)
+        return problem(409, exc.code, f"{exc}; {exc.remedy}.", campaign_id=exc.id)
     if isinstance(exc, CampaignNotAllowed):
         return problem(409, exc.code, str(exc))
     if isinstance(exc, Conflict):

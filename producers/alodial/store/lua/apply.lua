@@ -17,7 +17,7 @@ local function redial_delay(r, disposition)
     if r.n >= policy.max_attempts then return nil end
     delay = nth_delay(r, policy, disposition)
   end
-  if not delay or r.expires and tonumber(r.expires) <= ms + delay then return nil end
+  if not delay or expires_by(r, ms + delay) then return nil end
   return delay
 end
 

@@ -27,7 +27,7 @@ local function arm(x, token, slot)
   if stopped then return { 'stop', 0, 0 } end
   local ends = redis.call('ZSCORE', LEASE, x)
   if not ends or tonumber(ends) <= ms then return { 'lost', 0, 0 } end
-  if r.expires and tonumber(r.expires) <= ms then
+  if expires_by(r, ms) then
     move(r, 'expired', 'expires_at')
     emit(r, 'expired')
     return { 'lost', 0, 0 }

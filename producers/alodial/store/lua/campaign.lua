@@ -46,7 +46,43 @@ end
 
 local function campaign_keys(g)
   return { P .. 'g:' .. g, P .. 'gc:' .. g, P .. 'rows:' .. g, P .. 'bad:' .. g, P .. 'glog:' .. g, P .. 'cal:' .. g,
-    P .. 'day:' .. g, P .. 'dnc:' .. g }
+    P .. 'day:' .. g, P .. 'dnc:' .. g, P .. 'out:' .. g, P .. 'names:' .. g }
+end
+
+-- What names a campaign (a file, its rows, an idempotency key with its request's digest) lives as long as the campaign.
+local function name_campaign(g, name, digest)
+  redis.call('SET', P .. name, digest and g .. ' ' .. digest or g)
+  redis.call('SADD', P .. 'names:' .. g, name)
+  local left = redis.call('PTTL', P .. 'g:' .. g)
+  if left > 0 then
+    redis.call('PEXPIRE', P .. name, left)
+    redis.call('PEXPIRE', P .. 'names:' .. g, left)
+  end
+end
+
+local function names_of(g)
+  local mine = {}
+  for _, name in ipairs(redis.call('SMEMBERS', P .. 'names:' .. g)) do
+    -- A later campaign of the same rows has the name, where it was submitted `again`.
+    if string.match(redis.call('GET', P .. name) or '', '^%S+') == g then mine[#mine + 1] = P .. name end
+  end
+  return mine
+end
+
+-- What became of an idempotency key: nothing while its campaign is not there or still a draft of the same request.
+local function key_used(name, digest)
+  local first, known = string.match(redis.call('GET', P .. name) or '', '^(%S+) (%S+)$')
+  local state = first and redis.call('HGET', P .. 'g:' .. first, 's')
+  if not state then return nil end
+  if known ~= digest then return 'conflict', first end
+  if state == 'draft' then return nil end
+  return 'same', first
+end
+
+local function forget_campaign(g)
+  for _, name in ipairs(names_of(g)) do redis.call('DEL', name) end
+  redis.call('DEL', unpack(campaign_keys(g)))
+  redis.call('ZREM', P .. 'campaigns', g)
 end
 
 -- To one of its ends. What waits in its lists is canceled by whoever cleans up, `left` says what became of rows never called.
@@ -59,6 +95,7 @@ local function finish(g, state, why, left)
   redis.call('ZREM', WAKE, g)
   leave(g, c[1], c[2])
   if number(redis.call('HGET', P .. 'gc:' .. g, 'live')) > 0 then redis.call('SADD', PURGE, g) end
+  for _, name in ipairs(names_of(g)) do redis.call('PEXPIRE', name, RETAIN) end
   for _, name in ipairs(campaign_keys(g)) do redis.call('PEXPIRE', name, RETAIN) end
   campaign_event(g, state)
 end
@@ -71,10 +108,19 @@ local function pause_campaign(g, why)
   campaign_event(g, 'paused')
 end
 
-campaign_moved = function(r, from, to)
+-- Keeps how a row's call ended, at the row's place. `ri` is missing in calls that were made before outcomes were kept.
+local function keep_outcome(r, reason)
+  local completed = r.s == 'completed'
+  local letter = ROW_END[r.s .. ':' .. (completed and (r.dp or 'unknown') or reason or '')]
+    or ROW_END[completed and 'completed:unknown' or r.s]
+  if r.ri and letter then redis.call('SETRANGE', P .. 'out:' .. r.g, r.ri, letter) end
+end
+
+campaign_moved = function(r, from, to, note)
   local counts = P .. 'gc:' .. r.g
   redis.call('HINCRBY', counts, from, -1)
   redis.call('HINCRBY', counts, to, 1)
+  if ENDS[to] then keep_outcome(r, note) end
   if ENDS[to] and not ENDS[from] then
     redis.call('HINCRBY', counts, 'live', -1)
     -- What was refused for our own sake, such as a number on the list, is no failure of the line's.

@@ -193,9 +193,14 @@ while #answer - 2 < max and #answer - 2 < free do
         break
       end
       local code, from
-      if r[3] and tonumber(r[3]) <= ms or flow and flow.over then
-        local gone = load(x)
-        move(gone, 'expired', r[3] and tonumber(r[3]) <= ms and 'expires_at' or 'ends_at')
+      local gone, late = nil, false
+      if r[3] and tonumber(r[3]) <= ms then
+        gone = load(x)
+        late = expires_by(gone, ms)
+      end
+      if late or flow and flow.over then
+        gone = gone or load(x)
+        move(gone, 'expired', late and 'expires_at' or 'ends_at')
         emit(gone, 'expired')
         code = 'expired'
       else

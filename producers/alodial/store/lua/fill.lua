@@ -1,6 +1,6 @@
 -- A campaign's next rows as calls into its hopper, each once: only from where its cursor stands.
--- ARGV: campaign, cursor before, cursor after, chunk after, offset after, then for each row 10 values:
---   extid id body reference metadata expires zone other_extid other_id buckets
+-- ARGV: campaign, cursor before, cursor after, chunk after, offset after, then for each row 11 values:
+--   extid id body reference metadata expires zone other_extid other_id own_expires buckets
 -- Answer: {filled, accounts to ring...} or {stale}
 local g, from, to = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local key = P .. 'g:' .. g
@@ -8,16 +8,17 @@ local c = redis.call('HMGET', key, 's', 'cur', 'a', 'p', 'u', 'left', 'ow')
 redis.call('DEL', P .. 'fill:' .. g)
 if c[1] ~= 'running' or number(c[2]) ~= from or c[6] then return { 'stale' } end
 local a, p, u, owner = c[3], c[4], c[5], c[7]
-local ready, lost = {}, 0
+local ready, lost, lost_rows = {}, 0, {}
 local function taken(x) return redis.call('EXISTS', P .. 'c:' .. x, P .. 'x:' .. x) > 0 end
-for i = 6, #ARGV, 10 do
+for i = 6, #ARGV, 11 do
   local x, id = ARGV[i], ARGV[i + 1]
   -- Somebody's extid already, by a chance of one in a thousand million: the row has another one ready.
   if taken(x) then x, id = ARGV[i + 7], ARGV[i + 8] end
   if taken(x) then
     lost = lost + 1
+    lost_rows[lost] = from + (i - 6) / 11
   else
-    local fields, n = { 's', 'queued', 'id', id, 'b', ARGV[i + 2], 'tl', 'queued ' .. ms, 'v', 1, 'g', g, 'p', p }, 14
+    local fields, n = { 's', 'queued', 'id', id, 'b', ARGV[i + 2], 'tl', 'queued ' .. ms, 'v', 1, 'g', g, 'p', p, 'ri', int(from + (i - 6) / 11) }, 16
     if a ~= 'default' then fields[n + 1], fields[n + 2], n = 'a', a, n + 2 end
     if u then fields[n + 1], fields[n + 2], n = 'u', u, n + 2 end
     if owner then fields[n + 1], fields[n + 2], n = 'w', owner, n + 2 end
@@ -27,15 +28,19 @@ for i = 6, #ARGV, 10 do
     if zone ~= '' then fields[n + 1], fields[n + 2], n = 'z', zone, n + 2 end
     if expires ~= '' then
       fields[n + 1], fields[n + 2], n = 'x', expires, n + 2
+      if ARGV[i + 9] ~= '' then fields[n + 1], fields[n + 2], n = 'xr', ARGV[i + 9], n + 2 end
       redis.call('ZADD', EXP, expires, x)
     end
     redis.call('HSET', P .. 'c:' .. x, unpack(fields))
-    listed(x, ARGV[i + 9], owner, g)
+    listed(x, ARGV[i + 10], owner, g)
     ready[#ready + 1] = x
     append_event({ x = x, id = id, s = 'queued', r = reference, m = metadata, g = g, w = owner, v = 1, n = 1 }, 'queued')
   end
 end
 redis.call('HSET', key, 'cur', to, 'cc', ARGV[4], 'co', ARGV[5])
+-- Now, while the campaign lives, so that what is written after its end lasts no longer than the campaign.
+if to > from then redis.call('SETRANGE', P .. 'out:' .. g, to - 1, '\0') end
+for _, index in ipairs(lost_rows) do redis.call('SETRANGE', P .. 'out:' .. g, int(index), ROW_END.rejected) end
 local counts = P .. 'gc:' .. g
 if lost > 0 then redis.call('HINCRBY', counts, 'rejected', lost) end
 if #ready > 0 then

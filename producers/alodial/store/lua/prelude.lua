@@ -8,7 +8,7 @@ local ms = math.floor(us / 1000)
 
 local DUE, EXP, LEASE, AWAIT = P .. 'due', P .. 'exp', P .. 'lease', P .. 'await'
 local COUNTS = P .. 'counts'
-local FIELDS = { 's', 'id', 'cx', 'r', 'g', 'm', 'v', 'dp', 'n', 'tl', 'a', 'p', 'tok', 'x', 'rt', 'u', 'rd', 'cr', 'st', 'w', 'ik' }
+local FIELDS = { 's', 'id', 'cx', 'r', 'g', 'm', 'v', 'dp', 'n', 'tl', 'a', 'p', 'tok', 'x', 'rt', 'u', 'rd', 'cr', 'st', 'w', 'ik', 'ri', 'xr' }
 
 -- What campaigns add to a move and to a ready list; campaign.lua says how.
 local campaign_moved, join, campaign_redial
@@ -155,7 +155,7 @@ local function move(r, to, note, ...)
   if to == 'unconfirmed' then redis.call('ZADD', P .. 'unconfirmed', ms, r.x)
   elseif from == 'unconfirmed' then redis.call('ZREM', P .. 'unconfirmed', r.x) end
   if ENDS[to] then listed_end(r, to, note) end
-  if r.g then campaign_moved(r, from, to) end
+  if r.g then campaign_moved(r, from, to, note) end
 end
 
 -- Into the list that claim takes it from: its campaign's, or the account's for its priority.
@@ -193,6 +193,28 @@ local function give_back(r)
   free_channel(r)
   if r.expires then redis.call('ZADD', EXP, r.expires, r.x) end
   push_ready(r, 'LPUSH')
+end
+
+-- Whether a call may no longer go at `moment`. Where the end of its campaign decides (`xr` is the row's own limit, '-' without),
+-- that end may be later by now: then the call gets the new one.
+local function expires_by(r, moment)
+  if not r.expires or tonumber(r.expires) > moment then return false end
+  if not r.xr or not r.g then return true end
+  local c = redis.call('HMGET', P .. 'g:' .. r.g, 's', 'end')
+  if not c[1] then return true end
+  local own, last, key = tonumber(r.xr), tonumber(c[2] or nil), P .. 'c:' .. r.x
+  local limit = own and last and math.min(own, last) or own or last
+  if limit and limit <= tonumber(r.expires) then return true end
+  if limit then
+    r.expires = int(limit)
+    redis.call('HSET', key, 'x', r.expires)
+    redis.call('ZADD', EXP, r.expires, r.x)
+  else
+    r.expires = nil
+    redis.call('HDEL', key, 'x', 'xr')
+    redis.call('ZREM', EXP, r.x)
+  end
+  return limit ~= nil and limit <= moment
 end
 
 -- Out of the ready lists until `delay` ms from now; a spare extid makes it a redial.
@@ -238,7 +260,7 @@ local function unconfirm(r, note, timeout, hold, redial_after, spare, ...)
   if r.u ~= 'redial' or r.n >= 3 then return end
   local delay = redial_after
   if r.g then delay = campaign_redial(r, delay) end
-  if delay and not (r.expires and tonumber(r.expires) <= ms + delay) then
+  if delay and not expires_by(r, ms + delay) then
     local attempt, extid = r.n, r.cx or r.x
     schedule(r, delay, 'on_unconfirmed', spare)
     emit(r, 'redial_scheduled', nil, attempt, extid)

@@ -9,7 +9,7 @@ local function redial(x, n, spare)
   local function says(outcome) return { outcome, r.id, r.s, r.x, r.n } end
   if r.n > n then return says(r.cx == spare and 'redial' or 'already') end
   if r.s ~= 'unconfirmed' then return says('late') end
-  if r.expires and tonumber(r.expires) <= ms then return says('over') end
+  if expires_by(r, ms) then return says('over') end
   if r.g then
     local state = redis.call('HGET', P .. 'g:' .. r.g, 's')
     if state ~= 'running' and state ~= 'paused' then return says('over') end

@@ -1,5 +1,7 @@
--- What people do to a campaign. ARGV: campaign, action, who, reason, then names and values to change ('' takes a field away)
--- Actions: pause, resume, cancel, change.  Answer: {outcome, state}; outcome is done, same (it was so before), refused, unknown
+-- What people do to a campaign. ARGV: campaign, action, who, reason, SHA-1 of the request that a change was made from, then names
+--   and values to change ('' takes a field away)
+-- Actions: pause, resume, cancel, change.  Answer: {outcome, state}; outcome is done, same (it was so before), refused, unknown, or
+--   stale: somebody else has changed the request meanwhile. Refused in the state 'ended': its end has passed and cannot be moved.
 local g, action, who, reason = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local key = P .. 'g:' .. g
 local c = redis.call('HMGET', key, 's', 'a', 'p', 'start')
@@ -29,7 +31,20 @@ elseif action == 'cancel' then
   finish(g, 'canceled', reason, 'canceled')
 else
   if over then return { 'refused', state } end
-  for i = 5, #ARGV, 2 do
+  local now = redis.call('HMGET', key, 'req', 'end', 'left')
+  if redis.sha1hex(now[1]) ~= ARGV[5] then
+    for i = 6, #ARGV, 2 do
+      if redis.call('HGET', key, ARGV[i]) ~= (ARGV[i + 1] ~= '' and ARGV[i + 1]) then return { 'stale', state } end
+    end
+    return { 'same', state }
+  end
+  for i = 6, #ARGV, 2 do
+    -- Its rows have expired: a later end would say that they are called, and nobody would be.
+    if ARGV[i] == 'end' and (now[2] or '') ~= ARGV[i + 1] and (now[3] or now[2] and number(now[2]) <= ms) then
+      return { 'refused', 'ended' }
+    end
+  end
+  for i = 6, #ARGV, 2 do
     -- The next slot was reckoned with the old pace: an hour away, perhaps.
     if ARGV[i] == 'pace' and number(ARGV[i + 1]) ~= number(redis.call('HGET', key, 'pace')) then redis.call('HDEL', key, 'gtat') end
     if ARGV[i + 1] == '' then redis.call('HDEL', key, ARGV[i]) else redis.call('HSET', key, ARGV[i], ARGV[i + 1]) end

@@ -52,7 +52,7 @@ end
 for _, x in ipairs(past(EXP)) do
   local r = load(x)
   redis.call('ZREM', EXP, x)
-  if r and (r.s == 'scheduled' or r.s == 'queued') then
+  if r and (r.s == 'scheduled' or r.s == 'queued') and expires_by(r, ms) then
     move(r, 'expired', 'expires_at')
     emit(r, 'expired')
     found('expired', r)

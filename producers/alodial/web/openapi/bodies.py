@@ -43,6 +43,13 @@ _KEY: Final = _header(
     maxLength=255,
     pattern="^[!-~]+$",
 )
+CAMPAIGN_KEY: Final = _header(
+    "Idempotency-Key",
+    "The same key with the same request is the same campaign, as long as the campaign is kept",
+    minLength=1,
+    maxLength=255,
+    pattern="^[!-~]+$",
+)
 _TITLES: Final = {"two-way": "Two-way call", "queue": "To a PBX queue", "ivr": "Into an IVR menu"}
 _EXAMPLES: Final = {kind: {"summary": title, "value": REQUESTS[kind]} for kind, title in _TITLES.items()}
 _REASON: Final = _TEXT | {"maxLength": 200}

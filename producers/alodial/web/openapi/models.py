@@ -167,6 +167,7 @@ Check = _model(
 Campaign = _model(
     "Campaign",
     CampaignRecord,
+    without=("repeated",),
     extra=True,
     state=CampaignState,
     waiting=_about(str, '"", "window" (outside of its hours), "start" or "cap"'),

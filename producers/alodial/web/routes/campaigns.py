@@ -22,6 +22,7 @@ from ...campaigns.service import KEEP
 from ...campaigns.stored_fields import read_campaign
 from ..auth import Reader, Submitter, Writer, require_visible, require_write
 from ..context import app_context
+from ..idempotency import idempotency_key
 from ..openapi import bodies, models
 from ..openapi.models import answers, refusals
 from ..problems import Refusal
@@ -32,6 +33,7 @@ from ..uploads import Upload, create_file, receive_upload
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
+_SAME = ("The campaign of the request with the same Idempotency-Key", models.Campaign)
 _CURSOR = r"^[0-9]{0,9}$"
 
 
@@ -50,6 +52,11 @@ async def _require_write(request: Request, api_key: ApiKey, name: str) -> None:
     """Raises NotFound or Refusal 403 when the key may not change the campaign."""
     if api_key.own or not api_key.has_role("operate"):
         require_write(api_key, (await _campaigns(request).get(name)).owner, name, "campaign")
+
+
+def _made(record: CampaignRecord) -> Response:
+    """The answer 202 for a campaign that was made or got rows, 200 when its idempotency key had done so before."""
+    return json_response(record.to_dict(), 200 if record.repeated else 202, {"Location": f"/v1/campaigns/{record.id}"})
 
 
 class ReceivedCampaign(NamedTuple):
@@ -143,20 +150,28 @@ async def check(request: Request, _key: Submitter) -> Response:
     status_code=202,
     summary="Submit a campaign",
     responses=refusals(400, 401, 403, 429, 408, 409, 413, 415, 422, 503)
-    | answers({202: ("Its rows are stored", models.Campaign)}),
-    openapi_extra=bodies.CAMPAIGN,
+    | answers({202: ("Its rows are stored", models.Campaign), 200: _SAME}),
+    openapi_extra=bodies.CAMPAIGN_KEY | bodies.CAMPAIGN,
 )
 async def submit(request: Request, api_key: Submitter) -> Response:
     """A file as multipart/form-data (`file`, `campaign` as JSON, `again`), or JSON with `rows`.
 
     The same rows a second time are refused with 409 `campaign_duplicate`, unless `again` is true. A submission that was
-    broken off goes on where it stopped when the same request is sent again.
+    broken off goes on where it stopped when the same request is sent again. 200 with the campaign that the same
+    `Idempotency-Key` made before, 409 when the request differs.
     """
+    key = idempotency_key(request)
     async with _received(request) as received:
         record = await _campaigns(request).submit(
-            received.source, received.request, actor=api_key.actor, owner=api_key.name, again=received.again
+            received.source,
+            received.request,
+            actor=api_key.actor,
+            owner=api_key.name,
+            again=received.again,
+            idempotency_key=key,
+            scope=api_key.scope,
         )
-    return json_response(record.to_dict(), 202, {"Location": f"/v1/campaigns/{record.id}"})
+    return _made(record)
 
 
 @router.get(
@@ -233,42 +248,71 @@ async def change(request: Request, api_key: Writer, name: str) -> Response:
     return json_response(record.to_dict())
 
 
-@router.post("/{name}/clone", status_code=202, summary="Clone a campaign", responses=_CHANGED)
+_MADE = _CHANGED | answers({202: ("The new campaign", models.Campaign), 200: _SAME})
+
+
+@router.post(
+    "/{name}/clone", status_code=202, summary="Clone a campaign", responses=_MADE, openapi_extra=bodies.CAMPAIGN_KEY
+)
 async def clone(request: Request, api_key: Writer, name: str) -> Response:
     """The same rows and policy once more, paused."""
     await _require_write(request, api_key, name)
-    record = await _campaigns(request).clone(name, actor=api_key.actor, owner=api_key.name)
-    return json_response(record.to_dict(), 202)
+    record = await _campaigns(request).clone(
+        name,
+        actor=api_key.actor,
+        owner=api_key.name,
+        idempotency_key=idempotency_key(request),
+        scope=api_key.scope,
+    )
+    return _made(record)
 
 
-@router.post("/{name}/retry", status_code=202, summary="Call the unanswered once more", responses=_CHANGED)
+@router.post(
+    "/{name}/retry",
+    status_code=202,
+    summary="Call the unanswered once more",
+    responses=_MADE,
+    openapi_extra=bodies.CAMPAIGN_KEY,
+)
 async def retry(request: Request, api_key: Writer, name: str) -> Response:
-    """A new campaign of the rows that nobody answered; the old one must have ended."""
+    """A new campaign of the rows that nobody answered; the old one must have ended.
+
+    A campaign is retried once: afterwards 409 `campaign_duplicate` names the retry, which can be retried in its turn.
+    """
     await _require_write(request, api_key, name)
-    record = await _campaigns(request).retry_failed(name, actor=api_key.actor, owner=api_key.name)
-    return json_response(record.to_dict(), 202)
+    record = await _campaigns(request).retry_failed(
+        name,
+        actor=api_key.actor,
+        owner=api_key.name,
+        idempotency_key=idempotency_key(request),
+        scope=api_key.scope,
+    )
+    return _made(record)
 
 
 @router.post(
     "/{name}/rows",
     status_code=202,
     summary="Add rows",
-    responses=_CHANGED | refusals(413, 415),
-    openapi_extra=bodies.ROWS,
+    responses=_CHANGED | refusals(413, 415) | answers({202: ("With its new rows", models.Campaign), 200: _SAME}),
+    openapi_extra=bodies.CAMPAIGN_KEY | bodies.ROWS,
 )
 async def add_rows(request: Request, api_key: Writer, name: str) -> Response:
     """A file with the same columns as the first; all of its good rows or none."""
     await _require_write(request, api_key, name)
+    key = idempotency_key(request)
     upload = await receive_upload(request)
     try:
         if not upload.filename:
             raise BadFile("no_file", "no file came", "send the file as the form's part `file`")
         again = _fields(request, upload).get("again", "").lower() in _TRUE
         source = await asyncio.to_thread(open_source, upload.path, name=upload.filename)
-        record = await _campaigns(request).add(name, source, actor=api_key.actor, again=again)
+        record = await _campaigns(request).add(
+            name, source, actor=api_key.actor, again=again, idempotency_key=key, scope=api_key.scope
+        )
     finally:
         await asyncio.to_thread(upload.path.unlink, missing_ok=True)
-    return json_response(record.to_dict(), 202)
+    return _made(record)
 
 
 @router.get(

@@ -50,7 +50,7 @@ async def _read_body(request: Request) -> tuple[list[str], str, str]:
     return numbers, printable(reason), campaign
 
 
-_CHANGED = refusals(400, 401, 403, 429, 413, 422, 503) | answers({200: ("Done", models.DncChanged)})
+_CHANGED = refusals(400, 401, 403, 404, 429, 413, 422, 503) | answers({200: ("Done", models.DncChanged)})
 
 
 @router.post("", summary="Put numbers on the list", responses=_CHANGED, openapi_extra=bodies.DNC)
@@ -72,7 +72,7 @@ async def remove(request: Request, _key: GlobalOperator) -> Response:
 @router.get(
     "",
     summary="The list, or why one number is on it",
-    responses=refusals(401, 403, 429, 422, 503) | answers({200: ("Some of it, in no order", models.DncList)}),
+    responses=refusals(401, 403, 404, 429, 422, 503) | answers({200: ("Some of it, in no order", models.DncList)}),
 )
 async def show(
     request: Request,

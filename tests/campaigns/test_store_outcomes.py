@@ -1,0 +1,97 @@
+"""How a row ended is kept as long as its campaign, although its call's record has gone."""
+
+import pytest
+from campaign_harness import Harness, phone
+
+from alodial.campaigns.errors import InvalidCampaign
+from alodial.store import keys
+from alodial.store.call_transitions import SettleOutcome
+from alodial.testing.redis_server import EmbeddedRedis
+
+
+def forget_records(harness: Harness, campaign: str) -> None:
+    """What Redis does once ALODIAL_CALL_RETENTION is over."""
+    for extid in harness.records(campaign):
+        harness.store.redis.delete(keys.record(extid))
+
+
+def test_a_retry_rings_nobody_who_answered_though_the_records_have_expired(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server)
+    ends = ("answered", "busy", "no_answer", "unavailable")
+    campaign = harness.submit(8)
+    rung = harness.ring_all(lambda call: ends[int(call.body.partition('"callto":"')[2][12]) % 4])
+    answered = {row.numbers for row in harness.rung if int(row.numbers[0][-1]) % 4 == 0}
+    assert len(rung) == 8
+    assert len(answered) == 2
+    forget_records(harness, campaign)
+    rows = list(harness.front.rows(campaign))
+    assert [row.disposition for row in rows] == [ends[n % 4] for n in range(8)]
+    assert {row.state for row in rows} == {"completed"}
+    harness.rung.clear()
+    again = harness.front.retry_failed(campaign, actor="test")
+    assert again.rows["good"] == 6
+    harness.ring_all()
+    assert not {row.numbers for row in harness.rung} & answered
+
+
+def test_every_way_in_which_a_row_ends_is_kept(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server)
+    campaign = harness.submit(6)
+    harness.pace()
+    harness.forbid(phone(0))
+    calls = harness.claim(5).calls
+    outcomes: tuple[SettleOutcome, ...] = ("rejected", "taken", "taken", "unconfirmed")
+    for call, outcome in zip(calls, outcomes, strict=False):
+        harness.post(call, outcome)
+    harness.result(calls[1].extid, "answered")
+    harness.cancel(campaign)
+    harness.clean()
+    before = [(row.state, row.disposition) for row in harness.front.rows(campaign)]
+    waiting = {n for n, (state, _) in enumerate(before) if state in ("submitted", "unconfirmed", "queued")}
+    forget_records(harness, campaign)
+    after = [(row.state, row.disposition) for row in harness.front.rows(campaign)]
+    assert [row for n, row in enumerate(after) if n not in waiting] == [
+        row for n, row in enumerate(before) if n not in waiting
+    ]
+    assert {after[n] for n in waiting} == {("unknown", None)}
+    assert len({state for state, _ in before}) >= 4
+    assert next(row.reason for row in harness.front.rows(campaign)) == "do_not_call"
+
+
+def test_a_late_result_changes_what_is_kept_of_a_row(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server)
+    campaign = harness.submit(1)
+    harness.pace()
+    call = harness.take()
+    assert harness.post(call) == "submitted"
+    harness.later(8000)
+    harness.sweep()
+    assert next(iter(harness.front.rows(campaign))).state == "timed_out"
+    harness.result(call.extid, "answered")
+    forget_records(harness, campaign)
+    (row,) = harness.front.rows(campaign)
+    assert (row.state, row.disposition) == ("completed", "answered")
+
+
+def test_rows_without_a_kept_outcome_are_never_rung_again(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server)
+    campaign = harness.submit(3)
+    harness.ring_all("busy")
+    forget_records(harness, campaign)
+    harness.store.redis.delete(keys.campaign_outcomes(campaign))  # made before outcomes were kept
+    assert {row.state for row in harness.front.rows(campaign)} == {"unknown"}
+    with pytest.raises(InvalidCampaign, match="no longer known"):
+        harness.front.retry_failed(campaign, actor="test")
+
+
+def test_outcomes_take_a_byte_a_row_and_go_with_their_campaign(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server)
+    campaign = harness.submit(1200)
+    harness.ring_all("busy", limit=600)
+    name = keys.campaign_outcomes(campaign)
+    assert harness.store.redis.strlen(name) <= 1200
+    assert harness.store.redis.ttl(name) == -1
+    harness.cancel(campaign)
+    assert harness.store.redis.ttl(name) > 0
+    harness.clean()
+    assert harness.store.redis.ttl(name) > 0
