@@ -28,7 +28,7 @@ def idle_latencies(tries: int = TRIES) -> list[float]:
                 while not client.hlen(keys.WORKERS):
                     time.sleep(0.1)
             for _ in range(tries + 1):
-                time.sleep(0.5)  # longer than an engine lingers: the measurement is from idle, by a doorbell
+                time.sleep(0.5)  # longer than an engine lingers: the measurement is from idle, by a wake-up
                 before = posts(url)
                 began = time.perf_counter()
                 queue.enqueue(TwoWayCall(callfrom="712037006", callto=["994412860"]))

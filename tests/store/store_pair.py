@@ -94,7 +94,7 @@ class Pair:
         if op.script != "claim" or real.calls:
             again = self.store.run(op)
             if op.script == "enqueue":
-                assert again[1] == expected[1]  # but for the doorbells: nobody is rung twice for one request
+                assert again[1] == expected[1]  # but for the wake-ups: no worker is woken twice for one request
             elif op.script not in OF_THIS_RUN:
                 assert again == expected
             assert picture(self.store.redis, EXTIDS, ACCOUNTS) == after

@@ -68,7 +68,7 @@ def test_every_script_stays_in_one_slot_of_a_cluster(tmp_path: Path) -> None:
             client.execute_command("CLUSTER ADDSLOTS", *range(16384))
             while "ok" not in str(client.cluster("info")["cluster_state"]):
                 time.sleep(0.05)
-        # Dramatiq's doorbells do not keep to one slot: on a cluster they need a Redis of their own.
+        # Dramatiq's wake-ups do not keep to one slot: on a cluster they need a Redis of their own.
         (tmp_path / "broker").mkdir()
         with EmbeddedRedis(folder=tmp_path / "broker", fsync="no") as broker:
             a_whole_life(settings_for(server.url, broker_url=broker.url))

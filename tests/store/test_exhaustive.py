@@ -165,7 +165,7 @@ Step = Iterator[tuple[World, Worker]]
 
 
 def idle(world: World, worker: Worker, early_send: bool) -> Step:
-    """A doorbell, meant for it or doubled: it claims one call; the answer may get lost."""
+    """A wake-up, meant for it or doubled: it claims one call; the answer may get lost."""
     changed = world.copy()
     changed.tokens += 1
     token = f"t{changed.tokens}"

@@ -1,4 +1,4 @@
-"""Doorbells: lost, doubled or unreachable, they change nothing but when somebody looks."""
+"""Wake-ups: lost, doubled or unreachable, they change nothing but when somebody looks."""
 
 import asyncio
 import json
@@ -192,7 +192,7 @@ def test_consumers_come_back_by_themselves_when_redis_does(settings: Settings) -
 
 
 def _fetched(settings: Settings, messages: int) -> WakeupBroker:
-    """A broker whose worker fetched doorbells and then fell silent."""
+    """A broker whose worker fetched wake-ups and then fell silent."""
     broker = worker_broker(settings)
     broker.declare_queue(SUBMIT_QUEUE)
     Waker(settings, broker).submit(["default"] * messages)
