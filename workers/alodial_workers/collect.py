@@ -217,7 +217,7 @@ def retry_orphans(store: Store, settings: Settings, now_ms: int, limit: int = 50
                 _park_orphan(member, exc, store)
             continue
         if store.primary_number != primary:
-            continue  # it may have been applied on a primary that is none any more: once more in the next round
+            continue  # it may have been applied on a server that is no longer the primary: again in the next round
         if outcome.outcome != "unknown":
             released = [ParkedResult("released", shared)] if shared else []
             store.run(inbox.park("zrem", member, released, settings.orphan_timeout))

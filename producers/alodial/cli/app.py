@@ -59,7 +59,7 @@ for _entry in entry_points(group="alodial.commands"):
 
 
 def run(args: list[str] | None = None) -> int:
-    """Runs one command, that of ``sys.argv`` by default, and returns its exit code. Raises what alodial does not expect."""
+    """Runs one command, that of ``sys.argv`` by default, and returns its exit code. Raises errors that are not alodial's own."""
     for place, argument in enumerate(sys.argv[1:] if args is None else args, start=1):
         if not is_utf8(argument):
             say(f"error: argument {place} is not UTF-8 text")

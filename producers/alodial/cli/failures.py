@@ -51,7 +51,7 @@ WRITE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def report(exc: Exception) -> int:
-    """Prints an error with its hint and returns the exit code. Raises ``exc`` again if alodial does not expect it."""
+    """Prints an error with its hint and returns the exit code. Raises ``exc`` again if it is not alodial's own."""
     if isinstance(exc, OSError) and exc.errno in WRITE_ERRORS:
         discard_output()
         say(f"error: cannot write the output: {exc.strerror}")

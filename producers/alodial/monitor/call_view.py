@@ -141,7 +141,7 @@ def moments_of(record: CallRecord) -> list[TimelineMoment]:
 
 
 def phone_rows(moments: Sequence[TimelineMoment], t: Translator, *, full: bool) -> list[PhoneMoment]:
-    """The same for a table; ``full`` shows phone numbers unmasked."""
+    """The moments as rows of a table; ``full`` shows phone numbers unmasked."""
     return [
         PhoneMoment(t.exact(at), at, moment.party, call_rows.number(moment.number, full=full), moment.event)
         for moment, at in ((moment, _iso(moment.at)) for moment in moments)

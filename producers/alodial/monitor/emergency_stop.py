@@ -1,4 +1,4 @@
-"""The emergency stop: set with a reason, and lifted."""
+"""The page of the emergency stop: set with a reason, and lifted. What it holds back: ``store/lua/claim.lua``, ``arm.lua``."""
 
 import asyncio
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ..api_keys import ApiKey, ApiKeys
 
 SESSION_SECONDS = 12 * 3600
-"""A working day with its overtime."""
+"""A long working day."""
 
 MAX_COOKIE = 1024
 NAME_LENGTH = 40

@@ -1,4 +1,4 @@
-"""Whatever holds calls back: the emergency stop, and pauses and breakers of accounts."""
+"""What holds calls back: the emergency stop, and pauses and breakers of accounts. ``lua/claim.lua`` and ``arm.lua`` obey it."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Token buckets by name, such as an API key or an address, in bounded memory."""
+"""Token buckets by name, such as an API key or an address, in bounded memory. ``auth.py`` sets the rates of keys."""
 
 import math
 import time

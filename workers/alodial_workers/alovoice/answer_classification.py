@@ -3,9 +3,10 @@
 | answer                                                       | outcome     |
 | ------------------------------------------------------------ | ----------- |
 | DNS, connect, TLS failure; connect or pool timeout           | retry       |
-| 429; 503 with Retry-After                                     | retry, and the account pauses |
-| 400 404 405 409 413 415 422 (a setting)                       | rejected    |
 | 401 403                                                       | auth        |
+| 429; 503 with Retry-After                                     | retry, and the account pauses |
+| ALODIAL_UNSENT_STATUSES (none unless it is set)               | retry       |
+| ALODIAL_REFUSED_STATUSES (400 404 405 409 413 415 422)        | rejected    |
 | 2xx with JSON without an error marker                         | taken       |
 | everything else                                               | unconfirmed |
 """
