@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +32,16 @@ def test_a_sound_installation_has_no_errors(alodial: Alodial, store: Store) -> N
     assert found["workers"]["message"] == "w1 (3 in flight)"
     assert "account" not in found
     assert "stop" not in found
+
+
+def test_a_spool_that_cannot_be_written_is_an_error(
+    alodial: Alodial, environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    environment.setenv("ALODIAL_SPOOL_DIR", str(tmp_path / "file"))
+    done = alodial("doctor", "--json")
+    assert done.code == 1
+    assert _findings(done)["spool_not_writable"]["level"] == "error"
 
 
 def test_secrets_are_reported_as_set_and_never_printed(alodial: Alodial, environment: pytest.MonkeyPatch) -> None:

@@ -159,3 +159,14 @@ def test_a_redis_that_evicts_is_called_unfit(tmp_path: Path) -> None:
         assert checks["redis.eviction"].level == "error"
         assert checks["redis.eviction"].hint == "redis-cli CONFIG SET maxmemory-policy noeviction"
         assert checks["redis.durability"].level == "warning"
+
+
+def test_a_redis_that_does_not_sync_while_it_rewrites_is_unfit_for_fsync(tmp_path: Path) -> None:
+    with EmbeddedRedis(folder=tmp_path, fsync="always") as server, server.client() as client:
+        settings = settings_for(server.url, durability="fsync")
+        assert {check.level for check in redis_checks.inspect_for(client, settings)} == {"ok"}
+        client.config_set("no-appendfsync-on-rewrite", "yes")
+        checks = {check.name: check for check in redis_checks.inspect_for(client, settings)}
+        assert checks["redis.durability"].level == "warning"
+        assert checks["redis.durability"].hint == "redis-cli CONFIG SET no-appendfsync-on-rewrite no"
+        assert checks["redis.fsync"].level == "error"

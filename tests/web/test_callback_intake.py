@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import structlog
 
 from alodial.settings import Settings
 from alodial.store.client import AsyncStore
@@ -85,3 +86,22 @@ def test_more_than_memory_may_hold_is_refused(settings: Settings, monkeypatch: p
     answers = asyncio.run(run())
     assert answers[:2] == [False, False]
     assert all(isinstance(answer, Overloaded) for answer in answers[2:])
+
+
+def test_a_spool_that_cannot_be_written_is_logged_at_the_start(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    async def run() -> str:
+        store = AsyncStore(settings)
+        intake = CallbackIntake(
+            settings.model_copy(update={"spool_dir": str(tmp_path / "file")}), store, Waker(settings)
+        )
+        intake.start()
+        await until(lambda: intake.spool_problem != "")
+        await intake.aclose()
+        await store.aclose()
+        return intake.spool_problem
+
+    with structlog.testing.capture_logs() as logs:
+        assert "Not a directory" in asyncio.run(run())
+    assert next(line["event"] for line in logs if line["log_level"] == "error") == "spool.not_writable"

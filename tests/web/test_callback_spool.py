@@ -7,7 +7,7 @@ import pytest
 
 from alodial.store.inbox import RawResult
 from alodial.web.callbacks import spool as module
-from alodial.web.callbacks.spool import Spool, SpoolFull, decode, encode
+from alodial.web.callbacks.spool import Spool, SpoolFull, decode, encode, unwritable
 
 MANY = [RawResult(b"body %d" % n, f"type/{n}") for n in range(10)]
 
@@ -146,3 +146,98 @@ def test_only_the_owner_may_read_the_files(tmp_path: Path) -> None:
     (path,) = (tmp_path / "new").iterdir()
     assert path.stat().st_mode & 0o077 == 0
     assert path.parent.stat().st_mode & 0o077 == 0
+
+
+def damaged_spool(folder: Path) -> tuple[Spool, bytes]:
+    """A spool with one damaged line among ten, adopted by a new process, and that line."""
+    spool = Spool(folder, 1 << 20)
+    spool.append(MANY)
+    spool.close()
+    (path,) = folder.glob("*.spool")
+    lines = path.read_bytes().splitlines(keepends=True)
+    damaged = lines[3][:12] + b"\x00" + lines[3][13:]
+    path.write_bytes(b"".join([*lines[:3], damaged, *lines[4:]]))
+    again = Spool(folder, 1 << 20)
+    again.adopt()
+    return again, damaged
+
+
+def test_a_damaged_line_is_set_aside_once_however_often_it_is_read(tmp_path: Path) -> None:
+    spool, damaged = damaged_spool(tmp_path)
+    for _ in range(5):  # Redis is away: the same lines are read again and again
+        assert spool.head() is not None
+    spool.close()
+    adopting = Spool(tmp_path, 1 << 20)
+    adopting.adopt()
+    assert drained(adopting) == MANY[:3] + MANY[4:]
+    (aside,) = tmp_path.iterdir()
+    assert aside.read_bytes() == damaged
+
+
+def test_a_damaged_line_that_cannot_be_set_aside_keeps_its_file_and_stops_no_other(tmp_path: Path) -> None:
+    spool, damaged = damaged_spool(tmp_path)
+    (path,) = tmp_path.glob("*.spool")
+    path.with_suffix(".damaged").mkdir()
+    assert drained(spool) == MANY[:3] + MANY[4:]
+    (kept,) = tmp_path.glob("*.whole.damaged")
+    assert damaged in kept.read_bytes()
+
+
+def test_a_disk_that_takes_nothing_costs_no_descriptors_and_no_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path, 1 << 20)
+    spool.append(MANY[:1])
+
+    def full(*_arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = len(os.listdir("/proc/self/fd"))
+    for name in ("pwrite", "ftruncate", "fsync"):
+        with monkeypatch.context() as broken:
+            broken.setattr(module.os, name, full)
+            if name == "ftruncate":
+                broken.setattr(module.os, "pwrite", full)
+            for _ in range(50):
+                with pytest.raises(SpoolFull, match="No space"):
+                    spool.append(MANY[1:3])
+    assert len(os.listdir("/proc/self/fd")) - before <= 1
+    assert len(list(tmp_path.iterdir())) == 1
+    assert drained(spool) == MANY[:1]
+
+
+def test_the_names_of_the_folder_and_of_its_files_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a power failure a file is there only if its folder's entry was synced, and the folder if its parent's was."""
+    synced: list[Path] = []
+    real = os.fsync
+
+    def seen(fd: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{fd}")))
+        real(fd)
+
+    monkeypatch.setattr(module.os, "fsync", seen)
+    folder = tmp_path / "var" / "spool"
+    spool = Spool(folder, 1 << 20)
+    spool.append(MANY[:1])
+    (path,) = folder.iterdir()
+    assert synced == [tmp_path, tmp_path / "var", folder, path]
+
+
+def test_what_a_process_left_that_died_before_its_first_line_is_deleted(tmp_path: Path) -> None:
+    old, young = tmp_path / "0000000000001-aa.new", tmp_path / "9999999999999-bb.new"
+    for path in (old, young):
+        path.touch()
+    os.utime(old, (1, 1))
+    Spool(tmp_path, 1 << 20).adopt()
+    assert list(tmp_path.iterdir()) == [young]
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_it_is_needed(tmp_path: Path) -> None:
+    assert unwritable(tmp_path / "new" / "spool", make=False) == ""
+    assert not (tmp_path / "new").exists()
+    assert unwritable(tmp_path / "new" / "spool", make=True) == ""
+    assert list((tmp_path / "new" / "spool").iterdir()) == []
+    (tmp_path / "file").touch()
+    assert "Not a directory" in unwritable(tmp_path / "file", make=True)
+    assert unwritable(tmp_path / "file" / "spool", make=False)
+    assert "Not a directory" in unwritable(tmp_path / "file", make=False)

@@ -9,6 +9,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 from ..campaigns.service import CampaignService
 from ..do_not_call import DoNotCall
 from ..webhooks.admin import WebhookAdmin
+from .threads import CONTROL, WORK, ThreadPool
 
 P = ParamSpec("P")
 S = TypeVar("S")
@@ -26,9 +27,15 @@ class InThreads(Generic[S_co]):
         self.blocking = blocking
 
 
-def _awaited(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[InThreads[S], P], Coroutine[Any, Any, T]]:
+def _awaited(
+    method: Callable[Concatenate[S, P], T], pool: ThreadPool | None = None
+) -> Callable[Concatenate[InThreads[S], P], Coroutine[Any, Any, T]]:
+    """``pool`` runs the method; by default that of the event loop, for a few requests to Redis."""
+
     @wraps(method)
     async def run(self: InThreads[S], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        if pool is not None:
+            return await pool.run(method, self.blocking, *args, **kwargs)
         return await asyncio.to_thread(method, self.blocking, *args, **kwargs)
 
     return run
@@ -51,32 +58,32 @@ class AsyncCampaigns(InThreads[CampaignService]):
     """The methods of :class:`~alodial.campaigns.service.CampaignService`; ``problems`` and ``rows`` are async iterators."""
 
     activity = _awaited(CampaignService.activity)
-    add = _awaited(CampaignService.add)
-    cancel = _awaited(CampaignService.cancel)
-    change = _awaited(CampaignService.change)
-    check = _awaited(CampaignService.check)
-    clone = _awaited(CampaignService.clone)
+    add = _awaited(CampaignService.add, WORK)
+    cancel = _awaited(CampaignService.cancel, CONTROL)
+    change = _awaited(CampaignService.change, CONTROL)
+    check = _awaited(CampaignService.check, WORK)
+    clone = _awaited(CampaignService.clone, WORK)
     get = _awaited(CampaignService.get)
     list = _awaited(CampaignService.list)
-    pause = _awaited(CampaignService.pause)
+    pause = _awaited(CampaignService.pause, CONTROL)
     problems = _iterated(CampaignService.problems)
-    resume = _awaited(CampaignService.resume)
-    retry_failed = _awaited(CampaignService.retry_failed)
+    resume = _awaited(CampaignService.resume, CONTROL)
+    retry_failed = _awaited(CampaignService.retry_failed, WORK)
     rows = _iterated(CampaignService.rows)
-    submit = _awaited(CampaignService.submit)
+    submit = _awaited(CampaignService.submit, WORK)
 
 
 class AsyncDoNotCall(InThreads[DoNotCall]):
     """The methods of :class:`~alodial.do_not_call.DoNotCall`; ``every`` is an async iterator."""
 
-    add = _awaited(DoNotCall.add)
-    add_lines = _awaited(DoNotCall.add_lines)
+    add = _awaited(DoNotCall.add, CONTROL)
+    add_lines = _awaited(DoNotCall.add_lines, WORK)
     count = _awaited(DoNotCall.count)
     every = _iterated(DoNotCall.every)
     find = _awaited(DoNotCall.find)
     listed = _awaited(DoNotCall.listed)
     page = _awaited(DoNotCall.page)
-    remove = _awaited(DoNotCall.remove)
+    remove = _awaited(DoNotCall.remove, CONTROL)
 
 
 class AsyncWebhookAdmin(InThreads[WebhookAdmin]):
@@ -86,6 +93,6 @@ class AsyncWebhookAdmin(InThreads[WebhookAdmin]):
     enable = _awaited(WebhookAdmin.enable)
     find = _awaited(WebhookAdmin.find)
     list = _awaited(WebhookAdmin.list)
-    resend = _awaited(WebhookAdmin.resend)
-    resend_parked = _awaited(WebhookAdmin.resend_parked)
+    resend = _awaited(WebhookAdmin.resend, WORK)
+    resend_parked = _awaited(WebhookAdmin.resend_parked, WORK)
     test = _awaited(WebhookAdmin.test)

@@ -30,6 +30,7 @@ from .bulk_actions import BulkResult
 from .outcomes import QueuedCall, RefusedCall, Source, canceled_of, outcomes_of, prepare_all, queued_call
 from .prepare import prepare, read_call
 from .redial import plan_redial, redialed
+from .threads import CONTROL, WORK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -345,11 +346,11 @@ class AsyncCallQueue:
         self, wanted: CallFilter, *, limit: int = MAX_CALLS, reason: str = "canceled_by_operator"
     ) -> BulkResult:
         """As :meth:`CallQueue.cancel_all`."""
-        return await self.in_thread(bulk_actions.cancel_all, wanted, limit=limit, reason=reason)
+        return await WORK.run(bulk_actions.cancel_all, self.thread_store, wanted, limit=limit, reason=reason)
 
     async def redial_all(self, wanted: CallFilter, *, actor: str = "python", limit: int = MAX_CALLS) -> BulkResult:
         """As :meth:`CallQueue.redial_all`."""
-        return await self.in_thread(bulk_actions.redial_all, self.waker, wanted, actor, limit=limit)
+        return await WORK.run(bulk_actions.redial_all, self.thread_store, self.waker, wanted, actor, limit=limit)
 
     async def calls(self, wanted: CallFilter | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
         """As :meth:`CallQueue.calls`."""
@@ -429,7 +430,7 @@ class AsyncCallQueue:
 
     async def stop(self, reason: str = "operator", *, actor: str = "python") -> bool:
         """As :meth:`CallQueue.stop`."""
-        return (await self.in_thread(Store.call, holds.stop, reason, actor))[1]
+        return (await CONTROL.run(self.thread_store.call, holds.stop, reason, actor))[1]
 
     async def resume(self, account: str = "") -> None:
         """As :meth:`CallQueue.resume`."""

@@ -121,6 +121,19 @@ def _check_settings(settings: "Settings") -> Iterator["RedisCheck"]:
     except ConfigurationError as exc:
         yield RedisCheck("api.keys", "error", str(exc), f"{docs_page('http.md')} describes the form of keys")
     yield from _check_webhooks(settings)
+    yield _check_spool(settings)
+
+
+def _check_spool(settings: "Settings") -> "RedisCheck":
+    from pathlib import Path
+
+    from ..store.redis_checks import RedisCheck
+    from ..web.callbacks.spool import unwritable
+
+    if problem := unwritable(Path(settings.spool_dir), make=False):
+        problem = f"`alodial web` cannot keep results here while Redis is away: {problem}"
+        return RedisCheck("spool_not_writable", "error", problem, "ALODIAL_SPOOL_DIR=a folder that its user may write")
+    return RedisCheck("spool", "ok", f"{settings.spool_dir} can be written")
 
 
 def _check_webhooks(settings: "Settings") -> Iterator["RedisCheck"]:

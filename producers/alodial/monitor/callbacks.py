@@ -15,6 +15,7 @@ from starlette.responses import Response
 from alodial_schemas import mask_numbers
 from alodial_schemas.alovoice.result import CallResult, parse_results
 
+from ..calls.threads import WORK
 from ..results.dead_letters import MAX_AT_ONCE, drop_all, replay_all
 from ..store import dead_letters
 from ..store.call_filter import CallFilter
@@ -208,9 +209,10 @@ async def act_on_all(request: Request, operator: Signed, act: str) -> Response:
             kind=kind,
             reason=reason,
             reason_text=_reason(translator_of(request), reason),
-            count=await queue.in_thread(_count, kind, reason),
+            count=await WORK.run(_count, queue.thread_store, kind, reason),
         )
-    count = await queue.in_thread(drop_all if act == "drop" else replay_all, kind=kind, reason=reason)
+    act_on = drop_all if act == "drop" else replay_all
+    count = await WORK.run(act_on, queue.thread_store, kind=kind, reason=reason)
     if act == "replay":
         await asyncio.to_thread(queue.waker.collect)
     audit(operator, f"callbacks.{act}_all", kind=kind, reason=mask_numbers(reason), count=count)

@@ -1,6 +1,5 @@
 """A new campaign: the file is uploaded, checked, shown as it was read, and submitted only then."""
 
-import asyncio
 import contextlib
 from copy import copy
 from typing import Any
@@ -11,6 +10,7 @@ from starlette.responses import Response
 
 from alodial_schemas.campaigns import CampaignRequest
 
+from ..calls.threads import UPLOADS
 from ..campaigns.errors import BadFile, CampaignDuplicate, InvalidCampaign
 from ..campaigns.importing.files import open_source
 from ..errors import StoreUnavailable
@@ -57,11 +57,11 @@ async def upload(request: Request, operator: Signed) -> Response:
     try:
         check_token(request, operator.nonce, received.fields.get(TOKEN_FIELD))
     except Forbidden:
-        await asyncio.to_thread(path.unlink, missing_ok=True)
+        await UPLOADS.run(path.unlink, missing_ok=True)
         raise
     fields = fields_of(received.fields)
     if not received.filename:
-        await asyncio.to_thread(path.unlink, missing_ok=True)
+        await UPLOADS.run(path.unlink, missing_ok=True)
         return page(request, "new_campaign.html", operator, status=422, no_file=True, **_form(request, fields))
     draft = monitor_context(request).drafts.add(path, received.filename, operator.api_key.scope, fields)
     audit(operator, "campaign.upload", draft=draft.id)

@@ -69,6 +69,12 @@ def inspect(client: "redis.Redis") -> list[RedisCheck]:
     if aof == "no":
         message = "no append-only file: a restart of Redis loses every call since its last snapshot"
         add("durability", "warning", message, "redis-cli CONFIG SET appendonly yes")
+    elif aof == "yes" and _config(client, "no-appendfsync-on-rewrite") == "yes":
+        message = (
+            f"append-only file, not synced while Redis rewrites it (no-appendfsync-on-rewrite yes, fsync {fsync}): "
+        )
+        message += "a power failure then loses up to 30 s"
+        add("durability", "warning", message, "redis-cli CONFIG SET no-appendfsync-on-rewrite no")
     elif aof == "yes":
         risk = "" if fsync == "always" else ": safe if Redis dies, not if its host loses power (ALODIAL_DURABILITY)"
         add("durability", "ok", f"append-only file, appendfsync {fsync}{risk}")
@@ -84,8 +90,9 @@ def inspect_for(client: "redis.Redis", settings: Settings) -> list[RedisCheck]:
     names Sentinels, on the disk with ``fsync``."""
     checks = inspect(client)
     if settings.durability == "fsync" and not any("appendfsync always" in check.message for check in checks):
-        message = "ALODIAL_DURABILITY=fsync needs appendfsync always"
-        checks.append(RedisCheck("redis.fsync", "error", message, "redis-cli CONFIG SET appendfsync always"))
+        message = "ALODIAL_DURABILITY=fsync needs appendfsync always, and no-appendfsync-on-rewrite no"
+        hint = "redis-cli CONFIG SET appendfsync always; redis-cli CONFIG SET no-appendfsync-on-rewrite no"
+        checks.append(RedisCheck("redis.fsync", "error", message, hint))
     if not is_sentinel(settings.redis_url.get_secret_value()):
         return checks
     if settings.durability != "replica":

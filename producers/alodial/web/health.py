@@ -4,6 +4,7 @@ import asyncio
 
 import redis.exceptions
 
+from ..calls.threads import PROBE
 from ..settings import Settings
 from ..store.connect import connect
 from ..store.redis_checks import RedisCheck, inspect_for
@@ -27,7 +28,7 @@ class Readiness:
         now = asyncio.get_running_loop().time()
         if self._check is None or (self._check.done() and now - self._started >= CACHE_SECONDS):
             self._started = now
-            self._check = asyncio.create_task(asyncio.to_thread(self._inspect))
+            self._check = asyncio.create_task(PROBE.run(self._inspect))
         try:
             async with asyncio.timeout(PROBE_TIMEOUT):
                 return await asyncio.shield(self._check)

@@ -1,6 +1,5 @@
 """Receives an uploaded file: streamed to disk, bounded, under a name that the sender does not choose."""
 
-import asyncio
 import contextlib
 import os
 import secrets
@@ -14,6 +13,7 @@ from starlette.requests import Request
 
 from alodial_schemas import FieldProblem
 
+from ..calls.threads import UPLOADS
 from ..settings import Settings
 from .context import app_context
 from .problems import Refusal
@@ -50,20 +50,20 @@ class Upload(NamedTuple):
 async def receive_upload(request: Request) -> Upload:
     """Returns the file of a multipart form with its fields, or a body that is the file. Raises Refusal 400, 413, 415, 422."""
     kind = media_type(request)
-    path = await asyncio.to_thread(create_file, app_context(request).settings)
+    path = await UPLOADS.run(create_file, app_context(request).settings)
     try:
         if kind == "multipart/form-data":
             return await _form(request, path)
         if kind in FILE_TYPES:
-            with await asyncio.to_thread(path.open, "wb") as file:
+            with await UPLOADS.run(path.open, "wb") as file:
                 async for block in request.stream():
-                    await asyncio.to_thread(file.write, block)
+                    await UPLOADS.run(file.write, block)
             name = request.query_params.get("filename", "") or f"upload{FILE_TYPES[kind]}"
             return Upload(path, _base_name(name), {})
         detail = "Send multipart/form-data with the part `file`, or the file itself as text/csv, NDJSON or XLSX."
         raise Refusal(415, "unsupported_media_type", detail)
     except BaseException:
-        await asyncio.to_thread(path.unlink, missing_ok=True)
+        await UPLOADS.run(path.unlink, missing_ok=True)
         raise
 
 
@@ -95,7 +95,7 @@ async def _form(request: Request, path: Path) -> Upload:
                     problem = FieldProblem(name[:64], "unknown_field", "is no part for a file", "call the part `file`")
                     raise Refusal(422, "invalid_request", "The form has a file under another name.", [problem])
                 filename = _base_name(value.filename or "")
-                await asyncio.to_thread(_copy, value.file, path)
+                await UPLOADS.run(_copy, value.file, path)
             else:
                 fields[name] = value
     finally:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,7 @@ from ...store.client import AsyncStore
 from ...store.coalesce import Coalescer
 from ...store.inbox import RawResult, confirm_spooled, drained, put, put_spooled
 from ...wakeup import Waker
-from .spool import ADOPT_EVERY, Head, Spool, SpoolFull
+from .spool import ADOPT_EVERY, Head, Spool, SpoolFull, unwritable
 
 PUT_TIMEOUT = 2.0
 """Seconds after which a silent Redis counts as away: AloVoice waits for its 200 meanwhile."""
@@ -26,6 +27,9 @@ of them."""
 
 WAITING_BYTES = 64 * 1024 * 1024
 """Bodies in memory that wait for Redis or the disk; above it new bodies are refused, so that memory stays flat."""
+
+CHECK_EVERY = 60.0
+"""Seconds between two checks whether the spool's folder can be written."""
 
 FULL_LOG_INTERVAL = 10.0
 """Seconds between two log lines about a full spool: at thousands of refusals a second they would fill the disk too."""
@@ -57,7 +61,9 @@ class CallbackIntake:
         self._wake_thread = ThreadPoolExecutor(1, thread_name_prefix="alodial-wakeup")
         self._appended = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self.spool = Spool(Path(settings.spool_dir), settings.spool_max_bytes)
+        self._folder = Path(settings.spool_dir)
+        self.spool = Spool(self._folder, settings.spool_max_bytes)
+        self.spool_problem = ""
 
     async def keep(self, item: RawResult) -> bool:
         """Keeps one body in Redis, or on disk and returns True. Raises Overloaded when neither takes it."""
@@ -111,11 +117,14 @@ class CallbackIntake:
     async def _drain(self) -> None:
         """Moves bodies from the disk into Redis, oldest first, for ever; adopts the segments of dead processes."""
         wait, logged = 0.1, False
-        first = True
+        first, checked = True, 0.0
         while True:
             try:
                 self._appended.clear()  # first, so that a body appended from here on ends the wait below
                 await self._on_disk(functools.partial(self.spool.adopt, now=first))
+                if first or time.monotonic() - checked > CHECK_EVERY:
+                    checked = time.monotonic()
+                    await self._check_folder()
                 first = False
                 count = 0
                 while (head := await self._on_disk(self.spool.head)) is not None:
@@ -132,6 +141,16 @@ class CallbackIntake:
                 logged = True
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, 2.0)
+
+    async def _check_folder(self) -> None:
+        """Finds out whether callbacks could be kept on disk, before Redis is away; logs it when that changes."""
+        problem = await self._on_disk(functools.partial(unwritable, self._folder, make=True))
+        if problem and not self.spool_problem:
+            hint = "make ALODIAL_SPOOL_DIR a folder that this user may write"
+            log.error("spool.not_writable", problem=problem, hint=hint)
+        elif self.spool_problem and not problem:
+            log.info("spool.writable")
+        self.spool_problem = problem
 
     async def _on_disk(self, function: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._disk, function, *args)

@@ -15,7 +15,7 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -29,6 +29,13 @@ ADOPT_EVERY = 10.0
 """Seconds between two searches for segments of dead processes."""
 
 SUFFIX = ".spool"
+HIDDEN = ".new"
+"""The suffix of a segment that is not locked yet."""
+
+DAMAGED = ".damaged"
+
+HIDDEN_FOR = 60.0
+"""Seconds after which a hidden segment belongs to a process that died before it had renamed it."""
 
 log = structlog.get_logger("alodial.spool")
 
@@ -39,12 +46,17 @@ class SpoolFull(Exception):
 
 @dataclass(slots=True)
 class Segment:
-    """One file. ``size`` counts the bytes of whole lines on disk, ``read`` those of them that were drained."""
+    """One file. ``size`` counts the bytes of whole lines on disk, ``read`` those of them that were drained.
+
+    ``set_aside`` holds the places of damaged lines that were kept apart; ``keep`` keeps the file when it is drained.
+    """
 
     path: Path
     fd: int
     size: int
     read: int = 0
+    set_aside: set[int] = field(default_factory=set)
+    keep: bool = False
 
     @property
     def name(self) -> str:
@@ -80,6 +92,31 @@ def decode(line: bytes) -> RawResult | None:
         return None
 
 
+def unwritable(folder: Path, *, make: bool) -> str:
+    """Returns why callbacks could not be kept in a folder, "" when they could. Writes a file there for a moment.
+
+    A folder that does not exist is made, or without ``make`` looked at whether it could be.
+    """
+    try:
+        if make:
+            _make_folder(folder)
+        elif not folder.exists():
+            above = next(path for path in folder.absolute().parents if path.exists())
+            can_make = above.is_dir() and os.access(above, os.W_OK | os.X_OK)
+            return "" if can_make else f"{folder} cannot be made in {above}"
+        probe = folder / f"probe-{secrets.token_hex(6)}{HIDDEN}"
+        fd = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(fd, b"probe")
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+            probe.unlink(missing_ok=True)
+    except OSError as exc:
+        return f"{folder}: {exc.strerror or type(exc).__name__}"
+    return ""
+
+
 class Spool:
     """A queue on disk. One thread at a time may call its methods.
 
@@ -101,6 +138,7 @@ class Spool:
         self._looked = time.monotonic()
         if not self._folder.is_dir():
             return 0
+        self._forget_hidden()
         own = {segment.path for segment in self._segments}
         # A name begins with the time when it was made, so that the oldest is drained first.
         adopted = [s for path in sorted(self._folder.glob(f"*{SUFFIX}")) if path not in own and (s := self._open(path))]
@@ -131,6 +169,14 @@ class Spool:
         log.info("spool.adopted", segment=path.name, bytes=size)
         return Segment(path, fd, size)
 
+    def _forget_hidden(self) -> None:
+        """Deletes segments of processes that died before their first line: no name of theirs is ever adopted."""
+        oldest = time.time() - HIDDEN_FOR
+        for path in self._folder.glob(f"*{HIDDEN}"):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
+
     def append(self, items: Sequence[RawResult]) -> None:
         """Appends bodies in order; they are on stable storage when this returns. Raises SpoolFull."""
         data = b"".join([encode(item) for item in items])
@@ -155,29 +201,24 @@ class Spool:
         return total
 
     def _new(self) -> Segment:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_folder(self._folder)
         path = self._folder / f"{time.time_ns() // 1_000_000:013d}-{secrets.token_hex(6)}{SUFFIX}"
         # It is locked under a name that no process adopts, then renamed.
-        hidden = path.with_suffix(".new")
+        hidden = path.with_suffix(HIDDEN)
         fd = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             hidden.rename(path)
-            self._sync_folder()
+            _sync_folder(self._folder)
         except OSError:
             os.close(fd)
-            hidden.unlink(missing_ok=True)
+            for name in (hidden, path):
+                with contextlib.suppress(OSError):
+                    name.unlink(missing_ok=True)
             raise
         segment = Segment(path, fd, 0)
         self._segments.append(segment)
         return segment
-
-    def _sync_folder(self) -> None:
-        fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
     def _write(self, live: Segment, data: bytes) -> None:
         try:
@@ -189,7 +230,12 @@ class Spool:
         except OSError:
             # After a failed write or fsync the content behind `size` is unknown, so this file gets no more lines.
             self._live = None
-            os.ftruncate(live.fd, live.size)
+            with contextlib.suppress(OSError):  # the first error says what is wrong
+                os.ftruncate(live.fd, live.size)
+            if live.size == 0:
+                # Every failed write would leave a file and a descriptor, until there are none left.
+                with contextlib.suppress(OSError):
+                    self._remove(live)
             raise
         live.size += len(data)
 
@@ -212,20 +258,39 @@ class Spool:
                 self.done(Head(segment, segment.size, []))
                 continue
             end = segment.read + sum(map(len, lines))
-            items = []
+            items, at = [], segment.read
             for line in lines:
                 item = decode(line[:-1])
                 if item is None:
-                    self._set_aside(segment, line)
+                    self._set_aside(segment, at, line)
                 else:
                     items.append(item)
+                at += len(line)
             return Head(segment, end, items)
         return None
 
-    def _set_aside(self, segment: Segment, line: bytes) -> None:
-        """Keeps a damaged line in a file of its own, for a person to look at."""
-        with segment.path.with_suffix(".damaged").open("ab") as out:
-            out.write(line)
+    def _set_aside(self, segment: Segment, at: int, line: bytes) -> None:
+        """Keeps a damaged line in a file of its own, for a person to look at: once, however often it is read.
+
+        It is read again while Redis stays away, and by the process that adopts the segment. Where the file cannot be
+        written, the whole segment is kept instead, and the lines around this one go on their way.
+        """
+        if at in segment.set_aside:
+            return
+        segment.set_aside.add(at)
+        aside = segment.path.with_suffix(DAMAGED)
+        try:
+            kept = aside.read_bytes() if aside.exists() else b""
+            if kept.startswith(line) or b"\n" + line in kept:
+                return
+            with aside.open("ab") as out:
+                out.write(line)
+                out.flush()
+                os.fsync(out.fileno())
+        except OSError as exc:
+            segment.keep = True
+            log.error("spool.damaged", segment=segment.path.name, bytes=len(line), error=type(exc).__name__)
+            return
         log.error("spool.damaged", segment=segment.path.name, bytes=len(line))
 
     def done(self, head: Head) -> None:
@@ -239,8 +304,13 @@ class Spool:
         self._segments.remove(segment)
         if self._live is segment:
             self._live = None
-        segment.path.unlink(missing_ok=True)
-        os.close(segment.fd)
+        try:
+            if segment.keep:
+                segment.path.rename(segment.path.with_suffix(f".whole{DAMAGED}"))
+            else:
+                segment.path.unlink(missing_ok=True)
+        finally:
+            os.close(segment.fd)
 
     def close(self) -> None:
         """Unlocks the segments, so that the next process can adopt them."""
@@ -248,6 +318,25 @@ class Spool:
             os.close(segment.fd)
         self._segments.clear()
         self._live = None
+
+
+def _make_folder(folder: Path) -> None:
+    """Makes a folder, for the owner alone, and those above it. Their names survive a power failure like its files."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for path in reversed(missing):
+        path.mkdir(mode=0o700, exist_ok=True)
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _whole(fd: int) -> int:

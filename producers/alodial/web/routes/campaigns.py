@@ -1,6 +1,5 @@
 """``/v1/campaigns``: checks, submits, shows, controls and exports campaigns."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from alodial_schemas.campaigns import CampaignRequest, CampaignState
 
 from ...api_keys import ApiKey
 from ...calls.awaitable import AsyncCampaigns
+from ...calls.threads import UPLOADS, WORK
 from ...campaigns.errors import BadFile
 from ...campaigns.importing.files import RowSource, open_source
 from ...campaigns.records import CampaignRecord
@@ -78,9 +78,9 @@ async def _received(request: Request) -> AsyncIterator[ReceivedCampaign]:
         return
     upload = await receive_upload(request)
     try:
-        yield await asyncio.to_thread(_from_upload, request, upload)
+        yield await WORK.run(_from_upload, request, upload)
     finally:
-        await asyncio.to_thread(upload.path.unlink, missing_ok=True)
+        await UPLOADS.run(upload.path.unlink, missing_ok=True)
 
 
 def _invalid(detail: str, field: str, code: str, problem: str, remedy: str) -> Refusal:
@@ -101,7 +101,7 @@ async def _from_json(request: Request) -> ReceivedCampaign:
         raise Refusal(413, "too_many_rows", f"A body has up to {bodies.MAX_ROWS} rows; send more of them as a file.")
     campaign = read_campaign(body, app_context(request).settings)
     plain = [row if isinstance(row, dict | str | int) else str(row) for row in rows]
-    return ReceivedCampaign(campaign, await asyncio.to_thread(open_source, plain), again)
+    return ReceivedCampaign(campaign, await WORK.run(open_source, plain), again)
 
 
 def _fields(request: Request, upload: Upload) -> dict[str, str]:
@@ -306,12 +306,12 @@ async def add_rows(request: Request, api_key: Writer, name: str) -> Response:
         if not upload.filename:
             raise BadFile("no_file", "no file came", "send the file as the form's part `file`")
         again = _fields(request, upload).get("again", "").lower() in _TRUE
-        source = await asyncio.to_thread(open_source, upload.path, name=upload.filename)
+        source = await WORK.run(open_source, upload.path, name=upload.filename)
         record = await _campaigns(request).add(
             name, source, actor=api_key.actor, again=again, idempotency_key=key, scope=api_key.scope
         )
     finally:
-        await asyncio.to_thread(upload.path.unlink, missing_ok=True)
+        await UPLOADS.run(upload.path.unlink, missing_ok=True)
     return _made(record)
 
 
@@ -363,11 +363,11 @@ async def results_xlsx(request: Request, api_key: Reader, name: str) -> Response
     from ...campaigns.exporting.results import write_xlsx  # noqa: PLC0415  # as above
 
     record = await _visible(request, api_key, name)
-    path = await asyncio.to_thread(create_file, app_context(request).settings)
+    path = await UPLOADS.run(create_file, app_context(request).settings)
     try:
-        await asyncio.to_thread(write_xlsx, path, _campaigns(request).blocking.rows(record.id), record.columns)
+        await WORK.run(write_xlsx, path, _campaigns(request).blocking.rows(record.id), record.columns)
     except BaseException:
-        await asyncio.to_thread(path.unlink, missing_ok=True)
+        await UPLOADS.run(path.unlink, missing_ok=True)
         raise
     return TemporaryFileResponse(path, media_type=_XLSX_TYPE, filename=f"campaign-{record.id}.xlsx")
 
@@ -379,7 +379,7 @@ class TemporaryFileResponse(FileResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            await asyncio.to_thread(Path(self.path).unlink, missing_ok=True)
+            await UPLOADS.run(Path(self.path).unlink, missing_ok=True)
 
 
 @router.get(
@@ -406,7 +406,7 @@ async def report(request: Request, api_key: Reader, name: str) -> Response:
     from ...campaigns.exporting.report import make_report  # noqa: PLC0415  # as above
 
     await _visible(request, api_key, name)
-    return HTMLResponse(await asyncio.to_thread(make_report, _campaigns(request).blocking, name, style="link"))
+    return HTMLResponse(await WORK.run(make_report, _campaigns(request).blocking, name, style="link"))
 
 
 async def _reason(request: Request) -> str:

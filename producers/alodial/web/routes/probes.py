@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...errors import StoreUnavailable
+from ...store.redis_checks import RedisCheck
 from ..context import app_context
 from ..health import PROBE_TIMEOUT
 from ..metrics import StoreMetrics, StoreSnapshot, read_snapshot
@@ -36,6 +37,10 @@ async def healthz() -> Response:
 async def readyz(request: Request) -> Response:
     context = app_context(request)
     findings = await context.readiness.findings()
+    if problem_of_spool := context.intake.spool_problem:
+        # Calls and, while Redis is there, results go on: no reason to take this process out of service.
+        text = f"results that come while Redis is away cannot be kept: {problem_of_spool}"
+        findings = [*findings, RedisCheck("spool_not_writable", "warning", text, "correct ALODIAL_SPOOL_DIR")]
     rows = [{"name": f.name, "level": f.level, "message": f.message, "hint": f.hint} for f in findings]
     away = any(f.level == "error" and f.name == "redis.reachable" for f in findings)
     if away or (any(f.level == "error" for f in findings) and not context.settings.accept_risk):
