@@ -15,7 +15,8 @@ from alodial.settings import Settings
 from alodial.store import counters, keys, workers
 from alodial.store.autoscaling import AccountLoad, workers_wanted
 from alodial.store.client import Store
-from alodial.store.counters import ATTEMPTS, POSTS, Counters, CountersFlusher, read_sums
+from alodial.store.counters import ATTEMPTS, POSTS, Counters, read_sums
+from alodial.store.counters_flusher import CountersFlusher
 from alodial.testing.redis_server import EmbeddedRedis
 
 from .conftest import TWO_WAY, Web

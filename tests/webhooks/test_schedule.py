@@ -51,7 +51,9 @@ class Clocked:
     def all_fail(self, why: str = "http_500") -> bool:
         pulled = self.pull()
         moment = datetime.now(UTC)
-        return self.tried([classify_delivery(d.id, d.tries, 500, {}, 0.1, why, moment) for d in pulled.deliveries])
+        return self.tried(
+            [classify_delivery(d.id, d.tries, 500, {}, 0.1, why, lambda: moment) for d in pulled.deliveries]
+        )
 
     def all_good(self) -> list[str]:
         pulled = self.pull()
@@ -86,7 +88,7 @@ def test_ten_tries_in_a_bit_over_75_hours() -> None:
 )
 def test_a_throttled_event_waits_as_long_as_the_receiver_asks_and_an_hour_at_most(text: str, seconds: float) -> None:
     now = datetime(2027, 1, 1, 12, 0, tzinfo=UTC)
-    tried = classify_delivery("id", 0, 429, {"retry-after": text}, 0.1, "", now)
+    tried = classify_delivery("id", 0, 429, {"retry-after": text}, 0.1, "", lambda: now)
     assert tried.outcome == "throttled"
     assert seconds <= (tried.delay or 0) <= (5.5 if seconds == 5 else seconds)
 

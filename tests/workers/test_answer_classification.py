@@ -165,7 +165,7 @@ NOW = datetime(2026, 1, 27, 12, 0, 0, tzinfo=UTC)
     ],
 )
 def test_retry_after_is_understood_in_every_form_and_bounded(value: str | None, seconds: float | None) -> None:
-    assert retry_after(value, NOW) == seconds
+    assert retry_after({"retry-after": value} if value is not None else {}, lambda: NOW) == seconds
 
 
 @given(
@@ -175,13 +175,18 @@ def test_retry_after_is_understood_in_every_form_and_bounded(value: str | None, 
     )
 )
 def test_retry_after_never_raises_and_never_exceeds_an_hour(value: str) -> None:
-    seconds = retry_after(value, NOW)
+    seconds = retry_after({"retry-after": value} if value is not None else {}, lambda: NOW)
     assert seconds is None or (math.isfinite(seconds) and 0 < seconds <= MAX_PAUSE)
 
 
 @given(st.integers(1, 3599))
 def test_a_date_means_the_seconds_until_then(seconds: int) -> None:
-    assert retry_after(email.utils.format_datetime(NOW + timedelta(seconds=seconds), usegmt=True), NOW) == seconds
+    assert (
+        retry_after(
+            {"retry-after": email.utils.format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)}, lambda: NOW
+        )
+        == seconds
+    )
 
 
 json_values: st.SearchStrategy[Any] = st.recursive(
@@ -242,3 +247,16 @@ def test_an_exception_is_classed_by_its_kind_and_its_words_are_not_kept(
     error: Exception, outcome: str, code: str
 ) -> None:
     assert classify_error(error) == Verdict(outcome, code)  # type: ignore[arg-type]  # a table of texts
+
+
+@pytest.mark.parametrize("wrong", [timedelta(hours=1), timedelta(hours=-1), timedelta(days=400)])
+def test_a_retry_date_is_read_by_the_clock_that_wrote_it(wrong: timedelta) -> None:
+    """Ours may be wrong: an hour behind held the account for an hour."""
+    headers = {
+        "date": email.utils.format_datetime(NOW, usegmt=True),
+        "retry-after": email.utils.format_datetime(NOW + timedelta(seconds=20), usegmt=True),
+    }
+    assert retry_after(headers, lambda: NOW + wrong) == 20
+    assert retry_after({**headers, "date": "no date"}, lambda: NOW) == 20
+    verdict = classify_answer(429, headers, b"", Settings(_env_file=None), lambda: NOW + wrong)
+    assert (verdict.outcome, verdict.pause) == ("retry", 20)

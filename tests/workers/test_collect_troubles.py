@@ -174,4 +174,5 @@ def test_a_lost_store_gets_its_group_of_collectors_again(plant: Plant) -> None:
     assert plant.collect() == 1
     plant.redis.flushall()
     assert recover(plant.store, plant.settings, "second", idle=0) == 0
+    plant.redis.flushall()
     inbox.forget_readers(plant.redis, 0)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
-from dramatiq import Consumer, MessageProxy
+from dramatiq import Consumer, MessageProxy, Worker
 from dramatiq.brokers.redis import RedisBroker
 
 from alodial.settings import Settings
@@ -81,6 +81,12 @@ def worker_broker(settings: Settings) -> WakeupBroker:
     return WakeupBroker(  # type: ignore[no-untyped-call]  # dramatiq leaves it untyped
         client=plain.client, namespace=keys.BROKER_NAMESPACE, middleware=[], maintenance_chance=0
     )
+
+
+def dead_threads(worker: Worker) -> list[str]:
+    """Returns the names of a running worker's threads that have ended: their queue or a share of its work stands still."""
+    consumers = [f"consumer of {queue}" for queue, thread in worker.consumers.items() if not thread.is_alive()]
+    return consumers + ["worker thread" for thread in worker.workers if not thread.is_alive()]
 
 
 def discard_abandoned(broker: RedisBroker) -> int:

@@ -1,6 +1,7 @@
 """Keeps each campaign's hopper filled: a few rows become calls shortly before they are dialled, the rest stay packed."""
 
 import math
+import zlib
 from collections import OrderedDict
 
 import structlog
@@ -34,6 +35,14 @@ def hopper_room(rate: float) -> int:
     return UNLIMITED_ROOM if rate == 0 else min(MAX_ROOM, max(MIN_ROOM, math.ceil(rate * AHEAD)))
 
 
+_DAMAGED = (zlib.error, ValueError, TypeError, LookupError, AttributeError)
+"""What unpacking raises for damaged rows; a lack of memory or descriptors says nothing about them."""
+
+
+class DamagedRows(Exception):
+    """Rows of a campaign are missing or cannot be read."""
+
+
 class HopperFiller:
     """Turns a campaign's next rows into calls.
 
@@ -55,18 +64,28 @@ class HopperFiller:
     def fill(self, hopper: call_transitions.HopperNeed) -> list[str]:
         """Turns up to ``hopper.room`` rows of one campaign into calls; returns the accounts to wake.
 
-        Raises StoreUnavailable.
+        Raises DamagedRows, StoreUnavailable.
         """
         stored = self._store.call(campaigns.read, [hopper.campaign])
         if not stored:
             return []
-        expander = expander_of(stored[0])
+        try:
+            expander = expander_of(stored[0])
+        except _DAMAGED as exc:
+            raise DamagedRows(f"its definition cannot be read ({type(exc).__name__})") from None
         woken: set[str] = set()
         cursor, index, offset, room = hopper.cursor, hopper.chunk, hopper.offset, hopper.room
         while room > 0 and cursor < expander.total:
+            if index >= stored[0].number("nc"):
+                raise DamagedRows(f"rows from number {cursor} on are missing")
             base, rows = self._chunk(hopper.campaign, index)
+            if rows and base + offset != cursor:
+                raise DamagedRows(f"rows from number {cursor} to {base} are missing")
             step = rows[offset : offset + min(STEP, room)]
-            calls = [expander.expand(base + offset + i, row) for i, row in enumerate(step)]
+            try:
+                calls = [expander.expand(base + offset + i, row) for i, row in enumerate(step)]
+            except _DAMAGED as exc:
+                raise DamagedRows(f"rows of chunk {index} cannot be read ({type(exc).__name__})") from None
             self._know_zones(expander, hopper.campaign, calls)
             offset += len(step)
             if offset >= len(rows):
@@ -88,7 +107,10 @@ class HopperFiller:
             self._chunks.move_to_end((campaign, index))
             return cached
         chunk = self._store.call(campaigns.chunk, campaign, index)
-        fresh = (0, []) if chunk is None else (chunk.base, unpack(chunk.blob))
+        try:
+            fresh = (0, []) if chunk is None else (chunk.base, unpack(chunk.blob))
+        except _DAMAGED as exc:
+            raise DamagedRows(f"chunk {index} cannot be unpacked ({type(exc).__name__})") from None
         if chunk is not None:
             self._chunks[campaign, index] = fresh
             while len(self._chunks) > MAX_CACHED:

@@ -4,7 +4,7 @@ import gc
 import os
 import signal
 import sys
-import threading
+from collections.abc import Callable
 from types import FrameType
 
 import structlog
@@ -15,7 +15,7 @@ from alodial.observability.logging import configure, drain
 from alodial.settings import Settings
 
 from .actors import declare
-from .broker import WORKER_TIMEOUT_MS
+from .broker import WORKER_TIMEOUT_MS, dead_threads
 from .runtime import Runtime, worker_name
 
 log = structlog.get_logger("alodial.worker")
@@ -24,30 +24,65 @@ SHUTDOWN_MARGIN = 5.0
 """Seconds beyond the provider's timeout to settle what was in flight. Docker's own 10 s are too short for the default."""
 
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class StopSignals:
+    """Handles the signals of a worker process.
+
+    SIGTERM or SIGINT ends it, the second one at once. SIGHUP restarts it with new settings, also while it waits for Redis;
+    it does not take back an end that was asked for, and is replaced by one that is asked for later.
+    """
+
+    def __init__(self, request_stop: Callable[[], None]) -> None:
+        self._request_stop = request_stop
+        self.ending = False
+        self.restart = False
+
+    def install(self) -> None:
+        """Installs the handlers, and lets signals through that came while the process restarted."""
+        for number in SIGNALS:
+            signal.signal(number, self._handle)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            self.restart = not self.ending
+        elif self.ending:
+            os._exit(1)
+        else:
+            self.ending, self.restart = True, False
+        self._request_stop()
+
+    def restart_if_asked(self) -> None:
+        """Replaces this process by one with new settings when SIGHUP asked for it; returns when nothing did."""
+        if not self.restart:
+            return
+        # Blocked signals stay pending over exec: until the new handlers stand, a second SIGHUP would kill the process.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        if not self.restart:
+            return
+        drain()
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  # this process again
+
+
 def run_worker(settings: Settings) -> int:
     """Runs until SIGTERM or SIGINT and returns the exit code; SIGHUP restarts the process with new settings.
 
     The first signal stops new claims and waits for the POSTs under way. The second ends the process at once: then the
-    sweeper of another worker marks as unconfirmed what was in flight.
+    sweeper of another worker marks as unconfirmed what was in flight. A thread that dies ends the process with 1, so
+    that whoever watches over it starts another.
     """
     name = worker_name()
     configure(settings, non_blocking=True, shared=True, worker=name)
     runtime = Runtime(settings, name)
-    reload = threading.Event()
-
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        if runtime.stop_requested and number != signal.SIGHUP:
-            os._exit(1)
-        if number == signal.SIGHUP:
-            reload.set()
-        runtime.request_stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, on_signal)
+    signals = StopSignals(runtime.request_stop)
+    signals.install()
     declare(runtime)
     try:
         _check_tokens(settings)
         if not runtime.start():
+            signals.restart_if_asked()
             return 0
     except AlodialError as exc:
         log.critical("worker.start_refused", code=exc.code, error=str(exc))
@@ -59,15 +94,16 @@ def run_worker(settings: Settings) -> int:
     # The loaded modules stay until the end; a collection that walks them holds up every call for 100 ms.
     gc.collect()
     gc.freeze()
-    runtime.wait_until_stop()
-    grace = settings.provider_timeout + SHUTDOWN_MARGIN
-    left = runtime.stop(grace)
+    dead = runtime.wait_until_stop(lambda: [*runtime.dead_threads(), *dead_threads(worker)])
+    if dead:
+        log.critical("worker.thread_died", threads=dead, hint="this process ends; start another")
+    left = runtime.stop(settings.provider_timeout + SHUTDOWN_MARGIN)
     worker.stop(timeout=2000)
     runtime.broker.close()
     log.info("worker.stopped", unsettled=left)
-    if reload.is_set():
-        drain()
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  # this process again, with new settings
+    if dead:
+        return 1
+    signals.restart_if_asked()
     return 0
 
 

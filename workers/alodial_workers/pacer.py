@@ -1,76 +1,108 @@
-"""A thread in every worker process, no leader: moves due calls, wakes workers for unattended accounts, writes the heartbeat."""
+"""Threads in every worker process, no leader: move due calls, wake workers for unattended work, write the heartbeat.
 
-import threading
+Each is a loop of its own, so that a trouble of one leaves the others alone.
+"""
+
 import time
 from collections.abc import Callable
+from typing import Final
 
 import structlog
 
-from alodial.errors import AlodialError, StoreUnavailable
-from alodial.store import call_transitions, inbox, workers
+from alodial.errors import StoreUnavailable
+from alodial.store import call_transitions, campaign_transitions, inbox, workers
 from alodial.store.client import Store
+from alodial.store.server_clock import server_ms
+from alodial.store.supervision import SupervisedThread, Supervisor, process_loops
 from alodial.wakeup import Waker
 
-from .hopper import HopperFiller
+from .hopper import DamagedRows, HopperFiller
 
 log = structlog.get_logger("alodial.pacer")
 
-TICK = 0.25
+TICK: Final = 0.25
 """Longest sleep, seconds: a lost wake-up is repeated after at most this and the wake-up key's own second."""
 
-AWAY_TICK = 1.0
-HEARTBEAT = 2.0
+HEARTBEAT: Final = 2.0
 """Seconds between heartbeats."""
 
 
-class Pacer(threading.Thread):
-    """Runs until ``stop``. Logs once when the store goes away and once when it is back."""
+class Pacer(SupervisedThread):
+    """Moves due calls, keeps the hoppers filled and wakes workers. Logs once when the store goes away and when it is back."""
 
     def __init__(
-        self, store: Store, waker: Waker, filler: HopperFiller, heartbeat: Callable[[], workers.Heartbeat]
+        self, store: Store, waker: Waker, filler: HopperFiller, supervisor: Supervisor = process_loops
     ) -> None:
-        super().__init__(name="pacer", daemon=True)
+        super().__init__("pacer", self.tick, supervisor)
         self._store = store
         self._waker = waker
         self._filler = filler
-        self._heartbeat = heartbeat
-        self._ended = threading.Event()
         self._away = False
-        self._next_heartbeat = 0.0
 
-    def run(self) -> None:
-        while not self._ended.is_set():
-            try:
-                pause = self._tick()
-                if self._away:
-                    self._away = False
-                    log.info("store.recovered")
-            except StoreUnavailable as exc:
-                if not self._away:
-                    self._away = True
-                    log.error("store.unavailable", error=str(exc))
-                pause = AWAY_TICK
-            except AlodialError as exc:
-                log.error("pacer.failed", error=str(exc))
-                pause = AWAY_TICK
-            except Exception:  # a pacer that dies strands due calls: log it and go on
-                log.exception("pacer.failed")
-                pause = AWAY_TICK
-            self._ended.wait(pause)
+    def tick(self) -> float:
+        """Runs one round and returns the seconds to the next. Raises StoreUnavailable."""
+        try:
+            pause = self._tick()
+        except StoreUnavailable as exc:
+            if not self._away:
+                self._away = True
+                log.error("store.unavailable", error=str(exc))
+            raise
+        if self._away:
+            self._away = False
+            log.info("store.recovered")
+        return pause
 
     def _tick(self) -> float:
         pace = self._store.run(call_transitions.pace(self._filler.rooms()))
         self._waker.submit(pace.accounts)
         for hopper in pace.hoppers:
-            self._waker.submit(self._filler.fill(hopper))
-        if self._store.call(inbox.claim_wakeup):
-            self._waker.collect()
-        if time.monotonic() >= self._next_heartbeat:
-            self._store.call(workers.write_heartbeat, self._heartbeat())
-            self._next_heartbeat = time.monotonic() + HEARTBEAT
+            self._fill(hopper)
         if pace.next_due is None:
             return TICK
         return min(TICK, max(0.001, pace.next_due))
 
-    def stop(self) -> None:
-        self._ended.set()
+    def _fill(self, hopper: call_transitions.HopperNeed) -> None:
+        """Fills one campaign's hopper. Whatever is wrong with it stops no other campaign, and no single call."""
+
+        def fill() -> None:
+            try:
+                self._waker.submit(self._filler.fill(hopper))
+            except DamagedRows as exc:
+                log.error("campaign.rows_damaged", campaign=hopper.campaign, problem=str(exc))
+                self._store.run(
+                    campaign_transitions.steer(hopper.campaign, "pause", actor="alodial", reason="rows_damaged")
+                )
+
+        self._supervisor.attempt(f"hopper of {hopper.campaign}", fill, label="hopper")
+
+
+class WakeupSender(SupervisedThread):
+    """Wakes a collector while results wait in the inbox."""
+
+    def __init__(self, store: Store, waker: Waker, supervisor: Supervisor = process_loops) -> None:
+        def step() -> float:
+            if store.call(inbox.claim_wakeup):
+                waker.collect()
+            return TICK
+
+        super().__init__("collector-wakeups", step, supervisor)
+
+
+class HeartbeatWriter(SupervisedThread):
+    """Writes the heartbeat, by Redis' clock: a worker whose own clock is wrong is alive all the same.
+
+    ``describe`` returns the heartbeat at a moment, Redis' Unix ms.
+    """
+
+    def __init__(
+        self, store: Store, describe: Callable[[int], workers.Heartbeat], supervisor: Supervisor = process_loops
+    ) -> None:
+        def step() -> float:
+            began = time.monotonic()
+            now = store.call(server_ms)
+            store.clock.learn(now)
+            store.call(workers.write_heartbeat, describe(now))
+            return max(0.0, HEARTBEAT - (time.monotonic() - began))
+
+        super().__init__("heartbeat", step, supervisor)

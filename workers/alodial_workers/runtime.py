@@ -6,7 +6,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from importlib.metadata import version
 from typing import Any, TypeVar
 
@@ -16,20 +16,24 @@ from alodial.errors import StoreUnavailable, StoreUnfit
 from alodial.settings import Settings
 from alodial.store import inbox, primary, redis_checks, workers
 from alodial.store.client import AsyncStore, Store, store_errors
-from alodial.store.counters import CountersFlusher
+from alodial.store.counters_flusher import CountersFlusher
+from alodial.store.supervision import SupervisedThread, process_loops
 from alodial.wakeup import Waker
 
 from .alovoice.client import AloVoiceClient
 from .broker import WakeupBroker, worker_broker
 from .engine import Engine
 from .hopper import HopperFiller
-from .pacer import Pacer
+from .pacer import HeartbeatWriter, Pacer, WakeupSender
 from .sweeper import Sweeper
 from .webhooks.dispatcher import Dispatcher
 
 log = structlog.get_logger("alodial.worker")
 
 T = TypeVar("T")
+
+WEBHOOK_GRACE = 5.0
+"""Seconds that deliveries under way get at a stop: they are sent again anyway, and calls must not wait for them."""
 
 START_PAUSE = 1.0
 """Seconds between tries to reach Redis at the start."""
@@ -46,7 +50,7 @@ class Runtime:
     def __init__(self, settings: Settings, name: str) -> None:
         self.settings = settings
         self.name = name
-        self._started_at = int(time.time() * 1000)
+        self._began = time.monotonic()
         self.store = Store(settings)
         self.broker: WakeupBroker = worker_broker(settings)
         self.loop = asyncio.new_event_loop()
@@ -54,9 +58,8 @@ class Runtime:
         self._stop_requested = threading.Event()
         self.engine: Engine
         self.dispatcher: Dispatcher
-        self.pacer: Pacer
-        self.sweeper: Sweeper
-        self.flusher: CountersFlusher
+        self.heartbeat: HeartbeatWriter
+        self.loops: list[SupervisedThread] = []
 
     def _run_loop(self) -> None:
         asyncio.set_event_loop(self.loop)
@@ -73,10 +76,14 @@ class Runtime:
     def stop_requested(self) -> bool:
         return self._stop_requested.is_set()
 
-    def wait_until_stop(self) -> None:
+    def wait_until_stop(self, dead_threads: Callable[[], list[str]]) -> list[str]:
+        """Waits until a stop is requested or a thread has died; returns the names of the dead."""
         # Python delivers signals between waits of the main thread; half a second is the longest wait for one.
         while not self._stop_requested.wait(0.5):
-            pass
+            if dead := dead_threads():
+                self.request_stop()
+                return dead
+        return []
 
     def start(self) -> bool:
         """Waits for Redis, checks it and starts all parts; returns False when a stop was requested meanwhile.
@@ -91,24 +98,32 @@ class Runtime:
         self._thread.start()
         self.engine = self.on_loop(self._make_engine(epoch))
         self.dispatcher = self.on_loop(self._start_dispatcher())
-        self.pacer = Pacer(
-            self.store, Waker(self.settings, self.broker), HopperFiller(self.store, self.settings), self._heartbeat
-        )
-        self.sweeper = Sweeper(self.store, self.settings, self.broker, self.name)
-        self.flusher = CountersFlusher(self.store)
-        self.flusher.start()
-        self.pacer.start()
-        self.sweeper.start()
+        waker = Waker(self.settings, self.broker)
+        self.heartbeat = HeartbeatWriter(self.store, self._heartbeat)
+        self.loops = [
+            CountersFlusher(self.store),
+            self.heartbeat,
+            Pacer(self.store, waker, HopperFiller(self.store, self.settings)),
+            WakeupSender(self.store, waker),
+            Sweeper(self.store, self.settings, self.broker, self.name),
+        ]
+        for loop in self.loops:
+            loop.start()
         return True
+
+    def dead_threads(self) -> list[str]:
+        """Returns the names of threads that have ended although nobody stopped them."""
+        return [thread.name for thread in (self._thread, *self.loops) if not thread.is_alive()]
 
     async def _make_engine(self, epoch: str) -> Engine:
         store = AsyncStore(self.settings, on_connect=primary.introduce(self.settings))
-        engine = Engine(self.settings, store, AloVoiceClient(self.settings), worker=self.name, epoch=epoch)
+        client = AloVoiceClient(self.settings, now=self.store.clock.now)
+        engine = Engine(self.settings, store, client, worker=self.name, epoch=epoch)
         engine.start()
         return engine
 
     async def _start_dispatcher(self) -> Dispatcher:
-        dispatcher = Dispatcher(self.settings, AsyncStore(self.settings))
+        dispatcher = Dispatcher(self.settings, AsyncStore(self.settings), self.store.clock.now)
         dispatcher.start()
         return dispatcher
 
@@ -140,26 +155,35 @@ class Runtime:
         if errors and not self.settings.accept_risk:
             raise StoreUnfit("; ".join(f"{check.message}; hint: {check.hint}" for check in errors))
 
-    def _heartbeat(self) -> workers.Heartbeat:
+    def _heartbeat(self, now_ms: int) -> workers.Heartbeat:
         return workers.Heartbeat(
             self.name,
-            int(time.time() * 1000),
+            now_ms,
             os.getpid(),
             socket.gethostname(),
             self.engine.in_flight,
-            self._started_at,
+            now_ms - int((time.monotonic() - self._began) * 1000),
             version("alodial"),
+            process_loops.failing(),
         )
 
     def stop(self, grace: float) -> int:
         """Claims nothing new and waits at most ``grace`` seconds for the POSTs in flight; returns how many were left."""
-        left = self.on_loop(self.engine.stop(grace))
-        self.on_loop(self.dispatcher.stop(grace))
-        self.pacer.stop()
-        self.sweeper.stop()
-        self.flusher.stop()
+        # Without its loop it can do no more for them: the sweeper of another worker does.
+        left = self.on_loop(self._stop_loop(grace)) if self._thread.is_alive() else 0
+        for loop in self.loops:
+            loop.ended.set()
+        # A heartbeat under way would come back after the worker has been taken off the list.
+        for loop in self.loops:
+            if isinstance(loop, HeartbeatWriter | CountersFlusher):
+                loop.stop(self.settings.redis_timeout)
         try:
             self.store.call(workers.deregister, self.name)
         except StoreUnavailable:
             log.debug("worker.deregister_failed")
+        return left
+
+    async def _stop_loop(self, grace: float) -> int:
+        # Together: one after the other they would take longer than a supervisor waits before it kills.
+        left, _ = await asyncio.gather(self.engine.stop(grace), self.dispatcher.stop(min(grace, WEBHOOK_GRACE)))
         return left

@@ -1,18 +1,19 @@
 """A thread in every worker process, no leader: recovers calls and results abandoned by dead workers, within 30 s."""
 
 import random
-import threading
 import time
+from collections.abc import Callable
+from functools import partial
 
 import structlog
 from dramatiq.brokers.redis import RedisBroker
 
 from alodial.campaigns.calendar import renew_calendars
-from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
 from alodial.store import call_transitions, campaigns, events, inbox, webhooks, workers
 from alodial.store.client import Store, store_errors
 from alodial.store.server_clock import server_ms
+from alodial.store.supervision import SupervisedThread, Supervisor, process_loops
 
 from .broker import discard_abandoned
 from .collect import recover, retry_orphans
@@ -30,54 +31,75 @@ SLOW_EVERY = 60.0
 """Seconds between the rounds that remove what is no longer needed."""
 
 
-class Sweeper(threading.Thread):
-    """Runs until ``stop``."""
+class Sweeper(SupervisedThread):
+    """Sweeps once at its start, then every few seconds. Each part is tried by itself, so that none stops the others."""
 
-    def __init__(self, store: Store, settings: Settings, broker: RedisBroker, reader: str) -> None:
-        super().__init__(name="sweeper", daemon=True)
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        broker: RedisBroker,
+        reader: str,
+        supervisor: Supervisor = process_loops,
+    ) -> None:
+        super().__init__("sweeper", self._step, supervisor)
         self._store = store
         self._settings = settings
         self._broker = broker
         self._reader = reader
-        self._ended = threading.Event()
         self._next_slow = time.monotonic()
         self._max_events = settings.events_max_bytes // events.EVENT_BYTES
 
-    def run(self) -> None:
-        while not self._ended.wait(EVERY + random.random()):
-            try:
-                self.sweep()
-            except StoreUnavailable:
-                continue  # the pacer logs it
-            except Exception:  # a sweeper that dies strands calls: log it and go on
-                log.exception("sweeper.failed")
+    def _step(self) -> float:
+        self.sweep()
+        return EVERY + random.random()
 
     def sweep(self) -> None:
         """Runs one round. Raises StoreUnavailable."""
+        self._try("calls", self._sweep_calls)
+        self._try("results", self._recover_results)
+        self._try("orphans", lambda: retry_orphans(self._store, self._settings, self._store.call(server_ms)))
+        self._try("events", self._trim)
+        for campaign in self._store.call(campaigns.purging):
+            self._supervisor.attempt(
+                f"sweeper.campaign {campaign}", partial(self._purge, campaign), label="sweeper.campaign"
+            )
+        if time.monotonic() >= self._next_slow:
+            self._next_slow = time.monotonic() + SLOW_EVERY
+            self._try("readers", lambda: self._store.call(inbox.forget_readers, 600))
+            self._try("workers", lambda: self._store.call(workers.forget_silent))
+            self._try("lists", lambda: self._store.call(inbox.forget_old, self._settings.call_retention))
+            self._try("wakeups", self._discard_abandoned)
+            self._try("calendars", lambda: renew_calendars(self._store, self._settings))
+            self._try("campaigns", lambda: self._store.call(campaigns.forget_gone))
+            self._try("webhooks", lambda: self._store.call(webhooks.forget_old))
+            self._try("unread", self._check_unread_events)
+
+    def _try(self, part: str, work: Callable[[], object]) -> None:
+        self._supervisor.attempt(f"sweeper.{part}", work)
+
+    def _sweep_calls(self) -> None:
         more = True
-        while more and not self._ended.is_set():
+        while more and not self.ended.is_set():
             more, rows = self._store.run(call_transitions.sweep(self._settings))
             for row in rows:
                 _report(row)
-        while recover(self._store, self._settings, self._reader, INBOX_IDLE) and not self._ended.is_set():
+
+    def _recover_results(self) -> None:
+        while recover(self._store, self._settings, self._reader, INBOX_IDLE) and not self.ended.is_set():
             pass
-        retry_orphans(self._store, self._settings, self._store.call(server_ms))
-        self._trim()
-        for campaign in self._store.call(campaigns.purging):
-            while purge(self._store, campaign) and not self._ended.is_set():
-                pass
-        if time.monotonic() >= self._next_slow:
-            self._next_slow = time.monotonic() + SLOW_EVERY
-            self._store.call(inbox.forget_readers, 600)
-            self._store.call(workers.forget_silent)
-            self._store.call(inbox.forget_old, self._settings.call_retention)
-            with store_errors():
-                discard_abandoned(self._broker)
-            renew_calendars(self._store, self._settings)
-            self._store.call(campaigns.forget_gone)
-            self._store.call(webhooks.forget_old)
-            self._max_events = self._store.call(events.length_within, self._settings.events_max_bytes)
-            self._warn_of_unread_events()
+
+    def _purge(self, campaign: str) -> None:
+        while purge(self._store, campaign) and not self.ended.is_set():
+            pass
+
+    def _discard_abandoned(self) -> None:
+        with store_errors():
+            discard_abandoned(self._broker)
+
+    def _check_unread_events(self) -> None:
+        self._max_events = self._store.call(events.length_within, self._settings.events_max_bytes)
+        self._warn_of_unread_events()
 
     def _warn_of_unread_events(self) -> None:
         """Logs that a group comes near the bound at which events are dropped before it has read them."""
@@ -96,9 +118,6 @@ class Sweeper(threading.Thread):
                 log.error("events.dropped", events=trimmed.dropped, groups=trimmed.groups, length=trimmed.length)
             if trimmed.removed + trimmed.dropped == 0:
                 break
-
-    def stop(self) -> None:
-        self._ended.set()
 
 
 def _report(row: call_transitions.Swept) -> None:

@@ -1,6 +1,5 @@
 """``alodial doctor``: shows the settings in force and checks them, Redis and the workers."""
 
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -171,6 +170,7 @@ def _check_redis(store: "Store") -> Iterator["RedisCheck"]:
     from ..store import holds, redis_checks, webhooks, workers
     from ..store.redis_checks import RedisCheck
     from ..store.sansio import run
+    from ..store.server_clock import server_ms
 
     yield from store.call(redis_checks.inspect_for, store.settings)
     stopped = store.call(holds.stopped)
@@ -186,10 +186,14 @@ def _check_redis(store: "Store") -> Iterator["RedisCheck"]:
         if not endpoint.enabled:
             problem = f"{endpoint.url} is off ({endpoint.off_reason}), {endpoint.parked} events parked"
             yield RedisCheck("webhook", "warning", problem, f"alodial webhooks enable {endpoint.id}")
-    now = time.time() * 1000
+    now = store.call(server_ms)
     alive = [beat for beat in store.call(workers.heartbeats) if now - beat.at < SILENT_AFTER * 1000]
     if alive:
         names = ", ".join(f"{beat.name} ({beat.in_flight} in flight)" for beat in alive)
         yield RedisCheck("workers", "ok", names)
     else:
         yield RedisCheck("workers", "warning", "no worker is alive: calls wait", "alodial worker")
+    for beat in alive:
+        for loop, error in sorted(beat.failing.items()):
+            problem = f"{loop} of worker {beat.name} fails ({error}); it tries again by itself"
+            yield RedisCheck("workers", "error", problem, f"alodial logs --worker {beat.name} --level error")

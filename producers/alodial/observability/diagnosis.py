@@ -41,6 +41,7 @@ TEXTS: Final = {
     "phone rang.",
     "webhook_failing": "Webhook {url} does not take events; {waiting:event waits|events wait}, the oldest for {lag_s}.",
     "webhook_off": "Webhook {url} is switched off; {parked:event is|events are} parked.",
+    "worker_loop_failing": "Worker {worker} cannot do a part of its work: {loops}. It tries again by itself.",
     "worker_silent": "Worker {worker} has been silent for {silent_s}; it had {in_flight:call|calls} in flight.",
 }
 """English by code. The monitor translates them in its locales; a test keeps its English equal to these."""
@@ -81,6 +82,10 @@ def _workers(now: Overview) -> Iterator[Diagnosis]:
         if not worker.alive:
             values = {"worker": worker.name, "silent_s": worker.silent, "in_flight": worker.in_flight}
             yield Diagnosis("worker_silent", "warn", values, "/workers", f"alodial logs --worker {worker.name}")
+        elif worker.failing:
+            loops = ", ".join(f"{name} ({error})" for name, error in sorted(worker.failing.items()))
+            command = f"alodial logs --worker {worker.name} --level error"
+            yield Diagnosis("worker_loop_failing", "bad", {"worker": worker.name, "loops": loops}, "/workers", command)
 
 
 def _accounts(now: Overview) -> Iterator[Diagnosis]:

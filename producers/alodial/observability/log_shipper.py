@@ -149,13 +149,21 @@ class LogShipper:
 
     def _work(self) -> None:
         timeout = min(TIMEOUT, self._settings.redis_timeout)
-        try:
-            url = self._settings.redis_url.get_secret_value()
-            client = self._connect(url, timeout=timeout, connections=1, repeat=0)
-        except ConfigurationError:  # the process itself reports it and ends
-            self._idle.set()
-            return
-        writer = self._writer(client, self._name, self._settings.logs_keep)
+        pauses = iter(PAUSES)
+        while True:
+            try:
+                url = self._settings.redis_url.get_secret_value()
+                client = self._connect(url, timeout=timeout, connections=1, repeat=0)
+                self._ship(self._writer(client, self._name, self._settings.logs_keep))
+            except ConfigurationError:  # the process itself reports it and ends
+                self._idle.set()
+                return
+            except (
+                Exception
+            ):  # short of memory or threads, perhaps; lines that were taken are lost, the next are shipped
+                time.sleep(next(pauses, PAUSES[-1]))
+
+    def _ship(self, writer: Any) -> None:
         while True:
             self._wake.wait()
             self._wake.clear()

@@ -15,9 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import redis
 
-from ..errors import StoreUnavailable
 from . import keys
-from .client import Store
 
 FLUSH_SECONDS: Final = 5.0
 """A scrape every 15 s misses the counts of one flush at most."""
@@ -53,8 +51,9 @@ ARRIVED = CounterKind(
 )
 ATTEMPTS = CounterKind("alodial_attempts_finished", "Attempts whose result came.", ("account", "disposition"))
 RESULTS = CounterKind("alodial_results", "Results by what they did to their call.", ("outcome",))
+LOOP_FAILURES = CounterKind("alodial_loop_failures", "Failed rounds of the loops that keep workers going.", ("loop",))
 
-KINDS: Final = (POSTS, APPLIED, ARRIVED, ATTEMPTS, RESULTS)
+KINDS: Final = (POSTS, APPLIED, ARRIVED, ATTEMPTS, RESULTS, LOOP_FAILURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +106,11 @@ class Counters:
         if place in self._sums or len(self._sums) < MAX_FIELDS:
             self._sums[place] = self._sums.get(place, 0) + by
 
+    def unflushed(self, kind: CounterKind) -> dict[tuple[str, ...], int]:
+        """The counts of a counter that are not in Redis yet, by their labels; in a process that never flushes, all of them."""
+        with self._lock:
+            return {place.labels: int(by) for place, by in self._sums.items() if place.name == kind.name}
+
     def flush(self, client: "redis.Redis") -> bool:
         """Adds the counts to Redis' sums; False when there were none. Raises redis-py's errors, and keeps the counts then."""
         with self._flushing:
@@ -135,34 +139,6 @@ class Counters:
 
 process_counters: Final = Counters()
 """The counters of this process."""
-
-
-class CountersFlusher(threading.Thread):
-    """Flushes the counters every few seconds until ``stop``, which flushes the rest."""
-
-    def __init__(self, store: Store, counters: Counters = process_counters, every: float = FLUSH_SECONDS) -> None:
-        super().__init__(name="tally", daemon=True)
-        self._store = store
-        self._counters = counters
-        self._every = every
-        self._ended = threading.Event()
-
-    def run(self) -> None:
-        while not self._ended.wait(self._every):
-            self._flush()
-
-    def _flush(self) -> None:
-        try:
-            self._store.call(self._counters.flush)
-        except StoreUnavailable:
-            return  # kept for the next time; the pacer logs the outage
-
-    def stop(self) -> None:
-        """Ends the thread after a last flush."""
-        self._ended.set()
-        if self.is_alive():
-            self.join(self._every)
-        self._flush()
 
 
 def read_sums(raw: Mapping[Any, Any]) -> dict[str, list[CounterSum]]:

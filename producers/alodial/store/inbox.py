@@ -169,7 +169,7 @@ def _with_group(client: "redis.Redis", read: Callable[[], Any]) -> Any:
 
 def times_read(client: "redis.Redis", entry: str) -> int:
     """How often collectors have read an entry that none has finished; 0 when it is finished."""
-    rows: Any = client.xpending_range(keys.INBOX, keys.INBOX_GROUP, entry, entry, 1)
+    rows = _with_group(client, lambda: client.xpending_range(keys.INBOX, keys.INBOX_GROUP, entry, entry, 1))
     return int(rows[0]["times_delivered"]) if rows else 0
 
 
@@ -204,7 +204,7 @@ def orphans(client: "redis.Redis", count: int) -> list[tuple[bytes, int]]:
 
 def forget_readers(client: "redis.Redis", idle: float) -> None:
     """Removes collectors that have been silent for ``idle`` seconds and left nothing unfinished from the group."""
-    rows: Any = client.xinfo_consumers(keys.INBOX, keys.INBOX_GROUP)
+    rows = _with_group(client, lambda: client.xinfo_consumers(keys.INBOX, keys.INBOX_GROUP))
     for row in rows:
         if row["pending"] == 0 and row["idle"] > idle * 1000:
             client.xgroup_delconsumer(keys.INBOX, keys.INBOX_GROUP, row["name"])

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import redis
@@ -77,7 +77,10 @@ class AccountState:
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """A worker process. ``silent`` is in seconds since its heartbeat; ``started_at`` is Unix ms, None in older versions."""
+    """A worker process. ``silent`` is in seconds since its heartbeat; ``started_at`` is Unix ms, None in older versions.
+
+    ``failing`` names the loops whose last round failed, each with its error.
+    """
 
     name: str
     host: str
@@ -86,6 +89,7 @@ class WorkerState:
     silent: float
     started_at: int | None
     version: str
+    failing: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def alive(self) -> bool:
@@ -196,6 +200,7 @@ def _worker(raw: bytes, now: int) -> WorkerState | None:
             silent=max(0.0, (now - float(beat["at"])) / 1000),
             started_at=int(beat["started_at"]) if beat.get("started_at") else None,
             version=str(beat.get("version", "")),
+            failing={str(name): str(error) for name, error in dict(beat.get("failing") or {}).items()},
         )
     except (ValueError, TypeError, LookupError):
         return None

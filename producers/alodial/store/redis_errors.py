@@ -97,5 +97,5 @@ def passing_reason(exc: BaseException) -> str:
 
 
 def is_group_missing(exc: BaseException) -> bool:
-    """Returns whether a stream's group of readers does not exist, as after a FLUSHALL."""
-    return error_code(exc) == "NOGROUP"
+    """Returns whether a stream or its group of readers does not exist, as after a FLUSHALL."""
+    return error_code(exc) == "NOGROUP" or "no such key" in str(exc)

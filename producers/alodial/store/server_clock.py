@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import redis
@@ -43,6 +44,12 @@ class ServerClock:
         """Takes a reading: Redis' time now, Unix ms."""
         now = time.monotonic()
         self._ahead, self._learned = server_ms - now * 1000, now
+
+    def now(self) -> datetime:
+        """Redis' time now; this machine's own as long as Redis' is not known."""
+        if self._learned == float("-inf"):
+            return datetime.now(UTC)
+        return datetime.fromtimestamp(self.deadline(0) / 1000, UTC)
 
     def deadline(self, seconds: float) -> int:
         """Redis' Unix ms so many seconds from now."""

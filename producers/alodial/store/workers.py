@@ -1,21 +1,24 @@
-"""Worker processes: a heartbeat each, in one small hash."""
+"""Worker processes: a heartbeat each, in one small hash, by Redis' clock."""
 
 import json
-import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import redis
 
 from . import keys
+from .server_clock import server_ms
 
 GONE_AFTER = 3600.0
 """Seconds after which a silent worker is removed; until then it is shown as silent."""
 
+REPLACED_AFTER = 60.0
+"""The same where its host has a worker that started since: whoever watches over it has restarted it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """A worker's state. ``at`` and ``started_at`` are Unix ms by the worker's clock: for people, nothing is decided by it."""
+    """A worker's state. ``at`` and ``started_at`` are Redis' Unix ms; ``failing`` has the loops whose last round failed."""
 
     name: str
     at: int
@@ -24,6 +27,7 @@ class Heartbeat:
     in_flight: int
     started_at: int = 0
     version: str = ""
+    failing: dict[str, str] = field(default_factory=dict)
 
 
 def write_heartbeat(client: "redis.Redis", heartbeat: Heartbeat) -> None:
@@ -37,16 +41,23 @@ def deregister(client: "redis.Redis", name: str) -> None:
 
 
 def heartbeats(client: "redis.Redis") -> list[Heartbeat]:
-    """The last heartbeats of all workers, sorted by name."""
+    """The last heartbeats of all workers, sorted by name; what cannot be read is left out."""
     rows: Any = client.hgetall(keys.WORKERS)
     known = {field.name for field in fields(Heartbeat)}
-    beats = ({name: value for name, value in json.loads(row).items() if name in known} for row in rows.values())
-    return sorted((Heartbeat(**beat) for beat in beats), key=lambda beat: beat.name)
+    beats = []
+    for row in rows.values():
+        try:
+            beats.append(Heartbeat(**{name: value for name, value in json.loads(row).items() if name in known}))
+        except (ValueError, TypeError, AttributeError):
+            continue
+    return sorted(beats, key=lambda beat: beat.name)
 
 
 def forget_silent(client: "redis.Redis") -> None:
-    """Removes workers that have been silent for an hour."""
-    limit = (time.time() - GONE_AFTER) * 1000
-    for heartbeat in heartbeats(client):
-        if heartbeat.at < limit:
-            deregister(client, heartbeat.name)
+    """Removes workers that have been silent for an hour, or for a minute when their host has a later one."""
+    beats, now = heartbeats(client), server_ms(client)
+    for beat in beats:
+        silent = (now - beat.at) / 1000
+        replaced = any(other.host == beat.host and other.started_at > beat.at for other in beats)
+        if silent > GONE_AFTER or (replaced and silent > REPLACED_AFTER):
+            deregister(client, beat.name)

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from ..errors import StoreUnavailable
 from ..store.client import AsyncStore
 from ..store.events import newest, wait_for_event
+from ..store.supervision import process_loops
 from .problems import RETRY_AFTER, Refusal
 
 MAX_READERS = 100
@@ -22,6 +22,7 @@ class EventFollower:
         self._block = min(1.0, store.settings.redis_timeout / 2)
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._position = ""
         self.closing = False
         self.readers = 0
 
@@ -32,7 +33,8 @@ class EventFollower:
             raise Refusal(503, "overloaded", detail, headers={"Retry-After": RETRY_AFTER})
         self.readers += 1
         if self._task is None:
-            self._task = asyncio.create_task(self._follow())
+            self._position = ""
+            self._task = asyncio.create_task(process_loops.run_async("events.follower", self._follow))
 
     def leave(self) -> None:
         self.readers -= 1
@@ -53,13 +55,8 @@ class EventFollower:
         self.closing = True
         self._wake()
 
-    async def _follow(self) -> None:
-        position = ""
-        while True:
-            try:
-                if not position or await self._store.call(wait_for_event, position, self._block):
-                    position = await self._store.call(newest)
-                    self._wake()
-                await asyncio.sleep(WAKE_INTERVAL)
-            except StoreUnavailable:
-                await asyncio.sleep(1)
+    async def _follow(self) -> float:
+        if not self._position or await self._store.call(wait_for_event, self._position, self._block):
+            self._position = await self._store.call(newest)
+            self._wake()
+        return WAKE_INTERVAL

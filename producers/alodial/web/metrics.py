@@ -185,6 +185,10 @@ def _sums(sums: dict[str, list[counters.CounterSum]]) -> Iterable[Metric]:
     for kind in counters.KINDS:
         if not kind.buckets:
             values = {entry.labels: entry.count for entry in sums[kind.name]}
+            if kind is counters.LOOP_FAILURES:
+                # A web process counts these alone, and does not flush them.
+                for labels, count in counters.process_counters.unflushed(kind).items():
+                    values[labels] = values.get(labels, 0) + count
             yield _counters(kind.name, kind.text, " ".join(kind.labels), values)
             continue
         family = HistogramMetricFamily(kind.name, kind.text, labels=kind.labels)

@@ -15,7 +15,7 @@ import email.utils
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -23,6 +23,8 @@ from typing import Any, Literal
 import httpx
 
 from alodial.settings import Settings
+
+Clock = Callable[[], datetime]
 
 Outcome = Literal["taken", "rejected", "unconfirmed", "retry", "auth"]
 
@@ -50,11 +52,26 @@ class Verdict:
     pause: float | None = None
 
 
-def retry_after(value: str | None, now: datetime | None = None) -> float | None:
+def system_time() -> datetime:
+    """Returns the time of this machine's own clock, which may be wrong."""
+    return datetime.now(UTC)
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        moment = email.utils.parsedate_to_datetime(value[:64])
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def retry_after(headers: Mapping[str, str], now: Clock = system_time) -> float | None:
     """Returns the seconds of a Retry-After header (RFC 9110: seconds or a date), at most MAX_PAUSE.
 
-    None when it is absent, past, negative or unreadable.
+    A date is read by the clock that wrote it, the answer's own Date; without that by ``now``. None when the header is
+    absent, past, negative or unreadable. ``headers`` is case-insensitive.
     """
+    value = headers.get("retry-after")
     if value is None:
         return None
     value = value.strip()
@@ -62,13 +79,10 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
         # Longer than 10 digits is the cap whatever it says; int() of a huge text would be slow.
         seconds = MAX_PAUSE if len(value) > 10 else float(value)
     else:
-        try:
-            moment = email.utils.parsedate_to_datetime(value[:64])
-        except (ValueError, TypeError, IndexError, OverflowError):
+        moment = _http_date(value)
+        if moment is None:
             return None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        seconds = (moment - (now or datetime.now(UTC))).total_seconds()
+        seconds = (moment - (_http_date(headers.get("date", "")) or now())).total_seconds()
     if not math.isfinite(seconds) or seconds <= 0:
         return None
     return min(seconds, MAX_PAUSE)
@@ -88,12 +102,14 @@ def classify_error(exc: Exception) -> Verdict:
     return Verdict("unconfirmed", "answer_lost")
 
 
-def classify_answer(status: int, headers: Mapping[str, str], body: bytes, settings: Settings) -> Verdict:
-    """Returns what an answer means. ``headers`` is case-insensitive."""
+def classify_answer(
+    status: int, headers: Mapping[str, str], body: bytes, settings: Settings, now: Clock = system_time
+) -> Verdict:
+    """Returns what an answer means. ``headers`` is case-insensitive; see :func:`retry_after` for ``now``."""
     text = body[: KEPT_TEXT * 4].decode("utf-8", "replace").replace("\x00", "\ufffd")[:KEPT_TEXT]
     if status in (401, 403):
         return Verdict("auth", "token_refused", status, text)
-    pause = None if 200 <= status < 300 else retry_after(headers.get("retry-after"))
+    pause = None if 200 <= status < 300 else retry_after(headers, now)
     if status == 429:
         return Verdict("retry", "too_many_requests", status, text, pause or 0.0)
     if status == 503 and "retry-after" in headers:

@@ -13,7 +13,8 @@ from alodial.errors import ConfigurationError
 from alodial.settings import Settings
 from alodial_schemas.alovoice.request import encode_json, encode_multipart_brackets, encode_multipart_json
 
-from .answer_classification import Verdict, classify_answer, classify_error
+from ..resolver import Resolver
+from .answer_classification import Clock, Verdict, classify_answer, classify_error, system_time
 from .transport import DirectTransport, Hook, Origin, encode_post
 
 
@@ -67,12 +68,16 @@ class _UntimedHook:
 class AloVoiceClient:
     """Submits the calls of all accounts; a process needs one.
 
+    ``now`` is the time by which a Retry-After date is read where the answer has no date of its own.
     The token is part of the URL's path. No attribute that prints holds it, and no exception and no log of ours.
     """
 
-    def __init__(self, settings: Settings, *, transport: DirectTransport | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, transport: DirectTransport | None = None, now: Clock = system_time
+    ) -> None:
         self._settings = settings
-        self._transport = transport or DirectTransport()
+        self._now = now
+        self._transport = transport or DirectTransport(resolve=Resolver())
         self._url = httpx.URL(settings.provider_url)
         tls = self._url.scheme == "https"
         self._origin = Origin(self._url.host, self._url.port or (443 if tls else 80), tls)
@@ -135,7 +140,7 @@ class AloVoiceClient:
         try:
             async with hook.limit:
                 answer = await self._transport.post(self._origin, request, before_first_byte=hook)
-                verdict = classify_answer(answer.status, answer.headers, answer.body, self._settings)
+                verdict = classify_answer(answer.status, answer.headers, answer.body, self._settings, self._now)
         except NotArmed:
             raise
         except TimeoutError:

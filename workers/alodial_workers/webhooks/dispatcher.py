@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import time
-from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 
 import structlog
@@ -15,10 +15,12 @@ from alodial.settings import Settings
 from alodial.store import webhooks
 from alodial.store.client import AsyncStore
 from alodial.store.events import newest, wait_for_event
+from alodial.store.supervision import Supervisor, process_loops
 from alodial.store.webhooks import Delivery, DeliveryTry
 from alodial.webhooks.config import Endpoint, endpoints_of, keys_of
 from alodial.webhooks.signing import sign
 
+from ..alovoice.answer_classification import Clock, system_time
 from .http_post import EndpointClient, WebhookAnswer
 from .retry_policy import classify_delivery
 
@@ -48,8 +50,9 @@ def _call_of(event: bytes) -> str:
 class EndpointDispatcher:
     """Sends the deliveries of one endpoint, in this process."""
 
-    def __init__(self, endpoint: Endpoint, settings: Settings, store: AsyncStore) -> None:
+    def __init__(self, endpoint: Endpoint, settings: Settings, store: AsyncStore, now: Clock = system_time) -> None:
         self.endpoint = endpoint
+        self._now = now
         self._store = store
         self._keys = keys_of(settings)
         self._timeout = settings.webhook_timeout
@@ -93,7 +96,7 @@ class EndpointDispatcher:
             answer.headers,
             time.monotonic() - began,
             answer.problem,
-            datetime.now(UTC),
+            self._now,
         )
         if tracing.spans() is not None and (call := _call_of(delivery.event)):
             took, outcome = time.monotonic() - began, tried.outcome
@@ -115,7 +118,8 @@ class EndpointDispatcher:
         await self._record(tried)
 
     def _headers(self, delivery: Delivery) -> dict[str, str]:
-        at = int(time.time())
+        # Redis' time: a receiver refuses what a wrong clock of this machine would date minutes off.
+        at = int(self._now().timestamp())
         call = _call_of(delivery.event) if tracing.spans() is not None else ""
         return {
             **tracing.outgoing(call),
@@ -166,47 +170,47 @@ class EndpointDispatcher:
 class Dispatcher:
     """Sends the deliveries of all endpoints, on the loop of a worker process."""
 
-    def __init__(self, settings: Settings, store: AsyncStore) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: AsyncStore,
+        now: Clock = system_time,
+        supervisor: Supervisor = process_loops,
+    ) -> None:
         self._settings = settings
         self._store = store
-        self.endpoints = [EndpointDispatcher(endpoint, settings, store) for endpoint in endpoints_of(settings)]
+        self._supervisor = supervisor
+        self.endpoints = [EndpointDispatcher(endpoint, settings, store, now) for endpoint in endpoints_of(settings)]
+        self._position = ""
         self._new_event = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
 
     def start(self) -> None:
         if self.endpoints:
-            self._tasks = [asyncio.create_task(self._follow())]
-            self._tasks += [asyncio.create_task(self._run(endpoint)) for endpoint in self.endpoints]
+            run = self._supervisor.run_async
+            self._tasks = [asyncio.create_task(run("webhooks.follower", self._follow))]
+            for endpoint in self.endpoints:
+                name = f"webhook {endpoint.endpoint.id}"
+                self._tasks.append(asyncio.create_task(run(name, partial(self._send_due, endpoint))))
 
-    async def _follow(self) -> None:
-        """Waits for the next event on one connection and wakes every endpoint."""
+    async def _follow(self) -> float:
+        """Waits a moment for the next event, on one connection, and wakes every endpoint when it has come."""
+        self._position = self._position or await self._store.call(newest)
         block = min(1.0, self._settings.redis_timeout / 2)
-        position = ""
-        while not self._stopping:
-            try:
-                position = position or await self._store.call(newest)
-                if await self._store.call(wait_for_event, position, block):
-                    position = await self._store.call(newest)
-                    woken, self._new_event = self._new_event, asyncio.Event()
-                    woken.set()
-                await asyncio.sleep(BUSY_WAIT)
-            except StoreUnavailable:
-                await asyncio.sleep(1)
+        if await self._store.call(wait_for_event, self._position, block):
+            self._position = await self._store.call(newest)
+            woken, self._new_event = self._new_event, asyncio.Event()
+            woken.set()
+        return BUSY_WAIT
 
-    async def _run(self, endpoint: EndpointDispatcher) -> None:
-        while not self._stopping:
-            new_event = self._new_event
-            try:
-                wait = await endpoint.send_due()
-            except StoreUnavailable:
-                wait = MAX_WAIT
-            except Exception as exc:  # the endpoint's task must outlive any error
-                log.exception("webhook.crashed", endpoint=endpoint.endpoint.id, error=type(exc).__name__)
-                wait = MAX_WAIT
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(wait, 0.001)):
-                    await new_event.wait()
+    async def _send_due(self, endpoint: EndpointDispatcher) -> float:
+        new_event = self._new_event
+        wait = await endpoint.send_due()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(wait, 0.001)):
+                await new_event.wait()
+        return 0.0
 
     async def stop(self, grace: float) -> None:
         """Starts nothing new and waits at most ``grace`` seconds for the deliveries under way."""

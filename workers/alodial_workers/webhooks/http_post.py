@@ -11,7 +11,8 @@ from alodial.webhooks.config import Endpoint
 
 from ..alovoice.answer_classification import classify_error
 from ..alovoice.transport import DirectTransport, HttpAnswer, Origin, StaleConnection, encode_post
-from .ssrf_guard import NotAllowed, Resolve, checked_addresses, resolve
+from ..resolver import Resolver
+from .ssrf_guard import NotAllowed, Resolve, checked_addresses
 
 MAX_BODY = 4096
 """Bytes of an answer's body that are read, and then dropped: only its status counts."""
@@ -38,7 +39,9 @@ class EndpointClient:
     returns the addresses of a host name.
     """
 
-    def __init__(self, endpoint: Endpoint, *, private: bool, timeout: float, resolve: Resolve = resolve) -> None:
+    def __init__(self, endpoint: Endpoint, *, private: bool, timeout: float, resolve: Resolve | None = None) -> None:
+        resolve = resolve or Resolver()
+
         async def addresses(host: str, port: int) -> Sequence[str]:
             return await checked_addresses(host, port, private=private, resolve=resolve)
 

@@ -2,12 +2,11 @@
 
 import random
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Final
 
 from alodial.store.webhooks import DeliveryTry, Outcome
 
-from ..alovoice.answer_classification import retry_after
+from ..alovoice.answer_classification import Clock, retry_after
 
 SCHEDULE: Final = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """Seconds between the tries, from the Standard Webhooks specification: ten tries over 75 h 35 m."""
@@ -24,7 +23,7 @@ def next_delay(tries: int, jitter: float | None = None) -> float | None:
 
 
 def classify_delivery(
-    id: str, tries: int, status: int, headers: Mapping[str, str], took: float, problem: str, now: datetime
+    id: str, tries: int, status: int, headers: Mapping[str, str], took: float, problem: str, now: Clock
 ) -> DeliveryTry:
     """Returns the record of one try.
 
@@ -40,7 +39,7 @@ def classify_delivery(
     elif status in THROTTLED:
         outcome, problem = "throttled", f"http_{status}"
         if delay is not None:
-            delay = max(delay, retry_after(headers.get("retry-after"), now) or 0.0)
+            delay = max(delay, retry_after(headers, now) or 0.0)
     elif 300 <= status < 400:
         problem = "redirect"
     elif status:

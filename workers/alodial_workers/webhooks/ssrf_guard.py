@@ -4,9 +4,7 @@ A name is resolved once for each connection and all of its addresses are checked
 address, so that a name which resolves differently a moment later (DNS rebinding) leads nowhere else.
 """
 
-import asyncio
 import ipaddress
-import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -63,13 +61,7 @@ def is_public(text: str) -> bool:
     )
 
 
-async def resolve(host: str, port: int) -> Sequence[str]:
-    """Returns the system's addresses of a name; spellings such as 127.1 or 0x7f000001 are normalized. Raises OSError."""
-    rows = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(row[4][0]) for row in rows]
-
-
-async def checked_addresses(host: str, port: int, *, private: bool, resolve: Resolve = resolve) -> Sequence[str]:
+async def checked_addresses(host: str, port: int, *, private: bool, resolve: Resolve) -> Sequence[str]:
     """Returns the addresses of a name, which may all be connected to; ``private`` allows any.
 
     Raises NotAllowed when one of them is not public, and OSError when there is none.
