@@ -73,12 +73,16 @@ TRANSITIONS: Final[Mapping[State, frozenset[State]]] = MappingProxyType(
                 State.SCHEDULED,  # the result arrived and the redial policy asks for another attempt
             }
         ),
-        # Never back to queued: an unconfirmed call may have rung, and the same attempt must not ring twice.
+        # Its worker may have been cut off from Redis and know the outcome: when it comes back with one that is certain, it wins.
         State.UNCONFIRMED: frozenset(
             {
+                State.SUBMITTED,  # AloVoice took it
+                State.QUEUED,  # the POST provably never left, or the token was refused: nothing rang
+                State.REJECTED,  # AloVoice refused it for good
+                State.FAILED,  # it never left, and that was its last try
                 State.COMPLETED,
                 State.TIMED_OUT,
-                State.SCHEDULED,  # a redial: the call says `on_unconfirmed: "redial"`, or its result asks for one
+                State.SCHEDULED,  # a redial by `on_unconfirmed`, a result or a person; or it never rang and is tried later
             }
         ),
         State.COMPLETED: frozenset(),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
@@ -52,7 +53,7 @@ def event_json(
         data["result"] = dict(result)
     event = {
         "specversion": "1.0",
-        "id": f"{call_id}-{version}",
+        "id": event_id(call_id, version, type, state, disposition, attempt, extid, data.get("result")),
         "source": "/alodial",
         "type": type,
         "subject": call_id,
@@ -61,6 +62,14 @@ def event_json(
         "data": data,
     }
     return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+
+
+def event_id(call_id: str, version: int, type: str, state: str, *rest: Any) -> str:
+    """Returns the id: the call, its version, and eight digits of the digest of what it says."""
+    *content, result = (type.removeprefix("alodial.call."), state, *rest)
+    texts = [*("" if part is None else str(part) for part in content)]
+    texts.append("" if result is None else json.dumps(result, ensure_ascii=False, separators=(",", ":")))
+    return f"{call_id}-{version}-h{hashlib.sha1('|'.join(texts).encode()).hexdigest()[:8]}"
 
 
 def made(**changes: Any) -> str:
@@ -86,7 +95,7 @@ def test_an_event_has_exactly_the_form_that_the_scripts_write(settings: Settings
     names: dict[str, Any] = {"call_id": call.id, "extid": call.extid, "version": 1, "time": time}
     assert text == made(reference="order-17", metadata={"a": "я"}, **names)
     assert made(reference="order-17", metadata={"a": "я"}) == (
-        f'{{"specversion":"1.0","id":"{ID}-3","source":"/alodial","type":"alodial.call.queued","subject":"{ID}",'
+        f'{{"specversion":"1.0","id":"{ID}-3-h38b08735","source":"/alodial","type":"alodial.call.queued","subject":"{ID}",'
         '"time":"2026-01-02T03:04:05.678Z","datacontenttype":"application/json","data":{'
         f'"call_id":"{ID}","extid":"123123","reference":"order-17","campaign_id":null,"state":"queued",'
         '"disposition":null,"attempt":1,"metadata":{"a":"я"}}}'
@@ -96,7 +105,7 @@ def test_an_event_has_exactly_the_form_that_the_scripts_write(settings: Settings
 def test_an_event_is_a_cloud_event_for_the_cloud_events_sdk() -> None:
     text = made(result=CallResult(extid="123123", dialstatus="BUSY").public(), disposition=Disposition.BUSY)
     theirs = from_json(text)
-    assert theirs["id"] == f"{ID}-3"
+    assert theirs["id"].startswith(f"{ID}-3-h")
     assert theirs["source"] == "/alodial"
     assert theirs["subject"] == ID
     assert theirs.data["result"]["dialstatus"] == "BUSY"
@@ -106,7 +115,7 @@ def test_an_event_is_a_cloud_event_for_the_cloud_events_sdk() -> None:
 
 def test_a_read_event_gives_the_contracts_names() -> None:
     event = parse_event(made(reference="r", disposition=Disposition.NO_ANSWER, state=State.COMPLETED).encode())
-    assert (event.id, event.type, event.subject) == (f"{ID}-3", "alodial.call.queued", ID)
+    assert (event.id, event.type, event.subject) == (f"{ID}-3-h81242d38", "alodial.call.queued", ID)
     assert event.time == AT.replace(microsecond=678000)
     assert (event.call_id, event.extid, event.reference) == (ID, "123123", "r")
     assert event.state is State.COMPLETED

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from model_values import Account, Attempt, Call, Emitted, Limits, Rules, Seen
+from model_values import Account, Attempt, Call, Emitted, Limits, Rules, Seen, event_id
 
 from alodial.store.call_transitions import (
     Applied,
@@ -31,11 +31,13 @@ from alodial.store.call_transitions import (
     Settling,
     Swept,
 )
+from alodial.store.primary import Posted
 from alodial_schemas import ENDS, TRANSITIONS, State
 
 PRIORITIES = {"u": "urgent", "n": "normal", "b": "bulk"}
 TIMER_ERROR = 5000
 MAX_ATTEMPTS_UNCONFIRMED = 3
+CLOCK_STEP, CLOCK_BACK, CLOCK_DRAIN = 2000, 1000, 60_000
 
 
 @dataclass(slots=True)
@@ -62,6 +64,8 @@ class ModelStore:
     claims: dict[str, tuple[str, int, tuple[tuple[str, int], ...]]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     events: list[Emitted] = field(default_factory=list)
+    seen: int | None = None
+    drain: int = 0
 
     @property
     def ms(self) -> int:
@@ -103,11 +107,12 @@ class ModelStore:
         if c.new.expires_at != "":
             self.exp[c.new.extid] = int(c.new.expires_at)
 
-    def _emit(self, c: Call, kind: str, attempt: int | None = None) -> None:
+    def _emit(self, c: Call, kind: str, attempt: int | None = None, result: str = "") -> None:
         c.version += 1
         n = attempt or c.attempt
         extid = c.attempts[n].extid
-        self.events.append(Emitted(f"{c.new.id}-{c.version}", kind, c.new.id, extid, c.state.value, c.disposition, n))
+        name = event_id(c.new.id, c.version, kind, c.state.value, c.disposition or "", n, extid, result)
+        self.events.append(Emitted(name, kind, c.new.id, extid, c.state.value, c.disposition, n))
 
     def _move(self, c: Call, to: State, note: str = "") -> None:
         if to not in TRANSITIONS[c.state]:
@@ -141,6 +146,8 @@ class ModelStore:
         self.lease.pop(c.new.extid, None)
         self.awaiting.pop(c.new.extid, None)
         self._free_channel(c)
+        if spare and c.state is State.UNCONFIRMED and c.token:
+            c.unknown = (c.token, c.attempt)
         c.token = ""
         self.due[c.new.extid] = self.ms + delay
         self._await_expiry(c)
@@ -380,6 +387,32 @@ class ModelStore:
             del starts[limit:]
         return None
 
+    def repeat(self, limits: Limits, items: Sequence[Posted]) -> list[str]:
+        return [self._repeat(limits, item) for item in items]
+
+    def _repeat(self, limits: Limits, item: Posted) -> str:
+        c = self.calls.get(item.record)
+        if c is None:
+            return "unknown"
+        if c.attempt != item.attempt:
+            return "kept"
+        if c.state is State.SUBMITTING:
+            return "armed" if c.token == item.token else "kept"
+        if c.settled is not None and c.settled[0] == item.token:
+            return "kept"
+        if c.state not in (State.QUEUED, State.SCHEDULED):
+            return "kept"
+        self.due.pop(item.record, None)
+        if c.state is State.SCHEDULED:
+            self._move(c, State.QUEUED, "arm_forgotten")
+        self.lease[item.record] = self.ms + self.rules.lease
+        if limits.cap:
+            self.channels.setdefault(c.new.account, {})[item.record] = self.ms + self.rules.lease + self.rules.channel
+        self._move(c, State.SUBMITTING, "arm_forgotten")
+        c.token = item.token
+        c.note(armed=self.ms)
+        return "armed"
+
     def settle(self, limits: Limits, items: Sequence[Settling], spares: Sequence[str]) -> list[str]:
         return [self._settle(limits, item, spare) for item, spare in zip(items, spares, strict=True)]
 
@@ -389,21 +422,67 @@ class ModelStore:
             return "kept"
         if c.settled is not None and c.settled[0] == item.token:
             return c.settled[1]
-        if c.token != item.token or c.state not in (State.SUBMITTING, State.QUEUED):
-            mine = c.attempt == 1 or c.token == item.token
-            if item.answer and mine and (c.state in ENDS or c.state is State.UNCONFIRMED) and c.current.answer is None:
-                c.note(answer=item.answer)
+        if not self._is_heard(c, item):
+            self._keep_answer(c, item)
             return "kept"
         answer = self._record(limits, c, item, spare)
         c.settled = (item.token, answer)
         return answer
 
+    def _keep_answer(self, c: Call, item: Settling) -> None:
+        n = item.attempt or (c.attempt if c.attempt == 1 or c.token == item.token else 0)
+        over = c.state in ENDS or c.state is State.UNCONFIRMED
+        if item.answer and 0 < n <= c.attempt and (n < c.attempt or over) and c.attempts[n].answer is None:
+            c.attempts[n] = c.attempts[n]._replace(answer=item.answer)
+        if c.state in ENDS and item.attempt == c.attempt and item.outcome not in ("taken", "unconfirmed"):
+            self._free_channel(c)
+
+    def _is_heard(self, c: Call, item: Settling) -> bool:
+        """Whether this holder's word counts, though the record may not say that it holds the call any more."""
+        if c.token == item.token and c.state in (State.SUBMITTING, State.QUEUED):
+            return True
+        certain = item.outcome != "unconfirmed"
+        if c.state is State.UNCONFIRMED:
+            return certain and c.token == item.token
+        if c.state not in (State.QUEUED, State.SCHEDULED):
+            return False
+        if item.attempt == c.attempt and item.outcome in ("taken", "unconfirmed", "rejected"):
+            self.due.pop(c.new.extid, None)
+            self.lease.pop(c.new.extid, None)
+            if c.state is State.SCHEDULED:
+                self._move(c, State.QUEUED, "arm_forgotten")
+            c.token = item.token
+            return True
+        if (
+            certain
+            and c.attempt > 1
+            and c.unknown == (item.token, c.attempt - 1)
+            and not c.attempts[c.attempt - 1].first
+        ):
+            self._withdraw_redial(c)
+            return True
+        return False
+
+    def _withdraw_redial(self, c: Call) -> None:
+        del self.aliases[c.current.extid], c.attempts[c.attempt]
+        self.due.pop(c.new.extid, None)
+        self.lease.pop(c.new.extid, None)
+        self._free_channel(c)
+        c.attempt -= 1
+        c.token, c.unknown = "", None
+        if c.state is State.SCHEDULED:
+            self._move(c, State.QUEUED, "redial_withdrawn")
+        self._move(c, State.SUBMITTING, "redial_withdrawn")
+
     def _record(self, limits: Limits, c: Call, item: Settling, spare: str) -> str:
         paced = self._account(c.new.account)
+        armed = c.state in (State.SUBMITTING, State.UNCONFIRMED)
+        if c.state is State.UNCONFIRMED:
+            del self.awaiting[c.new.extid]
         self._unsuspect(c)
         if item.outcome == "auth":
             opened = self._open_breaker(paced, item)
-            if c.state is State.SUBMITTING:
+            if armed:
                 self._move(c, State.QUEUED, item.code)
                 c.note(answer=item.answer)
             self._give_back(c)
@@ -411,10 +490,11 @@ class ModelStore:
         if c.state is State.QUEUED and item.outcome in ("taken", "unconfirmed"):
             self._move(c, State.SUBMITTING, "arm_forgotten")
             c.note(armed=self.ms)
-        if c.state is State.SUBMITTING and item.outcome in ("taken", "rejected") and paced.refusals:
+            armed = True
+        if armed and item.outcome in ("taken", "rejected") and paced.refusals:
             paced.hold, paced.why, paced.refusals, paced.probe = 0, "", 0, ""
         if item.outcome == "release":
-            if c.state is State.SUBMITTING:
+            if armed:
                 self._move(c, State.QUEUED, item.code)
             self._give_back(c)
             return c.state.value
@@ -471,32 +551,55 @@ class ModelStore:
         elif here.first is not None:
             outcome = "corrected"
             c.attempts[n] = here._replace(other=Seen(item.digest, spare[-8:], outcome))
+            if item.disposition == "answered" and here.disposition != "answered":
+                c.attempts[n] = c.attempts[n]._replace(disposition="answered")
+                if c.state in ENDS:
+                    self._correct_outcome(c, "answered")
+                else:
+                    self._complete(c, n, item)
             if c.state in ENDS:
-                self._emit(c, "corrected", n)
+                self._emit(c, "corrected", n, item.result)
         else:
             c.attempts[n] = here._replace(disposition=item.disposition)
-            outcome = self._first_result(c, n, item.disposition, spare)
+            outcome = self._first_result(c, n, item, spare)
             c.attempts[n] = c.attempts[n]._replace(first=Seen(item.digest, spare[-8:], outcome))
         return Applied(outcome, c.new.id, c.state.value, c.new.account, n, x)
 
-    def _first_result(self, c: Call, n: int, disposition: str, spare: str) -> ApplyOutcome:
+    def _correct_outcome(self, c: Call, disposition: str) -> None:
+        if State.COMPLETED in TRANSITIONS[c.state]:
+            c.disposition = disposition
+            self._move(c, State.COMPLETED, "late_result")
+        elif c.state is State.COMPLETED and disposition == "answered" and c.disposition != "answered":
+            c.disposition = disposition
+            c.timeline += ((State.COMPLETED.value, self.ms, "late_result"),)
+
+    def _complete(self, c: Call, n: int, item: Applying) -> None:
+        out = n < c.attempt and c.state in (State.SUBMITTING, State.SUBMITTED, State.UNCONFIRMED)
+        used = self.channels.get(c.new.account, {})
+        until = used.get(c.new.extid) if out else None
+        c.disposition = item.disposition
+        self._move(c, State.COMPLETED, item.disposition)
+        if until is not None:
+            used[c.new.extid] = until
+        self._emit(c, "completed", n, item.result)
+
+    def _first_result(self, c: Call, n: int, item: Applying, spare: str) -> ApplyOutcome:
+        disposition = item.disposition
         if c.state in ENDS:
-            if State.COMPLETED in TRANSITIONS[c.state]:
-                c.disposition = disposition
-                self._move(c, State.COMPLETED, "late_result")
-            self._emit(c, "corrected", n)
+            if n == c.attempt:
+                self._free_channel(c)
+            self._correct_outcome(c, disposition)
+            self._emit(c, "corrected", n, item.result)
             return "corrected"
-        unsent = c.state in (State.SCHEDULED, State.QUEUED)
-        if n < c.attempt and (disposition != "answered" or not unsent):
+        if n < c.attempt and disposition != "answered":
             return "kept"
-        c.disposition = disposition
         delay = self._redial_delay(c, disposition) if n == c.attempt else None
         if delay is not None:
+            c.disposition = disposition
             self._schedule(c, delay, disposition, spare)
-            self._emit(c, "redial_scheduled", n)
+            self._emit(c, "redial_scheduled", n, item.result)
             return "redial"
-        self._move(c, State.COMPLETED, disposition)
-        self._emit(c, "completed", n)
+        self._complete(c, n, item)
         return "completed"
 
     def _redial_delay(self, c: Call, disposition: str) -> int | None:
@@ -530,7 +633,33 @@ class ModelStore:
             del waiting[x]
         return [self.calls[x] for _, x in found]
 
+    def clock_step(self) -> int:
+        step = self.ms - (self.ms if self.seen is None else self.seen)
+        return step if step > CLOCK_STEP or step < -CLOCK_BACK else 0
+
+    def _keep_time(self) -> int:
+        step = self.clock_step()
+        self.seen = self.ms
+        if step:
+            self.lease = {x: until + step for x, until in self.lease.items()}
+            self.drain = self.ms + min(step, CLOCK_DRAIN) if step > 0 else 0
+        if step < 0:
+            self._clamp(step)
+        return step
+
+    def _clamp(self, step: int) -> None:
+        for name in self.known:
+            if name in self.accounts:
+                paced = self.accounts[name]
+                paced.hold = max(self.ms, paced.hold + step) if paced.hold > self.ms else paced.hold
+                paced.tat = max(self.now, paced.tat + step * 1000) if paced.tat > self.now else paced.tat
+            self.starts.pop(name, None)
+            self.bells.pop(name, None)
+            used = self.channels.get(name, {})
+            self.channels[name] = {x: until + step for x, until in used.items()}
+
     def pace(self) -> Pace:
+        step = self._keep_time()
         due = self._past(self.due)
         for c in due:
             if c.state is State.SCHEDULED:
@@ -543,11 +672,13 @@ class ModelStore:
             held = self.accounts.get(name, Account()).hold > self.ms
             if not held and any(self.ready.get((name, p)) for p in PRIORITIES):
                 ring.append(name)
-        return Pace(len(due), None if nearest is None else max(0, nearest - self.ms) / 1000, ring)
+        return Pace(len(due), None if nearest is None else max(0, nearest - self.ms) / 1000, ring, [], step / 1000)
 
     def sweep(self, spares: Sequence[str]) -> list[Swept]:
         rows: list[Swept] = []
         unused = iter(spares)
+        if self.clock_step():
+            return rows
         for c in self._past(self.lease):
             what, attempt = "given_back", c.attempt
             if c.state is State.SUBMITTING:
@@ -564,7 +695,7 @@ class ModelStore:
                 else:
                     self._give_back(c)
             rows.append(Swept(what, c.new.id, c.new.extid, c.new.account, attempt))
-        for c in self._past(self.awaiting):
+        for c in self._past(self.awaiting) if self.drain <= self.ms else ():
             self._end(c, State.TIMED_OUT)
             rows.append(Swept("timed_out", c.new.id, c.new.extid, c.new.account, c.attempt))
         for c in self._past(self.exp):

@@ -1,5 +1,6 @@
 """The values of the model of the store (``model.py``): rules, limits, calls and accounts."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -58,6 +59,11 @@ class Attempt(NamedTuple):
     answer: str | None = None
 
 
+def event_id(subject: str, version: int, *content: object) -> str:
+    """The id of an event: what it says is part of it."""
+    return f"{subject}-{version}-h{hashlib.sha1('|'.join(map(str, content)).encode()).hexdigest()[:8]}"
+
+
 class Emitted(NamedTuple):
     id: str
     kind: str
@@ -87,6 +93,8 @@ class Call:
     settled: tuple[str, str] | None = None
     disposition: str | None = None
     reason: str | None = None
+    unknown: tuple[str, int] | None = None
+    """Token and number of an attempt that was redialled because nobody knew its outcome."""
 
     @property
     def current(self) -> Attempt:

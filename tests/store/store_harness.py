@@ -52,11 +52,23 @@ class ClockedStore(Store):
         self.redis.set(keys.EPOCH, EPOCH)
         self.set_clock(now)
 
-    def set_clock(self, now: int) -> None:
-        """``now`` in microseconds."""
+    def save(self) -> dict[bytes, Any]:
+        """All keys and what they hold, as of now."""
+        return {name: (self.redis.dump(name), max(0, self.redis.pttl(name))) for name in self.redis.scan_iter()}
+
+    def restore(self, saved: dict[bytes, Any]) -> None:
+        """Goes back to what was saved."""
+        self.redis.flushdb()
+        for name, (value, expires_in) in saved.items():
+            self.redis.restore(name, expires_in, value)
+
+    def set_clock(self, now: int, *, attended: bool = True) -> None:
+        """``now`` in microseconds; ``attended`` when pacers looked at the clock all the time until then."""
         with self.redis.pipeline() as pipe:
             pipe.delete(CLOCK)
             pipe.rpush(CLOCK, now // 1_000_000, now % 1_000_000)
+            if attended:
+                pipe.set(keys.PREFIX + "seen", now // 1000)
             pipe.execute()
 
 
@@ -64,7 +76,7 @@ def spares_of(op: Operation[Any]) -> list[str]:
     """The extids that an operation brought along for redials."""
     texts = [str(arg) for arg in op.args]
     if op.script == "settle":
-        return texts[4 + 7 :: 8]
+        return texts[4 + 7 :: 9]
     if op.script == "apply":
         return texts[4::6]
     return texts[5:] if op.script == "sweep" else []

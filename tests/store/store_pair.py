@@ -14,6 +14,7 @@ from alodial.settings import Settings
 from alodial.store import call_transitions, keys
 from alodial.store.call_transitions import Applying, Arming, Claim, Claimed, NewCall, Settling
 from alodial.store.client import Operation
+from alodial.store.primary import Posted, repeat_posts
 from alodial_schemas import ENDS, State
 
 Choose = Callable[[Sequence[Any]], Any]
@@ -74,10 +75,12 @@ class Pair:
         self.choose = choose
         self.seen = seen
         store.begin(START)
-        self.model = ModelStore(Rules.of(self.config), START, EPOCH)
+        self.model = ModelStore(Rules.of(self.config), START, EPOCH, seen=START // 1000)
         self.held: list[Claimed] = []
         self.taken = ""
         self.posted: Counter[str] = Counter()
+        self.sent: set[tuple[str, str]] = set()
+        self.outcome_of: dict[tuple[str, str], call_transitions.SettleOutcome] = {}
         self.owner: dict[str, str] = {}
         self.now: Picture = modelled(self.model)
         # A life in which everything may happen seldom gets far in any one direction.
@@ -88,7 +91,7 @@ class Pair:
 
     def agree(self, op: Operation[Any], real: Any, expected: Any) -> None:
         self.seen.update([op.script, *_words(real)])
-        assert real == expected
+        assert real == expected, (real, expected)
         after = picture(self.store.redis, EXTIDS, ACCOUNTS)
         assert after == modelled(self.model)
         if op.script != "claim" or real.calls:
@@ -239,6 +242,30 @@ class Pair:
                 self.settle("auth")
             self.arm(usual=True)
 
+    def cut_off(self) -> None:
+        """A worker cannot reach Redis for longer than its lease; then it comes back with what it knows."""
+        self.work()
+        if not self.held:
+            return
+        self.pass_time(self.model.rules.lease + 1)
+        self.sweep()
+        if self.choose((True, False)):
+            self.pass_time(1001)
+            self.pace()
+        self.settle()
+
+    def learn_late(self) -> None:
+        """A person was reached by an attempt that had another outcome, or none, when a later one was made."""
+        self.work()
+        if self.held:
+            self.settle(self.choose(("taken", "unconfirmed")))
+            extid = self.held[-1].extid
+            self.apply(self.choose(("busy", "no_answer")), extid)
+            self.pass_time(self.choose((300, 1001)))
+            if self.choose((True, False)):
+                self.work()
+            self.apply("answered", extid)
+
     def fail(self) -> None:
         """A call goes out and comes back, perhaps busy."""
         self.work()
@@ -262,15 +289,55 @@ class Pair:
             if armed.outcome == "armed" and was[call.record] == "queued":
                 was[call.record] = "submitting"
                 self.posted[call.extid] += 1
+                self.sent.add((call.record, call.token))
                 assert self.posted[call.extid] == 1, "the same attempt rings twice"
 
-    def settle(self, outcome: call_transitions.SettleOutcome | None = None) -> None:
-        call = self.choose(self.held[-4:])
-        outcome = outcome or self.choose(self.outcomes)
+    def repeat(self, call: Claimed | None = None) -> None:
+        """Redis may have forgotten what is under way: the worker says it again."""
+        call = call or self.choose(self.held[-4:])
+        if not self.posted[call.extid]:
+            return
+        items = [Posted(call.record, call.token, call.attempt)]
+        channels = self.config.account(call.account).max_concurrent_calls > 0
+        op = repeat_posts(self.config, "worker", channels, items)
+        self.agree(op, self.store.run(op), self.model.repeat(self.limits(call.account), items))
+
+    def forget(self) -> None:
+        """A power failure takes the last second: claim and arm are gone, the worker and its POSTs are not."""
+        self.pass_time(61_000)
+        model, saved, already = self.model.copy(), self.store.save(), set(self.sent)
+        self.work()
+        model.now = self.model.now
+        self.model = model
+        self.store.restore(saved)
+        self.store.set_clock(model.now)
+        self.model.seen = self.model.ms
+        self.now = picture(self.store.redis, EXTIDS, ACCOUNTS)
+        assert self.now == modelled(self.model)
+        # Nothing is claimed until every worker had its say: again what is under way, or what has become of it meanwhile.
+        for call in [call for call in self.held if (call.record, call.token) in self.sent - already]:
+            if self.choose((True, False)):
+                self.repeat(call)
+                assert self.now["calls"][call.record]["state"] == "submitting"
+            else:
+                self.settle(self.choose(("taken", "unconfirmed", "rejected")), call)
+                assert self.now["calls"][call.record]["state"] not in ("queued", "submitting")
+
+    def settle(self, outcome: call_transitions.SettleOutcome | None = None, call: Claimed | None = None) -> None:
+        call = call or self.choose(self.held[-4:])
+        holder = (call.record, call.token)
+        outcome = self.outcome_of.setdefault(holder, outcome or self.choose(self.outcomes))  # one POST, one outcome
         answer = self.choose(("", '{"status":200}'))
         items = [
             Settling(
-                call.record, call.token, outcome, self.choose((0, 0.5, 30)), self.choose((0, 0, 2)), answer, "code"
+                call.record,
+                call.token,
+                outcome,
+                self.choose((0, 0.5, 30)),
+                self.choose((0, 0, 2)),
+                answer,
+                "code",
+                call.attempt if holder in self.sent else 0,
             )
         ]
         op = call_transitions.settle(self.config, self.config.account(call.account), items)
@@ -280,14 +347,15 @@ class Pair:
         self.agree(op, real, self.model.settle(self.limits(call.account), items, spares_of(op)))
         if real == ["kept"] or not fresh:
             return
-        if was["state"] == "queued" and outcome in ("taken", "unconfirmed"):
+        if holder not in self.sent and outcome in ("taken", "unconfirmed"):
+            self.sent.add(holder)
             self.posted[call.extid] += 1  # a failover forgot the arm of this POST
             assert self.posted[call.extid] == 1
-        elif was["state"] == "submitting" and outcome in ("retry", "auth", "release"):
+        elif holder in self.sent and outcome in ("retry", "auth", "release"):
             self.posted[call.extid] -= 1  # it provably did not ring
 
-    def apply(self, disposition: str = "") -> None:
-        extid = self.choose([*EXTIDS[:1], *(+self.posted), *(+self.posted), *self.model.aliases, "999999"])
+    def apply(self, disposition: str = "", extid: str = "") -> None:
+        extid = extid or self.choose([*EXTIDS[:1], *(+self.posted), *(+self.posted), *self.model.aliases, "999999"])
         disposition = disposition or self.choose(("answered", "busy", "no_answer", "unknown"))
         items = [Applying(extid, '{"call_ids":[1]}', self.choose("ABC"), disposition)]
         op = call_transitions.apply_results(items)
@@ -326,11 +394,20 @@ class Pair:
     def time_passes(self) -> None:
         self.pass_time(self.choose((0.3, 5, 20, 200, 1000, 1500, 7001, 61_000, 3_700_000)))
 
-    def pass_time(self, ms: float) -> None:
+    def pass_unattended(self) -> None:
+        """Nobody looks at the clock: Redis is away, or its clock is set, forward or back."""
+        self.pass_time(self.choose((1500, 2500, 15_000, 100_000, -900, -5000, -3_600_000)), attended=False)
+        if self.choose((True, False)):
+            self.pace()
+
+    def pass_time(self, ms: float, *, attended: bool = True) -> None:
         self.model.now += round(ms * 1000)
-        self.store.set_clock(self.model.now)
-        for account, until in self.model.bells.items():
+        self.store.set_clock(self.model.now, attended=attended)
+        if attended:
+            self.model.seen = self.model.ms
+        for account, until in list(self.model.bells.items()):
             if until <= self.model.ms:
+                del self.model.bells[account]
                 self.store.redis.delete(f"{keys.PREFIX}bell:{account}")
 
     # What must hold whatever happened
@@ -352,7 +429,9 @@ class Pair:
             self.check_place(x, record, after)
             name = self.model.calls[x].new.id
             events = by_call.get(name, [])
-            assert [event[0] for event in events] == [f"{name}-{i + 1}" for i in range(record["version"])]
+            assert [event[0].rpartition("-")[0] for event in events] == [
+                f"{name}-{i + 1}" for i in range(record["version"])
+            ]
             ends = [event for event in events if event[1] in ENDS]
             assert len(ends) == (1 if state in ENDS else 0), "each end has one event"
         assert Counter(record["state"] for record in after["calls"].values()) == after["counts"]
@@ -368,7 +447,8 @@ class Pair:
             assert not places
         elif State(record["state"]) in ENDS:
             assert not places
-            assert not any(x in used for used in after["channels"].values())
+            out = record["attempt"] > 1 and record["attempts"][-1][1] and not record["attempts"][-1][3]
+            assert out or not any(x in used for used in after["channels"].values())
         else:
             waits = {"scheduled": "due", "submitted": "await", "unconfirmed": "await"}
             assert places == {waits.get(record["state"], "lease")}
@@ -377,7 +457,8 @@ class Pair:
 STEPS = (
     *("enqueue", "enqueue", "work", "work", "work", "claim", "arm", "arm", "settle", "settle", "settle", "settle"),
     *("apply", "apply", "cancel", "pace", "sweep", "time_passes", "time_passes", "time_passes"),
-    *("die", "resume", "halt", "fail", "refuse", "give_up", "claim_again", "confirm_late"),
+    *("die", "resume", "halt", "fail", "refuse", "refuse", "give_up", "claim_again", "confirm_late"),
+    *("forget", "cut_off", "learn_late", "pass_unattended"),
 )
 
 

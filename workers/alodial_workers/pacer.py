@@ -38,6 +38,7 @@ class Pacer(SupervisedThread):
         self._waker = waker
         self._filler = filler
         self._away = False
+        self._paced_at: float | None = None
 
     def tick(self) -> float:
         """Runs one round and returns the seconds to the next. Raises StoreUnavailable."""
@@ -55,12 +56,22 @@ class Pacer(SupervisedThread):
 
     def _tick(self) -> float:
         pace = self._store.run(call_transitions.pace(self._filler.rooms()))
+        self._report_step(pace.step)
         self._waker.submit(pace.accounts)
         for hopper in pace.hoppers:
             self._fill(hopper)
         if pace.next_due is None:
             return TICK
         return min(TICK, max(0.001, pace.next_due))
+
+    def _report_step(self, step: float) -> None:
+        """Logs that Redis' clock was set, which its own time alone cannot tell from a Redis that was away."""
+        now, before = time.monotonic(), self._paced_at
+        self._paced_at = now
+        if step and before is not None and abs(jump := step - (now - before)) > 1:
+            log.warning("store.clock_jumped", seconds=round(jump, 3), hint="leases and holds were moved along with it")
+        elif step:
+            log.info("store.leases_extended", seconds=round(step, 3))
 
     def _fill(self, hopper: call_transitions.HopperNeed) -> None:
         """Fills one campaign's hopper. Whatever is wrong with it stops no other campaign, and no single call."""

@@ -21,6 +21,9 @@ log = structlog.get_logger("alodial.submit")
 SETTLE_RETRY = 0.5
 """Seconds between tries to record an outcome while the store is away."""
 
+MAX_SLOT_WAIT = 2.0
+"""Seconds: a slot is never a second away unless Redis' clock was set back; then the call goes back to its list."""
+
 
 @dataclass(frozen=True, slots=True)
 class SubmitContext:
@@ -64,6 +67,8 @@ async def arm_at_slot(call: Claimed, claimed_at: float, context: SubmitContext) 
             raise NotArmed("woke_late")
         if armed.outcome != "wait":
             raise NotArmed(armed.outcome)
+        if armed.wait > MAX_SLOT_WAIT:
+            raise NotArmed("slot_far")
         slot = armed.slot
         await asyncio.sleep(armed.wait)
 
@@ -118,7 +123,8 @@ def outcome_of(submission: Submission, call: Claimed, settings: Settings) -> Set
             # Retry-After is for the account; without a usable value the backoff replaces it. A fifth of it is the call's jitter.
             hold = verdict.pause or delay
             delay = max(delay, hold * (1 + 0.2 * random.random()))
-    return Settling(call.record, call.token, verdict.outcome, delay, hold, submission.answer_json(), verdict.code)
+    answer = submission.answer_json()
+    return Settling(call.record, call.token, verdict.outcome, delay, hold, answer, verdict.code, call.attempt)
 
 
 async def _settled(settling: Settling, context: SubmitContext) -> str:

@@ -48,10 +48,15 @@ class Sweeper(SupervisedThread):
         self._broker = broker
         self._reader = reader
         self._next_slow = time.monotonic()
+        self._is_first = True
         self._max_events = settings.events_max_bytes // events.EVENT_BYTES
 
     def _step(self) -> float:
         self.sweep()
+        if self._is_first:
+            # That round may have found that nobody looked at the clock for long; by the next one the pacer has.
+            self._is_first = False
+            return 1.0
         return EVERY + random.random()
 
     def sweep(self) -> None:

@@ -258,6 +258,7 @@ class Settling(NamedTuple):
     """The outcome of one claimed call.
 
     ``delay`` is in seconds until a retry, ``hold`` for how many the account pauses; ``answer`` is AloVoice's as JSON.
+    With its ``attempt`` an outcome counts also where Redis has forgotten that this holder claimed the call.
     """
 
     record: str
@@ -267,6 +268,7 @@ class Settling(NamedTuple):
     hold: float = 0
     answer: str = ""
     code: str = ""
+    attempt: int = 0
 
 
 def settle(settings: Settings, limits: AccountSettings, items: Sequence[Settling]) -> Operation[list[str]]:
@@ -280,7 +282,7 @@ def settle(settings: Settings, limits: AccountSettings, items: Sequence[Settling
     ]
     for item in items:
         args += (item.record, item.token, item.outcome, _ms(item.delay), _ms(item.hold), item.answer, item.code)
-        args.append(new_ids()[1] if item.outcome == "unconfirmed" else "")
+        args += (new_ids()[1] if item.outcome == "unconfirmed" else "", item.attempt)
     return Operation("settle", args, lambda answer: [text(row) for row in answer])
 
 
@@ -373,12 +375,16 @@ class HopperNeed(NamedTuple):
 
 
 class Pace(NamedTuple):
-    """``moved`` calls became ready; ``next_due`` is in seconds from now, None without any; ``accounts`` are to be woken."""
+    """``moved`` calls became ready; ``next_due`` is in seconds from now, None without any; ``accounts`` are to be woken.
+
+    ``step`` is not 0 when Redis' clock is so many seconds off what a pacer saw last.
+    """
 
     moved: int
     next_due: float | None
     accounts: list[str]
     hoppers: list[HopperNeed] = []  # noqa: RUF012  # a NamedTuple's default, never changed
+    step: float = 0
 
 
 def pace(hoppers: Mapping[str, int] | None = None, *, limit: int = 500) -> Operation[Pace]:
@@ -393,6 +399,7 @@ def pace(hoppers: Mapping[str, int] | None = None, *, limit: int = 500) -> Opera
             None if int(answer[1]) < 0 else int(answer[1]) / 1000,
             [text(name) for name in answer[2]],
             read_rows(HopperNeed, answer[3]),
+            int(answer[4]) / 1000,
         )
 
     return Operation("pace", args, read)

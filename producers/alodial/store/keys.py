@@ -37,6 +37,7 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``dead``              stream   results that nobody could use, for replay; ``dead:{id}`` is the body, kept 30 days
 ``spool:{segment}``   string   bytes of a spool's file that are in the inbox; kept 7 days
 ``stop``              string   the emergency stop and its reason
+``seen``              string   when a pacer last looked at the clock, ms; ``drain`` results may be late for a moment
 ``epoch``             string   made once; missing while workers run = the store was lost
 ``primary``           hash     run (id of the server), gen (generation, grows with each server), at, open and until: when
                                claims go on after a change; ``owing`` is the set of workers that they wait for

@@ -41,6 +41,9 @@ NAMES = (
 CONFIRMED = frozenset({"enqueue", "arm", "cancel", "redial", "create", "append", "finish", "steer", "resume"})
 """Scripts whose answer promises something: with ``ALODIAL_DURABILITY=replica`` it waits for the replicas."""
 
+CLOCKED = {"pace", "sweep"}
+"""Scripts that look at how time passed (``clock.lua``)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Script:
@@ -75,12 +78,15 @@ def load_scripts(retain_ms: int, keep_ms: int) -> dict[str, Script]:
     """
     folder = resources.files(__package__) / "lua"
     head = f"local RETAIN = {retain_ms}\nlocal KEEP = {keep_ms}\n{_transition_tables()}"
-    shared = "".join((folder / f"{name}.lua").read_text("utf-8") for name in ("prelude", "campaign", "lists"))
+    prelude, campaign, lists, clock = (
+        (folder / f"{name}.lua").read_text("utf-8") for name in ("prelude", "campaign", "lists", "clock")
+    )
     scripts = {}
     for name in NAMES:
         own = (folder / f"{name}.lua").read_text("utf-8")
         # The script's own text is a function, so that campaigns, lists and counters are updated once, after all its moves.
         after = "look_after_touched()\nwrite_lists()\nwrite_ticks()\n"
+        shared = f"{prelude}{campaign}{lists}{clock if name in CLOCKED else ''}"
         text = f"{head}{shared}local function main()\n{own}\nend\nlocal answer = main()\n{after}return answer\n"
         scripts[name] = Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
     return scripts

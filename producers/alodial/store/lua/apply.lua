@@ -31,6 +31,41 @@ local function before(stored, digest, spare)
   return 'duplicate'
 end
 
+-- Whether a person was reached after all by an attempt of a call that ended otherwise: that is its outcome then.
+local function correct_outcome(r, disposition)
+  if r.s == 'canceled' or r.s == 'expired' then return end
+  if r.s ~= 'completed' then
+    r.dp = disposition
+    if r.g then redis.call('HINCRBY', P .. 'gc:' .. r.g, 'd:' .. disposition, 1) end
+    move(r, 'completed', 'late_result', 'dp', disposition)
+  elseif disposition == 'answered' and r.dp ~= 'answered' then
+    if r.g then
+      redis.call('HINCRBY', P .. 'gc:' .. r.g, 'd:' .. (r.dp or 'unknown'), -1)
+      redis.call('HINCRBY', P .. 'gc:' .. r.g, 'd:answered', 1)
+    end
+    r.dp, r.tl = disposition, line(r.tl, 'completed', 'late_result')
+    redis.call('HSET', P .. 'c:' .. r.x, 'dp', disposition, 'tl', r.tl)
+    if r.g then keep_outcome(r) end
+    listed_as(r, 'completed:answered')
+  end
+end
+
+-- The call ends here, wherever it stands. An attempt that is out meanwhile cannot be called back: its channel stays taken until
+-- its own result, or until it counts as lost.
+local function complete(r, n, extid, json, disposition)
+  local chan, gchan
+  if n < r.n and (r.s == 'submitting' or r.s == 'submitted' or r.s == 'unconfirmed') then
+    chan = redis.call('ZSCORE', P .. 'chan:' .. r.a, r.x)
+    gchan = r.g and redis.call('ZSCORE', P .. 'gchan:' .. r.g, r.x)
+  end
+  r.dp = disposition
+  if r.g then redis.call('HINCRBY', P .. 'gc:' .. r.g, 'd:' .. disposition, 1) end
+  move(r, 'completed', disposition, 'dp', disposition)
+  if chan then redis.call('ZADD', P .. 'chan:' .. r.a, chan, r.x) end
+  if gchan then redis.call('ZADD', P .. 'gchan:' .. r.g, gchan, r.x) end
+  emit(r, 'completed', json, n, extid)
+end
+
 -- The first result of attempt n: where it takes the call.
 local function first(r, n, extid, json, disposition, spare, talk, took)
   tick('r:' .. disposition)
@@ -40,26 +75,22 @@ local function first(r, n, extid, json, disposition, spare, talk, took)
     redis.call('HINCRBY', P .. 'gc:' .. r.g, 'a:' .. disposition, 1)
   end
   if ENDS[r.s] then
-    if r.s ~= 'canceled' and r.s ~= 'expired' and r.s ~= 'completed' then
-      r.dp = disposition
-      if r.g then redis.call('HINCRBY', P .. 'gc:' .. r.g, 'd:' .. disposition, 1) end
-      move(r, 'completed', 'late_result', 'dp', disposition)
-    end
+    if n == r.n then free_channel(r) end
+    correct_outcome(r, disposition)
     emit(r, 'corrected', json, n, extid)
     return 'corrected'
   end
-  if n < r.n and (disposition ~= 'answered' or r.s ~= 'scheduled' and r.s ~= 'queued') then return 'kept' end
-  r.dp = disposition
+  -- Whoever was reached is not rung again, whatever attempt it was and wherever a later one stands.
+  if n < r.n and disposition ~= 'answered' then return 'kept' end
   local delay = n == r.n and redial_delay(r, disposition)
   if delay then
+    r.dp = disposition
     redis.call('HSET', P .. 'c:' .. r.x, 'dp', disposition)
     schedule(r, delay, disposition, spare)
     emit(r, 'redial_scheduled', json, n, extid)
     return 'redial'
   end
-  if r.g then redis.call('HINCRBY', P .. 'gc:' .. r.g, 'd:' .. disposition, 1) end
-  move(r, 'completed', disposition, 'dp', disposition)
-  emit(r, 'completed', json, n, extid)
+  complete(r, n, extid, json, disposition)
   return 'completed'
 end
 
@@ -84,6 +115,17 @@ local function apply(extid, json, digest, disposition, spare, talk)
   if known[2] then
     -- A second, different result: the first stays, the last other one is kept beside it.
     redis.call('HSET', key, 'k' .. n, mark(digest, spare, 'corrected'), 'rc' .. n, json)
+    local was = redis.call('HGET', key, 'd' .. n)
+    if disposition == 'answered' and was ~= 'answered' then
+      redis.call('HSET', key, 'd' .. n, disposition)
+      tick('r:answered')
+      if r.g then
+        redis.call('HINCRBY', P .. 'gc:' .. r.g, 'talk', int(talk))
+        redis.call('HINCRBY', P .. 'gc:' .. r.g, 'a:' .. was, -1)
+        redis.call('HINCRBY', P .. 'gc:' .. r.g, 'a:answered', 1)
+      end
+      if ENDS[r.s] then correct_outcome(r, disposition) else complete(r, n, extid, json, disposition) end
+    end
     if ENDS[r.s] then emit(r, 'corrected', json, n, extid) end
     return says('corrected')
   end

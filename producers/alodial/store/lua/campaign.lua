@@ -35,7 +35,7 @@ local function campaign_event(g, kind)
   local v = redis.call('HINCRBY', key, 'v', 1)
   local calls = redis.call('HMGET', P .. 'gc:' .. g, 'completed', 'rejected', 'failed', 'expired', 'canceled', 'timed_out', 'd:answered')
   local owner = c[4] and ('","owner":"' .. c[4]) or ''
-  emit_raw('{"specversion":"1.0","id":"' .. g .. '-' .. v .. owner .. '","source":"/alodial","type":"alodial.campaign.' .. kind ..
+  emit_raw('{"specversion":"1.0","id":"' .. event_id(g, v, kind, c[1], c[3] or '') .. owner .. '","source":"/alodial","type":"alodial.campaign.' .. kind ..
     '","subject":"' .. g .. '","time":"' .. now_text() .. '","datacontenttype":"application/json","data":{"call_id":null,' ..
     '"extid":null,"reference":null,"campaign_id":"' .. g .. '","state":"' .. c[1] .. '","disposition":null,"attempt":null,' ..
     '"metadata":{},"name":' .. text(c[2]) .. ',"reason":' .. text(c[3]) .. ',"rows":' .. number(redis.call('HGET', key, 'tot')) ..
@@ -124,7 +124,7 @@ campaign_moved = function(r, from, to, note)
   if ENDS[to] and not ENDS[from] then
     redis.call('HINCRBY', counts, 'live', -1)
     -- What was refused for our own sake, such as a number on the list, is no failure of the line's.
-    if to == 'failed' or to == 'rejected' and from == 'submitting' then redis.call('HINCRBY', counts, 'row', 1)
+    if to == 'failed' or to == 'rejected' and (from == 'submitting' or from == 'unconfirmed') then redis.call('HINCRBY', counts, 'row', 1)
     elseif to == 'completed' then redis.call('HSET', counts, 'row', 0) end
     touched[r.g] = true
   end

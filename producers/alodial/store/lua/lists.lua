@@ -60,6 +60,14 @@ local function listed(x, buckets, owner, g)
   tick('c')
 end
 
+-- In the lists of another outcome too; readers look at the record, so that the entry in the former one does no harm.
+listed_as = function(r, label)
+  redis.call('XADD', P .. 'e:' .. label, '*', 'x', r.x)
+  if not r.g then return end
+  local key = P .. 'ge:' .. r.g .. ':' .. label
+  if redis.call('LPUSH', key, r.x) == 1 then redis.call('PEXPIRE', key, RETAIN + YEAR) end
+end
+
 listed_end = function(r, to, note)
   local label = to
   if to == 'completed' then

@@ -2,7 +2,9 @@
 -- whoever attends already: so that a second worker joins a first that has more than it can do, and no lost bell matters.
 -- Starts campaigns whose time has come, ends those whose time is over, and says whose hopper runs low.
 -- ARGV: limit, then for each account: name, calls that a hopper should hold.
--- Answer: {moved, ms until the next one is due or -1, {accounts to ring...}, {{campaign, cursor, chunk, offset, room}...}}
+-- Answer: {moved, ms until the next one is due or -1, {accounts to ring...}, {{campaign, cursor, chunk, offset, room}...},
+--   ms that the clock was off (clock.lua)}
+local step = keep_time()
 local limit = tonumber(ARGV[1])
 local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', ms, 'LIMIT', 0, limit)
 for _, x in ipairs(due) do
@@ -22,7 +24,7 @@ for _, x in ipairs(due) do
   end
 end
 local nearest = redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
-local answer = { #due, nearest[2] and math.max(0, tonumber(nearest[2]) - ms) or -1, {}, {} }
+local answer = { #due, nearest[2] and math.max(0, tonumber(nearest[2]) - ms) or -1, {}, {}, step }
 for _, g in ipairs(redis.call('ZRANGEBYSCORE', WAKE, '-inf', ms, 'LIMIT', 0, limit)) do
   redis.call('ZREM', WAKE, g)
   local c = redis.call('HMGET', P .. 'g:' .. g, 's', 'a', 'p')

@@ -13,7 +13,7 @@ local FIELDS = { 's', 'id', 'cx', 'r', 'g', 'm', 'v', 'dp', 'n', 'tl', 'a', 'p',
 -- What campaigns add to a move and to a ready list; campaign.lua says how.
 local campaign_moved, join, campaign_redial
 -- What the lists of calls need to know of one that ended; lists.lua says how.
-local listed_end, tick
+local listed_end, listed_as, tick
 
 -- 14 significant digits is all that Lua's own conversion keeps; microseconds have 16.
 local function int(n) return string.format('%.0f', n) end
@@ -87,6 +87,12 @@ local function emit_raw(json)
   redis.call('XADD', EVENTS, '*', 'event', json)
 end
 
+-- Its subject, its version and a digest of what it says: a store that went back a second (a failover, a power failure) counts
+-- the same versions again, and receivers drop ids that they know. The same change made again has the same id.
+local function event_id(subject, version, ...)
+  return subject .. '-' .. version .. '-h' .. string.sub(redis.sha1hex(table.concat({ ... }, '|')), 1, 8)
+end
+
 -- The event of a call at version r.v; what does not differ within one script is put together once.
 local before_subject, after_subject = {}, nil
 local function append_event(r, kind, result, attempt, extid)
@@ -100,7 +106,8 @@ local function append_event(r, kind, result, attempt, extid)
   end
   -- Whose it is stands before the type, as CloudEvents' extension attributes do; a call without an owner is everybody's.
   local owner = (r.w and r.w ~= '') and ('","owner":"' .. r.w) or ''
-  emit_raw('{"specversion":"1.0","id":"' .. r.id .. '-' .. r.v .. owner .. before .. r.id .. after_subject .. r.id .. '","extid":"' ..
+  emit_raw('{"specversion":"1.0","id":"' .. event_id(r.id, r.v, kind, r.s, r.dp or '', attempt or r.n, extid or r.cx or r.x, result or '') ..
+    owner .. before .. r.id .. after_subject .. r.id .. '","extid":"' ..
     (extid or r.cx or r.x) .. '","reference":' .. text(r.r) .. ',"campaign_id":' .. quoted(r.g) .. ',"state":"' .. r.s ..
     '","disposition":' .. quoted(r.dp) .. ',"attempt":' .. (attempt or r.n) .. ',"metadata":' ..
     ((r.m and r.m ~= '') and r.m or '{}') .. (result and (',"result":' .. result) or '') .. '}}')
@@ -217,7 +224,8 @@ local function expires_by(r, moment)
   return limit ~= nil and limit <= moment
 end
 
--- Out of the ready lists until `delay` ms from now; a spare extid makes it a redial.
+-- Out of the ready lists until `delay` ms from now; a spare extid makes it a redial. `lt` keeps the token of an attempt whose
+-- outcome nobody knew, and its number: its holder may yet say that the redial is not needed.
 local function schedule(r, delay, note, spare)
   redis.call('ZREM', LEASE, r.x)
   redis.call('ZREM', AWAIT, r.x)
@@ -229,6 +237,9 @@ local function schedule(r, delay, note, spare)
     r.n, r.cx = r.n + 1, spare
     redis.call('SET', P .. 'x:' .. spare, r.x .. ':' .. r.n)
     local fields = { 'n', r.n, 'cx', spare, 'x' .. r.n, spare, 'rt', 0 }
+    if r.s == 'unconfirmed' and r.tok then
+      fields[#fields + 1], fields[#fields + 2] = 'lt', r.tok .. ' ' .. (r.n - 1)
+    end
     if r.s == 'scheduled' then
       -- It waited for a retry when the result of that very attempt came: the same state, another attempt.
       r.tl = line(r.tl, 'scheduled', note)

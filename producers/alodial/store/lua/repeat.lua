@@ -15,6 +15,10 @@ local function repeat_post(x, token, attempt)
   if r.s == 'scheduled' then move(r, 'queued', 'arm_forgotten') end
   redis.call('ZADD', LEASE, ms + lease, x)
   if channel > 0 then redis.call('ZADD', P .. 'chan:' .. r.a, ms + lease + channel, x) end
+  if r.g and redis.call('HEXISTS', P .. 'g:' .. r.g, 'ch') == 1 then
+    redis.call('ZADD', P .. 'gchan:' .. r.g, ms + lease + channel, x)
+  end
+  tick('a')
   move(r, 'submitting', 'arm_forgotten', 'a' .. r.n, ms .. ' ' .. worker, 'tok', token)
   return 'armed'
 end

@@ -1,6 +1,6 @@
 -- Records what became of a POST, or of a claim that never came to one.
--- ARGV: result_timeout_ms channel_ms max_tries redial_after_ms, then for each call 8 values:
---   extid token outcome delay_ms hold_ms answer_json code spare_extid
+-- ARGV: result_timeout_ms channel_ms max_tries redial_after_ms, then for each call 9 values:
+--   extid token outcome delay_ms hold_ms answer_json code spare_extid attempt (0: not known)
 -- outcome: taken, rejected, unconfirmed, retry (not sent, or refused for now), auth (wrong token), release (never tried)
 -- Answer for each: the state it left the call in, 'auth' or 'auth:opened' for a wrong token, or 'kept' when somebody else had
 -- the last word before. Asked again by the same holder (the answer was lost), it says the same.
@@ -27,7 +27,8 @@ end
 
 local function record(r, token, outcome, delay, hold, json, code, spare)
   local key, acct = P .. 'c:' .. r.x, P .. 'acct:' .. r.a
-  local armed = r.s == 'submitting'
+  local armed = r.s == 'submitting' or r.s == 'unconfirmed'
+  if r.s == 'unconfirmed' then redis.call('ZREM', AWAIT, r.x) end
   unsuspect(r)
   if outcome == 'auth' then
     local opened = open_breaker(r.a, token, code)
@@ -39,7 +40,7 @@ local function record(r, token, outcome, delay, hold, json, code, spare)
     return opened and 'auth:opened' or 'auth'
   end
   if not armed and (outcome == 'taken' or outcome == 'unconfirmed') then
-    -- A failover of Redis forgot the arm, but the POST went out: it must not go out again.
+    -- Redis forgot the arm (a failover, a power failure), but the POST went out: it must not go out again.
     move(r, 'submitting', 'arm_forgotten', 'a' .. r.n, ms)
     armed = true
   end
@@ -75,26 +76,68 @@ local function record(r, token, outcome, delay, hold, json, code, spare)
   return r.s
 end
 
-local function settle(x, token, ...)
+-- The redial of an attempt whose outcome is known after all has not gone out: it is as if it had never been scheduled.
+local function withdraw_redial(r)
+  local key = P .. 'c:' .. r.x
+  redis.call('DEL', P .. 'x:' .. r.cx)
+  redis.call('HDEL', key, 'x' .. r.n, 'lt', 'tok')
+  redis.call('ZREM', DUE, r.x)
+  redis.call('ZREM', LEASE, r.x)
+  free_channel(r)
+  r.n, r.tok = r.n - 1, nil
+  r.cx = r.n > 1 and redis.call('HGET', key, 'x' .. r.n) or nil
+  redis.call('HSET', key, 'n', r.n)
+  if r.cx then redis.call('HSET', key, 'cx', r.cx) else redis.call('HDEL', key, 'cx') end
+  if r.s == 'scheduled' then move(r, 'queued', 'redial_withdrawn') end
+  move(r, 'submitting', 'redial_withdrawn')
+end
+
+-- Whether this holder's word counts, though the record may not say that it holds the call any more.
+local function heard(r, token, outcome, attempt)
+  if r.tok == token and (r.s == 'submitting' or r.s == 'queued') then return true end
+  local certain = outcome ~= 'unconfirmed'
+  -- The sweeper was first: what it could not know, its worker does.
+  if r.s == 'unconfirmed' then return certain and r.tok == token end
+  if r.s ~= 'queued' and r.s ~= 'scheduled' then return false end
+  if attempt == r.n and (outcome == 'taken' or outcome == 'unconfirmed' or outcome == 'rejected') then
+    -- Claim and arm are forgotten together, perhaps claimed again since: this POST went out, so that no other may.
+    redis.call('ZREM', DUE, r.x)
+    redis.call('ZREM', LEASE, r.x)
+    if r.s == 'scheduled' then move(r, 'queued', 'arm_forgotten') end
+    redis.call('HSET', P .. 'c:' .. r.x, 'tok', token)
+    r.tok = token
+    return true
+  end
+  if certain and r.n > 1 and redis.call('HGET', P .. 'c:' .. r.x, 'lt') == token .. ' ' .. (r.n - 1)
+    and redis.call('HEXISTS', P .. 'c:' .. r.x, 'h' .. (r.n - 1)) == 0 then
+    withdraw_redial(r)
+    return true
+  end
+  return false
+end
+
+local function settle(x, token, outcome, delay, hold, json, code, spare, attempt)
   local r = load(x)
   if not r then return 'kept' end
   local key = P .. 'c:' .. x
   local mark = token .. ' '
   if r.st and string.sub(r.st, 1, #mark) == mark then return string.sub(r.st, #mark + 1) end
-  if r.tok ~= token or not (r.s == 'submitting' or r.s == 'queued') then
+  if not heard(r, token, outcome, attempt) then
     -- A result or the sweeper came first. What AloVoice said is kept for the operator, the state is not taken back.
-    local json = select(4, ...)
-    local of_this_attempt = r.n == 1 or r.tok == token
-    if json ~= '' and of_this_attempt and (ENDS[r.s] or r.s == 'unconfirmed') then redis.call('HSETNX', key, 'o' .. r.n, json) end
+    local n = attempt > 0 and attempt or (r.n == 1 or r.tok == token) and r.n or 0
+    local over = ENDS[r.s] or r.s == 'unconfirmed'
+    if json ~= '' and n > 0 and (n < r.n or n == r.n and over) then redis.call('HSETNX', key, 'o' .. n, json) end
+    -- The call ended while this POST was out, and its channel was kept for it: it is not in use.
+    if ENDS[r.s] and attempt == r.n and outcome ~= 'taken' and outcome ~= 'unconfirmed' then free_channel(r) end
     return 'kept'
   end
-  local answer = record(r, token, ...)
+  local answer = record(r, token, outcome, delay, hold, json, code, spare)
   redis.call('HSET', key, 'st', mark .. answer)
   return answer
 end
 
-for i = 5, #ARGV, 8 do
+for i = 5, #ARGV, 9 do
   answer[#answer + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4]), ARGV[i + 5],
-    ARGV[i + 6], ARGV[i + 7])
+    ARGV[i + 6], ARGV[i + 7], tonumber(ARGV[i + 8]))
 end
 return answer
