@@ -77,7 +77,7 @@ def test_an_abandoned_draft_leaves_nothing_behind(redis_server: EmbeddedRedis) -
         name for name in harness.store.redis.keys(f"{keys.PREFIX}*") if not re.search(rb":(campaigns$|cal:|day:)", name)
     ]
     lasting = [name for name in names if harness.store.redis.pttl(name) == -1]
-    assert {name.decode().removeprefix(keys.PREFIX) for name in lasting} == {"epoch", "test:clock"}
+    assert {name.decode().removeprefix(keys.PREFIX) for name in lasting} == {"epoch", "seen", "test:clock"}
 
 
 def test_a_key_lives_as_long_as_its_campaign(redis_server: EmbeddedRedis) -> None:
