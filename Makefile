@@ -11,7 +11,7 @@ JOBS ?= 3
 CORE := tests/schemas tests/store tests/workers
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit cover floors lint lock chaos bench clean
+.PHONY: help install demo test unit cover floors lint lock chaos failover bench clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-9s %s\n", $$1, $$2}'
@@ -29,7 +29,7 @@ demo: $(STAMP) ## Place a varied set of calls through the sandbox and show what 
 	@$(BIN)/alodial demo
 
 test: $(STAMP) lint ## Lint, types and the whole quick suite, with the fault campaigns shortened
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal -m 'not alone'
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal -m 'not alone and not failover'
 	$(BIN)/python -m pytest -m alone
 
 unit: $(STAMP) ## The tests of rules, scripts and workers without slow ones, about half a minute
@@ -66,6 +66,9 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter
 
 chaos: $(STAMP) ## The fault campaigns at full length
 	ALODIAL_CHAOS=full $(BIN)/python -m pytest -m chaos --timeout 3600 -s
+
+failover: $(STAMP) ## Failovers of Redis under load with real Sentinels; all of them with ALODIAL_CHAOS=full
+	$(BIN)/python -m pytest -m failover --timeout 1200 -s
 
 bench: $(STAMP) ## Measure against bare Dramatiq, in one run on this machine
 	$(BIN)/python -m benchmarks

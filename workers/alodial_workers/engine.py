@@ -216,6 +216,7 @@ class Engine:
                 await self._room.wait()
             if self.stopping:
                 break
+            self._confirmed_primary()  # what is claimed and cannot be armed would be claimed again at once, and so on
             leaving = idle_since is not None and loop.time() - idle_since > LINGER
             claim = await self._claim(account, limits, leaving=leaving)
             now = loop.time()

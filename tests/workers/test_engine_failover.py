@@ -1,0 +1,193 @@
+"""A worker and a primary that changes: it arms only on the confirmed one, and no other worker rings what it rang."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "store"))
+from fake_sentinel import FakeSentinel
+
+from alodial import CallQueue, TwoWayCall
+from alodial.errors import StoreUnavailable
+from alodial.settings import Settings
+from alodial.store import keys, primary, redis_checks, workers
+from alodial.store.client import AsyncStore
+from alodial.store.server_clock import server_ms
+from alodial.testing.redis_server import EmbeddedRedis
+from alodial_workers.alovoice.client import AloVoiceClient
+from alodial_workers.engine import Engine
+
+from .raw import TAKEN, Peer, RawServer, until
+
+CALL = TwoWayCall(callfrom="712037006", callto=["994412860"])
+
+
+@pytest.fixture
+def sentinels(redis_server: EmbeddedRedis) -> Iterator[list[FakeSentinel]]:
+    made = [FakeSentinel(("127.0.0.1", redis_server.port)) for _ in range(3)]
+    yield made
+    for sentinel in made:
+        sentinel.close()
+
+
+def behind(settings: Settings, sentinels: list[FakeSentinel], provider: str) -> Settings:
+    hosts = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in sentinels)
+    url = type(settings.redis_url)(f"redis+sentinel://{hosts}/calls/0")
+    return settings.model_copy(update={"redis_url": url, "provider_url": provider})
+
+
+async def all_taken(peer: Peer) -> None:
+    while not peer.closed.is_set():
+        await peer.request()
+        if not peer.closed.is_set():
+            peer.send(TAKEN)
+
+
+def engine_of(settings: Settings, name: str, epoch: str) -> Engine:
+    store = AsyncStore(settings, on_connect=primary.introduce(settings))
+    return Engine(settings, store, AloVoiceClient(settings), worker=name, epoch=epoch)
+
+
+async def attend(engine: Engine) -> None:
+    """As the pacer: again and again while the store says that it is away."""
+    while True:
+        with contextlib.suppress(StoreUnavailable):
+            await engine.attend("default")
+        await asyncio.sleep(0.05)
+
+
+def test_nothing_is_posted_while_the_sentinels_are_silent_and_all_of_it_when_they_are_back(
+    settings: Settings, sentinels: list[FakeSentinel]
+) -> None:
+    async def work() -> None:
+        async with RawServer(all_taken) as server:
+            ours = behind(settings, sentinels, server.url())
+            with CallQueue(settings=ours) as queue:
+                epoch = redis_checks.epoch(queue.store.redis)
+                engine = engine_of(ours, "one", epoch)
+                attending = asyncio.create_task(attend(engine))
+                first = queue.enqueue(CALL)
+                await until(lambda: queue.get(first.id).state == "submitted")
+                for sentinel in sentinels:
+                    sentinel.silent = True
+                await asyncio.sleep(2.3)
+                second = queue.enqueue(CALL)  # the primary is known: calls are taken
+                received, peers = server.received, len(server.peers)
+                await asyncio.sleep(1.5)
+                assert (server.received, len(server.peers)) == (received, peers)
+                assert queue.get(second.id).state == "queued"
+                for sentinel in sentinels:
+                    sentinel.silent = False
+                await until(lambda: queue.get(second.id).state == "submitted", within=10)
+                attending.cancel()
+                await engine.stop(1)
+
+    asyncio.run(work())
+
+
+def test_a_call_armed_on_a_primary_that_is_none_any_more_is_not_posted(
+    settings: Settings, sentinels: list[FakeSentinel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work() -> None:
+        async with RawServer(all_taken) as server:
+            ours = behind(settings, sentinels, server.url())
+            with EmbeddedRedis(fsync="no") as other, CallQueue(settings=ours) as queue:
+                epoch = redis_checks.epoch(queue.store.redis)
+                engine = engine_of(ours, "one", epoch)
+                call = queue.enqueue(CALL)
+                run = engine._store.run
+
+                async def run_and_fail_over(op: Any) -> Any:
+                    answer = await run(op)
+                    if op.script == "arm":
+                        for sentinel in sentinels:
+                            sentinel.switch(("127.0.0.1", other.port))
+                        await until(lambda: queue.store.primary_number == 2)
+                    return answer
+
+                monkeypatch.setattr(engine._store, "run", run_and_fail_over)
+                attending = asyncio.create_task(attend(engine))
+                await until(lambda: queue.store.primary_number == 2)
+                await asyncio.sleep(0.5)
+                assert server.received == 0
+                assert call.state == "queued"
+                attending.cancel()
+                await engine.stop(0.1)
+
+    asyncio.run(work())
+
+
+def snapshot(client: Any) -> dict[bytes, bytes]:
+    return {key: client.dump(key) for key in client.keys("*")}
+
+
+def go_back(client: Any, before: dict[bytes, bytes]) -> None:
+    """The server loses what was changed since, as a promoted replica that had not received it."""
+    for key in client.keys("*"):
+        if key not in before:
+            client.delete(key)
+    for key, value in before.items():
+        client.restore(key, 0, value, replace=True)
+    client.hset(keys.PREFIX + "primary", "run", "the-server-before")
+
+
+def test_what_one_worker_posted_is_not_posted_by_another_when_redis_forgot_claim_and_arm(
+    redis_server: EmbeddedRedis, settings: Settings
+) -> None:
+    release = asyncio.Event()
+    posted: list[str] = []
+
+    async def held(peer: Peer) -> None:
+        while not peer.closed.is_set():
+            body = await peer.request()
+            if peer.closed.is_set():
+                return
+            posted.append(body.partition(b'name="extid"')[2][:40].decode())
+            if len(posted) > 3:
+                await release.wait()
+            peer.send(TAKEN)
+
+    async def work() -> None:
+        async with RawServer(held) as server:
+            ours = settings.model_copy(update={"provider_url": server.url()})
+            with CallQueue(settings=ours) as queue, redis_server.client() as client:
+                epoch = redis_checks.epoch(client)
+                one, two = engine_of(ours, "one", epoch), engine_of(ours, "two", epoch)
+                await one.follow_primary()
+                await two.follow_primary()
+                for name in ("one", "two"):
+                    now = queue.store.call(server_ms)
+                    workers.write_heartbeat(client, workers.Heartbeat(name, now, 1, "host", 0))
+                calls = [queue.enqueue(CALL) for _ in range(6)]
+                before = snapshot(client)
+                attending = asyncio.create_task(attend(one))
+                await until(lambda: len(posted) == 6)
+                await until(lambda: sum(queue.get(call.id).state == "submitted" for call in calls) == 3)
+                # Three were settled, three are under way, and Redis knows of none.
+                go_back(client, before)
+                client.client_kill_filter(_type="normal", skipme=True)
+                second = asyncio.create_task(attend(two))
+                two.start()
+                await asyncio.sleep(1)
+                assert len(posted) == 6
+                one.start()
+                await until(
+                    lambda: sum(queue.get(call.id).state in ("submitting", "submitted") for call in calls) == 6,
+                    within=10,
+                )
+                release.set()
+                await until(lambda: {queue.get(call.id).state for call in calls} == {"submitted"}, within=10)
+                assert len(posted) == len(set(posted)) == 6
+                more = queue.enqueue(CALL)  # and work goes on
+                await until(lambda: queue.get(more.id).state == "submitted", within=10)
+                attending.cancel()
+                second.cancel()
+                await one.stop(1)
+                await two.stop(1)
+
+    asyncio.run(work())
