@@ -38,7 +38,9 @@ NAMES = (
     "repeat",
 )
 
-CONFIRMED = frozenset({"enqueue", "arm", "cancel", "redial", "create", "append", "finish", "steer", "resume"})
+CONFIRMED = frozenset(
+    {"enqueue", "arm", "cancel", "redial", "resume", "create", "append", "finish", "steer", "drop", "forbid"}
+)
 """Scripts whose answer promises something: with ``ALODIAL_DURABILITY=replica`` it waits for the replicas."""
 
 CLOCKED = {"pace", "sweep"}
