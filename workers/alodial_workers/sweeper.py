@@ -12,6 +12,7 @@ from alodial.campaigns.calendar import renew_calendars
 from alodial.settings import Settings
 from alodial.store import call_transitions, campaigns, events, inbox, webhooks, workers
 from alodial.store.client import Store, store_errors
+from alodial.store.list_trim import trim_lists
 from alodial.store.server_clock import server_ms
 from alodial.store.supervision import SupervisedThread, Supervisor, process_loops
 
@@ -74,6 +75,7 @@ class Sweeper(SupervisedThread):
             self._try("readers", lambda: self._store.call(inbox.forget_readers, 600))
             self._try("workers", lambda: self._store.call(workers.forget_silent))
             self._try("lists", lambda: self._store.call(inbox.forget_old, self._settings.call_retention))
+            self._try("calls.lists", lambda: trim_lists(self._store, self._settings))
             self._try("wakeups", self._discard_abandoned)
             self._try("calendars", lambda: renew_calendars(self._store, self._settings))
             self._try("campaigns", lambda: self._store.call(campaigns.forget_gone))

@@ -94,16 +94,20 @@ class ListIndex:
 
     def read(self, place: str, count: int) -> Steps[list[Row]]:
         index, after = self._place(place)
+        may_have_moved = False
         while index < len(self.names):
             name, start = self.names[index], 0
             if after:
                 (position,) = yield [("LPOS", name, after)]
                 if position is not None:
                     start = int(position) + 1
-                elif not self.moving:
-                    # It was trimmed, and with it every older call.
-                    index, after = index + 1, ""
+                elif not (self.moving or may_have_moved):
+                    # It was trimmed, and with it every older call but those in the list of the old ones, where it may be.
+                    index += 1
+                    may_have_moved = index < len(self.names) and self.names[index] == name + keys.OLD
+                    after = after if may_have_moved else ""
                     continue
+            may_have_moved = False
             (values,) = yield [("LRANGE", name, start, start + count - 1)]
             if values:
                 return [(text(value), f"{index}.{text(value)}") for value in values]
@@ -167,10 +171,12 @@ def index_for(filter: CallFilter) -> Steps[tuple[CallIndex, bool]]:
     state, ended = filter.state, filter.state in ENDS or bool(filter.disposition and not filter.state)
     narrow = bool(filter.account or filter.owner)
     if filter.reference:
-        return ListIndex("r", [keys.by_reference(filter.reference)]), False
+        name = keys.by_reference(filter.reference)
+        return ListIndex("r", [name, name + keys.OLD]), False
     if filter.phone:
         # Calls with the number as a recipient first, then those with it as the initiator.
-        return ListIndex("p", [keys.by_number(filter.phone, initiator=role) for role in (False, True)]), False
+        names = [keys.by_number(filter.phone, initiator=role) + end for role in (False, True) for end in ("", keys.OLD)]
+        return ListIndex("p", names), False
     if filter.campaign:
         dated = filter.since is not None or filter.until is not None or bool(filter.reason)
         if ended:

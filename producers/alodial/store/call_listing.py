@@ -69,10 +69,10 @@ def _walk(
 
 
 def _listed_elsewhere(filter: CallFilter, at: str, raw: Hash) -> bool:
-    """Whether a call belongs to the other of a number's two lists: as a recipient, as the initiator."""
+    """Whether a call belongs to the other of a number's lists: the first two are of recipients, the others of initiators."""
     if not filter.phone or filter.reference:
         return False
-    return (filter.phone in recipients(raw)) is at.startswith("1.")
+    return (filter.phone in recipients(raw)) is at.startswith(("2.", "3."))
 
 
 def _page(filter: CallFilter, cursor: str | None, limit: int) -> Steps[Page]:

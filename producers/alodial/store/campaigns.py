@@ -223,7 +223,12 @@ def forget_gone(client: "redis.Redis", limit: int = 500) -> int:
         there = pipe.execute()
     gone = [row for row, exists in zip(rows, there, strict=True) if not exists]
     if gone:
-        client.zrem(keys.CAMPAIGNS, *gone)
+        with client.pipeline(transaction=False) as pipe:
+            for row in gone:
+                id = row.decode()
+                pipe.unlink(keys.campaign_calls(id), *(keys.campaign_ended(id, label) for label in keys.ENDED_LABELS))
+            pipe.zrem(keys.CAMPAIGNS, *gone)
+            pipe.execute()
     return len(gone)
 
 

@@ -216,7 +216,3 @@ def forget_old(client: "redis.Redis", retention: float) -> None:
     for label in keys.ENDED_LABELS:
         client.xtrim(keys.ended(label), minid=str(now - int(retention * 1000)))
     client.xtrim(keys.DEAD, minid=str(now - DEAD_RETENTION_MS))
-    # A call may wait up to a year for its time before its retention begins.
-    owners: Any = client.smembers(keys.OWNERS)
-    for name in (keys.INDEX, *(keys.by_owner(owner.decode()) for owner in owners)):
-        client.xtrim(name, minid=str(now - int(retention * 1000) - 366 * 86_400_000))

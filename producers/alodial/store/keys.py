@@ -22,8 +22,10 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``accounts``          set      names seen
 ``counts``            hash     calls by state
 ``index``             stream   every call in order of its creation, for lists
-``n: i:{4 digits}``   list     calls whose recipients' (``n``) or initiator's (``i``) number ends so, newest first
-``r:{0 to 4095}``     list     calls whose reference's CRC-32 ends so, newest first
+``n: i:{4 digits}``   list     calls whose recipients' (``n``) or initiator's (``i``) number ends so, newest first; with ``:o``
+                               behind it those that are older than the retention and still there
+``r:{0 to 4095}``     list     calls whose reference's CRC-32 ends so, newest first; ``:o`` as above
+``tidied``            hash     how far ``index`` and each ``o:`` were looked through for calls that are gone
 ``o:{owner}``         stream   calls of an API key that has a name; ``owners`` is the set of them
 ``unconfirmed``       zset     unconfirmed calls by the time they became so, ms
 ``e:{state}``         stream   calls that ended so, with the reason as ``y``; ``e:completed:{disposition}`` without
@@ -94,6 +96,9 @@ EVENTS: Final = "alodial:events"
 PREFIX: Final = "alodial:{dial}:"
 
 INDEX: Final = PREFIX + "index"
+OLD: Final = ":o"
+"""Ends the name of the list of a bucket's old calls."""
+
 UNCONFIRMED: Final = PREFIX + "unconfirmed"
 OWNERS: Final = PREFIX + "owners"
 INBOX: Final = PREFIX + "inbox"

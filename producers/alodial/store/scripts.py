@@ -34,6 +34,7 @@ NAMES = (
     "relay",
     "delivered",
     "dead",
+    "tidy",
     "primary",
     "repeat",
 )

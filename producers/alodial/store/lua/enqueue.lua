@@ -70,7 +70,7 @@ for i = 3, #ARGV, 17 do
     redis.call('HSET', key, unpack(fields))
     if idem ~= '' then redis.call('SET', P .. 'k:' .. idem, x) end
     if expires ~= '' then redis.call('ZADD', EXP, expires, x) end
-    listed(x, ARGV[i + 16], ARGV[i + 14], ARGV[i + 11] ~= '' and ARGV[i + 11])
+    listed(x, ARGV[i + 16], ARGV[i + 14], ARGV[i + 11] ~= '' and ARGV[i + 11], not_before)
     if not touched[account] then
       redis.call('SADD', P .. 'accounts', account)
       touched[account] = true

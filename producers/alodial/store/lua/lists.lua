@@ -1,7 +1,9 @@
 -- What lists of calls are read from, and counters by minute and hour. Shared by every script, after campaign.lua.
 -- A list holds extids only, 11 bytes each: whoever reads looks at the records, which say what is true.
 local ticks = {}
-local YEAR = 366 * 86400000 -- the longest that a call may wait for its time
+local DAY = 86400000
+local YEAR = 366 * DAY -- the longest that a campaign's calls are listed before it ends
+local SPARE = 31 * DAY -- beyond the retention of the call that is due last; who waits longer is kept listed by the sweeper
 
 -- Counted once a script: the calls of a batch share the commands. `hour` says that it belongs to the hour alone.
 tick = function(name, hour)
@@ -26,32 +28,61 @@ end
 -- Into a list of those that share four digits of a number, or a reference's hash. The calls of a batch that share one go in
 -- together: most have the same initiator.
 local waiting = {}
-local function bucket(name, x)
+local function bucket(name, x, life)
   local calls = waiting[name]
-  if calls then calls[#calls + 1] = x else waiting[name] = { x } end
+  if not calls then
+    calls = { life = 0 }
+    waiting[name] = calls
+  end
+  calls[#calls + 1] = x
+  calls.life = math.max(calls.life, life)
 end
 
--- Now and then what Redis forgot is taken from a list's end: about at each 16th that comes up to 32, twice as many.
+-- When a call was made, by its id; nil for an id that is none of ours.
+local function made(id)
+  return tonumber(string.sub(id, 1, 8) .. string.sub(id, 10, 13), 16)
+end
+
+-- Takes what Redis forgot from a list's end. A call that waits for a far day would keep all that stands before it: it moves to a
+-- second list behind the first, NAME:o, in the same order.
+local function trim(key, most)
+  local old, moved = key .. ':o', false
+  for _ = 1, most do
+    local oldest = redis.call('LINDEX', key, -1)
+    if not oldest then break end
+    local id = redis.call('HGET', P .. 'c:' .. oldest, 'id')
+    if id then
+      local at = made(id)
+      if not at or at > ms - RETAIN then break end
+      redis.call('RPOPLPUSH', key, old)
+      moved = true
+    else
+      redis.call('RPOP', key)
+    end
+  end
+  if moved then redis.call('PEXPIRE', old, math.max(redis.call('PTTL', old), redis.call('PTTL', key), RETAIN + SPARE)) end
+  for _, x in ipairs(redis.call('LRANGE', old, -64, -1)) do
+    if redis.call('EXISTS', P .. 'c:' .. x) == 0 then redis.call('LREM', old, -1, x) end
+  end
+end
+
+-- Now and then the list is trimmed: about at each 16th call that comes up to 32, twice as many.
 local function write_lists()
   for name, calls in pairs(waiting) do
     local key = P .. name
-    local length = redis.call('LPUSH', key, unpack(calls))
-    if length == #calls or #calls >= 16 or tonumber(string.sub(calls[1], -2)) % 16 == 0 then
-      redis.call('PEXPIRE', key, RETAIN + YEAR)
-      for _ = 1, 32 + 2 * #calls do
-        local oldest = redis.call('LINDEX', key, -1)
-        if not oldest or redis.call('EXISTS', P .. 'c:' .. oldest) == 1 then break end
-        redis.call('RPOP', key)
-      end
-    end
+    redis.call('LPUSH', key, unpack(calls))
+    -- Exact to a day, so that most calls only look.
+    if redis.call('PTTL', key) < calls.life then redis.call('PEXPIRE', key, calls.life + DAY) end
+    if #calls >= 16 or tonumber(string.sub(calls[1], -2)) % 16 == 0 then trim(key, 32 + 2 * #calls) end
   end
 end
 
 -- A new call, to be found by its numbers and its reference (`buckets`, as keys.buckets names them), its owner and in the order
--- of all.
-local function listed(x, buckets, owner, g)
+-- of all. `due` is when it may go, '' for now.
+local function listed(x, buckets, owner, g, due)
   redis.call('XADD', P .. 'index', '*', 'x', x)
-  for name in string.gmatch(buckets, '%S+') do bucket(name, x) end
+  local life = RETAIN + SPARE + math.max(0, (tonumber(due) or ms) - ms)
+  for name in string.gmatch(buckets, '%S+') do bucket(name, x, life) end
   if owner and owner ~= '' then
     redis.call('SADD', P .. 'owners', owner)
     redis.call('XADD', P .. 'o:' .. owner, '*', 'x', x)
