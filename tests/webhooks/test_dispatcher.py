@@ -13,6 +13,7 @@ from alodial import CallQueue
 from alodial.settings import Settings
 from alodial.store import keys, webhooks
 from alodial.store.sansio import run
+from alodial_workers.webhooks.http_post import EndpointClient, WebhookAnswer
 
 from .conftest import SECRET, relay, with_hooks
 from .receiver import OK, Receiver, status, until
@@ -184,3 +185,22 @@ def test_no_secret_and_no_url_is_logged(settings: Settings, place: Place, queue:
     assert "webhook.failed" in text
     assert "secret-in-query" not in text
     assert SECRET not in text
+
+
+def test_our_own_lack_of_resources_is_no_try_of_the_endpoint(
+    settings: Settings, place: Place, queue: CallQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten of them gave an event up, and five days of them switched the endpoint off."""
+    asked: list[int] = []
+
+    async def short(_self: object, _headers: object, _body: object) -> WebhookAnswer:
+        asked.append(1)
+        return WebhookAnswer(0, problem="short_of_resources")
+
+    monkeypatch.setattr(EndpointClient, "send", short)
+    with Receiver() as receiver, relay(with_hooks(settings, receiver.url)):
+        place()
+        until(lambda: bool(asked))
+        time.sleep(0.2)
+        endpoint = health(queue)
+    assert (endpoint.failed, endpoint.failures_in_row, endpoint.waiting, endpoint.failing_since) == (0, 0, 1, None)

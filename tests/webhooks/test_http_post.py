@@ -1,6 +1,7 @@
 """A POST to an endpoint reaches the checked address under the endpoint's name, and a closed connection is replaced once."""
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections.abc import Sequence
@@ -154,3 +155,26 @@ def test_an_event_on_a_stale_connection_arrives_on_a_new_one() -> None:
                 assert (await client.send({}, b"{}")).status == 200
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOMEM])
+def test_a_lack_of_descriptors_is_told_from_an_endpoint_that_cannot_be_reached(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    endpoint = read_endpoint("http://shop.example:8080/hook", 1, private=True)
+
+    async def loopback(host: str, _port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    def no_socket(*_args: object, **_more: object) -> None:
+        raise OSError(number, "none left")
+
+    async def work() -> str:
+        client = EndpointClient(endpoint, private=True, timeout=2, resolve=loopback)
+        monkeypatch.setattr(asyncio.base_events.socket, "socket", no_socket)
+        try:
+            return (await client.send({}, b"{}")).problem
+        finally:
+            monkeypatch.undo()
+
+    assert asyncio.run(work()) == "short_of_resources"

@@ -6,6 +6,7 @@ write, and :meth:`DirectTransport.post` awaits ``before_first_byte`` right befor
 """
 
 import asyncio
+import errno
 import ssl
 import time
 from collections import deque
@@ -31,6 +32,11 @@ KEEP_ALIVE = 4.0
 
 MAX_IDLE = 512
 """Connections to one origin that are kept open between exchanges."""
+
+SHORT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL})
+"""Errors of a connection that say something about this machine and nothing about the other side."""
+
+OWN_TROUBLE = "short_of_resources"
 
 Hook = Callable[[], Awaitable[None]]
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -329,7 +335,8 @@ class DirectTransport:
         except ssl.SSLError:
             raise httpx.ConnectError("tls_failed") from None
         except (OSError, UnicodeError, asyncio.IncompleteReadError) as exc:
-            raise httpx.ConnectError(type(exc).__name__) from None
+            short = isinstance(exc, OSError) and exc.errno in SHORT_OF_RESOURCES
+            raise httpx.ConnectError(OWN_TROUBLE if short else type(exc).__name__) from None
         return connection
 
     async def _connect_to(self, origin: Origin, address: str) -> Connection:

@@ -21,6 +21,7 @@ from alodial.webhooks.config import Endpoint, endpoints_of, keys_of
 from alodial.webhooks.signing import sign
 
 from ..alovoice.answer_classification import Clock, system_time
+from ..alovoice.transport import OWN_TROUBLE
 from .http_post import EndpointClient, WebhookAnswer
 from .retry_policy import classify_delivery
 
@@ -89,6 +90,10 @@ class EndpointDispatcher:
         except Exception as exc:  # a fault of ours: the event is tried again like any other
             log.exception("webhook.crashed", endpoint=self.endpoint.id, error=type(exc).__name__)
             answer = WebhookAnswer(0, problem="internal")
+        if answer.problem == OWN_TROUBLE:
+            # It says nothing about the endpoint: not a try of it. The event is due again when its lease runs out.
+            log.error("webhook.postponed", endpoint=self.endpoint.id, event_id=delivery.id, problem=answer.problem)
+            return
         tried = classify_delivery(
             delivery.id,
             delivery.tries,

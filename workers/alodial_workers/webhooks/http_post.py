@@ -10,7 +10,7 @@ import httpx
 from alodial.webhooks.config import Endpoint
 
 from ..alovoice.answer_classification import classify_error
-from ..alovoice.transport import DirectTransport, HttpAnswer, Origin, StaleConnection, encode_post
+from ..alovoice.transport import OWN_TROUBLE, DirectTransport, HttpAnswer, Origin, StaleConnection, encode_post
 from ..resolver import Resolver
 from .ssrf_guard import NotAllowed, Resolve, checked_addresses
 
@@ -62,9 +62,13 @@ class EndpointClient:
         try:
             async with asyncio.timeout(self._timeout):
                 answer = await self._exchange(request)
+        except MemoryError:
+            return WebhookAnswer(0, problem=OWN_TROUBLE)
         except NotAllowed:
             return WebhookAnswer(0, problem="address_not_allowed")
         except (httpx.TransportError, TimeoutError) as exc:
+            if str(exc) == OWN_TROUBLE:
+                return WebhookAnswer(0, problem=OWN_TROUBLE)
             return WebhookAnswer(0, problem=_PROBLEMS.get(classify_error(exc).code, "no_connection"))
         return WebhookAnswer(answer.status, answer.headers)
 
