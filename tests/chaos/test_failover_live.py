@@ -74,6 +74,10 @@ class Intake:
     at: list[float] = field(default_factory=list)
     slowest: float = 0.0
     ended: bool = False
+    # One for all requests: making one takes longer than the request that is measured.
+    client: httpx.Client = field(
+        default_factory=lambda: httpx.Client(trust_env=False, timeout=8, limits=httpx.Limits(max_connections=None))
+    )
 
     def run(self, number: int) -> None:
         url = f"{self.plant.web_url}/v1/calls"
@@ -83,7 +87,7 @@ class Intake:
         while time.monotonic() < deadline and not self.ended:
             began = time.monotonic()
             try:
-                answer = httpx.post(url, json=body, headers=headers, timeout=8, trust_env=False)
+                answer = self.client.post(url, json=body, headers=headers)
             except httpx.HTTPError:
                 time.sleep(0.2)
                 continue
@@ -256,12 +260,13 @@ def test_with_one_sentinel_gone_http_goes_on_and_readyz_stays_200(tmp_path: Path
 
 def test_with_all_sentinels_gone_nobody_waits_longer_than_two_seconds(tmp_path: Path) -> None:
     with running(tmp_path, "replica") as plant:
+        plant.intake.run(1)
         for number in range(3):
             plant.group.kill_sentinel(number)
-        time.sleep(3)
+        time.sleep(4)
         before = len(plant.rings())
         intake = plant.intake
         intake.start(2).join(30)
         assert intake.slowest < 3  # the primary was known: requests go on
-        assert len(intake.accepted) == 2 * INTAKE_RATE
+        assert len(intake.accepted) == 2 * INTAKE_RATE + 1
         assert len(plant.rings()) == before  # nobody confirms the primary: nothing is dialled
