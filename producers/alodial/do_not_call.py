@@ -1,14 +1,21 @@
 """The do-not-call lists: numbers that must not be called, since when and why."""
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from alodial_schemas import FieldProblem, PhoneError, normalise_phone
 
 from .campaigns.errors import CampaignNotFound
 from .campaigns.formula_guard import unsafe_cell
+from .campaigns.importing.cell_shapes import BETWEEN_PHONES, may_be_phone
+from .campaigns.importing.columns import read_columns
+from .campaigns.importing.files import open_source
+from .campaigns.importing.questions import OpenQuestions
 from .campaigns.queries import CampaignQueries
+from .campaigns.row_codec import RowProblem
 from .errors import InvalidCall
 from .store import do_not_call
 from .store.client import Store
@@ -19,13 +26,17 @@ MAX_PROBLEMS = 100
 
 
 class DoNotCallImport(NamedTuple):
-    """The result of an import. ``problems`` are the first hundred: a line's number and its problem."""
+    """The result of an import. ``lines`` counts the rows, ``bad`` the numbers that were not added.
+
+    ``problems`` are the first hundred: a row's number and its problem. ``columns`` are the file's columns that were read.
+    """
 
     lines: int
     added: int
     known: int
     bad: int
     problems: list[tuple[int, str]]
+    columns: tuple[str, ...] = ()
 
 
 class DoNotCall:
@@ -87,41 +98,52 @@ class DoNotCall:
         actor: str = "",
         progress: Callable[[int], None] | None = None,
     ) -> DoNotCallImport:
-        """Imports a list with a number on each line; text after a comma, semicolon or tab is ignored.
+        """Imports typed lines, each with one number or several, and perhaps words after them.
 
-        A first line without digits is a header. Bad lines are reported and do not stop the import.
+        A first line without digits is a header. Bad numbers are reported and do not stop the import.
         """
-        campaign = self._id_of(scope)
-        total = added = known = bad = 0
-        problems: list[tuple[int, str]] = []
-        batch: list[str] = []
-
-        def flush() -> None:
-            nonlocal added, known
-            new = self._add(batch, campaign, reason, actor)
-            added += new
-            known += len(batch) - new
-            batch.clear()
-            if progress is not None:
-                progress(total)
-
+        adding = _Import(partial(self._add, campaign=self._id_of(scope), reason=reason, actor=actor), progress)
         for number, line in enumerate(lines, start=1):
-            text = line.lstrip("\ufeff").replace(";", ",").replace("\t", ",").partition(",")[0].strip().strip('"')
-            text = unsafe_cell(text)
+            text = line.strip("\ufeff \t\r\n")
             if not text or (number == 1 and not any(c.isdigit() for c in text)):
                 continue
-            total += 1
-            try:
-                batch.append(normalise_phone(text, allowed=()))
-            except PhoneError as exc:
-                bad += 1
-                if len(problems) < MAX_PROBLEMS:
-                    problems.append((number, f"{exc.reason}; {exc.remedy}"))
-            if len(batch) >= do_not_call.CHUNK:
-                flush()
-        if batch:
-            flush()
-        return DoNotCallImport(total, added, known, bad, problems)
+            first, *rest = [part for part in re.split(r"[,;\t|]", text) if part.strip()] or [text]
+            # What follows a number is its reason; only what may be a number is read.
+            adding.row(number, [first, *filter(may_be_phone, rest)])
+        return adding.finished(())
+
+    def add_file(
+        self,
+        source: Any,
+        *,
+        columns: Mapping[str, str] | None = None,
+        sheet: str | None = None,
+        header_row: int | None = None,
+        scope: str = "",
+        reason: str = "",
+        actor: str = "",
+        progress: Callable[[int], None] | None = None,
+    ) -> DoNotCallImport:
+        """Imports every number of a file's phone columns; a cell may hold several, and hidden rows count too.
+
+        ``source`` is a path, rows or a RowSource; ``columns`` maps phone, phone2 ... to columns, ``sheet`` and ``header_row``
+        are as in a campaign's request. Bad numbers are reported and do not stop the import. Raises BadFile, and
+        OpenQuestions where it is not certain which columns have the phones.
+        """
+        opened = source if hasattr(source, "fingerprint") else open_source(source)
+        questions = opened.choose(sheet=sheet, header_row=header_row, hidden="keep")
+        header = opened.header
+        reading = read_columns(header.names, header.samples, columns, purpose="do_not_call")
+        if asked := (*questions, *reading.questions):
+            raise OpenQuestions(asked)
+        places = reading.columns.phones
+        adding = _Import(partial(self._add, campaign=self._id_of(scope), reason=reason, actor=actor), progress)
+        for row in opened.rows():
+            if isinstance(row, RowProblem):
+                adding.reject(row.number, f"{row.problem}; {row.remedy}")
+            else:
+                adding.row(row.number, [row.cells[at] for at in places])
+        return adding.finished(tuple(reading.columns.names[at] for at in places))
 
     def _id_of(self, scope: str) -> str:
         return self._queries.find(scope).id if scope else ""
@@ -135,6 +157,67 @@ class DoNotCall:
                 raise CampaignNotFound(f"no campaign {campaign}")
             new += added.new
         return new
+
+
+class _Import:
+    """Adds the numbers of rows in batches, and counts them."""
+
+    def __init__(self, add: Callable[[list[str]], int], progress: Callable[[int], None] | None) -> None:
+        self._add = add
+        self._progress = progress
+        self._batch: list[str] = []
+        self._lines = self._added = self._known = self._bad = 0
+        self._problems: list[tuple[int, str]] = []
+
+    def row(self, number: int, cells: Sequence[str]) -> None:
+        """Adds each number of the cells; a row without any is a bad one."""
+        self._lines += 1
+        texts = [text for cell in cells for text in _texts(cell)]
+        if not texts:
+            self._bad += 1
+            self._report(number, "has no number; give a phone such as 994412860")
+        for text in texts:
+            try:
+                self._batch.append(normalise_phone(text, allowed=()))
+            except PhoneError as exc:
+                self._bad += 1
+                self._report(number, str(exc))
+        if len(self._batch) >= do_not_call.CHUNK:
+            self._flush()
+
+    def reject(self, number: int, problem: str) -> None:
+        """Counts a row that cannot be read."""
+        self._lines += 1
+        self._bad += 1
+        self._report(number, problem)
+
+    def finished(self, columns: tuple[str, ...]) -> DoNotCallImport:
+        self._flush()
+        return DoNotCallImport(self._lines, self._added, self._known, self._bad, self._problems, columns)
+
+    def _report(self, number: int, problem: str) -> None:
+        if len(self._problems) < MAX_PROBLEMS:
+            self._problems.append((number, problem))
+
+    def _flush(self) -> None:
+        batch, self._batch = self._batch, []
+        if batch:
+            new = self._add(batch)
+            self._added += new
+            self._known += len(batch) - new
+        if self._progress is not None:
+            self._progress(self._lines)
+
+
+def _texts(cell: str) -> list[str]:
+    """The numbers of a cell: one as a whole where it can be read, else each part."""
+    text = unsafe_cell(cell.strip().strip('"')).removeprefix("'").strip()
+    try:
+        normalise_phone(text, allowed=())
+    except PhoneError as exc:
+        parts = [part.strip() for part in BETWEEN_PHONES.split(text) if part.strip()]
+        return parts if len(parts) > 1 and exc.code != "phone_scientific" else [text][: len(text)]
+    return [text]
 
 
 def _number(text: str) -> str:

@@ -267,12 +267,20 @@ _ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class CampaignRequest(_Frozen):
-    """A campaign without its rows. `columns` maps our fields to the file's columns where their names do not tell."""
+    """A campaign without its rows.
+
+    `columns` maps our fields to the file's columns, by their names or letters, where their names do not tell; "-" is no column.
+    `sheet` is the workbook's sheet, `header_row` the row number of the column names (0 for none), and `hidden` says whether
+    rows that the spreadsheet program hides are called.
+    """
 
     name: _Name
     call: CampaignCall
     policy: CampaignPolicy = CampaignPolicy()
     columns: Annotated[dict[str, _ColumnName], Field(max_length=64)] = Field(default_factory=dict)
+    sheet: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    header_row: Annotated[int, Field(ge=0, le=1_048_576)] | None = None
+    hidden: Literal["keep", "skip"] | None = None
     metadata: Metadata = Field(default_factory=dict)
 
 
@@ -328,6 +336,9 @@ _TEXTS: Final = ProblemTexts(
         "failures_in_row": "give a whole number from 1 to 100000",
         "allowed_prefixes": 'give a list such as ["+99890", "+99891"]',
         "columns": 'give an object such as {"phone": "Телефон"}',
+        "sheet": "give the name of a sheet of the workbook",
+        "header_row": "give the row number of the column names, or 0 for a file without them",
+        "hidden": "give keep to call the hidden rows, or skip to leave them out",
         "priority": "give normal or bulk; urgent is for single calls",
     },
     problems={

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
+from .operator_codes import OPERATOR_CODES
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -15,10 +17,13 @@ DEFAULT_ALLOWED: Final[tuple[str, ...]] = ("+998",)
 _LONGEST: Final = 64
 
 # The plain forms that nearly every row has: 9 digits, 998 + 9 digits, +998 + 9 digits.
-_plain: Final[Callable[[str], re.Match[str] | None]] = re.compile(r"(?:\+?998)?[1-9][0-9]{8}").fullmatch
-_SCIENTIFIC: Final = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?[eEеЕ][+-]?[0-9]+")
+_plain: Final[Callable[[str], re.Match[str] | None]] = re.compile(r"(?:\+?998)?[2-9][0-9]{8}").fullmatch
+_SCIENTIFIC: Final = re.compile(r"([+-]?[0-9]+)(?:[.,]([0-9]*))?[eEеЕ]([+-]?[0-9]+)")
 # "90123456.0" would be read as nine digits if its dot were a separator; before one or two last digits it is a decimal.
-_DECIMAL: Final = re.compile(r"[+-]?[0-9]{5,}[.,][0-9]{1,2}")
+_DECIMAL: Final = re.compile(r"([+-]?[0-9]{5,})[.,]([0-9]{1,2})")
+# 998 and an operator's code as groups of their own, with nine digits in all: the last three digits were cut off.
+_CUT: Final = re.compile(r"\(?998(?:[0-9]{2})?[^0-9]")
+_LETTER_O: Final = frozenset("OoОо")
 # A call's id is no number, although every thirtieth has nine digits in a row: a masked id could not be searched for.
 _ID: Final = r"(?<![0-9a-f])[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?![0-9a-f])"
 _RUN: Final = re.compile(rf"{_ID}|(?<!\d)(\+?\d{{9,15}})(?!\d)")
@@ -39,7 +44,8 @@ _SEPARATORS: Final = frozenset(" -().[]")  # people put these between digits
 
 class PhoneError(ValueError):
     """A phone was refused. `code` is one of phone_invalid, phone_not_allowed, phone_emergency, phone_short,
-    phone_scientific, phone_type; `reason` says what is wrong and `remedy` what to do. None of them shows the number."""
+    phone_scientific, phone_type, phone_comment, phone_letter, phone_separator, phone_trunk; `reason` says what is wrong
+    and `remedy` what to do. None of them shows the number."""
 
     def __init__(self, code: str, reason: str, remedy: str) -> None:
         super().__init__(code, reason, remedy)
@@ -123,6 +129,7 @@ def _normalise_any(text: str, allowed: tuple[str, ...]) -> str:
         plain = plain[4:].strip()
     if not plain:
         raise PhoneError("phone_invalid", "the phone is empty", _HOW_TO_WRITE)
+    plain = whole_number(plain)
     if _SCIENTIFIC.fullmatch(plain) or _DECIMAL.fullmatch(plain):
         raise _invalid(
             text,
@@ -132,13 +139,11 @@ def _normalise_any(text: str, allowed: tuple[str, ...]) -> str:
         )
     if plain[0] in "-.)":
         raise _invalid(text, "begins with a sign that no phone begins with")
-    if ";" in plain:
-        raise _invalid(text, "has an extension or a parameter after ';'", "give the number alone")
     body = "".join(ch for ch in plain if ch not in _SEPARATORS)
     international = body.startswith("+")
     digits = body[1:] if international else body
     if not (digits.isascii() and digits.isdigit()):
-        raise _invalid(text, "holds something other than digits, spaces, hyphens, dots and brackets")
+        raise _not_digits(text, plain, digits)
     if not international and digits.startswith("00") and len(digits) > 5:
         international, digits = True, digits[2:]
     national = digits[3:] if digits.startswith("998") and (international or len(digits) != 9) else digits
@@ -148,14 +153,63 @@ def _normalise_any(text: str, allowed: tuple[str, ...]) -> str:
         return _uzbek(text, national, allowed)
     if international:
         return _foreign(text, "+" + digits, allowed)
+    if len(digits) == 9 and _CUT.match(plain):
+        remedy = "write all 12 digits, such as 998 71 203-70-06"
+        raise _invalid(text, "begins with 998 and has 6 digits after it, and 9 are needed", remedy, "phone_short")
+    if len(digits) == 10 and digits[0] in "08":
+        return _without_trunk(text, digits[1:], allowed)
     return _uzbek(text, digits, allowed)
+
+
+def whole_number(text: str) -> str:
+    """The digits of a whole number that a program wrote as 998712037006.0 or 9.98712037006E+11; any other text unchanged.
+
+    An exponent with fewer digits than it promises stays: the lost ones would be read as zeros.
+    """
+    decimal = _DECIMAL.fullmatch(text)
+    if decimal is not None:
+        # Nine digits at least: "90123456.0" is not a number of eight digits with a zero.
+        return decimal[1] if not decimal[2].strip("0") and len(decimal[1]) >= 9 else text
+    scientific = _SCIENTIFIC.fullmatch(text)
+    if scientific is None:
+        return text
+    whole, fraction, exponent = scientific[1], scientific[2] or "", scientific[3]
+    has_all = len(whole.lstrip("+-")) == 1 and exponent.removeprefix("+") == str(len(fraction)) and len(fraction) >= 8
+    return whole + fraction if has_all else text
+
+
+def _not_digits(text: str, plain: str, digits: str) -> PhoneError:
+    """The error for a phone with other characters than digits and what people put between them."""
+    rest = plain.rstrip(";,/| ")
+    if rest and rest != plain and not any(ch in ";,/|" for ch in rest):
+        return _invalid(text, "ends with a separator", f"remove the {plain[len(rest) :].strip()!r}", "phone_separator")
+    if ";" in plain:
+        return _invalid(text, "has an extension or a parameter after ';'", "give the number alone")
+    if any(ch in _LETTER_O for ch in digits) and not digits.translate(_NO_LETTER_O):
+        return _invalid(text, "has the letter O where a zero belongs", "write the digit 0", "phone_letter")
+    if sum(map(str.isalpha, plain)) >= 2 and len("".join(filter(str.isdigit, digits))) >= 9:
+        remedy = "leave the number alone in its cell, and put the words into a column of their own"
+        return _invalid(text, "has words beside the number", remedy, "phone_comment")
+    return _invalid(text, "holds something other than digits, spaces, hyphens, dots and brackets")
+
+
+_NO_LETTER_O: Final = str.maketrans("", "", "0123456789OoОо")
+
+
+def _without_trunk(text: str, national: str, allowed: tuple[str, ...]) -> str:
+    """A number with the old long-distance prefix 8 or 0, which Uzbekistan gave up; abroad it may be another number."""
+    if allowed and all(prefix.startswith("+998") for prefix in allowed) and national[:2] in OPERATOR_CODES:
+        return _uzbek(text, national, allowed)
+    remedy = "write the 9 digits after it, or + and the country code for another country"
+    raise _invalid(text, "begins with an old long-distance prefix, 8 or 0", remedy, "phone_trunk")
 
 
 def _uzbek(text: str, national: str, allowed: tuple[str, ...]) -> str:
     if len(national) < 9:
         raise _invalid(text, f"has {len(national)} national digits, and 9 are needed", code="phone_short")
     # libphonenumber's ranges for Uzbekistan lag behind new operators, so the length and the first digit decide.
-    if len(national) > 9 or national[0] == "0":
+    # Numbers with 1 are services: on a PBX 101234567 would reach the fire brigade.
+    if len(national) > 9 or national[0] in "01":
         raise _invalid(text, "is not a number of Uzbekistan")
     phone = "+998" + national
     check_allowed(phone, allowed)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alodial.campaigns.importing.files import SourceRow, open_source
+from alodial.campaigns.importing.questions import require_answers
 from alodial.campaigns.importing.row_check import CheckReport, RowChecker
 from alodial.campaigns.row_codec import RowProblem
 from alodial.settings import Settings
@@ -47,10 +48,18 @@ def read(path: Path) -> Read:
 
 
 def checked(path: Path, mapping: Mapping[str, str] | None = None, **call: object) -> CheckReport:
-    """The file's report for a two-way campaign."""
-    request = parse_campaign(
-        {"name": "t", "call": {"kind": "two-way", "callfrom": "712037006", **call}, "columns": dict(mapping or {})}
-    )
+    """The file's report for a two-way campaign. Raises OpenQuestions where it has any."""
+    report = asked(path, {"columns": dict(mapping or {})}, **call)
+    require_answers(report.questions)
+    return report
+
+
+def asked(path: Path, answers: Mapping[str, object] | None = None, **call: object) -> CheckReport:
+    """The file's report for a two-way campaign with these fields, which may have open questions."""
+    body = {"name": "t", "call": {"kind": "two-way", "callfrom": "712037006", **call}, **(answers or {})}
+    if body["call"]["callfrom"] is None:  # type: ignore[index]  # a dict of one depth more
+        del body["call"]["callfrom"]  # type: ignore[attr-defined]  # as above
+    request = parse_campaign(body)
     checker = RowChecker(
         open_source(path), request, Settings(_env_file=None), suppressed=lambda numbers: [False] * len(numbers)
     )

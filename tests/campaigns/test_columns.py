@@ -1,4 +1,4 @@
-"""Columns are recognised by the names that people give them, or mapped by the caller."""
+"""Each column is used for what its name says for certain; whatever would be a guess is a question."""
 
 import time
 
@@ -7,38 +7,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alodial.campaigns.errors import BadFile
-from alodial.campaigns.importing.column_names import FIELDS, POSSIBLE_PHONE
-from alodial.campaigns.importing.columns import Columns, map_columns, normalise_name
+from alodial.campaigns.importing.columns import ColumnReading, Columns, map_columns, read_columns
+from alodial.campaigns.importing.header_words import normalise_name
+from alodial.campaigns.importing.questions import CODES, OpenQuestions
+from alodial_schemas.campaigns import CampaignCall
+
+NO_INITIATOR = CampaignCall()
 
 
-def _refused(names: list[str], mapping: dict[str, str] | None = None) -> BadFile:
+def refused(names: list[str], mapping: dict[str, str] | None = None) -> BadFile:
     with pytest.raises(BadFile) as caught:
         map_columns(names, mapping)
     return caught.value
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "phone", "Phone number", "PHONE_NUMBER", "phone#", "  Mobile  ", "MSISDN", "Tel.", "Телефон", "Номер телефона",
-        "номер  Телефона:", "Тел.", "Тел", "ТЕЛЕФОН*", "Мобильный", "моб. тел.", "Контактный телефон", "telefon",
-        "Telefon raqami", "telefon_raqam", "Tel. raqami", "Raqam", "Телефон рақами", "рақам",
-        "Мижоз телефони", "callto", "Recipient", "Номер",
-        "number", "\ufeffТелефон", "Теле\u200bфон", "Ｐｈｏｎｅ", "Телефон 1", "phone1",
-    ],
-)  # fmt: skip
-def test_a_phone_column_is_known_in_three_languages(name: str) -> None:
-    assert map_columns(["Something", name]).phones == (1,)
+def reading(table: str, mapping: dict[str, str] | None = None, call: CampaignCall | None = None) -> ColumnReading:
+    """The columns of a table with cells between bars, the first row of which is its heading."""
+    names, *rows = [tuple(cell.strip() for cell in line.split("|")) for line in table.strip().splitlines()]
+    return read_columns(names, rows, mapping, call)
 
 
 @pytest.mark.parametrize(
     ("name", "field"),
     [
         ("Язык", "lang"), ("til", "lang"), ("Тил", "lang"), ("Language", "lang"), ("Инициатор", "initiator"),
-        ("callfrom", "initiator"), ("Телефон оператора", "initiator"), ("Очередь", "queue"), ("navbat", "queue"),
+        ("callfrom", "initiator"), ("queue", "queue"), ("Очередь АТС", "queue"),
         ("Invoice number", "reference"), ("Номер счёта", "reference"), ("Shartnoma raqami", "reference"), ("ID", "reference"),
-        ("expires_at", "expires_at"), ("Действует до", "expires_at"), ("Amal qilish muddati", "expires_at"),
-        ("Шартнома рақами", "reference"), ("Муддати", "expires_at"),
+        ("expires_at", "expires_at"), ("Позвонить до", "expires_at"), ("Qo‘ng‘iroq muddati", "expires_at"),
+        ("Шартнома рақами", "reference"),
     ],
 )  # fmt: skip
 def test_the_other_columns_are_known_too(name: str, field: str) -> None:
@@ -55,32 +51,119 @@ def test_columns_that_mean_nothing_to_us_are_plain_data() -> None:
     assert map_columns(["Phone", "Имя", "Оператор", "Город", "", "№"]).by_field() == {"phone": "Phone"}
 
 
-def test_a_column_that_may_be_a_phone_is_one_where_no_other_column_is() -> None:
-    assert map_columns(["Номер", "Телефон", "Контакт"]).phones == (1,)
+def test_a_weak_word_beside_a_phone_is_a_question_where_its_cells_look_like_phones() -> None:
+    for weak in ("Номер", "Контакт", "Raqam", "Number", "Mijoz raqami", "Получатель"):
+        found = reading(f"{weak} | ФИО | Сотовый тел.\n301234567 | Иванов | 901234567")
+        (question,) = found.questions
+        assert question.code == "weak_phone_column"
+        assert weak in question.text
+        assert "Сотовый тел." in question.text
+        assert {choice.option for choice in question.choices} >= {'--map "phone=Сотовый тел."'}
+        assert found.columns.phones == ()
+        assert reading(f"{weak} | ФИО | Сотовый тел.\n17 | Иванов | 901234567").columns.phones == (2,)
+
+
+def test_a_weak_word_alone_is_a_phone_only_where_every_cell_has_an_operators_code() -> None:
+    assert reading("Номер | ФИО\n901234567 | Иванов\n+998 71 203-70-06 | Петров").columns.phones == (0,)
+    assert reading("Номер | ФИО\n301234567 | Иванов").questions[0].code == "weak_phone_column"
     assert map_columns(["Номер", "Имя"]).phones == (0,)
-    assert _refused(["Номер", "Контакт"]).code == "columns_ambiguous"
+
+
+@pytest.mark.parametrize("name", ["Номер 2", "Контакт 2", "Number 2", "raqam 2"])
+def test_a_weak_name_with_a_number_is_never_a_second_phone(name: str) -> None:
+    found = reading(f"Телефон | ФИО | {name}\n901234567 | А | 301234567")
+    assert found.columns.phones == (0,)
+    assert found.ignored == ("ФИО", name)
+    assert not found.questions
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("Телефон менеджера", "--map initiator=B"),
+        ("Operator telefoni", "--map initiator=B"),
+        ("Номер очереди", "--map queue=B"),
+        ("Navbat raqami", "--map queue=B"),
+        ("Срок действия", "--map expires_at=B"),
+        ("Доп. телефон", "--map phone2=B"),
+        ("Телефон супруги", "--map phone2=B"),
+    ],
+)
+def test_a_second_column_that_nobody_confirmed_is_not_used_and_the_check_says_how_it_would_be(
+    name: str, option: str
+) -> None:
+    found = reading(f"Телефон | {name}\n901234567 | 911234567", call=CampaignCall(callfrom="+998712037006"))
+    assert found.columns.by_field() == {"phone": "Телефон"}
+    assert found.ignored == (name,)
+    assert option in found.table[1].hint
+    assert not found.questions
+
+
+def test_a_campaign_without_an_initiator_asks_whether_the_managers_phone_is_it() -> None:
+    found = reading("Телефон | Телефон менеджера\n901234567 | 911234567", call=NO_INITIATOR)
+    assert [question.code for question in found.questions] == ["initiator_column"]
+    answered = reading("Телефон | Телефон менеджера\n901234567 | 911234567", {"initiator": "B"}, NO_INITIATOR)
+    assert answered.columns.initiator == 1
+    assert not reading("Телефон | Телефон менеджера\n9 | 9", {"initiator": "-"}, NO_INITIATOR).questions
+
+
+def test_a_heading_of_our_older_templates_is_confirmed_before_it_ends_a_row() -> None:
+    table = "Телефон | Действует до\n901234567 | 31.12.2026"
+    assert [question.code for question in reading(table).questions] == ["expires_column"]
+    assert reading(table, {"expires_at": "Действует до"}).columns.expires_at == 1
+    assert reading(table, {"expires_at": "-"}).columns.expires_at is None
 
 
 def test_two_columns_for_one_field_are_a_question_to_the_caller() -> None:
-    error = _refused(["Телефон", "Мобильный"])
+    error = refused(["Телефон", "Мобильный"])
     assert error.code == "columns_ambiguous"
     assert "Телефон" in error.problem
     assert "Мобильный" in error.problem
     assert "--map phone=" in error.remedy
-    assert _refused(["Phone", "Phone [B]"]).code == "columns_ambiguous"
-    assert _refused(["Phone", "til", "язык"]).code == "columns_ambiguous"
+    assert refused(["Phone", "Phone [B]"]).code == "columns_ambiguous"
+    assert refused(["Phone", "til", "язык"]).code == "columns_ambiguous"
+
+
+def test_of_several_phones_those_without_any_cell_do_not_count() -> None:
+    outlook = "First Name | Home Phone | Mobile Phone | Business Fax\nA | | +998901234567 | \nB | | 911234567 | "
+    assert reading(outlook).columns.phones == (2,)
+
+
+def test_a_phone_column_without_phones_beside_one_that_has_them_is_a_question() -> None:
+    found = reading("Телефон | Заметка\nИванов | 901234567\nПетров | 911234567")
+    assert found.questions[0].code == "weak_phone_column"
+
+
+def test_a_column_without_any_name_for_it_is_never_chosen_by_its_shape() -> None:
+    found = reading("Клиент | Код | Ключ\nА | 301234567 | 901234567")
+    (question,) = found.questions
+    assert question.code == "no_phone_column"
+    assert question.choices[0].option == "--map phone=Ключ"
+    assert "901234567" in question.choices[0].text
+    assert question.choices[0].answer == {"columns": {"phone": "Ключ"}}
 
 
 def test_the_answer_to_it_is_a_mapping() -> None:
     names = ["Телефон", "Мобильный", "Имя"]
     assert map_columns(names, {"phone": "Мобильный"}).phones == (1,)
+    assert map_columns(names, {"phone": "b"}).phones == (1,)
     assert map_columns(names, {"phone": "мобильный", "phone2": "ТЕЛЕФОН"}).phones == (1, 0)
     assert map_columns(["Phone", "Phone [B]"], {"phone": "Phone [B]"}).phones == (1,)
+    assert map_columns(["B", "Phone"], {"phone": "B"}).phones == (0,)
+
+
+def test_who_maps_a_phone_says_with_it_that_no_other_is_rung() -> None:
+    assert map_columns(["Телефон", "Телефон 2", "Моб."], {"phone": "Моб."}).phones == (2,)
 
 
 def test_of_several_references_the_best_is_taken() -> None:
     assert map_columns(["id", "phone", "Invoice number"]).reference == 2
     assert map_columns(["Договор", "phone", "reference"]).reference == 2
+
+
+def test_a_column_of_other_words_than_languages_is_not_the_language() -> None:
+    assert reading("Телефон | Язык\n901234567 | Python программист").columns.lang is None
+    assert reading("Телефон | Язык\n901234567 | Русский").columns.lang == 1
 
 
 def test_a_mapping_wins_over_the_meaning_of_a_name() -> None:
@@ -98,39 +181,26 @@ def test_a_column_that_says_so_goes_into_the_metadata() -> None:
     [
         ({"phone": "Телфон"}, "column_missing", "did you mean 'Телефон'?"),
         ({"phone": "Nothing like it"}, "column_missing", "the file has 'Телефон', 'Имя'"),
+        ({"phone": "C"}, "column_missing", "the file has"),
         ({"telephone": "Телефон"}, "field_unknown", "phone"),
         ({"phone21": "Телефон"}, "field_unknown", "phone2"),
-        ({"phone": "Имя", "phone1": "Телефон"}, "columns_ambiguous", "one column"),
+        ({"phone": "Имя", "phone1": "Телефон"}, "mapped_twice", "one column"),
     ],
 )
 def test_a_mapping_that_does_not_fit_is_refused_with_a_remedy(mapping: dict[str, str], code: str, remedy: str) -> None:
-    error = _refused(["Телефон", "Имя"], mapping)
+    error = refused(["Телефон", "Имя"], mapping)
     assert error.code == code
     assert remedy in error.remedy
 
 
-def test_without_a_phone_column_the_message_lists_the_names() -> None:
-    error = _refused(["Имя", "Город"])
-    assert error.code == "no_phone_column"
-    assert "'Имя'" in error.problem
-    assert "--map phone=" in error.remedy
-
-
-@pytest.mark.parametrize("word", sorted({*POSSIBLE_PHONE, *(word for words in FIELDS.values() for word in words)}))
-def test_every_word_is_written_as_it_is_compared_and_means_one_thing(word: str) -> None:
-    assert normalise_name(word) == word
-    assert sum(word in words for words in (*FIELDS.values(), POSSIBLE_PHONE)) == 1
-
-
 @given(names=st.lists(st.text(max_size=30), max_size=12))
-def test_any_names_are_understood_or_refused(names: list[str]) -> None:
-    columns = map_columns(["Телефон", *(f"x {name}" for name in names)])
+def test_any_names_are_understood_or_asked_about(names: list[str]) -> None:
+    columns = map_columns(["Телефон", *(f"xyz {name} zyx xyz zyx" for name in names)])
     assert columns.phones[0] == 0
     try:
         columns = map_columns(names)
-    except BadFile as error:
-        known = {"no_phone_column", "columns_ambiguous"}
-        assert error.code in known  # noqa: PT017  # whether it is raised depends on the names
+    except OpenQuestions as error:
+        assert error.code in CODES  # noqa: PT017  # whether it is raised depends on the names
     else:
         assert isinstance(columns, Columns)
 
@@ -139,5 +209,6 @@ def test_any_names_are_understood_or_refused(names: list[str]) -> None:
 def test_a_name_of_a_megabyte_takes_no_time(letter: str) -> None:
     began = time.process_time()
     map_columns(["Phone", letter * 1_000_000, "phone" + letter * 1_000_000])
+    assert normalise_name(letter * 1_000_000) is not None
     # It takes a millisecond; a pattern that tries every way to split it would take hours.
     assert time.process_time() - began < 2

@@ -75,6 +75,7 @@ FILES: dict[str, tuple[str, bytes, str]] = {
     "a binary workbook": ("a.xlsx", _zip(**{"xl/workbook.bin": b"\0"}), "not_a_table"),
     "half an .xlsx": ("a.xlsx", workbook(row(1, "Phone"), row(2, GOOD))[:700], "broken_xlsx"),
     "an .xlsx with broken XML": ("a.xlsx", _sheet_of("<worksheet><sheetData><row"), "broken_xlsx"),
+    "a text that is not there": ("a.xlsx", _book(_cell("77", kind="s")), "broken_xlsx"),
     "an .xlsx with no rows": ("a.xlsx", workbook(), "empty_file"),
     "an .xlsx with a password": ("a.xlsx", _encrypted(), "encrypted"),
     "a path out of the archive": (
@@ -153,7 +154,6 @@ ROWS: dict[str, Rows] = {
     "scientific text in a workbook": Rows(_book("9.98901E+11"), [(2, "phone_scientific")], name="a.xlsx"),
     "a number that lost digits in a workbook": Rows(_book(_cell("9.98901E11")), [(2, "phone_scientific")], name="a.xlsx"),
     "a fraction in a workbook": Rows(_book(_cell("998405550002.5")), [(2, "phone_scientific")], name="a.xlsx"),
-    "a text that is not there": Rows(_book(_cell("77", kind="s")), [], name="a.xlsx"),
     "a cell of a workbook that is too large": Rows(_book("a" * 70_000), [(2, "cell_too_large")], name="a.xlsx"),
     "a row of a workbook that is too wide": Rows(
         _book('<c r="A2"><v>405550002</v></c><c r="XFD2"><v>1</v></c>'), [(2, "too_many_cells")], name="a.xlsx"

@@ -108,14 +108,39 @@ def test_a_quote_inside_of_a_word_is_a_letter(tmp_path: Path) -> None:
     assert [cells[1] for cells in table.cells] == ['5" pipe', '6" pipe']
 
 
-def test_a_file_without_a_header_is_understood_when_its_first_row_has_a_phone(tmp_path: Path) -> None:
+def test_a_file_without_a_header_loses_no_row_and_its_columns_go_by_their_letters(tmp_path: Path) -> None:
     table = read(written(tmp_path, f"INV-1;{PHONE};Anna\nINV-2;405550002;Boris\n"))
-    assert table.columns == ("column A", "phone", "column C")
+    assert table.columns == ("column A", "column B", "column C")
     assert table.numbers == [1, 2]
 
 
-def test_a_phone_is_distinguished_from_a_contract_number_without_a_header(tmp_path: Path) -> None:
-    assert read(written(tmp_path, f"302587001;{PHONE}\n")).columns == ("column A", "phone")
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;", "sep=;;;;", "\ufeffsep=;"])
+def test_the_separator_line_has_several_forms(first: str, tmp_path: Path) -> None:
+    table = read(written(tmp_path, f"{first}\nТелефон;Имя, фамилия\n{PHONE};Анна, младшая\n"))
+    assert table.columns == ("Телефон", "Имя, фамилия")
+    assert table.cells == [(PHONE, "Анна, младшая")]
+
+
+def test_padding_before_a_quote_is_no_part_of_the_cell(tmp_path: Path) -> None:
+    table = read(written(tmp_path, f'Телефон; "Имя"\n{PHONE}; "Анна; младшая"\n "{PHONE}";Борис\n'))
+    assert table.columns == ("Телефон", "Имя")
+    assert table.cells == [(PHONE, "Анна; младшая"), (PHONE, "Борис")]
+
+
+@pytest.mark.parametrize(
+    ("text", "separator"),
+    [
+        ("Телефон;Сумма, сум\n901234567;150,50\n", ";"),
+        ("Список должников на ноябрь, 2026\n\nФИО;Телефон;Сумма\nА;901234567;1,5\nБ;911234567;2,5\n", ";"),
+        ("Телефон\tСумма, сум\n901234567\t150,50\n", "\t"),
+        ("A;B, c, d\n901234567;2,3,4\n", ","),
+        ("Phone,Name\n901234567,a;b\n", ","),
+    ],
+)
+def test_two_separators_that_fit_are_told_apart_by_all_rows_and_the_heading(
+    text: str, separator: str, tmp_path: Path
+) -> None:
+    assert open_source(written(tmp_path, text)).delimiter == separator
 
 
 def test_a_list_of_plain_numbers_is_a_file(tmp_path: Path) -> None:

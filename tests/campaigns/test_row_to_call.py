@@ -17,7 +17,7 @@ SEED = b"0123456789abcdef"
 MADE = 1_800_000_000_000
 FROM = "+998712037006"
 
-PHONE = st.integers(100_000_000, 999_999_999).map("+998{}".format)
+PHONE = st.integers(200_000_000, 999_999_999).map("+998{}".format)
 PHONES = st.lists(PHONE, min_size=1, max_size=5, unique=True).map(tuple)
 LANG = st.none() | st.sampled_from(["ru", "uz", "en-GB"])
 QUEUE = st.sampled_from(["6000", "sales.1", "a_b-c"])

@@ -51,7 +51,7 @@ def test_the_sample_with_mistakes_has_each_of_them_where_it_should_be() -> None:
     assert (report.good, report.bad, report.duplicate) == (5, 13, 2)
     assert set(report.by_code) == {
         "phone_scientific", "formula", "phone_short", "phone_missing", "duplicate", "phone_emergency", "phone_not_allowed",
-        "bad_lang", "too_many_cells", "phone_invalid", "bad_reference",
+        "bad_lang", "too_many_cells", "phone_invalid", "phone_comment", "bad_reference",
     }  # fmt: skip
     assert [problem.number for problem in report.problems][:3] == [3, 4, 5]
 

@@ -21,7 +21,7 @@ def test_a_file_is_checked_submitted_controlled_and_exported(alodial: Alodial) -
     write("list.csv", "994412860", "977076909")
     checked = alodial("campaign", "check", "list.csv", "--json")
     assert checked.code == 0
-    assert checked.documents[0]["rows"]["good"] == 2
+    assert checked.documents[0]["good"] == 2
     made = alodial("campaign", "submit", "list.csv", *ALWAYS, "--name", "mine", "--redial", "busy=5m,15m", "--json")
     assert made.code == 0
     record = made.documents[0]
@@ -115,4 +115,4 @@ def test_check_reads_the_template(alodial: Alodial) -> None:
         for ending in ("csv", "xlsx"):
             name = f"list-{language}.{ending}"
             assert alodial("campaign", "template", name, "--language", language).code == 0
-            assert "phone" in alodial("campaign", "check", name, "--json").documents[0]["understood"]
+            assert "phone" in alodial("campaign", "check", name, "--json").documents[0]["columns"]

@@ -107,7 +107,7 @@ def test_a_number_on_the_do_not_call_list_is_counted_apart(operator: Operator) -
 @pytest.mark.parametrize(
     ("content", "filename", "why"),
     [
-        (b"name;city\nAli;Tashkent\n", "a.csv", "no column is a phone"),
+        (b"name;city\nAli;Tashkent\n", "a.csv", "no heading says which column is the phone"),
         (b"", "a.csv", "is empty"),
         (b"%PDF-1.4 nothing", "a.pdf", "not a table"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "a.xls", ".xlsx"),

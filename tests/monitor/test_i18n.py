@@ -7,6 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+import alodial
+import alodial_schemas
+from alodial.campaigns.importing.questions import CODES as QUESTION_CODES
 from alodial.monitor import i18n as module
 from alodial.monitor.i18n import FORMS, LANGUAGES, PLURALS, Translator, catalogue, preferred
 from web.conftest import Web
@@ -46,6 +49,20 @@ def test_russian_and_uzbek_translate_the_same_problems() -> None:
     assert told.problem == "номера нет"
     assert Translator("ru", ZONE).problem("new_code", "is odd", "mend it") == ("is odd", "mend it", "en")
     assert Translator("en", ZONE).problem("phone_missing", "is empty", "give a phone").problem == "is empty"
+
+
+def test_every_problem_and_question_of_a_file_has_its_text_in_russian_and_uzbek() -> None:
+    codes = set(QUESTION_CODES)
+    importing = Path(alodial.__file__).parent / "campaigns" / "importing"
+    sources = [*importing.rglob("*.py"), Path(alodial_schemas.__file__).with_name("phones.py")]
+    for path in sources:
+        text = path.read_text()
+        codes.update(re.findall(r'(?:BadFile|CellError|_CsvError|PhoneError)\(\s*(?:at, |None, )?"([a-z_]+)",', text))
+        codes.update(re.findall(r'RowProblem\(\s*(?:row\.)?number, [^,]+, "([a-z_]+)"', text))
+        codes.update(re.findall(r'"(phone_[a-z]+)"', text) if path.name == "phones.py" else ())
+    codes -= {"phone_invalid"} - set(module._problems("ru"))
+    assert len(codes) > 40
+    assert codes - set(module._problems("ru")) == set()
 
 
 def test_every_word_that_a_template_asks_for_is_there() -> None:

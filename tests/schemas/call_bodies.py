@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-phones = st.integers(10**8, 10**9 - 1).map(lambda n: f"+998{n}")
+phones = st.integers(2 * 10**8, 10**9 - 1).map(lambda n: f"+998{n}")
 langs = st.none() | st.from_regex("[A-Za-z-]{2,8}", fullmatch=True)
 people = st.builds(lambda phone, lang: {"phone": phone, "lang": lang} if lang else {"phone": phone}, phones, langs)
 queues = st.builds(lambda queue: {"queue": queue}, st.from_regex("[0-9A-Za-z_.-]{1,32}", fullmatch=True))

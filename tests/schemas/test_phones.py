@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import string
 import time
 
@@ -9,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alodial_schemas import new_ids
+from alodial_schemas.operator_codes import AS_OF, OPERATOR_CODES, has_known_code
 from alodial_schemas.phones import PhoneError, mask_numbers, mask_phone, normalise_phone, wire_phone
 
-uzbek = st.integers(10**8, 10**9 - 1).map(str)
+uzbek = st.integers(2 * 10**8, 10**9 - 1).map(str)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,15 @@ uzbek = st.integers(10**8, 10**9 - 1).map(str)
         "712\u2011037\u2212006",
         "\ufeff712037006",
         "[71] 2037006",
+        "712037006.0",
+        "998712037006.00",
+        "998712037006,0",
+        "9.98712037006E+11",
+        "9,98712037006e11",
+        "7.12037006E+8",
+        "8 71 203 70 06",
+        "8-71-203-70-06",
+        "0712037006",
     ],
 )
 def test_one_person_has_one_key_however_the_number_is_written(text: str) -> None:
@@ -53,7 +64,7 @@ def test_one_person_has_one_key_however_the_number_is_written(text: str) -> None
         ("1-800-FLOWERS", "phone_invalid"),
         ("8~10998712037006", "phone_invalid"),
         ("712037006;ext=5", "phone_invalid"),
-        ("712037006 ext 5", "phone_invalid"),
+        ("712037006 ext 5", "phone_comment"),
         ("712037006,712037007", "phone_invalid"),
         ("-712037006", "phone_invalid"),
         ("++998712037006", "phone_invalid"),
@@ -64,7 +75,13 @@ def test_one_person_has_one_key_however_the_number_is_written(text: str) -> None
         ("712037\n006", "phone_invalid"),
         ("012037006", "phone_invalid"),
         ("+998012037006", "phone_invalid"),
-        ("0712037006", "phone_invalid"),
+        ("112037006", "phone_invalid"),
+        ("+998 10 123 45 67", "phone_invalid"),
+        ("998101234567", "phone_invalid"),
+        ("998-71-2037", "phone_short"),
+        ("(998) 71 20 37", "phone_short"),
+        ("99871-20-37", "phone_short"),
+        ("0412037006", "phone_trunk"),
         ("+9987120370061", "phone_invalid"),
         ("9" * 65, "phone_invalid"),
         ("12345", "phone_short"),
@@ -74,9 +91,17 @@ def test_one_person_has_one_key_however_the_number_is_written(text: str) -> None
         ("9,98901E+11", "phone_scientific"),
         ("9.98901e11", "phone_scientific"),
         ("9E11", "phone_scientific"),
-        ("998712037006.0", "phone_scientific"),
+        ("998712037006.5", "phone_scientific"),
+        ("9.9871203700E+11", "phone_scientific"),
+        ("712037006 (мама)", "phone_comment"),
+        ("712037006 Алишер ака", "phone_comment"),
+        ("71203700О", "phone_letter"),
+        ("7120370o6", "phone_letter"),
+        ("712037006;", "phone_separator"),
+        ("712037006,", "phone_separator"),
+        ("712037006 / ", "phone_separator"),
         ("90123456.0", "phone_scientific"),
-        ("7120370060.00", "phone_scientific"),
+        ("7120370060.00", "phone_invalid"),
         *(
             (short, "phone_emergency")
             for short in ("01", "02", "03", "04", "050", "101", "102", "103", "104", "112", "1050")
@@ -100,6 +125,22 @@ def test_what_is_no_phone_is_refused_with_a_code_and_a_remedy(text: str, code: s
     assert caught.value.remedy
     assert caught.value.reason in str(caught.value)
     assert caught.value.remedy in str(caught.value)
+
+
+def test_an_old_long_distance_prefix_is_a_question_where_other_countries_may_be_called() -> None:
+    for allowed in ((), ("+998", "+7")):
+        with pytest.raises(PhoneError, match="write the 9 digits after it") as caught:
+            normalise_phone("8 90 123-45-67", allowed=allowed)
+        assert caught.value.code == "phone_trunk"
+
+
+def test_the_codes_of_operators_are_dated_data_and_an_unknown_one_is_no_mistake() -> None:
+    assert re.fullmatch(r"20[0-9]{2}-[01][0-9]", AS_OF)
+    assert {"20", "33", "50", "55", "61", "71", "90", "99"} <= OPERATOR_CODES
+    assert normalise_phone("301234567") == "+998301234567"
+    assert not has_known_code("+998301234567")
+    assert has_known_code("+998901234567")
+    assert has_known_code("+77011234567")
 
 
 def test_the_remedy_for_a_rounded_number_speaks_of_excel() -> None:

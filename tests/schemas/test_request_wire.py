@@ -27,7 +27,7 @@ TWO_WAY = {
 }
 IVR = {"callto": "+998712037006", "ivrid": 222, "fromline": "+998712037006"}
 
-phones = st.integers(10**8, 10**9 - 1).map(lambda n: f"+998{n}")
+phones = st.integers(2 * 10**8, 10**9 - 1).map(lambda n: f"+998{n}")
 people = phones.map(lambda p: {"phone": p}) | st.tuples(phones, st.sampled_from(["ru", "uz", "en"])).map(
     lambda pair: {"phone": pair[0], "lang": pair[1]}
 )

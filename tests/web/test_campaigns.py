@@ -45,7 +45,7 @@ def test_an_uploaded_file_is_checked_and_submitted_once(web: Web) -> None:
     text = "Телефон;Имя\r\n994412860;А\r\n=1+1;Б\r\n".encode("cp1251")
     form = {"campaign": (None, json.dumps(ASKED)), "file": ("list.csv", text, "text/csv")}
     report = web.http.post("/v1/campaigns/check", files=form).json()
-    assert (report["encoding"], report["rows"]["good"], report["problems"][0]["number"]) == ("cp1251", 1, 3)
+    assert (report["encoding"], report["good"], report["problems"][0]["number"]) == ("cp1251", 1, 3)
     made = web.http.post("/v1/campaigns", files=form)
     assert made.status_code == 202, made.text
     again = web.http.post("/v1/campaigns", files=form)

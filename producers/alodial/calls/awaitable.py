@@ -77,6 +77,7 @@ class AsyncDoNotCall(InThreads[DoNotCall]):
     """The methods of :class:`~alodial.do_not_call.DoNotCall`; ``every`` is an async iterator."""
 
     add = _awaited(DoNotCall.add, CONTROL)
+    add_file = _awaited(DoNotCall.add_file, WORK)
     add_lines = _awaited(DoNotCall.add_lines, WORK)
     count = _awaited(DoNotCall.count)
     every = _iterated(DoNotCall.every)

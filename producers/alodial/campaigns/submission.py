@@ -20,6 +20,8 @@ from ..wakeup import Waker
 from .calendar import main_zone, opening_moments, write_calendar
 from .errors import CampaignDuplicate, CampaignKeyConflict, CampaignNotAllowed, InvalidCampaign
 from .importing.files import RowSource, open_source
+from .importing.files.source import Hidden
+from .importing.questions import require_answers
 from .importing.row_check import CheckReport, OnProblem, OnProgress, RowChecker
 from .queries import CampaignQueries
 from .records import CampaignRecord
@@ -124,6 +126,7 @@ class CampaignSubmission:
         }
         for start in range(MAX_STARTS):
             checker = self._checker(opened, request, progress, on_problem)
+            require_answers(checker.report.questions)
             fields = {"src": json.dumps(description), "cols": json.dumps(list(checker.columns))}
             created = self._create(
                 request, fields, draft=draft, file=file, again=again, actor=actor, owner=owner, key=key, over=start > 0
@@ -135,11 +138,12 @@ class CampaignSubmission:
             )
             report = checker.report
             whole = self._append_chunks(chunks, created)
-            if not whole or report.good == 0:
+            if not whole or report.questions or report.good == 0:
                 # A rival's submission of the same request may be running by now: then that is the campaign.
                 if self._store.run(campaign_transitions.drop(created.id, draft)).outcome == "kept":
                     return self._queries.get(created.id)
                 if whole:
+                    require_answers(report.questions)
                     raise InvalidCampaign([_no_good_rows(report)])
                 continue
             content = hash_of(report.content, owner) if owner else report.content
@@ -169,13 +173,16 @@ class CampaignSubmission:
         again: bool = False,
         idempotency_key: str = "",
         scope: str = "",
+        sheet: str | None = None,
+        header_row: int | None = None,
+        hidden: Hidden | None = None,
         progress: OnProgress | None = None,
         on_problem: OnProblem | None = None,
     ) -> CampaignRecord:
         """Adds a file's good rows, all or none, to a campaign that has not ended.
 
-        The same ``idempotency_key`` adds them once. Raises CampaignNotFound, CampaignNotAllowed for one that has ended, and
-        what :meth:`submit` raises.
+        ``sheet``, ``header_row`` and ``hidden`` are this file's, as in a campaign's request. The same ``idempotency_key`` adds
+        them once. Raises CampaignNotFound, CampaignNotAllowed for one that has ended, and what :meth:`submit` raises.
         """
         stored = self._queries.find(name)
         opened = _open(source)
@@ -184,7 +191,12 @@ class CampaignSubmission:
             return record
         if stored.state in (CampaignState.DRAFT, CampaignState.COMPLETED, CampaignState.CANCELED):
             raise CampaignNotAllowed(f"campaign {stored.fields['n']!r} is {stored.state}: rows cannot be added")
-        checker = self._checker(opened, read_request(stored), progress, on_problem, campaign=stored.id)
+        request = read_request(stored)
+        request = request.model_copy(
+            update={"sheet": sheet, "header_row": header_row, "hidden": hidden or request.hidden}
+        )
+        checker = self._checker(opened, request, progress, on_problem, campaign=stored.id)
+        require_answers(checker.report.questions)
         if list(checker.columns) != json.loads(stored.fields["cols"]):
             problem = "has other columns than the campaign"
             raise InvalidCampaign([FieldProblem("file", "other_columns", problem, "use the same columns")])
@@ -193,6 +205,7 @@ class CampaignSubmission:
             for rows, rejected in checker.chunks(CHUNK_ROWS)
         ]
         report = checker.report
+        require_answers(report.questions)
         if report.good == 0:
             raise InvalidCampaign([_no_good_rows(report)])
         if report.good > MAX_ADDED:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from .arguments import Json, check_choice
-from .campaign_options import Again, Errors, File, Key, Name, NewName, Reason, new_key
+from .campaign_options import Again, Errors, File, HeaderRow, HiddenRows, Key, Name, NewName, Reason, Sheet, new_key
 from .campaign_output import print_campaign, print_campaigns, print_problems, watch_campaign
 from .campaign_submit import check, rejected_rows_to, submit
 from .output import document, say, table
@@ -130,6 +130,9 @@ def pace(
 def add(
     name: Name,
     file: File,
+    sheet: Sheet = None,
+    header_row: HeaderRow = None,
+    hidden: HiddenRows = None,
     again: Again = False,
     key: Key = "",
     errors: Errors = None,
@@ -141,13 +144,19 @@ def add(
     """
     from .progress import reading
 
-    with open_queue() as queue, rejected_rows_to(errors, file) as on_problem, reading("adding") as progress:
+    if hidden is not None and hidden not in ("keep", "skip"):
+        raise typer.BadParameter(f"--hidden {hidden!r}: use keep or skip")
+    rejected = rejected_rows_to(errors, file, sheet=sheet, header_row=header_row)
+    with open_queue() as queue, rejected as on_problem, reading("adding") as progress:
         record = queue.campaigns.add(
             name,
             file,
             actor=current_actor(),
             again=again,
             idempotency_key=key or new_key(),
+            sheet=sheet,
+            header_row=header_row,
+            hidden=None if hidden is None else "keep" if hidden == "keep" else "skip",
             progress=progress,
             on_problem=on_problem,
         )

@@ -15,6 +15,13 @@ Reason = Annotated[str, typer.Option(help="Why, for the activity log.")]
 Again = Annotated[bool, typer.Option("--again", help="Also if these rows were submitted before.")]
 Key = Annotated[str, typer.Option(help="The same key with the same command gives the same campaign; new by default.")]
 Errors = Annotated[Path | None, typer.Option("--errors", help="Write the rejected rows to this file, with reasons.")]
+Sheet = Annotated[str | None, typer.Option(help="The workbook's sheet to read.")]
+HeaderRow = Annotated[
+    int | None, typer.Option(min=0, help="Row number of the column names; 0 for a file without them.")
+]
+HiddenRows = Annotated[
+    str | None, typer.Option("--hidden", help="Rows that the spreadsheet program hides: keep or skip.")
+]
 Texts = list[str] | None
 
 
@@ -36,7 +43,12 @@ def request_options(
     line: Annotated[str | None, typer.Option(help="The line that IVR calls go out from.")] = None,
     lang: Annotated[str | None, typer.Option(help="Language of announcements for rows without their own.")] = None,
     account: Annotated[str, typer.Option(help="The AloVoice account.")] = "default",
-    map: Annotated[Texts, typer.Option(help="FIELD=COLUMN, for a column whose name is not recognised.")] = None,
+    sheet: Sheet = None,
+    header_row: HeaderRow = None,
+    hidden: HiddenRows = None,
+    map: Annotated[
+        Texts, typer.Option(help="FIELD=COLUMN, a name or a letter, for a column that is not recognised.")
+    ] = None,
     metadata: Annotated[Texts, typer.Option(help="NAME=VALUE, returned in the events of every call.")] = None,
     hours: Annotated[
         str | None, typer.Option(help='When phones may ring: "mon-fri 09:00-18:00; sat 10:00-14:00".')

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..calls.queue import CallQueue
+    from ..campaigns.importing.questions import Question
     from ..campaigns.importing.row_check import CheckReport
     from ..campaigns.records import CampaignRecord
     from ..campaigns.row_codec import RowProblem
@@ -96,18 +97,40 @@ def print_report(report: "CheckReport") -> None:
     if report.delimiter:
         form.append("tab" if report.delimiter == "\t" else f"separator {report.delimiter}")
     line(f"{report.name}: {', '.join(form)}")
-    line("  columns    " + ", ".join(f"{field} = {column}" for field, column in report.understood.items()))
+    if report.skipped:
+        above = ", ".join(f"row {number} {text!r}" for number, text in report.skipped[:5])
+        line(f"  header     row {report.header_row}; above it is not read: {above} (--header-row to correct)")
+    print_columns(report)
     line(
         f"  rows       {report.rows}: {report.good} good, {report.bad} bad, {report.duplicate} duplicate, "
         f"{report.suppressed} suppressed"
     )
     if report.seconds is not None:
         line(f"  will take  {duration_text(report.seconds)}, at the allowed rate within its hours")
+    if report.hidden and not report.questions:
+        line(f"  hidden     {report.hidden} rows are hidden in the spreadsheet program")
+    for warning in report.warnings:
+        say(f"warning: {warning.rows} rows {warning.text}")
     if report.problems:
         print_problems(report.problems)
+    print_questions(report.questions)
     more = report.bad + report.duplicate + report.suppressed - len(report.problems)
     if more > 0:
         say(f"hint: {more} more; --errors out.csv writes them all")
+
+
+def print_columns(report: "CheckReport") -> None:
+    """Prints what each column is used for, with some of its cells."""
+    rows = [(use.letter, use.name, use.field or "not used", ", ".join(use.samples), use.hint) for use in report.table]
+    table(("column", "name", "used as", "cells", "hint"), rows)
+
+
+def print_questions(questions: "Iterable[Question]") -> None:
+    """Prints each question with the options that answer it."""
+    for question in questions:
+        say(f"question: {question.text}")
+        for choice in question.choices:
+            say(f"  {choice.option}    {choice.text}")
 
 
 def watch_campaign(queue: "CallQueue", id: str, *, as_json: bool) -> None:

@@ -27,6 +27,7 @@ def build_request(settings: "Settings", options: dict[str, Any]) -> "CampaignReq
         "call": _call(options),
         "policy": _policy(settings, options),
         "columns": mapping,
+        **_set({name: options[name] for name in ("sheet", "header_row", "hidden")}),
         "metadata": parse_pairs("--metadata", options["metadata"] or []),
     }
     return read_campaign(body, settings)

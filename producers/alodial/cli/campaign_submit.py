@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 def check(options: dict[str, Any]) -> None:
     """Read a file as `submit` would, and show which rows are good and which are not. Nobody is called.
 
-    Exit code 1 if a row is bad.
+    Where the file leaves a doubt, such as which column is the phone, a question is printed with the options that answer it.
+    Exit code 1 if a row is bad or a question is open.
 
     Example: alodial campaign check clients.csv --from 712037006 --errors bad.csv
     """
@@ -35,7 +36,7 @@ def check(options: dict[str, Any]) -> None:
     file = options["file"]
     with (
         open_queue() as queue,
-        rejected_rows_to(options["errors"], file) as on_problem,
+        rejected_rows_to(options["errors"], file, **read_options(options)) as on_problem,
         reading("checking") as progress,
     ):
         from .campaign_request import build_request
@@ -46,7 +47,7 @@ def check(options: dict[str, Any]) -> None:
         document(report.to_dict())
     else:
         print_report(report)
-    if report.bad:
+    if report.bad or report.questions:
         raise typer.Exit(1)
 
 
@@ -64,7 +65,8 @@ def submit(
 ) -> None:
     """Submit a file's good rows as a campaign. After an interruption, the same command continues where it stopped.
 
-    Exit code 1 if a row was bad; the good rows are called all the same.
+    While a question about the file is open, nothing is submitted. Exit code 1 then, and if a row was bad; the good rows are
+    called all the same.
 
     Example: alodial campaign submit clients.csv --from 712037006 --hours "mon-sat 09:00-18:00" --redial busy=5m,15m
     """
@@ -77,7 +79,8 @@ def submit(
         if test is not None:
             _place_test_call(queue, file, request, test, as_json)
             return
-        with rejected_rows_to(options["errors"], file) as on_problem, reading("submitting") as progress:
+        rejected = rejected_rows_to(options["errors"], file, **read_options(options))
+        with rejected as on_problem, reading("submitting") as progress:
             record = queue.campaigns.submit(
                 file,
                 request,
@@ -97,8 +100,15 @@ def submit(
         raise typer.Exit(1)
 
 
+def read_options(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that say how a file is read."""
+    return {name: options[name] for name in ("sheet", "header_row")}
+
+
 @contextmanager
-def rejected_rows_to(path: Path | None, file: Path) -> "Iterator[Callable[[Any], None] | None]":
+def rejected_rows_to(
+    path: Path | None, file: Path, *, sheet: str | None = None, header_row: int | None = None
+) -> "Iterator[Callable[[Any], None] | None]":
     """Gives a function that writes a rejected row to ``path``, with the columns of ``file``; None without a path."""
     if path is None:
         yield None
@@ -114,7 +124,9 @@ def rejected_rows_to(path: Path | None, file: Path) -> "Iterator[Callable[[Any],
     except OSError as exc:
         raise BadFile("no_access", f"{path.name!r} cannot be written ({exc.strerror})", "give another path") from None
     with out:
-        writer = RejectedRowsWriter(out, open_source(file).columns)
+        source = open_source(file)
+        source.choose(sheet=sheet, header_row=header_row)
+        writer = RejectedRowsWriter(out, source.columns)
         yield writer.add
         writer.close()
 
@@ -125,6 +137,7 @@ def _place_test_call(queue: "CallQueue", file: Path, request: Any, number: str, 
 
     from ..campaigns.errors import InvalidCampaign
     from ..campaigns.importing.files import open_source
+    from ..campaigns.importing.questions import require_answers
     from ..campaigns.importing.row_check import RowChecker
     from ..campaigns.row_to_call import trial_call
 
@@ -133,6 +146,7 @@ def _place_test_call(queue: "CallQueue", file: Path, request: Any, number: str, 
     except PhoneError as exc:
         raise typer.BadParameter(f"--test: {exc}") from None
     checker = RowChecker(open_source(file), request, queue.settings, suppressed=queue.dnc.listed)
+    require_answers(checker.report.questions)
     first = next((rows[0] for rows, _ in checker.chunks(1) if rows), None)
     if first is None:
         problem = FieldProblem("file", "no_rows", "has no good row", "alodial campaign check shows what is wrong")

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .arguments import Json
+from .arguments import Json, parse_pairs
+from .campaign_options import HeaderRow, Sheet
 from .output import READER_LEFT, document, line, say, table
 from .session import current_actor, open_queue
 
@@ -84,28 +85,40 @@ def list_numbers(
 
 @app.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="One number a line; text after a comma, semicolon or tab is ignored.")],
+    file: Annotated[Path, typer.Argument(help="CSV, XLSX or NDJSON with a phone column, or one number a line.")],
     reason: Reason = "import",
     scope: Scope = "",
+    map: Annotated[
+        list[str] | None, typer.Option(help="FIELD=COLUMN, a name or a letter: --map phone=B --map phone2=C.")
+    ] = None,
+    sheet: Sheet = None,
+    header_row: HeaderRow = None,
     as_json: Json = False,
 ) -> None:
-    """Put a file's numbers on the list. Bad lines are skipped and listed; exit code 1 if there are any.
+    """Put a file's numbers on the list; a cell may hold several. Bad ones are skipped and listed, with exit code 1.
+
+    Hidden rows are read too. Where it is not certain which column has the phones, a question is printed instead.
 
     Example: alodial dnc import optout.csv --reason "regulator's list"
     """
-    from ..campaigns.errors import BadFile
-    from ..campaigns.importing.files.detect import encoding_of
-
-    if not file.is_file():
-        raise BadFile("no_file", f"there is no file {file.name!r}", "give a file with one number a line")
-    with open_queue() as queue, file.open(encoding=encoding_of(file)[0], errors="replace") as lines:
-        result = queue.dnc.add_lines(lines, scope=_scope(queue, scope), reason=reason, actor=current_actor())
+    mapping = parse_pairs("--map", map or [], "FIELD=COLUMN, such as --map phone=Телефон")
+    with open_queue() as queue:
+        result = queue.dnc.add_file(
+            file,
+            columns=mapping,
+            sheet=sheet,
+            header_row=header_row,
+            scope=_scope(queue, scope),
+            reason=reason,
+            actor=current_actor(),
+        )
     if as_json:
-        document({"lines": result.lines, "added": result.added, "known": result.known, "bad": result.bad})
+        counts = {"lines": result.lines, "added": result.added, "known": result.known, "bad": result.bad}
+        document({"columns": list(result.columns)} | counts)
     else:
         say(f"{result.added} added, {result.known} were on the list already, {result.bad} bad")
         if result.problems:
-            table(("line", "problem"), result.problems)
+            table(("row", "problem"), result.problems)
     if result.bad:
         raise typer.Exit(1)
 

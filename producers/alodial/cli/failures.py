@@ -13,6 +13,7 @@ from ..campaigns.errors import (
     CampaignRetried,
     InvalidCampaign,
 )
+from ..campaigns.importing.questions import OpenQuestions
 from ..errors import (
     AlodialError,
     ConfigurationError,
@@ -25,6 +26,7 @@ from ..errors import (
     StoreUnavailable,
     StoreUnfit,
 )
+from .campaign_output import print_questions
 from .output import discard_output, docs_page, say
 
 
@@ -64,6 +66,10 @@ def report(exc: Exception) -> int:
     if isinstance(exc, NotRedialable):
         say(f"error: call {exc.call_id} {exc.problem}")
         say(f"hint: {exc.remedy}")
+        return 1
+    if isinstance(exc, OpenQuestions):
+        say("error: the file has open questions; nothing was submitted")
+        print_questions(exc.questions)
         return 1
     say(f"error: {exc}")
     if hint := _hint(exc):

@@ -13,6 +13,7 @@ from alodial_schemas.campaigns import CampaignRequest
 from ..calls.threads import UPLOADS
 from ..campaigns.errors import BadFile, CampaignDuplicate, InvalidCampaign
 from ..campaigns.importing.files import open_source
+from ..campaigns.importing.questions import require_answers
 from ..errors import StoreUnavailable
 from ..store.records import iso
 from ..web.context import app_context
@@ -91,7 +92,9 @@ def _check(request: Request, draft: UploadDraft) -> None:
             draft.step = "settings"
             return
         try:
-            draft.report = campaigns.check(source, campaign, progress=draft.progressed)
+            report = campaigns.check(source, campaign, progress=draft.progressed)
+            require_answers(report.questions)
+            draft.report = report
         except InvalidCampaign as exc:
             draft.problems, draft.step = exc.problems, "settings"
         else:

@@ -15,6 +15,7 @@ from starlette.routing import compile_path
 from alodial_schemas import FieldProblem
 
 from ..campaigns.errors import BadFile, CampaignDuplicate, CampaignNotAllowed, InvalidCampaign
+from ..campaigns.importing.questions import OpenQuestions, Question
 from ..errors import AlodialError, Conflict, InvalidCall, NotCancelable, NotFound, NotRedialable, StoreUnavailable
 
 CONTENT_TYPE = "application/problem+json"
@@ -38,6 +39,7 @@ _TITLES: Mapping[str, str] = {
     "not_cancelable": "The call can no longer be canceled",
     "invalid_campaign": "The campaign cannot be submitted as it is written",
     "bad_file": "The file cannot be read",
+    "open_questions": "The file leaves a doubt",
     "campaign_duplicate": "These rows were submitted before",
     "campaign_state": "The campaign's state does not permit it",
     "malformed_form": "The form cannot be read",
@@ -124,6 +126,12 @@ def of_error(exc: AlodialError) -> Response:
     if isinstance(exc, InvalidCall | InvalidCampaign):
         log.info("request.refused", code=exc.code, fields=[p.field for p in exc.problems])
         return problem(422, exc.code, f"{len(exc.problems)} field(s) to mend; see errors.", exc.problems)
+    if isinstance(exc, OpenQuestions):
+        log.info("request.refused", code="open_questions", questions=[question.code for question in exc.questions])
+        problems = [FieldProblem("file", q.code, q.text, _remedy(q)) for q in exc.questions]
+        detail = f"The file has {len(exc.questions)} open question(s); send the answers with the campaign."
+        asked = [question.to_dict() for question in exc.questions]
+        return problem(422, "open_questions", detail, problems, questions=asked)
     if isinstance(exc, BadFile):
         log.info("request.refused", code=exc.code)
         problems = [FieldProblem("file", exc.code, exc.problem, exc.remedy)]
@@ -148,6 +156,11 @@ def of_error(exc: AlodialError) -> Response:
         return problem(503, exc.code, detail, headers={"Retry-After": RETRY_AFTER})
     log.error("request.failed", code=exc.code, error=type(exc).__name__)
     return internal_error()
+
+
+def _remedy(question: Question) -> str:
+    answers = (json.dumps(choice.answer, ensure_ascii=False) for choice in question.choices[:4])
+    return f"add to the campaign one of {', '.join(answers)}" if question.choices else "correct the file"
 
 
 def internal_error() -> Response:

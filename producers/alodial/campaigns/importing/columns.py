@@ -1,26 +1,33 @@
-"""Maps the columns of a file to the fields of a call: by their names, or as the caller says."""
+"""Decides what each column of a file is used for: by its name, as the caller says, or by a question to the caller."""
 
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
-from alodial_schemas.calls import MAX_RECIPIENTS
+from alodial_schemas.campaigns import CampaignCall
 
 from ..errors import BadFile
-from .column_names import FIELDS, METADATA, POSSIBLE_PHONE
+from .cell_shapes import is_plausible, letters, phone_shapes
+from .header_words import Meaning, meaning, normalise_name
+from .questions import NOT_USED, Choice, OpenQuestions, Question
+from .row_values import is_language
 
 MAX_METADATA_NAME: Final = 64
-MAX_NAME: Final = 200
+MAX_CHOICES: Final = 12
+MAX_SAMPLES: Final = 3
+METADATA: Final = ("metadata:", "meta:")
+"""A column with this prefix goes into the call's metadata, under the rest of its name."""
 
-_NUMBERED_PHONE: Final = re.compile(r"phone([1-9]|1[0-9]|20)")
-_NUMBER_AFTER: Final = re.compile(r"([^0-9]+)([0-9]{1,2})")
-_NUMBER_BEFORE: Final = re.compile(r"([0-9]{1,2})(?: ?(?:й|chi|чи|nd|rd|th))? ([^0-9]+)")
-_REPEATED: Final = re.compile(r" \[[A-Z]{1,3}\]$")
-_SPACES: Final = frozenset("_.:*()/\\#-\t\n\r")
-_APOSTROPHES: Final = str.maketrans("ʻʼ‘’`´", "''''''")
+FIELDS: Final = ("phone", "lang", "initiator", "queue", "reference", "expires_at")
+_FIELD_HINTS: Final = {
+    "initiator": "perhaps the phone that rings first",
+    "queue": "perhaps a PBX queue",
+    "expires_at": "perhaps the time after which the row is not called",
+    "lang": "perhaps the language of announcements",
+}
+
+Rows = Sequence[tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,123 +45,315 @@ class Columns:
 
     def by_field(self) -> dict[str, str]:
         """The name of each field's column, such as ``{"phone": "Телефон", "metadata:city": "City"}``."""
-        positions = {("phone" if i == 0 else f"phone{i + 1}"): at for i, at in enumerate(self.phones)}
-        positions |= {name: getattr(self, name) for name in FIELDS if name != "phone"}
-        positions |= {f"metadata:{name}": at for name, at in self.metadata.items()}
-        return {name: self.names[at] for name, at in positions.items() if at is not None}
+        return {name: self.names[at] for name, at in self.positions().items()}
+
+    def positions(self) -> dict[str, int]:
+        """The position of each field's column."""
+        found = {("phone" if i == 0 else f"phone{i + 1}"): at for i, at in enumerate(self.phones)}
+        found |= {name: at for name in FIELDS if name != "phone" and (at := getattr(self, name)) is not None}
+        return found | {f"metadata:{name}": at for name, at in self.metadata.items()}
 
 
-def normalise_name(name: str) -> str:
-    """A column's name for comparison: lower case, single spaces, no dots, marks or invisible characters."""
-    # NFKC would turn "№" into "No".
-    text = (
-        unicodedata.normalize("NFKC", name[:MAX_NAME].replace("№", " "))
-        .casefold()
-        .replace("ё", "е")
-        .translate(_APOSTROPHES)
-    )
-    return " ".join("".join(" " if c in _SPACES else c for c in text if c.isprintable() or c in _SPACES).split())
+class ColumnUse(NamedTuple):
+    """One column of a file: its letter and name, the field that it is used for or "", some of its cells, and for an unused
+    column what it might be, with the option that says so."""
+
+    letter: str
+    name: str
+    field: str
+    samples: tuple[str, ...]
+    hint: str = ""
+
+    def to_dict(self) -> dict[str, object]:
+        return self._asdict() | {"samples": list(self.samples)}
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnReading:
+    """What was understood. ``columns.phones`` is empty while a question about the phone is open."""
+
+    columns: Columns
+    table: tuple[ColumnUse, ...]
+    questions: tuple[Question, ...] = ()
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """The names of the columns that no field uses."""
+        return tuple(use.name for use in self.table if not use.field)
 
 
 def map_columns(names: Sequence[str], mapping: Mapping[str, str] | None = None) -> Columns:
-    """The columns of a file with these names.
+    """The columns of a file with these names, of which nothing else is known.
 
-    ``mapping`` is field -> column name and wins over what a name means; its fields are phone, phone2 ..., lang, initiator,
-    queue, reference, expires_at and metadata:NAME. Raises BadFile without a phone column, with two columns for one field,
-    for a mapped column that is missing or an unknown field.
+    Raises BadFile as :func:`read_columns`, and OpenQuestions where it has a question.
     """
-    fields, metadata = _mapped(names, mapping or {})
-    mapped = {*fields.values(), *metadata.values()}
-    unmapped = [(at, name) for at, name in enumerate(names) if at not in mapped]
-    for at, name in unmapped:
-        metadata_name = _metadata_name(name)
-        if metadata_name:
-            metadata.setdefault(metadata_name, at)
-    fields |= _recognised(unmapped, frozenset(fields))
-    phones = [fields.pop(name) for name in sorted((f for f in fields if f.startswith("phone")), key=_phone_order)]
-    if not phones:
-        listed = ", ".join(repr(name[:40]) for name in names[:12])
-        remedy = 'name the column "Phone" in the first row, or map it: --map phone=NAME'
-        raise BadFile("no_phone_column", f"no column is a phone: the file has {listed}", remedy)
-    return Columns(tuple(names), tuple(dict.fromkeys(phones)), **fields, metadata=metadata)
+    reading = read_columns(names, mapping=mapping)
+    if reading.questions:
+        raise OpenQuestions(reading.questions)
+    return reading.columns
 
 
-def _mapped(names: Sequence[str], mapping: Mapping[str, str]) -> tuple[dict[str, int], dict[str, int]]:
-    """The positions of the mapped fields and of the mapped metadata."""
-    # Of columns with the same name the first counts.
-    positions = {normalise_name(name): at for at, name in reversed(list(enumerate(names)))}
-    exact = {name: at for at, name in reversed(list(enumerate(names)))}
-    fields: dict[str, int] = {}
-    metadata: dict[str, int] = {}
-    for target, column in mapping.items():
-        name = target.strip().lower()
-        at = exact.get(column, positions.get(normalise_name(column)))
-        if at is None:
-            near = get_close_matches(normalise_name(column), positions, n=1)
-            listed = ", ".join(repr(name[:40]) for name in names[:20])
-            remedy = f"did you mean {names[positions[near[0]]]!r}?" if near else f"the file has {listed}"
-            raise BadFile("column_missing", f"there is no column {column[:100]!r}", remedy)
-        metadata_name = _metadata_name(target)
-        if metadata_name:
-            metadata[metadata_name] = at
-        elif name in FIELDS or _NUMBERED_PHONE.fullmatch(name):
-            name = "phone" if name == "phone1" else name
-            if name in fields:
-                raise BadFile("columns_ambiguous", f"{name} is mapped twice", "map it to one column")
-            fields[name] = at
-        else:
-            known = ", ".join([*FIELDS, "phone2", "metadata:NAME"])
-            raise BadFile("field_unknown", f"there is no field {target[:100]!r}", f"map one of: {known}")
-    return fields, metadata
+def read_columns(
+    names: Sequence[str],
+    samples: Rows = (),
+    mapping: Mapping[str, str] | None = None,
+    call: CampaignCall | None = None,
+    *,
+    purpose: Literal["call", "do_not_call"] = "call",
+) -> ColumnReading:
+    """What the columns of a file are used for.
+
+    ``mapping`` is field -> column's name or letter and wins over what a name means, "-" for no column; its fields are phone,
+    phone2 ..., lang, initiator, queue, reference, expires_at and metadata:NAME. ``samples`` are some of the rows: they never
+    make a column a phone, but show which ones a question is about. For the ``purpose`` do_not_call every column that
+    certainly holds phones is used. Raises BadFile for a mapped column that is missing, an unknown field, or a field that is
+    mapped twice.
+    """
+    reader = _ColumnReader(tuple(names), samples, call, purpose)
+    return reader.read(mapping or {})
 
 
-def _recognised(columns: Sequence[tuple[int, str]], mapped: frozenset[str]) -> dict[str, int]:
-    """The positions of the fields that nobody mapped, by the columns' names."""
-    best: dict[str, tuple[int, int, str]] = {}
-    for at, name in columns:
-        meaning = _meaning(name)
-        if meaning is None or meaning[0] in mapped:
-            continue
-        target, rank = meaning
-        before = best.get(target)
-        if before is None or rank < before[0]:
-            best[target] = (rank, at, name)
-        elif rank == before[0] and target != "reference":
-            problem = f"{before[2][:60]!r} and {name[:60]!r} may both be {target}"
-            remedy = f"choose one: --map {target}=NAME"
-            if target == "phone":
-                remedy += "; map a second phone, rung after it, as phone2"
-            raise BadFile("columns_ambiguous", problem, remedy)
-    return {target: at for target, (_, at, _) in best.items()}
+class _ColumnReader:
+    def __init__(self, names: tuple[str, ...], samples: Rows, call: CampaignCall | None, purpose: str) -> None:
+        self._names = names
+        self._rows = samples
+        self._call = call
+        self._purpose = purpose
+        self._meanings: list[Meaning] = [meaning(name) for name in names]
+        self._cells = [
+            [cell for row in samples if at < len(row) and (cell := row[at].strip())] for at in range(len(names))
+        ]
+        self._questions: list[Question] = []
+
+    def read(self, mapping: Mapping[str, str]) -> ColumnReading:
+        fields, metadata, refused = self._mapped(mapping)
+        mapped = {*fields.values(), *metadata.values()}
+        for at, name in enumerate(self._names):
+            metadata_name = _metadata_name(name) if at not in mapped else ""
+            if metadata_name:
+                metadata.setdefault(metadata_name, at)
+        free = [at for at in range(len(self._names)) if at not in mapped and at not in metadata.values()]
+        phone_fields = sorted((name for name in fields if name.startswith("phone")), key=_phone_order)
+        phones = [fields.pop(name) for name in phone_fields]
+        if not phones:
+            phones = self._phones(free)
+        for target in ("lang", "queue", "reference", "expires_at", "initiator"):
+            if target not in fields and target not in refused:
+                found = self._other(target, [at for at in free if at not in phones])
+                if found is not None:
+                    fields[target] = found
+        if "initiator" not in fields and "initiator" not in refused:
+            self._ask_initiator(free, phones)
+        if "expires_at" not in fields and "expires_at" not in refused:
+            self._ask_expires(free)
+        columns = Columns(self._names, tuple(dict.fromkeys(phones)), **fields, metadata=metadata)
+        return ColumnReading(columns, self._table(columns), tuple(self._questions))
+
+    def _mapped(self, mapping: Mapping[str, str]) -> tuple[dict[str, int], dict[str, int], set[str]]:
+        """The positions of the mapped fields and of the mapped metadata, and the fields that have no column."""
+        fields: dict[str, int] = {}
+        metadata: dict[str, int] = {}
+        refused: set[str] = set()
+        for target, column in mapping.items():
+            name = target.strip().lower()
+            metadata_name = _metadata_name(target)
+            if metadata_name:
+                metadata[metadata_name] = self.find(column)
+            elif name in FIELDS or _is_numbered_phone(name):
+                name = "phone" if name == "phone1" else name
+                if name in fields or name in refused:
+                    raise BadFile("mapped_twice", f"{name} is mapped twice", "map it to one column")
+                if column.strip() == NOT_USED:
+                    refused.add(name)
+                else:
+                    fields[name] = self.find(column)
+            else:
+                known = ", ".join([*FIELDS, "phone2", "metadata:NAME"])
+                raise BadFile("field_unknown", f"there is no field {target[:100]!r}", f"map one of: {known}")
+        return fields, metadata, refused
+
+    def find(self, column: str) -> int:
+        """The position of a column by its name, or by its letter. Raises BadFile."""
+        # Of columns with the same name the first counts.
+        exact = {name: at for at, name in reversed(list(enumerate(self._names)))}
+        positions = {normalise_name(name): at for at, name in reversed(list(enumerate(self._names)))}
+        lettered = {letters(at): at for at in range(len(self._names))}
+        for found in (exact.get(column), positions.get(normalise_name(column)), lettered.get(column.strip().upper())):
+            if found is not None:
+                return found
+        near = get_close_matches(normalise_name(column), positions, n=1)
+        listed = ", ".join(repr(name[:40]) for name in self._names[:20])
+        remedy = f"did you mean {self._names[positions[near[0]]]!r}?" if near else f"the file has {listed}"
+        raise BadFile("column_missing", f"there is no column {column[:100]!r}", remedy)
+
+    def _phones(self, free: Sequence[int]) -> list[int]:
+        """The columns whose names say that they are the rows' phones; none, and a question, where that is not certain."""
+        certain = [at for at in free if self._certainty(at, "phone") == 2 and not self._is_empty(at)]
+        if not certain:
+            certain = [at for at in free if self._certainty(at, "phone") == 2]
+        weak = [at for at in free if self._certainty(at, "phone") == 1 and not self._meanings[at].other]
+        if self._purpose == "do_not_call" and certain:
+            return certain
+        if certain:
+            return self._certain(certain, weak, free)
+        others = [at for at in free if self._certainty(at, "phone") == 1 and self._meanings[at].other]
+        return self._uncertain(weak, others, free)
+
+    def _certain(self, certain: list[int], weak: list[int], free: Sequence[int]) -> list[int]:
+        by_number: dict[int, list[int]] = {}
+        for at in certain:
+            by_number.setdefault(self._meanings[at].number, []).append(at)
+        if any(len(places) > 1 for places in by_number.values()):
+            named = self._listed(certain)
+            self._ask("columns_ambiguous", f"several columns are phones: {named}. Which one is rung?", certain)
+            return []
+        doubtful = [at for at in weak if self._meanings[at].number == 1 and self._holds_phones(at)]
+        phones = [by_number[number][0] for number in sorted(by_number)]
+        if doubtful:
+            named = self._listed([*phones[:1], *doubtful])
+            self._ask(
+                "weak_phone_column", f"{named} may both be the phone. Which one is rung?", [*phones[:1], *doubtful]
+            )
+            return []
+        if self._cells[phones[0]] and not any(map(phone_shapes, self._cells[phones[0]])):
+            elsewhere = [at for at in free if at not in phones and self._is_plausible(at)]
+            if elsewhere:
+                text = (
+                    f"{self._listed(phones[:1])} holds no phone, and {self._listed(elsewhere)} does. Which one is rung?"
+                )
+                self._ask("weak_phone_column", text, [*elsewhere, *phones[:1]])
+                return []
+        return phones
+
+    def _uncertain(self, weak: list[int], others: list[int], free: Sequence[int]) -> list[int]:
+        """No name says for certain that a column is the phone."""
+        holding = [at for at in free if self._holds_phones(at)]
+        if weak or others:
+            candidates = [at for at in (*weak, *others) if not self._cells[at] or at in holding] or [*weak, *others]
+            rivals = [at for at in holding if at not in candidates and not self._meanings[at].known]
+            only = candidates[0]
+            if len(candidates) == 1 and only in weak and not rivals and (not self._rows or self._is_plausible(only)):
+                return candidates
+            choices = [*candidates, *rivals]
+            named = self._listed(choices)
+            self._ask("weak_phone_column", f"{named}: is it the phone that is rung?", choices)
+            return []
+        if self._names == ("column A",) and self._is_plausible(0):
+            # One column without a heading, and every cell is a phone with a known code: nothing is chosen.
+            return [0]
+        unnamed = all(name == f"column {letters(at)}" for at, name in enumerate(self._names))
+        if self._purpose == "do_not_call" and unnamed and holding and all(self._is_plausible(at) for at in holding):
+            return holding
+        if not free:
+            return []
+        choices = [*holding, *(at for at in free if at not in holding)]
+        choices.sort(key=lambda at: (at not in holding, self._meanings[at].known, not self._is_plausible(at)))
+        listed = self._listed(choices)
+        text = f"no heading says which column is the phone: {listed}. Which one is rung?"
+        if unnamed:
+            text = f"the file has no headings. Which column is rung? {listed}"
+        self._ask("no_phone_column", text, choices)
+        return []
+
+    def _other(self, target: str, free: Sequence[int]) -> int | None:
+        """The column of another field than the phone, where its name leaves no doubt."""
+        found = [at for at in free if self._meanings[at].field == target and self._meanings[at].certainty == 2]
+        if not found:
+            return None
+        if target == "reference":
+            return min(found, key=lambda at: self._meanings[at].rank)
+        exact = [at for at in found if normalise_name(self._names[at]).replace(" ", "_") == target]
+        if target == "lang":
+            found = [at for at in found if at in exact or self._holds_languages(at)]
+            if self._call is not None and self._call.kind == "ivr":
+                found = [at for at in found if at in exact]
+        if len(exact or found) > 1:
+            named = self._listed(found)
+            self._ask("columns_ambiguous", f"several columns may be {target}: {named}. Which one is it?", found, target)
+            return None
+        return next(iter(exact or found), None)
+
+    def _ask_initiator(self, free: Sequence[int], phones: list[int]) -> None:
+        if self._call is None or self._call.kind != "two-way" or self._call.callfrom is not None:
+            return
+        maybe = [at for at in free if at not in phones and self._is_maybe("initiator", at)]
+        if maybe:
+            text = f"the campaign has no phone that rings first. Is it {self._listed(maybe)}?"
+            self._ask("initiator_column", text, maybe, "initiator")
+
+    def _ask_expires(self, free: Sequence[int]) -> None:
+        likely = [at for at in free if self._certainty(at, "expires_at") == 1 and self._meanings[at].rank == 0]
+        if likely and self._purpose == "call" and any(self._cells[at] for at in likely):
+            text = f"is a row not called any more after {self._listed(likely)}?"
+            self._ask("expires_column", text, likely, "expires_at", none="every row is called, whatever it says")
+
+    def _ask(self, code: str, text: str, places: Sequence[int], target: str = "phone", *, none: str = "") -> None:
+        repeated = {name for name in self._names if self._names.count(name) > 1}
+        choices = []
+        for at in places[:MAX_CHOICES]:
+            name = self._names[at]
+            value = letters(at) if name in repeated or name.startswith("column ") or len(name) > 60 else name
+            choices.append(Choice(target, value, f"{self._described(at)}: {self._examples(at) or 'empty'}"))
+        if none:
+            choices.append(Choice(target, NOT_USED, none))
+        self._questions.append(Question(code, text, tuple(choices)))
+
+    def _table(self, columns: Columns) -> tuple[ColumnUse, ...]:
+        used: dict[int, str] = {}
+        for name, at in columns.positions().items():
+            used.setdefault(at, name)
+        return tuple(
+            ColumnUse(letters(at), name, used.get(at, ""), tuple(self._cells[at][:MAX_SAMPLES]), self._hint(at, used))
+            for at, name in enumerate(self._names)
+        )
+
+    def _hint(self, at: int, used: Mapping[int, str]) -> str:
+        if at in used or self._purpose != "call":
+            return ""
+        found = self._meanings[at]
+        for target, text in _FIELD_HINTS.items():
+            if self._is_maybe(target, at):
+                return f"{text}: {Choice(target, letters(at), '').option}"
+        if found.field == "phone" and (found.certainty == 2 or found.speaks) and not self._is_empty(at):
+            return f"perhaps a further phone: {Choice('phone2', letters(at), '').option}"
+        return ""
+
+    def _is_maybe(self, target: str, at: int) -> bool:
+        found = self._meanings[at]
+        if target == "initiator" and found.field == "phone" and found.other:
+            words = set(normalise_name(self._names[at]).split())
+            return any(word.startswith(_STAFF) for word in words)
+        return found.field == target and found.certainty > 0
+
+    def _certainty(self, at: int, target: str) -> int:
+        return self._meanings[at].certainty if self._meanings[at].field == target else 0
+
+    def _is_empty(self, at: int) -> bool:
+        return bool(self._rows) and not self._cells[at]
+
+    def _holds_phones(self, at: int) -> bool:
+        cells = self._cells[at]
+        return bool(cells) and sum(map(bool, map(phone_shapes, cells))) * 2 >= len(cells)
+
+    def _is_plausible(self, at: int) -> bool:
+        return bool(self._cells[at]) and all(map(is_plausible, self._cells[at]))
+
+    def _holds_languages(self, at: int) -> bool:
+        cells = self._cells[at]
+        return sum(map(is_language, cells)) * 2 >= len(cells)
+
+    def _listed(self, places: Sequence[int]) -> str:
+        return ", ".join(self._described(at) for at in places[:MAX_CHOICES])
+
+    def _described(self, at: int) -> str:
+        name = self._names[at]
+        return name if name == f"column {letters(at)}" else f"{name[:60]!r} (column {letters(at)})"
+
+    def _examples(self, at: int) -> str:
+        return ", ".join(cell[:30] for cell in self._cells[at][:MAX_SAMPLES])
 
 
-def _ranks() -> dict[str, tuple[str, int]]:
-    ranks: dict[str, tuple[str, int]] = {}
-    for name, words in FIELDS.items():
-        for rank, word in enumerate(words):
-            # Only references are ranked among themselves: between two phones the caller must choose.
-            ranks.setdefault(normalise_name(word), (name, rank if name == "reference" else 0))
-        ranks[normalise_name(name)] = (name, 0)
-    return ranks | {normalise_name(word): ("phone", 1) for word in POSSIBLE_PHONE}
-
-
-_RANKS: Final = _ranks()
-
-
-def _meaning(name: str) -> tuple[str, int] | None:
-    """The field that a column's name means, and how certain that is: 0 is best."""
-    if len(name) > MAX_NAME:
-        return None
-    text = normalise_name(_REPEATED.sub("", name))
-    if text in _RANKS:
-        return _RANKS[text]
-    after, before = _NUMBER_AFTER.fullmatch(text), _NUMBER_BEFORE.fullmatch(text)
-    word, digits = after.groups() if after else before.groups()[::-1] if before else ("", "")
-    known = _RANKS.get(word.strip())
-    number = int(digits or 0)
-    if known is None or known[0] != "phone" or not 1 <= number <= MAX_RECIPIENTS:
-        return None
-    return ("phone" if number == 1 else f"phone{number}"), known[1]
+_STAFF: Final = ("менеджер", "оператор", "агент", "manager", "operator", "agent", "menejer", "менежер")
 
 
 def _metadata_name(name: str) -> str:
@@ -162,6 +361,17 @@ def _metadata_name(name: str) -> str:
     text = name.strip()
     prefix = next((prefix for prefix in METADATA if text.lower().startswith(prefix)), None)
     return "" if prefix is None else text[len(prefix) :].strip()[:MAX_METADATA_NAME]
+
+
+def _is_numbered_phone(name: str) -> bool:
+    number = name.removeprefix("phone")
+    return (
+        name.startswith("phone")
+        and number.isdecimal()
+        and number.isascii()
+        and not number.startswith("0")
+        and int(number[:3]) <= 20
+    )
 
 
 def _phone_order(name: str) -> int:

@@ -18,10 +18,23 @@ class DuplicateSet:
         self._db.execute("CREATE TABLE seen (key INTEGER PRIMARY KEY) WITHOUT ROWID")
         self._db.execute("BEGIN")
 
-    def add_many(self, keys: Sequence[int]) -> list[bool]:
-        """Adds the keys, and says for each whether it was in the set before, or earlier in this list."""
+    def add_rows(self, rows: Sequence[tuple[int, ...]]) -> list[int | None]:
+        """Adds the keys of each row that shares none with an earlier row; for each row the first shared key, None without.
+
+        A row that repeats another adds nothing: it is not called, so its other numbers are still free.
+        """
         execute = self._db.execute
-        return [execute("INSERT OR IGNORE INTO seen VALUES (?)", (key,)).rowcount == 0 for key in keys]
+        shared: list[int | None] = []
+        for keys in rows:
+            if len(keys) == 1:
+                new = execute("INSERT OR IGNORE INTO seen VALUES (?)", keys).rowcount
+                shared.append(None if new else keys[0])
+                continue
+            found = next((key for key in keys if execute("SELECT 1 FROM seen WHERE key = ?", (key,)).fetchone()), None)
+            if found is None:
+                self._db.executemany("INSERT OR IGNORE INTO seen VALUES (?)", [(key,) for key in keys])
+            shared.append(found)
+        return shared
 
     def close(self) -> None:
         self._db.close()

@@ -7,21 +7,25 @@ from typing import Any, NamedTuple
 
 from alodial_schemas.campaigns import CampaignRequest
 from alodial_schemas.durations import duration_text
+from alodial_schemas.operator_codes import AS_OF
 
 from ...settings import Settings
 from ..row_codec import DUPLICATE, RowProblem, RowSpec
-from .columns import map_columns
+from .columns import ColumnUse, read_columns
 from .duplicates import DuplicateSet
 from .files import RowSource, SourceRow
-from .row_parser import MASK_128, RowParser, content_hash, phones_of_row, row_key
+from .questions import Choice, Question
+from .row_parser import MASK_128, RowParser, content_hash, phones_of_row, row_keys
 
 BATCH = 1000
 MAX_LISTED = 100
+MAX_SAMPLES = 20
+"""Rows that a report shows as they are."""
 MAX_BUFFERED = 2000
 """Rejected rows that wait for a full chunk of good ones: a file of bad rows only must not fill the memory."""
 
 _REJECTIONS = {
-    DUPLICATE: ("repeats the number of an earlier row", "leave one row for each number"),
+    DUPLICATE: ("repeats a number of an earlier row", "leave one row for each number"),
     "do_not_call": ("is on the do-not-call list", "remove the row; alodial dnc list shows the reason"),
 }
 
@@ -42,13 +46,26 @@ OnProgress = Callable[[Progress], None]
 OnProblem = Callable[[RowProblem], None]
 
 
+class CheckWarning(NamedTuple):
+    """Something that is perhaps not meant, and keeps no row from being called."""
+
+    code: str
+    text: str
+    rows: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._asdict()
+
+
 @dataclass(slots=True)
 class CheckReport:
     """The result of a check.
 
-    ``understood`` is field -> column name, ``problems`` the first hundred, ``first`` the first good row's call, ``content``
-    a hash of all good rows that does not depend on their order; ``seconds`` the expected duration of the campaign and
-    ``expected_end`` its end in Unix ms.
+    ``understood`` is field -> column name, ``table`` what each column is used for, ``header_row`` its row number (0 without
+    one), ``skipped`` the rows above it, ``samples`` the first rows below it. While one of ``questions`` is open, nothing can
+    be submitted; without a phone column no row is read. ``hidden`` counts the rows that the spreadsheet program hides.
+    ``problems`` are the first hundred, ``first`` the first good row's call, ``content`` a hash of all good rows that does not
+    depend on their order; ``seconds`` the expected duration of the campaign and ``expected_end`` its end in Unix ms.
     """
 
     name: str
@@ -58,6 +75,14 @@ class CheckReport:
     sheet: str | None
     understood: dict[str, str]
     columns: tuple[str, ...]
+    table: tuple[ColumnUse, ...] = ()
+    questions: list[Question] = field(default_factory=list)
+    warnings: list[CheckWarning] = field(default_factory=list)
+    sheets: tuple[str, ...] = ()
+    header_row: int = 0
+    skipped: tuple[tuple[int, str], ...] = ()
+    samples: tuple[tuple[str, ...], ...] = ()
+    hidden: int = 0
     good: int = 0
     bad: int = 0
     duplicate: int = 0
@@ -73,6 +98,11 @@ class CheckReport:
     def rows(self) -> int:
         return self.good + self.bad + self.duplicate + self.suppressed
 
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """The names of the columns that nothing is used of."""
+        return tuple(use.name for use in self.table if not use.field)
+
     def totals(self) -> dict[str, int]:
         """The file's rows by their outcome, as a campaign stores them."""
         return {"file": self.rows} | {name: getattr(self, name) for name in ("good", "bad", "duplicate", "suppressed")}
@@ -86,22 +116,34 @@ class CheckReport:
             "encoding": self.encoding,
             "delimiter": self.delimiter,
             "sheet": self.sheet,
-            "columns": list(self.columns),
-            "understood": self.understood,
-            "rows": self.totals(),
+            "sheets": list(self.sheets),
+            "header_row": self.header_row,
+            "skipped": [{"row": number, "text": text} for number, text in self.skipped],
+            "hidden": self.hidden,
+            "table": [use.to_dict() for use in self.table],
             "problems": [problem.to_dict() for problem in self.problems],
             "by_code": dict(self.by_code.most_common()),
+            "warnings": [warning.to_dict() for warning in self.warnings],
             "seconds": self.seconds,
             "duration": None if self.seconds is None else duration_text(self.seconds),
             "expected_end": None if self.expected_end is None else iso(self.expected_end),
+            "columns": self.understood,
+            "ignored": list(self.ignored),
+            "questions": [question.to_dict() for question in self.questions],
+            "rows": self.rows,
+            "good": self.good,
+            "bad": self.bad,
+            "duplicate": self.duplicate,
+            "suppressed": self.suppressed,
         }
 
 
 class RowChecker:
     """Checks the rows of one file for one campaign; ``report`` is complete when :meth:`chunks` ends.
 
-    ``suppressed`` says for each E.164 number whether it is on the do-not-call list. Raises BadFile at once when a column
-    that is needed is missing or ambiguous.
+    ``suppressed`` says for each E.164 number whether it is on the do-not-call list. ``report.questions`` has those about
+    sheet and columns at once, and the others when :meth:`chunks` ends. Raises BadFile at once for a sheet, header row or
+    column that is asked for and missing.
     """
 
     def __init__(
@@ -114,7 +156,10 @@ class RowChecker:
         progress: OnProgress | None = None,
         on_problem: OnProblem | None = None,
     ) -> None:
-        columns = map_columns(source.columns, request.columns)
+        questions = source.choose(sheet=request.sheet, header_row=request.header_row, hidden=request.hidden)
+        header = source.header
+        reading = read_columns(header.names, header.samples, request.columns, request.call)
+        columns = reading.columns
         self.columns = source.columns
         self.report = CheckReport(
             source.name,
@@ -124,9 +169,16 @@ class RowChecker:
             source.sheet,
             columns.by_field(),
             source.columns,
+            reading.table,
+            [*questions, *reading.questions],
+            sheets=source.sheets,
+            header_row=header.number,
+            skipped=header.skipped,
+            samples=header.samples[:MAX_SAMPLES],
         )
+        self._hidden = request.hidden
         self._source = source
-        self._parser = RowParser(columns, request, settings)
+        self._parser = RowParser(columns, request, settings) if columns.phones else None
         self._mapped = columns
         self._suppressed = suppressed
         self._progress = progress
@@ -155,6 +207,7 @@ class RowChecker:
                     self._progress(Progress(report.rows, report.good, report.bad, position, self._source.size))
             if good or rejected:
                 yield good, rejected
+            self._ask_about_rows()
             self.report.content = f"{self._hash_sum:032x}{self.report.good:x}"
         finally:
             seen.close()
@@ -162,6 +215,9 @@ class RowChecker:
     def _batches(self) -> Iterator[tuple[list[SourceRow | RowProblem], int]]:
         batch: list[SourceRow | RowProblem] = []
         position = 0
+        if self._parser is None:
+            # Nobody can be called before it is known which column is the phone.
+            return
         for row in self._source.rows():
             batch.append(row)
             if len(batch) >= BATCH:
@@ -175,33 +231,59 @@ class RowChecker:
         self, rows: list[SourceRow | RowProblem], seen: DuplicateSet, good: list[GoodRow], rejected: list[RowProblem]
     ) -> None:
         """Appends each row to ``good`` or ``rejected`` and counts it in the report."""
+        assert self._parser is not None  # noqa: S101  # without a parser no row is read
         parse = self._parser.parse
         parsed = [(row, row if isinstance(row, RowProblem) else parse(row)) for row in rows]
         specs = [spec for _, spec in parsed if isinstance(spec, RowSpec)]
-        repeated = iter(seen.add_many([row_key(spec) for spec in specs]))
         numbers = [phones_of_row(spec) for spec in specs]
         flat = [number for row_numbers in numbers for number in row_numbers]
         listed = dict(zip(flat, self._suppressed(flat), strict=True)) if flat else {}
-        listed_numbers = iter([next((number for number in row if listed[number]), "") for row in numbers])
+        listed_numbers = [next((number for number in row if listed[number]), "") for row in numbers]
+        # A suppressed row is not called, so that a later row may have its other numbers.
+        keys = [row_keys(spec) for spec, number in zip(specs, listed_numbers, strict=True) if not number]
+        repeated = iter(seen.add_rows(keys))
+        outcomes = iter(listed_numbers)
         report = self.report
         for row, spec in parsed:
             if isinstance(spec, RowProblem):
                 report.bad += 1
                 self._reject(spec, rejected)
                 continue
-            is_repeated, listed_number = next(repeated), next(listed_numbers)
-            if is_repeated:
-                report.duplicate += 1
-                self._reject(self._rejection(DUPLICATE, row, spec.to[0]), rejected)
-            elif listed_number:
+            if listed_number := next(outcomes):
                 report.suppressed += 1
                 self._reject(self._rejection("do_not_call", row, listed_number), rejected)
+            elif (key := next(repeated)) is not None:
+                report.duplicate += 1
+                self._reject(self._rejection(DUPLICATE, row, f"+{key}"), rejected)
             else:
                 report.good += 1
                 if report.first is None:
                     report.first = spec
                 self._hash_sum = (self._hash_sum + content_hash(spec)) & MASK_128
                 good.append((row.number, spec, row.cells))
+
+    def _ask_about_rows(self) -> None:
+        """The questions and warnings that the rows themselves raise."""
+        report, parser = self.report, self._parser
+        report.hidden = self._source.hidden_rows
+        if report.hidden and self._hidden is None:
+            text = f"{report.hidden} rows are hidden or filtered out in the spreadsheet program. Are they called?"
+            skip = Choice("hidden", "skip", f"leave the {report.hidden} hidden rows out")
+            keep = Choice("hidden", "keep", f"call the {report.hidden} hidden rows too")
+            report.questions.append(Question("hidden_rows", text, (skip, keep)))
+        if parser is None:
+            return
+        if parser.without_country:
+            count = parser.without_country
+            text = (
+                f"{count} numbers have nine digits and no country code, and other countries with nine may be called too"
+            )
+            uzbek = Choice("prefix", "+998", "they are numbers of Uzbekistan, and no other country is called")
+            report.questions.append(Question("country_unclear", f"{text}. Are they of Uzbekistan?", (uzbek,)))
+        if parser.unknown_codes:
+            codes = ", ".join(sorted(parser.unknown_codes)[:20])
+            text = f"have a code that no operator of Uzbekistan had in {AS_OF}: {codes}"
+            report.warnings.append(CheckWarning("operator_unknown", text, parser.unknown_codes.total()))
 
     def _rejection(self, code: str, row: SourceRow | RowProblem, phone: str) -> RowProblem:
         problem, remedy = _REJECTIONS[code]

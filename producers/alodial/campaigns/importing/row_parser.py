@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections import Counter
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,12 +11,16 @@ from alodial_schemas.calls import MAX_RECIPIENTS
 from alodial_schemas.campaigns import NUMBER_ZONE, CampaignRequest
 from alodial_schemas.errors import InvalidCampaign
 from alodial_schemas.hours import has_number_zones, zones_of_number
+from alodial_schemas.operator_codes import OPERATOR_CODES
+from alodial_schemas.phones import whole_number
 
 from ...settings import Settings
 from ..formula_guard import unsafe_cell
 from ..row_codec import RowProblem, RowSpec, excerpt
+from .cell_shapes import BETWEEN_PHONES
 from .columns import Columns
 from .files import SourceRow
+from .row_values import language_of
 
 MASK_64 = (1 << 63) - 1
 MASK_128 = (1 << 128) - 1
@@ -23,19 +28,11 @@ MAX_REFERENCE = 128
 MAX_VALUE = 256
 MAX_METADATA = 16
 
-_SPLIT = re.compile(r"[,;/\n|]|\s{2,}")
 _SCIENTIFIC = re.compile(r"\s*[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d+\s*")
-_LANG = re.compile(r"[A-Za-z-]{2,8}")
 _QUEUE = re.compile(r"[0-9A-Za-z_.-]{1,32}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SERIAL = re.compile(r"[2-9]\d{4}(?:\.\d+)?")
 _LOCAL = ("%d.%m.%Y %H:%M", "%d.%m.%Y", "%Y-%m-%d", "%d/%m/%Y")
-_LANGUAGES = {
-    "русский": "ru", "рус": "ru", "russian": "ru", "rus": "ru", "rus tili": "ru",
-    "узбекский": "uz", "узб": "uz", "uzbek": "uz", "o'zbek": "uz", "o‘zbek": "uz", "o'zbekcha": "uz",
-    "ўзбек": "uz", "ўзбекча": "uz",
-    "английский": "en", "english": "en", "ingliz": "en", "инглиз": "en",
-}  # fmt: skip
 
 
 class CellError(Exception):
@@ -70,6 +67,11 @@ class RowParser:
         self._allowed = settings.allowed_prefixes
         self._campaign_prefixes = tuple(request.policy.allowed_prefixes or ())
         self._own_numbers = frozenset(settings.own_numbers)
+        self.unknown_codes: Counter[str] = Counter()
+        """Numbers of Uzbekistan with a code that no operator has, by code."""
+        self.without_country = 0
+        """Numbers of nine digits, counted where they may be a neighbour's too."""
+        self._asks_country = _has_nine_digits_abroad(self._campaign_prefixes or self._allowed)
         self._single_phone = columns.phones[0] if len(columns.phones) == 1 else None
         self._is_simple = (
             (request.call.kind != "two-way" or (request.call.callfrom is not None and columns.initiator is None))
@@ -118,18 +120,19 @@ class RowParser:
         return numbers
 
     def _phones_of_cell(self, text: str, at: int) -> list[str]:
-        text = unsafe_cell(text.strip())
+        # An apostrophe before a number is Excel's mark of a text.
+        text = unsafe_cell(text.strip()).removeprefix("'")
         if not text:
             return []
         if text.lstrip()[:1] in ("=", "@"):
             raise _formula(at)
-        if _SCIENTIFIC.fullmatch(text):
+        if _SCIENTIFIC.fullmatch(text) and whole_number(text) == text:
             raise _scientific(at)
         try:
             return [self._phone(text, at)]
         except CellError as error:
-            parts = [part for part in _SPLIT.split(text) if part.strip()]
-            if len(parts) < 2:
+            parts = [part for part in BETWEEN_PHONES.split(text) if part.strip()]
+            if len(parts) < 2 or error.code == "phone_separator":
                 raise
             if any(_SCIENTIFIC.fullmatch(part) for part in parts):
                 raise _scientific(at) from None
@@ -142,6 +145,10 @@ class RowParser:
             number = normalise_phone(text, allowed=self._allowed)
         except PhoneError as exc:
             raise CellError(at, exc.code, exc.reason, exc.remedy) from None
+        if number[4:6] not in OPERATOR_CODES and number.startswith("+998"):
+            self.unknown_codes[number[4:6]] += 1
+        if self._asks_country and len(text) < 24 and sum(map(str.isdecimal, text)) == 9 and "+" not in text:
+            self.without_country += 1
         if self._campaign_prefixes and not number.startswith(self._campaign_prefixes) and number not in exempt:
             remedy = "remove the row, or extend the campaign's allowed_prefixes"
             raise CellError(at, "phone_not_allowed", "is outside the campaign's allowed prefixes", remedy)
@@ -163,12 +170,10 @@ class RowParser:
         if self._call.kind == "ivr":
             problem = "is a language, and AloVoice accepts none for an IVR call"
             raise CellError(at, "lang_of_ivr", problem, "remove the column")
-        known = _LANGUAGES.get(text.casefold())
-        if known is not None:
-            return known
-        if _LANG.fullmatch(text) is None:
+        code = language_of(text)
+        if code is None:
             raise CellError(at, "bad_lang", "is not a language", "give 2 to 8 letters, such as ru or uz")
-        return text.lower()
+        return code
 
     def _queue(self, cells: tuple[str, ...], phones: int) -> str | None:
         at = self._columns.queue
@@ -280,16 +285,21 @@ def _end_of_day(day: date) -> datetime:
     return datetime.combine(day, time(23, 59, 59))
 
 
+def _has_nine_digits_abroad(prefixes: tuple[str, ...]) -> bool:
+    """Whether a country with numbers of nine digits, as Uzbekistan's are, may be called too."""
+    # +1 and +7 have ten digits, Turkmenistan (+993) has eight.
+    return not prefixes or any(not prefix.startswith(("+998", "+1", "+7", "+993")) for prefix in prefixes)
+
+
 def phones_of_row(spec: RowSpec) -> tuple[str, ...]:
     """Every number that the row rings, except the campaign's own initiator."""
     return spec.to if spec.initiator is None else (*spec.to, spec.initiator)
 
 
-def row_key(spec: RowSpec) -> int:
-    """The number that is rung first, as an integer: rows with the same key are duplicates."""
-    first = spec.to[0]
+def row_keys(spec: RowSpec) -> tuple[int, ...]:
+    """The row's phones as integers: rows that share one are duplicates."""
     # An E.164 number has at most 15 digits, so it is its own key.
-    return int(first[1:]) & MASK_64
+    return tuple([int(number[1:]) & MASK_64 for number in spec.to])
 
 
 def content_hash(spec: RowSpec) -> int:

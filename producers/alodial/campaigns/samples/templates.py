@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 HEADERS: Final = {
-    "en": ("Phone", "Name", "Language", "Invoice number", "Valid until"),
-    "ru": ("Телефон", "Имя", "Язык", "Номер счёта", "Действует до"),
-    "uz": ("Telefon raqami", "Ism", "Til", "Hisob raqami", "Amal qilish muddati"),
+    "en": ("Phone", "Name", "Language", "Invoice number", "Call before"),
+    "ru": ("Телефон", "Имя", "Язык", "Номер счёта", "Позвонить до"),
+    "uz": ("Telefon raqami", "Ism", "Til", "Hisob raqami", "Qo‘ng‘iroq muddati"),
 }
 _ROWS: Final = {
     "en": ("Alex Example", "en"),

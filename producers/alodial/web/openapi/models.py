@@ -147,22 +147,52 @@ RowCounts = _model(
     duplicate=_optional(int),
     suppressed=_optional(int),
 )
+Choice = _model(
+    "Choice",
+    option=_about(str, "The option of the command line that gives this answer"),
+    answer=_about(dict[str, Any], "What to add to the campaign for this answer"),
+    text=str,
+)
+FileQuestion = _model(
+    "FileQuestion", description="What only the file's owner knows.", code=str, text=str, choices=_list(Choice)
+)
+FileColumn = _model(
+    "FileColumn",
+    letter=str,
+    name=str,
+    field=_about(str, 'Our field that it is used for, "" for none'),
+    samples=_about(list[str], "Some of its cells"),
+    hint=_about(str, "What it might be, for one that is not used"),
+)
+FileWarning = _model("FileWarning", code=str, text=str, rows=int)
+SkippedRow = _model("SkippedRow", row=int, text=str)
 Check = _model(
     "Check",
-    description="What a submission would take and refuse.",
+    description="What a submission would take and refuse. While a question is open, nothing is submitted.",
     file=str,
     kind=str,
     encoding=Text,
     delimiter=Text,
     sheet=Text,
-    columns=list[str],
-    understood=_about(dict[str, str], "Our field -> the file's column"),
-    rows=RowCounts,
+    sheets=_about(list[str], "The workbook's visible sheets with rows"),
+    header_row=_about(int, "Row number of the column names, 0 without them"),
+    skipped=_about(_list(SkippedRow), "Rows above the column names"),
+    hidden=_about(int, "Rows that the spreadsheet program hides"),
+    table=_list(FileColumn),
     problems=_about(_list(RowTrouble), "The first hundred"),
     by_code=dict[str, int],
+    warnings=_list(FileWarning),
     seconds=_about(float | None, "How long it will take, within its hours; null when nobody can say"),
     duration=Text,
     expected_end=Text,
+    columns=_about(dict[str, str], "Our field -> the file's column"),
+    ignored=_about(list[str], "Columns that nothing is used of"),
+    questions=_list(FileQuestion),
+    rows=_about(int, "The sum of the four below"),
+    good=int,
+    bad=int,
+    duplicate=int,
+    suppressed=int,
 )
 Campaign = _model(
     "Campaign",

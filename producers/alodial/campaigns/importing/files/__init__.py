@@ -51,7 +51,7 @@ def _open_kind(path: Path, name: str, kind: str) -> RowSource:
 
     match kind or kind_of(path, name):
         case "xlsx":
-            from .xlsx_sheet import XlsxFile  # noqa: PLC0415  # as above
+            from .xlsx_file import XlsxFile  # noqa: PLC0415  # as above
 
             return XlsxFile(path, name)
         case "ndjson":

@@ -2,14 +2,19 @@
 
 import csv
 import io
+import re
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
+from ...errors import BadFile
 from ...row_codec import RowProblem
+from ..questions import Question
 from .detect import SEPARATORS, encoding_of, fingerprint, separator_of
-from .source import MAX_CELL, MAX_COLUMNS, SourceRow, fit_row, header_of, shortened
+from .header_row import HEAD_ROWS, find_header
+from .source import MAX_CELL, MAX_COLUMNS, Header, Hidden, SourceRow, fit_row, shortened
 
 MAX_LINE_LENGTH: Final = 256 * 1024
 """Characters of one line. A longer one is skipped to its end without being kept."""
@@ -19,6 +24,8 @@ MAX_LINES: Final = 10_000
 """Characters and lines of one quoted record; a quote that is still open there was never meant to open a cell."""
 
 _POSITION_EVERY: Final = 500
+_BLANKS: Final = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
+_NAMED_SEPARATOR: Final = re.compile(rf'"?sep=([{SEPARATORS}])"?\s*[{SEPARATORS}]*', re.IGNORECASE)
 
 
 class _CsvError(NamedTuple):
@@ -42,6 +49,8 @@ class CsvFile:
 
     kind = "csv"
     sheet: str | None = None
+    sheets: tuple[str, ...] = ()
+    hidden_rows = 0
 
     def __init__(self, path: Path, name: str) -> None:
         self.path = path
@@ -51,12 +60,27 @@ class CsvFile:
         self.size = path.stat().st_size
         self.fingerprint = fingerprint(path)
         with self._open() as text:
-            lines = [text.readline(MAX_LINE_LENGTH) for _ in range(20)]
-        first_line = lines[0].strip().lower()
+            lines = [text.readline(MAX_LINE_LENGTH) for _ in range(HEAD_ROWS)]
         # "sep=;" in the first line tells Excel the separator; Excel does not show that line.
-        self._names_separator = len(first_line) == 5 and first_line.startswith("sep=") and first_line[-1] in SEPARATORS
-        self.delimiter: str | None = first_line[-1] if self._names_separator else separator_of(lines)
-        self.columns, self._header = header_of(next(self._records(), None))
+        named = _NAMED_SEPARATOR.fullmatch(lines[0].strip(" \n"))
+        self._names_separator = named is not None
+        self.delimiter: str | None = named[1] if named else separator_of(lines)
+        self._padded = re.compile(
+            rf'(^|{re.escape(self.delimiter)})[ \t]+"(?=[^"])' if self.delimiter != "\t" else r'(^|\t) +"(?=[^"])'
+        )
+        self._head = list(islice(self._records(), HEAD_ROWS))
+        self.choose()
+
+    def choose(
+        self, *, sheet: str | None = None, header_row: int | None = None, hidden: Hidden | None = None
+    ) -> tuple[Question, ...]:
+        """As :meth:`RowSource.choose`: a text file has no sheets and hides nothing."""
+        del hidden
+        if sheet is not None:
+            raise BadFile("no_sheets", f"a {self.kind.upper()} file has no sheets", "leave the sheet out")
+        self.header: Header = find_header(self._head, header_row)
+        self.columns: tuple[str, ...] = self.header.names
+        return ()
 
     def _open(self) -> IO[str]:
         # Invalid bytes become U+FFFD, which makes their row a bad one.
@@ -64,7 +88,7 @@ class CsvFile:
 
     def rows(self) -> Iterator[SourceRow | RowProblem]:
         records = self._records()
-        if self._header:
+        for _ in range(self.header.rows):
             next(records, None)
         columns, width = self.columns, len(self.columns)
         for row in records:
@@ -76,8 +100,9 @@ class CsvFile:
     def _records(self) -> Iterator[SourceRow | RowProblem]:
         """Every record that is not blank, with its number; blank ones count too."""
         separator = self.delimiter or ","
-        blank = f"{separator} \t\n"
+        blank = separator + _BLANKS
         may_hold_bad_bytes = self._may_hold_bad_bytes
+        padded = self._padded
         with self._open() as text:
             if self._names_separator:
                 text.readline(MAX_LINE_LENGTH)
@@ -91,6 +116,8 @@ class CsvFile:
                     continue
                 error = None
                 quoted = '"' in line
+                if quoted:
+                    line = padded.sub(r'\1"', line)
                 if len(line) >= MAX_LINE_LENGTH:
                     error = _TOO_LARGE
                 elif quoted:

@@ -2,15 +2,21 @@
 
 import codecs
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from ...errors import BadFile
+from ..header_words import CERTAIN, meaning
 
 BLOCK: Final = 1 << 20
 
-SEPARATORS: Final = ",;\t|"
+SEPARATORS: Final = ";\t|,"
+"""In the order of preference where two fit a file equally well."""
+
+MAX_TITLES: Final = 30
+MAX_HEADER_LINE: Final = 20_000
 
 # UTF-32 begins as UTF-16 does.
 _BOMS: Final = (
@@ -122,17 +128,29 @@ def _is_mostly_utf8(read: Callable[[int], bytes]) -> bool:
 
 
 def separator_of(lines: list[str]) -> str:
-    """The separator that occurs equally often in most of these lines, outside of quotes."""
+    """The separator that gives most of these lines the same number of cells, and the file a heading for its phones.
+
+    A comma is the last of equals: it is also in texts, and in numbers as people here write them.
+    """
+    filled = [line for line in lines if line.strip()]
     best, highest = ",", 0.0
     for separator in SEPARATORS:
-        counts = [_outside_quotes(line, separator) for line in lines if line.strip()]
-        if not counts or counts[0] == 0:
+        widths = Counter(count for line in filled if (count := _outside_quotes(line, separator)))
+        if not widths:
             continue
-        same = sum(count == counts[0] for count in counts) / len(counts)
-        score = same * (1 + min(counts[0], 20) / 100)
+        width, same = max(widths.items(), key=lambda item: (item[1], item[0]))
+        names_phone = any(_names_phone(line, separator) for line in filled[:MAX_TITLES])
+        score = same / len(filled) * (1 + min(width, 20) / 100) + names_phone * 0.5
         if score > highest:
             best, highest = separator, score
     return best
+
+
+def _names_phone(line: str, separator: str) -> bool:
+    if separator not in line or len(line) > MAX_HEADER_LINE:
+        return False
+    found = [meaning(cell.strip().strip('"')) for cell in line.split(separator)]
+    return any(one.field == "phone" and one.certainty == CERTAIN for one in found)
 
 
 def _outside_quotes(line: str, separator: str) -> int:

@@ -4,13 +4,16 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from ...errors import BadFile
 from ...row_codec import RowProblem
+from ..questions import Question
 from .detect import encoding_of, fingerprint
-from .source import MAX_COLUMNS, SourceRow, fit_row
+from .header_row import HEAD_ROWS
+from .source import MAX_COLUMNS, Header, Hidden, SourceRow, fit_row
 
 MAX_LINE_LENGTH: Final = 256 * 1024
 MAX_NAME: Final = 200
@@ -26,6 +29,8 @@ class NdjsonFile:
     encoding: str | None = "utf-8"
     delimiter: str | None = None
     sheet: str | None = None
+    sheets: tuple[str, ...] = ()
+    hidden_rows = 0
 
     def __init__(self, path: Path, name: str, *, kind: str = "ndjson") -> None:
         self.path = path
@@ -37,6 +42,18 @@ class NdjsonFile:
             raise BadFile("encoding", f"the file is {encoding.upper()}, and JSON lines are UTF-8", "save it as UTF-8")
         self.fingerprint = fingerprint(path)
         self.columns = self._names()
+        first = (value for _, _, value in self._values() if not isinstance(value, RowProblem))
+        samples = tuple(tuple(value.get(name, "") for name in self.columns) for value in islice(first, HEAD_ROWS))
+        self.header = Header(self.columns, 0, 0, (), samples)
+
+    def choose(
+        self, *, sheet: str | None = None, header_row: int | None = None, hidden: Hidden | None = None
+    ) -> tuple[Question, ...]:
+        """As :meth:`RowSource.choose`: each line names its own values, so there is nothing to choose."""
+        del header_row, hidden
+        if sheet is not None:
+            raise BadFile("no_sheets", "JSON lines have no sheets", "leave the sheet out")
+        return ()
 
     def _names(self) -> tuple[str, ...]:
         names: dict[str, None] = {}

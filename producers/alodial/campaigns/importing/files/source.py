@@ -1,19 +1,19 @@
 """What every kind of file is read as: a header and rows of cells."""
 
-import re
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-from ...errors import BadFile
 from ...row_codec import RowProblem, excerpt
 
 MAX_COLUMNS = 256
 MAX_CELL = 32_767
 """Characters of a cell; no spreadsheet program holds more."""
 
-MAX_HEADER = 200
+Hidden = Literal["keep", "skip"]
 
-_BETWEEN_PHONES = re.compile(r"[,;/|\n]")
+
+if TYPE_CHECKING:
+    from ..questions import Question
 
 
 class SourceRow(NamedTuple):
@@ -28,10 +28,22 @@ class SourceRow(NamedTuple):
     position: int = 0
 
 
+class Header(NamedTuple):
+    """The names of the columns. ``number`` is the header's row number, 0 for a file without one; ``rows`` how many rows that
+    are not empty end with it, ``skipped`` the texts of those above it, ``samples`` some rows below it."""
+
+    names: tuple[str, ...]
+    number: int
+    rows: int
+    skipped: tuple[tuple[int, str], ...]
+    samples: tuple[tuple[str, ...], ...]
+
+
 class RowSource(Protocol):
     """An opened file, or rows from a program; ``rows`` may be read repeatedly and takes the same memory for any size.
 
-    ``fingerprint`` is the SHA-256 of the file, ``size`` its bytes.
+    ``fingerprint`` is the SHA-256 of the file, ``size`` its bytes, ``columns`` the names of ``header``, ``sheets`` the
+    workbook's visible sheets, and ``hidden_rows`` the hidden ones that the last reading left out or kept.
     """
 
     name: str
@@ -42,69 +54,29 @@ class RowSource(Protocol):
     columns: tuple[str, ...]
     fingerprint: str
     size: int
+    header: Header
+    sheets: tuple[str, ...]
+    hidden_rows: int
+
+    def choose(
+        self, *, sheet: str | None = None, header_row: int | None = None, hidden: Hidden | None = None
+    ) -> "tuple[Question, ...]":
+        """Sets the sheet, the header's row number (0 for none) and what to do with hidden rows, None for what the file shows.
+
+        Returns the questions that are open. Raises BadFile for a sheet or row that is not there.
+        """
+        ...
 
     def rows(self) -> Iterator[SourceRow | RowProblem]: ...
 
 
-def header_of(first: SourceRow | RowProblem | None) -> tuple[tuple[str, ...], bool]:
-    """The names of the columns, and whether the first row is a header: a row with a phone in it is data.
-
-    A column without a name gets its letter, and so does a repeated name: "Phone [C]". Raises BadFile without a first row,
-    or when it cannot be read or has too many columns.
-    """
-    if first is None:
-        raise BadFile("empty_file", "the file has no rows", "give a header and a row for each call")
-    if isinstance(first, RowProblem):
-        raise BadFile(first.code, f"row {first.number} {first.problem}", first.remedy)
-    cells = first.cells
-    if len(cells) > MAX_COLUMNS:
-        problem = f"the file has more than {MAX_COLUMNS} columns"
-        raise BadFile("too_many_columns", problem, "remove the columns that are not needed")
-    phone_at = _phone_column(cells)
-    if phone_at is not None:
-        return tuple("phone" if at == phone_at else f"column {letters(at)}" for at in range(len(cells))), False
-    names: dict[str, str] = {}
-    for at, cell in enumerate(cells):
-        name = " ".join(cell.split())[:MAX_HEADER] or f"column {letters(at)}"
-        if name.casefold() in names:
-            name = f"{name} [{letters(at)}]"
-        names[name.casefold()] = name
-    return tuple(names.values()), True
+_QUOTE_REMEDY = "put quotes around cells that hold the separator"
+UNNAMED_REMEDY = "give these columns a heading, or empty the cells behind the last heading"
 
 
-def letters(at: int) -> str:
-    """A column's name in a spreadsheet program: 0 is A, 26 is AA."""
-    name = ""
-    at += 1
-    while at:
-        at, rest = divmod(at - 1, 26)
-        name = chr(65 + rest) + name
-    return name
-
-
-def _phone_column(cells: tuple[str, ...]) -> int | None:
-    phones = [at for at, cell in enumerate(cells) if looks_like_phone(cell)]
-    # A contract's number may have nine digits too, and come before the phone.
-    international = [at for at in phones if _digits(cells[at]).startswith("998") or cells[at].lstrip().startswith("+")]
-    return next(iter(international or phones), None)
-
-
-def _digits(cell: str) -> str:
-    return "".join(c for c in cell if c.isdecimal())
-
-
-def looks_like_phone(cell: str) -> bool:
-    """Whether a cell holds phones only: nine to fifteen digits each, with the usual punctuation."""
-    text = cell.strip().removeprefix("tel:")
-    if len(text) > 512:
-        return False
-    parts = [part for part in _BETWEEN_PHONES.split(text) if part.strip()]
-    return bool(parts) and all(
-        9 <= len(_digits(part)) <= 15 and all(c.isdecimal() or c in "+-() .\u00a0" for c in part) for part in parts
-    )
-
-
-def fit_row(number: int, cells: tuple[str, ...], columns: tuple[str, ...], position: int) -> SourceRow | RowProblem:
+def fit_row(
+    number: int, cells: tuple[str, ...], columns: tuple[str, ...], position: int, remedy: str = _QUOTE_REMEDY
+) -> SourceRow | RowProblem:
     """The row with as many cells as columns; a problem when further cells are not empty or a cell is too long."""
     missing = len(columns) - len(cells)
     if missing > 0:
@@ -112,7 +84,6 @@ def fit_row(number: int, cells: tuple[str, ...], columns: tuple[str, ...], posit
     elif missing < 0:
         if any(cell.strip() for cell in cells[len(columns) :]):
             problem = f"has {len(cells)} cells, and the header has {len(columns)}"
-            remedy = "put quotes around cells that hold the separator"
             return RowProblem(number, "", "too_many_cells", problem, remedy, "", shortened(cells[: len(columns)]))
         cells = cells[: len(columns)]
     if len(max(cells, key=len, default="")) > MAX_CELL:

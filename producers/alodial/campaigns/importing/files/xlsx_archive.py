@@ -2,6 +2,7 @@
 
 import errno
 import os
+import posixpath
 import re
 import struct
 import zipfile
@@ -42,8 +43,18 @@ _OTHER_FORMATS: Final = {
     "xl/workbook.bin": "an Excel binary workbook (.xlsb)",
     "content.xml": "an OpenDocument table (.ods)",
     "word/document.xml": "a Word document",
-    "Index/Document.iwa": "a Numbers table",
+    "index/document.iwa": "a Numbers table",
 }
+
+
+def broken_xlsx(problem: str) -> BadFile:
+    """The error for a workbook whose parts do not fit together."""
+    return BadFile("broken_xlsx", problem, _SAVE_AGAIN)
+
+
+def part_key(name: str) -> str:
+    """A part's name as Excel and LibreOffice compare it: without case, with "/" for "\\", and ".." resolved."""
+    return posixpath.normpath(name.replace("\\", "/")).lstrip("/").lower()
 
 
 def zip_bomb(content: str) -> BadFile:
@@ -62,6 +73,7 @@ def open_archive(path: Path, *, broken: str = _INCOMPLETE) -> Iterator[zipfile.Z
         _check_directory(path)
         with zipfile.ZipFile(path) as archive:
             _inspect(archive)
+            archive.NameToInfo = {part_key(entry.filename): entry for entry in archive.infolist()}
             yield archive
     except BadFile:
         raise
@@ -81,7 +93,17 @@ def _check_directory(path: Path) -> None:
     if at < 0 or len(tail) - at < _END:
         raise BadFile("broken_xlsx", _INCOMPLETE, _SAVE_AGAIN)
     count, length = struct.unpack_from("<HI", tail, at + 10)
-    if count > MAX_PARTS or length > MAX_PARTS * 512 or tail[max(0, at - 20) : at][:4] == b"PK\x06\x07":
+    locator = tail[max(0, at - 20) : at]
+    if locator[:4] == b"PK\x06\x07" and len(locator) == 20:
+        # The end record of ZIP64, which some programs write for every file.
+        (place,) = struct.unpack_from("<Q", locator, 8)
+        with path.open("rb") as file:
+            file.seek(min(place, size))
+            record = file.read(56)
+        if len(record) < 56 or record[:4] != b"PK\x06\x06":
+            raise broken_xlsx(_INCOMPLETE)
+        count, length = struct.unpack_from("<QQ", record, 32)
+    if count > MAX_PARTS or length > MAX_PARTS * 512:
         raise zip_bomb(f"more than {MAX_PARTS} parts")
 
 
@@ -100,7 +122,7 @@ def _inspect(archive: zipfile.ZipFile) -> None:
             raise BadFile("unsafe_archive", "the file uses a compression that Excel never uses", _SAVE_VALUES)
         if entry.file_size > _RATIO_FROM and entry.file_size > MAX_RATIO * max(1, entry.compress_size):
             raise zip_bomb("hundreds of times its size")
-    names = set(archive.namelist())
+    names = {part_key(name) for name in archive.namelist()}
     for part, description in _OTHER_FORMATS.items():
         if part in names:
             raise BadFile("not_a_table", f"the file is {description}", "save it as Excel workbook (.xlsx) or as CSV")
@@ -118,8 +140,8 @@ class ArchivePart:
         end: Callable[[str], None] | None = None,
         data: Callable[[str], None] | None = None,
     ) -> None:
-        entry = archive.getinfo(name)
-        self._file: IO[bytes] = archive.open(name)
+        entry = archive.NameToInfo[part_key(name)]
+        self._file: IO[bytes] = archive.open(entry)
         self._packed = max(1, entry.compress_size)
         self._size = max(1, entry.file_size)
         self._read = 0
@@ -167,7 +189,7 @@ class ElementReader:
         self._matches: list[tuple[str, dict[str, str]]] = []
         self._names = names
         self._path: list[str] = []
-        if part in archive.NameToInfo:
+        if part_key(part) in archive.NameToInfo:
             stream = ArchivePart(archive, part, start=self._start, end=self._end)
             while stream.feed():
                 pass

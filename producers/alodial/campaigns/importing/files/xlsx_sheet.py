@@ -1,97 +1,37 @@
 """Reads XLSX as a stream: a million rows take no more memory than ten. Read first: xlsx_archive.py."""
 
-import zipfile
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
-from ...errors import BadFile
-from ...row_codec import RowProblem
-from .detect import fingerprint
-from .source import MAX_COLUMNS, SourceRow, fit_row, header_of, letters, looks_like_phone
-from .xlsx_archive import MAX_DEPTH, ArchivePart, ElementReader, RelationReader, open_archive, zip_bomb
-from .xlsx_strings import MAX_TEXT, SharedStrings
-from .xlsx_styles import date_styles, date_text
+from ..cell_shapes import may_be_phone
+from .source import MAX_COLUMNS
+from .xlsx_archive import MAX_DEPTH, broken_xlsx, local, zip_bomb
+from .xlsx_strings import MAX_TEXT, SharedStrings, unescaped
+from .xlsx_styles import DATE, ELAPSED, date_text, elapsed_text, masked
 
 _LAST_COLUMN: Final = 16_384
 _DIGITS: Final = "0123456789"
+MAX_TAGS: Final = 1000
 
 
-class XlsxFile:
-    """A :class:`RowSource` of the first visible sheet with rows.
+class ReadRow(NamedTuple):
+    """A row of a sheet: its number, its cells, whether there were too many of them, and whether the row is hidden."""
 
-    Raises BadFile for an archive that is broken, hostile or not a workbook, also while the rows are read.
-    """
-
-    kind = "xlsx"
-    encoding: str | None = None
-    delimiter: str | None = None
-
-    def __init__(self, path: Path, name: str) -> None:
-        self.path = path
-        self.name = name
-        self.size = path.stat().st_size
-        self.fingerprint = fingerprint(path)
-        with open_archive(path) as archive:
-            self.columns, self._header = header_of(self._first_row(archive))
-
-    def _first_row(self, archive: zipfile.ZipFile) -> SourceRow | RowProblem | None:
-        """Chooses the sheet, and reads the texts and date styles that its cells refer to."""
-        workbook = RelationReader(archive, "").first("officeDocument", "xl/workbook.xml")
-        if workbook not in archive.NameToInfo:
-            raise BadFile(
-                "not_a_table", "the file is an archive, but not an Excel workbook", "give CSV, XLSX or NDJSON"
-            )
-        relations = RelationReader(archive, workbook)
-        elements = ElementReader(archive, workbook, "sheet", "workbookPr")
-        self._strings = SharedStrings(archive, relations.first("sharedStrings", "xl/sharedStrings.xml"))
-        self._dates = date_styles(archive, relations.first("styles", "xl/styles.xml"))
-        self._from_1904 = any(options.get("date1904") in ("1", "true") for options in elements.of("workbookPr"))
-        for sheet in elements.of("sheet"):
-            kind, self._part = relations.by_id.get(sheet.get("id", ""), ("", ""))
-            if kind == "worksheet" and sheet.get("state", "visible") == "visible" and self._part in archive.NameToInfo:
-                self.sheet: str | None = sheet.get("name", "")
-                first = next(self._rows(archive), None)
-                if first is not None:
-                    return first
-        return None
-
-    def rows(self) -> Iterator[SourceRow | RowProblem]:
-        with open_archive(self.path, broken="the file ends in the middle") as archive:
-            rows = self._rows(archive)
-            if self._header:
-                next(rows, None)
-            for row in rows:
-                if isinstance(row, RowProblem):
-                    yield row
-                else:
-                    yield fit_row(row.number, row.cells, self.columns, row.position * self.size // 1_000_000)
-
-    def _rows(self, archive: zipfile.ZipFile) -> Iterator[SourceRow | RowProblem]:
-        """The rows that are not empty; ``position`` in millionths of the sheet."""
-        reader = _SheetReader(self._strings, self._dates, self._from_1904)
-        stream = ArchivePart(archive, self._part, start=reader.start, end=reader.end, data=reader.data)
-        more = True
-        while more:
-            more = stream.feed()
-            position = int(stream.share * 1_000_000)
-            for number, cells, too_wide in reader.take():
-                if too_wide:
-                    problem = f"has cells behind column {letters(MAX_COLUMNS - 1)}"
-                    remedy = f"leave {MAX_COLUMNS} columns"
-                    yield RowProblem(number, "", "too_many_cells", problem, remedy, "", tuple(cells[:20]))
-                else:
-                    yield SourceRow(number, tuple(cells), position)
+    number: int
+    cells: list[str]
+    too_wide: bool
+    hidden: bool
 
 
-class _SheetReader:
+class SheetReader:
     """Builds rows from a sheet's tags; ``start``, ``end`` and ``data`` are expat's handlers."""
 
-    def __init__(self, strings: SharedStrings, dates: frozenset[str], from_1904: bool) -> None:
+    def __init__(self, strings: SharedStrings, styles: Mapping[str, str], from_1904: bool) -> None:
         self._strings = strings
-        self._dates = dates
+        self._styles = styles
         self._from_1904 = from_1904
-        self._ready: list[tuple[int, list[str], bool]] = []
+        self._ready: list[ReadRow] = []
+        self._tags: dict[str, str] = {}
         self._column_of: dict[str, int] = {}
         self._cells: list[str] = []
         self._text: list[str] = []
@@ -100,17 +40,19 @@ class _SheetReader:
         self._style: str | None = None
         self._row = self._at = self._length = self._depth = 0
         self._collects = ""
-        self._prefix = self._c = self._v = self._r = ""
-        self._too_wide = False
+        self._too_wide = self._hidden = self._in_data = self._phonetic = False
 
-    def take(self) -> list[tuple[int, list[str], bool]]:
-        """The rows that were completed since the last call: number, cells, whether there were too many."""
+    def take(self) -> "list[ReadRow]":
+        """The rows that were completed since the last call."""
         ready, self._ready = self._ready, []
         return ready
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
-        if name == self._c:
+        tag = self._tags.get(name) or self._tag(name)
+        if not self._in_data:
+            self._in_data = tag == "sheetData"
+        elif tag == "c":
             reference = attributes.get("r")
             self._at = self._at + 1 if reference is None else self._column(reference)
             self._kind = attributes.get("t", "n")
@@ -119,35 +61,47 @@ class _SheetReader:
             if self._text:
                 self._text.clear()
             self._length = 0
-        elif name == self._v:
-            self._collects = "v"
-        elif name == self._r:
+        elif tag == "v":
+            # A library may write a value beside an inline text, and Excel shows the text.
+            self._collects = "" if self._kind == "inlineStr" else "v"
+        elif tag == "row":
             row = attributes.get("r", "")
             self._row = int(row) if row.isdecimal() and len(row) < 9 else self._row + 1
             self._cells = []
             self._at = -1
             self._too_wide = False
-        elif self._depth == 1:
-            prefix = name.rpartition(":")[0]
-            self._prefix = f"{prefix}:" if prefix else ""
-            self._c, self._v, self._r = (f"{self._prefix}{tag}" for tag in ("c", "v", "row"))
-        elif name == f"{self._prefix}t":
-            self._collects = "v"
-        elif name == f"{self._prefix}f":
+            self._hidden = attributes.get("hidden") in ("1", "true")
+        elif tag == "t":
+            self._collects = "" if self._phonetic else "v"
+        elif tag == "f":
             self._collects = "f"
             self._formula = "="
-        elif self._depth > MAX_DEPTH:
+        elif tag == "rPh":
+            self._phonetic = True
+        if self._depth > MAX_DEPTH:
             raise zip_bomb(f"XML deeper than {MAX_DEPTH}")
+
+    def _tag(self, name: str) -> str:
+        tag = local(name)
+        if len(self._tags) < MAX_TAGS:
+            self._tags[name] = tag
+        return tag
 
     def end(self, name: str) -> None:
         self._depth -= 1
         self._collects = ""
-        if name == self._c:
+        tag = self._tags.get(name) or self._tag(name)
+        if tag == "c":
             if self._text or self._formula is not None:
                 self._keep(self._value())
-        elif name == self._r and (self._too_wide or any(cell and not cell.isspace() for cell in self._cells)):
-            self._ready.append((self._row, self._cells, self._too_wide))
-            self._cells = []
+        elif tag == "row":
+            if self._in_data and (self._too_wide or any(cell and not cell.isspace() for cell in self._cells)):
+                self._ready.append(ReadRow(self._row, self._cells, self._too_wide, self._hidden))
+                self._cells = []
+        elif tag == "rPh":
+            self._phonetic = False
+        elif tag == "sheetData":
+            self._in_data = False
 
     def data(self, piece: str) -> None:
         if self._collects == "v":
@@ -163,7 +117,7 @@ class _SheetReader:
         at = self._column_of.get(name)
         if at is None:
             at = 0
-            for letter in name[:4]:
+            for letter in name[:4].upper():
                 at = at * 26 + ord(letter) - 64 if "A" <= letter <= "Z" else _LAST_COLUMN + 1
             at = min(at, _LAST_COLUMN + 1) - 1
             if len(self._column_of) < _LAST_COLUMN:
@@ -188,20 +142,31 @@ class _SheetReader:
         text = self._text[0] if len(self._text) == 1 else "".join(self._text)
         kind = self._kind
         if kind == "s":
-            value = self._strings[int(text)] if text.isdecimal() and len(text) < 10 else ""
+            text = text.strip()
+            if not (text.isdecimal() and len(text) < 10):
+                raise broken_xlsx("a cell refers to a text by something else than its number")
+            value = self._strings[int(text)]
         elif kind == "n":
-            if self._style in self._dates:
-                value = date_text(text, from_1904=self._from_1904)
-            else:
-                value = text if text.isdecimal() and text.isascii() else number_text(text)
+            text = text.strip()
+            style = self._styles.get(self._style) if self._style is not None else None
+            value = text if text.isdecimal() and text.isascii() else number_text(text)
+            if style is not None:
+                value = self._formatted(text, value, style)
         elif kind == "b":
-            value = "true" if text == "1" else "false"
+            value = "true" if text.strip() == "1" else "false"
         else:
-            value = text
-        if self._formula is not None and (not value or looks_like_phone(value)):
+            value = unescaped(text)
+        if self._formula is not None and (not value or may_be_phone(value)):
             # A formula's cached result is the cell's text, but never a phone to ring: it may be outdated.
             return self._formula
         return value
+
+    def _formatted(self, text: str, value: str, style: str) -> str:
+        if style == DATE:
+            return date_text(text, from_1904=self._from_1904)
+        if style == ELAPSED:
+            return elapsed_text(text)
+        return masked(value, style) if value.isdecimal() and value.isascii() else value
 
 
 def number_text(text: str) -> str:

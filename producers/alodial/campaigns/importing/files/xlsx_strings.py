@@ -1,13 +1,14 @@
 """Keeps the texts that a workbook's cells share on disk: a million rows may have millions of them."""
 
 import mmap
+import re
 import sys
 import tempfile
 import zipfile
 from array import array
 from typing import Final
 
-from .xlsx_archive import MAX_DEPTH, ArchivePart, local, zip_bomb
+from .xlsx_archive import MAX_DEPTH, ArchivePart, broken_xlsx, local, part_key, zip_bomb
 
 MAX_STRINGS: Final = 16_000_000
 MAX_TEXT: Final = 64 * 1024
@@ -16,6 +17,14 @@ MAX_TEXT: Final = 64 * 1024
 _FLUSH: Final = 65_536
 _RELEASE_EVERY: Final = 1 << 18
 """Texts read between releases of the mapped pages: the system still caches them, but they no longer count as our memory."""
+
+
+_ESCAPED: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
+
+
+def unescaped(text: str) -> str:
+    """The text with ``_x000D_`` as the carriage return that Excel means by it (ECMA-376, 22.9.2.19)."""
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
 
 
 class SharedStrings:
@@ -29,7 +38,7 @@ class SharedStrings:
         self._length = self._size = self._count = self._depth = self._gets = 0
         self._inside = self._phonetic = False
         self._map: mmap.mmap | None = None
-        if part in archive.NameToInfo:
+        if part_key(part) in archive.NameToInfo:
             stream = ArchivePart(archive, part, start=self._start, end=self._end, data=self._data)
             while stream.feed():
                 pass
@@ -42,8 +51,10 @@ class SharedStrings:
             self._view = memoryview(self._index).cast("Q")
 
     def __getitem__(self, at: int) -> str:
-        """The text, or "" for an unknown index."""
-        if self._map is None or not 0 <= at < self._count:
+        """The text. Raises BadFile for an index that the workbook does not have: an empty cell would hide the loss."""
+        if not 0 <= at < self._count:
+            raise broken_xlsx(f"a cell refers to text {at}, and the workbook has {self._count} texts")
+        if self._map is None:
             return ""
         self._gets += 1
         if self._gets % _RELEASE_EVERY == 0 and sys.platform == "linux":
@@ -73,7 +84,7 @@ class SharedStrings:
         elif tag == "rPh":
             self._phonetic = False
         elif tag == "si":
-            text = "".join(self._parts)[:MAX_TEXT].encode("utf-8", "replace")
+            text = unescaped("".join(self._parts))[:MAX_TEXT].encode("utf-8", "replace")
             self._texts.write(text)
             self._size += len(text)
             self._count += 1

@@ -1,0 +1,114 @@
+"""Finds the row with the names of the columns: titles may stand above it, or it may be missing."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from ...errors import BadFile
+from ...row_codec import RowProblem
+from ..cell_shapes import is_plausible, letters, phone_shapes
+from ..header_words import meaning
+from .source import MAX_COLUMNS, Header, SourceRow
+
+HEAD_ROWS: Final = 120
+"""Rows that are read before anything is decided; those below the header are samples of the columns."""
+
+MAX_TITLE_ROWS: Final = 30
+MAX_HEADER: Final = 200
+
+HeadRow = SourceRow | RowProblem
+
+
+def find_header(head: Sequence[HeadRow], wanted: int | None = None, *, counted: bool = False) -> Header:
+    """The header of a file that begins with these rows; ``wanted`` is its row number where the caller says it, 0 for none.
+
+    Rows may be wider than the header. In a kind of file whose cells are ``counted`` that is no mistake, and the further
+    columns are named by their letters. A column without a name gets its letter too, and so does a repeated name:
+    "Phone [C]". Raises BadFile without a row, when the first one cannot be read, for too many columns, and for a ``wanted``
+    row that is empty or too far down.
+    """
+    if not head:
+        raise BadFile("empty_file", "the file has no rows", "give a header and a row for each call")
+    at = _place_of(head, wanted) if wanted is not None else _find(head)
+    samples = _samples(head, 0 if at is None else at + 1)
+    widths = sorted(_width(cells) for cells in samples) or [0]
+    if at is None:
+        return Header(_letters(0, min(widths[-1], MAX_COLUMNS)), 0, 0, (), samples)
+    row = head[at]
+    if isinstance(row, RowProblem):
+        raise BadFile(row.code, f"row {row.number} {row.problem}", row.remedy)
+    if len(row.cells) > MAX_COLUMNS:
+        problem = f"the file has more than {MAX_COLUMNS} columns"
+        raise BadFile("too_many_columns", problem, "remove the columns that are not needed")
+    skipped = tuple((above.number, " ".join(" ".join(above.cells).split())[:MAX_HEADER]) for above in head[:at])
+    names = _names(row.cells)
+    if counted:
+        names += _letters(len(names), min(widths[-1], MAX_COLUMNS))
+    return Header(names, row.number, at + 1, skipped, samples)
+
+
+def _place_of(head: Sequence[HeadRow], wanted: int) -> int | None:
+    if wanted == 0:
+        return None
+    for at, row in enumerate(head):
+        if row.number == wanted:
+            return at
+    first = ", ".join(str(row.number) for row in head[:5])
+    raise BadFile(
+        "no_header_row", f"row {wanted} is empty or too far down to be the header", f"rows with cells are {first}"
+    )
+
+
+def _find(head: Sequence[HeadRow]) -> int | None:
+    """The place of the header in these rows; None for a file that begins with its data."""
+    if isinstance(head[0], RowProblem):
+        return 0
+    first_data: int | None = None
+    scores: list[tuple[int, int, int]] = []
+    for at, row in enumerate(head[:MAX_TITLE_ROWS]):
+        if isinstance(row, RowProblem):
+            continue
+        filled = [cell for cell in row.cells if cell.strip()]
+        meanings = [meaning(cell.strip()) for cell in filled if len(cell) <= MAX_HEADER]
+        certain = max((found.certainty for found in meanings if found.field == "phone"), default=0)
+        known = sum(found.known for found in meanings)
+        if certain < 2 and (any(map(is_plausible, filled)) or (any(map(phone_shapes, filled)) and known < 2)):
+            first_data = at
+            break
+        scores.append((at, 2 if certain == 2 else 1 if certain or known else 0, known * 2 + (len(filled) > 1)))
+        if certain == 2 and known > 1:
+            break
+    if not scores:
+        return None
+    best = max(scores, key=lambda score: (score[1], score[2], -score[0]))
+    if best[1]:
+        return best[0]
+    if first_data is None:
+        return 0
+    # No word is known: the row above the first phones names the columns if it has as many cells as they.
+    above = scores[-1][0]
+    width = sum(bool(cell.strip()) for cell in head[first_data].cells)
+    filled_above = sum(bool(cell.strip()) for cell in head[above].cells)
+    return above if filled_above * 2 > width else scores[0][0]
+
+
+def _names(cells: tuple[str, ...]) -> tuple[str, ...]:
+    names: dict[str, str] = {}
+    for at, cell in enumerate(cells):
+        name = " ".join(cell.split())[:MAX_HEADER] or f"column {letters(at)}"
+        if name.casefold() in names:
+            name = f"{name} [{letters(at)}]"
+        names[name.casefold()] = name
+    return tuple(names.values())
+
+
+def _letters(start: int, end: int) -> tuple[str, ...]:
+    return tuple(f"column {letters(at)}" for at in range(start, end))
+
+
+def _width(cells: tuple[str, ...]) -> int:
+    """The cells up to the last one that is not empty."""
+    return next((at for at in range(len(cells), 0, -1) if cells[at - 1].strip()), 0)
+
+
+def _samples(head: Sequence[HeadRow], start: int) -> tuple[tuple[str, ...], ...]:
+    return tuple(row.cells for row in head[start:] if isinstance(row, SourceRow))
