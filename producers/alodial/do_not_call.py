@@ -12,7 +12,7 @@ from .campaigns.errors import CampaignNotFound
 from .campaigns.formula_guard import unsafe_cell
 from .campaigns.importing.cell_shapes import BETWEEN_PHONES, may_be_phone
 from .campaigns.importing.columns import read_columns
-from .campaigns.importing.files import open_source
+from .campaigns.importing.files import as_source
 from .campaigns.importing.questions import OpenQuestions
 from .campaigns.queries import CampaignQueries
 from .campaigns.row_codec import RowProblem
@@ -130,7 +130,7 @@ class DoNotCall:
         are as in a campaign's request. Bad numbers are reported and do not stop the import. Raises BadFile, and
         OpenQuestions where it is not certain which columns have the phones.
         """
-        opened = source if hasattr(source, "fingerprint") else open_source(source)
+        opened = as_source(source)
         questions = opened.choose(sheet=sheet, header_row=header_row, hidden="keep")
         header = opened.header
         reading = read_columns(header.names, header.samples, columns, purpose="do_not_call")

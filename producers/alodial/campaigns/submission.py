@@ -19,7 +19,7 @@ from ..store.server_clock import server_ms
 from ..wakeup import Waker
 from .calendar import main_zone, opening_moments, write_calendar
 from .errors import CampaignDuplicate, CampaignKeyConflict, CampaignNotAllowed, InvalidCampaign
-from .importing.files import RowSource, open_source
+from .importing.files import RowSource, as_source
 from .importing.files.source import Hidden
 from .importing.questions import require_answers
 from .importing.row_check import CheckReport, OnProblem, OnProgress, RowChecker
@@ -62,7 +62,7 @@ class CampaignSubmission:
         ``source`` is a path, an iterable of mappings or numbers, or a RowSource. Raises BadFile and InvalidCampaign.
         """
         self._check_request(request)
-        checker = self._checker(_open(source), request, progress, on_problem)
+        checker = self._checker(as_source(source), request, progress, on_problem)
         for _ in checker.chunks(CHUNK_ROWS):
             pass
         report = checker.report
@@ -108,7 +108,7 @@ class CampaignSubmission:
         (also without a good row), CampaignKeyConflict, and CampaignDuplicate, unless ``again``, for a file or rows that
         were submitted before.
         """
-        opened = _open(source)
+        opened = as_source(source)
         key = request_key(idempotency_key, scope, "submit", opened.fingerprint, request_json(request), str(paused))
         if record := self.repeated(key):
             return record
@@ -185,7 +185,7 @@ class CampaignSubmission:
         them once. Raises CampaignNotFound, CampaignNotAllowed for one that has ended, and what :meth:`submit` raises.
         """
         stored = self._queries.find(name)
-        opened = _open(source)
+        opened = as_source(source)
         key = request_key(idempotency_key, scope, f"add {stored.id}", opened.fingerprint)
         if record := self.repeated(key):
             return record
@@ -442,10 +442,6 @@ def request_key(idempotency_key: str, scope: str, action: str, *request: str) ->
     if not idempotency_key:
         return NO_KEY
     return RequestKey(hash_of(action, scope, idempotency_key), hash_of(*request))
-
-
-def _open(source: Any) -> RowSource:
-    return source if hasattr(source, "fingerprint") else open_source(source)
 
 
 def _no_good_rows(report: CheckReport) -> FieldProblem:

@@ -46,6 +46,11 @@ def open_source(
         raise BadFile("no_file", "the path is longer than this system allows", "give the path of a file") from None
 
 
+def as_source(source: Any) -> RowSource:
+    """The source itself, or what :func:`open_source` makes of a path or rows."""
+    return source if hasattr(source, "fingerprint") else open_source(source)
+
+
 def _open_kind(path: Path, name: str, kind: str) -> RowSource:
     from .detect import kind_of  # noqa: PLC0415  # as above
 
@@ -66,4 +71,4 @@ def _open_kind(path: Path, name: str, kind: str) -> RowSource:
             raise BadFile("bad_kind", f"{other!r} is not a kind of file", "give csv, xlsx or ndjson")
 
 
-__all__ = ["RowSource", "SourceRow", "open_source"]
+__all__ = ["RowSource", "SourceRow", "as_source", "open_source"]
