@@ -39,7 +39,11 @@ PLANTED = {
         "if redis.call('LPUSH', starts, int(us)) > 2 * most then",
         "if redis.call('LLEN', starts) > 2 * most then",
     ),
-    "settle does not look at the token": ("settle", "if r.tok ~= token or not", "if not"),
+    "settle does not look at the token": (
+        "settle",
+        "if r.tok == token and (r.s == 'submitting' or r.s == 'queued') then return true end",
+        "if r.s == 'submitting' or r.s == 'queued' then return true end",
+    ),
     "settle counts every refusal": ("settle", "if state[1] and state[3] ~= token and", "if false and"),
     "settle never gives up": ("settle", "if tries >= max_tries then", "if false then"),
     "settle forgets what it said": ("settle", "redis.call('HSET', key, 'st', mark .. answer)", ""),
