@@ -48,9 +48,10 @@ def test_an_end_moves_only_to_completed_by_a_late_result() -> None:
         assert TRANSITIONS[end] <= {State.COMPLETED}
 
 
-def test_what_may_have_rung_never_goes_back_to_the_queue() -> None:
+def test_what_may_have_rung_is_not_submitted_again_and_what_was_taken_never_goes_back_to_the_queue() -> None:
+    # An unconfirmed call is queued again only when its worker learns for certain that nothing left.
+    assert not can_move(State.SUBMITTED, State.QUEUED)
     for state in (State.UNCONFIRMED, State.SUBMITTED):
-        assert not can_move(state, State.QUEUED)
         assert not can_move(state, State.SUBMITTING)
 
 

@@ -14,7 +14,7 @@ from fake_sentinel import FakeSentinel
 from alodial import CallQueue
 from alodial.errors import ConfigurationError, StoreUnavailable
 from alodial.settings import Settings
-from alodial.store.client import confirmation
+from alodial.store.client import POOL_ARGUMENTS, confirmation
 from alodial.store.connect import connect, connect_async, read_sentinel_url, watcher_of
 from alodial.testing.redis_server import EmbeddedRedis, free_port
 
@@ -124,7 +124,7 @@ def test_a_request_under_way_is_finished_on_the_connection_that_it_began_on(
 ) -> None:
     with connect(sentinels.url()) as client:
         watcher = watcher_of(client)
-        connection: Any = client.connection_pool.get_connection()
+        connection: Any = client.connection_pool.get_connection(*POOL_ARGUMENTS)
         connection.send_command("INFO", "server")
         for sentinel in sentinels.all:
             sentinel.switch(("127.0.0.1", other.port))

@@ -25,7 +25,7 @@ from .scripts import CONFIRMED, load_scripts, retention_ms
 from .server_clock import ServerClock
 
 # redis-py before 5.3 demands the command's name, later versions warn of it.
-_POOL_ARGUMENTS = ("EVALSHA",) if tuple(int(n) for n in redis.__version__.split(".")[:2]) < (5, 3) else ()
+POOL_ARGUMENTS = ("EVALSHA",) if tuple(int(n) for n in redis.__version__.split(".")[:2]) < (5, 3) else ()
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -130,7 +130,7 @@ class Store:
         connection breaks is run again, as every script may be. Raises StoreUnavailable.
         """
         with store_errors():
-            connection: Any = self.redis.connection_pool.get_connection(*_POOL_ARGUMENTS)
+            connection: Any = self.redis.connection_pool.get_connection(*POOL_ARGUMENTS)
         pending: tuple[Operation[T], Wait | None] | None = None
         try:
             for op in operations:
