@@ -289,6 +289,27 @@ PLANTED = {
         "local limit = last",
         "ends.a_rows_own_limit_stays_when_the_end_is_moved",
     ),
+    # Calendars
+    "an old calendar stays beside the new one": (
+        "redis.call('DEL', calendar)",
+        "",
+        "calendars.a_holiday_that_is_new_in_the_settings_reaches_a_live_campaign",
+    ),
+    "another zone's midnight begins a day at once": (
+        "(not last or at >= last + 72000000)",
+        "true",
+        "calendars.another_time_zone_does_not_give_the_days_calls_twice",
+    ),
+    "whoever waits does not learn of new hours": (
+        "if redis.call('HGET', key, 's') == 'running' then redis.call('ZADD', WAKE, ms, g) end",
+        "",
+        "calendars.hours_that_open_earlier_wake_who_waits",
+    ),
+    "a draft's calendar stays for ever": (
+        "for _, name in ipairs({ calendar, days, P .. 'zones:' .. g }) do",
+        "for _, name in ipairs({}) do",
+        "submissions.an_abandoned_draft_leaves_nothing_behind",
+    ),
     "rows are filled in twice": (
         "if c[1] ~= 'running' or number(c[2]) ~= from or c[6] then return { 'stale' } end",
         "if c[1] ~= 'running' or c[6] then return { 'stale' } end",

@@ -9,11 +9,11 @@ import redis
 from campaign_harness import Harness, Silent
 from structlog.testing import capture_logs
 
+from alodial.campaigns.errors import DamagedRows
 from alodial.store import keys
 from alodial.store.counters import Counters
 from alodial.store.supervision import Supervisor
 from alodial.testing.redis_server import EmbeddedRedis
-from alodial_workers.hopper import DamagedRows
 from alodial_workers.pacer import Pacer
 
 
@@ -99,3 +99,18 @@ def test_a_chunk_whose_rows_were_all_bad_is_no_damage(redis_server: EmbeddedRedi
     except DamagedRows as exc:
         pytest.fail(str(exc))
     assert harness.campaign(campaign).number("cur") == 700
+
+
+@pytest.mark.parametrize("damage", [_lose, _lose_first, _scramble])
+def test_neither_an_export_nor_a_retry_takes_missing_rows_for_none(
+    redis_server: EmbeddedRedis, damage: Callable[["redis.Redis", str], None]
+) -> None:
+    harness = Harness(redis_server)
+    campaign = harness.submit(700)
+    harness.ring_all("busy")
+    damage(harness.store.redis, campaign)
+    with pytest.raises(DamagedRows):
+        list(harness.front.rows(campaign))
+    with pytest.raises(DamagedRows):
+        harness.front.retry_failed(campaign, actor="test")
+    assert harness.ring_all() == []

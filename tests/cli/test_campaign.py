@@ -116,3 +116,29 @@ def test_check_reads_the_template(alodial: Alodial) -> None:
             name = f"list-{language}.{ending}"
             assert alodial("campaign", "template", name, "--language", language).code == 0
             assert "phone" in alodial("campaign", "check", name, "--json").documents[0]["columns"]
+
+
+def test_the_same_key_gives_the_same_campaign(alodial: Alodial) -> None:
+    write("list.csv", "994412860", "977076909")
+    submit = ("campaign", "submit", "list.csv", *ALWAYS, "--name", "mine", "--again", "--key", "k", "--json")
+    ids = {alodial(*submit).documents[0]["id"] for _ in range(2)}
+    assert len(ids) == 1
+    (id,) = ids
+    assert alodial("campaign", "cancel", id).code == 0
+    retries = [alodial("campaign", "retry", id, "--key", "k", "--json") for _ in range(2)]
+    assert [done.code for done in retries] == [0, 0]
+    assert retries[0].documents[0]["id"] == retries[1].documents[0]["id"]
+    once_more = alodial("campaign", "retry", id)
+    assert once_more.code == 1
+    assert "was retried before" in once_more.err
+    assert "--again" not in once_more.err
+    assert alodial("campaign", "clone", id, "--name", "other", "--key", "c").code == 0
+    conflict = alodial("campaign", "clone", id, "--key", "c")
+    assert conflict.code == 1
+    assert "--key" in conflict.err
+
+
+def test_a_do_not_call_list_of_no_campaign_is_refused(alodial: Alodial) -> None:
+    done = alodial("dnc", "add", "994412860", "--campaign", "nobody")
+    assert done.code == 1
+    assert "no campaign nobody" in done.err

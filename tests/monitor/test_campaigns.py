@@ -243,6 +243,21 @@ def test_the_unanswered_of_an_ended_campaign_are_called_again(queue: CallQueue, 
     assert record.rows["good"] == 6
 
 
+def test_a_double_click_makes_one_campaign(queue: CallQueue, operator: Operator) -> None:
+    id = placed(queue, 6)
+    form = operator.get(f"/campaigns/{id}/clone")
+    key = re.search(r'name="key" value="([0-9a-f]{32})"', form.text)
+    assert key is not None
+    made = {operator.post(f"/campaigns/{id}/clone", {"key": key[1]}).headers["location"] for _ in range(2)}
+    assert len(made) == 1
+    queue.campaigns.cancel(id, actor="test")
+    key = re.search(r'name="key" value="([0-9a-f]{32})"', operator.get(f"/campaigns/{id}/retry").text)
+    assert key is not None
+    made = {operator.post(f"/campaigns/{id}/retry", {"key": key[1]}).headers["location"] for _ in range(2)}
+    assert len(made) == 1
+    assert len(queue.campaigns.list().campaigns) == 3
+
+
 def test_a_campaign_outside_of_its_hours_says_when_it_goes_on(queue: CallQueue, operator: Operator) -> None:
     # Two hours from now, for one hour, by a clock that is never near midnight.
     zone = next(f"Etc/GMT{h:+d}" for h in range(-12, 13) if (datetime.now(UTC) - timedelta(hours=h)).hour == 12)

@@ -104,3 +104,57 @@ def test_the_do_not_call_list_over_http(web: Web) -> None:
     assert submit(web).json()["rows"]["suppressed"] == 1
     assert web.http.post("/v1/dnc/remove", json={"numbers": ["994412860"]}).json() == {"changed": 1}
     assert web.http.post("/v1/dnc", json={"numbers": ["x"]}).status_code == 422
+
+
+def test_a_campaign_sent_twice_with_its_key_is_one_also_again(web: Web) -> None:
+    headers = {"Idempotency-Key": "k1"}
+    body = ASKED | {"rows": ROWS, "again": True}
+    first = web.http.post("/v1/campaigns", json=body, headers=headers)
+    second = web.http.post("/v1/campaigns", json=body, headers=headers)
+    assert (first.status_code, second.status_code) == (202, 200)
+    assert (second.json()["id"], second.headers["location"]) == (first.json()["id"], first.headers["location"])
+    other = web.http.post("/v1/campaigns", json=body | {"name": "other"}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+    assert web.http.post("/v1/campaigns", json=body, headers={"Idempotency-Key": "k 1"}).status_code == 422
+    assert len(web.http.get("/v1/campaigns").json()["campaigns"]) == 1
+
+
+def test_retry_clone_and_rows_sent_twice_with_their_key_act_once(web: Web) -> None:
+    address = submit(web).headers["location"]
+    more = {"file": ("more.csv", b"phone,reference\r\n977076910,x\r\n", "text/csv")}
+    headers = {"Idempotency-Key": "k"}
+    added = [web.http.post(f"{address}/rows", files=more, headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in added] == [202, 200], added[0].text
+    assert added[1].json()["rows"]["good"] == 3
+    clones = [web.http.post(f"{address}/clone", headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in clones] == [202, 200]
+    assert clones[0].json()["id"] == clones[1].json()["id"] != added[0].json()["id"]
+    web.http.post(f"{address}/cancel")
+    retries = [web.http.post(f"{address}/retry", headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in retries] == [202, 200]
+    assert retries[0].json()["id"] == retries[1].json()["id"]
+    refused = web.http.post(f"{address}/retry")
+    assert (refused.status_code, refused.json()["campaign_id"]) == (409, retries[0].json()["id"])
+    assert "again" not in refused.json()["detail"]
+
+
+def test_a_do_not_call_scope_is_a_campaign_that_exists(web: Web) -> None:
+    id = submit(web, name="spring").json()["id"]
+    numbers = {"numbers": ["994412860"]}
+    assert web.http.post("/v1/dnc", json=numbers | {"campaign": "spring"}).json() == {"changed": 1}
+    assert len(web.http.get("/v1/dnc", params={"campaign": id}).json()["entries"]) == 1
+    for answer in (
+        web.http.post("/v1/dnc", json=numbers | {"campaign": "sprnig"}),
+        web.http.post("/v1/dnc/remove", json=numbers | {"campaign": "sprnig"}),
+        web.http.get("/v1/dnc", params={"campaign": "sprnig"}),
+        web.http.get("/v1/dnc", params={"campaign": "sprnig", "number": "994412860"}),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_an_end_that_has_passed_is_refused_with_what_to_do(web: Web) -> None:
+    address = submit(web, rows=ROWS[:1]).headers["location"]
+    assert web.http.post(f"{address}/change", json={"ends_at": "2020-01-01T00:00:00Z"}).status_code == 200
+    later = web.http.post(f"{address}/change", json={"ends_at": "2090-01-01T00:00:00Z"})
+    assert (later.status_code, later.json()["code"]) == (409, "campaign_state")
+    assert "retry" in later.json()["detail"]

@@ -7,6 +7,7 @@ from collections import OrderedDict
 import structlog
 
 from alodial.campaigns.calendar import ensure_zone_calendar
+from alodial.campaigns.errors import DamagedRows
 from alodial.campaigns.row_codec import PackedRow, unpack
 from alodial.campaigns.row_to_call import Expander
 from alodial.campaigns.stored_fields import expander_of
@@ -37,10 +38,6 @@ def hopper_room(rate: float) -> int:
 
 _DAMAGED = (zlib.error, ValueError, TypeError, LookupError, AttributeError)
 """What unpacking raises for damaged rows; a lack of memory or descriptors says nothing about them."""
-
-
-class DamagedRows(Exception):
-    """Rows of a campaign are missing or cannot be read."""
 
 
 class HopperFiller:

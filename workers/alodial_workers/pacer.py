@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from alodial.campaigns.errors import DamagedRows
 from alodial.errors import StoreUnavailable
 from alodial.store import call_transitions, campaign_transitions, inbox, workers
 from alodial.store.client import Store
@@ -16,7 +17,7 @@ from alodial.store.server_clock import server_ms
 from alodial.store.supervision import SupervisedThread, Supervisor, process_loops
 from alodial.wakeup import Waker
 
-from .hopper import DamagedRows, HopperFiller
+from .hopper import HopperFiller
 
 log = structlog.get_logger("alodial.pacer")
 

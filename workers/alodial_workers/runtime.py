@@ -12,11 +12,13 @@ from typing import Any, TypeVar
 
 import structlog
 
+from alodial.campaigns.calendar import renew_calendars
 from alodial.errors import StoreUnavailable, StoreUnfit
 from alodial.settings import Settings
 from alodial.store import inbox, primary, redis_checks, workers
 from alodial.store.client import AsyncStore, Store, store_errors
 from alodial.store.counters_flusher import CountersFlusher
+from alodial.store.server_clock import server_ms
 from alodial.store.supervision import SupervisedThread, process_loops
 from alodial.wakeup import Waker
 
@@ -95,6 +97,9 @@ class Runtime:
         with store_errors():
             epoch = redis_checks.epoch(self.store.redis)
             inbox.create_group(self.store.redis)
+        since_ms = self.store.call(server_ms)
+        # Before anyone claims: a holiday or courtesy hours that are new in these settings hold from the first call on.
+        renew_calendars(self.store, self.settings, since_ms)
         self._thread.start()
         self.engine = self.on_loop(self._make_engine(epoch))
         self.dispatcher = self.on_loop(self._start_dispatcher())
@@ -105,7 +110,7 @@ class Runtime:
             self.heartbeat,
             Pacer(self.store, waker, HopperFiller(self.store, self.settings)),
             WakeupSender(self.store, waker),
-            Sweeper(self.store, self.settings, self.broker, self.name),
+            Sweeper(self.store, self.settings, self.broker, self.name, since_ms),
         ]
         for loop in self.loops:
             loop.start()

@@ -33,7 +33,10 @@ SLOW_EVERY = 60.0
 
 
 class Sweeper(SupervisedThread):
-    """Sweeps once at its start, then every few seconds. Each part is tried by itself, so that none stops the others."""
+    """Sweeps once at its start, then every few seconds. Each part is tried by itself, so that none stops the others.
+
+    ``since_ms`` is the worker's start by Redis' clock.
+    """
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class Sweeper(SupervisedThread):
         settings: Settings,
         broker: RedisBroker,
         reader: str,
+        since_ms: int,
         supervisor: Supervisor = process_loops,
     ) -> None:
         super().__init__("sweeper", self._step, supervisor)
@@ -48,6 +52,7 @@ class Sweeper(SupervisedThread):
         self._settings = settings
         self._broker = broker
         self._reader = reader
+        self._since_ms = since_ms
         self._next_slow = time.monotonic()
         self._is_first = True
         self._max_events = settings.events_max_bytes // events.EVENT_BYTES
@@ -77,7 +82,7 @@ class Sweeper(SupervisedThread):
             self._try("lists", lambda: self._store.call(inbox.forget_old, self._settings.call_retention))
             self._try("calls.lists", lambda: trim_lists(self._store, self._settings))
             self._try("wakeups", self._discard_abandoned)
-            self._try("calendars", lambda: renew_calendars(self._store, self._settings))
+            self._try("calendars", lambda: renew_calendars(self._store, self._settings, self._since_ms))
             self._try("campaigns", lambda: self._store.call(campaigns.forget_gone))
             self._try("webhooks", lambda: self._store.call(webhooks.forget_old))
             self._try("unread", self._check_unread_events)

@@ -1,5 +1,6 @@
-"""Writes a campaign's calling hours into the store as moments, 40 days ahead, and renews them while it lives."""
+"""Writes a campaign's calling hours into the store as moments, 40 days ahead, and writes them anew daily and after a change."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import structlog
@@ -7,19 +8,19 @@ import structlog
 from alodial_schemas.campaigns import NUMBER_ZONE, CallingHours, CampaignRequest, parse_hours
 from alodial_schemas.hours import boundaries, day_starts
 
+from ..errors import StoreUnavailable
 from ..settings import Settings
-from ..store import campaigns
+from ..store import campaign_transitions, campaigns
+from ..store.campaigns import CalendarState
 from ..store.client import Store
 from ..store.server_clock import server_ms
-from .stored_fields import read_request
+from .row_codec import unpack
+from .stored_fields import hash_of, read_stored_request
 
 log = structlog.get_logger("alodial.campaigns")
 
 DAYS = 40
 """Days that a calendar covers. If no worker runs for that long, the campaign stays closed until one runs again."""
-
-RENEW_BELOW = 20
-"""A calendar that covers fewer days than this is extended."""
 
 _DAY_MS = 86_400_000
 
@@ -49,42 +50,93 @@ def opening_moments(
     return boundaries(hours, zones, start, days, courtesy, margin_ms=margin)
 
 
-def write_calendar(store: Store, settings: Settings, request: CampaignRequest, campaign: str, now_ms: int) -> None:
-    """Writes the campaign's own calendar and its days. Raises StoreUnavailable."""
+def write_calendar(
+    store: Store, settings: Settings, request: CampaignRequest, campaign: str, now_ms: int, source: str = ""
+) -> None:
+    """Writes the campaign's own calendar and its days anew. Raises StoreUnavailable.
+
+    ``source`` as :func:`renew_calendars` compares it; "" has the next worker write it once more with its own settings.
+    """
     zone = main_zone(request, settings)
     moments = opening_moments(request, settings, (zone,), now_ms)
-    store.call(campaigns.write_calendar, campaign, "", moments, days=day_starts(zone, _utc(now_ms), DAYS))
+    days = day_starts(zone, _utc(now_ms), DAYS)
+    store.run(campaign_transitions.calendar(campaign, moments, source=source, days=days))
+
+
+def _write_zone(
+    store: Store, settings: Settings, request: CampaignRequest, campaign: str, zones: str, now_ms: int
+) -> None:
+    moments = opening_moments(request, settings, tuple(zones.split("|")), now_ms)
+    store.run(campaign_transitions.calendar(campaign, moments, zone=zones))
 
 
 def ensure_zone_calendar(store: Store, settings: Settings, request: CampaignRequest, campaign: str, zones: str) -> None:
-    """Writes the calendar of rows with these zones, joined with "|", unless it covers 20 days. Raises StoreUnavailable."""
-    now_ms = store.call(server_ms)
-    (end,) = store.call(campaigns.calendar_ends, [(campaign, zones)])
-    if end is None or end < now_ms + RENEW_BELOW * _DAY_MS:
-        moments = opening_moments(request, settings, tuple(zones.split("|")), now_ms)
-        store.call(campaigns.write_calendar, campaign, zones, moments)
+    """Writes the calendar of rows with these zones, joined with "|", unless there is one. Raises StoreUnavailable."""
+    if not store.call(campaigns.calendar_exists, campaign, zones):
+        _write_zone(store, settings, request, campaign, zones, store.call(server_ms))
 
 
-def renew_calendars(store: Store, settings: Settings) -> None:
-    """Extends the installation's days and the calendars of live campaigns. Two round trips when nothing is due.
+def renew_calendars(store: Store, settings: Settings, since_ms: int) -> None:
+    """Writes the calendars of live campaigns, and the installation's days, anew every day and after a change.
 
-    Raises StoreUnavailable.
+    A change is one of a campaign's request, or of the hours, holidays, zone and courtesy hours in ``settings``. Where two
+    processes differ, those of the one that started last count: ``since_ms`` is this one's start by Redis' clock. Three
+    round trips when nothing is due. Raises StoreUnavailable.
     """
     now_ms = store.call(server_ms)
-    due = now_ms + RENEW_BELOW * _DAY_MS
-    end = store.call(campaigns.days_end, "@")
-    if end is None or end < due:
-        store.call(campaigns.write_calendar, "@", "", (), days=day_starts(settings.timezone, _utc(now_ms), DAYS))
-        store.call(campaigns.forget_past, "@", now_ms - 3 * _DAY_MS)
+    today = now_ms // _DAY_MS
+    ours = _settings_hash(settings)
+    if _is_due(store.call(campaigns.days_made_from), ours, today, since_ms):
+        days = day_starts(settings.timezone, _utc(now_ms), DAYS)
+        made = f"{ours} {today} {since_ms}"
+        store.run(campaign_transitions.calendar(campaign_transitions.INSTALLATION, (), source=made, days=days))
     live = store.call(campaigns.live)
-    if not live:
-        return
-    ends = store.call(campaigns.calendar_ends, [(campaign, "") for campaign in live])
-    expiring = [campaign for campaign, end in zip(live, ends, strict=True) if end is None or end < due]
-    for stored in store.call(campaigns.read, expiring) if expiring else ():
-        write_calendar(store, settings, read_request(stored), stored.id, now_ms)
-        store.call(campaigns.forget_past, stored.id, now_ms - 3 * _DAY_MS)
-        log.debug("campaign.calendar_written", campaign=stored.id)
+    for state in store.call(campaigns.calendar_states, live) if live else ():
+        source = hash_of(ours, state.request)
+        if not _is_due(state.source, source, today, since_ms):
+            continue
+        try:
+            _renew(store, settings, state, now_ms, f"{source} {today} {since_ms}")
+        except StoreUnavailable:
+            raise
+        except Exception:  # what is wrong with one campaign must not close the others
+            log.exception("campaign.calendar_failed", campaign=state.campaign)
+
+
+def _renew(store: Store, settings: Settings, state: CalendarState, now_ms: int, source: str) -> None:
+    request = read_stored_request(state.request)
+    for zones in _zones_of(store, state) if state.zones is not None else ():
+        _write_zone(store, settings, request, state.campaign, zones, now_ms)
+    write_calendar(store, settings, request, state.campaign, now_ms, source)
+    log.debug("campaign.calendar_written", campaign=state.campaign)
+
+
+def _settings_hash(settings: Settings) -> str:
+    """What calendars take from the settings."""
+    parts = (settings.calling_hours, settings.timezone, settings.courtesy_hours, settings.closing_margin)
+    return hash_of(*map(str, parts), *map(str, settings.holidays))
+
+
+def _is_due(made: str, source: str, today: int, since_ms: int) -> bool:
+    """Whether a calendar is a day old or made from something else, and not by a process that started later than this one."""
+    if not made:
+        return True
+    old, day, since = made.split(" ")
+    if old == source:
+        return int(day) != today
+    return int(since) <= since_ms or int(day) < today - 1
+
+
+def _zones_of(store: Store, state: CalendarState) -> Iterable[str]:
+    """The zones of a campaign's calls; read from its rows once for a campaign whose zones were not kept yet."""
+    if state.zones:
+        return state.zones
+    stored = store.call(campaigns.read, [state.campaign])
+    zones: set[str] = set()
+    for index in range(stored[0].number("nc") if stored and stored[0].number("cur") else 0):
+        if chunk := store.call(campaigns.chunk, state.campaign, index):
+            zones.update(row.spec.zone for row in unpack(chunk.blob) if row.spec.zone)
+    return sorted(zones)
 
 
 def _utc(ms: int) -> datetime:

@@ -15,6 +15,12 @@ class BadFile(AlodialError):
         super().__init__(f"{problem}; {remedy}")
 
 
+class DamagedRows(AlodialError):
+    """Stored rows of a campaign are missing or cannot be read. Submit its file again; code ``campaign_rows_damaged``."""
+
+    code = "campaign_rows_damaged"
+
+
 class CampaignDuplicate(AlodialError):
     """The same rows were submitted before, as the campaign ``id``."""
 

@@ -18,7 +18,7 @@ from ..store.find_call import find_records
 from ..store.records import CallRecord, iso
 from ..store.row_outcomes import RowOutcome
 from .calendar import main_zone, opening_moments
-from .errors import CampaignNotFound
+from .errors import CampaignNotFound, DamagedRows
 from .eta import expected_end
 from .records import Activity, CampaignPage, CampaignRecord, ResultRow
 from .row_codec import CHUNK_ROWS, PackedRow, RowProblem, RowSpec, unpack, unpack_problems
@@ -85,11 +85,18 @@ class CampaignQueries:
         return matching[0]
 
     def packed_rows(self, stored: StoredCampaign) -> Iterator[tuple[int, PackedRow]]:
-        """Every good row with its index in the campaign."""
+        """Every good row with its index in the campaign. Raises DamagedRows."""
+        next_row = 0
         for index in range(stored.number("nc")):
             chunk = self._store.call(campaigns.chunk, stored.id, index)
             if chunk is not None:
-                yield from enumerate(unpack(chunk.blob), start=chunk.base)
+                rows = unpack(chunk.blob)
+                if chunk.base != next_row:
+                    break
+                yield from enumerate(rows, start=chunk.base)
+                next_row += len(rows)
+        if next_row < stored.number("tot"):
+            raise DamagedRows(f"rows of campaign {stored.fields['n']!r} are missing from number {next_row + 1} on")
 
     def outcomes(self, stored: StoredCampaign) -> Iterator[tuple[PackedRow, CallRecord | None, RowOutcome | None]]:
         """Every good row with its call, or with what the campaign keeps of a call whose record is gone.

@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from .errors import DamagedRows
+
 CHUNK_ROWS = 500
 LEVEL = 6
 """Level 9 saves another 1 % and takes twice as long; level 1 is twice as quick and 15 % larger."""
@@ -73,10 +75,14 @@ def pack(rows: Sequence[tuple[int, RowSpec, tuple[str, ...]]]) -> bytes:
 
 
 def unpack(blob: bytes) -> list[PackedRow]:
-    """The rows of one chunk."""
-    return [
-        PackedRow(number, RowSpec(tuple(spec[0]), *spec[1:]), tuple(cells)) for number, spec, cells in _decompress(blob)
-    ]
+    """The rows of one chunk. Raises DamagedRows."""
+    try:
+        return [
+            PackedRow(number, RowSpec(tuple(spec[0]), *spec[1:]), tuple(cells))
+            for number, spec, cells in _decompress(blob)
+        ]
+    except (zlib.error, ValueError, TypeError, IndexError, KeyError) as exc:
+        raise DamagedRows(f"a chunk of rows cannot be read ({type(exc).__name__})") from None
 
 
 def pack_problems(problems: Sequence[RowProblem]) -> bytes:

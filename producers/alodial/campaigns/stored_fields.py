@@ -80,7 +80,12 @@ def request_json(request: CampaignRequest) -> str:
 
 def read_request(stored: StoredCampaign) -> CampaignRequest:
     """A stored campaign's request; its numbers were checked when it was submitted."""
-    return CampaignRequest.model_validate_json(stored.fields["req"], context={"allowed": ()})
+    return read_stored_request(stored.fields["req"])
+
+
+def read_stored_request(text: str) -> CampaignRequest:
+    """A request from the field "req"."""
+    return CampaignRequest.model_validate_json(text, context={"allowed": ()})
 
 
 def expander_of(stored: StoredCampaign) -> Expander:

@@ -7,7 +7,7 @@ into the campaign's activity.
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from . import keys
@@ -212,3 +212,20 @@ def steer(
     for name, value in (changes or {}).items():
         args += (name, value)
     return Operation("steer", args, lambda answer: read_row(Steered, answer))
+
+
+INSTALLATION = "@"
+"""Instead of a campaign: the midnights of the whole installation."""
+
+
+def calendar(
+    campaign: str, moments: Iterable[tuple[int, bool]], *, source: str = "", zone: str = "", days: Iterable[int] = ()
+) -> Operation[bool]:
+    """Replaces the moments when the hours open (True) and close, and the local midnights to come, all Unix ms.
+
+    The daily caps begin anew at midnight. ``source`` says what the calendar was made from; ``zone`` is that of rows whose
+    hours follow the number. False when there is no such campaign.
+    """
+    named = [f"{'o' if opens else 'c'}{at}" for at, opens in moments]
+    args: list[Arg] = [campaign, zone, source, len(named), *named, *days]
+    return Operation("calendar", args, bool)

@@ -1,6 +1,6 @@
 """Reads campaigns back, with their rows, calendars and activity, and cleans up after them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,9 +9,6 @@ import redis
 from . import keys
 from .answers import number, text
 from .server_clock import server_ms
-
-CALENDAR_KEEP = 86_400_000 * 60
-"""Ms after which a zone's calendar expires; the pacer writes those of live campaigns anew long before."""
 
 MIN_PREFIX = 6
 """Characters of an id that are enough to find its campaign."""
@@ -138,43 +135,43 @@ def activity(client: "redis.Redis", campaign: str, limit: int) -> list[ActivityE
     ]
 
 
-def write_calendar(
-    client: "redis.Redis", campaign: str, zone: str, moments: Iterable[tuple[int, bool]], *, days: Iterable[int] = ()
-) -> None:
-    """Adds the moments when the hours open (True) and close, and local midnights, all Unix ms. Repeating it does no harm.
+def calendar_exists(client: "redis.Redis", campaign: str, zone: str) -> bool:
+    """Whether a zone has a calendar in this campaign."""
+    return bool(client.exists(keys.calendar(campaign, zone)))
 
-    The daily caps begin anew at midnight; ``campaign`` is "@" for the midnights of the whole installation.
+
+class CalendarState(NamedTuple):
+    """What a campaign's calendar was made from ("" for none), its request as JSON, and the zones that have their own.
+
+    ``zones`` is None for a campaign whose hours do not follow the number.
     """
-    name = keys.calendar(campaign, zone)
-    with client.pipeline(transaction=True) as pipe:
-        if members := {f"{'o' if opens else 'c'}{at}": at for at, opens in moments}:
-            pipe.zadd(name, members)
-        if zone:
-            pipe.pexpire(name, CALENDAR_KEEP)
-        if midnights := {str(at): at for at in days}:
-            pipe.zadd(keys.days(campaign), midnights)
-        pipe.execute()
+
+    campaign: str
+    source: str
+    request: str
+    zones: list[str] | None
 
 
-def calendar_ends(client: "redis.Redis", names: Sequence[tuple[str, str]]) -> list[int | None]:
-    """The last moment in the calendar of each (campaign, zone), Unix ms; None for an empty one."""
+def calendar_states(client: "redis.Redis", ids: Sequence[str]) -> list[CalendarState]:
+    """The states of the calendars of these campaigns, in one round trip; without those that are gone."""
     with client.pipeline(transaction=False) as pipe:
-        for campaign, zone in names:
-            pipe.zrange(keys.calendar(campaign, zone), -1, -1, withscores=True)
-        rows = pipe.execute()
-    return [int(row[0][1]) if row else None for row in rows]
+        for id in ids:
+            pipe.hmget(keys.campaign(id), ["cf", "req", "nz"])
+            pipe.smembers(keys.campaign_zones(id))
+        answers = pipe.execute()
+    states = []
+    for i, id in enumerate(ids):
+        (source, request, by_number), zones = answers[2 * i : 2 * i + 2]
+        if request is not None:
+            names = sorted(zone.decode() for zone in zones) if by_number else None
+            states.append(CalendarState(id, text(source), text(request), names))
+    return states
 
 
-def days_end(client: "redis.Redis", campaign: str) -> int | None:
-    """The last local midnight that is written for a campaign, Unix ms; None without any."""
-    rows: Any = client.zrange(keys.days(campaign), -1, -1, withscores=True)
-    return int(rows[0][1]) if rows else None
-
-
-def forget_past(client: "redis.Redis", campaign: str, before_ms: int) -> None:
-    """Removes moments and midnights before ``before_ms`` from a campaign's calendar: they are of no use."""
-    client.zremrangebyscore(keys.calendar(campaign), "-inf", before_ms)
-    client.zremrangebyscore(keys.days(campaign), "-inf", before_ms)
+def days_made_from(client: "redis.Redis") -> str:
+    """What the installation's midnights were made from; "" before the first time."""
+    value: Any = client.get(keys.DAYS_MADE)
+    return text(value)
 
 
 def live(client: "redis.Redis") -> list[str]:

@@ -73,6 +73,8 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``fair:{account}:{n b}`` zset  campaigns with ready calls by virtual time
 ``rows:{campaign}``   hash     number of a chunk -> packed rows, ``b{number}`` -> place of its first row
 ``bad:{campaign}``    hash     number of a chunk -> packed problems
+``zones:{campaign}``  set      zones that have a calendar, where its hours follow the number
+``made:@``            string   what the installation's midnights were made from; a campaign's ``cf`` is the same
 ``cal:{campaign}[:{zone}]`` zset  moments when its hours open (o) and close (c), ms
 ``day:{campaign}``, ``day:@`` zset  local midnights, ms; @ is the installation's
 ``out:{campaign}``    string   a byte for each row: how its call ended (row_outcomes.py), kept as long as the campaign
@@ -122,6 +124,7 @@ LOGS: Final = PREFIX + "logs"
 LOGS_LOST: Final = PREFIX + "logs:lost"
 CAMPAIGNS: Final = PREFIX + "campaigns"
 CAMPAIGNS_LIVE: Final = PREFIX + "campaigns:live"
+DAYS_MADE: Final = PREFIX + "made:@"
 CAMPAIGNS_PURGE: Final = PREFIX + "purge"
 DNC: Final = PREFIX + "dnc"
 INBOX_WAKEUP: Final = PREFIX + "bell:inbox:"
@@ -252,6 +255,10 @@ def campaign_log(id: str) -> str:
 
 def calendar(campaign: str, zone: str = "") -> str:
     return f"{PREFIX}cal:{campaign}:{zone}" if zone else f"{PREFIX}cal:{campaign}"
+
+
+def campaign_zones(campaign: str) -> str:
+    return f"{PREFIX}zones:{campaign}"
 
 
 def days(campaign: str) -> str:

@@ -30,6 +30,7 @@ NAMES = (
     "fill",
     "steer",
     "forbid",
+    "calendar",
     "redial",
     "relay",
     "delivered",

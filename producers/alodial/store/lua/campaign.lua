@@ -46,7 +46,7 @@ end
 
 local function campaign_keys(g)
   return { P .. 'g:' .. g, P .. 'gc:' .. g, P .. 'rows:' .. g, P .. 'bad:' .. g, P .. 'glog:' .. g, P .. 'cal:' .. g,
-    P .. 'day:' .. g, P .. 'dnc:' .. g, P .. 'out:' .. g, P .. 'names:' .. g }
+    P .. 'day:' .. g, P .. 'dnc:' .. g, P .. 'out:' .. g, P .. 'names:' .. g, P .. 'zones:' .. g }
 end
 
 -- What names a campaign (a file, its rows, an idempotency key with its request's digest) lives as long as the campaign.
