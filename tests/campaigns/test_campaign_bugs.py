@@ -108,7 +108,7 @@ PLANTED = {
         "dnc.the_line_that_a_menu_calls_from_is_not_a_called_number",
     ),
     "what is on the list counts as a failure": (
-        "if to == 'failed' or to == 'rejected' and from == 'submitting' then",
+        "if to == 'failed' or to == 'rejected' and (from == 'submitting' or from == 'unconfirmed') then",
         "if to == 'failed' or to == 'rejected' then",
         "dnc.numbers_put_on_the_list_do_not_pause_a_campaign_as_failures_do",
     ),
