@@ -268,6 +268,11 @@ PLANTED = {
         "if ENDS[to] and not ENDS[from] then keep_outcome(r, note) end",
         "outcomes.a_late_result_changes_what_is_kept_of_a_row",
     ),
+    "a late answer of a canceled row is forgotten": (
+        "if r.g and disposition == 'answered' then keep_outcome(r, disposition) end",
+        "",
+        "outcomes.who_answered_before_the_cancel_is_not_rung_by_a_retry",
+    ),
     "outcomes outlive their campaign": (
         "P .. 'out:' .. g, P .. 'names:' .. g",
         "P .. 'names:' .. g",

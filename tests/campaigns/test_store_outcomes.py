@@ -73,6 +73,25 @@ def test_a_late_result_changes_what_is_kept_of_a_row(redis_server: EmbeddedRedis
     assert (row.state, row.disposition) == ("completed", "answered")
 
 
+@pytest.mark.parametrize("records", ["there", "expired"])
+def test_who_answered_before_the_cancel_is_not_rung_by_a_retry(redis_server: EmbeddedRedis, records: str) -> None:
+    harness = Harness(redis_server)
+    campaign = harness.submit(2, redial={"max_attempts": 2, "delays": {"busy": [600]}})
+    harness.pace()
+    first = harness.ring("busy")
+    harness.cancel(campaign)
+    harness.clean()
+    assert harness.state(first.record) == "canceled"
+    harness.result(first.extid, "answered")  # AloVoice's second word on the attempt
+    if records == "expired":
+        forget_records(harness, campaign)
+    harness.rung.clear()
+    assert harness.front.retry_failed(campaign, actor="test").rows["good"] == 1
+    harness.ring_all()
+    assert len(harness.rung) == 1
+    assert harness.rung[0].numbers == (phone(1),)
+
+
 def test_rows_without_a_kept_outcome_are_never_rung_again(redis_server: EmbeddedRedis) -> None:
     harness = Harness(redis_server)
     campaign = harness.submit(3)

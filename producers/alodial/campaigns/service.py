@@ -226,8 +226,12 @@ def _may_be_retried(call: CallRecord | RowOutcome | None) -> bool:
     """Whether a row may ring again: not while its call is in progress or its outcome is unknown."""
     if call is None:
         return True
+    if isinstance(call, CallRecord) and any(attempt["disposition"] == "answered" for attempt in call.attempts):
+        return False  # by an attempt whose result came late
+    if call.disposition == "answered":
+        return False
     if call.state == "completed":
-        return call.disposition != "answered"
+        return True
     return call.state in ("rejected", "failed", "expired", "canceled") and call.reason != "do_not_call"
 
 

@@ -18,13 +18,18 @@ LETTERS: Final = {
     "completed:unavailable": "u",
     "completed:unknown": "o",
     "canceled": "C",
+    "canceled:answered": "x",
     "expired": "E",
+    "expired:answered": "y",
     "failed": "F",
     "rejected": "R",
     "rejected:do_not_call": "D",
     "timed_out": "T",
 }
-"""The byte of each end, with the disposition of a completed call or the one reason that a retry has to know."""
+"""The byte of each end, with the disposition of a completed call or what else a retry has to know.
+
+A call that was canceled or expired may have been answered before, as a result that came late has told.
+"""
 
 
 class RowOutcome(NamedTuple):
@@ -37,7 +42,7 @@ class RowOutcome(NamedTuple):
 
 def _outcome(label: str) -> RowOutcome:
     state, _, detail = label.partition(":")
-    if state == "completed":
+    if state == "completed" or detail == "answered":
         return RowOutcome(state, Disposition(detail))
     return RowOutcome(state, reason=detail or None)
 

@@ -33,7 +33,11 @@ end
 
 -- Whether a person was reached after all by an attempt of a call that ended otherwise: that is its outcome then.
 local function correct_outcome(r, disposition)
-  if r.s == 'canceled' or r.s == 'expired' then return end
+  if r.s == 'canceled' or r.s == 'expired' then
+    -- It stays so, but a retry of its campaign must know.
+    if r.g and disposition == 'answered' then keep_outcome(r, disposition) end
+    return
+  end
   if r.s ~= 'completed' then
     r.dp = disposition
     if r.g then redis.call('HINCRBY', P .. 'gc:' .. r.g, 'd:' .. disposition, 1) end
