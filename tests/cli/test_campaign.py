@@ -142,3 +142,23 @@ def test_a_do_not_call_list_of_no_campaign_is_refused(alodial: Alodial) -> None:
     done = alodial("dnc", "add", "994412860", "--campaign", "nobody")
     assert done.code == 1
     assert "no campaign nobody" in done.err
+
+
+def test_a_file_that_leaves_a_doubt_is_asked_about_and_the_option_answers_it(alodial: Alodial) -> None:
+    Path("doubt.csv").write_text("Номер;ФИО;Сотовый тел.\n301234567;Иванов;901234567\n", encoding="utf-8")
+    asked = alodial("campaign", "check", "doubt.csv", "--json")
+    assert asked.code == 1
+    (question,) = asked.documents[0]["questions"]
+    assert question["code"] == "weak_phone_column"
+    assert [choice["option"] for choice in question["choices"]] == ['--map "phone=Сотовый тел."', "--map phone=Номер"]
+    spoken = alodial("campaign", "submit", "doubt.csv", *ALWAYS)
+    assert spoken.code == 1
+    assert "--map phone=Номер" in spoken.err
+    assert alodial("campaign", "list", "--json").documents == []
+    answered = alodial("campaign", "check", "doubt.csv", "--map", "phone=C", "--json")
+    assert answered.code == 0
+    assert answered.documents[0]["columns"] == {"phone": "Сотовый тел."}
+    assert answered.documents[0]["ignored"] == ["Номер", "ФИО"]
+    assert alodial("campaign", "submit", "doubt.csv", *ALWAYS, "--map", "phone=C", "--test", "901234568").code == 0
+    table = alodial("campaign", "check", "doubt.csv", "--map", "phone=C", "--header-row", "1").out
+    assert "not used" in table

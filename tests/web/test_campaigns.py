@@ -158,3 +158,19 @@ def test_an_end_that_has_passed_is_refused_with_what_to_do(web: Web) -> None:
     later = web.http.post(f"{address}/change", json={"ends_at": "2090-01-01T00:00:00Z"})
     assert (later.status_code, later.json()["code"]) == (409, "campaign_state")
     assert "retry" in later.json()["detail"]
+
+
+def test_a_file_that_leaves_a_doubt_is_answered_with_its_questions_and_each_answer_fits_the_campaign(web: Web) -> None:
+    text = "Номер;ФИО;Сотовый тел.\n301234567;Иванов;901234567\n".encode()
+    form = {"campaign": (None, json.dumps(ASKED)), "file": ("list.csv", text, "text/csv")}
+    assert [one["code"] for one in web.http.post("/v1/campaigns/check", files=form).json()["questions"]] == [
+        "weak_phone_column"
+    ]
+    refused = web.http.post("/v1/campaigns", files=form)
+    assert refused.status_code == 422
+    assert refused.json()["code"] == "open_questions"
+    (question,) = refused.json()["questions"]
+    answer = question["choices"][0]["answer"]
+    assert answer == {"columns": {"phone": "Сотовый тел."}}
+    form["campaign"] = (None, json.dumps(ASKED | answer))
+    assert web.http.post("/v1/campaigns", files=form).json()["rows"]["good"] == 1

@@ -12,7 +12,7 @@ from typing import IO, Final, NamedTuple
 from ...errors import BadFile
 from ...row_codec import RowProblem
 from ..questions import Question
-from .detect import SEPARATORS, encoding_of, fingerprint, separator_of
+from .detect import ONE_COLUMN, SEPARATORS, encoding_of, fingerprint, separator_of
 from .header_row import HEAD_ROWS, find_header
 from .source import MAX_CELL, MAX_COLUMNS, Header, Hidden, SourceRow, fit_row, shortened
 
@@ -64,10 +64,10 @@ class CsvFile:
         # "sep=;" in the first line tells Excel the separator; Excel does not show that line.
         named = _NAMED_SEPARATOR.fullmatch(lines[0].strip(" \n"))
         self._names_separator = named is not None
-        self.delimiter: str | None = named[1] if named else separator_of(lines)
-        self._padded = re.compile(
-            rf'(^|{re.escape(self.delimiter)})[ \t]+"(?=[^"])' if self.delimiter != "\t" else r'(^|\t) +"(?=[^"])'
-        )
+        self._separator = named[1] if named else separator_of(lines)
+        self.delimiter: str | None = None if self._separator == ONE_COLUMN else self._separator
+        padding = " " if self._separator == "\t" else " \t"
+        self._padded = re.compile(rf'(^|{re.escape(self._separator)})[{padding}]+"(?=[^"])')
         self._head = list(islice(self._records(), HEAD_ROWS))
         self.choose()
 
@@ -99,7 +99,7 @@ class CsvFile:
 
     def _records(self) -> Iterator[SourceRow | RowProblem]:
         """Every record that is not blank, with its number; blank ones count too."""
-        separator = self.delimiter or ","
+        separator = self._separator
         blank = separator + _BLANKS
         may_hold_bad_bytes = self._may_hold_bad_bytes
         padded = self._padded

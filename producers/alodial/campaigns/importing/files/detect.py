@@ -15,6 +15,9 @@ BLOCK: Final = 1 << 20
 SEPARATORS: Final = ";\t|,"
 """In the order of preference where two fit a file equally well."""
 
+ONE_COLUMN: Final = "\x1f"
+"""The separator of a file with one column, which may hold several phones in a cell: a character that no text has."""
+
 MAX_TITLES: Final = 30
 MAX_HEADER_LINE: Final = 20_000
 
@@ -130,20 +133,32 @@ def _is_mostly_utf8(read: Callable[[int], bytes]) -> bool:
 def separator_of(lines: list[str]) -> str:
     """The separator that gives most of these lines the same number of cells, and the file a heading for its phones.
 
+    :data:`ONE_COLUMN` where the heading of the phones stands alone.
     A comma is the last of equals: it is also in texts, and in numbers as people here write them.
     """
     filled = [line for line in lines if line.strip()]
-    best, highest = ",", 0.0
+    best, highest, named = ",", 0.0, False
     for separator in SEPARATORS:
         widths = Counter(count for line in filled if (count := _outside_quotes(line, separator)))
         if not widths:
             continue
         width, same = max(widths.items(), key=lambda item: (item[1], item[0]))
         names_phone = any(_names_phone(line, separator) for line in filled[:MAX_TITLES])
-        score = same / len(filled) * (1 + min(width, 20) / 100) + names_phone * 0.5
+        score = same / len(filled) * (1 + min(width, 20) / 100) + names_phone * 2
+        named = named or names_phone
         if score > highest:
             best, highest = separator, score
+    if not named and any(_is_phone_heading(line) for line in filled[:MAX_TITLES]):
+        return ONE_COLUMN
     return best
+
+
+def _is_phone_heading(line: str) -> bool:
+    """Whether a line is the heading of a single column: what separates its rows separates phones."""
+    if len(line) > MAX_HEADER_LINE or any(separator in line for separator in SEPARATORS):
+        return False
+    found = meaning(line.strip().strip('"'))
+    return found.field == "phone" and found.certainty == CERTAIN
 
 
 def _names_phone(line: str, separator: str) -> bool:

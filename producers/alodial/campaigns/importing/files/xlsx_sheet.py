@@ -183,7 +183,7 @@ def number_text(text: str) -> str:
     fraction = fraction.rstrip("0")
     if not exponential:
         if not fraction:
-            return whole
+            return whole if digits.strip("0") else digits
         return f"{float(text):.15g}" if len(digits) + len(fraction) > 15 and len(digits) < 15 else text
     places = exponent.removeprefix("+")
     if not places.isdecimal() or len(places) > 2:
