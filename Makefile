@@ -35,7 +35,7 @@ test: $(STAMP) lint ## Lint, types and the whole quick suite, with the fault cam
 unit: $(STAMP) ## The tests of rules, scripts and workers without slow ones, about half a minute
 	$(BIN)/python -m pytest $(CORE) -m 'not slow and not chaos'
 
-cover: $(STAMP) ## Branch coverage of the core (store, engine, submit, collect, answers), which must be 95 % or more
+cover: $(STAMP) ## Branch coverage of the core (store, engine, submit, collect, answers), which must be 90 % or more
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m coverage run -m pytest --numprocesses $(JOBS) --dist worksteal --ignore tests/browser --ignore tests/outside -m 'not slow and not chaos and not alone'
 	$(BIN)/python -m coverage combine --quiet
