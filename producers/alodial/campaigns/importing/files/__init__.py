@@ -1,4 +1,4 @@
-"""Files and iterables as rows: CSV, XLSX, NDJSON. Read first: source.py."""
+"""Files and iterables as rows: CSV, XLSX, ODS, NDJSON. Read first: source.py."""
 
 import errno
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ def open_source(
 ) -> RowSource:
     """Opens a file by its path, or takes rows: mappings of column to value, or plain numbers.
 
-    ``name`` replaces the file's own name, for an upload; ``kind`` is csv, xlsx or ndjson where the file's first bytes do
+    ``name`` replaces the file's own name, for an upload; ``kind`` is csv, xlsx, ods or ndjson where the file's first bytes do
     not show it. Raises BadFile with a problem and a remedy.
     """
     if not isinstance(rows, Path | str):
@@ -59,6 +59,10 @@ def _open_kind(path: Path, name: str, kind: str) -> RowSource:
             from .xlsx_file import XlsxFile  # noqa: PLC0415  # as above
 
             return XlsxFile(path, name)
+        case "ods":
+            from .xlsx_file import OdsFile  # noqa: PLC0415  # as above
+
+            return OdsFile(path, name)
         case "ndjson":
             from .ndjson import NdjsonFile  # noqa: PLC0415  # as above
 
@@ -68,7 +72,7 @@ def _open_kind(path: Path, name: str, kind: str) -> RowSource:
 
             return CsvFile(path, name)
         case other:
-            raise BadFile("bad_kind", f"{other!r} is not a kind of file", "give csv, xlsx or ndjson")
+            raise BadFile("bad_kind", f"{other!r} is not a kind of file", "give csv, xlsx, ods or ndjson")
 
 
 __all__ = ["RowSource", "SourceRow", "as_source", "open_source"]

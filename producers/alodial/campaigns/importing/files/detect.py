@@ -39,6 +39,7 @@ _OTHER_KINDS: Final = (
     (b"\xff\xd8\xff", "a picture"),
     (b"{\\rtf", "an RTF document"),
 )
+_ODS: Final = b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet"
 _MARKUP: Final = (b"<?xml", b"<!doctype", b"<html", b"<table", b"<meta", b"<head")
 
 _SPACE: Final = b"\xef\xbb\xbf \t\r\n"
@@ -54,11 +55,12 @@ def fingerprint(path: Path) -> str:
 
 
 def kind_of(path: Path, name: str) -> str:
-    """The file's kind: csv, xlsx or ndjson. Raises BadFile for any other kind that it recognises."""
+    """The file's kind: csv, xlsx, ods or ndjson. Raises BadFile for any other kind that it recognises."""
     with path.open("rb") as file:
         head = file.read(4096)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return "xlsx"
+        # An OpenDocument file names its kind in its first part, which is not compressed.
+        return "ods" if _ODS in head[:200] else "xlsx"
     if head.startswith(b"\xd0\xcf\x11\xe0"):
         problem = "the file is an old .xls, or an .xlsx with a password"
         raise BadFile("old_excel", problem, "save it as Excel workbook (.xlsx) without a password, or as CSV")

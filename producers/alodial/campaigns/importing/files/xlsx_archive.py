@@ -41,7 +41,7 @@ _BROKEN: Final = (
 
 _OTHER_FORMATS: Final = {
     "xl/workbook.bin": "an Excel binary workbook (.xlsb)",
-    "content.xml": "an OpenDocument table (.ods)",
+    "content.xml": "an OpenDocument file, but not a table (.ods)",
     "word/document.xml": "a Word document",
     "index/document.iwa": "a Numbers table",
 }
@@ -63,8 +63,9 @@ def zip_bomb(content: str) -> BadFile:
 
 
 @contextmanager
-def open_archive(path: Path, *, broken: str = _INCOMPLETE) -> Iterator[zipfile.ZipFile]:
+def open_archive(path: Path, *, broken: str = _INCOMPLETE, known: str = "") -> Iterator[zipfile.ZipFile]:
     """Opens a workbook's archive, and turns what damaged bytes raise within the block into BadFile with ``broken``.
+    ``known`` is the part of another format that is read too.
 
     Raises BadFile also when the file is hostile, encrypted or not an Excel workbook. A full disk stays an OSError: the
     workbook may be fine and succeed later.
@@ -72,7 +73,7 @@ def open_archive(path: Path, *, broken: str = _INCOMPLETE) -> Iterator[zipfile.Z
     try:
         _check_directory(path)
         with zipfile.ZipFile(path) as archive:
-            _inspect(archive)
+            _inspect(archive, known)
             archive.NameToInfo = {part_key(entry.filename): entry for entry in archive.infolist()}
             yield archive
     except BadFile:
@@ -107,7 +108,7 @@ def _check_directory(path: Path) -> None:
         raise zip_bomb(f"more than {MAX_PARTS} parts")
 
 
-def _inspect(archive: zipfile.ZipFile) -> None:
+def _inspect(archive: zipfile.ZipFile, known: str) -> None:
     entries = archive.infolist()
     if len(entries) > MAX_PARTS:
         raise zip_bomb(f"more than {MAX_PARTS} parts")
@@ -124,7 +125,7 @@ def _inspect(archive: zipfile.ZipFile) -> None:
             raise zip_bomb("hundreds of times its size")
     names = {part_key(name) for name in archive.namelist()}
     for part, description in _OTHER_FORMATS.items():
-        if part in names:
+        if part in names and part != known:
             raise BadFile("not_a_table", f"the file is {description}", "save it as Excel workbook (.xlsx) or as CSV")
 
 

@@ -1,7 +1,8 @@
-"""An Excel workbook as a source of rows: chooses the sheet, the header and the visible rows. Read first: xlsx_sheet.py."""
+"""A workbook as a source of rows: chooses the sheet, the header and the visible rows. Read first: xlsx_sheet.py."""
 
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -13,6 +14,7 @@ from ..header_words import CERTAIN, meaning
 from ..questions import Choice, Question
 from .detect import fingerprint
 from .header_row import HEAD_ROWS, HeadRow, find_header
+from .ods_sheet import CONTENT, OdsReader
 from .source import MAX_COLUMNS, UNNAMED_REMEDY, Header, Hidden, SourceRow, fit_row
 from .xlsx_archive import ArchivePart, ElementReader, RelationReader, broken_xlsx, open_archive, part_key
 from .xlsx_sheet import ReadRow, SheetReader
@@ -60,7 +62,7 @@ class XlsxFile:
         self.fingerprint = fingerprint(path)
         self.hidden_rows = 0
         self._hidden: Hidden | None = None
-        with open_archive(path) as archive:
+        with self._archive() as archive:
             self._open(archive)
             self._sheets = [
                 sheet._replace(head=tuple(islice(self._head(archive, sheet.part), HEAD_ROWS)))
@@ -70,6 +72,9 @@ class XlsxFile:
             ]
         self.sheets = tuple(sheet.name for sheet in self._sheets if sheet.visible and sheet.head)
         self.choose()
+
+    def _archive(self, **options: str) -> AbstractContextManager[zipfile.ZipFile]:
+        return open_archive(self.path, **options)
 
     def _open(self, archive: zipfile.ZipFile) -> None:
         """Reads the texts and styles that cells refer to."""
@@ -129,7 +134,7 @@ class XlsxFile:
         plain = name.strip().casefold()
         found = [sheet for sheet in self._sheets if sheet.name == name or sheet.name.strip().casefold() == plain]
         for sheet in found[:1]:
-            with open_archive(self.path) as archive:
+            with self._archive() as archive:
                 return sheet._replace(head=tuple(islice(self._head(archive, sheet.part), HEAD_ROWS)))
         listed = ", ".join(repr(sheet.name) for sheet in self._sheets[:20])
         raise BadFile("no_sheet", f"there is no sheet {name[:60]!r}", f"the file has {listed}")
@@ -137,7 +142,7 @@ class XlsxFile:
     def rows(self) -> Iterator[SourceRow | RowProblem]:
         header, columns, keeps = self.header.number, self.columns, self._hidden == "keep"
         self.hidden_rows = 0
-        with open_archive(self.path, broken="the file ends in the middle") as archive:
+        with self._archive(broken="the file ends in the middle") as archive:
             for row, position in self._rows(archive, self._part):
                 if row.number <= header:
                     continue
@@ -159,6 +164,35 @@ class XlsxFile:
         stream = ArchivePart(archive, part, start=reader.start, end=reader.end, data=reader.data)
         more = True
         while more:
+            more = stream.feed()
+            position = int(stream.share * 1_000_000)
+            for row in reader.take():
+                yield row, position
+
+
+class OdsFile(XlsxFile):
+    """A :class:`RowSource` of one table of an OpenDocument file, chosen as a workbook's sheet is."""
+
+    kind = "ods"
+
+    def _archive(self, **options: str) -> AbstractContextManager[zipfile.ZipFile]:
+        return open_archive(self.path, known=CONTENT, **options)
+
+    def _open(self, archive: zipfile.ZipFile) -> None:
+        """Nothing is shared between the cells of this format."""
+
+    def _listed(self, archive: zipfile.ZipFile) -> list[_Sheet]:
+        reader = OdsReader(-1)
+        stream = ArchivePart(archive, CONTENT, start=reader.start, end=reader.end, data=reader.data)
+        while stream.feed():
+            pass
+        return [_Sheet(name, str(at), True, False) for at, name in enumerate(reader.tables)]
+
+    def _rows(self, archive: zipfile.ZipFile, part: str) -> Iterator[tuple[ReadRow, int]]:
+        reader = OdsReader(int(part))
+        stream = ArchivePart(archive, CONTENT, start=reader.start, end=reader.end, data=reader.data)
+        more = True
+        while more and not reader.finished:
             more = stream.feed()
             position = int(stream.share * 1_000_000)
             for row in reader.take():
