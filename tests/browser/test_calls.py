@@ -93,7 +93,7 @@ def test_an_open_call_page_follows_the_call_to_its_end(
     assert lanes == ["Alodial", "Recipient", "Recipient"]
     assert visitor.faults(axe) == []
     page.click("text=The answer as it came")
-    assert page.is_visible("pre")
+    page.wait_for_selector("pre", state="visible")
     with page.expect_popup() as opened:
         page.click("text=Listen (opens a new page)")
     assert opened.value.evaluate("window.opener") is None

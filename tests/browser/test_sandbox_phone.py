@@ -82,9 +82,9 @@ def test_without_scripts_every_act_works(visit: Callable[..., PhoneVisitor]) -> 
     page.reload()
     for button in ("Answer", "Answer", "Hang up", "Never send it"):
         page.click(f"button:text-is('{button}')")
-    assert "call 503: ANSWER; result not sent" in page.inner_text("body")
+    page.wait_for_selector("text=call 503: ANSWER; result not sent")
     page.click("button:has-text('Automatic phones')")
-    assert "Manual play is off" in page.inner_text("body")
+    page.wait_for_selector("text=Manual play is off")
 
 
 def show_every_stage(visitor: PhoneVisitor) -> None:
