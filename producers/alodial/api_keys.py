@@ -10,6 +10,7 @@ from typing import Final, Literal
 from pydantic import SecretStr
 
 from .errors import ConfigurationError
+from .key_limits import LIMIT_NAMES, NO_LIMITS, KeyLimits, read_limits
 
 Role = Literal["submit", "read", "operate"]
 ROLES: Final[tuple[Role, ...]] = ("submit", "read", "operate")
@@ -21,6 +22,7 @@ MEANINGS: Final[dict[Role, str]] = {
 }
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_LABELS: Final = frozenset({"name", "roles", "own", *LIMIT_NAMES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +30,14 @@ class ApiKey:
     """The rights of one key, without its secret.
 
     ``scope`` is the beginning of its digest and names it in the store; ``name`` owns the calls that it places ("" for
-    none); with ``own`` it sees and changes only what it owns.
+    none); with ``own`` it sees and changes only what it owns. ``limits`` are what it may use at most.
     """
 
     scope: str
     name: str
     roles: frozenset[str]
     own: bool
+    limits: KeyLimits = NO_LIMITS
 
     @property
     def actor(self) -> str:
@@ -57,10 +60,11 @@ def digest_of(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
 
 
-def read_key(text: str, number: int) -> tuple[bytes, ApiKey]:
-    """Returns the digest and the rights of ``KEY`` or ``KEY;name=shop;roles=submit+read;own``.
+def read_key(text: str, number: int, own_limits: KeyLimits = NO_LIMITS) -> tuple[bytes, ApiKey]:
+    """Returns the digest and the rights of ``KEY`` or ``KEY;name=shop;roles=submit+read;own;daily_calls=1000``.
 
-    ``number`` is the entry's place in the setting, from 1. Raises ConfigurationError, whose text never holds the key.
+    ``number`` is the entry's place in the setting, from 1; ``own_limits`` are those of a key marked own that names no
+    others. Raises ConfigurationError, whose text never holds the key.
     """
 
     def invalid(reason: str) -> ConfigurationError:
@@ -72,12 +76,11 @@ def read_key(text: str, number: int) -> tuple[bytes, ApiKey]:
     name, own = "", False
     roles: frozenset[str] = frozenset(ROLES)
     labels: set[str] = set()
+    limits: dict[str, str] = {}
     for attribute in attributes:
         label, _, value = attribute.partition("=")
         if label in labels:
-            raise (
-                invalid(f"says {label} twice") if label in ("name", "roles", "own") else invalid("says something twice")
-            )
+            raise (invalid(f"says {label} twice") if label in _LABELS else invalid("says something twice"))
         labels.add(label)
         if label == "name":
             if not _NAME.fullmatch(value):
@@ -89,12 +92,18 @@ def read_key(text: str, number: int) -> tuple[bytes, ApiKey]:
                 raise invalid(f"has an unknown role; use {', '.join(ROLES)} with + between them")
         elif attribute == "own":
             own = True
+        elif label in LIMIT_NAMES:
+            limits[label] = value
         else:
-            raise invalid("has an attribute that is none of name=, roles= and own")
+            raise invalid(f"has an attribute that is none of name=, roles=, own and {'=, '.join(LIMIT_NAMES)}=")
     if own and not name:
         raise invalid("is marked own and has no name; add name=shop, which will own its calls")
     digest = digest_of(secret)
-    return digest, ApiKey(digest.hex()[:16], name, roles, own)
+    try:
+        key_limits = read_limits(limits, own_limits if own else NO_LIMITS)
+    except ValueError as exc:
+        raise invalid(f"has an unusable limit: {exc}") from None
+    return digest, ApiKey(digest.hex()[:16], name, roles, own, limits=key_limits)
 
 
 class ApiKeys:
@@ -103,10 +112,10 @@ class ApiKeys:
     Raises ConfigurationError for an entry that is invalid or repeated.
     """
 
-    def __init__(self, keys: Iterable[SecretStr]) -> None:
+    def __init__(self, keys: Iterable[SecretStr], own_limits: KeyLimits = NO_LIMITS) -> None:
         self._keys: dict[bytes, ApiKey] = {}
         for number, key in enumerate(keys, start=1):
-            digest, api_key = read_key(key.get_secret_value(), number)
+            digest, api_key = read_key(key.get_secret_value(), number, own_limits)
             if digest in self._keys:
                 raise ConfigurationError(f"ALODIAL_API_KEYS: entry {number} is the key of an earlier one")
             self._keys[digest] = api_key

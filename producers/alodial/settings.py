@@ -1,9 +1,8 @@
 """All settings, typed, with units and defaults. Read from ``ALODIAL_*`` in the environment or in ``.env``."""
 
-import re
 from datetime import date
 from functools import cached_property, lru_cache
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -13,6 +12,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from alodial_schemas import normalise_phone
 
 from .errors import ConfigurationError
+from .key_limits import FrequencyCap as FrequencyCap  # noqa: PLC0414  # part of the settings' types
+from .key_limits import limits_from_text
 
 Seconds = float
 SecretList = Annotated[tuple[SecretStr, ...], NoDecode]
@@ -21,22 +22,7 @@ TextList = Annotated[tuple[str, ...], NoDecode]
 DEFAULT_ACCOUNT = "default"
 DEFAULT_HOURS = "09:00-20:00"
 DEFAULT_COURTESY_HOURS = "08:00-21:00"
-
-
-class FrequencyCap(NamedTuple):
-    """A limit of ``calls`` within any ``seconds`` for one number."""
-
-    calls: int
-    seconds: int
-
-    @classmethod
-    def read(cls, text: str) -> Self:
-        """Reads ``3/1d`` or ``1/90m``; units are s, m, h and d. Raises ValueError for anything else."""
-        match = re.fullmatch(r"([1-9][0-9]{0,2})/([1-9][0-9]{0,3})([smhd])", text)
-        if match is None:
-            raise ValueError("write calls/time, such as 3/1d or 1/2h")
-        calls, count, unit = match.groups()
-        return cls(int(calls), int(count) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[unit])
+DEFAULT_OWN_LIMITS = "recipient_cap=10/1h;event_streams=10;files=2"
 
 
 class AccountSettings(BaseModel):
@@ -117,6 +103,10 @@ class Settings(BaseSettings):
     api_keys: SecretList = Field(
         (),
         description="Keys of the HTTP API, comma-separated; a key with fewer rights: `KEY;name=shop;roles=submit+read;own`.",
+    )
+    own_key_limits: str = Field(
+        DEFAULT_OWN_LIMITS,
+        description="Limits of the keys marked `own`, where a key names no other: `daily_calls=5000;calls_per_second=2`.",
     )
     api_requests_per_second: float = Field(
         1000, ge=0, le=1_000_000, description="Requests a second of each key in each web process; 0 for no limit."
@@ -227,6 +217,12 @@ class Settings(BaseSettings):
     @classmethod
     def _numbers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(normalise_phone(number, allowed=()) for number in value)
+
+    @field_validator("own_key_limits")
+    @classmethod
+    def _own_key_limits(cls, value: str) -> str:
+        limits_from_text(value)
+        return value
 
     @field_validator("calling_hours", "courtesy_hours")
     @classmethod

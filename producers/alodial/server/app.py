@@ -14,6 +14,7 @@ from .. import monitor
 from ..api_keys import ApiKeys
 from ..calls.queue import AsyncCallQueue
 from ..errors import AlodialError
+from ..key_limits import limits_from_text
 from ..observability import tracing
 from ..settings import Settings
 from ..web.auth import Authenticator, SecretSet
@@ -85,7 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
         readiness=Readiness(settings),
         follower=EventFollower(queue.store),
     )
-    keys = ApiKeys(settings.api_keys)
+    keys = ApiKeys(settings.api_keys, limits_from_text(settings.own_key_limits))
     app.state.authenticator = Authenticator(keys, settings.api_requests_per_second)
     app.state.monitor = monitor.make_context(settings, keys)
     callbacks = CallbackEndpoint(SecretSet(settings.callback_secret), intake, metrics)
