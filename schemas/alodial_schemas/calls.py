@@ -158,6 +158,8 @@ class Queue(_CallPart):
 
 
 def _target_tag(value: object) -> str:
+    if type(value) is Phone:  # most are, and asking an abstract class takes a microsecond
+        return "<phone>"
     if isinstance(value, Queue) or (isinstance(value, Mapping) and "queue" in value and "phone" not in value):
         return "<queue>"
     return "<phone>"

@@ -2,12 +2,14 @@
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from alodial import AsyncCallQueue, CallFilter, CallQueue, NotFound, TwoWayCall
+from alodial import AsyncCallQueue, CallFilter, CallQueue, NotFound, QueuedCall, TwoWayCall
 from alodial.settings import Settings
+from alodial.testing.redis_server import EmbeddedRedis
 
 CALL = TwoWayCall(callfrom="712037006", callto=["994412860"])
 ROWS = [{"phone": "+998994412860"}, {"phone": "+998977076909"}, {"phone": "+998977076908"}]
@@ -105,3 +107,22 @@ def test_a_queue_that_needs_no_threads_opens_no_thread_store(settings: Settings)
             return queue.__dict__
 
     assert "thread_store" not in asyncio.run(work())
+
+
+def test_many_calls_are_stored_once_and_in_order_though_connections_break_between_chunks(
+    redis_server: EmbeddedRedis, settings: Settings
+) -> None:
+    def calls() -> Iterator[TwoWayCall]:
+        with redis_server.client() as client:
+            for number in range(2_000):
+                # Within a chunk and at its border: an answer under way is lost, or the next chunk cannot be sent.
+                if number in (0, 300, 750, 751, 1_250):
+                    client.client_kill_filter(_type="normal", skipme=True)
+                yield TwoWayCall(callfrom="712037006", callto=["994412860"], reference=f"order-{number}")
+
+    with CallQueue(settings=settings) as queue:
+        rows = queue.enqueue_many(calls())
+        stored = [queue.get(row.id) for row in rows[::250] if isinstance(row, QueuedCall)]
+        assert [record.reference for record in stored] == [f"order-{number}" for number in range(0, 2_000, 250)]
+        assert len({row.id for row in rows if isinstance(row, QueuedCall)}) == 2_000
+        assert queue.count(limit=5_000).number == 2_000

@@ -12,6 +12,7 @@ from alodial_schemas import (
     FieldProblem,
     IvrCall,
     Phone,
+    TwoWayCall,
     body_json,
     make_id,
     new_ids,
@@ -52,19 +53,29 @@ def _check_policy(call: CallRequest, settings: Settings) -> None:
         )
     if not (allowed := settings.allowed_prefixes):
         return
+    numbers = [call.callto] if isinstance(call, IvrCall) else [call.callfrom.phone, *_recipients(call)]
+    for number in numbers:
+        if not number.startswith(allowed):
+            raise InvalidCall(_not_allowed(call, allowed))
+
+
+def _recipients(call: TwoWayCall) -> list[str]:
+    return [target.phone for target in call.callto if isinstance(target, Phone)]
+
+
+def _not_allowed(call: CallRequest, allowed: tuple[str, ...]) -> list[FieldProblem]:
     if isinstance(call, IvrCall):
         numbers = {"callto": call.callto}
     else:
-        numbers = {f"callto.{i}.phone": to.phone for i, to in enumerate(call.callto) if isinstance(to, Phone)}
-        numbers = {"callfrom.phone": call.callfrom.phone} | numbers
+        recipients = {f"callto.{i}.phone": to.phone for i, to in enumerate(call.callto) if isinstance(to, Phone)}
+        numbers = {"callfrom.phone": call.callfrom.phone} | recipients
     problems = []
     for field, number in numbers.items():
         try:
             check_allowed(number, allowed)
         except PhoneError as exc:
             problems.append(FieldProblem(field, exc.code, exc.reason, exc.remedy))
-    if problems:
-        raise InvalidCall(problems)
+    return problems
 
 
 def key_hash(key: str, scope: str = "") -> str:
