@@ -88,7 +88,12 @@ class Settings(BaseSettings):
     result_timeout: Seconds = Field(7200, gt=0, description="How long to wait for a result.")
     channel_timeout: Seconds = Field(3600, gt=0, description="How long a call without a result holds its channel.")
     max_tries: int = Field(
-        10, ge=1, le=100, description="POSTs of one attempt that AloVoice did not accept, after which the call fails."
+        10, ge=1, le=100, description="POSTs of one attempt that AloVoice refused for now, after which the call fails."
+    )
+    unreachable_timeout: Seconds = Field(
+        86400,
+        gt=0,
+        description="How long a call without expires_at waits while no connection to AloVoice comes about; then it fails.",
     )
     retry_base: Seconds = Field(1, gt=0, description="The first delay of a retry; it doubles each time, with jitter.")
     retry_max: Seconds = Field(300, gt=0, description="The longest delay of a retry.")

@@ -38,6 +38,8 @@ PRIORITIES = {"u": "urgent", "n": "normal", "b": "bulk"}
 TIMER_ERROR = 5000
 MAX_ATTEMPTS_UNCONFIRMED = 3
 CLOCK_STEP, CLOCK_BACK, CLOCK_DRAIN = 2000, 1000, 60_000
+OUT_OF_REACH = 3
+OWN_REFUSALS = 3
 
 
 @dataclass(slots=True)
@@ -61,6 +63,7 @@ class ModelStore:
     accounts: dict[str, Account] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
     bells: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, dict[str, int]] = field(default_factory=dict)
     claims: dict[str, tuple[str, int, tuple[tuple[str, int], ...]]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     events: list[Emitted] = field(default_factory=list)
@@ -87,6 +90,7 @@ class ModelStore:
             accounts={name: replace(account) for name, account in self.accounts.items()},
             known=set(self.known),
             bells=dict(self.bells),
+            refused={name: dict(waiting) for name, waiting in self.refused.items()},
             claims=dict(self.claims),
             counts=self.counts.copy(),
             events=list(self.events),
@@ -269,7 +273,7 @@ class ModelStore:
             if taken and c.crashes is not None and c.state is State.QUEUED and not c.token:
                 queue.insert(0, c.new.extid)
                 break
-            if not self._may_go(c):
+            if not self._may_go(c) or self._hopeless(c, paced):
                 continue
             c.token = token
             self.lease[c.new.extid] = self.ms + self.rules.lease
@@ -322,6 +326,17 @@ class ModelStore:
         if c.over(self.ms):
             self._end(c, State.EXPIRED, "expires_at")
             return False
+        return True
+
+    def _hopeless(self, c: Call, paced: Account) -> bool:
+        """Fails a call that waited too long for an AloVoice out of reach."""
+        patience = self.rules.patience
+        lasting = paced.kind == "unsent" and self.ms - paced.unreached_since >= patience
+        stale = self.ms - patience if lasting else paced.stale
+        if not stale or c.new.expires_at != "" or c.timeline[-1][1] > stale or self.ms - stale > patience + 604_800_000:
+            return False
+        c.reason = "provider_unreachable"
+        self._end(c, State.FAILED, c.reason)
         return True
 
     def _claimed(self, c: Call, slot: int) -> Claimed:
@@ -481,18 +496,18 @@ class ModelStore:
             del self.awaiting[c.new.extid]
         self._unsuspect(c)
         if item.outcome == "auth":
-            opened = self._open_breaker(paced, item)
-            if armed:
-                self._move(c, State.QUEUED, item.code)
-                c.note(answer=item.answer)
-            self._give_back(c)
-            return "auth:opened" if opened else "auth"
+            self._reached(paced)
+            return self._refuse(c, paced, item)
         if c.state is State.QUEUED and item.outcome in ("taken", "unconfirmed"):
             self._move(c, State.SUBMITTING, "arm_forgotten")
             c.note(armed=self.ms)
             armed = True
-        if armed and item.outcome in ("taken", "rejected") and paced.refusals:
-            paced.hold, paced.why, paced.refusals, paced.probe = 0, "", 0, ""
+        if armed and item.outcome not in ("unsent", "release"):
+            self._reached(paced)
+            if item.outcome in ("taken", "rejected"):
+                self._accepted(c.new.account, paced, taken=item.outcome == "taken")
+        if item.outcome == "unsent":
+            return self._out_of_reach(c, paced, item)
         if item.outcome == "release":
             if armed:
                 self._move(c, State.QUEUED, item.code)
@@ -514,9 +529,8 @@ class ModelStore:
         return c.state.value
 
     def _retry(self, paced: Account, c: Call, item: Settling) -> None:
-        until = self.ms + round(item.hold * 1000)
-        if item.hold and until > paced.hold:
-            paced.hold, paced.why = until, item.code
+        if item.hold:
+            self._pause(paced, item.hold, item.code)
         delay = round(item.delay * 1000)
         c.tries += 1
         if c.tries >= self.rules.max_tries:
@@ -525,13 +539,101 @@ class ModelStore:
         else:
             self._schedule(c, delay, item.code)
 
-    def _open_breaker(self, paced: Account, item: Settling) -> bool:
-        if paced.refusals and paced.probe != item.token and paced.hold > self.ms:
-            return False
-        paced.refusals += 1
-        paced.hold = self.ms + min(60_000 * 2 ** min(paced.refusals - 1, 4), 900_000)
-        paced.why, paced.probe = item.code, ""
-        return paced.refusals == 1
+    def _pause(self, paced: Account, hold: float, code: str) -> None:
+        ms = round(hold * 1000)
+        if ms < 0:
+            if paced.hold > self.ms:
+                return
+            paced.slowed += 1
+            ms = min(1000 * 2 ** min(paced.slowed - 1, 5), 30_000)
+        if self.ms + ms > paced.hold:
+            paced.hold, paced.why = self.ms + ms, code
+
+    def _close_breaker(self, paced: Account) -> None:
+        paced.hold, paced.why, paced.refusals, paced.probe, paced.kind = 0, "", 0, "", ""
+
+    def _reached(self, paced: Account) -> None:
+        if paced.unsent and paced.kind and self.ms - paced.unreached_since >= self.rules.patience:
+            paced.stale = self.ms - self.rules.patience
+        paced.unsent, paced.unreached_since = 0, 0
+        if paced.refusals and paced.kind:
+            self._close_breaker(paced)
+
+    def _accepted(self, name: str, paced: Account, *, taken: bool) -> None:
+        if taken:
+            paced.slowed = 0
+        if paced.refusals or paced.refused:
+            paced.proofs += 1
+            paced.refused = ""
+            if paced.refusals:
+                self._close_breaker(paced)
+                self._let_refused_go(name)
+
+    def _let_refused_go(self, name: str) -> None:
+        for x, until in self.refused.pop(name, {}).items():
+            if self.due.get(x) == until:
+                self.due[x] = self.ms
+
+    def _refuse(self, c: Call, paced: Account, item: Settling) -> str:
+        at, counted, total = c.refusals or (-1, 0, 0)
+        counted += at != paced.proofs
+        c.refusals = (paced.proofs, counted, total + 1)
+        if item.answer:
+            c.note(answer=item.answer)
+        if counted >= OWN_REFUSALS and c.state is not State.QUEUED:
+            if paced.refused == c.new.extid:
+                paced.refused = ""
+            c.reason = "token_refused_repeatedly"
+            self._end(c, State.REJECTED, c.reason)
+            return c.state.value
+        opened = False
+        if paced.refusals:
+            if paced.probe == item.token or paced.hold <= self.ms:
+                paced.refusals += 1
+                paced.hold = self.ms + min(60_000 * 2 ** min(paced.refusals - 1, 4), 900_000)
+                paced.why, paced.probe = item.code, ""
+        elif paced.refused not in ("", c.new.extid):
+            opened = True
+            paced.refusals, paced.kind, paced.probe = 1, "", ""
+            paced.hold, paced.why = self.ms + 60_000, item.code
+            waiting = self.refused.get(c.new.account, {})
+            due = waiting.get(paced.refused)
+            if due is not None and self.due.get(paced.refused) == due <= paced.hold:
+                self.due[paced.refused] = waiting[paced.refused] = paced.hold + 1000
+        else:
+            paced.refused = c.new.extid
+        delay = min(60_000 * 2 ** min(total, 4), 900_000)
+        if paced.refusals:
+            delay = max(delay, paced.hold - self.ms + 1000)
+        self._schedule(c, delay, item.code)
+        self.refused.setdefault(c.new.account, {})[c.new.extid] = self.ms + delay
+        return "auth:opened" if opened else "auth"
+
+    def _out_of_reach(self, c: Call, paced: Account, item: Settling) -> str:
+        if item.answer:
+            c.note(answer=item.answer)
+        opened = False
+        if paced.refusals:
+            if paced.probe == item.token or paced.hold <= self.ms:
+                first, longest = 60_000, 900_000
+                if paced.kind:
+                    paced.refusals += 1
+                    first, longest = 1000, 60_000
+                paced.hold = self.ms + min(first * 2 ** min(paced.refusals - 1, 6), longest)
+                paced.why, paced.probe = item.code, ""
+        else:
+            paced.unsent += 1
+            paced.unreached_since = paced.unreached_since or self.ms
+            if paced.unsent < OUT_OF_REACH:
+                self._schedule(c, round(item.delay * 1000), item.code)
+                return c.state.value
+            opened = True
+            paced.refusals, paced.kind, paced.probe = 1, "unsent", ""
+            paced.hold, paced.why = self.ms + 1000, item.code
+        if c.state is not State.QUEUED:
+            self._move(c, State.QUEUED, item.code)
+        self._give_back(c)
+        return "unsent:opened" if opened else c.state.value
 
     def apply(self, items: Sequence[Applying], spares: Sequence[str]) -> list[Applied]:
         return [self._apply(item, spare) for item, spare in zip(items, spares, strict=True)]
@@ -710,8 +812,11 @@ class ModelStore:
     def resume(self, account: str = "") -> None:
         self.stopped = self.stopped and account != ""
         for name in self.known:
-            if account in ("", name) and name in self.accounts:
-                self.accounts[name] = Account(tat=self.accounts[name].tat)
+            if account in ("", name):
+                if name in self.accounts:
+                    was = self.accounts[name]
+                    self.accounts[name] = Account(tat=was.tat, proofs=was.proofs, stale=was.stale)
+                self._let_refused_go(name)
 
 
 __all__ = ["Account", "Call", "Emitted", "Limits", "ModelStore", "Rules", "Seen"]

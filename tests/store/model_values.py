@@ -17,6 +17,7 @@ class Rules(NamedTuple):
     channel: int
     redial_after: int
     max_tries: int
+    patience: int = 86_400_000
     poison: int = POISON_AFTER
 
     @classmethod
@@ -27,6 +28,7 @@ class Rules(NamedTuple):
             round(settings.channel_timeout * 1000),
             round(settings.unconfirmed_redial_delay * 1000),
             settings.max_tries,
+            round(settings.unreachable_timeout * 1000),
         )
 
 
@@ -88,6 +90,8 @@ class Call:
     tries: int = 0
     crashes: int | None = None
     """None: no suspect. Else how often a worker died that had it alone."""
+    refusals: tuple[int, int, int] | None = None
+    """Proofs of the token at the last counted refusal, counted refusals, all refusals."""
     alone: str = ""
     """The token of the last worker that said so."""
     settled: tuple[str, str] | None = None
@@ -115,3 +119,12 @@ class Account:
     why: str = ""
     refusals: int = 0
     probe: str = ""
+    kind: str = ""
+    """Why the breaker is open: "unsent", or "" for the token."""
+    refused: str = ""
+    """The call whose token was refused last, while none was taken since."""
+    proofs: int = 0
+    unsent: int = 0
+    unreached_since: int = 0
+    stale: int = 0
+    slowed: int = 0

@@ -76,7 +76,7 @@ def spares_of(op: Operation[Any]) -> list[str]:
     """The extids that an operation brought along for redials."""
     texts = [str(arg) for arg in op.args]
     if op.script == "settle":
-        return texts[4 + 7 :: 9]
+        return texts[5 + 7 :: 9]
     if op.script == "apply":
         return texts[4::6]
     return texts[5:] if op.script == "sweep" else []
@@ -108,6 +108,7 @@ def _record(raw: dict[bytes, bytes]) -> Picture:
         "tries": int(text.get("rt", 0)),
         "crashes": int(text["cr"]) if "cr" in text else None,
         "alone": text.get("al", ""),
+        "refusals": tuple(map(int, text["ta"].split())) if "ta" in text else None,
         "settled": tuple(text["st"].split(" ", 1)) if "st" in text else None,
         "disposition": text.get("dp"),
         "reason": text.get("why"),
@@ -140,6 +141,7 @@ def _modelled(call: Call) -> Picture:
         "tries": call.tries,
         "crashes": call.crashes,
         "alone": call.alone,
+        "refusals": call.refusals,
         "settled": call.settled,
         "disposition": call.disposition,
         "reason": call.reason,
@@ -166,6 +168,13 @@ def _account(raw: dict[bytes, bytes]) -> Account:
         text.get("why", ""),
         int(text.get("brk", 0)),
         text.get("probe", ""),
+        text.get("bk", ""),
+        text.get("ar", ""),
+        int(text.get("ak", 0)),
+        int(text.get("un", 0)),
+        int(text.get("uo", 0)),
+        int(text.get("ou", 0)),
+        int(text.get("rl", 0)),
     )
 
 

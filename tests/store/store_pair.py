@@ -25,7 +25,7 @@ REDIAL = json.dumps({"max_attempts": 2, "delays": {"busy": [1, 5], "no_answer": 
 LAST_WORDS = dict.fromkeys(("rejected", "failed", "timed_out"), "completed")
 """Ends that a late result may correct."""
 
-OUTCOMES = ("taken", "taken", "rejected", "unconfirmed", "retry", "auth", "release")
+OUTCOMES = ("taken", "taken", "rejected", "unconfirmed", "retry", "unsent", "auth", "release")
 
 OF_THIS_RUN = {"pace", "sweep"}
 """The answers of these tell what this run moved; a second run finds it done."""
@@ -233,6 +233,31 @@ class Pair:
                 self.settle("retry")
             self.pass_time(31_000)
 
+    def out_of_reach(self) -> None:
+        """No connection to AloVoice comes about, for a while or for longer than calls wait."""
+        self.outcomes = ["unsent"]
+        for _ in range(self.choose((4, 8))):
+            self.pace()
+            self.claim(usual=True)
+            for _ in range(3 if self.held else 0):
+                self.settle("unsent")
+            self.pass_time(self.choose((1001, 60_001)))
+        self.pass_time(self.choose((1, 1_800_000, self.model.rules.patience + 1)))
+
+    def refuse_one(self) -> None:
+        """One call is refused again and again, while others are taken."""
+        odd = ""
+        for _ in range(4):
+            self.enqueue()
+            before = len(self.held)
+            self.work()
+            mine = [call for call in self.held[before:] if call.account == "default"]
+            if mine:
+                odd = odd or mine[0].record
+            for call in mine:
+                self.settle("auth" if call.record == odd else "taken", call)
+            self.pass_time(901_000)
+
     def refuse(self) -> None:
         """The account's token is wrong for whatever is under way."""
         self.work()
@@ -334,7 +359,7 @@ class Pair:
                 call.token,
                 outcome,
                 self.choose((0, 0.5, 30)),
-                self.choose((0, 0, 2)),
+                self.choose((0, 0, 2, -1)),
                 answer,
                 "code",
                 call.attempt if holder in self.sent else 0,
@@ -351,7 +376,7 @@ class Pair:
             self.sent.add(holder)
             self.posted[call.extid] += 1  # a failover forgot the arm of this POST
             assert self.posted[call.extid] == 1
-        elif holder in self.sent and outcome in ("retry", "auth", "release"):
+        elif holder in self.sent and outcome in ("retry", "unsent", "auth", "release"):
             self.posted[call.extid] -= 1  # it provably did not ring
 
     def apply(self, disposition: str = "", extid: str = "") -> None:
@@ -458,7 +483,7 @@ STEPS = (
     *("enqueue", "enqueue", "work", "work", "work", "claim", "arm", "arm", "settle", "settle", "settle", "settle"),
     *("apply", "apply", "cancel", "pace", "sweep", "time_passes", "time_passes", "time_passes"),
     *("die", "resume", "halt", "fail", "refuse", "refuse", "give_up", "claim_again", "confirm_late"),
-    *("forget", "cut_off", "learn_late", "pass_unattended"),
+    *("forget", "cut_off", "learn_late", "pass_unattended", "out_of_reach", "refuse_one"),
 )
 
 

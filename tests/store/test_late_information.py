@@ -142,7 +142,7 @@ def test_busy_does_not_correct_a_call_that_was_answered(late: Late) -> None:
         ("rejected", "rejected"),
         ("retry", "scheduled"),
         ("release", "queued"),
-        ("auth", "queued"),
+        ("auth", "scheduled"),
     ],
 )
 def test_a_certain_outcome_wins_over_a_sweeper_that_was_first(

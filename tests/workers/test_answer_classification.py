@@ -229,10 +229,10 @@ def test_classing_an_answer_never_raises(status: int, headers: dict[str, str], b
 @pytest.mark.parametrize(
     ("error", "outcome", "code"),
     [
-        (httpx.ConnectError("ConnectionRefusedError"), "retry", "connect_failed"),
-        (httpx.ConnectError("tls_untrusted"), "retry", "tls_untrusted"),
-        (httpx.ConnectTimeout(""), "retry", "connect_timeout"),
-        (httpx.PoolTimeout(""), "retry", "connect_timeout"),
+        (httpx.ConnectError("ConnectionRefusedError"), "unsent", "connect_failed"),
+        (httpx.ConnectError("tls_untrusted"), "unsent", "tls_untrusted"),
+        (httpx.ConnectTimeout(""), "unsent", "connect_timeout"),
+        (httpx.PoolTimeout(""), "unsent", "connect_timeout"),
         (httpx.ReadTimeout(""), "unconfirmed", "answer_timeout"),
         (httpx.WriteTimeout(""), "unconfirmed", "answer_timeout"),
         (TimeoutError(), "unconfirmed", "answer_timeout"),

@@ -208,7 +208,7 @@ def test_the_hook_is_awaited_once_and_on_an_open_connection() -> None:
     async def work() -> None:
         arm = Arm()
         submission = await submit(made("http://127.0.0.1:1"), arm)
-        assert (submission.verdict, arm.calls) == (Verdict("retry", "connect_failed"), 0)
+        assert (submission.verdict, arm.calls) == (Verdict("unsent", "connect_failed"), 0)
         async with RawServer(sending(TAKEN)) as server:
             assert (await submit(made(server.url()), arm)).verdict.outcome == "taken"
         assert arm.calls == 1

@@ -118,7 +118,7 @@ def go(
         Verdict("taken", "taken", 200, "{}"),
         Verdict("rejected", "status_400", 400, "no"),
         Verdict("unconfirmed", "answer_lost"),
-        Verdict("retry", "connect_failed"),
+        Verdict("unsent", "connect_failed"),
         Verdict("auth", "token_refused", 401),
     ],
 )
@@ -130,7 +130,7 @@ def test_the_outcome_is_settled_once_with_the_answer(verdict: Verdict) -> None:
     kept = json.loads(settling.answer)
     assert (kept["code"], kept.get("status")) == (verdict.code, verdict.status)
     assert settling.hold == 0
-    assert (settling.delay > 0) == (verdict.outcome == "retry")
+    assert (settling.delay > 0) == (verdict.outcome == "unsent")
 
 
 def test_a_time_to_come_back_holds_the_account_and_the_call_a_little_longer() -> None:
@@ -140,10 +140,11 @@ def test_a_time_to_come_back_holds_the_account_and_the_call_a_little_longer() ->
     assert 30 <= store.settled[0].delay <= 36
 
 
-def test_a_refusal_for_now_without_a_time_holds_the_account_by_the_backoff() -> None:
+def test_a_refusal_for_now_without_a_time_holds_the_account_by_a_backoff_of_its_own_not_by_the_calls() -> None:
     store = FakeStore()
-    go(Verdict("retry", "too_many_requests", 429, pause=0.0), store, call=claimed(tries=3))
-    assert 4 <= store.settled[0].hold <= 8
+    go(Verdict("retry", "too_many_requests", 429, pause=0.0), store, call=claimed(tries=8))
+    assert store.settled[0].hold == submitting.ACCOUNT_BACKOFF
+    assert 128 <= store.settled[0].delay <= 300
 
 
 @pytest.mark.parametrize(("tries", "ceiling"), [(0, 1), (1, 2), (5, 32), (9, 300), (10**6, 300)])
@@ -275,7 +276,7 @@ def queue(settings: Settings) -> Iterator[CallQueue]:
         (sending(close=False), "unconfirmed", None),
         (sending(answer(b"", status="429 Slow")), "scheduled", None),
         (sending(answer(b"", status="503 Wait", head=b"Retry-After: 60\r\n")), "scheduled", None),
-        (sending(answer(b"", status="401 No")), "queued", None),
+        (sending(answer(b"", status="401 No")), "scheduled", None),
     ],
     ids=["taken", "422", "html", "502", "closed", "silent", "429", "503-retry-after", "401"],
 )
@@ -292,7 +293,7 @@ def test_each_answer_leads_to_its_state(
     assert with_works(settings, queue, behave, work, provider_timeout=0.5) == 1
     record = queue.get(call.id)
     assert (record.state, record.reason) == (state, reason)
-    assert record.attempts[0]["answer"] is not None or state == "queued"
+    assert record.attempts[0]["answer"] is not None
 
 
 def test_a_refused_connection_leads_to_a_retry_and_no_ring(settings: Settings, queue: CallQueue) -> None:
@@ -313,7 +314,7 @@ def test_a_refused_connection_leads_to_a_retry_and_no_ring(settings: Settings, q
 
     run(whole())
     record = queue.get(call.id)
-    assert (record.state, record.tries) == ("scheduled", 1)
+    assert (record.state, record.tries) == ("scheduled", 0), "a POST that never left is no try"
     assert "submitting" not in [moment["state"] for moment in record.timeline]
 
 

@@ -223,7 +223,7 @@ def test_a_worker_ends_in_time_although_its_webhooks_hang(start: Start, store: S
         worker.wait_for("worker.started")
         call = queue.enqueue(TwoWayCall(callfrom="712037006", callto=["994412860"]), extid="4242")
         # Its POST is refused, which the worker can only know when nothing waits for the silent name.
-        wait_until(lambda: worker.count("call.retry_scheduled"))
+        wait_until(lambda: worker.count("call.not_sent"))
         assert queue.get(call.id).state == "scheduled"
     began = time.monotonic()
     worker.send(signal.SIGTERM)

@@ -18,6 +18,9 @@ from .alovoice.client import AloVoiceClient, NotArmed, Submission
 
 log = structlog.get_logger("alodial.submit")
 
+ACCOUNT_BACKOFF = -1.0
+"""As a hold: the account pauses 1 s, doubling to 30 s with each pause until a call is taken."""
+
 SETTLE_RETRY = 0.5
 """Seconds between tries to record an outcome while the store is away."""
 
@@ -120,9 +123,12 @@ def outcome_of(submission: Submission, call: Claimed, settings: Settings) -> Set
     if verdict.outcome == "retry":
         delay = retry_delay(call.tries, settings.retry_base, settings.retry_max)
         if verdict.pause is not None:
-            # Retry-After is for the account; without a usable value the backoff replaces it. A fifth of it is the call's jitter.
-            hold = verdict.pause or delay
+            # Retry-After is for the account; without a usable value the account has a backoff of its own. A fifth of the time
+            # is the call's jitter.
+            hold = verdict.pause or ACCOUNT_BACKOFF
             delay = max(delay, hold * (1 + 0.2 * random.random()))
+    elif verdict.outcome == "unsent":
+        delay = retry_delay(0, settings.retry_base, settings.retry_max)
     answer = submission.answer_json()
     return Settling(call.record, call.token, verdict.outcome, delay, hold, answer, verdict.code, call.attempt)
 
@@ -163,6 +169,15 @@ def _report(call: Claimed, submission: Submission, settling: Settling, state: st
                 code=code,
                 delay=round(settling.delay, 3),
                 tries=call.tries + 1,
+            )
+        case "scheduled" | "queued" if settling.outcome == "unsent":
+            log.warning("call.not_sent", **_ids(call), code=code)
+        case "unsent:opened":
+            log.error(
+                "account.breaker_opened",
+                **_ids(call),
+                code=code,
+                hint="AloVoice cannot be reached; its calls wait, and go on by themselves",
             )
         case "scheduled":
             log.warning("call.redial_scheduled", **_ids(call), status=status, code=code)

@@ -178,7 +178,10 @@ def _check_redis(store: "Store") -> Iterator["RedisCheck"]:
         yield RedisCheck("stop", "warning", f"the emergency stop is on: {stopped}", "alodial resume")
     for hold in store.call(holds.held):
         problem = f"account {hold.account} pauses for {hold.seconds:.0f} s more ({hold.why})"
-        if hold.breaker:
+        if hold.unreachable:
+            remedy = "check ALODIAL_PROVIDER_URL and the way to AloVoice; it is tried again by itself, once a minute at least"
+            yield RedisCheck("account", "error", f"no connection to AloVoice for {problem}", remedy)
+        elif hold.breaker:
             yield RedisCheck("account", "error", problem, "check its token, then: alodial resume")
         else:
             yield RedisCheck("account", "warning", problem)

@@ -102,6 +102,7 @@ def _overview_document(now: "Overview") -> dict[str, Any]:
 
     findings = [
         {"code": d.code, "level": d.level, "text": render_sentence(d), "command": d.command, **d.values}
+        | ({"reason": d.reason} if d.reason else {})
         for d in diagnose(now)
     ]
     figures = now.to_dict()

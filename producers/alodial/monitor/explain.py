@@ -33,7 +33,7 @@ DISPOSITIONS: Final = tuple(disposition.value for disposition in Disposition)
 KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
     State.SCHEDULED: (
         *_RETRY,
-        *("status", "window", "frequency_cap", "on_unconfirmed", "operator"),
+        *("token_refused", "status", "window", "frequency_cap", "on_unconfirmed", "operator"),
         *(name for name in DISPOSITIONS if name != "answered"),
     ),
     State.QUEUED: ("token_refused", "store_unavailable", "woke_late", "slot_far", "stop", "hold"),
@@ -41,8 +41,15 @@ KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
     State.SUBMITTED: (),
     State.UNCONFIRMED: (*_AMBIGUOUS, "status"),
     State.COMPLETED: (*DISPOSITIONS, "late_result"),
-    State.REJECTED: ("status", "do_not_call", "phone_not_allowed", "record_unreadable", "frequency_cap"),
-    State.FAILED: (*_RETRY, "status", "poison"),
+    State.REJECTED: (
+        "token_refused_repeatedly",
+        "status",
+        "do_not_call",
+        "phone_not_allowed",
+        "record_unreadable",
+        "frequency_cap",
+    ),
+    State.FAILED: (*_RETRY, "status", "poison", "provider_unreachable"),
     State.EXPIRED: ("expires_at", "ends_at"),
     State.CANCELED: ("canceled_by_caller", "canceled_by_operator", "campaign_canceled", "campaign_completed"),
     State.TIMED_OUT: (),
@@ -114,6 +121,8 @@ def _scheduled(record: CallRecord, context: CallContext, t: Translator) -> Expla
     if code in _RETRIED:
         reason = reason_text(note, t)
         return Explanation(t("why.scheduled.retry", reason=reason, tries=t.number(record.tries), **values), "warn")
+    if code == "token_refused":
+        return Explanation(t("why.scheduled.token_refused", account=record.account, **values), "bad")
     if code in ("window", "frequency_cap", "on_unconfirmed", "operator"):
         return Explanation(t(f"why.scheduled.{code}", **values), "plain")
     if code in DISPOSITIONS:
@@ -129,6 +138,8 @@ def _queued(record: CallRecord, context: CallContext, t: Translator) -> Explanat
         return Explanation(t("why.queued.stop", reason=context.stopped or "–"), "bad")
     if not context.attended:
         return Explanation(t("why.queued.no_worker"), "bad")
+    if context.breaker and context.unreachable:
+        return Explanation(t("why.queued.unreachable", account=record.account), "bad")
     if context.breaker:
         return Explanation(t("why.queued.breaker", account=record.account), "bad")
     if context.held_for > 0:
@@ -171,8 +182,8 @@ def _rejected(record: CallRecord, t: Translator) -> Explanation:
 
 def _failed(record: CallRecord, t: Translator) -> Explanation:
     note = _last_note(record) or record.reason
-    if reason_code(note) == "poison":
-        return Explanation(t("why.failed.poison"), "bad")
+    if (code := reason_code(note)) in ("poison", "provider_unreachable"):
+        return Explanation(t(f"why.failed.{code}"), "bad")
     return Explanation(t("why.failed", reason=reason_text(note, t) or "–", tries=t.number(record.tries)), "bad")
 
 

@@ -59,8 +59,8 @@ def diagnosis_texts(now: Overview, t: Translator) -> list[DiagnosisText]:
     return [
         DiagnosisText(
             diagnosis,
-            fill(t(f"finding.{diagnosis.code}"), diagnosis.values, t.number, t.span),
-            t(f"finding.{diagnosis.code}.do"),
+            fill(t(f"finding.{diagnosis.text_key}"), diagnosis.values, t.number, t.span),
+            t(f"finding.{diagnosis.text_key}.do"),
         )
         for diagnosis in diagnose(now)
     ]

@@ -21,7 +21,9 @@ SLOW_INBOX: Final = 10.0
 LONG_UNCONFIRMED: Final = 900.0
 
 TEXTS: Final = {
-    "breaker": "AloVoice refuses the token of account {account}. {ready:call waits|calls wait}.",
+    "breaker_open.token": "AloVoice refuses the token of account {account}. {ready:call waits|calls wait}.",
+    "breaker_open.unreachable": "No connection to AloVoice comes about for account {account} ({why}). "
+    "{ready:call waits|calls wait}.",
     "channels_bound": "Channels are the bottleneck of account {account}: {used} of {allowed} are in use, "
     "{ready:call waits|calls wait}.",
     "dead": "{count:result|results} matched nothing or could not be read.",
@@ -44,14 +46,15 @@ TEXTS: Final = {
     "worker_loop_failing": "Worker {worker} cannot do a part of its work: {loops}. It tries again by itself.",
     "worker_silent": "Worker {worker} has been silent for {silent_s}; it had {in_flight:call|calls} in flight.",
 }
-"""English by code. The monitor translates them in its locales; a test keeps its English equal to these."""
+"""English by code, or by code and reason. The monitor translates them in its locales; a test keeps its English equal to these."""
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
     """A problem, warning or info. ``code`` names its text and ``values`` fill it; names that end in ``_s`` are seconds.
 
-    ``screen`` is the monitor's path and ``command`` the terminal command that helps, "" for none.
+    ``screen`` is the monitor's path and ``command`` the terminal command that helps, "" for none. ``reason`` tells causes of the
+    same trouble apart, "" where there is one only.
     """
 
     code: str
@@ -59,6 +62,12 @@ class Diagnosis:
     values: Mapping[str, Any]
     screen: str = ""
     command: str = ""
+    reason: str = ""
+
+    @property
+    def text_key(self) -> str:
+        """The name of its texts, in ``TEXTS`` and in the monitor's locales."""
+        return f"{self.code}.{self.reason}" if self.reason else self.code
 
 
 def diagnose(now: Overview) -> list[Diagnosis]:
@@ -90,9 +99,15 @@ def _workers(now: Overview) -> Iterator[Diagnosis]:
 
 def _accounts(now: Overview) -> Iterator[Diagnosis]:
     for account in now.accounts:
-        if account.breaker:
+        if account.breaker and account.unreachable:
+            values = {"account": account.name, "why": account.held_why, "ready": account.ready}
+            yield Diagnosis(
+                "breaker_open", "bad", values, "/logs", "alodial logs --level warning", reason="unreachable"
+            )
+        elif account.breaker:
             command = f"alodial resume --account {account.name}"
-            yield Diagnosis("breaker", "bad", {"account": account.name, "ready": account.ready}, "/failed", command)
+            values = {"account": account.name, "ready": account.ready}
+            yield Diagnosis("breaker_open", "bad", values, "/failed", command, reason="token")
         elif account.held_for > 0:
             values = {"account": account.name, "why": account.held_why, "left_s": account.held_for}
             yield Diagnosis("held", "warn", values, "/logs", "alodial logs --level warning")
@@ -176,4 +191,4 @@ def fill(text: str, values: Mapping[str, Any], number: Callable[[float], str], s
 
 def render_sentence(diagnosis: Diagnosis) -> str:
     """Returns the English sentence, for a terminal."""
-    return fill(TEXTS[diagnosis.code], diagnosis.values, lambda value: f"{value:,.10g}", duration_text)
+    return fill(TEXTS[diagnosis.text_key], diagnosis.values, lambda value: f"{value:,.10g}", duration_text)

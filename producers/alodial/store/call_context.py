@@ -31,6 +31,7 @@ class CallContext:
     held_for: float = 0.0
     held_why: str = ""
     breaker: bool = False
+    unreachable: bool = False
     campaign: str = ""
     workers: Mapping[str, float] = field(default_factory=dict)
 
@@ -62,13 +63,13 @@ def _context(extid: str, account: str, campaign: str) -> Steps[CallContext]:
         ("ZSCORE", keys.DUE, extid),
         ("ZSCORE", keys.AWAIT, extid),
         ("GET", keys.STOP),
-        ("HMGET", keys.account(account), "hold", "why", "brk"),
+        ("HMGET", keys.account(account), "hold", "why", "brk", "bk"),
         ("HGETALL", keys.WORKERS),
         ("HGET", keys.campaign(campaign), "s"),
     ]
     clock, due, deadline, stop_value, held, heartbeats, state = yield commands
     now, stop = to_ms(clock), read_stop(stop_value)
-    hold, why, breaker = held
+    hold, why, breaker, kind = held
     return CallContext(
         now=now,
         due=None if due is None else number(due),
@@ -77,6 +78,7 @@ def _context(extid: str, account: str, campaign: str) -> Steps[CallContext]:
         held_for=max(0.0, (float(hold or 0) - now) / 1000),
         held_why=text(why),
         breaker=breaker is not None,
+        unreachable=kind == b"unsent",
         campaign=text(state) if campaign else "",
         workers=_silences(heartbeats, now),
     )

@@ -18,7 +18,7 @@ from .client import Arg, Operation
 EnqueueOutcome = Literal["created", "same", "conflict"]
 ClaimStatus = Literal["ok", "empty", "cap", "paced", "hold", "stop", "lost", "moved"]
 ArmOutcome = Literal["armed", "wait", "lost", "stop", "hold"]
-SettleOutcome = Literal["taken", "rejected", "unconfirmed", "retry", "auth", "release"]
+SettleOutcome = Literal["taken", "rejected", "unconfirmed", "retry", "unsent", "auth", "release"]
 ApplyOutcome = Literal["completed", "redial", "corrected", "kept", "duplicate", "unknown"]
 RedialOutcome = Literal["redial", "already", "late", "over", "unknown"]
 CancelOutcome = Literal["canceled", "late", "unknown"]
@@ -182,6 +182,7 @@ def claim(
         _ms(lease_seconds(settings)),
         _ms(attend),
         *_courtesy(settings, limits),
+        _ms(settings.unreachable_timeout),
     ]
 
     def read(answer: list[Any]) -> Claim:
@@ -257,8 +258,9 @@ def arm(
 class Settling(NamedTuple):
     """The outcome of one claimed call.
 
-    ``delay`` is in seconds until a retry, ``hold`` for how many the account pauses; ``answer`` is AloVoice's as JSON.
-    With its ``attempt`` an outcome counts also where Redis has forgotten that this holder claimed the call.
+    ``delay`` is in seconds until a retry, ``hold`` for how many the account pauses (below 0: as its own backoff says);
+    ``answer`` is AloVoice's as JSON. With its ``attempt`` an outcome counts also where Redis has forgotten that this
+    holder claimed the call.
     """
 
     record: str
@@ -272,13 +274,16 @@ class Settling(NamedTuple):
 
 
 def settle(settings: Settings, limits: AccountSettings, items: Sequence[Settling]) -> Operation[list[str]]:
-    """Settles submissions. Returns for each the call's state now, ``kept``, ``auth`` or ``auth:opened`` (the breaker)."""
+    """Settles submissions. Returns for each the call's state now, ``kept``, ``auth``, or what opened the breaker:
+    ``auth:opened``, ``unsent:opened``.
+    """
     channel = _ms(settings.channel_timeout) if limits.max_concurrent_calls else 0
     args: list[Arg] = [
         _ms(settings.result_timeout),
         channel,
         settings.max_tries,
         _ms(settings.unconfirmed_redial_delay),
+        _ms(settings.unreachable_timeout),
     ]
     for item in items:
         args += (item.record, item.token, item.outcome, _ms(item.delay), _ms(item.hold), item.answer, item.code)

@@ -14,12 +14,15 @@ from .server_clock import server_ms
 
 @dataclass(frozen=True, slots=True)
 class AccountHold:
-    """An account that pauses for ``seconds`` more, for the reason ``why``; ``breaker`` when AloVoice refused its token."""
+    """An account that pauses for ``seconds`` more, for the reason ``why``; ``breaker`` when AloVoice refused its token, or
+    with ``unreachable`` when no connection to AloVoice came about.
+    """
 
     account: str
     seconds: float
     why: str
     breaker: bool
+    unreachable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +77,9 @@ def held(client: "redis.Redis") -> list[AccountHold]:
     now_ms = server_ms(client)
     holds = []
     for name in sorted(accounts(client)):
-        values: Any = client.hmget(keys.account(name), "hold", "why", "brk")
-        hold, why, breaker = values
+        values: Any = client.hmget(keys.account(name), "hold", "why", "brk", "bk")
+        hold, why, breaker, kind = values
         if breaker is not None or (hold is not None and float(hold) > now_ms):
             left = max(0.0, (float(hold or 0) - now_ms) / 1000)
-            holds.append(AccountHold(name, left, text(why), breaker is not None))
+            holds.append(AccountHold(name, left, text(why), breaker is not None, kind == b"unsent"))
     return holds

@@ -16,7 +16,11 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``await``             zset     submitted and unconfirmed calls by the deadline of their result, ms
 ``chan:{account}``    zset     channels in use by the time they are given up, ms
 ``starts:{account}``  list     when the last calls were armed, microseconds, newest first
-``acct:{account}``    hash     limiter (``tat`` in microseconds), ``hold`` until ms, ``why``, breaker ``brk``
+``acct:{account}``    hash     limiter (``tat`` in microseconds), ``hold`` until ms, ``why``, breaker ``brk`` opened times,
+                               ``bk`` unsent or the token, ``probe``; ``ar`` call refused last, ``ak`` proofs of the
+                               token after a refusal; ``un`` connections failed in a row since ``uo``, ``ou`` what was
+                               ready before is too late; ``rl`` pauses in a row
+``refused:{account}`` hash     calls that wait because the token was refused -> due, ms; kept an hour
 ``bell:{account}``    string   a wake-up is on its way or a worker is attending
 ``help:{account}``    string   a pacer woke workers for calls that wait, within the last 250 ms
 ``accounts``          set      names seen

@@ -63,6 +63,7 @@ class AccountState:
     held_for: float = 0.0
     held_why: str = ""
     breaker: bool = False
+    unreachable: bool = False
 
     @property
     def ready(self) -> int:
@@ -255,7 +256,7 @@ def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
     this = now // 60_000
     commands: list[Command] = []
     for name in names:
-        commands.append(("HMGET", keys.account(name), "hold", "why", "brk"))
+        commands.append(("HMGET", keys.account(name), "hold", "why", "brk", "bk"))
         commands.append(("LRANGE", f"{keys.PREFIX}starts:{name}", 0, STARTS - 1))
         # A channel whose time is over is free, though it is not swept yet.
         commands.append(("ZCOUNT", keys.channels(name), now, "+inf"))
@@ -309,6 +310,7 @@ def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
             held_for=max(0.0, (float(held[name][0] or 0) - now) / 1000),
             held_why=text(held[name][1]),
             breaker=held[name][2] is not None,
+            unreachable=held[name][3] == b"unsent",
         )
         for name in names
     )

@@ -49,6 +49,10 @@ CLOCKED = {"pace", "sweep"}
 """Scripts that look at how time passed (``clock.lua``)."""
 
 
+INCLUDED = {"settle": ("account",), "resume": ("account",)}
+"""Files of shared functions that only these scripts need."""
+
+
 @dataclass(frozen=True, slots=True)
 class Script:
     """One Lua script: its name, its whole text and the SHA-1 that Redis knows it by."""
@@ -87,7 +91,8 @@ def load_scripts(retain_ms: int, keep_ms: int) -> dict[str, Script]:
     )
     scripts = {}
     for name in NAMES:
-        own = (folder / f"{name}.lua").read_text("utf-8")
+        parts = (*INCLUDED.get(name, ()), name)
+        own = "".join((folder / f"{part}.lua").read_text("utf-8") for part in parts)
         # The script's own text is a function, so that campaigns, lists and counters are updated once, after all its moves.
         after = "look_after_touched()\nwrite_lists()\nwrite_ticks()\n"
         shared = f"{prelude}{campaign}{lists}{clock if name in CLOCKED else ''}"

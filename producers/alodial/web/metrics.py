@@ -123,7 +123,12 @@ def _accounts(o: Overview) -> Iterable[Metric]:
     yield _gauges("alodial_starts_allowed_per_second", "The limit for it; 0 for none.", by_account, starts_allowed)
     yield _gauges("alodial_channels_in_use", "Simultaneous calls.", by_account, channels)
     yield _gauges("alodial_channels_allowed", "The limit for them; 0 for none.", by_account, channels_allowed)
-    yield _gauges("alodial_breaker_open", "1 while AloVoice refuses the account's token.", by_account, breakers)
+    yield _gauges(
+        "alodial_breaker_open",
+        "1 while AloVoice refuses the account's token or cannot be reached.",
+        by_account,
+        breakers,
+    )
     yield _gauges("alodial_held_seconds", "For how long the account's calls are still kept back.", by_account, holds)
 
 

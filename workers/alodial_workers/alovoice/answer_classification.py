@@ -2,7 +2,7 @@
 
 | answer                                                       | outcome     |
 | ------------------------------------------------------------ | ----------- |
-| DNS, connect, TLS failure; connect or pool timeout           | retry       |
+| DNS, connect, TLS failure; connect or pool timeout           | unsent      |
 | 401 403                                                       | auth        |
 | 429; 503 with Retry-After                                     | retry, and the account pauses |
 | ALODIAL_UNSENT_STATUSES (none unless it is set)               | retry       |
@@ -26,7 +26,7 @@ from alodial.settings import Settings
 
 Clock = Callable[[], datetime]
 
-Outcome = Literal["taken", "rejected", "unconfirmed", "retry", "auth"]
+Outcome = Literal["taken", "rejected", "unconfirmed", "retry", "unsent", "auth"]
 
 MAX_PAUSE = 3600.0
 """Seconds that a Retry-After may hold us up."""
@@ -92,9 +92,9 @@ def classify_error(exc: Exception) -> Verdict:
     """Returns what an exception of the exchange means. Its text is not kept: it may hold the URL and so the token."""
     if isinstance(exc, httpx.ConnectError):
         known = str(exc) if str(exc) in {"tls_untrusted", "tls_failed"} else "connect_failed"
-        return Verdict("retry", known)
+        return Verdict("unsent", known)
     if isinstance(exc, httpx.ConnectTimeout | httpx.PoolTimeout):
-        return Verdict("retry", "connect_timeout")
+        return Verdict("unsent", "connect_timeout")
     if isinstance(exc, httpx.TimeoutException | TimeoutError):
         return Verdict("unconfirmed", "answer_timeout")
     if isinstance(exc, httpx.RemoteProtocolError):

@@ -53,16 +53,24 @@ class _UntimedHook:
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
         self.limit = asyncio.timeout(seconds)
-        self.returned = False
+        self.begun = self.returned = False
         self.sent_at = self._loop.time()
 
     async def __call__(self) -> None:
         spent = self._loop.time() - self.sent_at
+        self.begun = True
         self.limit.reschedule(None)
         await self._hook()
         self.returned, self.sent_at = True, self._loop.time()
         # 100 ms at least, so that a slow connect does not turn every answer into an ambiguous one.
         self.limit.reschedule(self.sent_at + max(0.1, self._seconds - spent))
+
+    def verdict(self, exc: Exception) -> Verdict:
+        """Returns what an exception of the exchange means: ambiguous is only what came after the hook had returned."""
+        verdict = classify_error(exc)
+        if not self.returned and (self.begun or verdict.outcome != "unsent"):
+            return Verdict("retry", "not_sent")
+        return verdict
 
 
 class AloVoiceClient:
@@ -144,12 +152,9 @@ class AloVoiceClient:
         except NotArmed:
             raise
         except TimeoutError:
-            verdict = classify_error(httpx.ReadTimeout("") if hook.returned else httpx.ConnectTimeout(""))
+            verdict = hook.verdict(httpx.ReadTimeout("") if hook.begun else httpx.ConnectTimeout(""))
         except Exception as exc:  # whatever a transport raises, the call must come to a verdict
-            verdict = classify_error(exc)
-            if not hook.returned and verdict.outcome != "retry":
-                # The hook had not returned, so not one byte was sent: ambiguous is only what came after it.
-                verdict = Verdict("retry", "not_sent")
+            verdict = hook.verdict(exc)
         return Submission(verdict, asyncio.get_running_loop().time() - hook.sent_at)
 
     def close(self) -> None:

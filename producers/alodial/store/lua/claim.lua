@@ -3,7 +3,7 @@
 -- Asked again with the same token (its answer was lost) it gives the same calls while their lease lasts; with a max of 0 it
 -- puts them back instead. A suspect (a worker died between its claim and its arm) is the only call of its claim.
 -- ARGV: epoch account token max horizon_us lease_ms rate burst cap channel_ms retry_probe_ms attend_ms
---   frequency_caps own_numbers daily_calls daily_seconds reserve_seconds
+--   frequency_caps own_numbers daily_calls daily_seconds reserve_seconds patience_ms
 -- Answer: {status, wait_us, calls...}; status is
 --   ok     calls were taken, or only the rate is in the way: come again after wait_us
 --   empty  nothing is ready         cap  every channel is in use       hold  the account pauses for wait_us
@@ -52,7 +52,7 @@ if before then return again(before) end
 if max == 0 then return { 'ok', 0 } end
 if redis.call('EXISTS', P .. 'stop') == 1 then return { 'stop', 0 } end
 local acct, chan = P .. 'acct:' .. account, P .. 'chan:' .. account
-local state = redis.call('HMGET', acct, 'tat', 'hold', 'brk', 'vn', 'vb')
+local state = redis.call('HMGET', acct, 'tat', 'hold', 'brk', 'vn', 'vb', 'bk', 'uo', 'ou')
 local hold = tonumber(state[2] or 0)
 if hold > ms then return { 'hold', int((hold - ms) * 1000) } end
 if daily_calls > 0 or daily_seconds > 0 then
@@ -63,9 +63,18 @@ if daily_calls > 0 or daily_seconds > 0 then
     return { 'hold', int((again - ms) * 1000) }
   end
 end
--- An open breaker lets one call through to see whether the token is right again, and nothing beside it.
+-- An open breaker lets one call through to see whether the token is right or AloVoice within reach again, and nothing beside.
 local probing = state[3]
 if probing and max > 1 then max = 1 end
+-- AloVoice is, or was, out of reach for so long that what was ready by then waits no longer, unless it has an end of its own.
+local patience, stale = tonumber(ARGV[18]), number(state[8])
+if state[6] == 'unsent' and ms - number(state[7]) >= patience then stale = ms - patience end
+if ms - stale > patience + 604800000 then stale = 0 end
+
+local function waited_too_long(r)
+  local since = tonumber(string.match(r.tl or '', '(%d+)[^;]*$'))
+  return since and since <= stale
+end
 -- While somebody attends, enqueue need not ring.
 local function attend_or_leave()
   if attend == '0' then redis.call('DEL', P .. 'bell:' .. account)
@@ -206,6 +215,14 @@ while #answer - 2 < max and #answer - 2 < free do
       else
         code, from = forbidden(r[5] or '', r[9], r[11], flow and flow.pre)
         if code then withhold(load(x), code, from) end
+      end
+      if not code and stale > 0 and not r[3] then
+        local gone = load(x)
+        if waited_too_long(gone) then
+          code = 'provider_unreachable'
+          move(gone, 'failed', code, 'why', code)
+          emit(gone, 'failed')
+        end
       end
       if not code then
         if flow then

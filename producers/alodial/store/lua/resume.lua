@@ -2,7 +2,8 @@
 if ARGV[1] == '' then redis.call('DEL', P .. 'stop') end
 for _, account in ipairs(redis.call('SMEMBERS', P .. 'accounts')) do
   if ARGV[1] == '' or ARGV[1] == account then
-    redis.call('HDEL', P .. 'acct:' .. account, 'hold', 'why', 'brk', 'probe')
+    redis.call('HDEL', P .. 'acct:' .. account, 'hold', 'why', 'brk', 'bk', 'probe', 'ar', 'un', 'uo', 'rl')
+    let_refused_go(account)
   end
 end
 return 1

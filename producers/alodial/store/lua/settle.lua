@@ -1,43 +1,24 @@
 -- Records what became of a POST, or of a claim that never came to one.
--- ARGV: result_timeout_ms channel_ms max_tries redial_after_ms, then for each call 9 values:
+-- ARGV: result_timeout_ms channel_ms max_tries redial_after_ms patience_ms, then for each call 9 values:
 --   extid token outcome delay_ms hold_ms answer_json code spare_extid attempt (0: not known)
--- outcome: taken, rejected, unconfirmed, retry (not sent, or refused for now), auth (wrong token), release (never tried)
--- Answer for each: the state it left the call in, 'auth' or 'auth:opened' for a wrong token, or 'kept' when somebody else had
--- the last word before. Asked again by the same holder (the answer was lost), it says the same.
+-- outcome: taken, rejected, unconfirmed, retry (refused for now: a try is used up; a hold below 0 is the account's own), unsent
+-- (no connection), auth (wrong token), release (never tried)
+-- Answer for each: the state it left the call in, 'auth' for a refused token, 'auth:opened' or 'unsent:opened' when that opened
+-- the account's breaker, or 'kept' when somebody else had the last word before. Asked again by the same holder (the answer was
+-- lost), it says the same.
 local timeout, channel, max_tries, redial_after = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local patience = tonumber(ARGV[5])
 local answer = {}
 
-local function pause(account, for_ms, why)
-  local acct = P .. 'acct:' .. account
-  local hold = tonumber(redis.call('HGET', acct, 'hold') or 0)
-  if ms + for_ms > hold then redis.call('HSET', acct, 'hold', ms + for_ms, 'why', why) end
-end
-
--- The token was refused. Doubles from 1 to 15 minutes; only one call goes at the end of each pause until the token works.
--- Answers whether this opened the breaker: what was under way when it opened is refused too and counts no further.
-local function open_breaker(account, token, code)
-  local acct = P .. 'acct:' .. account
-  local state = redis.call('HMGET', acct, 'brk', 'hold', 'probe')
-  if state[1] and state[3] ~= token and tonumber(state[2] or 0) > ms then return false end
-  local times = redis.call('HINCRBY', acct, 'brk', 1)
-  redis.call('HSET', acct, 'hold', ms + math.min(60000 * 2 ^ math.min(times - 1, 4), 900000), 'why', code)
-  redis.call('HDEL', acct, 'probe')
-  return times == 1
-end
-
 local function record(r, token, outcome, delay, hold, json, code, spare)
-  local key, acct = P .. 'c:' .. r.x, P .. 'acct:' .. r.a
+  local key, a = P .. 'c:' .. r.x, account_of(r.a)
   local armed = r.s == 'submitting' or r.s == 'unconfirmed'
   if r.s == 'unconfirmed' then redis.call('ZREM', AWAIT, r.x) end
   unsuspect(r)
   if outcome == 'auth' then
-    local opened = open_breaker(r.a, token, code)
-    if armed then
-      take_back(r)
-      move(r, 'queued', code, 'o' .. r.n, json)
-    end
-    give_back(r)
-    return opened and 'auth:opened' or 'auth'
+    if armed then take_back(r) end
+    reached(a, patience)
+    return refuse(r, token, json, code)
   end
   if not armed and (outcome == 'taken' or outcome == 'unconfirmed') then
     -- Redis forgot the arm (a failover, a power failure), but the POST went out: it must not go out again.
@@ -45,11 +26,14 @@ local function record(r, token, outcome, delay, hold, json, code, spare)
     armed = true
   end
   -- Only an answer to a POST with this token shows that the token works.
-  if armed and (outcome == 'taken' or outcome == 'rejected') and redis.call('HEXISTS', acct, 'brk') == 1 then
-    redis.call('HDEL', acct, 'brk', 'probe', 'hold', 'why')
+  if armed and outcome ~= 'unsent' and outcome ~= 'release' then
+    reached(a, patience)
+    if outcome == 'taken' or outcome == 'rejected' then accepted(a, outcome == 'taken') end
   end
   if armed and outcome ~= 'taken' and outcome ~= 'unconfirmed' then take_back(r) end
-  if outcome == 'release' then
+  if outcome == 'unsent' then
+    return out_of_reach(r, token, delay, json, code)
+  elseif outcome == 'release' then
     if armed then move(r, 'queued', code) end
     give_back(r)
   elseif outcome == 'taken' then
@@ -62,7 +46,7 @@ local function record(r, token, outcome, delay, hold, json, code, spare)
     move(r, 'rejected', code, 'o' .. r.n, json, 'why', code)
     emit(r, 'rejected')
   else
-    if hold > 0 then pause(r.a, hold, code) end
+    if hold ~= 0 then pause(a, hold, code) end
     local tries = redis.call('HINCRBY', key, 'rt', 1)
     if json ~= '' then redis.call('HSET', key, 'o' .. r.n, json) end
     if tries >= max_tries then
@@ -80,7 +64,7 @@ end
 local function withdraw_redial(r)
   local key = P .. 'c:' .. r.x
   redis.call('DEL', P .. 'x:' .. r.cx)
-  redis.call('HDEL', key, 'x' .. r.n, 'lt', 'tok')
+  redis.call('HDEL', key, 'x' .. r.n, 'o' .. r.n, 'lt', 'tok')
   redis.call('ZREM', DUE, r.x)
   redis.call('ZREM', LEASE, r.x)
   free_channel(r)
@@ -136,7 +120,7 @@ local function settle(x, token, outcome, delay, hold, json, code, spare, attempt
   return answer
 end
 
-for i = 5, #ARGV, 9 do
+for i = 6, #ARGV, 9 do
   answer[#answer + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4]), ARGV[i + 5],
     ARGV[i + 6], ARGV[i + 7], tonumber(ARGV[i + 8]))
 end
