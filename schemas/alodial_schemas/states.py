@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """Where a call stands. CONTRACT's words, in the order of a call's life."""
+    """The states of a call, in the order of its life."""
 
     SCHEDULED = "scheduled"
     QUEUED = "queued"

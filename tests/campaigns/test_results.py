@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
 from alodial.campaigns.exporting.rejected_rows import problem_blocks
-from alodial.campaigns.exporting.results import OURS, TooWide, csv_blocks, write_csv, write_xlsx
+from alodial.campaigns.exporting.results import OURS, SEPARATORS, TooWide, csv_blocks, write_csv, write_xlsx
 from alodial.campaigns.formula_guard import is_formula, safe_cell, unsafe_cell
 from alodial.campaigns.records import ResultRow
 from alodial.campaigns.row_codec import RowProblem
@@ -86,11 +86,11 @@ def test_any_text_is_safe_as_a_cell_and_comes_back_as_it_was(text: str) -> None:
     assert not bare or bare[0] not in MARKS
 
 
-@given(texts, st.sampled_from([",", ";", "\t"]))
+@given(texts, st.sampled_from([*SEPARATORS.values()]))
 def test_a_program_set_up_for_another_separator_finds_no_formula_either(text: str, used: str) -> None:
     stream = io.StringIO()
     csv.writer(stream, delimiter=used, lineterminator="\r\n").writerow(["a", safe_cell(text), "b"])
-    for part in re.split(r"[,;\t\r\n]", stream.getvalue()):
+    for part in re.split(r"[,;|\t\r\n]", stream.getvalue()):
         bare = re.sub(r"^[\s\0\u200b\xa0\"]+", "", part)
         if bare and bare[0] in "+-＋－−":
             assert re.fullmatch(r"[-+＋－−][0-9 ()./-]*\"?", bare)  # a phone behind a separator is only a number
@@ -132,7 +132,7 @@ def test_the_original_columns_come_first_and_ours_behind_them() -> None:
     assert values["alodial_phones"] == "'+998901234567"
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("delimiter", SEPARATORS.values())
 def test_every_cell_of_a_csv_comes_back(delimiter: str) -> None:
     rows = [a_row(i, text, f"{text}\r\n{text}", dialstatus=text, reference=text) for i, text in enumerate(HOSTILE, 2)]
     read = read_back(b"".join(csv_blocks(rows, ["a", "b"], delimiter=delimiter)), delimiter)

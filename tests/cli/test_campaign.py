@@ -47,6 +47,26 @@ def test_a_file_is_checked_submitted_controlled_and_exported(alodial: Alodial) -
     assert alodial("campaign", "list", "--json").documents[0]["name"] == "mine"
 
 
+@pytest.mark.parametrize(("delimiter", "separator"), [(",", ","), (";", ";"), ("|", "|"), ("tab", "\t")])
+def test_an_export_has_the_separator_that_was_wanted_and_is_read_back(
+    delimiter: str, separator: str, alodial: Alodial
+) -> None:
+    write("list.csv", "994412860", "977076909")
+    assert alodial("campaign", "submit", "list.csv", *ALWAYS, "--name", "mine", "--paused").code == 0
+    assert alodial("campaign", "export", "mine", "out.csv", "--delimiter", delimiter).code == 0
+    assert Path("out.csv").read_text("utf-8-sig").startswith(f"Phone{separator}Name{separator}alodial_")
+    (checked,) = alodial("campaign", "check", "out.csv", "--map", "phone=Phone", "--json").documents
+    assert (checked["delimiter"], checked["rows"]) == (separator, 2)
+
+
+def test_a_separator_that_cannot_be_read_back_is_refused_with_those_that_can(alodial: Alodial) -> None:
+    write("list.csv", "994412860")
+    assert alodial("campaign", "submit", "list.csv", *ALWAYS, "--name", "mine", "--paused").code == 0
+    refused = alodial("campaign", "export", "mine", "out.csv", "--delimiter", "x")
+    assert refused.code == 2
+    assert "use , or ; or | or tab" in " ".join(refused.err.split())
+
+
 @pytest.mark.parametrize("command", ["check", "submit"])
 def test_hours_by_the_number_without_the_tables_of_zones_are_refused_with_what_to_install(
     command: str, alodial: Alodial, monkeypatch: pytest.MonkeyPatch

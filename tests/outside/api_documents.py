@@ -1,4 +1,4 @@
-"""schemas/openapi.json and schemas/asyncapi.json. ``python tests/outside/api_documents.py`` writes them anew."""
+"""schemas/openapi.json and schemas/asyncapi.json. ``python -m tests.outside.api_documents`` writes them anew."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""docs/settings.md, made from the fields of Settings. ``python tests/outside/settings_page.py`` writes it anew."""
+"""docs/settings.md, made from the fields of Settings. ``python -m tests.outside.settings_page`` writes it anew."""
 
 import typing
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ HEAD = """\
 # Settings
 
 Read from the environment, or from a file `.env` in the working directory; the environment wins. This page is made from
-`producers/alodial/settings.py` by `python tests/outside/settings_page.py`, and a test keeps the two the same. A wrong value
+`producers/alodial/settings.py` by `python -m tests.outside.settings_page`, and a test keeps the two the same. A wrong value
 stops the start with the setting's name and the rule, and is not printed.
 
 Times are in seconds, sizes in bytes. A *secret* is never printed or logged.

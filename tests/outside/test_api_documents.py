@@ -10,7 +10,9 @@ from jsonschema import Draft202012Validator
 from alodial import CallQueue
 from alodial.settings import Settings
 from alodial.web.problems import CODES
-from alodial_schemas import EVENT_TYPES
+from alodial_schemas import EVENT_TYPES, State, disposition_of
+from alodial_schemas.alovoice.result import CallResult
+from alodial_schemas.campaigns import CampaignState
 
 from .api_documents import FOLDER, documents, written
 
@@ -21,7 +23,7 @@ OPENAPI, ASYNCAPI = DOCUMENTS["openapi.json"], DOCUMENTS["asyncapi.json"]
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_the_committed_document_is_the_codes(name: str) -> None:
     assert (FOLDER / name).read_text("utf-8") == written(DOCUMENTS[name]), (
-        "write it anew: python tests/outside/api_documents.py"
+        "write it anew: python -m tests.outside.api_documents"
     )
 
 
@@ -75,11 +77,38 @@ def _message_of(kind: str) -> Any:
     return ASYNCAPI["components"]["messages"][kind.removeprefix("alodial.")]
 
 
+def _agrees_with_its_type(kind: str, event: dict[str, Any]) -> None:
+    _, group, word = kind.split(".", 2)
+    data = event["data"]
+    assert event["type"] == kind
+    assert event["id"].startswith(f"result-{event['subject']}" if group == "result" else event["subject"])
+    assert ("result" in data) == (data["disposition"] is not None) == (kind in WITH_RESULT)
+    if result := data.get("result"):
+        assert list(result) == list(CallResult().public())
+        assert disposition_of(result["dialstatus"]) == data["disposition"]
+        assert (result["answer_time"] is not None) == (data["disposition"] == "answered")
+    if group == "call":
+        assert event["subject"] == data["call_id"]
+        assert data["state"] == word or word not in set(State)
+    elif group == "campaign":
+        assert event["subject"] == data["campaign_id"]
+        assert data["disposition"] is None
+        assert data["state"] == word or word not in set(CampaignState)
+        assert sum(data["calls"].values()) == (data["rows"] if word in ("completed", "canceled") else 0)
+        assert data["answered"] <= data["calls"]["completed"]
+
+
+WITH_RESULT = {
+    f"alodial.{name}" for name in ("call.completed", "call.corrected", "call.redial_scheduled", "result.unmatched")
+}
+
+
 @pytest.mark.parametrize("kind", sorted(EVENT_TYPES))
 def test_every_type_of_event_is_described_with_an_example_that_fits(kind: str) -> None:
     message = _message_of(kind)
     (example,) = message["examples"]
     assert list(Draft202012Validator(message["payload"]).iter_errors(example["payload"])) == []
+    _agrees_with_its_type(kind, example["payload"])
     for channel in ASYNCAPI["channels"].values():
         assert kind.removeprefix("alodial.") in channel["messages"]
 

@@ -26,7 +26,7 @@ def _id(page: Path) -> str:
 
 
 def test_the_page_of_settings_is_the_one_that_the_fields_make() -> None:
-    assert settings_page.PAGE.read_text() == settings_page.render(), "run: python tests/outside/settings_page.py"
+    assert settings_page.PAGE.read_text() == settings_page.render(), "run: python -m tests.outside.settings_page"
 
 
 def test_a_setting_that_nothing_acts_on_says_so() -> None:

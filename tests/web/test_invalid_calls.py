@@ -74,6 +74,17 @@ def test_every_way_in_names_the_same_problems(web: Web, settings: Settings, body
         assert of_constructor(body) == by_queue
 
 
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (TWO_WAY | {"callfrom": "12345"}, "1 invalid field; see errors."),
+        (TWO_WAY | {"callfrom": "12345", "colour": "red"}, "2 invalid fields; see errors."),
+    ],
+)
+def test_a_refusal_counts_its_fields_in_a_true_sentence(web: Web, body: dict[str, Any], detail: str) -> None:
+    assert web.place(body).json()["detail"] == detail
+
+
 def test_options_beside_a_call_are_answered_in_the_same_way(settings: Settings) -> None:
     options: dict[str, Any] = {"reference": "x" * 129, "colour": "red"}
     with CallQueue(settings=settings) as queue, pytest.raises(InvalidCall) as caught:

@@ -129,7 +129,7 @@ class Counting:
         self.broker.close()
 
 
-def test_a_doorbell_reaches_its_actor_and_leaves_nothing_behind(settings: Settings) -> None:
+def test_a_wake_up_reaches_its_actor_and_leaves_nothing_behind(settings: Settings) -> None:
     with Counting(settings) as counting:
         wakeup_key = Waker(settings)
         wakeup_key.submit(["default", "north"])
@@ -154,7 +154,7 @@ def test_there_are_no_delay_queues_and_nobody_consumes_any(settings: Settings) -
         assert names == {"dramatiq.worker"}
 
 
-def test_ringing_an_absent_redis_never_raises_and_is_over_soon(settings: Settings) -> None:
+def test_waking_at_an_absent_redis_never_raises_and_is_over_soon(settings: Settings) -> None:
     away = settings.model_copy(update={"redis_url": type(settings.redis_url)("redis://127.0.0.1:1/0")})
     began = time.monotonic()
     Waker(away).submit(["default"])
@@ -215,7 +215,7 @@ def test_what_a_dead_worker_had_fetched_is_thrown_away_and_what_a_live_one_has_i
     assert discard_abandoned(survivor) == 0
 
 
-def test_a_hundred_doorbells_ring_each_phone_once(settings: Settings) -> None:
+def test_a_hundred_wake_ups_ring_each_phone_once(settings: Settings) -> None:
     with Provider(pause=0.005) as provider:
         ours = settings.model_copy(update={"provider_url": provider.url, "max_in_flight": 8})
         with CallQueue(settings=ours) as queue, Process(ours) as first, Process(ours) as second:
@@ -233,7 +233,7 @@ def test_a_hundred_doorbells_ring_each_phone_once(settings: Settings) -> None:
             wakeup_key.close()
 
 
-def test_without_any_doorbell_calls_go_out_and_results_come_in(
+def test_without_any_wake_up_calls_go_out_and_results_come_in(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Provider() as provider:

@@ -20,7 +20,7 @@ _SKIPPED: Final = (
     r"[ '\"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]*"
 )
 
-_SEPARATORS: Final = r",;\t\r\n"
+_SEPARATORS: Final = r",;|\t\r\n"
 
 # A spreadsheet program shows a number of 12 digits as 9.98901E+11, and drops a leading 0.
 _LONG_NUMBER: Final = r"'*(?=0 *[0-9]|(?:[ \xa0\u202f]*[0-9]){12})[0-9 \xa0\u202f]+\Z"

@@ -224,17 +224,17 @@ def problems(name: Name, as_json: Json = False) -> None:
 def export(
     name: Name,
     to: Annotated[Path, typer.Argument(metavar="FILE", help="Ending in .csv or .xlsx.")],
-    delimiter: Annotated[str, typer.Option(help="Separator of a CSV: , or ; or tab.")] = ",",
+    delimiter: Annotated[str, typer.Option(help="Separator of a CSV: , or ; or | or tab.")] = ",",
 ) -> None:
     """Write every row with its original columns and its outcome.
 
     Example: alodial campaign export clients results.xlsx
     """
-    from ..campaigns.exporting.results import write_csv, write_xlsx
+    from ..campaigns.exporting.results import SEPARATORS, write_csv, write_xlsx
 
-    separator = "\t" if delimiter == "tab" else delimiter
-    if separator not in (",", ";", "\t"):
-        raise typer.BadParameter(f"--delimiter {delimiter!r}: use , or ; or tab")
+    separator = SEPARATORS.get("tab" if delimiter == "\t" else delimiter)
+    if separator is None:
+        raise typer.BadParameter(f"--delimiter {delimiter!r}: use {' or '.join(SEPARATORS)}")
     _check_suffix(to)
     with open_queue() as queue:
         record = queue.campaigns.get(name)

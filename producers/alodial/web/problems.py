@@ -109,9 +109,17 @@ def not_found() -> Response:
     return problem(404, "not_found", "There is nothing at this address; the addresses are listed at /docs.")
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _see_errors(count: int, kind: str) -> str:
+    return f"{_counted(count, f'invalid {kind}')}; see errors."
+
+
 def invalid_fields(problems: Sequence[FieldProblem], kind: str = "field") -> Refusal:
     """Returns the refusal 422 of a request with bad fields or parameters (``kind``)."""
-    return Refusal(422, "invalid_request", f"{len(problems)} {kind}(s) to mend; see errors.", problems)
+    return Refusal(422, "invalid_request", _see_errors(len(problems), kind), problems)
 
 
 def too_large(limit: int) -> Refusal:
@@ -125,11 +133,11 @@ def of_error(exc: AlodialError) -> Response:
     """Returns the answer for an error of the library, and logs it."""
     if isinstance(exc, InvalidCall | InvalidCampaign):
         log.info("request.refused", code=exc.code, fields=[p.field for p in exc.problems])
-        return problem(422, exc.code, f"{len(exc.problems)} field(s) to mend; see errors.", exc.problems)
+        return problem(422, exc.code, _see_errors(len(exc.problems), "field"), exc.problems)
     if isinstance(exc, OpenQuestions):
         log.info("request.refused", code="open_questions", questions=[question.code for question in exc.questions])
         problems = [FieldProblem("file", q.code, q.text, _remedy(q)) for q in exc.questions]
-        detail = f"The file has {len(exc.questions)} open question(s); send the answers with the campaign."
+        detail = f"{_counted(len(exc.questions), 'open question')} about the file; send the answers with the campaign."
         asked = [question.to_dict() for question in exc.questions]
         return problem(422, "open_questions", detail, problems, questions=asked)
     if isinstance(exc, BadFile):

@@ -53,7 +53,7 @@ def run_campaign(stack: ProcessStack, queue: CallQueue, console: Console) -> boo
     rows = list(queue.campaigns.rows(record.id))
     outcomes = Counter((row.disposition or row.state, row.attempts) for row in rows)
     for (outcome, attempts), count in sorted(outcomes.items()):
-        console.print(f"{count:5} {outcome} after {attempts} attempt(s)", highlight=False)
+        console.print(f"{count:5} {outcome} at attempt {attempts}", highlight=False)
     rate = "" if record.answer_rate is None else f"answer rate {record.answer_rate:.0%}, "
     console.print(Text(f"{rate}talk time {duration_text(record.talk_seconds)} (simulated)", style="dim"))
     ended = sum(row.state in ENDS for row in rows)

@@ -52,8 +52,8 @@ def surprises(calls: Sequence[PlacedCall]) -> list[tuple[str, bool]]:
     """The calls that did not end as announced, for ``checks``."""
     return [
         (
-            f"not as announced: {call.title}: announced {call.end} {call.disposition or '-'} after {call.attempts} "
-            f"attempt(s), is {record.state} {record.disposition or '-'} after {record.attempt}; call {record.id}",
+            f"not as announced: {call.title}: announced {call.end} {call.disposition or '-'} at attempt {call.attempts}, "
+            f"is {record.state} {record.disposition or '-'} at attempt {record.attempt}; call {record.id}",
             False,
         )
         for call, record in ((placed.call, placed.record) for placed in calls if not placed.as_announced)

@@ -87,6 +87,10 @@ def header_names(columns: Sequence[str], ours: Sequence[str] = OURS) -> list[str
     return names
 
 
+SEPARATORS: Final = {",": ",", ";": ";", "|": "|", "tab": "\t"}
+"""The separators that a CSV may be exported with, by the name that a person types; all are read back."""
+
+
 def csv_blocks(rows: Iterable[ResultRow], columns: Sequence[str], *, delimiter: str = ",") -> Iterator[bytes]:
     """CSV in blocks of about 64 KiB: UTF-8 with the mark that Excel expects, CRLF.
 

@@ -30,6 +30,15 @@ _MEANINGS = {
 }
 
 
+# What a call or campaign is after an event that is not named for its state.
+_STATES = {
+    "redial_scheduled": State.SCHEDULED,
+    "corrected": State.COMPLETED,
+    "started": CampaignState.RUNNING,
+    "resumed": CampaignState.RUNNING,
+}
+
+
 def _data(**more: Any) -> dict[str, Any]:
     properties = {
         "call_id": _TEXT_OR_NULL | {"description": "Ours, UUIDv7 text"},
@@ -64,10 +73,32 @@ def _payload(kind: str, data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _result() -> dict[str, Any]:
+    moment, texts = _TEXT_OR_NULL | {"format": "date-time"}, {"type": "array", "items": _TEXT}
+    properties = {
+        "call_ids": {"type": "array", "items": {"type": "integer"}},
+        "from_numbers": texts,
+        "to_numbers": texts,
+        "trunk_number": _TEXT_OR_NULL,
+        "begin_time": moment,
+        "answer_time": moment,
+        "end_time": moment,
+        "duration": {"type": ["number", "null"], "description": "Seconds"},
+        "dialstatus": _TEXT | {"description": "AloVoice's own word"},
+        "record": _TEXT_OR_NULL | {"description": "URL of the recording"},
+        "attempts": {"type": "array", "items": {"type": "object"}},
+    }
+    meaning = "AloVoice's result as it was understood; a redial after an unconfirmed attempt has none"
+    return {"type": "object", "description": meaning, "required": list(properties), "properties": properties}
+
+
 def _call_data() -> dict[str, Any]:
-    result = {"type": "object", "description": "AloVoice's result as it was understood"}
-    data = _data(call_id=_TEXT, extid=_TEXT, state={"enum": sorted(State)}, attempt={"type": "integer", "minimum": 1})
-    data["properties"]["result"] = result
+    return _data(call_id=_TEXT, extid=_TEXT, state={"enum": sorted(State)}, attempt={"type": "integer", "minimum": 1})
+
+
+def _result_data() -> dict[str, Any]:
+    data = _data(reason=_TEXT | {"description": "Why no call has it"})
+    data["properties"]["size"] = _COUNT | {"description": "Bytes of a body that could not be read"}
     return data
 
 
@@ -86,18 +117,19 @@ def _campaign_data() -> dict[str, Any]:
 
 def _example(kind: str) -> dict[str, Any]:
     _, group, word = kind.split(".", 2)
-    data = dict(examples.EVENTS[group])
-    data["disposition"] = "answered" if word in ("completed", "corrected") else None
-    if group == "call":
-        data["state"] = word if word in set(State) else "completed"
-    elif group == "campaign":
-        data["state"] = {"started": "running", "resumed": "running"}.get(word, word)
-    return {**examples.EVENTS["event"], "type": kind, "data": data}
+    data = examples.event_data(group, word)
+    if group != "result":
+        data["state"] = _STATES.get(word, word)
+    id = data["call_id"] or data["campaign_id"] or "1795413409008-0"
+    named = {"id": f"result-{id}" if group == "result" else f"{id}-4", "type": kind, "subject": id}
+    return {**examples.EVENTS["event"], **named, "data": data}
 
 
 def _message(kind: str) -> dict[str, Any]:
     _, group, word = kind.split(".", 2)
-    data = _call_data() if group == "call" else _campaign_data() if group == "campaign" else _data()
+    data = {"call": _call_data, "campaign": _campaign_data, "result": _result_data}[group]()
+    if "result" in examples.event_data(group, word):
+        data["properties"]["result"] = _result()
     summary = _MEANINGS.get(word) if group == "call" else None
     return {
         "name": kind,
@@ -120,6 +152,9 @@ def document() -> dict[str, Any]:
         "contentType": "application/cloudevents+json",
         "summary": "Sent by `alodial webhooks test`; nothing happened",
         "payload": _payload(TEST_TYPE, {"type": "object", "properties": {"endpoint": _TEXT}}),
+        "examples": [
+            {"payload": {**examples.EVENTS["event"], "type": TEST_TYPE, "data": {"endpoint": "5e55f6c65e0e"}}}
+        ],
     }
     of_channel = {name: {"$ref": f"#/components/messages/{name}"} for name in names.values()}
     headers = {

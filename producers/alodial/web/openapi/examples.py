@@ -16,7 +16,14 @@ PROBLEMS: Final = _DATA["problems"]
 """Code and detail of the problem document for each status."""
 
 EVENTS: Final = _DATA["events"]
-"""The envelope of an event, and its data by group: call, campaign, result."""
+"""The envelope of an event, its data by group (call, campaign, result), and what differs for single types."""
+
+
+def event_data(group: str, word: str) -> dict[str, Any]:
+    """Returns the data of an example event of the type ``alodial.{group}.{word}``, with the group's state."""
+    alike = "call.completed" if word == "corrected" else f"{group}.{word}"
+    return {**EVENTS[group], **EVENTS["changes"].get(alike, {})}
+
 
 _SUMMARY: Final = _DATA["answers"].pop("CallSummary")
 _RECORD: Final = {"attempts": [_DATA["answers"].pop("Attempt")], "timeline": [_DATA["answers"].pop("Moment")]}

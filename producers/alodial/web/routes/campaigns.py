@@ -342,14 +342,14 @@ async def results_csv(
     request: Request,
     api_key: Reader,
     name: str,
-    delimiter: Annotated[str, Query(pattern="^(,|;|tab)$", description="`,`, `;` or `tab`")] = ",",
+    delimiter: Annotated[str, Query(pattern=r"^(,|;|\||tab)$", description="`,`, `;`, `|` or `tab`")] = ",",
 ) -> Response:
     """Every good row with its original columns and what became of it, in the file's order, streamed."""
-    from ...campaigns.exporting.results import csv_blocks  # noqa: PLC0415  # only this route needs it
+    from ...campaigns.exporting.results import SEPARATORS, csv_blocks  # noqa: PLC0415  # only this route needs it
 
     record = await _visible(request, api_key, name)
     rows = _campaigns(request).blocking.rows(record.id)
-    blocks = csv_blocks(rows, record.columns, delimiter="\t" if delimiter == "tab" else delimiter)
+    blocks = csv_blocks(rows, record.columns, delimiter=SEPARATORS[delimiter])
     return _csv(blocks, f"campaign-{record.id}.csv")
 
 
