@@ -29,8 +29,9 @@ _LABELS: Final = frozenset({"name", "roles", "own", *LIMIT_NAMES})
 class ApiKey:
     """The rights of one key, without its secret.
 
-    ``scope`` is the beginning of its digest and names it in the store; ``name`` owns the calls that it places ("" for
-    none); with ``own`` it sees and changes only what it owns. ``limits`` are what it may use at most.
+    ``scope`` is the beginning of its digest, names it in the store and is shown to nobody; ``name`` owns the calls that it
+    places ("" for none); with ``own`` it sees and changes only what it owns. ``limits`` are what it may use at most,
+    ``number`` is its place in the setting.
     """
 
     scope: str
@@ -38,11 +39,12 @@ class ApiKey:
     roles: frozenset[str]
     own: bool
     limits: KeyLimits = NO_LIMITS
+    number: int = 0
 
     @property
     def actor(self) -> str:
-        """The key as logs and activity name it."""
-        return f"key:{self.name or self.scope}"
+        """The key as logs and activity name it: nothing in it comes from the secret."""
+        return f"key:{self.name or f'#{self.number}'}"
 
     @property
     def owner_filter(self) -> str:
@@ -103,7 +105,7 @@ def read_key(text: str, number: int, own_limits: KeyLimits = NO_LIMITS) -> tuple
         key_limits = read_limits(limits, own_limits if own else NO_LIMITS)
     except ValueError as exc:
         raise invalid(f"has an unusable limit: {exc}") from None
-    return digest, ApiKey(digest.hex()[:16], name, roles, own, limits=key_limits)
+    return digest, ApiKey(digest.hex()[:16], name, roles, own, limits=key_limits, number=number)
 
 
 class ApiKeys:
@@ -134,7 +136,3 @@ class ApiKeys:
 
     def find_by_scope(self, scope: str) -> ApiKey | None:
         return next((key for key in self._keys.values() if key.scope == scope), None)
-
-    def fingerprint(self) -> bytes:
-        """Returns a text that changes when any key is added, changed or removed."""
-        return b"\0".join(sorted(self._keys))

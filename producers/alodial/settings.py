@@ -2,6 +2,7 @@
 
 from datetime import date
 from functools import cached_property, lru_cache
+from ipaddress import ip_network
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -116,6 +117,11 @@ class Settings(BaseSettings):
     api_requests_per_second: float = Field(
         1000, ge=0, le=1_000_000, description="Requests a second of each key in each web process; 0 for no limit."
     )
+    trusted_proxies: TextList = Field(
+        (),
+        description="Addresses of the proxies in front of `alodial web`, such as `10.0.0.0/8`, comma-separated: "
+        "their `X-Forwarded-For` is the client's address.",
+    )
     webhooks: SecretList = Field((), description="URLs to which events are sent, comma-separated.")
     webhook_secret: SecretList = Field(
         (),
@@ -195,6 +201,7 @@ class Settings(BaseSettings):
         "allowed_prefixes",
         "holidays",
         "own_numbers",
+        "trusted_proxies",
         mode="before",
     )
     @classmethod
@@ -209,6 +216,18 @@ class Settings(BaseSettings):
         for prefix in value:
             if not (prefix.startswith("+") and prefix[1:].isascii() and prefix[1:].isdigit()):
                 raise ValueError("each prefix is + and digits, such as +998")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                network = ip_network(text)
+            except ValueError:
+                raise ValueError("each entry is an address or a network, such as 10.0.0.5 or 10.0.0.0/8") from None
+            if network.prefixlen == 0:
+                raise ValueError("names all addresses there are, which is nobody to trust; name those of your proxies")
         return value
 
     @field_validator("frequency_caps", mode="before")

@@ -39,13 +39,19 @@ def test_wrong_keys_are_kept_waiting_and_the_right_one_is_not(web: Web) -> None:
 
 def test_somebody_who_tries_keys_at_the_sign_in_has_to_wait(web: Web) -> None:
     visitor = Operator(web, None)
-    codes = [visitor.sign_in(f"wrong-{n}").status_code for n in range(13)]
-    assert codes[:10] == [401] * 10
-    assert codes[-1] == 429
-    answer = visitor.sign_in(API_KEY)
-    assert answer.status_code == 429
-    assert int(answer.headers["retry-after"]) >= 1
-    assert "Too many wrong keys" in answer.text
+    answers = [visitor.sign_in(f"wrong-{n}") for n in range(13)]
+    assert [answer.status_code for answer in answers[:10]] == [401] * 10
+    assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["retry-after"]) >= 1
+    assert "Too many wrong keys" in answers[-1].text
+
+
+def test_wrong_keys_of_somebody_else_at_the_same_address_never_keep_a_right_one_out(web: Web) -> None:
+    attacker, dispatcher = Operator(web, None), Operator(web, None)
+    codes = [attacker.sign_in(f"wrong-{n}").status_code for n in range(15)]
+    assert 429 in codes
+    assert dispatcher.sign_in(API_KEY).status_code == 303
+    assert "Stopped" in dispatcher.post("/stop", {"reason": "wrong list"}, page="/stop").text
 
 
 def test_a_bucket_lets_a_burst_through_and_then_its_rate() -> None:

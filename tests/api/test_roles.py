@@ -193,7 +193,7 @@ def test_a_key_marked_own_or_without_read_cannot_sign_in(web: Web) -> None:
     for key in (SHOP, SUBMIT):
         assert Operator(web, None).sign_in(key).status_code == 401
     reader = Operator(web, READ)
-    assert "(key reader)" in Operator(web, READ, name="Aziza").get("/").text
+    assert "key:reader (Aziza)" in Operator(web, READ, name="Aziza").get("/").text
     assert 'href="/stop"' not in reader.get("/").text
     assert reader.post("/stop", {"reason": "x"}).status_code == 403
     assert reader.post("/campaigns/new").status_code == 403

@@ -226,7 +226,7 @@ def test_no_act_without_our_own_form(operator: Operator, stage: Stage) -> None:
 
 
 def test_a_reader_sees_no_acts_and_no_whole_numbers(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    reader = Session("k" * 8, "", "nonce", 2**31)
+    reader = Session(ApiKey("k" * 16, "", frozenset(), own=False), "", "id", "nonce", 0, 0)
     monkeypatch.setattr(call_rows, "can", lambda _operator, act: act == "read")
     assert not call_rows.in_full(reader)
     record = stage.queue.get(stage.place(reference="call 998901234567", metadata={"phone": "+998901234567"}).id)
@@ -238,7 +238,9 @@ def test_a_reader_sees_no_acts_and_no_whole_numbers(stage: Stage, monkeypatch: p
 
 def test_the_signs_that_part_a_timeline_are_taken_out_of_a_name(stage: Stage) -> None:
     placed = stage.unconfirmed()
-    author = call_rows.author(Session(ApiKey("k" * 16, "", frozenset(), own=False), "a;b c; queued 12", "nonce", 2**31))
+    author = call_rows.author(
+        Session(ApiKey("k" * 16, "", frozenset(), own=False), "a;b c; queued 12", "id", "nonce", 0, 0)
+    )
     assert not set("; ") & set(author)
     stage.queue.redial(placed.id, actor=author)
     record = stage.queue.get(placed.id)

@@ -84,7 +84,7 @@ def test_a_file_is_checked_reviewed_and_submitted(web: Web, operator: Operator) 
     text = words_on(shown)
     assert "The campaign is submitted." in text
     assert "Spring offer" in text
-    assert "Aziza (key " in text
+    assert "(Aziza)" in text
     assert "Rows ended 0 / 30" in text
     assert "Rows that were not taken" in text
     assert uploads(web) == before
@@ -193,7 +193,7 @@ def test_pausing_asks_back_with_the_count_and_goes_into_the_log(queue: CallQueue
     assert queue.campaigns.get(id).state == "paused"
     text = words_on(operator.get(f"/campaigns/{id}"))
     assert "Reason: lunch" in text
-    assert "paused · Aziza (key " in text
+    assert "paused · key:#1 (Aziza)" in text
     assert operator.post(f"/campaigns/{id}/resume").headers["location"] == f"/campaigns/{id}?done=resume"
     assert queue.campaigns.get(id).state == "running"
 

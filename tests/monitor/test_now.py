@@ -111,7 +111,7 @@ def test_the_emergency_stop_is_pulled_with_a_reason_and_lifted(web: Web, queue: 
     done = words_on(operator.post("/stop", {"reason": "wrong list"}, page="/stop"))
     assert "Stopped. No new call goes out." in done
     assert queue.store.call(stopped) == "wrong list"
-    assert "wrong list (Aziza (key" in words_on(operator.get("/"))
+    assert "wrong list (key:#1 (Aziza)" in words_on(operator.get("/"))
     again = words_on(operator.post("/stop", {"reason": "other"}, page="/stop"))
     assert "It was on already" in again
     assert queue.store.call(stopped) == "wrong list"

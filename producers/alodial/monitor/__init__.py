@@ -15,6 +15,7 @@ from . import (
     logs,
     new_campaign,
     now,
+    sessions,
     sign_in,
     static_files,
     unconfirmed,
@@ -28,6 +29,7 @@ router = APIRouter(include_in_schema=False)
 for screen in (
     static_files,
     sign_in,
+    sessions,
     now,
     calls,
     calls_bulk,

@@ -1,18 +1,24 @@
 """Authorization: sessions, roles, the check that a form is from our own page, and the audit line of each act."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+import redis
 import structlog
 from fastapi import Depends
 from starlette.datastructures import FormData
 from starlette.requests import Request
 
-from ..api_keys import Role
+from ..api_keys import ApiKey, Role
+from ..errors import AlodialError
+from ..web.auth import address_of
+from ..web.problems import Refusal
+from ..web.rate_limit import retry_after
 from ..web.request_bodies import read_form
 from .context import monitor_context
-from .session import Operator
+from .session import Operator, is_form_token
 
 SESSION_COOKIE = "alodial_session"
 TOKEN_FIELD = "form_token"  # noqa: S105  # a field's name
@@ -36,23 +42,64 @@ class Forbidden(Exception):
 
 _ROLES: Mapping[str, Role] = {
     "read": "read",
-    "sign_in": "read",
     "sign_out": "read",
+    "sessions": "read",
     "campaign.submit": "submit",
     "dnc.add": "submit",
 }
 """The role that an act needs; every other act needs ``operate``."""
 
 
+def may_sign_in(api_key: ApiKey) -> bool:
+    """Whether a key opens the monitor: its screens show the calls of all keys."""
+    return not api_key.own and api_key.has_role("read")
+
+
 def can(operator: Operator, act: str) -> bool:
     """Whether the operator's key permits an act. Roles are decided here alone. ``act`` is the audit line's, or "read"."""
-    # The screens show the calls of all keys, so a key that sees only its own calls sees no screen.
     return not operator.api_key.own and operator.api_key.has_role(_ROLES.get(act, "operate"))
+
+
+def refuse_wrong_key(request: Request) -> None:
+    """Counts a wrong key. Raises Refusal 429 when too many came from its address."""
+    wait = monitor_context(request).wrong_keys.take(address_of(request))
+    log.warning("operator.refused", reason="too_many" if wait else "key", address=request.url.path)
+    if wait:
+        raise Refusal(429, "too_many_requests", "", headers={"Retry-After": retry_after(wait)})
+
+
+def key_given(request: Request, operator: Operator, form: FormData) -> bool:
+    """Whether an act that concerns everybody may be done: the key was given within the hour, or is in the form.
+
+    Raises Refusal 429 when too many wrong ones came from the address; a right one never waits.
+    """
+    if not operator.must_give_key():
+        return True
+    secret = text_of(form, "key")
+    api_key = monitor_context(request).sessions.keys.find(secret) if secret else None
+    if api_key is not None and api_key.scope == operator.api_key.scope:
+        return True
+    if secret:
+        refuse_wrong_key(request)
+    return False
+
+
+async def remember_key(request: Request, operator: Operator) -> None:
+    """Notes after an act that its key was given; a Redis that takes nothing more does not undo the act."""
+    if operator.must_give_key():
+        with contextlib.suppress(AlodialError, redis.RedisError):
+            await monitor_context(request).sessions.confirm(operator)
+
+
+async def load_operator(request: Request) -> None:
+    """Reads the session of the request's cookie, once; :func:`operator_of` returns it. Raises StoreUnavailable."""
+    request.state.operator = await monitor_context(request).sessions.read(request.cookies.get(SESSION_COOKIE, ""))
 
 
 def operator_of(request: Request) -> Operator | None:
     """The operator of the request's session cookie; None without a valid one."""
-    return monitor_context(request).sessions.read(request.cookies.get(SESSION_COOKIE, ""))
+    operator: Operator | None = getattr(request.state, "operator", None)
+    return operator
 
 
 async def signed_in(request: Request) -> Operator:
@@ -86,9 +133,9 @@ def check_origin(request: Request) -> None:
         raise Forbidden("refused.origin")
 
 
-def check_token(request: Request, nonce: str, token: object) -> None:
+def check_token(nonce: str, token: object) -> None:
     """Raises Forbidden for a form that was made for another session, or with another nonce."""
-    if not isinstance(token, str) or not monitor_context(request).sessions.is_token(nonce, token):
+    if not isinstance(token, str) or not is_form_token(nonce, token):
         raise Forbidden("refused.token")
 
 
@@ -101,7 +148,7 @@ async def form_of(request: Request, operator: Operator, act: str) -> FormData:
     if not can(operator, act):
         raise Forbidden("refused.role")
     form = await read_form(request, max_files=0, max_fields=MAX_FIELDS)
-    check_token(request, operator.nonce, form.get(TOKEN_FIELD))
+    check_token(operator.nonce, form.get(TOKEN_FIELD))
     return form
 
 

@@ -15,12 +15,11 @@ from ..calls.queue import AsyncCallQueue
 from ..store.call_listing import MAX_CALLS
 from ..web.context import app_context
 from . import call_rows
-from .auth import Forbidden, Signed, audit, can, form_of, text_of
+from .auth import Forbidden, Signed, audit, can, form_of, key_given, remember_key, text_of
 from .call_filter_form import FIELDS, CallQuery, cancelable, redialable
 from .calls import count_of, query_of
-from .context import monitor_context
 from .rendering import PeopleRoute, go, page
-from .session import Operator
+from .session import Operator, form_token, is_form_token
 
 Act = Literal["cancel", "redial"]
 
@@ -47,8 +46,8 @@ async def _cancel(queue: AsyncCallQueue, query: CallQuery) -> BulkResult:
     return total
 
 
-def _sign(request: Request, operator: Operator, query: str) -> str:
-    return monitor_context(request).sessions.token(f"{operator.nonce} {query}")
+def _sign(operator: Operator, query: str) -> str:
+    return form_token(operator.nonce, query)
 
 
 @router.get("/calls/done")
@@ -56,7 +55,7 @@ async def show_result(request: Request, operator: Signed) -> Response:
     """What a bulk act did. The address is signed, so that nobody is shown a result that was never reached."""
     query_string, _, sign = request.url.query.rpartition("&sign=")
     values = request.query_params
-    genuine = monitor_context(request).sessions.is_token(f"{operator.nonce} {query_string}", sign)
+    genuine = is_form_token(operator.nonce, sign, query_string)
     if values.get("act") not in ACTS or not genuine:
         return go("/calls")
     return page(
@@ -71,24 +70,41 @@ async def show_result(request: Request, operator: Signed) -> Response:
     )
 
 
-async def _confirm(request: Request, operator: Operator, act: Act) -> Response:
-    """Asks for a confirmation, with the number of calls."""
+async def _confirm(
+    request: Request, operator: Operator, act: Act, *, fields: dict[str, str] | None = None, wrong: bool = False
+) -> Response:
+    """Asks for a confirmation, with the number of calls; for a redial with the key, unless it was given within the hour."""
     if not can(operator, ACTS[act]):
         raise Forbidden("refused.role")
-    query = query_of(request)
+    query = query_of(request, fields)
     if not _possible(query, act):
         return go(query.address())
     count = await count_of(app_context(request).queue, query, act, MAX_CALLS)
     now = min(count.number, MAX_CALLS)
-    return page(request, "calls_confirm.html", operator, act=act, query=query, count=count, limit=MAX_CALLS, now=now)
+    return page(
+        request,
+        "calls_confirm.html",
+        operator,
+        status=403 if wrong else 200,
+        act=act,
+        query=query,
+        count=count,
+        limit=MAX_CALLS,
+        now=now,
+        ask_key=act == "redial" and operator.must_give_key(),
+        wrong=wrong,
+    )
 
 
 async def _do(request: Request, operator: Operator, act: Act) -> Response:
     """Acts on up to ``MAX_CALLS`` calls, and leads to a page that says what was done: loading that again does nothing."""
     form = await form_of(request, operator, ACTS[act])
-    query = query_of(request, {name: text_of(form, name) for name in FIELDS})
+    fields = {name: text_of(form, name) for name in FIELDS}
+    query = query_of(request, fields)
     if not _possible(query, act):
         return go(query.address())
+    if act == "redial" and not key_given(request, operator, form):
+        return await _confirm(request, operator, act, fields=fields, wrong=True)
     queue = app_context(request).queue
     if act == "cancel":
         result = await _cancel(queue, query)
@@ -96,10 +112,12 @@ async def _do(request: Request, operator: Operator, act: Act) -> Response:
         result = await queue.redial_all(query.filter, actor=call_rows.author(operator))
     filter_text = mask_numbers(query.query_string())
     audit(operator, ACTS[act], filter=filter_text, done=result.done, more=result.more, **result.left_out)
+    if act == "redial":
+        await remember_key(request, operator)
     values = {"act": act, "done": str(result.done), "more": str(int(result.more))}
     values |= {code: str(count) for code, count in result.left_out.items() if count}
     query_string = urlencode(values | {f"f_{name}": value for name, value in query.fields.items()})
-    return go(f"/calls/done?{query_string}&{urlencode({'sign': _sign(request, operator, query_string)})}")
+    return go(f"/calls/done?{query_string}&{urlencode({'sign': _sign(operator, query_string)})}")
 
 
 @router.get("/calls/cancel")

@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from ..api_keys import ApiKeys
 from ..settings import Settings
+from ..store.client import AsyncStore
 from ..web.rate_limit import RateLimiter
 from .i18n import LANGUAGES, Translator, preferred
 from .session import Sessions
@@ -16,7 +17,7 @@ LANGUAGE_COOKIE = "alodial_language"
 
 WRONG_KEYS_PER_SECOND = 1 / 6
 WRONG_KEYS_BURST = 10
-"""Wrong keys that one address may try at the sign-in before it has to wait."""
+"""Wrong keys that one address may try at the sign-in before the next wrong one has to wait. A right key never waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,11 @@ class MonitorContext:
     wrong_keys: RateLimiter
 
 
-def make_context(settings: Settings, keys: ApiKeys) -> MonitorContext:
+def make_context(settings: Settings, keys: ApiKeys, store: AsyncStore) -> MonitorContext:
     """For an app that keeps it as ``app.state.monitor``; its ``drafts`` are to be closed at the end."""
     return MonitorContext(
         settings,
-        Sessions(keys),
+        Sessions(keys, store),
         UploadDrafts(),
         ZoneInfo(settings.timezone),
         RateLimiter(WRONG_KEYS_PER_SECOND, WRONG_KEYS_BURST),

@@ -9,18 +9,30 @@ from starlette.responses import Response
 from ..store.holds import read_stop_async
 from ..store.records import iso
 from ..web.context import app_context
-from .auth import Signed, audit, can, form_of, text_of
+from .auth import Signed, audit, can, form_of, key_given, remember_key, text_of
 from .rendering import PeopleRoute, page
+from .session import Operator
 
 MAX_REASON = 200
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
 
-async def _screen(request: Request, operator: Signed, done: str = "") -> Response:
+async def _screen(request: Request, operator: Operator, done: str = "", *, wrong: bool = False) -> Response:
     state = await app_context(request).queue.store.call(read_stop_async)
     at = iso(state.at) if state is not None else None
-    return page(request, "emergency_stop.html", operator, stop=state, at=at, done=done, may_act=can(operator, "stop"))
+    return page(
+        request,
+        "emergency_stop.html",
+        operator,
+        status=403 if wrong else 200,
+        stop=state,
+        at=at,
+        done=done,
+        may_act=can(operator, "stop"),
+        ask_key=operator.must_give_key(),
+        wrong=wrong,
+    )
 
 
 @router.get("/stop")
@@ -31,9 +43,12 @@ async def show_stop(request: Request, operator: Signed) -> Response:
 @router.post("/stop")
 async def stop(request: Request, operator: Signed) -> Response:
     form = await form_of(request, operator, "stop")
+    if not key_given(request, operator, form):
+        return await _screen(request, operator, wrong=True)
     reason = "".join(c if c.isprintable() else " " for c in text_of(form, "reason"))[:MAX_REASON] or "operator"
     changed = await app_context(request).queue.stop(reason, actor=operator.actor)
     audit(operator, "stop", reason=reason, pulled=changed)
+    await remember_key(request, operator)
     return await _screen(request, operator, "pulled" if changed else "already")
 
 

@@ -56,7 +56,7 @@ async def upload(request: Request, operator: Signed) -> Response:
     received = await receive_upload(request)
     path = received.path
     try:
-        check_token(request, operator.nonce, received.fields.get(TOKEN_FIELD))
+        check_token(operator.nonce, received.fields.get(TOKEN_FIELD))
     except Forbidden:
         await UPLOADS.run(path.unlink, missing_ok=True)
         raise

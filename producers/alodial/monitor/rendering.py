@@ -14,10 +14,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from ..errors import AlodialError, NotFound, StoreUnavailable
 from ..web.problems import RETRY_AFTER, Refusal
 from . import campaign_figures
-from .auth import TOKEN_FIELD, Forbidden, SignInNeeded, can, log, operator_of
+from .auth import TOKEN_FIELD, Forbidden, SignInNeeded, can, load_operator, log, operator_of
 from .context import monitor_context, translator_of
 from .i18n import LANGUAGES
-from .session import Operator
+from .session import Operator, form_token
 
 HTMX_CONFIG: Final = (
     '{"includeIndicatorStyles":false,"allowEval":false,"allowScriptTags":false,'
@@ -78,7 +78,7 @@ def page(
         t=t,
         n=t.count,
         operator=operator,
-        token=monitor.sessions.token(operator.nonce) if operator else "",
+        token=form_token(operator.nonce) if operator else "",
         path=request.url.path,
         zone=monitor.settings.timezone,
         **context,
@@ -123,6 +123,7 @@ class PeopleRoute(APIRoute):
 
         async def handle_errors(request: Request) -> Response:
             try:
+                await load_operator(request)
                 return await handle(request)
             except SignInNeeded:
                 return _sign_in_first(request)

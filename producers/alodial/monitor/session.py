@@ -1,94 +1,186 @@
-"""Sessions: a signed cookie with the operator, and the tokens of their forms. Nothing is stored on the server."""
+"""Sessions of people: a random cookie, what Redis knows of it, and the tokens of its forms."""
 
-import base64
 import hashlib
 import hmac
 import json
 import secrets
 import time
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, replace
 
 from ..api_keys import ApiKey, ApiKeys
+from ..errors import StoreUnavailable
+from ..store import sessions
+from ..store.client import AsyncStore
 
 SESSION_SECONDS = 12 * 3600
 """A long working day."""
+IDLE_SECONDS = 3600
+"""Without any request, an open page's updates included."""
+CHECK_SECONDS = 3600
+"""How long a key that was given is enough for the acts that concern everybody; then it is asked for again."""
 
-MAX_COOKIE = 1024
+MAX_COOKIE = 256
+MAX_REMEMBERED = 1000
 NAME_LENGTH = 40
+AGENT_LENGTH = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """A person who signed in with an API key. ``name`` is what they typed, or ""; ``expires`` is Unix seconds."""
+    """A person in the monitor, and their session.
+
+    ``name`` is what they typed, or "": it proves nothing. ``id`` names the session in lists and opens nothing. ``opened``
+    and ``checked``, when the key was last given, are Unix seconds.
+    """
 
     api_key: ApiKey
     name: str
+    id: str
     nonce: str
-    expires: int
+    opened: int
+    checked: int
+    address: str = ""
+    agent: str = ""
 
     @property
     def actor(self) -> str:
-        """The name for logs. The typed name proves nothing, so the key's stands beside it."""
-        key = self.api_key.name or self.api_key.scope[:6]
-        return f"{self.name} (key {key})" if self.name else f"key {key}"
+        """The key's name, which is known for certain, then the name that was typed."""
+        return f"{self.api_key.actor} ({self.name})" if self.name else self.api_key.actor
+
+    @property
+    def ends(self) -> int:
+        return self.opened + SESSION_SECONDS
+
+    def must_give_key(self, now: float | None = None) -> bool:
+        """Whether the key was last given too long ago for an act that concerns everybody."""
+        return (time.time() if now is None else now) - self.checked > CHECK_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session in the list of sessions: ``seen`` is Unix seconds of its last request."""
+
+    operator: Operator
+    seen: int
+
+
+def form_token(nonce: str, text: str = "") -> str:
+    """The token of the forms of a session or a visit; ``text`` ties it to something else, such as a filter."""
+    return hmac.digest(nonce.encode(), f"form\0{text}".encode("utf-8", "surrogateescape"), "sha256").hex()
+
+
+def is_form_token(nonce: str, token: str, text: str = "") -> bool:
+    """Whether a token was made for the nonce and the text."""
+    return bool(nonce) and hmac.compare_digest(
+        form_token(nonce, text).encode(), token.encode("utf-8", "surrogateescape")
+    )
+
+
+def typed_name(text: str) -> str:
+    """A name as it may stand in the log: without the signs with which it could pass for a key's name."""
+    plain = "".join(ch for ch in text if ch.isalnum() or ch in " .'’‘-_")
+    return " ".join(plain.split())[:NAME_LENGTH]
 
 
 class Sessions:
-    """Makes and reads the cookies of one set of API keys. Another set of keys makes all older cookies invalid."""
+    """Opens, reads and ends sessions, which all web processes share. All raise StoreUnavailable without Redis."""
 
-    def __init__(self, keys: ApiKeys) -> None:
-        self._keys = keys
-        self._secret = hmac.digest(b"alodial monitor 2", keys.fingerprint(), "sha256")
-        self._ended: dict[str, int] = {}
+    def __init__(self, keys: ApiKeys, store: AsyncStore) -> None:
+        self.keys = keys
+        self._store = store
+        self._remembered: OrderedDict[str, Operator] = OrderedDict()
 
-    def __bool__(self) -> bool:
-        """Whether there is a key to sign in with."""
-        return bool(self._keys)
-
-    def open(self, key: str, name: str = "") -> Operator | None:
-        """A new session for an API key; None for an unknown key."""
-        api_key = self._keys.find(key)
-        if api_key is None:
-            return None
-        plain = "".join(ch for ch in name if ch.isprintable()).strip()[:NAME_LENGTH]
-        return Operator(api_key, plain, secrets.token_hex(16), int(time.time()) + SESSION_SECONDS)
-
-    def cookie(self, operator: Operator) -> str:
-        """The cookie's value. It holds the key's scope, never the key."""
-        fields = {"k": operator.api_key.scope, "n": operator.name, "r": operator.nonce, "e": operator.expires}
-        body = base64.urlsafe_b64encode(json.dumps(fields).encode()).decode()
-        return f"{body}.{self._sign('session', body)}"
-
-    def read(self, cookie: str) -> Operator | None:
-        """The operator of a cookie; None when it is forged, expired or signed out."""
-        body, _, signature = cookie.partition(".")
-        if not self or len(cookie) > MAX_COOKIE or not self._signed("session", body, signature):
-            return None
-        fields = json.loads(base64.urlsafe_b64decode(body))
-        key = self._keys.find_by_scope(fields["k"])
-        if key is None:
-            return None
-        operator = Operator(key, fields["n"], fields["r"], fields["e"])
-        return None if operator.expires <= time.time() or operator.nonce in self._ended else operator
-
-    def end(self, operator: Operator) -> None:
-        """Signs out: this process no longer accepts a copy of the cookie."""
+    async def open(self, api_key: ApiKey, name: str = "", address: str = "", agent: str = "") -> tuple[str, Operator]:
+        """A new session for a key; returns its cookie too. Nothing in the cookie comes from the key."""
+        cookie = secrets.token_urlsafe(32)
         now = int(time.time())
-        self._ended = {nonce: at for nonce, at in self._ended.items() if at > now}
-        self._ended[operator.nonce] = operator.expires
+        plain_agent = "".join(ch for ch in agent if ch.isprintable())[:AGENT_LENGTH]
+        operator = Operator(
+            api_key, typed_name(name), _id(cookie), secrets.token_hex(16), now, now, address, plain_agent
+        )
+        await self._write(operator)
+        self._remember(operator)
+        return cookie, operator
 
-    def token(self, nonce: str) -> str:
-        """The token of the forms of a nonce, a session's or a visit's."""
-        return self._sign("form", nonce)
+    async def read(self, cookie: str) -> Operator | None:
+        """The operator of a cookie; None when it is forged, expired or signed out, or its key is gone.
 
-    def is_token(self, nonce: str, token: str) -> bool:
-        """Whether a token was made for the nonce."""
-        return bool(nonce) and self._signed("form", nonce, token)
+        Raises StoreUnavailable, except for a session that this process has seen.
+        """
+        if not cookie or len(cookie) > MAX_COOKIE:
+            return None
+        id = _id(cookie)
+        try:
+            record = await self._store.call(sessions.read, id, idle=IDLE_SECONDS)
+        except StoreUnavailable:
+            # Without Redis nothing can be changed. The screen that says so still opens, for sessions that were seen here.
+            if id not in self._remembered:
+                raise
+            return self._remembered[id]
+        operator = self._operator(id, record)
+        self._remembered.pop(id, None)
+        if operator is not None:
+            self._remember(operator)
+        return operator
 
-    def _sign(self, purpose: str, text: str) -> str:
-        return hmac.new(
-            self._secret, f"{purpose}\0{text}".encode("utf-8", "surrogateescape"), hashlib.sha256
-        ).hexdigest()
+    async def confirm(self, operator: Operator) -> Operator:
+        """The session after its key was given again."""
+        fresh = replace(operator, checked=int(time.time()))
+        await self._write(fresh)
+        return fresh
 
-    def _signed(self, purpose: str, text: str, signature: str) -> bool:
-        return hmac.compare_digest(self._sign(purpose, text).encode(), signature.encode("utf-8", "surrogateescape"))
+    async def end(self, *ids: str) -> None:
+        """Signs out: no process accepts the cookies of these sessions any more."""
+        for id in ids:
+            self._remembered.pop(id, None)
+        await self._store.call(sessions.end, *ids)
+
+    async def listing(self) -> list[SessionRow]:
+        """All open sessions, the newest first."""
+        now = int(time.time())
+        rows = []
+        for stored in await self._store.call(sessions.listing, idle=IDLE_SECONDS):
+            operator = self._operator(stored.id, stored.record)
+            if operator is not None:
+                rows.append(SessionRow(operator, now - stored.idle))
+        return rows
+
+    def _remember(self, operator: Operator) -> None:
+        self._remembered[operator.id] = operator
+        if len(self._remembered) > MAX_REMEMBERED:
+            self._remembered.popitem(last=False)
+
+    async def _write(self, operator: Operator) -> None:
+        fields = {
+            "key": operator.api_key.scope,
+            "name": operator.name,
+            "nonce": operator.nonce,
+            "opened": operator.opened,
+            "checked": operator.checked,
+            "address": operator.address,
+            "agent": operator.agent,
+        }
+        await self._store.call(sessions.write, operator.id, json.dumps(fields), idle=IDLE_SECONDS, ends=operator.ends)
+
+    def _operator(self, id: str, record: str | None) -> Operator | None:
+        if record is None:
+            return None
+        fields = json.loads(record)
+        key = self.keys.find_by_scope(fields["key"])
+        if key is None or fields["opened"] + SESSION_SECONDS <= time.time():
+            return None
+        return Operator(
+            key,
+            fields["name"],
+            id,
+            fields["nonce"],
+            fields["opened"],
+            fields["checked"],
+            fields["address"],
+            fields["agent"],
+        )
+
+
+def _id(cookie: str) -> str:
+    return hashlib.sha256(cookie.encode("utf-8", "surrogateescape")).hexdigest()

@@ -7,8 +7,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..web.auth import address_of
-from ..web.problems import Refusal
-from ..web.rate_limit import retry_after
 from ..web.request_bodies import read_form
 from .auth import (
     SESSION_COOKIE,
@@ -16,17 +14,17 @@ from .auth import (
     Forbidden,
     Signed,
     audit,
-    can,
     check_origin,
     check_token,
     form_of,
-    log,
+    may_sign_in,
+    refuse_wrong_key,
     text_of,
 )
 from .context import LANGUAGE_COOKIE, monitor_context
 from .i18n import LANGUAGES
 from .rendering import PeopleRoute, go, own_address, page
-from .session import SESSION_SECONDS
+from .session import SESSION_SECONDS, form_token
 
 VISIT_COOKIE = "alodial_visit"
 """Ties a sign-in form to the browser that loaded it."""
@@ -65,10 +63,10 @@ def sign_in_page(request: Request, *, status: int = 200, wrong: bool = False, to
         request,
         "sign_in.html",
         status=status,
-        keys=bool(context.sessions),
+        keys=bool(context.sessions.keys),
         wrong=wrong,
         to=own_address(to or request.query_params.get("to", "/")),
-        visit_token=context.sessions.token(visit),
+        visit_token=form_token(visit),
     )
     _set_cookie(request, answer, VISIT_COOKIE, visit, 3600)
     return answer
@@ -80,22 +78,20 @@ async def sign_in(request: Request) -> Response:
     form = await read_form(request, max_files=0, max_fields=10)
     to = own_address(text_of(form, "to"))
     try:
-        check_token(request, request.cookies.get(VISIT_COOKIE, ""), form.get(TOKEN_FIELD))
+        check_token(request.cookies.get(VISIT_COOKIE, ""), form.get(TOKEN_FIELD))
     except Forbidden:
         # The page was open for more than an hour, or cookies are off; the next try has a new token.
         return sign_in_page(request, status=403, to=to)
-    context = monitor_context(request)
-    address = address_of(request)
-    if wait := context.wrong_keys.wait(address):
-        log.warning("operator.refused", reason="too_many", address="/sign-in")
-        raise Refusal(429, "too_many_requests", "", headers={"Retry-After": retry_after(wait)})
-    operator = context.sessions.open(text_of(form, "key"), text_of(form, "name"))
-    if operator is None or not can(operator, "sign_in"):
-        context.wrong_keys.take(address)
-        log.warning("operator.refused", reason="key", address="/sign-in")
+    sessions = monitor_context(request).sessions
+    api_key = sessions.keys.find(text_of(form, "key"))
+    # Behind a proxy that is not set all people have one address: somebody else's wrong keys must not keep a right one out.
+    if api_key is None or not may_sign_in(api_key):
+        refuse_wrong_key(request)
         return sign_in_page(request, status=401, wrong=True, to=to)
+    agent = request.headers.get("user-agent", "")
+    cookie, operator = await sessions.open(api_key, text_of(form, "name"), address_of(request), agent)
     answer = go(to)
-    _set_cookie(request, answer, SESSION_COOKIE, context.sessions.cookie(operator), SESSION_SECONDS)
+    _set_cookie(request, answer, SESSION_COOKIE, cookie, SESSION_SECONDS)
     audit(operator, "sign_in")
     return answer
 
@@ -103,7 +99,7 @@ async def sign_in(request: Request) -> Response:
 @router.post("/sign-out")
 async def sign_out(request: Request, operator: Signed) -> Response:
     await form_of(request, operator, "sign_out")
-    monitor_context(request).sessions.end(operator)
+    await monitor_context(request).sessions.end(operator.id)
     answer = go("/")
     answer.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="strict")
     audit(operator, "sign_out")

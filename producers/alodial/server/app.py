@@ -21,6 +21,7 @@ from ..web.auth import Authenticator, SecretSet
 from ..web.call_acceptor import CallAcceptor
 from ..web.callbacks.endpoint import CallbackEndpoint
 from ..web.callbacks.intake import CallbackIntake
+from ..web.client_address import TrustedProxies
 from ..web.context import AppContext
 from ..web.event_follower import EventFollower
 from ..web.health import Readiness
@@ -88,7 +89,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     keys = ApiKeys(settings.api_keys, limits_from_text(settings.own_key_limits))
     app.state.authenticator = Authenticator(keys, settings.api_requests_per_second)
-    app.state.monitor = monitor.make_context(settings, keys)
+    app.state.monitor = monitor.make_context(settings, keys, queue.store)
     callbacks = CallbackEndpoint(SecretSet(settings.callback_secret), intake, metrics)
     app.router.routes.insert(0, Route(CALLBACK_PATH + "{secret}", callbacks))
     for router in ROUTERS:
@@ -99,6 +100,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, answer_validation_error)
     if tracing.spans() is not None:
         app.add_middleware(TracingMiddleware)
-    app.add_middleware(RequestMiddleware, callbacks=callbacks)
+    app.add_middleware(RequestMiddleware, callbacks=callbacks, proxies=TrustedProxies(settings.trusted_proxies))
     app.openapi = lambda: document.document(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
     return app

@@ -56,6 +56,8 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``logs:lost``         string   log lines that did not get there; kept a day after the last
 ``tally``             hash     counters of all worker processes for the metrics, added up. ``tally:{process}`` is the
                                number of its last flush, kept a day
+``session:{hash}``    string   a session of the monitor, JSON, found by the SHA-256 of its cookie; ends when it was idle too long
+``sessions``          zset     those hashes by the second in which the session ends at the latest
 ``wh``                set      webhook endpoints by their id
 ``wh:{endpoint}``     hash     url shown, seen, off and off_at, until (throttled), ok failed row parked counters, ok_ms,
                                ok_at fail_at since (nothing but failures), status, why; it and the following are kept 40 days
@@ -122,6 +124,7 @@ STOP: Final = PREFIX + "stop"
 CONFIRMED: Final = PREFIX + "confirmed"
 EPOCH: Final = PREFIX + "epoch"
 WORKERS: Final = PREFIX + "workers"
+SESSIONS: Final = PREFIX + "sessions"
 WEBHOOKS: Final = PREFIX + "wh"
 TALLY: Final = PREFIX + "tally"
 LOGS: Final = PREFIX + "logs"
@@ -190,6 +193,10 @@ def buckets(body: str, reference: str) -> str:
     if reference:
         names.append(_reference_bucket(reference))
     return " ".join(names)
+
+
+def session(id: str) -> str:
+    return f"{PREFIX}session:{id}"
 
 
 def dead_body(id: str) -> str:

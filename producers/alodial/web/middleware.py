@@ -7,6 +7,7 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .client_address import TrustedProxies
 from .problems import Refusal, internal_error, of_refusal, too_large
 
 KIB = 1024
@@ -80,16 +81,19 @@ class BoundedReceive:
 
 
 class RequestMiddleware:
-    """The outermost middleware of this app. ``callbacks`` serves CALLBACK_PATH without the router."""
+    """The outermost middleware of this app. ``callbacks`` serves CALLBACK_PATH without the router; the headers of
+    ``proxies`` say from where a request came."""
 
-    def __init__(self, app: ASGIApp, callbacks: ASGIApp | None = None) -> None:
+    def __init__(self, app: ASGIApp, callbacks: ASGIApp | None = None, proxies: TrustedProxies | None = None) -> None:
         self._app = app
         self._callbacks = callbacks
+        self._proxies = proxies or TrustedProxies(())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        self._proxies.apply(scope)
         request_id = secrets.token_hex(8)
         started = False
 

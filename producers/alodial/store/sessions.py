@@ -1,0 +1,64 @@
+"""Sessions of people in the monitor. Redis ends an idle session by itself; the index ends with the longest session.
+
+A session is found by the SHA-256 of its cookie, so that a copy of Redis' data opens no session.
+"""
+
+import time
+from typing import Any, Final, NamedTuple
+
+import redis.asyncio as aioredis
+
+from . import keys
+from .answers import text
+
+MAX_SESSIONS: Final = 1000
+"""Sessions that are kept; above it the one that would end first is ended."""
+
+
+class StoredSession(NamedTuple):
+    """``id`` is the SHA-256 of the cookie, ``record`` what was written, ``idle`` seconds since its last request."""
+
+    id: str
+    record: str
+    idle: int
+
+
+async def write(client: "aioredis.Redis", id: str, record: str, *, idle: int, ends: int) -> None:
+    """Keeps a session until ``ends`` (Unix seconds), or until nothing was asked for ``idle`` seconds."""
+    async with client.pipeline() as pipe:
+        pipe.set(keys.session(id), record, ex=idle)
+        pipe.zadd(keys.SESSIONS, {id: ends})
+        pipe.zremrangebyscore(keys.SESSIONS, "-inf", f"({int(time.time())}")
+        pipe.zrange(keys.SESSIONS, 0, -MAX_SESSIONS - 1)
+        answers = await pipe.execute()
+    for extra in answers[-1]:
+        await end(client, text(extra))
+
+
+async def read(client: "aioredis.Redis", id: str, *, idle: int) -> str | None:
+    """A session's record, which counts as its use; None when it ended."""
+    value: Any = await client.getex(keys.session(id), ex=idle)
+    return None if value is None else text(value)
+
+
+async def end(client: "aioredis.Redis", *ids: str) -> None:
+    """Ends sessions for every web process."""
+    if ids:
+        async with client.pipeline() as pipe:
+            pipe.delete(*(keys.session(id) for id in ids))
+            pipe.zrem(keys.SESSIONS, *ids)
+            await pipe.execute()
+
+
+async def listing(client: "aioredis.Redis", *, idle: int) -> list[StoredSession]:
+    """All sessions that are open, the one that was opened last first."""
+    ids: Any = await client.zrevrange(keys.SESSIONS, 0, MAX_SESSIONS - 1)
+    if not ids:
+        return []
+    async with client.pipeline(transaction=False) as pipe:
+        for id in ids:
+            pipe.get(keys.session(text(id)))
+            pipe.ttl(keys.session(text(id)))
+        answers = await pipe.execute()
+    rows = zip(ids, answers[::2], answers[1::2], strict=True)
+    return [StoredSession(text(id), text(value), max(0, idle - left)) for id, value, left in rows if value is not None]
