@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         NotCancelable,
         NotFound,
         NotRedialable,
+        StoreFull,
         StoreUnavailable,
     )
     from .settings import Settings
@@ -41,14 +42,14 @@ __all__ = [
     "CampaignNotAllowed", "CampaignRecord", "CampaignRequest", "ConfigurationError", "Conflict", "Count",
     "Disposition", "Event", "FieldProblem", "InvalidCall", "InvalidCampaign", "IvrCall", "NotCancelable", "NotFound",
     "NotRedialable", "Page", "Phone", "Queue", "QueuedCall", "RedialPolicy", "RefusedCall", "Settings", "State",
-    "StoreUnavailable", "TwoWayCall",
+    "StoreFull", "StoreUnavailable", "TwoWayCall",
 ]
 # fmt: on
 
 _HOMES = {
     "alodial_schemas": "Disposition Event FieldProblem IvrCall Phone Queue RedialPolicy State TwoWayCall",
     "alodial.errors": "AlodialError ConfigurationError Conflict InvalidCall NotCancelable NotFound NotRedialable "
-    "StoreUnavailable",
+    "StoreFull StoreUnavailable",
     "alodial.calls.outcomes": "QueuedCall RefusedCall",
     "alodial.calls.queue": "AsyncCallQueue CallQueue",
     "alodial.campaigns.errors": "BadFile CampaignDuplicate CampaignNotAllowed InvalidCampaign",

@@ -10,6 +10,7 @@ Each has a ``code`` for programs, ``retry`` (whether the same request may succee
 | NotCancelable        | 409  | no    | info     | not_cancelable                           |
 | NotRedialable        | 409  | no    | info     | not_redialable                           |
 | StoreUnavailable     | 503  | yes   | error    | store_unavailable                        |
+| StoreFull            | 503  | yes   | error    | store_full                               |
 | StoreUnfit           | 503  | no    | critical | store_unfit                              |
 | ConfigurationError   | -    | no    | critical | configuration                            |
 """
@@ -80,11 +81,26 @@ class NotRedialable(AlodialError):
 
 
 class StoreUnavailable(AlodialError):
-    """Redis is away, full, loading or read-only; treat the change as not made. Retry later; logged as error."""
+    """Redis is away, loading or read-only; treat the change as not made. Retry later; logged as error."""
 
     code = "store_unavailable"
     retry = True
     level = "error"
+
+
+class StoreFull(StoreUnavailable):
+    """Redis has no room for more; nothing was stored. Retry once there is room; logged as error; ``remedy`` says how.
+
+    Above nine tenths of its ``maxmemory`` no new call or campaign is taken. Stops, cancellations, do-not-call lists and
+    results go on.
+    """
+
+    code = "store_full"
+    remedy = "raise maxmemory in Redis, or shorten ALODIAL_CALL_RETENTION, and send it again"
+
+    def __init__(self) -> None:
+        self.problems = [FieldProblem("", self.code, "the store is full, nothing was stored", self.remedy)]
+        super().__init__(f"the store is full, nothing was stored; {self.remedy}")
 
 
 class StoreUnfit(StoreUnavailable):

@@ -50,6 +50,7 @@ class ModelStore:
     now: int
     epoch: str = "epoch"
     stopped: bool = False
+    full: bool = False
     calls: dict[str, Call] = field(default_factory=dict)
     aliases: dict[str, tuple[str, int]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
@@ -207,6 +208,8 @@ class ModelStore:
                 )
             elif new.digest and new.extid in self.aliases:
                 rows.append(Enqueued("conflict", new.extid, "", None))
+            elif self.full:
+                rows.append(Enqueued("full", new.extid, "", None))
             else:
                 c = self._store(new)
                 if c.state is State.QUEUED:

@@ -111,13 +111,17 @@ class Pair:
         calls = [self.new_call() for _ in range(self.choose((1, 2, 3)))]
         keyed = self.choose(range(len(calls)))  # no batch of ours carries a key twice
         calls = [call if i == keyed else call._replace(key="") for i, call in enumerate(calls)]
+        self.model.full = self.choose((True, *[False] * 7))
+        self.store.set_full(self.model.full)
         op = call_transitions.enqueue(calls, self.config)
         accounts, rows = self.store.run(op)
         self.agree(op, (sorted(accounts), rows), self.model.enqueue(calls))
         for call, row in zip(calls, rows, strict=True):
-            if call.key and row.outcome != "conflict":
+            if call.key and row.outcome not in ("conflict", "full"):
                 self.owner.setdefault(call.key, row.extid)
-            assert row.extid == self.owner.get(call.key, row.extid), "one key, one call for ever"
+            assert row.outcome == "full" or row.extid == self.owner.get(call.key, row.extid), (
+                "one key, one call for ever"
+            )
 
     def new_call(self) -> NewCall:
         extid, choose = self.choose(EXTIDS), self.choose

@@ -85,6 +85,12 @@ PLANTED = {
         "elseif r.s == 'scheduled' or r.s == 'queued' then",
         "elseif not ENDS[r.s] then",
     ),
+    "a full store takes new calls": ("enqueue", "  elseif store_full() then", "  elseif false then"),
+    "a full store forgets the calls that it has": (
+        "enqueue",
+        "  if old then\n    local now",
+        "  if old and not store_full() then\n    local now",
+    ),
     "the pacer forgets the ready list": ("pace", "push_ready(r, r.g and 'LPUSH' or 'RPUSH')", ""),
     "the sweeper puts back what may have rung": ("sweep", "if r and r.s == 'queued' then", "if r then"),
     "the sweeper blames a call for any death": (

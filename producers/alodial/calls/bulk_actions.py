@@ -74,7 +74,7 @@ def redial_all(store: Store, waker: Waker, wanted: CallFilter, actor: str, *, li
                 result.add(row.outcome == "redial", row.outcome)
         if calls:
             for answer in store_calls(store, waker, calls):
-                result.add(answer.outcome == "created", "already")
+                result.add(answer.outcome == "created", "store_full" if answer.outcome == "full" else "already")
     return result
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from alodial_schemas import CallRequest, FieldProblem, State
 
-from ..errors import Conflict, InvalidCall, NotCancelable, NotFound
+from ..errors import Conflict, InvalidCall, NotCancelable, NotFound, StoreFull
 from ..settings import Settings
 from ..store import call_transitions
 from ..store.call_transitions import NewCall
@@ -33,7 +33,8 @@ class RefusedCall:
 
 
 def queued_call(row: call_transitions.Enqueued, call: NewCall) -> QueuedCall:
-    """Returns the call that the store kept for ``call``. Raises Conflict when its extid or key belongs to another call.
+    """Returns the call that the store kept for ``call``. Raises Conflict when its extid or key belongs to another call,
+    StoreFull when there was no room for it.
 
     The extid is at fault when the other call was found under it, else the idempotency key. Python, HTTP, the batch, the
     drop-in and the command line all take code and remedy from here.
@@ -41,14 +42,16 @@ def queued_call(row: call_transitions.Enqueued, call: NewCall) -> QueuedCall:
     if row.outcome == "conflict":
         by_extid = not call.key or row.extid == call.extid
         raise Conflict("extid_conflict" if by_extid else "idempotency_conflict", row.extid, row.id)
+    if row.outcome == "full":
+        raise StoreFull
     return QueuedCall(row.id, row.extid, row.state or State.QUEUED, row.outcome == "created")
 
 
 def outcome_of(row: call_transitions.Enqueued, call: NewCall) -> QueuedCall | RefusedCall:
-    """Returns the row of a bulk answer: as :func:`queued_call`, with a RefusedCall instead of Conflict."""
+    """Returns the row of a bulk answer: as :func:`queued_call`, with a RefusedCall instead of Conflict and StoreFull."""
     try:
         return queued_call(row, call)
-    except Conflict as exc:
+    except (Conflict, StoreFull) as exc:
         return RefusedCall(exc.code, exc.problems)
 
 

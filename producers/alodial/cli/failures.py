@@ -23,6 +23,7 @@ from ..errors import (
     NotCancelable,
     NotFound,
     NotRedialable,
+    StoreFull,
     StoreUnavailable,
     StoreUnfit,
 )
@@ -36,6 +37,7 @@ class NoDeadResult(NotFound):
 
 HINTS: dict[type[AlodialError], str] = {  # the first that fits, so the narrower ones come first
     StoreUnfit: "alodial doctor",
+    StoreFull: "alodial doctor shows how full it is; stops and cancellations go on",
     StoreUnavailable: "is Redis running? alodial doctor",
     NoDeadResult: "alodial dead list",
     NoEndpoint: "alodial webhooks list",

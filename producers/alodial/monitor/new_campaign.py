@@ -14,7 +14,7 @@ from ..calls.threads import UPLOADS
 from ..campaigns.errors import BadFile, CampaignDuplicate, InvalidCampaign
 from ..campaigns.importing.files import open_source
 from ..campaigns.importing.questions import require_answers
-from ..errors import StoreUnavailable
+from ..errors import StoreFull, StoreUnavailable
 from ..store.records import iso
 from ..web.context import app_context
 from ..web.uploads import receive_upload
@@ -141,6 +141,7 @@ async def show_draft(request: Request, operator: Signed, id: str) -> Response:
         duplicate=draft.error if isinstance(draft.error, CampaignDuplicate) else None,
         bad_file=draft.error if isinstance(draft.error, BadFile) else None,
         away=isinstance(draft.error, StoreUnavailable),
+        full=isinstance(draft.error, StoreFull),
         busy=draft.step in BUSY,
         form_field=form_field,
         **_form(request, draft.fields, wrong=wrong, file_columns=draft.columns),

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from ..errors import AlodialError, NotFound, StoreUnavailable
+from ..errors import AlodialError, NotFound, StoreFull, StoreUnavailable
 from ..web.problems import RETRY_AFTER, Refusal
 from . import campaign_figures
 from .auth import TOKEN_FIELD, Forbidden, SignInNeeded, can, load_operator, log, operator_of
@@ -138,7 +138,8 @@ class PeopleRoute(APIRoute):
                 return _error_page(request, 404, "refused.not_found", str(exc))
             except StoreUnavailable as exc:
                 structlog.get_logger("alodial.web").error("request.refused", code=exc.code, reason=str(exc))
-                return _error_page(request, 503, "refused.store", headers={"Retry-After": RETRY_AFTER})
+                text = "refused.store_full" if isinstance(exc, StoreFull) else "refused.store"
+                return _error_page(request, 503, text, headers={"Retry-After": RETRY_AFTER})
             except AlodialError as exc:
                 return _error_page(request, 409, "refused.act", str(exc))
 

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 from alodial_schemas.durations import duration_text
 
 from ..store.events import ALARM_SHARE
+from ..store.memory import FULL_SHARE
 from ..store.overview import AccountState, Overview
 
 Level = Literal["bad", "warn", "info"]
@@ -37,6 +38,8 @@ TEXTS: Final = {
     "orphans": "{count:result waits|results wait} for a call that is not known yet.",
     "rate_bound": "The rate is the bottleneck of account {account}: {rate} of {allowed} a second are used, "
     "{ready:call waits|calls wait}, about {left_s}.",
+    "store_full": "The store uses {percent} % of its {limit_mb} MB. Above {allowed} % no new calls and campaigns are taken; "
+    "stops, cancellations, do-not-call lists and results go on.",
     "stopped": "The emergency stop has been on for {since_s}: {reason} ({who}). Nothing is dialled.",
     "stuck": "Account {account} has room, and yet {ready:call waits|calls wait}, the oldest for {oldest_s}.",
     "unconfirmed": "{count:call is|calls are} unconfirmed, the oldest for {oldest_s}: nobody knows whether the "
@@ -72,7 +75,7 @@ class Diagnosis:
 
 def diagnose(now: Overview) -> list[Diagnosis]:
     """Returns everything that is wrong, the worst first."""
-    rows = [*_stop(now), *_workers(now), *_accounts(now), *_results(now), *_webhooks(now), *_events(now)]
+    rows = [*_stop(now), *_store(now), *_workers(now), *_accounts(now), *_results(now), *_webhooks(now), *_events(now)]
     return sorted(rows, key=lambda row: ("bad", "warn", "info").index(row.level))
 
 
@@ -81,6 +84,13 @@ def _stop(now: Overview) -> Iterator[Diagnosis]:
         since = (now.now - now.stop.at) / 1000 if now.stop.at else 0.0
         values = {"reason": now.stop.reason or "–", "who": now.stop.actor or "–", "since_s": since}
         yield Diagnosis("stopped", "bad", values, "/stop", "alodial resume")
+
+
+def _store(now: Overview) -> Iterator[Diagnosis]:
+    memory = now.memory
+    if memory.filling:
+        values = {"percent": int(memory.share * 100), "limit_mb": memory.limit >> 20, "allowed": int(FULL_SHARE * 100)}
+        yield Diagnosis("store_full", "bad" if memory.full else "warn", values, command="alodial doctor")
 
 
 def _workers(now: Overview) -> Iterator[Diagnosis]:

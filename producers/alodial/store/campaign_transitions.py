@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
+from ..errors import StoreFull
 from . import keys
 from .answers import read_row, text
 from .client import Arg, Operation
@@ -39,6 +40,12 @@ class Created(NamedTuple):
     chunks: int
 
 
+def _require_room(answer: list[Any]) -> list[Any]:
+    if answer[0] == b"full":
+        raise StoreFull
+    return answer
+
+
 def create(
     campaign: str,
     fields: Mapping[str, Arg],
@@ -54,12 +61,12 @@ def create(
     """Creates a draft to which rows are appended.
 
     ``fields`` as in keys.py. ``draft`` is the fingerprint of file and request, ``file`` of the file alone ("" for none).
-    ``over`` for a submission that found its draft gone: the campaign that a rival made of it is the answer.
+    ``over`` for a submission that found its draft gone: the campaign that a rival made of it is the answer. Raises StoreFull.
     """
     args: list[Arg] = [campaign, draft, file, int(again), int(over), round(keep * 1000), actor, *key]
     for name, value in fields.items():
         args += (name, value)
-    return Operation("create", args, lambda answer: read_row(Created, answer))
+    return Operation("create", args, lambda answer: read_row(Created, _require_room(answer)))
 
 
 class NewChunk(NamedTuple):
@@ -81,11 +88,11 @@ class Appended(NamedTuple):
 
 
 def append(campaign: str, index: int, chunks: Sequence[NewChunk]) -> Operation[Appended]:
-    """Appends chunks of rows to a draft from number ``index`` on, all or none."""
+    """Appends chunks of rows to a draft from number ``index`` on, all or none. Raises StoreFull."""
     args: list[Arg] = [campaign, index, "", 0, "", *NO_KEY, "", "{}"]
     for chunk in chunks:
         args += chunk
-    return Operation("append", args, lambda answer: read_row(Appended, answer))
+    return Operation("append", args, lambda answer: read_row(Appended, _require_room(answer)))
 
 
 def add(
@@ -100,12 +107,13 @@ def add(
 ) -> Operation[Appended]:
     """Appends chunks of rows after the last one of a campaign that is no draft, all or none.
 
-    ``content`` is the fingerprint of these rows, ``totals`` (JSON) is added to the campaign's.
+    ``content`` is the fingerprint of these rows, ``totals`` (JSON) is added to the campaign's. Raises
+    StoreFull.
     """
     args: list[Arg] = [campaign, -1, content, int(again), secrets.token_hex(8), *key, actor, totals]
     for chunk in chunks:
         args += chunk
-    return Operation("append", args, lambda answer: read_row(Appended, answer))
+    return Operation("append", args, lambda answer: read_row(Appended, _require_room(answer)))
 
 
 class Finished(NamedTuple):
@@ -170,7 +178,7 @@ def fill(
 ) -> Operation[list[str] | None]:
     """Makes calls of the rows from ``cursor`` on, in the hopper; the next row is number ``offset`` of ``chunk``.
 
-    Returns the accounts to wake, or None when another process was quicker or the campaign does not run.
+    Returns the accounts to wake, or None when another process was quicker, the campaign does not run or Redis has no room.
     """
     args: list[Arg] = [campaign, cursor, cursor + len(rows), chunk, offset]
     for row in rows:

@@ -14,18 +14,21 @@ import redis
 import redis.asyncio as aioredis
 from redis.exceptions import ConnectionError, NoScriptError, RedisError, ResponseError, TimeoutError
 
-from ..errors import StoreUnavailable
+from ..errors import StoreFull, StoreUnavailable
 from ..settings import Settings
 from . import keys
 from .connect import connect, connect_async, watcher_of
 from .loop_clients import LoopClients
 from .primary_pool import OnConnect
-from .redis_errors import is_passing, passing_reason
+from .redis_errors import is_out_of_memory, is_passing, passing_reason
 from .scripts import CONFIRMED, load_scripts, retention_ms
 from .server_clock import ServerClock
 
 # redis-py before 5.3 demands the command's name, later versions warn of it.
 POOL_ARGUMENTS = ("EVALSHA",) if tuple(int(n) for n in redis.__version__.split(".")[:2]) < (5, 3) else ()
+
+MARK = "redis.call('DEL', KEYS[1]) return redis.call('SET', KEYS[1], 1)"
+"""What is written before a WAIT. It begins with a deletion, so that a full Redis takes it: see ``scripts.WHEN_FULL``."""
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -51,6 +54,8 @@ def store_errors() -> Iterator[None]:
     except (OSError, RedisError) as exc:
         if not is_passing(exc):
             raise
+        if is_out_of_memory(exc):
+            raise StoreFull from None
         raise StoreUnavailable(passing_reason(exc)) from None
 
 
@@ -59,7 +64,7 @@ def confirmation(settings: Settings, client: Any) -> Wait | None:
 
     Every replica that a promotion may choose has to confirm: a replica that was promoted has left its primary, and no
     other one can confirm in its place. WAIT is about what its own connection wrote: a script that finds its work done
-    writes nothing, so that a ``SET`` goes before it.
+    writes nothing, so that a write goes before it.
     """
     if settings.durability != "replica":
         return None
@@ -111,7 +116,7 @@ class Store:
         for command, text in (("EVALSHA", script.sha), ("EVAL", script.text)):
             with self.redis.pipeline(transaction=False) as pipe:
                 pipe.execute_command(command, text, 2, keys.PREFIX, keys.EVENTS, *op.args)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-                pipe.set(keys.CONFIRMED, 1)
+                pipe.eval(MARK, 1, keys.CONFIRMED)
                 pipe.execute_command(*wait)  # type: ignore[no-untyped-call]  # as above
                 answers = pipe.execute(raise_on_error=False)
             if isinstance(answers[0], NoScriptError):
@@ -143,7 +148,7 @@ class Store:
                     wait: Any = self.wait_for(op)
                     packed = [hiredis.pack_command(words)]
                     if wait is not None:
-                        marker: Any = ("SET", keys.CONFIRMED, 1)
+                        marker: Any = ("EVAL", MARK, 1, keys.CONFIRMED)
                         packed += [hiredis.pack_command(marker), hiredis.pack_command(wait)]
                     connection.send_packed_command(packed)
                 except (ConnectionError, TimeoutError):
@@ -244,7 +249,7 @@ class AsyncStore:
             for text, name in ((script.sha, "EVALSHA"), (script.text, "EVAL")):
                 async with self.redis.pipeline(transaction=False) as pipe:
                     pipe.execute_command(name, text, 2, keys.PREFIX, keys.EVENTS, *op.args)
-                    pipe.set(keys.CONFIRMED, 1)
+                    pipe.eval(MARK, 1, keys.CONFIRMED)
                     pipe.execute_command(*wait)
                     answers = await pipe.execute(raise_on_error=False)
                 if isinstance(answers[0], NoScriptError):

@@ -51,14 +51,6 @@ async def read_stop_async(client: "aioredis.Redis") -> EmergencyStop | None:
     return read_stop(value)
 
 
-def stop(client: "redis.Redis", reason: str, actor: str) -> tuple[EmergencyStop, bool]:
-    """Turns the emergency stop on. Returns the stop that is on now, and whether it is this one."""
-    content = json.dumps({"reason": reason, "who": actor, "at": server_ms(client)})
-    pulled = bool(client.set(keys.STOP, content, nx=True))
-    value: Any = client.get(keys.STOP)
-    return read_stop(value) or EmergencyStop(reason, actor), pulled
-
-
 def stopped(client: "redis.Redis") -> str | None:
     """The emergency stop's reason; None when it is not on."""
     value: Any = client.get(keys.STOP)

@@ -15,6 +15,7 @@ from .call_context import SILENT_AFTER
 from .call_filter import entries
 from .events import UnreadEvents, unread_events
 from .holds import EmergencyStop, read_stop
+from .memory import UNLIMITED, StoreMemory, read_memory
 from .sansio import Command, Steps, run, run_async
 from .webhooks import EndpointHealth, health_steps
 
@@ -144,6 +145,7 @@ class Overview:
     logs_lost: int = 0
     events_unread: UnreadEvents | None = None
     events_lost: int = 0
+    memory: StoreMemory = UNLIMITED
 
     @property
     def ready(self) -> int:
@@ -246,9 +248,10 @@ def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
         ("GET", keys.LOGS_LOST),
         ("HGETALL", keys.EVENTS_HELD),
         ("GET", keys.EVENTS_LOST),
+        ("INFO", "memory"),
     ]
     seen, counts, scheduled, awaiting, unsure, oldest_unsure, inbox, inbox_first, orphans, dead = first[:10]
-    stop, beats, live, lost, unread, events_lost = first[10:]
+    stop, beats, live, lost, unread, events_lost, memory = first[10:]
     now_us = int(clock[0]) * 1_000_000 + int(clock[1])
     now = now_us // 1000
     names = sorted({name.decode() for name in seen} | set(limits))
@@ -335,6 +338,7 @@ def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
         logs_lost=number(lost),
         events_unread=unread_events(unread, now),
         events_lost=number(events_lost),
+        memory=read_memory(memory),
     )
 
 

@@ -11,6 +11,7 @@ from ..settings import Settings
 from . import keys
 from .answers import text
 from .connect import is_sentinel, watcher_of
+from .memory import read_memory
 
 Level = Literal["ok", "warning", "error"]
 
@@ -78,6 +79,13 @@ def inspect(client: "redis.Redis") -> list[RedisCheck]:
     elif aof == "yes":
         risk = "" if fsync == "always" else ": safe if Redis dies, not if its host loses power (ALODIAL_DURABILITY)"
         add("durability", "ok", f"append-only file, appendfsync {fsync}{risk}")
+    memory = read_memory(info)
+    if memory.filling:
+        # A warning even when it is full: results, stops and cancellations go on, so that nobody may be kept from starting.
+        room = "new calls and campaigns are refused" if memory.full else "new calls are refused above 90 %"
+        message = f"the store uses {memory.share:.0%} of its {memory.limit >> 20} MB: {room}"
+        hint = f"redis-cli CONFIG SET maxmemory {max(1, memory.limit >> 19)}mb"
+        checks.append(RedisCheck("store_full", "warning", message, hint))
     packed = _config(client, "hash-max-listpack-value") or _config(client, "hash-max-ziplist-value")
     if packed is not None and int(packed) < 1024:
         message = f"records take three times the memory: hash-max-listpack-value is {packed}"

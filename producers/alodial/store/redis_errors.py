@@ -90,6 +90,11 @@ def is_passing(exc: BaseException) -> bool:
     return isinstance(exc, redis.exceptions.RedisError)
 
 
+def is_out_of_memory(exc: BaseException) -> bool:
+    """Returns whether Redis refused a write because it is full."""
+    return isinstance(exc, redis.exceptions.ResponseError) and error_code(exc) == "OOM"
+
+
 def passing_reason(exc: BaseException) -> str:
     """Returns the text for people. It names no URL and no command: they may hold a password or a number."""
     code = error_code(exc) if isinstance(exc, redis.exceptions.ResponseError) else ""

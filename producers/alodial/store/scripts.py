@@ -8,6 +8,7 @@ from importlib import resources
 from alodial_schemas import ENDS, TRANSITIONS, State
 
 from ..settings import Settings
+from .memory import FULL_SHARE
 from .row_outcomes import LETTERS
 
 NAMES = (
@@ -38,12 +39,23 @@ NAMES = (
     "tidy",
     "primary",
     "repeat",
+    "stop",
 )
 
 CONFIRMED = frozenset(
-    {"enqueue", "arm", "cancel", "redial", "resume", "create", "append", "finish", "steer", "drop", "forbid"}
+    {"enqueue", "arm", "cancel", "redial", "resume", "create", "append", "finish", "steer", "drop", "forbid", "stop"}
 )
 """Scripts whose answer promises something: with ``ALODIAL_DURABILITY=replica`` it waits for the replicas."""
+
+WHEN_FULL = frozenset(
+    {"stop", "resume", "cancel", "steer", "drop", "forbid", "settle", "apply", "park", "sweep", "repeat"}
+    | {"trim", "tidy", "delivered", "primary"}
+)
+"""Scripts that run although Redis is full: they hold calls back, write down what rang already, or make room.
+
+Redis lets a script grow once it has written something; a deletion is always let through. ``flags=allow-oom`` says the same,
+but Redis 6.2 does not know it.
+"""
 
 CLOCKED = {"pace", "sweep"}
 """Scripts that look at how time passed (``clock.lua``)."""
@@ -85,7 +97,7 @@ def load_scripts(retain_ms: int, keep_ms: int) -> dict[str, Script]:
     ``retain_ms`` is how long a record is kept after its call's end, ``keep_ms`` how long its idempotency keys are.
     """
     folder = resources.files(__package__) / "lua"
-    head = f"local RETAIN = {retain_ms}\nlocal KEEP = {keep_ms}\n{_transition_tables()}"
+    head = f"local RETAIN = {retain_ms}\nlocal KEEP = {keep_ms}\nlocal FULL = {FULL_SHARE}\n{_transition_tables()}"
     prelude, campaign, lists, clock = (
         (folder / f"{name}.lua").read_text("utf-8") for name in ("prelude", "campaign", "lists", "clock")
     )
@@ -96,6 +108,7 @@ def load_scripts(retain_ms: int, keep_ms: int) -> dict[str, Script]:
         # The script's own text is a function, so that campaigns, lists and counters are updated once, after all its moves.
         after = "look_after_touched()\nwrite_lists()\nwrite_ticks()\n"
         shared = f"{prelude}{campaign}{lists}{clock if name in CLOCKED else ''}"
-        text = f"{head}{shared}local function main()\n{own}\nend\nlocal answer = main()\n{after}return answer\n"
+        first = "redis.call('DEL', KEYS[1] .. 'none')\n" if name in WHEN_FULL else ""
+        text = f"{first}{head}{shared}local function main()\n{own}\nend\nlocal answer = main()\n{after}return answer\n"
         scripts[name] = Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
     return scripts

@@ -9,6 +9,9 @@ import redis
 from . import keys
 from .server_clock import server_ms
 
+_WHEN_FULL = "redis.call('DEL', KEYS[1] .. ':none') return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])"
+"""Redis lets a script grow that has deleted something; see ``scripts.WHEN_FULL``."""
+
 GONE_AFTER = 3600.0
 """Seconds after which a silent worker is removed; until then it is shown as silent."""
 
@@ -31,8 +34,8 @@ class Heartbeat:
 
 
 def write_heartbeat(client: "redis.Redis", heartbeat: Heartbeat) -> None:
-    """Replaces the worker's heartbeat."""
-    client.hset(keys.WORKERS, heartbeat.name, json.dumps(asdict(heartbeat)))
+    """Replaces the worker's heartbeat, also in a full Redis: a worker that lives must not count as dead for it."""
+    client.eval(_WHEN_FULL, 1, keys.WORKERS, heartbeat.name, json.dumps(asdict(heartbeat)))
 
 
 def deregister(client: "redis.Redis", name: str) -> None:

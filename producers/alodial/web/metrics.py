@@ -60,6 +60,9 @@ class StoreMetrics(Collector):
         yield _gauge("alodial_spool_limit_bytes", "Above it callbacks are answered 503.", limit)
         if self._snapshot is not None:
             state = self._snapshot.overview
+            limit_text = "Its maxmemory, 0 for none; above nine tenths of it new calls are refused."
+            yield _gauge("alodial_store_memory_bytes", "Memory that Redis uses.", state.memory.used)
+            yield _gauge("alodial_store_memory_limit_bytes", limit_text, state.memory.limit)
             yield from _calls(state)
             yield from _accounts(state)
             yield from _results(state)

@@ -16,7 +16,16 @@ from alodial_schemas import FieldProblem
 
 from ..campaigns.errors import BadFile, CampaignDuplicate, CampaignNotAllowed, InvalidCampaign
 from ..campaigns.importing.questions import OpenQuestions, Question
-from ..errors import AlodialError, Conflict, InvalidCall, NotCancelable, NotFound, NotRedialable, StoreUnavailable
+from ..errors import (
+    AlodialError,
+    Conflict,
+    InvalidCall,
+    NotCancelable,
+    NotFound,
+    NotRedialable,
+    StoreFull,
+    StoreUnavailable,
+)
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER = "5"
@@ -48,6 +57,7 @@ _TITLES: Mapping[str, str] = {
     "too_many_rows": "Too many rows",
     "too_slow": "The body came too slowly",
     "store_unavailable": "The call store is away",
+    "store_full": "The store is full",
     "store_unfit": "The call store would lose calls as it is set up",
     "overloaded": "Too much at once",
     "internal_error": "Something went wrong here",
@@ -158,6 +168,8 @@ def of_error(exc: AlodialError) -> Response:
         return problem(409, exc.code, str(exc), state=exc.state)
     if isinstance(exc, StoreUnavailable):
         log.error("request.refused", code=exc.code, reason=str(exc))
+        if isinstance(exc, StoreFull):
+            return problem(503, exc.code, f"{str(exc).capitalize()}.", headers={"Retry-After": RETRY_AFTER})
         detail = (
             "The call store does not answer; take the request as not done and send it again with its Idempotency-Key."
         )

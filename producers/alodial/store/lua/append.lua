@@ -3,7 +3,7 @@
 --   draft), again, name of this request (for -1: asked again it appends nothing), idempotency key ('' for none), digest of its
 --   request, who, totals json (both for -1), then for each chunk: rows, blob, problems blob ('' for none)
 -- Answer: {outcome, id}; outcome is added, had (the first chunk was there), gap (one before it is missing), closed with the state,
---   or with the id of the first: duplicate (rows that were submitted before), same or conflict (the idempotency key was used)
+--   or with the id of the first: duplicate (rows that were submitted before), same or conflict (the idempotency key was used); full: there is no room for them
 local g, index, content, again = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local key = P .. 'g:' .. g
 local adds = index < 0
@@ -19,6 +19,7 @@ local chunks, total = number(c[2]), number(c[3])
 if adds then index = chunks end
 if index < chunks then return { 'had', g } end
 if index > chunks then return { 'gap', g } end
+if store_full() then return { 'full', '' } end
 if adds then
   local first = again ~= '1' and redis.call('GET', P .. 'gr:' .. content)
   if first and redis.call('EXISTS', P .. 'g:' .. first) == 1 then return { 'duplicate', first } end

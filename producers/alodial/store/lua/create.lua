@@ -2,7 +2,7 @@
 -- ARGV: id, draft key (names file and request), file key ('' for none), again (1: a file that was here before may come again),
 --   over (1: asked by a submission that found its draft gone: whatever the draft is by now is the answer), retention_ms, who, idempotency key ('' for none), digest of its request, then names and values of the campaign's fields
 -- Answer: {outcome, id, chunks}; outcome is created, resumed, or with the id of the first: duplicate, same (the key's campaign, or
---   the draft's, is no draft any more), conflict (the key came with another request)
+--   the draft's, is no draft any more), conflict (the key came with another request); full: there is no room for it
 local g, draft, file, again, over, keep, who = ARGV[1], P .. 'gd:' .. ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local once = ARGV[8] ~= '' and 'gk:' .. ARGV[8]
 if once then
@@ -22,6 +22,7 @@ if file ~= '' and again ~= '1' then
   local first = redis.call('GET', P .. 'gf:' .. file)
   if first and redis.call('EXISTS', P .. 'g:' .. first) == 1 then return { 'duplicate', first, 0 } end
 end
+if store_full() then return { 'full', '', 0 } end
 redis.call('HSET', P .. 'g:' .. g, 's', 'draft', 'cr', ms, 'by', who, 'nc', 0, 'tot', 0, 'cur', 0, 'cc', 0, 'co', 0, unpack(ARGV, 10))
 redis.call('SET', draft, g, 'PX', keep)
 redis.call('ZADD', P .. 'campaigns', ms, g)

@@ -3,7 +3,8 @@
 --   extid id body account priority reference metadata not_before expires on_unconfirmed redial campaign digest key owner redial_of buckets
 --   key: the idempotency key, and behind a space the one under which an older version stored the same row
 -- Answer: { {accounts to ring}, row, ... }; a row is 1 (stored and queued), 2 (stored and scheduled) or
---   {outcome, extid, id, state} of the call that was there: created (by this very request), same or conflict.
+--   {outcome, extid, id, state} of the call that was there: created (by this very request), same or conflict; or
+--   full: there is no room for a new one.
 -- After the deadline nothing is stored and the answer is Redis' clock in ms: whoever asked was told so by then.
 local keep, deadline = ARGV[1], tonumber(ARGV[2])
 if deadline > 0 and ms > deadline then return ms end
@@ -55,6 +56,8 @@ for i = 3, #ARGV, 17 do
   -- Only an extid of the caller's choice can meet one that a redial was given: ours have 50 random bits.
   elseif digest ~= '' and redis.call('EXISTS', P .. 'x:' .. x) == 1 then
     answer[#answer + 1] = { 'conflict', x, '', '' }
+  elseif store_full() then
+    answer[#answer + 1] = { 'full', x, '', '' }
   else
     local not_before, expires = ARGV[i + 7], ARGV[i + 8]
     local state = (not_before ~= '' and tonumber(not_before) > ms) and 'scheduled' or 'queued'

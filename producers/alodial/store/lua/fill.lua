@@ -1,10 +1,12 @@
 -- A campaign's next rows as calls into its hopper, each once: only from where its cursor stands.
 -- ARGV: campaign, cursor before, cursor after, chunk after, offset after, then for each row 11 values:
 --   extid id body reference metadata expires zone other_extid other_id own_expires buckets
--- Answer: {filled, accounts to ring...} or {stale}
+-- Answer: {filled, accounts to ring...}, {stale} or {full}: the rows stay packed until there is room
 local g, from, to = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local key = P .. 'g:' .. g
 local c = redis.call('HMGET', key, 's', 'cur', 'a', 'p', 'u', 'left', 'ow')
+-- Before its turn ends: the pacer asks for these rows again in 2 s, not at once.
+if store_full() then return { 'full' } end
 redis.call('DEL', P .. 'fill:' .. g)
 if c[1] ~= 'running' or number(c[2]) ~= from or c[6] then return { 'stale' } end
 local a, p, u, owner = c[3], c[4], c[5], c[7]

@@ -1,6 +1,6 @@
 -- Shared by every script. KEYS[1] is the store's prefix, KEYS[2] the event stream; all keys made here carry the prefix's
--- hash tag. Time is the server's. T (transitions), ENDS, RETAIN (ms a record is kept after its call's end) and KEEP (ms its
--- idempotency keys are) are put in front of this file by scripts.py.
+-- hash tag. Time is the server's. T (transitions), ENDS, RETAIN (ms a record is kept after its call's end), KEEP (ms its
+-- idempotency keys are) and FULL (the share of memory above which nothing new is stored) are put in front of this file by scripts.py.
 local P, EVENTS = KEYS[1], KEYS[2]
 local clock = redis.call('TIME')
 local us = clock[1] * 1000000 + clock[2]
@@ -9,6 +9,23 @@ local ms = math.floor(us / 1000)
 local DUE, EXP, LEASE, AWAIT = P .. 'due', P .. 'exp', P .. 'lease', P .. 'await'
 local COUNTS = P .. 'counts'
 local FIELDS = { 's', 'id', 'cx', 'r', 'g', 'm', 'v', 'dp', 'n', 'tl', 'a', 'p', 'tok', 'x', 'rt', 'u', 'rd', 'cr', 'st', 'w', 'ik', 'ri', 'xr' }
+
+-- Whether a new call or campaign would take the last of the memory, which stops, cancellations and results need. Asked once a
+-- script (5 us); a Redis that does not say how much it uses is not full.
+local out_of_room
+local function store_full()
+  if out_of_room == nil then
+    local info = redis.pcall('INFO', 'memory')
+    local used, most, apart
+    if type(info) == 'string' then
+      used = tonumber(string.match(info, '\nused_memory:(%d+)'))
+      most = tonumber(string.match(info, '\nmaxmemory:(%d+)'))
+      apart = tonumber(string.match(info, '\nmem_not_counted_for_evict:(%d+)'))
+    end
+    out_of_room = used ~= nil and most ~= nil and most > 0 and used - (apart or 0) > FULL * most
+  end
+  return out_of_room
+end
 
 -- What campaigns add to a move and to a ready list; campaign.lua says how.
 local campaign_moved, join, campaign_redial

@@ -15,7 +15,7 @@ from ...api_keys import ApiKey
 from ...calls.outcomes import queued_call
 from ...calls.prepare import BatchKeys, read_call
 from ...calls.queue import CHUNK
-from ...errors import Conflict, InvalidCall, StoreUnavailable
+from ...errors import Conflict, InvalidCall, StoreFull, StoreUnavailable
 from ...store.call_transitions import Enqueued, NewCall
 from ..auth import Submitter
 from ..context import AppContext, app_context
@@ -218,4 +218,6 @@ def _result_of(row: Enqueued, call: NewCall) -> Result:
         placed = queued_call(row, call)
     except Conflict as exc:
         return _error(exc.code, exc.problems)
+    except StoreFull as exc:
+        return _error(exc.code, exc.problems, retry=True)
     return {"id": placed.id, "extid": placed.extid, "state": placed.state}

@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...calls.prepare import prepare, read_call
-from ...errors import Conflict, InvalidCall, StoreUnavailable
+from ...errors import Conflict, InvalidCall, StoreFull, StoreUnavailable
 from ..auth import Authenticator, address_of, require_role
 from ..context import app_context
 from ..openapi import bodies, models
@@ -59,6 +59,8 @@ async def request_call(request: Request, key: str) -> Response:
         return _error(409, str(exc))
     except Refusal as exc:
         return _error(exc.status, exc.detail, exc.headers)
+    except StoreFull as exc:
+        return _error(503, str(exc), {"Retry-After": RETRY_AFTER})
     except StoreUnavailable:
         return _error(503, "the call store is away, nothing was queued; send it again", {"Retry-After": RETRY_AFTER})
     return json_response({"answer": {"id": placed.id, "extid": placed.extid}})
