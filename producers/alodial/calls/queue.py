@@ -15,7 +15,7 @@ from alodial_schemas import Event, parse_event
 from ..errors import NotFound
 from ..observability import tracing
 from ..settings import Settings, load_settings, read_settings
-from ..store import call_transitions, events
+from ..store import call_transitions, events, holds
 from ..store.call_filter import CallFilter
 from ..store.call_listing import MAX_CALLS, Count, Page, count, count_async, page, page_async
 from ..store.call_transitions import Enqueued, NewCall
@@ -258,7 +258,7 @@ class CallQueue:
 
     def stop(self, reason: str = "operator", *, actor: str = "python") -> bool:
         """Pulls the emergency stop: no worker submits a call until :meth:`resume`. Returns False when it was on already."""
-        return self.store.run(call_transitions.stop(reason, actor))[1]
+        return self.store.run(holds.stop(reason, actor))[1]
 
     def resume(self, account: str = "") -> None:
         """Lifts the emergency stop and the pauses and breakers of all accounts, or those of ``account`` alone."""
@@ -430,7 +430,7 @@ class AsyncCallQueue:
 
     async def stop(self, reason: str = "operator", *, actor: str = "python") -> bool:
         """As :meth:`CallQueue.stop`."""
-        return (await CONTROL.run(self.thread_store.run, call_transitions.stop(reason, actor)))[1]
+        return (await CONTROL.run(self.thread_store.run, holds.stop(reason, actor)))[1]
 
     async def resume(self, account: str = "") -> None:
         """As :meth:`CallQueue.resume`."""

@@ -16,10 +16,10 @@ def stop(reason: Annotated[str, typer.Option(help="Why, shown to everybody.")] =
 
     Example: alodial stop --reason "wrong list"
     """
-    from ..store import call_transitions
+    from ..store import holds
 
     with open_queue() as queue:
-        current, changed = queue.store.run(call_transitions.stop(reason, current_actor()))
+        current, changed = queue.store.run(holds.stop(reason, current_actor()))
     if changed:
         say("stopped: no worker places new calls")
     else:

@@ -14,7 +14,6 @@ from ..settings import AccountSettings, Settings
 from . import keys
 from .answers import read_row, read_rows, text
 from .client import Arg, Operation
-from .holds import EmergencyStop, read_stop
 
 EnqueueOutcome = Literal["created", "same", "conflict", "full"]
 ClaimStatus = Literal["ok", "empty", "cap", "paced", "hold", "stop", "lost", "moved"]
@@ -447,12 +446,3 @@ def sweep(settings: Settings, *, limit: int = 200) -> Operation[tuple[bool, list
 def resume(account: str = "") -> Operation[None]:
     """Lifts the emergency stop and the pauses and breakers of all accounts, or the pause and breaker of one account."""
     return Operation("resume", [account], lambda _answer: None)
-
-
-def stop(reason: str, actor: str) -> Operation[tuple[EmergencyStop, bool]]:
-    """Turns the emergency stop on. Returns the stop that is on now, and whether it is this one."""
-
-    def read(answer: list[Any]) -> tuple[EmergencyStop, bool]:
-        return read_stop(answer[0]) or EmergencyStop(reason, actor), bool(answer[1])
-
-    return Operation("stop", [reason, actor, secrets.token_hex(8)], read)

@@ -1,6 +1,7 @@
 """What holds calls back: the emergency stop, and pauses and breakers of accounts. ``lua/claim.lua`` and ``arm.lua`` obey it."""
 
 import json
+import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import redis.asyncio as aioredis
 
 from . import keys
 from .answers import text
+from .client import Operation
 from .server_clock import server_ms
 
 
@@ -49,6 +51,15 @@ async def read_stop_async(client: "aioredis.Redis") -> EmergencyStop | None:
     """The emergency stop that is on; None without one."""
     value: Any = await client.get(keys.STOP)
     return read_stop(value)
+
+
+def stop(reason: str, actor: str) -> Operation[tuple[EmergencyStop, bool]]:
+    """Turns the emergency stop on. Returns the stop that is on now, and whether it is this one."""
+
+    def read(answer: list[Any]) -> tuple[EmergencyStop, bool]:
+        return read_stop(answer[0]) or EmergencyStop(reason, actor), bool(answer[1])
+
+    return Operation("stop", [reason, actor, secrets.token_hex(8)], read)
 
 
 def stopped(client: "redis.Redis") -> str | None:
