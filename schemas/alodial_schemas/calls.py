@@ -378,19 +378,6 @@ def parse_call(obj: object, *, allowed: tuple[str, ...] = DEFAULT_ALLOWED) -> Ca
         raise InvalidCall(problems_of(exc, CALL_TEXTS)) from None
 
 
-def _target_body(target: Phone | Queue) -> dict[str, Any]:
-    if isinstance(target, Queue):
-        return {"queue": target.queue}
-    return {"phone": target.phone} if target.lang is None else {"phone": target.phone, "lang": target.lang}
-
-
-def request_body(call: CallRequest) -> dict[str, Any]:
-    """Returns AloVoice's own part of the call: phones in E.164, unset fields left out, plain JSON values, a fixed order."""
-    if isinstance(call, TwoWayCall):
-        return {"callfrom": _target_body(call.callfrom), "callto": [_target_body(target) for target in call.callto]}
-    return {"callto": call.callto, "ivrid": call.ivrid, "fromline": call.fromline}
-
-
 # What needs no escaping in JSON: every validated phone, lang and queue is made of these.
 _needs_no_escape = re.compile(r"[0-9A-Za-z_.+-]*").fullmatch
 
@@ -404,7 +391,10 @@ def _target_json(target: Phone | Queue) -> str:
 
 
 def body_json(call: CallRequest) -> str:
-    """`request_body` as compact JSON. Written by hand: validated phones, languages and queues need no escaping."""
+    """Returns the call's canonical body, compact JSON: AloVoice's own part, phones in E.164, no unset fields, in a fixed order.
+
+    Written by hand: validated phones, languages and queues need no escaping.
+    """
     if type(call) is TwoWayCall:
         targets = ",".join([_target_json(target) for target in call.callto])
         return f'{{"callfrom":{_target_json(call.callfrom)},"callto":[{targets}]}}'
@@ -412,7 +402,7 @@ def body_json(call: CallRequest) -> str:
 
 
 def request_from_body(json_text: str) -> dict[str, Any]:
-    """Returns `request_body`'s object from `body_json`'s text. Raises ValueError for text that is not JSON."""
+    """Returns the canonical body as an object, from `body_json`'s text. Raises ValueError for text that is not JSON."""
     body: dict[str, Any] = json.loads(json_text)
     return body
 
@@ -421,7 +411,7 @@ Party: TypeAlias = Literal["initiator", "recipient", "queue", "ivr"]
 
 
 def parties_of(body: Mapping[str, Any]) -> list[tuple[Party, str]]:
-    """Returns whom a canonical body (`request_body`) connects, in the order of ringing, with the number or queue of each.
+    """Returns whom a canonical body (`body_json`) connects, in the order of ringing, with the number or queue of each.
 
     The line of an IVR call does not ring. Raises ValueError for anything that is no canonical body: Redis may hold
     bodies that our own validation has not seen.

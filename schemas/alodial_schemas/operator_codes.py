@@ -14,8 +14,3 @@ REGION_CODES: Final[frozenset[str]] = frozenset(
     {"61", "62", "65", "66", "67", "69", "70", "71", "72", "73", "74", "75", "76", "78", "79"}
 )
 OPERATOR_CODES: Final[frozenset[str]] = MOBILE_CODES | REGION_CODES
-
-
-def has_known_code(phone: str) -> bool:
-    """Whether an E.164 number is of another country, or of Uzbekistan with a code on the list."""
-    return not phone.startswith("+998") or phone[4:6] in OPERATOR_CODES

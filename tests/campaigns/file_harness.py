@@ -2,12 +2,13 @@
 
 import io
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from alodial.campaigns.importing.columns import Columns, read_columns
 from alodial.campaigns.importing.files import SourceRow, open_source
-from alodial.campaigns.importing.questions import require_answers
+from alodial.campaigns.importing.questions import OpenQuestions, require_answers
 from alodial.campaigns.importing.row_check import CheckReport, RowChecker
 from alodial.campaigns.row_codec import RowProblem
 from alodial.settings import Settings
@@ -121,3 +122,11 @@ def workbook(
         for name, content in extra.items():
             archive.writestr(name, content)
     return out.getvalue()
+
+
+def map_columns(names: Sequence[str], mapping: Mapping[str, str] | None = None) -> Columns:
+    """The columns of a file with these names, of which nothing else is known. Raises OpenQuestions where it has a question."""
+    reading = read_columns(names, mapping=mapping)
+    if reading.questions:
+        raise OpenQuestions(reading.questions)
+    return reading.columns

@@ -3,11 +3,12 @@
 import time
 
 import pytest
+from file_harness import map_columns
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alodial.campaigns.errors import BadFile
-from alodial.campaigns.importing.columns import ColumnReading, Columns, map_columns, read_columns
+from alodial.campaigns.importing.columns import ColumnReading, Columns, read_columns
 from alodial.campaigns.importing.header_words import normalise_name
 from alodial.campaigns.importing.questions import CODES, OpenQuestions
 from alodial_schemas.campaigns import CampaignCall

@@ -6,10 +6,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from file_harness import map_columns
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alodial.campaigns.importing.columns import map_columns
 from alodial.campaigns.importing.files import SourceRow
 from alodial.campaigns.importing.row_parser import MASK_128, RowParser, content_hash, phones_of_row, row_keys
 from alodial.campaigns.row_codec import RowProblem, RowSpec, excerpt

@@ -6,9 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from file_harness import checked, read, written
+from file_harness import checked, map_columns, read, written
 
-from alodial.campaigns.importing.columns import map_columns
 from alodial.campaigns.importing.files import open_source
 from alodial.campaigns.samples import LANGUAGES, MISTAKES, SAMPLE, make_template, sample_path, write_template
 from alodial.campaigns.samples.sample_rows import as_csv, rows_with_mistakes, sample_rows

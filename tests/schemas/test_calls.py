@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from call_bodies import bodies
+from call_bodies import bodies, request_body
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -20,7 +20,6 @@ from alodial_schemas.calls import (
     TwoWayCall,
     body_json,
     parse_call,
-    request_body,
     request_from_body,
 )
 from alodial_schemas.errors import AlodialError, FieldProblem, InvalidCall

@@ -5,6 +5,7 @@ from email import message_from_bytes
 from typing import Any
 
 import pytest
+from call_bodies import flatten, request_body
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,12 +14,11 @@ from alodial_schemas.alovoice.request import (
     encode_json,
     encode_multipart_brackets,
     encode_multipart_json,
-    flatten,
     nest,
     read_request,
     wire_body,
 )
-from alodial_schemas.calls import InvalidCall, parse_call, request_body
+from alodial_schemas.calls import InvalidCall, parse_call
 
 EXTID = "123123"
 TWO_WAY = {

@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
+from call_bodies import flatten
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from alodial_schemas.alovoice.request import flatten
 from alodial_schemas.alovoice.result import MAX_BODY, CallResult, Unreadable, exact_extid, parse_results
 from alodial_schemas.dispositions import Disposition
 

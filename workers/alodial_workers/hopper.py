@@ -147,11 +147,11 @@ def purge(store: Store, campaign: str) -> int:
         return 0
     if position >= cursor:
         # A call came back behind this position, from a POST that was refused: the next sweep starts again.
-        store.call(campaigns.purge_position, campaign, 0)
+        store.call(campaigns.set_purge_position, campaign, 0)
         return 0
     expander = expander_of(stored[0])
     last = min(position + PURGE_STEP, cursor)
     extids = [extid for place in range(position, last) for extid in expander.extids(place)]
     rows = store.run(call_transitions.cancel(extids, reason, campaign=campaign))
-    store.call(campaigns.purge_position, campaign, last)
+    store.call(campaigns.set_purge_position, campaign, last)
     return sum(row.outcome == "canceled" for row in rows)

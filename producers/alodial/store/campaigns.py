@@ -197,13 +197,9 @@ def drop_waiting(client: "redis.Redis", campaign: str, count: int) -> None:
     client.ltrim(keys.campaign_ready(campaign), count, -1)
 
 
-def purge_position(client: "redis.Redis", campaign: str, position: int | None = None) -> int:
-    """How many rows a purge has been through; with ``position`` it is set."""
-    if position is not None:
-        client.hset(keys.campaign(campaign), "pc", position)
-        return position
-    value: Any = client.hget(keys.campaign(campaign), "pc")
-    return int(value or 0)
+def set_purge_position(client: "redis.Redis", campaign: str, position: int) -> None:
+    """Notes how many rows a purge has been through."""
+    client.hset(keys.campaign(campaign), "pc", position)
 
 
 def purged(client: "redis.Redis", campaign: str) -> None:

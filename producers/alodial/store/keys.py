@@ -280,10 +280,6 @@ def do_not_call(scope: str = "") -> str:
     return f"{DNC}:{scope}" if scope else DNC
 
 
-def campaign_draft(draft: str) -> str:
-    return f"{PREFIX}gd:{draft}"
-
-
 def campaign_key(hash: str) -> str:
     return f"{PREFIX}gk:{hash}"
 

@@ -1,7 +1,7 @@
 """AloVoice's request on the wire: the client's encoders, and the reader for the drop-in endpoint and the sandbox.
 
 Multipart has no nesting. AloVoice's server is an Express application, whose multer gives field names to npm's
-`append-field`; `nest` does what that package does, `flatten` writes names that it reads back.
+`append-field`; `nest` does what that package does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..phones import wire_phone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
 MAX_FIELDS: Final = 2000
 MAX_DEPTH: Final = 8
@@ -163,7 +163,7 @@ def _wire_target(target: Mapping[str, Any]) -> dict[str, str]:
 
 
 def wire_body(body: Mapping[str, Any], extid: str) -> dict[str, Any]:
-    """Returns a canonical body (`request_body`) in the form of AloVoice's documentation, key for key.
+    """Returns a canonical body (`body_json`) in the form of AloVoice's documentation, key for key.
 
     `fromline` is an int when it is a +998 number, as their example has it; text with `+` otherwise, which no int can hold.
     """
@@ -180,22 +180,6 @@ def wire_body(body: Mapping[str, Any], extid: str) -> dict[str, Any]:
         "fromline": line if line.startswith("+") else int(line),
         "extid": extid,
     }
-
-
-def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _flat(f"{name}[{key}]", item)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _flat(f"{name}[{index}]", item)
-    else:
-        yield name, str(value)
-
-
-def flatten(obj: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Returns bracket names and texts in the order of the object's keys: `callfrom[phone]`, `callto[0][phone]`, `extid`."""
-    return [pair for name, value in obj.items() for pair in _flat(name, value)]
 
 
 # RFC 2046's characters without the space and without those that would need quotes in the Content-Type header.
@@ -233,7 +217,7 @@ def encode_multipart_brackets(body: Mapping[str, Any], extid: str, boundary: str
 
     Raises ValueError for an invalid boundary, and for a boundary that a value holds.
     """
-    # The same pairs as flatten(wire_body(body, extid)), without the dicts between: a test keeps the two equal.
+    # The same pairs as wire_body's object has, flattened, without the dicts between: a test keeps the two equal.
     pairs: list[tuple[str, str]] = []
     if "callfrom" in body:
         _target_pairs("callfrom", body["callfrom"], pairs)

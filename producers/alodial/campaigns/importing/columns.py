@@ -10,7 +10,7 @@ from alodial_schemas.campaigns import CampaignCall
 from ..errors import BadFile
 from .cell_shapes import is_plausible, letters, phone_shapes
 from .header_words import Meaning, meaning, normalise_name
-from .questions import NOT_USED, Choice, OpenQuestions, Question
+from .questions import NOT_USED, Choice, Question
 from .row_values import is_language
 
 MAX_METADATA_NAME: Final = 64
@@ -80,17 +80,6 @@ class ColumnReading:
     def ignored(self) -> tuple[str, ...]:
         """The names of the columns that no field uses."""
         return tuple(use.name for use in self.table if not use.field)
-
-
-def map_columns(names: Sequence[str], mapping: Mapping[str, str] | None = None) -> Columns:
-    """The columns of a file with these names, of which nothing else is known.
-
-    Raises BadFile as :func:`read_columns`, and OpenQuestions where it has a question.
-    """
-    reading = read_columns(names, mapping=mapping)
-    if reading.questions:
-        raise OpenQuestions(reading.questions)
-    return reading.columns
 
 
 def read_columns(
