@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter
+from fnmatch import fnmatchcase
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from alodial.wakeup import COLLECT_QUEUE, SUBMIT_QUEUE
 from alodial_workers.actors import declare
 
 from . import import_graph
-from .text import PACKAGES, ROOT, at, modules, nodes, tree, written
+from .text import PACKAGES, ROOT, at, modules, nodes, pages, tree, written
 
 FOLDERS = ("schemas", "producers", "workers", "tests", "deploy", "benchmarks", "docs/decisions")
 HEAVY = {
@@ -52,6 +53,29 @@ def test_each_folder_says_in_about_ten_lines_what_lives_there(folder: str) -> No
     lines = [line for line in (ROOT / folder / "README.md").read_text().splitlines() if not line.startswith("| [")]
     assert 8 <= len(lines) <= 20
     assert lines[0].startswith("# ")
+
+
+def _place(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize(
+    "page", sorted(path for package in PACKAGES for path in package.rglob("README.md")), ids=_place
+)
+def test_the_page_of_a_room_names_every_module_in_it(page: Path) -> None:
+    names = [name.removesuffix(".py") for name in re.findall(r"`([\w*/.-]+)`", page.read_text())]
+    modules_here = [path.stem for path in page.parent.glob("*.py") if not path.stem.startswith("__")]
+    assert [stem for stem in modules_here if not any(fnmatchcase(stem, name) for name in names)] == []
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in pages() if page.name == "README.md"] + [ROOT / "CONTRIBUTING.md"], ids=_place
+)
+def test_a_page_names_no_file_that_is_not_there(page: Path) -> None:
+    ours = {path.relative_to(ROOT).as_posix() for path in written()}
+    names = re.findall(r"`([\w./-]+\.(?:py|lua))`", page.read_text())
+    there = {name for name in names for path in ours if f"/{path}".endswith(f"/{name.lstrip('./')}")}
+    assert set(names) - there - {"lua/NAME.lua"} == set()
 
 
 def test_the_changelog_begins_with_the_version_of_the_distribution() -> None:

@@ -121,7 +121,7 @@ def _example(kind: str) -> dict[str, Any]:
     if group != "result":
         data["state"] = _STATES.get(word, word)
     id = data["call_id"] or data["campaign_id"] or "1795413409008-0"
-    named = {"id": f"result-{id}" if group == "result" else f"{id}-4", "type": kind, "subject": id}
+    named = {"id": f"result-{id}" if group == "result" else f"{id}-4-h5f2c81aa", "type": kind, "subject": id}
     return {**examples.EVENTS["event"], **named, "data": data}
 
 
