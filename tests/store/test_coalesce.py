@@ -94,3 +94,22 @@ def test_a_flush_that_answers_too_little_is_an_error_for_all_and_leaves_none_wai
         assert [type(answer) for answer in answers] == [ValueError] * 3
 
     asyncio.run(work())
+
+
+def test_a_flush_that_is_cancelled_leaves_nobody_waiting_and_the_next_one_works() -> None:
+    async def work() -> None:
+        flush = Flush()
+        flush.gate.clear()
+        batcher = Coalescer(flush)
+        waiting = [asyncio.create_task(batcher.submit(n)) for n in range(2)]
+        while not flush.batches:
+            await asyncio.sleep(0)
+        for task in asyncio.all_tasks() - {asyncio.current_task(), *waiting}:
+            task.cancel()
+        async with asyncio.timeout(15):
+            answers = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(answer) for answer in answers] == [asyncio.CancelledError] * 2
+        flush.gate.set()
+        assert await batcher.submit(3) == 6
+
+    asyncio.run(work())

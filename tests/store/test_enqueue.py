@@ -1,18 +1,23 @@
 """Enqueueing with a deadline: Redis rejects late requests."""
 
+import asyncio
 import os
 import signal
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from alodial import CallQueue, StoreUnavailable, TwoWayCall
+from alodial import AsyncCallQueue, CallQueue, StoreUnavailable, TwoWayCall
 from alodial.calls.prepare import key_hash
+from alodial.calls.queue import CHUNK
 from alodial.settings import Settings
 from alodial.store import keys
+from alodial.store.client import Store
+from alodial.store.server_clock import ServerClock
 from alodial.testing.redis_server import EmbeddedRedis
 
 CALL = TwoWayCall(callfrom="712037006", callto=["994412860"])
@@ -41,6 +46,46 @@ def test_a_clock_that_was_set_is_learned_and_the_call_is_stored(settings: Settin
     with CallQueue(settings=settings) as queue:
         queue.store.clock.learn(int(time.time() * 1000) - 3_600_000)
         assert queue.enqueue(CALL).created
+
+
+def test_in_an_event_loop_a_clock_that_was_set_is_learned_too(settings: Settings) -> None:
+    async def work() -> None:
+        async with AsyncCallQueue(settings=settings) as queue:
+            queue.store.clock.learn(int(time.time() * 1000) - 3_600_000)
+            assert (await queue.enqueue(CALL)).created
+
+    asyncio.run(work())
+
+
+def test_a_redis_that_is_too_late_twice_is_unavailable_and_nothing_was_stored(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = ServerClock.learn
+    monkeypatch.setattr(ServerClock, "learn", lambda clock, server_ms: real(clock, server_ms - 3_600_000))
+    with CallQueue(settings=settings) as queue, pytest.raises(StoreUnavailable, match="Redis took too long"):
+        queue.enqueue(CALL)
+
+    async def work() -> None:
+        async with AsyncCallQueue(settings=settings) as queue:
+            with pytest.raises(StoreUnavailable, match="Redis took too long"):
+                await queue.enqueue(CALL)
+
+    asyncio.run(work())
+    assert store.redis.xlen(keys.INDEX) == 0
+
+
+def test_a_batch_goes_on_although_redis_forgot_its_scripts_or_closed_the_connection(settings: Settings) -> None:
+    def calls(queue: CallQueue) -> Iterator[TwoWayCall]:
+        for n in range(3 * CHUNK):
+            if n == CHUNK:
+                queue.store.redis.script_flush()
+            if n == 2 * CHUNK:
+                queue.store.redis.client_kill_filter(_type="normal", skipme=True)
+            yield CALL
+
+    with CallQueue(settings=settings) as queue:
+        assert sum(row.created for row in queue.enqueue_many(calls(queue))) == 3 * CHUNK
+        assert queue.store.redis.xlen(keys.INDEX) == 3 * CHUNK
 
 
 def _lifetime(queue: CallQueue, key: str) -> int:

@@ -1,6 +1,8 @@
 """An error that passes by itself is told from a fault of ours: each code, in each form that redis-py hands it over in."""
 
 import asyncio
+import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -163,3 +165,37 @@ def test_counts_are_kept_while_redis_refuses(settings: Settings, store: Store) -
     with error_server(PASSING["NOPERM"]) as port, pytest.raises(StoreUnavailable):
         Store(_settings(port)).call(counts.flush)
     assert store.call(counts.flush)
+
+
+@pytest.mark.parametrize(
+    ("exc", "code"),
+    [
+        (redis.exceptions.ReadOnlyError("You can't write against a read only replica."), "READONLY"),
+        (redis.exceptions.BusyLoadingError("Redis is loading the dataset in memory"), "LOADING"),
+        (redis.exceptions.ExecAbortError("Transaction discarded because of previous errors."), "EXECABORT"),
+        (ResponseError("ERR max number of clients reached"), "MAXCLIENTS"),
+        (ResponseError(), ""),
+        (ResponseError("something else"), ""),
+    ],
+)
+def test_errors_without_a_code_are_told_by_their_class_or_not_at_all(exc: Exception, code: str) -> None:
+    assert error_code(exc) == code
+
+
+def test_a_server_that_does_not_speak_redis_is_a_store_that_is_unavailable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                connection.recv(4096)
+
+        threading.Thread(target=answer, daemon=True).start()
+        with (
+            redis.Redis(port=server.getsockname()[1], retry=None) as client,
+            pytest.raises(StoreUnavailable),
+            store_errors(),
+        ):
+            client.get("key")

@@ -1,5 +1,7 @@
 """A failover between applying a result and removing its body: the promoted primary gets the body once more."""
 
+import itertools
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent / "store"))
 from fake_sentinel import FakeSentinel
 
+from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
 from alodial.store import inbox, keys
 from alodial.store.client import Store
@@ -55,3 +58,43 @@ def test_a_result_applied_on_the_old_primary_is_applied_on_the_new_one(
         assert [entry.body for entry in store.call(inbox.read_new, "reader", 10)][-1] == body
     store.close()
     sentinel.close()
+
+
+def test_bodies_are_put_back_once_the_new_primary_takes_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collecting, "PUT_AGAIN_PAUSE", 0.0)
+    real, refusals = inbox.put_again, [StoreUnavailable("LOADING")] * 2
+
+    def put_again(client: Any, entries: Any) -> None:
+        if refusals:
+            raise refusals.pop()
+        real(client, entries)
+
+    monkeypatch.setattr(inbox, "put_again", put_again)
+    entry = inbox.InboxEntry("1-1", b"{}", "application/json")
+    collecting._put_again([entry], store)
+    rows: Any = store.redis.xrange(keys.INBOX)
+    assert [fields[b"b"] for _, fields in rows] == [b"{}"]
+    refusals += [StoreUnavailable("away")] * 1000
+    with pytest.raises(StoreUnavailable, match="away"):
+        collecting._put_again([entry], store)
+
+
+def test_an_orphan_applied_while_another_server_became_the_primary_is_applied_again(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orphan = {
+        "extid": "77",
+        "result": "{}",
+        "digest": "d",
+        "disposition": "answered",
+        "body": "e30=",
+        "type": "text/plain",
+    }
+    store.redis.zadd(keys.ORPHANS, {json.dumps(orphan): 1})
+    numbers = itertools.count()
+    with monkeypatch.context() as failing_over:
+        failing_over.setattr(Store, "primary_number", property(lambda _store: next(numbers)))
+        assert collecting.retry_orphans(store, settings, now_ms=2) == 0
+    assert store.redis.zcard(keys.ORPHANS) == 1, "it may have been applied on the old one"
+    assert collecting.retry_orphans(store, settings, now_ms=2) == 0
+    assert store.redis.zcard(keys.ORPHANS) == 0

@@ -1,0 +1,154 @@
+"""An engine under limits, with suspects and in trouble: nothing is posted that was not confirmed, and it goes on."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import structlog
+
+from alodial import CallQueue, TwoWayCall
+from alodial.errors import StoreUnavailable
+from alodial.settings import Settings
+from alodial.store import call_transitions
+from alodial.store.call_transitions import Applying
+from alodial.store.client import AsyncStore, Operation
+from alodial_workers import engine as engine_module
+from alodial_workers.hopper import HopperFiller
+
+from .raw import until
+from .test_engine_lost_answers import all_taken
+from .test_submit import Works, with_works
+
+CALL = TwoWayCall(callfrom="712037006", callto=["994412860"])
+
+
+@pytest.fixture
+def queue(settings: Settings) -> Iterator[CallQueue]:
+    with CallQueue(settings=settings) as queue:
+        yield queue
+
+
+def test_a_call_waits_for_a_channel_and_goes_once_a_result_frees_it(settings: Settings, queue: CallQueue) -> None:
+    first, second = queue.enqueue(CALL), queue.enqueue(CALL)
+
+    async def work(works: Works) -> None:
+        attending = asyncio.create_task(works.engine.attend("default"))
+        await until(lambda: queue.get(first.id).state == "submitted")
+        await asyncio.sleep(0.3)
+        assert (works.server.requests, queue.get(second.id).state) == (1, "queued")
+        queue.store.run(call_transitions.apply_results([Applying(first.extid, "{}", "digest", "answered")]))
+        await until(lambda: queue.get(second.id).state == "submitted", within=15)
+        assert works.server.requests == 2
+        attending.cancel()
+        await works.engine.stop(1)
+
+    with_works(settings, queue, all_taken, work, max_concurrent_calls=1)
+
+
+def test_a_campaign_with_a_pace_is_attended_without_a_call_too_early(settings: Settings, queue: CallQueue) -> None:
+    request: dict[str, Any] = {
+        "name": "paced",
+        "call": {"callfrom": "712037006"},
+        "policy": {"pace": 2, "hours": {"windows": "mon-sun 00:00-24:00"}},
+    }
+    campaign = queue.submit_campaign([f"99441286{n}" for n in range(3)], request)
+
+    async def work(works: Works) -> None:
+        filler = HopperFiller(queue.store, works.settings)
+        paced = queue.store.run(call_transitions.pace(filler.rooms()))
+        for hopper in paced.hoppers:
+            filler.fill(hopper)
+        queue.store.run(call_transitions.pace())
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        attending = asyncio.create_task(works.engine.attend("default"))
+        await until(lambda: works.server.requests == 3, within=15)
+        assert loop.time() - began > 0.9  # the third is two halves of a second after the first
+        attending.cancel()
+        await works.engine.stop(1)
+
+    with_works(settings, queue, all_taken, work)
+    assert queue.campaigns.get(campaign.id).calls.get("submitted") == 3
+
+
+class Troubled(AsyncStore):
+    """A store that is away when a suspect is to be confirmed."""
+
+    async def run(self, op: Operation[Any]) -> Any:
+        if op.script == "confirm":
+            raise StoreUnavailable("away")
+        return await super().run(op)
+
+
+def test_a_suspect_that_the_store_cannot_confirm_is_put_back_unsent(settings: Settings, queue: CallQueue) -> None:
+    placed = queue.enqueue(CALL)
+
+    async def work(works: Works) -> int:
+        (call,) = await works.claim(1)
+        await works.engine._take_suspect(call, asyncio.get_running_loop().time())
+        await until(lambda: queue.get(placed.id).state == "queued" and not works.engine._tasks)
+        (again,) = await works.claim(1)
+        assert again.id == placed.id
+        return works.server.requests
+
+    assert with_works(settings, queue, all_taken, work, store=Troubled(settings)) == 0
+
+
+def test_a_suspect_that_another_worker_holds_is_left_alone(settings: Settings, queue: CallQueue) -> None:
+    queue.enqueue(CALL)
+
+    async def work(works: Works) -> int:
+        (call,) = await works.claim(1)
+        await works.engine._take_suspect(replace(call, token="another"), asyncio.get_running_loop().time())
+        assert not works.engine._tasks
+        return works.server.requests
+
+    assert with_works(settings, queue, all_taken, work) == 0
+
+
+def test_a_submission_that_crashes_is_logged_and_its_place_is_free_again(
+    settings: Settings, queue: CallQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue.enqueue(CALL)
+
+    async def crash(*_: Any) -> str:
+        raise ValueError("a fault of ours")
+
+    async def work(works: Works) -> int:
+        (call,) = await works.claim(1)
+        monkeypatch.setattr(engine_module, "submit", crash)
+        with structlog.testing.capture_logs() as logs:
+            works.engine._start(call, 0.0, works.engine._contexts["default"])
+            await until(lambda: not works.engine._tasks)
+        assert [(line["event"], line["error"]) for line in logs] == [("submit.crashed", "ValueError")]
+        return works.server.requests
+
+    assert with_works(settings, queue, all_taken, work) == 0
+
+
+def test_a_worker_that_fails_to_follow_the_primary_says_so_once_and_goes_on(
+    settings: Settings, queue: CallQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "LOOK_EVERY", 0.01)
+
+    async def work(works: Works) -> None:
+        tries = 0
+
+        async def follow() -> None:
+            nonlocal tries
+            tries += 1
+            if tries == 2:
+                raise StoreUnavailable("away")
+            if tries < 6:
+                raise ValueError("a fault of ours")
+
+        monkeypatch.setattr(works.engine, "follow_primary", follow)
+        with structlog.testing.capture_logs() as logs:
+            works.engine.start()
+            await until(lambda: tries > 8)
+        await works.engine.stop(1)
+        assert [line["event"] for line in logs if line["event"].startswith("primary.")] == ["primary.follow_failed"]
+
+    with_works(settings, queue, all_taken, work)
