@@ -23,9 +23,9 @@ def anchor(delay: float, calls: int) -> float:
             return drained(url, calls)
 
 
-def alodial(delay: float, calls: int, **settings: str) -> float:
+def alodial(delay: float, calls: int, *, fsync: str = "everysec", **settings: str) -> float:
     """An alodial worker with its limits on (set out of the way) and its log written, calls a second."""
-    with redis_on_other_core() as redis, stub(delay) as url:
+    with redis_on_other_core(fsync) as redis, stub(delay) as url:
         with CallQueue(redis_url=redis.url) as queue:
             queue.enqueue_many(
                 TwoWayCall(callfrom="712037006", callto=["994412860", "977076909"]) for _ in range(calls)

@@ -48,8 +48,8 @@ def stub(delay: float) -> Iterator[str]:
 
 
 @contextmanager
-def redis_on_other_core() -> Iterator[EmbeddedRedis]:
-    with EmbeddedRedis() as server:
+def redis_on_other_core(fsync: str = "everysec") -> Iterator[EmbeddedRedis]:
+    with EmbeddedRedis(fsync=fsync) as server:
         assert server.process is not None
         os.sched_setaffinity(server.process.pid, {OTHER_CORE})
         yield server

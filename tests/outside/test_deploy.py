@@ -70,6 +70,13 @@ def test_containers_hold_no_secret_no_root_and_no_way_to_write_but_the_spool(ser
     assert all(port.startswith("127.0.0.1:") for name in ("web", "sandbox") for port in services[name]["ports"])
 
 
+def test_the_shipped_redis_loses_nothing_in_a_power_failure() -> None:
+    assert "\nappendfsync always\n" in (DEPLOY / "redis.conf").read_text()
+    assert "\nALODIAL_DURABILITY=fsync\n" in (DEPLOY / "env.example").read_text()
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    assert {services[name]["environment"]["ALODIAL_DURABILITY"] for name in ("web", "worker")} == {"fsync"}
+
+
 def test_the_image_is_built_in_two_stages_and_does_not_run_as_root() -> None:
     text = (DEPLOY / "Dockerfile").read_text()
     stages = re.findall(r"^FROM (\S+)", text, re.MULTILINE)

@@ -425,9 +425,16 @@ class Pair:
 
     def pass_unattended(self) -> None:
         """Nobody looks at the clock: Redis is away, or its clock is set, forward or back."""
+        if self.choose((True, False)):
+            self.work()
+            if self.held and self.choose((True, False)):
+                self.settle("taken", self.held[-1])
         self.pass_time(self.choose((1500, 2500, 15_000, 100_000, -900, -5000, -3_600_000)), attended=False)
         if self.choose((True, False)):
+            self.sweep()
+        if self.choose((True, False)):
             self.pace()
+            self.sweep()
 
     def pass_time(self, ms: float, *, attended: bool = True) -> None:
         self.model.now += round(ms * 1000)

@@ -126,6 +126,78 @@ PLANTED = {
     ),
     "an event pushes out unread ones": ("settle", "XADD', EVENTS, '*'", "XADD', EVENTS, 'MAXLEN', 8, '*'"),
     "an unconfirmed call has no deadline": ("settle", "redis.call('ZADD', AWAIT, ms + timeout, r.x)", ""),
+    "a certain outcome does not win over the sweeper": (
+        "settle",
+        "if r.s == 'unconfirmed' then return certain and r.tok == token end",
+        "if r.s == 'unconfirmed' then return false end",
+    ),
+    "an uncertain outcome wins over the sweeper": (
+        "settle",
+        "if r.s == 'unconfirmed' then return certain and r.tok == token end",
+        "if r.s == 'unconfirmed' then return r.tok == token end",
+    ),
+    "a stranger wins over the sweeper": (
+        "settle",
+        "if r.s == 'unconfirmed' then return certain and r.tok == token end",
+        "if r.s == 'unconfirmed' then return certain end",
+    ),
+    "a redial goes out beside an outcome that is certain": (
+        "settle",
+        "    withdraw_redial(r)\n    return true",
+        "    return false",
+    ),
+    "a withdrawn redial stays due": (
+        "settle",
+        "redis.call('HDEL', key, 'x' .. r.n, 'lt', 'tok')\n  redis.call('ZREM', DUE, r.x)",
+        "redis.call('HDEL', key, 'x' .. r.n, 'lt', 'tok')",
+    ),
+    "a POST whose arm is forgotten goes out again": (
+        "settle",
+        "if attempt == r.n and (outcome == 'taken' or outcome == 'unconfirmed' or outcome == 'rejected') then",
+        "if false then",
+    ),
+    "an unconfirmed call that was refused still waits for a result": (
+        "settle",
+        "if r.s == 'unconfirmed' then redis.call('ZREM', AWAIT, r.x) end",
+        "",
+    ),
+    "an answer of an earlier attempt is only kept": (
+        "apply",
+        "if n < r.n and disposition ~= 'answered' then return 'kept' end",
+        "if n < r.n and (disposition ~= 'answered' or r.s ~= 'scheduled' and r.s ~= 'queued') then return 'kept' end",
+    ),
+    "an answer after another result cancels no redial": (
+        "apply",
+        "if disposition == 'answered' and was ~= 'answered' then",
+        "if false then",
+    ),
+    "an answer frees the channel of an attempt that is out": (
+        "apply",
+        "if chan then redis.call('ZADD', P .. 'chan:' .. r.a, chan, r.x) end",
+        "",
+    ),
+    "an outage of Redis ends leases": ("sweep", "local wait = clock_step() ~= 0", "local wait = false"),
+    "the pacer extends no leases after an outage": ("pace", "  shift(LEASE, step)\n", ""),
+    "a clock that goes back holds the account": (
+        "pace",
+        "if number(state[1]) > ms then redis.call('HSET', acct, 'hold', int(math.max(ms, number(state[1]) + step))) end",
+        "",
+    ),
+    "a clock that goes back holds the rate": (
+        "pace",
+        "if number(state[2]) > us then redis.call('HSET', acct, 'tat', int(math.max(us, number(state[2]) + step * 1000))) end",
+        "",
+    ),
+    "a clock that goes back leaves starts in the future": (
+        "pace",
+        "redis.call('DEL', P .. 'starts:' .. account, ",
+        "redis.call('DEL', ",
+    ),
+    "an event's id does not tell what it says": (
+        "settle",
+        "string.sub(redis.sha1hex(table.concat({ ... }, '|')), 1, 8)",
+        "'00000000'",
+    ),
 }
 
 
