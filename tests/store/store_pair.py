@@ -107,8 +107,8 @@ class Pair:
 
     # What callers, workers, AloVoice and time may do
 
-    def enqueue(self) -> None:
-        calls = [self.new_call() for _ in range(self.choose((1, 2, 3)))]
+    def enqueue(self, calls: list[NewCall] | None = None) -> None:
+        calls = calls or [self.new_call() for _ in range(self.choose((1, 2, 3)))]
         keyed = self.choose(range(len(calls)))  # no batch of ours carries a key twice
         calls = [call if i == keyed else call._replace(key="") for i, call in enumerate(calls)]
         self.model.full = self.choose((True, *[False] * 7))
@@ -221,6 +221,10 @@ class Pair:
             self.claim(account, usual=True, sure=sure)
             self.pass_time(self.model.rules.lease + 1)
             self.sweep()
+        if fresh := [extid for extid in EXTIDS if extid not in self.model.calls]:
+            # A more urgent call comes before the suspect that was put back.
+            self.enqueue([NewCall(fresh[0], f"id-{fresh[0]}-a", "{}", account=account, priority="u")])
+            self.claim(account, usual=True, sure=sure)
 
     def halt(self) -> None:
         """The emergency stop falls between claim and arm."""
