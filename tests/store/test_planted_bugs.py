@@ -148,8 +148,8 @@ PLANTED = {
     ),
     "a withdrawn redial stays due": (
         "settle",
-        "redis.call('HDEL', key, 'x' .. r.n, 'lt', 'tok')\n  redis.call('ZREM', DUE, r.x)",
-        "redis.call('HDEL', key, 'x' .. r.n, 'lt', 'tok')",
+        "'lt', 'tok')\n  redis.call('ZREM', DUE, r.x)",
+        "'lt', 'tok')",
     ),
     "a POST whose arm is forgotten goes out again": (
         "settle",
