@@ -66,6 +66,8 @@ OTHERS = {
     "web": "waits for Redis",
     "sandbox": "uses no Redis",
     "demo": "starts its own",
+    "dev": "starts its own",
+    "init": "writes a file",
 }
 
 

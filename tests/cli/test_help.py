@@ -43,7 +43,7 @@ def test_all_public_commands_exist() -> None:
         *(f"dead {name}" for name in ("list", "show", "replay", "drop")),
         "events resend",
         *(f"webhooks {name}" for name in ("list", "enable", "disable", "test", "secret")),
-        *("status", "top", "logs", "doctor", "stop", "resume", "worker", "web", "sandbox", "demo"),
+        *("status", "top", "logs", "doctor", "stop", "resume", "worker", "web", "sandbox", "demo", "dev", "init"),
     }
 
 

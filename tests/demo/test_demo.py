@@ -27,8 +27,9 @@ run.demo_calls = lambda count: [dataclasses.replace(first, disposition=Dispositi
 raise SystemExit(run_demo(speed=1000))
 """
 WORKER_DIES = """
-from alodial_workers.demo import run_demo, stack
-stack._PROGRAMS["worker"] = "raise SystemExit('last words of the worker')"
+from alodial_workers.demo import run_demo
+from alodial_workers.dev import processes
+processes._WORK = "raise SystemExit('last words of the worker')"
 raise SystemExit(run_demo(speed=1000))
 """
 

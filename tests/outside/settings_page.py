@@ -1,5 +1,9 @@
-"""docs/settings.md, made from the fields of Settings. ``python -m tests.outside.settings_page`` writes it anew."""
+"""docs/settings.md and deploy/env.example, made from the fields of Settings.
 
+``python -m tests.outside.settings_page`` writes both anew.
+"""
+
+import textwrap
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +14,9 @@ from pydantic.fields import FieldInfo
 
 from alodial.settings import AccountSettings, Settings
 
-PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "settings.md"
+ENV = ROOT / "deploy" / "env.example"
 
 # The first field of each group, in the order of the class.
 GROUPS = {
@@ -127,5 +133,67 @@ def render() -> str:
     return HEAD + "".join(rows()) + tail
 
 
+# What everybody fills in, `alodial init` included; the rest stands behind it with its default.
+ENV_HEAD = """\
+# Settings of alodial. `alodial init` fills this file in; or copy it to .env, deploy/.env (compose) or /etc/alodial/env
+# (systemd), mode 0600, and fill it in yourself. Lines that begin with # show the default. docs/settings.md says more.
+
+# Where every call is kept.
+ALODIAL_REDIS_URL=redis://127.0.0.1:6379/0
+
+# AloVoice. The token is the account's secret. For a dry run: http://127.0.0.1:8090, where `alodial sandbox` listens.
+ALODIAL_PROVIDER_URL=https://cld.alovoice.uz
+ALODIAL_PROVIDER_TOKEN=
+
+# What AloVoice grants your account: ask them.
+ALODIAL_CALLS_PER_SECOND=5
+ALODIAL_MAX_CONCURRENT_CALLS=10
+
+# Make each with:  python3 -c 'import secrets; print(secrets.token_urlsafe(32))'
+# The callback secret is part of the URL that AloVoice's staff register: https://YOUR.HOST/callbacks/alovoice/SECRET
+ALODIAL_CALLBACK_SECRET=
+# The key is for the HTTP API and to sign in to the monitor.
+ALODIAL_API_KEYS=
+
+# Only these may be rung. Comma-separated; * for every country.
+ALODIAL_ALLOWED_PREFIXES=+998
+"""
+
+
+def _env_value(field: FieldInfo) -> str:
+    value = {} if field.default_factory else field.default
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case None | () | dict():
+            return ""
+        case bool():
+            return str(value).lower()
+        case frozenset():
+            return f"[{','.join(str(part) for part in sorted(value))}]"
+        case tuple():
+            return ",".join(str(part) for part in value)
+        case float():
+            return f"{value:g}" if value < 1e6 else f"{value:.0f}"  # above it, :g writes 2.592e+06
+        case _:
+            return str(value)
+
+
+def render_env() -> str:
+    """The text of deploy/env.example."""
+    parts = [ENV_HEAD]
+    for name, field in Settings.model_fields.items():
+        if name in GROUPS:
+            parts.append(f"\n# ---- {GROUPS[name]} ----\n")
+        variable = f"ALODIAL_{name.upper()}"
+        if f"\n{variable}=" in ENV_HEAD:
+            continue
+        meaning = _meaning(name, field).replace("`", "").replace(" *Secret.*", "")
+        comment = textwrap.fill(meaning, 110, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
+        parts.append(f"\n{comment}\n# {variable}={_env_value(field)}\n")
+    return "".join(parts)
+
+
 if __name__ == "__main__":
     PAGE.write_text(render())
+    ENV.write_text(render_env())

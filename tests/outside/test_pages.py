@@ -29,6 +29,10 @@ def test_the_page_of_settings_is_the_one_that_the_fields_make() -> None:
     assert settings_page.PAGE.read_text() == settings_page.render(), "run: python -m tests.outside.settings_page"
 
 
+def test_the_example_of_an_environment_has_every_setting_with_its_default() -> None:
+    assert settings_page.ENV.read_text() == settings_page.render_env(), "run: python -m tests.outside.settings_page"
+
+
 def test_a_setting_that_nothing_acts_on_says_so() -> None:
     used = "\n".join(path.read_text() for path in modules() if path.name != "settings.py")
     unused = {name for name in Settings.model_fields if not re.search(rf"settings\.{name}\b", used)}

@@ -85,6 +85,8 @@ def _filled(word: str, known: dict[str, str], installation: Installation) -> str
 
 def _run(words: list[str], installation: Installation) -> None:
     match words:
+        case [assignment, *_] if assignment.startswith("KEY=$("):
+            pass  # the key of a person's own .env; tests/cli/test_init.py runs this line in such a folder
         case ["make", target]:
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), f"make {target}"
         case ["curl", *rest]:

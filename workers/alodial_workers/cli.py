@@ -1,8 +1,11 @@
-"""The commands ``worker``, ``sandbox`` and ``demo``; they join ``alodial`` by the entry point group ``alodial.commands``.
+"""The commands ``worker``, ``sandbox``, ``demo`` and ``dev``, which join ``alodial`` by the entry point group
+``alodial.commands``.
 
 Each imports what it needs when it runs, so that all other commands work without its extra of the distribution.
 """
 
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -41,7 +44,35 @@ def demo(
     raise typer.Exit(run_demo(calls=calls, speed=speed, keep=keep))
 
 
+def dev(
+    folder: Annotated[Path, typer.Option("--dir", help="The folder with .env, as alodial init writes it.")] = Path(),
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of web, on this machine only.")] = 8080,
+    speed: Annotated[
+        float, typer.Option(min=1, max=10_000, help="How many times faster than real time the sandbox's calls run.")
+    ] = 10.0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A JSON line for each process and one when all are ready; logs on stderr.")
+    ] = False,
+) -> None:
+    """Run Redis, web, a worker and the sandbox on this machine, until Ctrl-C.
+
+    Example: alodial init --sandbox && alodial dev
+    """
+    import fastapi  # noqa: F401  # of the web process that it starts
+    import uvicorn  # noqa: F401  # of that and of the sandbox
+
+    from alodial.errors import ConfigurationError
+    from alodial.settings import read_settings
+
+    from .dev.run import run
+
+    if not (folder / ".env").exists():
+        raise ConfigurationError(f"{folder / '.env'} does not exist; write one with: alodial init")
+    os.chdir(folder)  # paths in the settings are relative to it, as for every other command
+    raise typer.Exit(run(read_settings(), Path.cwd(), port=port, speed=speed, as_json=as_json))
+
+
 def commands(app: typer.Typer) -> None:
     """Adds the workers' commands to the command line ``app``."""
-    for command in (worker, sandbox, demo):
+    for command in (worker, sandbox, demo, dev):
         app.command()(command)

@@ -9,6 +9,7 @@ import typer
 
 from . import call, calls, campaign, dead_letters, do_not_call, doctor, events, logs, status, stop_resume, webhooks
 from .arguments import is_utf8
+from .init import init
 from .output import say
 from .web import web
 
@@ -52,7 +53,7 @@ app.add_typer(do_not_call.app, name="dnc")
 app.add_typer(dead_letters.app, name="dead")
 app.add_typer(events.app, name="events")
 app.add_typer(webhooks.app, name="webhooks")
-for _command in (status.status, status.top, logs.logs, doctor.doctor, stop_resume.stop, stop_resume.resume, web):
+for _command in (init, status.status, status.top, logs.logs, doctor.doctor, stop_resume.stop, stop_resume.resume, web):
     app.command()(_command)
 for _entry in entry_points(group="alodial.commands"):
     _entry.load()(app)

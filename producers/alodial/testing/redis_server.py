@@ -54,8 +54,8 @@ def free_port() -> int:
 class EmbeddedRedis:
     """One server process; ``kill`` and ``start`` keep its data, as a crash and a restart would.
 
-    ``folder`` holds its data and log, a temporary one by default; ``fsync`` is Redis' ``appendfsync``; ``options`` are
-    further arguments of the server.
+    It listens on ``port``, a free one by default. ``folder`` holds its data and log, a temporary one by default; ``fsync``
+    is Redis' ``appendfsync``; ``options`` are further arguments of the server.
     """
 
     def __init__(
@@ -65,10 +65,11 @@ class EmbeddedRedis:
         append_only: bool = True,
         fsync: str = "everysec",
         options: tuple[str, ...] = (),
+        port: int | None = None,
     ) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="alodial-redis-") if folder is None else None
         self.folder = folder or Path(self._temporary.name if self._temporary else ".")
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._binary = find_server()
         self._options = (

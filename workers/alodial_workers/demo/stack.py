@@ -1,32 +1,20 @@
 """Redis, sandbox, web and workers as processes on free loopback ports, for `alodial demo` and the chaos tests."""
 
 import json
-import os
 import secrets
-import subprocess
-import sys
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-import httpx
-
 from alodial.errors import AlodialError
 from alodial.settings import Settings
 from alodial.testing.redis_server import EmbeddedRedis, free_port
 
-START_TIMEOUT: Final = 30.0
-_TAIL_LINES: Final = 12
+from ..dev.processes import ProcessEnded, Processes, environment_without_settings
 
-_PROGRAMS: Final = {
-    "worker": "from alodial_workers.main import run_worker; raise SystemExit(run_worker(load_settings()))",
-    "web": "from alodial.server.serve import serve; serve(load_settings(), '127.0.0.1', int(sys.argv[1]))",
-}
-_IMPORTS: Final = "import sys; from alodial.settings import load_settings; "
+_TAIL_LINES: Final = 12
 
 
 class StackDown(AlodialError):
@@ -73,11 +61,15 @@ class ProcessStack:
             "log_format": "json",
             **values,
         }
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        # No proxy of the caller's environment.
-        self.http = httpx.Client(trust_env=False, timeout=10)
+        self._children = Processes(
+            cwd=folder,
+            environment=environment_without_settings() | self.environment(),
+            open_output=lambda name: self._log_of(name).open("ab"),
+            grace=grace,
+        )
+        self.processes = self._children.started
+        self.http = self._children.http
         self._sandbox_options = sandbox
-        self._grace = grace
 
     @cached_property
     def settings(self) -> Settings:
@@ -95,9 +87,9 @@ class ProcessStack:
     def __enter__(self) -> Self:
         try:
             self.redis.start()
-            port = self.sandbox_url.rpartition(":")[2]
-            self._start("sandbox", ["-m", "alodial_workers.sandbox", "--port", port, *self._sandbox_options])
-            self._start("web", ["-c", _IMPORTS + _PROGRAMS["web"], self.web_url.rpartition(":")[2]])
+            callback_url = f"{self.web_url}/callbacks/alovoice/{self.values['callback_secret']}"
+            self._children.start_sandbox(_port(self.sandbox_url), self._sandbox_options, callback_url=callback_url)
+            self._children.start_web(_port(self.web_url))
             self._wait_until_healthy("sandbox", self.sandbox_url)
             self._wait_until_healthy("web", self.web_url)
         except BaseException:
@@ -112,60 +104,36 @@ class ProcessStack:
 
     def start_worker(self, name: str = "worker") -> None:
         """Starts a worker; of several, ``name`` is ``worker-...``, and they share a log."""
-        self._start(name, ["-c", _IMPORTS + _PROGRAMS["worker"]])
+        self._children.start_worker(name)
 
     def check(self) -> None:
         """Raises StackDown when a process has ended."""
-        for name, process in self.processes.items():
-            if process.poll() is not None:
-                raise StackDown(f"the {name} ended with exit code {process.returncode}", self._tail(name))
+        try:
+            self._children.check()
+        except ProcessEnded as exc:
+            raise StackDown(str(exc), self._tail(exc.name)) from None
         if self.redis.process is not None and self.redis.process.poll() is not None:
             raise StackDown("Redis ended", self._tail("redis/redis"))
 
     def stop(self) -> None:
         """Stops every process of the stack."""
-        alive = [process for process in self.processes.values() if process.poll() is None]
-        for process in alive:
-            process.terminate() if self._grace else process.kill()
-        ends = time.monotonic() + self._grace
-        for process in alive:
-            try:
-                process.wait(max(0.1, ends - time.monotonic()))
-            except (subprocess.TimeoutExpired, KeyboardInterrupt):
-                # A second Ctrl-C means now, and no process may outlive this one.
-                process.kill()
-                process.wait()
+        self._children.stop()
         self.redis.stop()
-        self.http.close()
-
-    def _start(self, name: str, args: list[str]) -> None:
-        env = {key: value for key, value in os.environ.items() if not key.startswith("ALODIAL_")} | self.environment()
-        # Not among the arguments, which every user of the machine can read.
-        env["ALODIAL_SANDBOX_CALLBACK_URL"] = f"{self.web_url}/callbacks/alovoice/{self.values['callback_secret']}"
-        with (self.folder / f"{name.partition('-')[0]}.log").open("ab") as out:
-            # In a session of its own: a terminal's Ctrl-C reaches this process alone, which stops the others in order.
-            self.processes[name] = subprocess.Popen(  # noqa: S603  # our own interpreter and modules
-                [sys.executable, *args],
-                stdout=out,
-                stderr=out,
-                stdin=subprocess.DEVNULL,
-                env=env,
-                cwd=self.folder,
-                start_new_session=True,
-            )
 
     def _wait_until_healthy(self, name: str, url: str) -> None:
-        ends = time.monotonic() + START_TIMEOUT
-        while True:
-            self.check()
-            with suppress(httpx.TransportError):
-                if self.http.get(f"{url}/healthz").is_success:
-                    return
-            if time.monotonic() > ends:
-                raise StackDown(f"the {name} did not answer in {START_TIMEOUT:.0f} s", self._tail(name))
-            time.sleep(0.05)
+        try:
+            self._children.wait_until_healthy(name, url)
+        except ProcessEnded as exc:
+            raise StackDown(str(exc), self._tail(exc.name)) from None
+
+    def _log_of(self, name: str) -> Path:
+        return self.folder / f"{name.partition('-')[0]}.log"
 
     def _tail(self, name: str) -> str:
-        path = self.folder / f"{name.partition('-')[0]}.log"
+        path = self._log_of(name)
         lines = path.read_text(errors="replace").splitlines() if path.exists() else []
         return "\n".join(lines[-_TAIL_LINES:])
+
+
+def _port(url: str) -> int:
+    return int(url.rpartition(":")[2])

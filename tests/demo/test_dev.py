@@ -1,0 +1,112 @@
+"""``alodial init`` and ``alodial dev`` as a newcomer uses them: a call within the first minute, and nothing left behind."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from alodial.testing.redis_server import free_port
+
+PROGRAM = [sys.executable, "-m", "alodial.cli"]
+
+
+class Dev:
+    """``alodial dev --json`` in a folder that ``alodial init`` prepared."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+        subprocess.run([*PROGRAM, "init", "--yes"], cwd=folder, env=self.environment, check=True, capture_output=True)
+        # Ports that no other test uses; a person's are the fixed ones.
+        self.port, sandbox = free_port(), free_port()
+        env = folder / ".env"
+        text = env.read_text().replace("127.0.0.1:8090", f"127.0.0.1:{sandbox}")
+        env.write_text(text.replace("127.0.0.1:6379", f"127.0.0.1:{free_port()}"))
+        self.process = subprocess.Popen(
+            [*PROGRAM, "dev", "--json", "--speed", "1000", "--port", str(self.port)],
+            cwd=folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=(folder / "dev.log").open("wb"),
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.documents = [json.loads(line) for line in iter(self._line, "")]
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        if getattr(self, "_ready", False):
+            return ""
+        line = self.process.stdout.readline()
+        self._ready = '"ready"' in line
+        return line
+
+    def alodial(self, *args: str) -> dict[str, Any]:
+        done = subprocess.run(
+            [*PROGRAM, *args],
+            cwd=self.folder,
+            env=self.environment,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        document: dict[str, Any] = json.loads(done.stdout)
+        return document
+
+    def end(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        return self.process.wait(60)
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Iterator[Dev]:
+    dev = Dev(tmp_path)
+    yield dev
+    dev.end()
+
+
+def test_a_newcomer_s_first_call_goes_through_and_ctrl_c_ends_everything(dev: Dev) -> None:
+    started = [document["process"] for document in dev.documents if "process" in document]
+    assert started == ["redis", "sandbox", "web", "worker"], (dev.folder / "dev.log").read_text()
+    ready = dev.documents[-1]
+    call = httpx.post(
+        f"{ready['api']}/calls",
+        headers={"Authorization": f"Bearer {ready['key']}"},
+        json={"callfrom": "712037006", "callto": ["994412860"], "reference": "order-1"},
+        trust_env=False,
+    )
+    assert call.status_code == 202
+    record = dev.alodial("call", "two-way", "--from", "712037006", "--to", "994412890", "--wait", "--json")
+    assert (record["state"], record["disposition"]) == ("completed", "busy")
+    assert httpx.get(ready["monitor"], trust_env=False, follow_redirects=True).status_code == 200
+    assert dev.end() == 0
+    for document in dev.documents[:-1]:
+        if port := document["url"].rstrip("/").rpartition(":")[2].partition("/")[0]:
+            with socket.socket() as probe:
+                assert probe.connect_ex(("127.0.0.1", int(port))) != 0, f"{document['process']} is still there"
+
+
+def test_it_names_what_is_missing(tmp_path: Path) -> None:
+    done = subprocess.run([*PROGRAM, "dev"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == "error: .env does not exist; write one with: alodial init"
+
+
+def test_a_port_that_is_taken_is_named_with_the_remedy(tmp_path: Path) -> None:
+    subprocess.run([*PROGRAM, "init", "--yes"], cwd=tmp_path, check=True, capture_output=True)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [*PROGRAM, "dev", "--port", str(port)]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert f"error: port {port}, which the web needs, is taken; choose another one with --port" in done.stderr

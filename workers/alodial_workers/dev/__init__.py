@@ -1,0 +1,1 @@
+"""``alodial dev``: everything that one machine needs, as processes with readable logs."""
