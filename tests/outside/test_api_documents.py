@@ -8,9 +8,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from alodial import CallQueue
+from alodial.errors import Conflict, InvalidCall, NotFound, StoreUnavailable
 from alodial.settings import Settings
+from alodial.web import problems
+from alodial.web.openapi.examples import PROBLEMS
 from alodial.web.problems import CODES
-from alodial_schemas import EVENT_TYPES, State, disposition_of
+from alodial_schemas import EVENT_TYPES, FieldProblem, State, disposition_of
 from alodial_schemas.alovoice.result import CallResult
 from alodial_schemas.campaigns import CampaignState
 
@@ -63,6 +66,21 @@ def test_every_json_body_and_answer_has_an_example_that_fits_its_schema() -> Non
         unfit += [f"{place}: {error}" for one in examples for error in _fits(schema, one)]
     assert without == []
     assert unfit == []
+
+
+def test_the_examples_of_problems_say_what_the_code_says() -> None:
+    id = "0199c0de-7000-7000-8000-00c8f5b3e5d1"
+    bad = FieldProblem("callto.0.phone", "phone_short", "has too few digits", "write 9 digits such as 712037006")
+    answers = [
+        problems.of_error(NotFound(f"no call {id}")),
+        problems.of_error(Conflict("idempotency_conflict", "220861354010065", id)),
+        problems.of_refusal(problems.too_large(1048576)),
+        problems.of_error(InvalidCall([bad])),
+        problems.of_error(StoreUnavailable("away")),
+    ]
+    for answer in answers:
+        said = json.loads(bytes(answer.body))
+        assert [said["code"], said["detail"]] == PROBLEMS[str(answer.status_code)]
 
 
 def test_every_operation_says_who_may_and_what_it_refuses() -> None:

@@ -78,6 +78,12 @@ def test_a_page_names_no_file_that_is_not_there(page: Path) -> None:
     assert set(names) - there - {"lua/NAME.lua"} == set()
 
 
+def test_no_sentence_writes_its_plural_in_brackets() -> None:
+    texts = [(path, node) for path, node in nodes() if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    bracketed = re.compile(r"(^|\w)\(s\)(?!://)")
+    assert [at(path, node) for path, node in texts if bracketed.search(cast(str, node.value))] == []
+
+
 def test_the_changelog_begins_with_the_version_of_the_distribution() -> None:
     newest = re.search(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest is not None

@@ -91,6 +91,7 @@ def print_problems(problems: "Iterable[RowProblem]") -> None:
 
 def print_report(report: "CheckReport") -> None:
     """Prints what a file holds and how long its campaign would last."""
+    from alodial_schemas.counts import count_text
     from alodial_schemas.durations import duration_text
 
     form = [str(part) for part in (report.kind, report.encoding, report.sheet) if part]
@@ -108,9 +109,9 @@ def print_report(report: "CheckReport") -> None:
     if report.seconds is not None:
         line(f"  will take  {duration_text(report.seconds)}, at the allowed rate within its hours")
     if report.hidden and not report.questions:
-        line(f"  hidden     {report.hidden} rows are hidden in the spreadsheet program")
+        line(f"  hidden     {count_text(report.hidden, 'row is', 'rows are')} hidden in the spreadsheet program")
     for warning in report.warnings:
-        say(f"warning: {warning.rows} rows {warning.text}")
+        say(f"warning: {count_text(warning.rows, 'row')}: {warning.text}")
     if report.problems:
         print_problems(report.problems)
     print_questions(report.questions)

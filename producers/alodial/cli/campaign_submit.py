@@ -70,6 +70,8 @@ def submit(
 
     Example: alodial campaign submit clients.csv --from 712037006 --hours "mon-sat 09:00-18:00" --redial busy=5m,15m
     """
+    from alodial_schemas.counts import count_text
+
     from .campaign_request import build_request
     from .progress import reading
 
@@ -93,7 +95,9 @@ def submit(
             )
         print_campaign(record, as_json)
         if record.rows.get("bad") and not as_json:
-            say(f"hint: {record.rows['bad']} rows are bad; alodial campaign problems {record.id}")
+            say(
+                f"hint: {count_text(record.rows['bad'], 'row is', 'rows are')} bad; alodial campaign problems {record.id}"
+            )
         if watch:
             watch_campaign(queue, record.id, as_json=as_json)
     if record.rows.get("bad"):

@@ -134,6 +134,8 @@ def export(
     """
     import csv
 
+    from alodial_schemas.counts import count_text
+
     from ..campaigns.formula_guard import safe_cell
 
     count = 0
@@ -143,7 +145,7 @@ def export(
         for entry in queue.dnc.every(scope=_scope(queue, scope)):
             out.writerow([safe_cell(text) for text in (entry.number, entry.at, entry.actor, entry.reason)])
             count += 1
-    say(f"written: {to} ({count} numbers)")
+    say(f"written: {to} ({count_text(count, 'number')})")
 
 
 def _scope(queue: "CallQueue", campaign: str) -> str:

@@ -167,6 +167,8 @@ def _check_store(settings: "Settings") -> list["RedisCheck"]:
 
 
 def _check_redis(store: "Store") -> Iterator["RedisCheck"]:
+    from alodial_schemas.counts import count_text
+
     from ..store import holds, redis_checks, webhooks, workers
     from ..store.redis_checks import RedisCheck
     from ..store.sansio import run
@@ -187,7 +189,7 @@ def _check_redis(store: "Store") -> Iterator["RedisCheck"]:
             yield RedisCheck("account", "warning", problem)
     for endpoint in store.call(run, webhooks.health_steps()):
         if not endpoint.enabled:
-            problem = f"{endpoint.url} is off ({endpoint.off_reason}), {endpoint.parked} events parked"
+            problem = f"{endpoint.url} is off ({endpoint.off_reason}), {count_text(endpoint.parked, 'event')} parked"
             yield RedisCheck("webhook", "warning", problem, f"alodial webhooks enable {endpoint.id}")
     now = store.call(server_ms)
     alive = [beat for beat in store.call(workers.heartbeats) if now - beat.at < SILENT_AFTER * 1000]

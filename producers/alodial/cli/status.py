@@ -138,6 +138,8 @@ def _account_lines(account: "AccountState") -> list[str]:
 
 
 def _overview_lines(now: "Overview") -> list[str]:
+    from alodial_schemas.counts import count_text
+
     from ..observability.diagnosis import diagnose, render_sentence
 
     lines = []
@@ -160,7 +162,9 @@ def _overview_lines(now: "Overview") -> list[str]:
     silent = len(now.workers) - len(now.living)
     in_flight = sum(worker.in_flight for worker in now.living)
     not_responding = f", {silent} not responding" if silent else ""
-    lines.append(f"[bold]workers[/bold]    {len(now.living)} alive{not_responding}, {in_flight} calls in flight")
+    lines.append(
+        f"[bold]workers[/bold]    {len(now.living)} alive{not_responding}, {count_text(in_flight, 'call')} in flight"
+    )
     if now.inbox or now.orphans or now.dead:
         lines.append(
             f"[bold]results[/bold]    {now.inbox:,} to read, {now.orphans:,} not matched yet, {now.dead:,} dead"

@@ -72,13 +72,16 @@ def enable(name: Name, as_json: Json = False) -> None:
 
     Example: alodial webhooks enable 5e55f6c65e0e
     """
+    from alodial_schemas.counts import count_text
+
     with open_queue() as queue:
         endpoint = queue.endpoints.enable(name)
     if as_json:
         document(endpoint.to_dict())
     say(f"enabled {endpoint.url}")
     if endpoint.parked:
-        say(f"hint: {endpoint.parked} events are parked: alodial events resend --endpoint {endpoint.id} --parked")
+        events = count_text(endpoint.parked, "event is", "events are")
+        say(f"hint: {events} parked: alodial events resend --endpoint {endpoint.id} --parked")
 
 
 @app.command()

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 
 from alodial_schemas import FieldProblem
+from alodial_schemas.counts import count_text
 
 from ..campaigns.errors import BadFile, CampaignDuplicate, CampaignNotAllowed, InvalidCampaign
 from ..campaigns.importing.questions import OpenQuestions, Question
@@ -119,12 +120,8 @@ def not_found() -> Response:
     return problem(404, "not_found", "There is nothing at this address; the addresses are listed at /docs.")
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def _see_errors(count: int, kind: str) -> str:
-    return f"{_counted(count, f'invalid {kind}')}; see errors."
+    return f"{count_text(count, f'invalid {kind}')}; see errors."
 
 
 def invalid_fields(problems: Sequence[FieldProblem], kind: str = "field") -> Refusal:
@@ -147,7 +144,9 @@ def of_error(exc: AlodialError) -> Response:
     if isinstance(exc, OpenQuestions):
         log.info("request.refused", code="open_questions", questions=[question.code for question in exc.questions])
         problems = [FieldProblem("file", q.code, q.text, _remedy(q)) for q in exc.questions]
-        detail = f"{_counted(len(exc.questions), 'open question')} about the file; send the answers with the campaign."
+        detail = (
+            f"{count_text(len(exc.questions), 'open question')} about the file; send the answers with the campaign."
+        )
         asked = [question.to_dict() for question in exc.questions]
         return problem(422, "open_questions", detail, problems, questions=asked)
     if isinstance(exc, BadFile):

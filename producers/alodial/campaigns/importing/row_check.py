@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from alodial_schemas.campaigns import CampaignRequest
+from alodial_schemas.counts import count_text
 from alodial_schemas.durations import duration_text
 from alodial_schemas.operator_codes import AS_OF
 
@@ -267,22 +268,22 @@ class RowChecker:
         report, parser = self.report, self._parser
         report.hidden = self._source.hidden_rows
         if report.hidden and self._hidden is None:
-            text = f"{report.hidden} rows are hidden or filtered out in the spreadsheet program. Are they called?"
-            skip = Choice("hidden", "skip", f"leave the {report.hidden} hidden rows out")
-            keep = Choice("hidden", "keep", f"call the {report.hidden} hidden rows too")
+            rows = count_text(report.hidden, "hidden row")
+            text = f"The spreadsheet program hides or filters out {count_text(report.hidden, 'row')}: are they called?"
+            skip = Choice("hidden", "skip", f"leave {rows} out")
+            keep = Choice("hidden", "keep", f"call {rows} too")
             report.questions.append(Question("hidden_rows", text, (skip, keep)))
         if parser is None:
             return
         if parser.without_country:
             count = parser.without_country
-            text = (
-                f"{count} numbers have nine digits and no country code, and other countries with nine may be called too"
-            )
+            numbers = count_text(count, "number has", "numbers have")
+            text = f"{numbers} nine digits and no country code, and other countries with nine may be called too"
             uzbek = Choice("prefix", "+998", "they are numbers of Uzbekistan, and no other country is called")
             report.questions.append(Question("country_unclear", f"{text}. Are they of Uzbekistan?", (uzbek,)))
         if parser.unknown_codes:
             codes = ", ".join(sorted(parser.unknown_codes)[:20])
-            text = f"have a code that no operator of Uzbekistan had in {AS_OF}: {codes}"
+            text = f"the code is none that an operator of Uzbekistan had in {AS_OF}: {codes}"
             report.warnings.append(CheckWarning("operator_unknown", text, parser.unknown_codes.total()))
 
     def _rejection(self, code: str, row: SourceRow | RowProblem, phone: str) -> RowProblem:
