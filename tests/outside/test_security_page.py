@@ -1,0 +1,23 @@
+"""Every test that the page on security names exists."""
+
+import re
+
+import pytest
+
+from .text import ROOT
+
+PAGE = ROOT / "docs" / "security.md"
+NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", PAGE.read_text())))
+
+
+@pytest.mark.parametrize(("path", "name"), NAMED, ids=lambda part: part or "whole file")
+def test_a_test_that_the_page_names_exists(path: str, name: str) -> None:
+    text = (ROOT / path).read_text()
+    begin = rf"def {name}\(" if name else r"def test_\w+\("
+    assert re.search(rf"^(async )?{begin}", text, re.M)
+
+
+def test_every_row_of_the_tables_names_a_test() -> None:
+    rows = [line for line in PAGE.read_text().splitlines() if re.match(r"\| (API|V)\d", line)]
+    assert len(rows) >= 20
+    assert [row for row in rows if "tests/" not in row] == []
