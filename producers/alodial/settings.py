@@ -177,6 +177,11 @@ class Settings(BaseSettings):
     spool_dir: str = Field("var/spool", description="The folder in which callbacks are kept while Redis is away.")
     spool_max_bytes: int = Field(256 * 1024 * 1024, ge=1024, description="Above this size callbacks are answered 503.")
 
+    schedule_ahead: Seconds = Field(
+        400 * 86400,
+        ge=86400,
+        description="How far ahead the times of calls and campaigns may lie that come by an API key.",
+    )
     max_in_flight: int = Field(512, ge=1, le=4096, description="POSTs under way in one worker process.")
     log_format: Literal["console", "json"] | None = Field(
         None, description="By default console on a terminal, else json."

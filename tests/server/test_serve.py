@@ -17,7 +17,7 @@ from alodial.cli.web import web as web_command
 from alodial.errors import ConfigurationError
 from alodial.settings import load_settings
 from alodial.testing.redis_server import EmbeddedRedis
-from web.conftest import API_KEY, OTHER_KEY, SECRET, TWO_WAY, Web
+from web.conftest import API_KEY, OTHER_KEY, SECRET, TWO_WAY, Web, in_a_year
 
 
 def test_it_is_alive_and_ready(web: Web) -> None:
@@ -29,7 +29,7 @@ def test_it_is_alive_and_ready(web: Web) -> None:
 
 def test_metrics_show_what_the_store_holds(web: Web) -> None:
     web.place()
-    web.place(TWO_WAY | {"priority": "urgent", "not_before": "2099-01-01T00:00:00Z"})
+    web.place(TWO_WAY | {"priority": "urgent", "not_before": in_a_year()})
     web.http.post(web.callback, content=b"x")
     web.http.post("/callbacks/alovoice/wrong")
     text = web.http.get("/metrics").text

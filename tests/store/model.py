@@ -42,6 +42,10 @@ OUT_OF_REACH = 3
 OWN_REFUSALS = 3
 
 
+def _is_mine(c: Call, new: NewCall) -> bool:
+    return c.new.owner == new.owner if new.tenant else not c.new.tenant
+
+
 @dataclass(slots=True)
 class ModelStore:
     """The whole store at the moment ``now``, Unix microseconds. Methods answer as the operations of ``ops.py``."""
@@ -54,6 +58,7 @@ class ModelStore:
     calls: dict[str, Call] = field(default_factory=dict)
     aliases: dict[str, tuple[str, int]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
+    own_extids: dict[tuple[str, str], str] = field(default_factory=dict)
     ready: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     due: dict[str, int] = field(default_factory=dict)
     exp: dict[str, int] = field(default_factory=dict)
@@ -81,6 +86,7 @@ class ModelStore:
             calls={x: replace(c, attempts=dict(c.attempts)) for x, c in self.calls.items()},
             aliases=dict(self.aliases),
             keys=dict(self.keys),
+            own_extids=dict(self.own_extids),
             ready={name: list(queue) for name, queue in self.ready.items()},
             due=dict(self.due),
             exp=dict(self.exp),
@@ -116,6 +122,7 @@ class ModelStore:
         c.version += 1
         n = attempt or c.attempt
         extid = c.attempts[n].extid
+        extid = c.shown if extid == c.new.extid else extid
         name = event_id(c.new.id, c.version, kind, c.state.value, c.disposition or "", n, extid, result)
         self.events.append(Emitted(name, kind, c.new.id, extid, c.state.value, c.disposition, n))
 
@@ -193,34 +200,52 @@ class ModelStore:
     def enqueue(self, calls: Iterable[NewCall]) -> tuple[list[str], list[Enqueued]]:
         rows: list[Enqueued] = []
         ring: set[str] = set()
-        for new in calls:
+        for call in calls:
+            new = call
             named = self.calls.get(self.keys.get(new.key, "")) if new.key else None
-            old = named or self.calls.get(new.extid)
+            shown, (spare, spare_id) = new.extid, (new.spare.split() or ["", ""])
+            space = new.owner if new.tenant else ""
+            x = self.own_extids.get((space, shown), shown) if spare else shown
+            old = named or self.calls.get(x)
+            theirs = False
+            if old is not None and old.new.extid == x and old.new.id != new.id and not _is_mine(old, new):
+                old, theirs = None, True
+            elif old is None and new.digest and x in self.aliases:
+                theirs = True
+                if _is_mine(self.calls[self.aliases[x][0]], new):
+                    spare = ""
             if old is not None:
-                again = old.new.id == new.id
+                again = old.new.id == new.id or (bool(spare) and (old.new.extid, old.new.id) == (spare, spare_id))
                 same = again or (new.digest != "" and old.new.digest == new.digest)
                 if same and new.key:
                     self.keys.setdefault(new.key, old.new.extid)
                 rows.append(
                     Enqueued(
-                        "created" if again else "same" if same else "conflict", old.new.extid, old.new.id, old.state
+                        "created" if again else "same" if same else "conflict",
+                        old.new.extid,
+                        old.new.id,
+                        old.state,
+                        old.shown,
                     )
                 )
-            elif new.digest and new.extid in self.aliases:
-                rows.append(Enqueued("conflict", new.extid, "", None))
+            elif theirs and not spare:
+                rows.append(Enqueued("conflict", x, "", None, x))
             elif self.full:
-                rows.append(Enqueued("full", new.extid, "", None))
+                rows.append(Enqueued("full", x, "", None, x))
             else:
-                c = self._store(new)
+                if theirs:
+                    new = new._replace(extid=spare, id=spare_id)
+                    self.own_extids[space, shown] = spare
+                c = self._store(new, shown)
                 if c.state is State.QUEUED:
                     ring.add(new.account)
-                rows.append(Enqueued("created", new.extid, new.id, c.state))
+                rows.append(Enqueued("created", new.extid, new.id, c.state, shown))
         return [name for name in sorted(ring) if self._bell(name)], rows
 
-    def _store(self, new: NewCall) -> Call:
+    def _store(self, new: NewCall, shown: str) -> Call:
         later = new.not_before != "" and int(new.not_before) > self.ms
         state = State.SCHEDULED if later else State.QUEUED
-        c = self.calls[new.extid] = Call(new, state, {1: Attempt(new.extid)}, ((state.value, self.ms, ""),))
+        c = self.calls[new.extid] = Call(new, state, {1: Attempt(new.extid)}, ((state.value, self.ms, ""),), shown)
         self.counts[state.value] += 1
         self.known.add(new.account)
         if new.key:

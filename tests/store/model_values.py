@@ -84,6 +84,8 @@ class Call:
     state: State
     attempts: dict[int, Attempt]
     timeline: tuple[tuple[str, int, str], ...] = ()
+    shown: str = ""
+    """The extid by which its owner knows it."""
     version: int = 0
     attempt: int = 1
     token: str = ""

@@ -21,6 +21,7 @@ Choose = Callable[[Sequence[Any]], Any]
 
 EXTIDS = [str(n) for n in range(101, 110)]
 ACCOUNTS = ("default", "second")
+OWNERS = (("", ""), ("", ""), ("shop", ""), ("shop", "1"), ("crm", "1"))
 REDIAL = json.dumps({"max_attempts": 2, "delays": {"busy": [1, 5], "no_answer": [60]}})
 LAST_WORDS = dict.fromkeys(("rejected", "failed", "timed_out"), "completed")
 """Ends that a late result may correct."""
@@ -82,6 +83,7 @@ class Pair:
         self.sent: set[tuple[str, str]] = set()
         self.outcome_of: dict[tuple[str, str], call_transitions.SettleOutcome] = {}
         self.owner: dict[str, str] = {}
+        self.extids = list(EXTIDS)
         self.now: Picture = modelled(self.model)
         # A life in which everything may happen seldom gets far in any one direction.
         self.outcomes = [self.choose(OUTCOMES) for _ in range(3)]
@@ -92,7 +94,7 @@ class Pair:
     def agree(self, op: Operation[Any], real: Any, expected: Any) -> None:
         self.seen.update([op.script, *_words(real)])
         assert real == expected, (real, expected)
-        after = picture(self.store.redis, EXTIDS, ACCOUNTS)
+        after = picture(self.store.redis, self.extids, ACCOUNTS)
         assert after == modelled(self.model)
         if op.script != "claim" or real.calls:
             again = self.store.run(op)
@@ -100,7 +102,7 @@ class Pair:
                 assert again[1] == expected[1]  # but for the wake-ups: no worker is woken twice for one request
             elif op.script not in OF_THIS_RUN:
                 assert again == expected
-            assert picture(self.store.redis, EXTIDS, ACCOUNTS) == after
+            assert picture(self.store.redis, self.extids, ACCOUNTS) == after
         self.check_moves(self.now, after)
         self.check(after)
         self.now = after
@@ -130,6 +132,12 @@ class Pair:
             wait = choose(("", "", "", -1000, 500, 2000, 60_000))
             return "" if wait == "" else self.model.ms + int(wait)
 
+        owner, tenant = choose(OWNERS)
+        digest = choose(("", "d1", "d2"))
+        spare = ""
+        if digest:
+            self.extids.append(str(10_000 + len(self.extids)))
+            spare = f"{self.extids[-1]} id-{self.extids[-1]}"
         return NewCall(
             extid,
             f"id-{extid}-{choose('aab')}",
@@ -141,8 +149,11 @@ class Pair:
             expires_at=moment(),
             on_unconfirmed=choose(("", "redial")),
             redial=choose(("", REDIAL)),
-            digest=choose(("", "d1", "d2")),
-            key=choose(("", "", "k1", "k2")),
+            digest=digest,
+            key="" if tenant else choose(("", "", "k1", "k2")),
+            owner=owner,
+            tenant=tenant,
+            spare=spare,
         )
 
     def claim(self, account: str = "", *, usual: bool = False, sure: bool = False) -> None:
@@ -345,7 +356,7 @@ class Pair:
         self.store.restore(saved)
         self.store.set_clock(model.now)
         self.model.seen = self.model.ms
-        self.now = picture(self.store.redis, EXTIDS, ACCOUNTS)
+        self.now = picture(self.store.redis, self.extids, ACCOUNTS)
         assert self.now == modelled(self.model)
         # Nothing is claimed until every worker had its say: again what is under way, or what has become of it meanwhile.
         for call in [call for call in self.held if (call.record, call.token) in self.sent - already]:

@@ -104,7 +104,7 @@ def test_enqueue_repeated_gives_the_same_answer(lossy: Lossy) -> None:
     call_id, extid = new_ids()
     op = call_transitions.enqueue([NewCall(extid, call_id, "{}", key="k", digest="d")], lossy.settings)
     _, (ring, rows) = lose_and_repeat(lossy, op)
-    assert rows == [call_transitions.Enqueued("created", extid, call_id, rows[0].state)]
+    assert rows == [call_transitions.Enqueued("created", extid, call_id, rows[0].state, extid)]
     assert ring == [], "the bell was set by the first run; the pacer rings within a second"
 
 

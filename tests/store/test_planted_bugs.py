@@ -124,6 +124,8 @@ PLANTED = {
         "redis.call('PEXPIRE', P .. 'k:' .. name, KEEP)",
         "local _ = name",
     ),
+    "another owner's extid is the same call": ("enqueue", "and not is_mine(r, owner, tenant) then", "and false then"),
+    "an owner's extid on the wire of another is forgotten": ("enqueue", "redis.call('SET', P .. 'xo:' .. name, x)", ""),
     "an event pushes out unread ones": ("settle", "XADD', EVENTS, '*'", "XADD', EVENTS, 'MAXLEN', 8, '*'"),
     "an unconfirmed call has no deadline": ("settle", "redis.call('ZADD', AWAIT, ms + timeout, r.x)", ""),
     "a certain outcome does not win over the sweeper": (

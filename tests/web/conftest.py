@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,11 @@ OTHER_KEY = "planted-api-key-of-another-client-17ce"
 SECRET = "planted-callback-secret-51b2"
 PROGRAM = "from alodial.cli.web import web; web(port=0)"
 TWO_WAY = {"callfrom": "712037006", "callto": ["994412860", "977076909"]}
+
+
+def in_a_year() -> str:
+    """A time as far ahead as most callers ask for, ISO 8601."""
+    return (datetime.now(UTC) + timedelta(days=360)).isoformat()
 
 
 class Web:

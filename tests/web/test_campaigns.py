@@ -9,7 +9,7 @@ import pytest
 from alodial.settings import Settings
 from alodial.testing.redis_server import EmbeddedRedis
 
-from .conftest import Web
+from .conftest import Web, in_a_year
 
 ASKED: dict[str, Any] = {"name": "over http", "call": {"callfrom": "712037006"}}
 ROWS = [{"phone": "994412860", "reference": "INV-1"}, {"phone": "977076909"}, {"phone": "12"}]
@@ -155,7 +155,7 @@ def test_a_do_not_call_scope_is_a_campaign_that_exists(web: Web) -> None:
 def test_an_end_that_has_passed_is_refused_with_what_to_do(web: Web) -> None:
     address = submit(web, rows=ROWS[:1]).headers["location"]
     assert web.http.post(f"{address}/change", json={"ends_at": "2020-01-01T00:00:00Z"}).status_code == 200
-    later = web.http.post(f"{address}/change", json={"ends_at": "2090-01-01T00:00:00Z"})
+    later = web.http.post(f"{address}/change", json={"ends_at": in_a_year()})
     assert (later.status_code, later.json()["code"]) == (409, "campaign_state")
     assert "retry" in later.json()["detail"]
 

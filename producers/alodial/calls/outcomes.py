@@ -10,6 +10,7 @@ from ..errors import Conflict, InvalidCall, NotCancelable, NotFound, StoreFull
 from ..settings import Settings
 from ..store import call_transitions
 from ..store.call_transitions import NewCall
+from ..store.records import CallRecord
 from .prepare import prepare, read_call
 
 Source = CallRequest | Mapping[str, Any]
@@ -40,11 +41,11 @@ def queued_call(row: call_transitions.Enqueued, call: NewCall) -> QueuedCall:
     drop-in and the command line all take code and remedy from here.
     """
     if row.outcome == "conflict":
-        by_extid = not call.key or row.extid == call.extid
-        raise Conflict("extid_conflict" if by_extid else "idempotency_conflict", row.extid, row.id)
+        by_extid = not call.key or row.caller_extid == call.extid
+        raise Conflict("extid_conflict" if by_extid else "idempotency_conflict", row.caller_extid, row.id)
     if row.outcome == "full":
         raise StoreFull
-    return QueuedCall(row.id, row.extid, row.state or State.QUEUED, row.outcome == "created")
+    return QueuedCall(row.id, row.caller_extid, row.state or State.QUEUED, row.outcome == "created")
 
 
 def outcome_of(row: call_transitions.Enqueued, call: NewCall) -> QueuedCall | RefusedCall:
@@ -80,10 +81,10 @@ def outcomes_of(
         yield refusal if refusal is not None else outcome_of(*next(answers))
 
 
-def canceled_of(name: str, row: call_transitions.Canceled) -> QueuedCall:
+def canceled_of(record: CallRecord, row: call_transitions.Canceled) -> QueuedCall:
     """Returns the canceled call. Raises NotFound, NotCancelable."""
     if row.outcome == "unknown":
-        raise NotFound(f"no call {name}")
+        raise NotFound(f"no call {record.id}")
     if row.outcome == "late":
         raise NotCancelable(row.id, row.state)
-    return QueuedCall(row.id, row.record, State(row.state), created=False)
+    return QueuedCall(row.id, record.extid, State(row.state), created=False)

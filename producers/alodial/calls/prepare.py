@@ -84,12 +84,20 @@ def key_hash(key: str, scope: str = "") -> str:
 
 
 def prepare(
-    call: CallRequest, settings: Settings, *, key: str = "", scope: str = "", campaign: str = "", owner: str = ""
+    call: CallRequest,
+    settings: Settings,
+    *,
+    key: str = "",
+    scope: str = "",
+    campaign: str = "",
+    owner: str = "",
+    tenant: bool = False,
 ) -> NewCall:
     """Returns the store's row for a call, with ids made where it has no extid.
 
     ``key`` is an idempotency key and ``scope`` its caller; ``campaign`` is a campaign's id; ``owner`` names the API key
-    that may see the call. Raises InvalidCall when the account is unknown or a number has no allowed prefix.
+    that may see the call, and ``tenant`` says that it has extids of its own. Raises InvalidCall when the account is unknown
+    or a number has no allowed prefix.
     """
     _check_policy(call, settings)
     body = body_json(call)
@@ -112,13 +120,21 @@ def prepare(
         call.redial.model_dump_json() if call.redial else "",
         campaign,
         owner=owner,
+        tenant="1" if tenant else "",
     )
     if call.extid is None and not key:
         return row
     content = _content(row, call)
     return row._replace(
-        digest=hashlib.sha256(content.encode()).hexdigest()[:16], key=key_hash(key, scope) if key else ""
+        digest=hashlib.sha256(content.encode()).hexdigest()[:16],
+        key=key_hash(key, scope) if key else "",
+        spare=_spare() if call.extid is not None else "",
     )
+
+
+def _spare() -> str:
+    call_id, extid = new_ids()
+    return f"{extid} {call_id}"
 
 
 def _content(row: NewCall, call: CallRequest) -> str:
@@ -139,11 +155,13 @@ class BatchKeys:
         self._scope = scope
         self._equal: Counter[str] = Counter()
 
-    def prepare(self, call: CallRequest, settings: Settings, position: int, *, owner: str = "") -> NewCall:
+    def prepare(
+        self, call: CallRequest, settings: Settings, position: int, *, owner: str = "", tenant: bool = False
+    ) -> NewCall:
         """Returns the store's row for the call at a position of the batch, as :func:`prepare`. Raises InvalidCall."""
         # An older version knew a row by its place: the key of that time finds what it stored.
         key = f"{self._key}\0{position}" if self._key else ""
-        row = prepare(call, settings, key=key, scope=self._scope, owner=owner)
+        row = prepare(call, settings, key=key, scope=self._scope, owner=owner, tenant=tenant)
         if not key:
             return row
         content = f"extid\0{call.extid}" if call.extid else _content(row, call)

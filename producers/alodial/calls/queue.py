@@ -22,7 +22,7 @@ from ..store.call_transitions import Enqueued, NewCall
 from ..store.client import AsyncStore, Operation, Store
 from ..store.enqueue import enqueue_calls_async
 from ..store.events import StreamEvent
-from ..store.find_call import find, find_async, possible_extid
+from ..store.find_call import EVERYTHING, Viewer, find, find_async
 from ..store.records import CallRecord
 from ..wakeup import Waker
 from . import bulk_actions
@@ -136,27 +136,27 @@ class CallQueue:
     def _store(self, calls: list[NewCall]) -> list[Enqueued]:
         return bulk_actions.store_calls(self.store, self.waker, calls)
 
-    def get(self, name: str) -> CallRecord:
-        """Returns the record of a call, by its id or the extid of any attempt. Raises NotFound."""
-        return _existing(self.store.call(find, name), name)
+    def get(self, name: str, *, viewer: Viewer = EVERYTHING) -> CallRecord:
+        """Returns the record of a call that ``viewer`` may see, by its id or the extid of any attempt. Raises NotFound."""
+        return _existing(self.store.call(find, name, viewer), name)
 
-    def cancel(self, name: str) -> QueuedCall:
+    def cancel(self, name: str, *, viewer: Viewer = EVERYTHING) -> QueuedCall:
         """Cancels a call that was not submitted yet, by its id or extid; it did not and will not ring.
 
         Raises NotFound, and NotCancelable when it is being submitted or has ended.
         """
-        extid = possible_extid(name)
-        if extid is None or (name != extid and self.get(name).id != name):
-            raise NotFound(f"no call {name}")
-        return canceled_of(name, self.store.run(call_transitions.cancel([extid]))[0])
+        record = self.get(name, viewer=viewer)
+        return canceled_of(record, self.store.run(call_transitions.cancel([record.wire_extid]))[0])
 
-    def redial(self, name: str, *, actor: str = "python", attempt: int | None = None) -> QueuedCall:
+    def redial(
+        self, name: str, *, actor: str = "python", attempt: int | None = None, viewer: Viewer = EVERYTHING
+    ) -> QueuedCall:
         """Rings again: an unconfirmed call by a new attempt (its phone may ring a second time), an ended call by a new call.
 
         ``actor`` is written into the call's timeline. ``attempt`` is the number of the attempt that you want repeated,
         the latest by default; repeating the same one twice rings once. Raises NotFound, NotRedialable, InvalidCall.
         """
-        plan = plan_redial(self.get(name), self.settings, attempt)
+        plan = plan_redial(self.get(name, viewer=viewer), self.settings, attempt)
         if plan.again is None:
             return redialed(plan, self.store.run(call_transitions.redial([plan.attempt], actor))[0])
         return queued_call(self._store([plan.again])[0], plan.again)
@@ -324,20 +324,20 @@ class AsyncCallQueue:
             await asyncio.to_thread(self.waker.submit, stored.accounts)
         return stored.rows
 
-    async def get(self, name: str) -> CallRecord:
+    async def get(self, name: str, *, viewer: Viewer = EVERYTHING) -> CallRecord:
         """As :meth:`CallQueue.get`."""
-        return _existing(await self.store.call(find_async, name), name)
+        return _existing(await self.store.call(find_async, name, viewer), name)
 
-    async def cancel(self, name: str) -> QueuedCall:
+    async def cancel(self, name: str, *, viewer: Viewer = EVERYTHING) -> QueuedCall:
         """As :meth:`CallQueue.cancel`."""
-        extid = possible_extid(name)
-        if extid is None or (name != extid and (await self.get(name)).id != name):
-            raise NotFound(f"no call {name}")
-        return canceled_of(name, (await self.store.run(call_transitions.cancel([extid])))[0])
+        record = await self.get(name, viewer=viewer)
+        return canceled_of(record, (await self.store.run(call_transitions.cancel([record.wire_extid])))[0])
 
-    async def redial(self, name: str, *, actor: str = "python", attempt: int | None = None) -> QueuedCall:
+    async def redial(
+        self, name: str, *, actor: str = "python", attempt: int | None = None, viewer: Viewer = EVERYTHING
+    ) -> QueuedCall:
         """As :meth:`CallQueue.redial`."""
-        plan = plan_redial(await self.get(name), self.settings, attempt)
+        plan = plan_redial(await self.get(name, viewer=viewer), self.settings, attempt)
         if plan.again is None:
             return redialed(plan, (await self.store.run(call_transitions.redial([plan.attempt], actor)))[0])
         return queued_call((await self._store([plan.again]))[0], plan.again)

@@ -20,9 +20,13 @@ SCOPE = "redial"
 
 @dataclass(frozen=True, slots=True)
 class RedialPlan:
-    """A further ``attempt`` of the call ``name`` or, when set, ``again``: a new call with the same request."""
+    """A further ``attempt`` of the call ``name`` or, when set, ``again``: a new call with the same request.
+
+    ``extid`` is the one by which the call's owner knows it.
+    """
 
     name: str
+    extid: str
     attempt: Redialing
     again: NewCall | None = None
 
@@ -33,9 +37,9 @@ def plan_redial(record: CallRecord, settings: Settings, attempt: int | None = No
     Raises NotRedialable when the call has not ended, belongs to a campaign, or its account is no longer set.
     """
     number = record.attempt if attempt is None else attempt
-    redialing = Redialing(record.extid, number)
+    redialing = Redialing(record.wire_extid, number)
     if record.state is State.UNCONFIRMED or number < record.attempt:
-        return RedialPlan(record.id, redialing)
+        return RedialPlan(record.id, record.extid, redialing)
     if record.state not in ENDS:
         problem = f"is {record.state}: it has not ended yet"
         raise NotRedialable(record.id, record.state, problem, "wait for its end, or cancel it first")
@@ -45,7 +49,7 @@ def plan_redial(record: CallRecord, settings: Settings, attempt: int | None = No
     if record.account not in settings.account_names:
         problem = f"was for account {record.account}, which is no longer set"
         raise NotRedialable(record.id, record.state, problem, "place a new call with another account")
-    return RedialPlan(record.id, redialing, _again(record))
+    return RedialPlan(record.id, record.extid, redialing, _again(record))
 
 
 def _again(record: CallRecord) -> NewCall:
@@ -71,7 +75,7 @@ def redialed(plan: RedialPlan, row: call_transitions.Redialed) -> QueuedCall:
     """Returns the call after a new attempt was requested. Raises NotFound, NotRedialable."""
     match row.outcome:
         case "redial" | "already":
-            return QueuedCall(row.id, row.record, State(row.state), row.outcome == "redial")
+            return QueuedCall(row.id, plan.extid, State(row.state), row.outcome == "redial")
         case "unknown":
             raise NotFound(f"no call {plan.name}")
         case "over":

@@ -41,7 +41,7 @@ def acts_of(record: CallRecord, operator: Operator) -> list[str]:
 
 async def _context_of(request: Request, record: CallRecord) -> CallContext:
     store = app_context(request).queue.store
-    return await store.call(call_context_async, record.extid, record.account, record.campaign_id or "")
+    return await store.call(call_context_async, record.wire_extid, record.account, record.campaign_id or "")
 
 
 def _mark(record: CallRecord, context: CallContext) -> str:

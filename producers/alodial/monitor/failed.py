@@ -51,7 +51,7 @@ async def _examples(request: Request, groups: list[ReasonGroup], *, full: bool) 
     extids = [group.example for group in groups[:MAX_EXAMPLES] if group.example]
     store = app_context(request).queue.store
     records = await asyncio.gather(*(store.call(find_async, extid) for extid in extids))
-    return {record.extid: call_rows.row_of(record, full=full) for record in records if record is not None}
+    return {record.wire_extid: call_rows.row_of(record, full=full) for record in records if record is not None}
 
 
 @router.get("/failed")

@@ -46,7 +46,7 @@ class UnconfirmedRow:
 def _row(
     record: CallRecord, context: CallContext, deadlines: dict[str, int], t: Translator, *, full: bool
 ) -> UnconfirmedRow:
-    deadline = deadlines.get(record.extid)
+    deadline = deadlines.get(record.wire_extid)
     return UnconfirmedRow(
         row=call_rows.row_of(record, full=full),
         attempt=call_view.attempt_view(record.attempts[-1], record, context, t, full=full),
@@ -65,7 +65,7 @@ async def list_unconfirmed(request: Request, operator: Signed) -> Response:
         queue.calls(ALL.filter, cursor=cursor if cursor.startswith("u") else None, limit=PAGE_SIZE),
         count_of(queue, ALL, "redial", MAX_COUNT),
     )
-    context, deadlines = await queue.store.call(deadlines_async, [record.extid for record in calls.calls])
+    context, deadlines = await queue.store.call(deadlines_async, [record.wire_extid for record in calls.calls])
     t, full = translator_of(request), call_rows.in_full(operator)
     may_redial = can(operator, "redial_calls")
     live = request.query_params.get("live") != "off"

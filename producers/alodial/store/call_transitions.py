@@ -8,14 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, cast
 
-from alodial_schemas import State, new_ids
+from alodial_schemas import new_ids
 
 from ..settings import AccountSettings, Settings
-from . import keys
 from .answers import read_row, read_rows, text
 from .client import Arg, Operation
+from .new_calls import Enqueued as Enqueued  # noqa: PLC0414  # the operation of new calls is one of these
+from .new_calls import LateEnqueue as LateEnqueue  # noqa: PLC0414  # as above
+from .new_calls import NewCall as NewCall  # noqa: PLC0414  # as above
+from .new_calls import enqueue as enqueue  # noqa: PLC0414  # as above
 
-EnqueueOutcome = Literal["created", "same", "conflict", "full"]
 ClaimStatus = Literal["ok", "empty", "cap", "paced", "hold", "stop", "lost", "moved"]
 ArmOutcome = Literal["armed", "wait", "lost", "stop", "hold"]
 SettleOutcome = Literal["taken", "rejected", "unconfirmed", "retry", "unsent", "auth", "release"]
@@ -32,79 +34,6 @@ POISON_AFTER = 3
 
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
-
-
-class NewCall(NamedTuple):
-    """A call in the form in which the script writes it: texts, with "" for what is missing; times are Unix ms.
-
-    ``key`` is an idempotency key's hash, and behind a space the one under which an older version stored the same row.
-    """
-
-    extid: str
-    id: str
-    body: str
-    account: str = "default"
-    priority: str = "n"
-    reference: str = ""
-    metadata: str = ""
-    not_before: int | str = ""
-    expires_at: int | str = ""
-    on_unconfirmed: str = ""
-    redial: str = ""
-    campaign: str = ""
-    digest: str = ""
-    key: str = ""
-    owner: str = ""
-    redial_of: str = ""
-
-
-class Enqueued(NamedTuple):
-    """A call's row: ``same`` and ``conflict`` name the call that has the extid or key already; its state may be gone.
-
-    ``full``: Redis has no room for a new call.
-    """
-
-    outcome: EnqueueOutcome
-    extid: str
-    id: str
-    state: State | None
-
-
-class LateEnqueue(Exception):
-    """Redis read the request after its deadline and stored nothing; ``server_ms`` is its clock, Unix ms."""
-
-    def __init__(self, server_ms: int) -> None:
-        self.server_ms = server_ms
-        super().__init__("stored nothing: the deadline had passed")
-
-
-def enqueue(
-    calls: Sequence[NewCall], settings: Settings, *, deadline: int = 0
-) -> Operation[tuple[list[str], list[Enqueued]]]:
-    """Stores calls, each once. Returns the accounts to wake and one row for each call.
-
-    ``deadline`` is Unix ms by Redis' clock, 0 for none. Raises LateEnqueue when Redis read it after that.
-    """
-    args: list[Arg] = [_ms(settings.idempotency_retention), deadline]
-    for call in calls:
-        args += call
-        args.append(keys.buckets(call.body, call.reference))
-
-    def read(answer: Any) -> tuple[list[str], list[Enqueued]]:
-        if isinstance(answer, int):
-            raise LateEnqueue(answer)
-        rows = []
-        for call, row in zip(calls, answer[1:], strict=True):
-            if row == 1:
-                rows.append(Enqueued("created", call.extid, call.id, State.QUEUED))
-            elif row == 2:
-                rows.append(Enqueued("created", call.extid, call.id, State.SCHEDULED))
-            else:
-                outcome, extid, call_id, state = (text(part) for part in row)
-                rows.append(Enqueued(cast(EnqueueOutcome, outcome), extid, call_id, State(state) if state else None))
-        return [text(name) for name in answer[0]], rows
-
-    return Operation("enqueue", args, read)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Reads calls back by their names."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import redis
 import redis.asyncio as aioredis
@@ -27,27 +27,40 @@ def _records(extids: Sequence[str]) -> Steps[list[CallRecord | None]]:
     return [read_record(extid, raw) for extid, raw in zip(extids, raws, strict=True)]
 
 
-def _find(name: str) -> Steps[CallRecord | None]:
+class Viewer(NamedTuple):
+    """The caller of a look-up: the extids of ``owner`` come first ("" for the installation's); ``exclusive``: no others."""
+
+    owner: str = ""
+    exclusive: bool = False
+
+
+EVERYTHING: Final = Viewer()
+
+
+def _find(name: str, viewer: Viewer) -> Steps[CallRecord | None]:
     extid = possible_extid(name)
     if extid is None:
         return None
-    (record,) = yield from _records([extid])
-    if record is None and name == extid:
-        (target,) = yield [("GET", keys.alias(extid))]
-        if isinstance(target, bytes):
-            (record,) = yield from _records([target.decode().partition(":")[0]])
-            return record
-    return record if record is not None and name in (record.id, extid) else None
+    places = [extid]
+    if name == extid:
+        aliases = yield [("GET", keys.own_extid(viewer.owner, extid)), ("GET", keys.alias(extid))]
+        own, redialed = (value.decode().partition(":")[0] if isinstance(value, bytes) else "" for value in aliases)
+        places = [place for place in (own, extid, redialed) if place]
+    for record in (yield from _records(places)):
+        if record is None or name not in (extid, record.id) or (viewer.exclusive and record.owner != viewer.owner):
+            continue
+        return record
+    return None
 
 
-def find(client: "redis.Redis", name: str) -> CallRecord | None:
-    """The call with this id, extid, or extid of a redial; None when there is none."""
-    return run(client, _find(name))
+def find(client: "redis.Redis", name: str, viewer: Viewer = EVERYTHING) -> CallRecord | None:
+    """The call with this id, extid, or extid of a redial; None when there is none that the viewer may see."""
+    return run(client, _find(name, viewer))
 
 
-async def find_async(client: "aioredis.Redis", name: str) -> CallRecord | None:
+async def find_async(client: "aioredis.Redis", name: str, viewer: Viewer = EVERYTHING) -> CallRecord | None:
     """As :func:`find`."""
-    return await run_async(client, _find(name))
+    return await run_async(client, _find(name, viewer))
 
 
 def find_records(client: "redis.Redis", extids: Sequence[str]) -> list[CallRecord | None]:

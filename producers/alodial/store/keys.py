@@ -7,6 +7,8 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``PREFIX`` +          type     holds
 ``c:{extid}``         hash     a call's record, found by the extid of its first attempt
 ``x:{extid}``         string   a redial's extid -> ``first extid:attempt``
+``xo:{owner}:{extid}`` string  an owner's extid that another has -> the extid on the wire, under which the record is kept; the
+                               owner is "" for the installation itself
 ``k:{hash}``          string   idempotency key -> extid; expires some time after its call's end, until then it does not
 ``q:{account}:{u n b}`` list   ready calls: urgent, normal, bulk
 ``due``               zset     scheduled calls by due time, ms
@@ -154,6 +156,11 @@ def record(extid: str) -> str:
 
 def alias(extid: str) -> str:
     return f"{PREFIX}x:{extid}"
+
+
+def own_extid(owner: str, extid: str) -> str:
+    """The key of an owner's extid that was another's before; ``owner`` is "" for the installation itself."""
+    return f"{PREFIX}xo:{owner}:{extid}"
 
 
 def ready(account: str, priority: str) -> str:

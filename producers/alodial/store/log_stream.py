@@ -120,7 +120,7 @@ def names_of_call(name: str, record: CallRecord | None) -> frozenset[str]:
     if record is None:
         return frozenset({name})
     extids = {str(attempt["extid"]) for attempt in record.attempts if attempt.get("extid")}
-    return frozenset({record.id, record.extid}) | extids
+    return frozenset({record.id, record.extid, record.wire_extid}) | extids
 
 
 class LogLine(NamedTuple):

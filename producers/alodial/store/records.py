@@ -19,10 +19,14 @@ def iso(ms: int | str | bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """One call. The fields are described in ``docs/http.md``; times are ISO 8601 in UTC."""
+    """One call. The fields are described in ``docs/http.md``; times are ISO 8601 in UTC.
+
+    The store keeps it under ``wire_extid``, that of its first attempt; ``extid`` is the one by which its owner knows it.
+    """
 
     id: str
     extid: str
+    wire_extid: str
     state: State
     account: str
     priority: str
@@ -63,7 +67,8 @@ def read_record(extid: str, raw: Mapping[bytes, bytes]) -> CallRecord | None:
     current = int(text.get("n", 1))
     return CallRecord(
         id=text["id"],
-        extid=extid,
+        extid=text["ox"].rpartition(":")[2] if "ox" in text else extid,
+        wire_extid=extid,
         state=State(text["s"]),
         account=text.get("a", "default"),
         priority={"u": "urgent", "b": "bulk"}.get(text.get("p", ""), "normal"),

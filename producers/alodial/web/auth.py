@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from ..api_keys import MEANINGS, ApiKey, ApiKeys, Role, digest_of
 from ..errors import NotFound
+from ..store.find_call import EVERYTHING, Viewer
 from .problems import Refusal
 from .rate_limit import RateLimiter, retry_after
 
@@ -94,6 +95,11 @@ def require_role(api_key: ApiKey, *roles: Role) -> ApiKey:
         missing = " or ".join(f"{role} ({MEANINGS[role]})" for role in roles)
         raise Refusal(403, "forbidden", f"This key lacks the role {missing}; give it in ALODIAL_API_KEYS.")
     return api_key
+
+
+def viewer_of(api_key: ApiKey) -> Viewer:
+    """Returns what a look-up of calls by this key reaches: a key marked own has extids of its own and sees no others."""
+    return Viewer(api_key.name, exclusive=True) if api_key.own else EVERYTHING
 
 
 def require_visible(api_key: ApiKey, owner: str | None, name: str, kind: str = "call") -> None:

@@ -41,6 +41,7 @@ _TITLES: Mapping[str, str] = {
     "unauthorized": "An API key is needed",
     "forbidden": "The API key does not permit it",
     "too_many_requests": "Too many requests",
+    "limit_reached": "A limit of the API key is reached",
     "not_found": "Not found",
     "events_gone": "These events are kept no longer",
     "method_not_allowed": "This address does not take that method",
@@ -72,7 +73,10 @@ def title_of(code: str) -> str:
 
 
 class Refusal(Exception):
-    """Refuses a request with a problem document; its arguments are those of :func:`problem`."""
+    """Refuses a request with a problem document; its arguments are those of :func:`problem`.
+
+    ``limit`` names the limit that was reached, in the document's member of that name.
+    """
 
     def __init__(
         self,
@@ -81,7 +85,10 @@ class Refusal(Exception):
         detail: str,
         problems: Sequence[FieldProblem] = (),
         headers: Mapping[str, str] | None = None,
+        *,
+        limit: str = "",
     ) -> None:
+        self.limit = limit
         self.status = status
         self.code = code
         self.detail = detail
@@ -190,7 +197,8 @@ def internal_error() -> Response:
 def of_refusal(exc: Refusal) -> Response:
     """Returns the answer for a refusal, and logs it."""
     log.info("request.refused", code=exc.code, status=exc.status, fields=[p.field for p in exc.problems])
-    return problem(exc.status, exc.code, exc.detail, exc.problems, exc.headers)
+    more = {"limit": exc.limit} if exc.limit else {}
+    return problem(exc.status, exc.code, exc.detail, exc.problems, exc.headers, **more)
 
 
 async def answer_alodial_error(_request: Request, exc: Exception) -> Response:

@@ -1,10 +1,13 @@
--- Stores calls, each once for its id, its extid and its idempotency key.
--- ARGV: retention of idempotency keys in ms, deadline in ms by Redis' clock (0: none), then for each call 17 values:
---   extid id body account priority reference metadata not_before expires on_unconfirmed redial campaign digest key owner redial_of buckets
+-- Stores calls, each once for its id, and for its owner's extid and idempotency key.
+-- ARGV: retention of idempotency keys in ms, deadline in ms by Redis' clock (0: none), then for each call 19 values:
+--   extid id body account priority reference metadata not_before expires on_unconfirmed redial campaign digest key owner redial_of
+--   tenant spare buckets
 --   key: the idempotency key, and behind a space the one under which an older version stored the same row
+--   tenant: 1 when the owner has extids of its own, '' when it shares those of the installation
+--   spare: "extid id" of ours, for an extid of the caller's choice that another owner has
 -- Answer: { {accounts to ring}, row, ... }; a row is 1 (stored and queued), 2 (stored and scheduled) or
---   {outcome, extid, id, state} of the call that was there: created (by this very request), same or conflict; or
---   full: there is no room for a new one.
+--   {outcome, extid of the record, id, state, the caller's extid} of the call that was there: created (by this very request, or just
+--   now under the spare), same or conflict, which is of this owner; or full: there is no room for a new one.
 -- After the deadline nothing is stored and the answer is Redis' clock in ms: whoever asked was told so by then.
 local keep, deadline = ARGV[1], tonumber(ARGV[2])
 if deadline > 0 and ms > deadline then return ms end
@@ -33,32 +36,53 @@ local function named(idem, former, digest)
   return x and redis.call('HGET', P .. 'c:' .. x, 'd') == digest and x
 end
 
-for i = 3, #ARGV, 17 do
+-- Whether a record belongs to whoever asks. A call of an older version names its owner and no tenant: both may find it.
+local function is_mine(r, owner, tenant)
+  if tenant ~= '' then return r[4] == owner end
+  return not r[5]
+end
+
+local function read(x) return redis.call('HMGET', P .. 'c:' .. x, 'id', 's', 'd', 'w', 'tn', 'ox') end
+
+for i = 3, #ARGV, 19 do
   local x, id, account, priority = ARGV[i], ARGV[i + 1], ARGV[i + 3], ARGV[i + 4]
-  local digest = ARGV[i + 12]
+  local digest, owner, tenant, spare = ARGV[i + 12], ARGV[i + 14], ARGV[i + 16], ARGV[i + 17]
+  local shown, theirs = x, nil
+  local name = (tenant ~= '' and owner or '') .. ':' .. x
+  if spare ~= '' then x = redis.call('GET', P .. 'xo:' .. name) or x end
   local idem, former = string.match(ARGV[i + 13], '^(%S*) ?(%S*)$')
   local found = x
   if idem ~= '' then found = named(idem, former, digest) or x end
-  local key = P .. 'c:' .. found
-  local old = redis.call('HGET', key, 'id')
-  if not old and found ~= x then
+  local r = read(found)
+  if not r[1] and found ~= x then
     -- The key outlived its call's record; the extid may still be somebody's.
-    found, key = x, P .. 'c:' .. x
-    old = redis.call('HGET', key, 'id')
+    found = x
+    r = read(x)
   end
-  if old then
-    local now = redis.call('HMGET', key, 's', 'd')
+  if r[1] and found == x and r[1] ~= id and not is_mine(r, owner, tenant) then
+    r, theirs = { false }, true
+  elseif not r[1] and digest ~= '' then
+    -- Only an extid of the caller's choice can meet one that a redial was given: ours have 50 random bits.
+    local redialed = redis.call('GET', P .. 'x:' .. x)
+    if redialed then
+      theirs = true
+      if is_mine(read(string.match(redialed, '^%d+')), owner, tenant) then spare = '' end
+    end
+  end
+  if r[1] then
     local outcome = 'conflict'
-    if old == id then outcome = 'created' elseif digest ~= '' and now[2] == digest then outcome = 'same' end
+    if r[1] == id or spare ~= '' and spare == found .. ' ' .. r[1] then outcome = 'created'
+    elseif digest ~= '' and r[3] == digest then outcome = 'same' end
     -- A key that comes with an extid stored before names that call from now on.
-    if idem ~= '' and outcome ~= 'conflict' then name_by(idem, found, now[1]) end
-    answer[#answer + 1] = { outcome, found, old, now[1] }
-  -- Only an extid of the caller's choice can meet one that a redial was given: ours have 50 random bits.
-  elseif digest ~= '' and redis.call('EXISTS', P .. 'x:' .. x) == 1 then
-    answer[#answer + 1] = { 'conflict', x, '', '' }
+    if idem ~= '' and outcome ~= 'conflict' then name_by(idem, found, r[2]) end
+    answer[#answer + 1] = { outcome, found, r[1], r[2], r[6] and string.match(r[6], '%d+$') or found }
+  elseif theirs and spare == '' then
+    answer[#answer + 1] = { 'conflict', x, '', '', x }
   elseif store_full() then
-    answer[#answer + 1] = { 'full', x, '', '' }
+    answer[#answer + 1] = { 'full', x, '', '', x }
   else
+    if theirs then x, id = string.match(spare, '^(%d+) (.+)$') end
+    local key = P .. 'c:' .. x
     local not_before, expires = ARGV[i + 7], ARGV[i + 8]
     local state = (not_before ~= '' and tonumber(not_before) > ms) and 'scheduled' or 'queued'
     local fields, n = { 's', state, 'id', id, 'b', ARGV[i + 2], 'tl', state .. ' ' .. ms }, 8
@@ -69,11 +93,16 @@ for i = 3, #ARGV, 17 do
       local value = ARGV[i + at]
       if value ~= '' then fields[n + 1], fields[n + 2], n = name, value, n + 2 end
     end
+    if tenant ~= '' then fields[n + 1], fields[n + 2], n = 'tn', 1, n + 2 end
+    if theirs then
+      fields[n + 1], fields[n + 2], n = 'ox', name, n + 2
+      redis.call('SET', P .. 'xo:' .. name, x)
+    end
     if idem ~= '' then fields[n + 1], fields[n + 2] = 'ik', idem end
     redis.call('HSET', key, unpack(fields))
     if idem ~= '' then redis.call('SET', P .. 'k:' .. idem, x) end
     if expires ~= '' then redis.call('ZADD', EXP, expires, x) end
-    listed(x, ARGV[i + 16], ARGV[i + 14], ARGV[i + 11] ~= '' and ARGV[i + 11], not_before)
+    listed(x, ARGV[i + 18], owner, ARGV[i + 11] ~= '' and ARGV[i + 11], not_before)
     if not touched[account] then
       redis.call('SADD', P .. 'accounts', account)
       touched[account] = true
@@ -88,12 +117,12 @@ for i = 3, #ARGV, 17 do
       end
       waiting[#waiting + 1] = x
       ring[account] = true
-      append_event({ x = x, id = id, s = state, r = ARGV[i + 5], m = ARGV[i + 6], g = ARGV[i + 11], w = ARGV[i + 14], v = 1, n = 1 }, 'queued')
-      answer[#answer + 1] = 1
+      append_event({ x = x, id = id, s = state, r = ARGV[i + 5], m = ARGV[i + 6], g = ARGV[i + 11], w = owner, ox = theirs and name or nil, v = 1, n = 1 }, 'queued')
+      answer[#answer + 1] = theirs and { 'created', x, id, state, shown } or 1
     else
       scheduled = scheduled + 1
       redis.call('ZADD', DUE, not_before, x)
-      answer[#answer + 1] = 2
+      answer[#answer + 1] = theirs and { 'created', x, id, state, shown } or 2
     end
   end
 end

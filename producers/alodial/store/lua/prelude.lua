@@ -8,7 +8,7 @@ local ms = math.floor(us / 1000)
 
 local DUE, EXP, LEASE, AWAIT = P .. 'due', P .. 'exp', P .. 'lease', P .. 'await'
 local COUNTS = P .. 'counts'
-local FIELDS = { 's', 'id', 'cx', 'r', 'g', 'm', 'v', 'dp', 'n', 'tl', 'a', 'p', 'tok', 'x', 'rt', 'u', 'rd', 'cr', 'st', 'w', 'ik', 'ri', 'xr' }
+local FIELDS = { 's', 'id', 'cx', 'r', 'g', 'm', 'v', 'dp', 'n', 'tl', 'a', 'p', 'tok', 'x', 'rt', 'u', 'rd', 'cr', 'st', 'w', 'ik', 'ri', 'xr', 'ox' }
 
 -- Whether a new call or campaign would take the last of the memory, which stops, cancellations and results need. Asked once a
 -- script (5 us); a Redis that does not say how much it uses is not full.
@@ -110,9 +110,16 @@ local function event_id(subject, version, ...)
   return subject .. '-' .. version .. '-h' .. string.sub(redis.sha1hex(table.concat({ ... }, '|')), 1, 8)
 end
 
+-- The extid by which whoever placed a call knows an attempt: another owner may have taken his before, and the wire got one of ours.
+local function shown_extid(r, extid)
+  extid = extid or r.cx or r.x
+  return r.ox and extid == r.x and string.match(r.ox, '%d+$') or extid
+end
+
 -- The event of a call at version r.v; what does not differ within one script is put together once.
 local before_subject, after_subject = {}, nil
 local function append_event(r, kind, result, attempt, extid)
+  extid = shown_extid(r, extid)
   local before = before_subject[kind]
   if not before then
     before = '","source":"/alodial","type":"alodial.call.' .. kind .. '","subject":"'
@@ -123,9 +130,9 @@ local function append_event(r, kind, result, attempt, extid)
   end
   -- Whose it is stands before the type, as CloudEvents' extension attributes do; a call without an owner is everybody's.
   local owner = (r.w and r.w ~= '') and ('","owner":"' .. r.w) or ''
-  emit_raw('{"specversion":"1.0","id":"' .. event_id(r.id, r.v, kind, r.s, r.dp or '', attempt or r.n, extid or r.cx or r.x, result or '') ..
+  emit_raw('{"specversion":"1.0","id":"' .. event_id(r.id, r.v, kind, r.s, r.dp or '', attempt or r.n, extid, result or '') ..
     owner .. before .. r.id .. after_subject .. r.id .. '","extid":"' ..
-    (extid or r.cx or r.x) .. '","reference":' .. text(r.r) .. ',"campaign_id":' .. quoted(r.g) .. ',"state":"' .. r.s ..
+    extid .. '","reference":' .. text(r.r) .. ',"campaign_id":' .. quoted(r.g) .. ',"state":"' .. r.s ..
     '","disposition":' .. quoted(r.dp) .. ',"attempt":' .. (attempt or r.n) .. ',"metadata":' ..
     ((r.m and r.m ~= '') and r.m or '{}') .. (result and (',"result":' .. result) or '') .. '}}')
 end
@@ -168,6 +175,7 @@ local function move(r, to, note, ...)
         if other then redis.call('PEXPIRE', P .. 'x:' .. other, RETAIN) end
       end
     end
+    if r.ox then redis.call('PEXPIRE', P .. 'xo:' .. r.ox, RETAIN) end
     for name in string.gmatch(r.ik or '', '%S+') do redis.call('PEXPIRE', P .. 'k:' .. name, KEEP) end
     redis.call('ZREM', DUE, r.x)
     redis.call('ZREM', LEASE, r.x)

@@ -10,9 +10,10 @@ from alodial_schemas import Disposition, FieldProblem, PhoneError, State, mask_n
 
 from ...calls.prepare import prepare, read_call
 from ...store.call_filter import CallFilter
-from ..auth import Reader, Writer, caller, require_role, require_visible, require_write
+from ..auth import Reader, Writer, caller, require_role, require_visible, require_write, viewer_of
 from ..context import app_context
 from ..idempotency import idempotency_key
+from ..key_rules import check_call
 from ..openapi import bodies, models
 from ..openapi.models import answers, refusals
 from ..problems import Refusal, invalid_fields
@@ -48,7 +49,8 @@ async def place_call(request: Request) -> Response:
     context = app_context(request)
     key = idempotency_key(request)
     call = read_call(read_json(await request.body()), context.settings)
-    new_call = prepare(call, context.settings, key=key, scope=api_key.scope, owner=api_key.name)
+    check_call(api_key, call, context.settings)
+    new_call = prepare(call, context.settings, key=key, scope=api_key.scope, owner=api_key.name, tenant=api_key.own)
     placed = await context.acceptor.accept(new_call)
     body = {"id": placed.id, "extid": placed.extid, "state": placed.state, "reference": call.reference}
     return json_response(body, 202 if placed.created else 200, {"Location": f"/v1/calls/{placed.id}"})
@@ -116,7 +118,7 @@ async def list_calls(
 )
 async def show_call(request: Request, api_key: Reader, name: str) -> Response:
     """The whole record with its attempts and timeline, by `id` or by any of its extids."""
-    record = await app_context(request).queue.get(name)
+    record = await app_context(request).queue.get(name, viewer=viewer_of(api_key))
     require_visible(api_key, record.owner, name)
     return json_response(record.to_dict())
 
@@ -128,10 +130,10 @@ async def show_call(request: Request, api_key: Reader, name: str) -> Response:
 )
 async def cancel_call(request: Request, api_key: Writer, name: str) -> Response:
     """Cancels a call that was not submitted yet; 409 once it is being submitted or has ended otherwise."""
-    queue = app_context(request).queue
+    queue, viewer = app_context(request).queue, viewer_of(api_key)
     if api_key.own or not api_key.has_role("operate"):
-        require_write(api_key, (await queue.get(name)).owner, name)
-    canceled = await queue.cancel(name)
+        require_write(api_key, (await queue.get(name, viewer=viewer)).owner, name)
+    canceled = await queue.cancel(name, viewer=viewer)
     return json_response({"id": canceled.id, "extid": canceled.extid, "state": canceled.state})
 
 
@@ -154,8 +156,8 @@ async def redial_call(request: Request, api_key: Writer, name: str) -> Response:
         remedy = 'send {"attempt": 1}'
         problem = FieldProblem("attempt", "bad_attempt", "is the only field here, a number from 1", remedy)
         raise Refusal(422, "invalid_request", "The body is not understood.", [problem])
-    queue = app_context(request).queue
-    require_write(api_key, (await queue.get(name)).owner, name)
-    call = await queue.redial(name, actor=api_key.actor, attempt=attempt)
+    queue, viewer = app_context(request).queue, viewer_of(api_key)
+    require_write(api_key, (await queue.get(name, viewer=viewer)).owner, name)
+    call = await queue.redial(name, actor=api_key.actor, attempt=attempt, viewer=viewer)
     body = {"id": call.id, "extid": call.extid, "state": call.state}
     return json_response(body, 202, {"Location": f"/v1/calls/{call.id}"})

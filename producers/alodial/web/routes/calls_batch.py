@@ -20,6 +20,7 @@ from ...store.call_transitions import Enqueued, NewCall
 from ..auth import Submitter
 from ..context import AppContext, app_context
 from ..idempotency import idempotency_key
+from ..key_rules import check_call
 from ..openapi import bodies, models
 from ..openapi.models import answers, refusals
 from ..problems import Refusal, field_errors
@@ -191,11 +192,14 @@ async def _place(batch: Batch, rows: Sequence[Row], start: int) -> list[Result]:
             await asyncio.sleep(0)
         try:
             call = read_call(_value_of(row), context.settings)
-            calls.append(keys.prepare(call, context.settings, start + index, owner=api_key.name))
+            check_call(api_key, call, context.settings)
+            calls.append(keys.prepare(call, context.settings, start + index, owner=api_key.name, tenant=api_key.own))
         except MalformedBody as exc:
             results.append(_error("malformed_json", [malformed(exc)]))
         except InvalidCall as exc:
             results.append(_error(exc.code, exc.problems))
+        except Refusal as exc:
+            results.append(_error(exc.code, [FieldProblem("", exc.code, exc.detail, "ask for more")], limit=exc.limit))
         else:
             results.append(None)
     try:

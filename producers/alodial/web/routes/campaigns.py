@@ -23,6 +23,7 @@ from ...campaigns.stored_fields import read_campaign
 from ..auth import Reader, Submitter, Writer, require_visible, require_write
 from ..context import app_context
 from ..idempotency import idempotency_key
+from ..key_rules import check_campaign, check_ends_at
 from ..openapi import bodies, models
 from ..openapi.models import answers, refusals
 from ..problems import Refusal
@@ -138,9 +139,10 @@ def _from_upload(request: Request, upload: Upload) -> ReceivedCampaign:
     | answers({200: ("What a submission would take and refuse", models.Check)}),
     openapi_extra=bodies.CAMPAIGN,
 )
-async def check(request: Request, _key: Submitter) -> Response:
+async def check(request: Request, api_key: Submitter) -> Response:
     """Nothing is stored and nobody is called. Problems carry the spreadsheet's own row numbers."""
     async with _received(request) as received:
+        check_campaign(api_key, received.request, app_context(request).settings)
         report = await _campaigns(request).check(received.source, received.request)
     return json_response(report.to_dict())
 
@@ -162,6 +164,7 @@ async def submit(request: Request, api_key: Submitter) -> Response:
     """
     key = idempotency_key(request)
     async with _received(request) as received:
+        check_campaign(api_key, received.request, app_context(request).settings)
         record = await _campaigns(request).submit(
             received.source,
             received.request,
@@ -243,6 +246,7 @@ async def change(request: Request, api_key: Writer, name: str) -> Response:
     if unknown or not body:
         problems = unknown or [FieldProblem("", "missing", "changes nothing", remedy)]
         raise Refusal(422, "invalid_campaign", "There is nothing that can be changed.", problems)
+    check_ends_at(body.get("ends_at"), app_context(request).settings)
     changes = {field: body.get(field, KEEP) for field in names}
     record = await _campaigns(request).change(name, actor=api_key.actor, **changes)
     return json_response(record.to_dict())

@@ -8,6 +8,7 @@ from ...calls.prepare import prepare, read_call
 from ...errors import Conflict, InvalidCall, StoreFull, StoreUnavailable
 from ..auth import Authenticator, address_of, require_role
 from ..context import app_context
+from ..key_rules import check_call
 from ..openapi import bodies, models
 from ..openapi.models import answers
 from ..problems import RETRY_AFTER, Refusal
@@ -49,7 +50,8 @@ async def request_call(request: Request, key: str) -> Response:
             return _error(401, "the key in the address is none of ALODIAL_API_KEYS")
         require_role(api_key, "submit")
         call = read_call(await read_alovoice(request), context.settings)
-        new_call = prepare(call, context.settings, scope=api_key.scope, owner=api_key.name)
+        check_call(api_key, call, context.settings)
+        new_call = prepare(call, context.settings, scope=api_key.scope, owner=api_key.name, tenant=api_key.own)
         placed = await context.acceptor.accept(new_call)
     except MalformedBody as exc:
         return _error(400, f"the body does not parse: {exc}")

@@ -1,0 +1,92 @@
+"""New calls as the script ``enqueue`` takes them, and its answers."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, cast
+
+from alodial_schemas import State
+
+from ..settings import Settings
+from . import keys
+from .answers import text
+from .client import Arg, Operation
+
+EnqueueOutcome = Literal["created", "same", "conflict", "full"]
+
+
+class NewCall(NamedTuple):
+    """A call in the form in which the script writes it: texts, with "" for what is missing; times are Unix ms.
+
+    ``key`` is an idempotency key's hash, and behind a space the one under which an older version stored the same row.
+    ``tenant`` is "1" for an owner with extids of its own; ``spare`` is an "extid id" of ours, with an extid of the caller's
+    choice: the wire gets it when that extid is another owner's already.
+    """
+
+    extid: str
+    id: str
+    body: str
+    account: str = "default"
+    priority: str = "n"
+    reference: str = ""
+    metadata: str = ""
+    not_before: int | str = ""
+    expires_at: int | str = ""
+    on_unconfirmed: str = ""
+    redial: str = ""
+    campaign: str = ""
+    digest: str = ""
+    key: str = ""
+    owner: str = ""
+    redial_of: str = ""
+    tenant: str = ""
+    spare: str = ""
+
+
+class Enqueued(NamedTuple):
+    """A call's row: ``same`` and ``conflict`` name the owner's call that has the extid or key already; its state may be gone.
+
+    ``extid`` is the record's, and ``caller_extid`` the one by which its owner knows it. ``full``: Redis has no room for it.
+    """
+
+    outcome: EnqueueOutcome
+    extid: str
+    id: str
+    state: State | None
+    caller_extid: str
+
+
+class LateEnqueue(Exception):
+    """Redis read the request after its deadline and stored nothing; ``server_ms`` is its clock, Unix ms."""
+
+    def __init__(self, server_ms: int) -> None:
+        self.server_ms = server_ms
+        super().__init__("stored nothing: the deadline had passed")
+
+
+def enqueue(
+    calls: Sequence[NewCall], settings: Settings, *, deadline: int = 0
+) -> Operation[tuple[list[str], list[Enqueued]]]:
+    """Stores calls, each once. Returns the accounts to wake and one row for each call.
+
+    ``deadline`` is Unix ms by Redis' clock, 0 for none. Raises LateEnqueue when Redis read it after that.
+    """
+    args: list[Arg] = [round(settings.idempotency_retention * 1000), deadline]
+    for call in calls:
+        args += call
+        args.append(keys.buckets(call.body, call.reference))
+
+    def read(answer: Any) -> tuple[list[str], list[Enqueued]]:
+        if isinstance(answer, int):
+            raise LateEnqueue(answer)
+        rows = []
+        for call, row in zip(calls, answer[1:], strict=True):
+            if row == 1:
+                rows.append(Enqueued("created", call.extid, call.id, State.QUEUED, call.extid))
+            elif row == 2:
+                rows.append(Enqueued("created", call.extid, call.id, State.SCHEDULED, call.extid))
+            else:
+                outcome, extid, call_id, state, caller_extid = (text(part) for part in row)
+                known = State(state) if state else None
+                rows.append(Enqueued(cast(EnqueueOutcome, outcome), extid, call_id, known, caller_extid))
+        return [text(name) for name in answer[0]], rows
+
+    return Operation("enqueue", args, read)
