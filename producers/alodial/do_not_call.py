@@ -71,7 +71,7 @@ class DoNotCall:
         return self._store.call(do_not_call.page, cursor, limit, self._id_of(scope))
 
     def every(self, *, scope: str = "") -> Iterator[DncEntry]:
-        """All entries of a list, read page by page."""
+        """All entries of a list, page by page; one that is added or removed meanwhile may or may not be among them."""
         campaign = self._id_of(scope)
         cursor: str | None = None
         while True:

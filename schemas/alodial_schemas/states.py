@@ -95,11 +95,6 @@ TRANSITIONS: Final[Mapping[State, frozenset[State]]] = MappingProxyType(
 )
 
 
-def can_move(a: State, b: State) -> bool:
-    """True when the table has the arrow from `a` to `b`; staying in a state is not a move."""
-    return b in TRANSITIONS[a]
-
-
 def mermaid() -> str:
     """The table as a mermaid state diagram: the text between the fences of docs/states.md, ending in a newline."""
     lines = ["stateDiagram-v2"]

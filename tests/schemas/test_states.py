@@ -2,9 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alodial_schemas.states import ENDS, INITIAL, TRANSITIONS, State, can_move, mermaid
+from alodial_schemas.states import ENDS, INITIAL, TRANSITIONS, State, mermaid
 
 DRAWING = Path(__file__).parents[2] / "docs" / "states.md"
+
+
+def can_move(a: State, b: State) -> bool:
+    """True when the table has the arrow from `a` to `b`; staying in a state is not a move."""
+    return b in TRANSITIONS[a]
 
 
 def test_the_drawing_in_the_docs_is_the_table() -> None:

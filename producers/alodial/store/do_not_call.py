@@ -103,16 +103,6 @@ def page(client: "redis.Redis", cursor: str | None = None, limit: int = 100, sco
     return DncPage([_entry(n.decode(), scope, value) for n, value in rows.items()], str(position) if position else None)
 
 
-def every(client: "redis.Redis", scope: str = "") -> Iterator[DncEntry]:
-    """All entries of a list; one that is added or removed meanwhile may or may not be among them."""
-    cursor: str | None = None
-    while True:
-        entries, cursor = page(client, cursor, CHUNK, scope)
-        yield from entries
-        if cursor is None:
-            return
-
-
 def _entry(number: str, scope: str, value: bytes) -> DncEntry:
     entry = json.loads(value)
     return DncEntry(number, scope, entry["r"], entry["w"], iso(entry["t"]))
