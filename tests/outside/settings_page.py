@@ -140,6 +140,8 @@ ENV_HEAD = """\
 
 # Where every call is kept.
 ALODIAL_REDIS_URL=redis://127.0.0.1:6379/0
+# Nothing that was answered is lost in a power failure. Needs `appendfsync always`, as deploy/redis.conf has it.
+ALODIAL_DURABILITY=fsync
 
 # AloVoice. The token is the account's secret. For a dry run: http://127.0.0.1:8090, where `alodial sandbox` listens.
 ALODIAL_PROVIDER_URL=https://cld.alovoice.uz
