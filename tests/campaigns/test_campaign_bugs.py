@@ -41,8 +41,8 @@ PLANTED = {
         "shares.a_pace_holds_a_campaign_back_and_a_change_works_at_once",
     ),
     "a pace is forgotten when the hopper runs dry": (
-        "leave(best.g, account, p, best.v)\n    keep_pace(best)",
-        "leave(best.g, account, p, best.v)",
+        "leave(flow.g, account, p, flow.v)\n  keep_pace(flow)",
+        "leave(flow.g, account, p, flow.v)",
         "shares.a_pace_holds_when_the_hopper_runs_dry_again_and_again",
     ),
     "a new pace waits for the old slot": (
@@ -55,10 +55,66 @@ PLANTED = {
         "if true then",
         "shares.a_change_that_leaves_the_pace_alone_starts_no_call_early",
     ),
+    # Who may go now
+    "a claim looks at a few campaigns only": (
+        "if more and looks < MAX_LOOKS and",
+        "if false and",
+        "runnable.who_may_not_go_keeps_nobody_from_going",
+    ),
+    "whoever has no channel stays in the way": (
+        "table.remove(flows, where)\n      wait_for_channel(best, p)",
+        "table.remove(flows, where)",
+        "runnable.who_may_not_go_keeps_nobody_from_going",
+    ),
+    "a claim that came to nobody says that there is nobody": (
+        "if looks >= MAX_LOOKS then status = 'ok' end",
+        "",
+        "runnable.who_may_not_go_keeps_nobody_from_going",
+    ),
+    "a channel that is free brings nobody back": (
+        "if redis.call('SREM', P .. 'full:' .. r.a .. ':' .. r.p, r.g) == 1 then join(r.g, r.a, r.p) end",
+        "",
+        "runnable.a_channel_that_is_free_brings_back_who_waited_for_it",
+    ),
+    "a channel that nobody frees brings nobody back": (
+        "look_at(flow.g, math.min(tonumber(lapses or nil) or ms, ms + 60000))",
+        "",
+        "runnable.a_channel_that_an_earlier_version_frees_brings_back_who_waited_for_it",
+    ),
+    "a slot that has come brings nobody back": (
+        "redis.call('ZREM', key, g)\n    join(g, account, p)",
+        "redis.call('ZREM', key, g)",
+        "shares.a_pace_holds_a_campaign_back_and_a_change_works_at_once",
+    ),
+    "a change does not reach who is held back": (
+        "if state == 'running' and redis.call('EXISTS', P .. 'gq:' .. g) == 1 then join(g, c[2], c[3]) end",
+        "",
+        "shares.a_pace_holds_a_campaign_back_and_a_change_works_at_once",
+    ),
+    "a hopper that runs low is not filled": (
+        "redis.call('ZADD', HUNGRY, 'NX', int(ms), flow.g)",
+        "",
+        "runnable.a_hopper_is_filled_when_it_runs_low_and_not_before",
+    ),
+    "campaigns of an earlier version are forgotten": (
+        "if number(patrol[1]) <= ms then",
+        "if false then",
+        "runnable.campaigns_of_an_earlier_version_are_called_on",
+    ),
+    "a step of the pacer looks at everybody": (
+        "redis.call('ZRANGEBYSCORE', WAKE, '-inf', ms, 'LIMIT', 0, LOOKS)",
+        "redis.call('SMEMBERS', LIVE)",
+        "runnable.campaigns_with_nothing_to_do_cost_a_step_nothing",
+    ),
+    "a filler that died is waited for": (
+        "redis.call('ZADD', HUNGRY, int(ms + 2000), g)",
+        "redis.call('ZREM', HUNGRY, g)",
+        "runnable.a_hopper_whose_filler_died_is_filled_by_another",
+    ),
     # Hours
     "claim does not look at the hours": (
-        "if opens ~= 0 then\n      redis.call('ZADD', WAKE",
-        "if false then\n      redis.call('ZADD', WAKE",
+        "if opens ~= 0 then return wait_until(flow, p, opens or ms + 3600000) end",
+        "",
         "windows.nothing_is_claimed_at_or_after_the_close",
     ),
     "arm does not look at the hours": (
@@ -67,7 +123,7 @@ PLANTED = {
         "windows.a_call_claimed_inside_and_armed_after_the_close_is_first_again_in_the_morning",
     ),
     "whoever waits for his hours is not woken": (
-        "redis.call('ZADD', WAKE, opens or ms + 3600000, g)",
+        "look_at(flow.g, at)",
         "",
         "windows.a_waiting_campaign_is_woken_at_its_opening_and_not_before",
     ),
@@ -204,7 +260,7 @@ PLANTED = {
     "a resumed campaign comes back without its calls": (
         "if not later and redis.call('EXISTS', P .. 'gq:' .. g) == 1 then join(g, c[2], c[3]) end",
         "",
-        "shares.a_paused_campaign_costs_the_others_nothing_and_goes_on_where_it_was",
+        "runnable.a_resumed_campaign_goes_on_at_once",
     ),
     "who waits keeps his channel": (
         "free_channel(r)\n  redis.call('HDEL', P .. 'c:' .. r.x, 'tok')",
@@ -289,6 +345,11 @@ PLANTED = {
         "break",
         "ends.an_end_that_has_passed_cannot_be_moved",
     ),
+    "rows are added after the end": (
+        "if adds and (c[5] or c[6] and number(c[6]) <= ms) then return { 'closed', 'ended' } end",
+        "",
+        "ends.rows_cannot_be_added_after_the_end",
+    ),
     "a moved end forgets the row's own": (
         "local limit = own and last and math.min(own, last) or own or last",
         "local limit = last",
@@ -306,7 +367,7 @@ PLANTED = {
         "calendars.another_time_zone_does_not_give_the_days_calls_twice",
     ),
     "whoever waits does not learn of new hours": (
-        "if redis.call('HGET', key, 's') == 'running' then redis.call('ZADD', WAKE, ms, g) end",
+        "if redis.call('HGET', key, 's') == 'running' then look_at(g, ms) end",
         "",
         "calendars.hours_that_open_earlier_wake_who_waits",
     ),

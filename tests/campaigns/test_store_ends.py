@@ -108,3 +108,17 @@ def test_an_earlier_end_still_ends_the_rows(redis_server: EmbeddedRedis) -> None
     harness.pace()
     harness.claim(10)
     assert {record["s"] for record in harness.records(campaign).values()} == {"expired"}
+
+
+@pytest.mark.parametrize("paced", [True, False])
+def test_rows_cannot_be_added_after_the_end(redis_server: EmbeddedRedis, paced: bool) -> None:
+    harness = Harness(redis_server)
+    campaign = harness.submit(2, ends_at=moment(harness, 10).isoformat())
+    harness.pace()
+    assert harness.post(harness.take()) == "submitted"  # so that the campaign is not over yet
+    harness.later(11 * 60)
+    if paced:
+        harness.pace()
+    with pytest.raises(CampaignNotAllowed, match="the end of campaign 'campaign' has passed"):
+        harness.front.add(campaign, [phone(7)], actor="test")
+    assert harness.campaign(campaign).number("tot") == 2

@@ -60,7 +60,6 @@ def test_a_campaign_that_ran_dry_comes_back_to_its_share_and_no_more(redis_serve
     harness = Harness(redis_server)
     heavy, light = harness.submit(700, "heavy", weight=3), harness.submit(500, "light", weight=1)
     harness.pace()
-    harness.store.redis.delete(f"{keys.PREFIX}fill:{heavy}")
     waiting = harness.ready(heavy)
     harness.store.redis.ltrim(keys.campaign_ready(heavy), 0, 29)
     assert shares(harness, 200) == {heavy: 30, light: 170}

@@ -58,7 +58,7 @@ def test_rows_of_a_campaign_wait_in_a_full_store(small_redis: SmallRedis, small_
         with small_redis.client() as client:
             for name in client.scan_iter("ballast:*"):
                 client.delete(name)
-            client.delete(f"{keys.PREFIX}fill:{campaign.id}")
+            client.zadd(f"{keys.PREFIX}hungry", {campaign.id: 0})
         (need,) = queue.store.run(pace).hoppers
         filler.fill(need)
         assert sum(account.ready for account in queue.store.call(overview.read, {}).accounts) == 1

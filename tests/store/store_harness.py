@@ -56,13 +56,21 @@ class ClockedStore(Store):
 
     def save(self) -> dict[bytes, Any]:
         """All keys and what they hold, as of now."""
-        return {name: (self.redis.dump(name), max(0, self.redis.pttl(name))) for name in self.redis.scan_iter()}
+        names: Any = self.redis.keys()
+        with self.redis.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.dump(name)
+                pipe.pttl(name)
+            answers = pipe.execute()
+        return {name: (answers[2 * i], max(0, answers[2 * i + 1])) for i, name in enumerate(names)}
 
     def restore(self, saved: dict[bytes, Any]) -> None:
         """Goes back to what was saved."""
-        self.redis.flushdb()
-        for name, (value, expires_in) in saved.items():
-            self.redis.restore(name, expires_in, value)
+        with self.redis.pipeline(transaction=False) as pipe:
+            pipe.flushdb()
+            for name, (value, expires_in) in saved.items():
+                pipe.restore(name, expires_in, value)
+            pipe.execute()
 
     def set_full(self, full: bool) -> None:
         """Whether the scripts take Redis for full."""

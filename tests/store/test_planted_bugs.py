@@ -106,8 +106,8 @@ PLANTED = {
     ),
     "an end keeps its channel": (
         "settle",
-        "redis.call('ZREM', P .. 'chan:' .. r.a, r.x)\n    if r.g then redis.call('ZREM', P .. 'gchan:'",
-        "if r.g then redis.call('ZREM', P .. 'gchan:'",
+        "redis.call('ZREM', P .. 'chan:' .. r.a, r.x)\n    if r.g and redis.call('ZREM', P .. 'gchan:'",
+        "if r.g and redis.call('ZREM', P .. 'gchan:'",
     ),
     "a live call's idempotency key runs out": (
         "enqueue",

@@ -59,3 +59,12 @@ class CampaignNotAllowed(AlodialError):
     """The campaign's state does not allow the request."""
 
     code = "campaign_state"
+
+
+def closed_to_rows(name: str, state: str) -> CampaignNotAllowed:
+    """The error of adding rows to a campaign in this state; ``ended``: its end has passed."""
+    if state == "ended":
+        problem = f"the end of campaign {name!r} has passed, so rows that are added would not be called"
+    else:
+        problem = f"campaign {name!r} is {state or 'deleted'}: rows cannot be added"
+    return CampaignNotAllowed(f"{problem}; submit them as a new campaign")

@@ -18,7 +18,7 @@ from ..store.client import Store
 from ..store.server_clock import server_ms
 from ..wakeup import Waker
 from .calendar import main_zone, opening_moments, write_calendar
-from .errors import CampaignDuplicate, CampaignKeyConflict, CampaignNotAllowed, InvalidCampaign
+from .errors import CampaignDuplicate, CampaignKeyConflict, CampaignNotAllowed, InvalidCampaign, closed_to_rows
 from .importing.files import RowSource, as_source
 from .importing.files.source import Hidden
 from .importing.questions import require_answers
@@ -190,7 +190,7 @@ class CampaignSubmission:
         if record := self.repeated(key):
             return record
         if stored.state in (CampaignState.DRAFT, CampaignState.COMPLETED, CampaignState.CANCELED):
-            raise CampaignNotAllowed(f"campaign {stored.fields['n']!r} is {stored.state}: rows cannot be added")
+            raise closed_to_rows(stored.fields["n"], stored.state)
         request = read_request(stored)
         request = request.model_copy(
             update={"sheet": sheet, "header_row": header_row, "hidden": hidden or request.hidden}
@@ -225,7 +225,7 @@ class CampaignSubmission:
             case "same":
                 return self._repeated(added.id)
             case "closed" | "gap":
-                raise CampaignNotAllowed(f"campaign {stored.fields['n']!r} has ended meanwhile: rows cannot be added")
+                raise closed_to_rows(stored.fields["n"], added.id)
         return self._queries.get(stored.id)
 
     def copy(

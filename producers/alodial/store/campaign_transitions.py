@@ -78,7 +78,8 @@ class NewChunk(NamedTuple):
 
 
 class Appended(NamedTuple):
-    """``had``: the chunks were there; ``gap``: earlier ones are missing; ``closed``: ``id`` is the campaign's state.
+    """``had``: the chunks were there; ``gap``: earlier ones are missing; ``closed``: ``id`` is the campaign's state, or ``ended``
+    when its end has passed.
 
     For duplicate, same and conflict ``id`` is the earlier campaign's.
     """

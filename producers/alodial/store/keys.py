@@ -21,7 +21,7 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``acct:{account}``    hash     limiter (``tat`` in microseconds), ``hold`` until ms, ``why``, breaker ``brk`` opened times,
                                ``bk`` unsent or the token, ``probe``; ``ar`` call refused last, ``ak`` proofs of the
                                token after a refusal; ``un`` connections failed in a row since ``uo``, ``ou`` what was
-                               ready before is too late; ``rl`` pauses in a row
+                               ready before is too late; ``rl`` pauses in a row; ``low`` calls below which a hopper is filled
 ``refused:{account}`` hash     calls that wait because the token was refused -> due, ms; kept an hour
 ``bell:{account}``    string   a wake-up is on its way or a worker is attending
 ``help:{account}``    string   a pacer woke workers for calls that wait, within the last 250 ms
@@ -68,7 +68,10 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``campaigns``         zset     every campaign's id by the time it was made, ms
 ``campaigns:live``    set      those scheduled, running or paused
 ``purge``             set      those that ended with calls still waiting
-``wake``              zset     running ones that the pacer has to check, by ms: their hours open, their day begins
+``wake``              zset     live ones by the ms at which the pacer looks at them: they begin or end, their hours open, their
+                               day begins, somebody has changed them. Who has nothing to come is not in it
+``hungry``            zset     those whose hopper is to be filled, by the ms from which a pacer may be given it
+``patrol``            hash     how far the pacer's round through all live ones is (cursor), and when it goes on (at)
 ``g:{campaign}``      hash     s state, n name, a account, p priority, w weight, pace, gtat, ch channels, sd seed, start, end,
                                cur cursor, cc co chunk and offset of the next row, nc chunks, tot rows, open (rows are being
                                added until ms), left (what became of rows never called), rd redial, goal, fm failures in a
@@ -78,7 +81,9 @@ core of one node, measured at tens of thousands of transitions a second, far abo
                                ``d:{disposition}`` of calls, ``a:{disposition}`` of attempts
 ``gq:{campaign}``     list     its ready calls: the hopper
 ``gchan:{campaign}``  zset     channels that its calls hold, where it has a share
-``fair:{account}:{n b}`` zset  campaigns with ready calls by virtual time
+``fair:{account}:{n b}`` zset  campaigns with ready calls that nothing holds back, by virtual time
+``full:{account}:{n b}`` set   those with ready calls that wait for one of their channels
+``paced:{account}:{n b}`` zset those with ready calls that wait for the next slot of their pace, by microseconds
 ``rows:{campaign}``   hash     number of a chunk -> packed rows, ``b{number}`` -> place of its first row
 ``bad:{campaign}``    hash     number of a chunk -> packed problems
 ``zones:{campaign}``  set      zones that have a calendar, where its hours follow the number
@@ -91,7 +96,6 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``gd: gf: gr:{hash}`` string   a draft (an hour longer), a file, rows in whatever order -> campaign
 ``gk:{hash}``         string   idempotency key -> campaign and the digest of its request
 ``names:{campaign}``  set      those of gf, gr and gk that name it: kept as long as the campaign
-``fill:{campaign}``   string   a pacer fills its hopper
 ``dnc``, ``dnc:{campaign}`` hash  numbers that are not called -> why, JSON
 ``freq:{number}``     list     when it was called, ms, newest first, while frequency caps are set
 ``use:{scope}:{day}`` hash     c calls, s talk seconds, o calls without a result of a day; scope is ``@account`` or a campaign

@@ -2,8 +2,9 @@
 -- ARGV: campaign, number of the first chunk of a draft (-1: after the last, of one that is no draft), key of these rows ('' for a
 --   draft), again, name of this request (for -1: asked again it appends nothing), idempotency key ('' for none), digest of its
 --   request, who, totals json (both for -1), then for each chunk: rows, blob, problems blob ('' for none)
--- Answer: {outcome, id}; outcome is added, had (the first chunk was there), gap (one before it is missing), closed with the state,
---   or with the id of the first: duplicate (rows that were submitted before), same or conflict (the idempotency key was used); full: there is no room for them
+-- Answer: {outcome, id}; outcome is added, had (the first chunk was there), gap (one before it is missing), closed with the state
+--   ('ended': its end has passed and its rows have expired), or with the id of the first: duplicate (rows that were submitted
+--   before), same or conflict (the idempotency key was used); full: there is no room for them
 local g, index, content, again = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local key = P .. 'g:' .. g
 local adds = index < 0
@@ -13,8 +14,10 @@ if named then
   local outcome, first = key_used(named, ARGV[7])
   if outcome then return { outcome, first } end
 end
-local c = redis.call('HMGET', key, 's', 'nc', 'tot', 'rows')
+local c = redis.call('HMGET', key, 's', 'nc', 'tot', 'rows', 'left', 'end')
 if not c[1] or c[1] == 'completed' or c[1] == 'canceled' or adds == (c[1] == 'draft') then return { 'closed', c[1] or '' } end
+-- Nobody would call these rows, and nobody would hear of it.
+if adds and (c[5] or c[6] and number(c[6]) <= ms) then return { 'closed', 'ended' } end
 local chunks, total = number(c[2]), number(c[3])
 if adds then index = chunks end
 if index < chunks then return { 'had', g } end
@@ -30,6 +33,7 @@ if adds then
   for name, count in pairs(more) do totals[name] = number(totals[name]) + count end
   redis.call('HSET', key, 'rows', cjson.encode(totals))
   act(g, ARGV[8], 'rows_added', int(number(more.good)))
+  look_at(g, ms)
 end
 for i = 10, #ARGV, 3 do
   local rows = tonumber(ARGV[i])

@@ -1,19 +1,25 @@
 -- Campaigns, and what forbids ringing a number now. Shared by every script, after prelude.lua.
-local LIVE, WAKE, PURGE = P .. 'campaigns:live', P .. 'wake', P .. 'purge'
+local LIVE, WAKE, HUNGRY, PURGE = P .. 'campaigns:live', P .. 'wake', P .. 'hungry', P .. 'purge'
 local touched = {}
 
 local function number(value) return tonumber(value) or 0 end
 
 local function score(n) return string.format('%.17g', n) end
 
--- Among the campaigns of its account that have a ready call. Whoever was away comes in at the virtual time of the last call
--- that was taken, or at his own when that is later: nobody saves up a share. What comes back to one that has ended is cleaned up.
+-- The pacer looks at this campaign at that moment, or before.
+local function look_at(g, at) redis.call('ZADD', WAKE, 'LT', int(at), g) end
+
+-- Among the campaigns of its account that have a ready call and nothing that holds it back, as far as is known. Whoever was away
+-- comes in at the virtual time of the last call that was taken, or at his own when that is later: nobody saves up a share. What
+-- comes back to one that has ended is cleaned up.
 join = function(g, a, p)
   local c = redis.call('HMGET', P .. 'g:' .. g, 's', 'vt')
   if c[1] == 'running' then
     local fair = P .. 'fair:' .. a .. ':' .. p
     if not redis.call('ZSCORE', fair, g) then
       redis.call('ZADD', fair, score(math.max(number(redis.call('HGET', P .. 'acct:' .. a, 'v' .. p)), number(c[2]))), g)
+      redis.call('SREM', P .. 'full:' .. a .. ':' .. p, g)
+      redis.call('ZREM', P .. 'paced:' .. a .. ':' .. p, g)
     end
   elseif c[1] ~= 'paused' then
     redis.call('SADD', PURGE, g)
@@ -23,6 +29,19 @@ end
 local function leave(g, a, p, at)
   redis.call('ZREM', P .. 'fair:' .. a .. ':' .. p, g)
   if at then redis.call('HSET', P .. 'g:' .. g, 'vt', score(at)) end
+end
+
+-- Nothing of it is to be called or filled in, for a long time or for good.
+local function withdraw(g, a, p, at)
+  leave(g, a, p, at)
+  redis.call('SREM', P .. 'full:' .. a .. ':' .. p, g)
+  redis.call('ZREM', P .. 'paced:' .. a .. ':' .. p, g)
+  redis.call('ZREM', HUNGRY, g)
+end
+
+-- One of its channels is free, and it waited for that.
+channel_freed = function(r)
+  if redis.call('SREM', P .. 'full:' .. r.a .. ':' .. r.p, r.g) == 1 then join(r.g, r.a, r.p) end
 end
 
 local function act(g, who, action, detail)
@@ -93,7 +112,7 @@ local function finish(g, state, why, left)
   if left and number(c[3]) < number(c[4]) then redis.call('HSETNX', key, 'left', left) end
   redis.call('SREM', LIVE, g)
   redis.call('ZREM', WAKE, g)
-  leave(g, c[1], c[2])
+  withdraw(g, c[1], c[2])
   if number(redis.call('HGET', P .. 'gc:' .. g, 'live')) > 0 then redis.call('SADD', PURGE, g) end
   for _, name in ipairs(names_of(g)) do redis.call('PEXPIRE', name, RETAIN) end
   for _, name in ipairs(campaign_keys(g)) do redis.call('PEXPIRE', name, RETAIN) end
@@ -103,8 +122,7 @@ end
 local function pause_campaign(g, why)
   local c = redis.call('HMGET', P .. 'g:' .. g, 'a', 'p')
   redis.call('HSET', P .. 'g:' .. g, 's', 'paused', 'why', why)
-  redis.call('ZREM', WAKE, g)
-  leave(g, c[1], c[2], tonumber(redis.call('ZSCORE', P .. 'fair:' .. c[1] .. ':' .. c[2], g) or nil))
+  withdraw(g, c[1], c[2], tonumber(redis.call('ZSCORE', P .. 'fair:' .. c[1] .. ':' .. c[2], g) or nil))
   campaign_event(g, 'paused')
 end
 

@@ -52,7 +52,7 @@ if before then return again(before) end
 if max == 0 then return { 'ok', 0 } end
 if redis.call('EXISTS', P .. 'stop') == 1 then return { 'stop', 0 } end
 local acct, chan = P .. 'acct:' .. account, P .. 'chan:' .. account
-local state = redis.call('HMGET', acct, 'tat', 'hold', 'brk', 'vn', 'vb', 'bk', 'uo', 'ou')
+local state = redis.call('HMGET', acct, 'tat', 'hold', 'brk', 'vn', 'vb', 'bk', 'uo', 'ou', 'low')
 local hold = tonumber(state[2] or 0)
 if hold > ms then return { 'hold', int((hold - ms) * 1000) } end
 if daily_calls > 0 or daily_seconds > 0 then
@@ -92,88 +92,139 @@ end
 read_rules(ARGV[13], ARGV[14])
 
 local LEVELS = { 'u', 'n', 'b' }
+local MAX_LOOKS = 200 -- campaigns that one claim looks at: about 1 ms
 local at, tat = 1, tonumber(state[1] or 0)
 local virtual = { n = number(state[4]), b = number(state[5]) }
 local gap = rate > 0 and 1000000 / rate or 0
 local answer, status, wait, looked = { 'ok', 0 }, 'ok', 0, 0
-local flows, paced, full = nil, nil, false
+local low = tonumber(state[9] or nil) or math.huge
+local flows, known, edge, more, looks = nil, {}, 0, false, 0
 local taken = {}
-
--- A campaign with ready calls, or nil when nothing of it may go now. Who has to wait long leaves, and is woken.
-local function flow_of(g, v, p)
-  local c = redis.call('HMGET', P .. 'g:' .. g, 's', 'w', 'pace', 'gtat', 'ch', 'dc', 'dm', 'rs', 'nz', 'pre', 'end')
-  if c[1] ~= 'running' then leave(g, account, p, v); return nil end
-  -- Its end was set after these calls were ready: they expire, at whatever hour.
-  if c[11] and tonumber(c[11]) <= ms then return { g = g, v = v, w = 1, pace = 0, free = max, over = true } end
-  if not c[9] then
-    local opens = opening(P .. 'cal:' .. g)
-    if opens ~= 0 then
-      redis.call('ZADD', WAKE, opens or ms + 3600000, g)
-      leave(g, account, p, v)
-      return nil
-    end
-  end
-  -- Held back by its pace, its channels or its hours it saves up no share either.
-  v = math.max(v, virtual[p])
-  local flow = { g = g, v = v, w = math.max(1, number(c[2])), pace = number(c[3]), tat = number(c[4]), pre = c[10] or nil, free = max }
-  if number(c[5]) > 0 then
-    redis.call('ZREMRANGEBYSCORE', P .. 'gchan:' .. g, '-inf', ms)
-    flow.share = true
-    flow.free = number(c[5]) - redis.call('ZCARD', P .. 'gchan:' .. g)
-    if flow.free <= 0 then full = true; return nil end
-  end
-  if c[6] or c[7] then
-    local day, tomorrow = today(g)
-    local is_full, again = day_is_full(g, day, tomorrow, number(c[6]), number(c[7]), number(c[8]))
-    if is_full then
-      redis.call('ZADD', WAKE, again, g)
-      leave(g, account, p, v)
-      return nil
-    end
-  end
-  return flow
-end
 
 -- When the next call of a campaign with a pace of its own may start.
 local function keep_pace(flow)
   if flow.taken and flow.pace > 0 then redis.call('HSET', P .. 'g:' .. flow.g, 'gtat', int(flow.tat)) end
 end
 
+-- Its hopper is filled up while there are rows.
+local function keep_filled(flow)
+  if flow.rows and flow.popped and redis.call('LLEN', P .. 'gq:' .. flow.g) < low then
+    redis.call('ZADD', HUNGRY, 'NX', int(ms), flow.g)
+  end
+end
+
+-- Whoever may not go now stands in nobody's way: it leaves, and comes back with what it waits for.
+local function go(flow, p)
+  leave(flow.g, account, p, flow.v)
+  keep_pace(flow)
+  keep_filled(flow)
+end
+
+local function wait_until(flow, p, at)
+  look_at(flow.g, at)
+  go(flow, p)
+end
+
+local function wait_for_slot(flow, p)
+  redis.call('ZADD', P .. 'paced:' .. account .. ':' .. p, int(flow.tat), flow.g)
+  go(flow, p)
+end
+
+-- Who frees a channel says so (channel_freed); workers of before did not, and of a call that is lost nobody hears.
+local function wait_for_channel(flow, p)
+  go(flow, p)
+  if redis.call('EXISTS', P .. 'gq:' .. flow.g) == 0 then return end
+  redis.call('SADD', P .. 'full:' .. account .. ':' .. p, flow.g)
+  local lapses = redis.call('ZRANGE', P .. 'gchan:' .. flow.g, 0, 0, 'WITHSCORES')[2]
+  look_at(flow.g, math.min(tonumber(lapses or nil) or ms, ms + 60000))
+end
+
+-- A campaign with ready calls, or nil when nothing of it may go now.
+local function flow_of(g, v, p)
+  local c = redis.call('HMGET', P .. 'g:' .. g, 's', 'w', 'pace', 'gtat', 'ch', 'dc', 'dm', 'rs', 'nz', 'pre', 'end', 'cur', 'tot', 'left')
+  if c[1] ~= 'running' then leave(g, account, p, v); return nil end
+  -- Its end was set after these calls were ready: they expire, at whatever hour.
+  if c[11] and tonumber(c[11]) <= ms then return { g = g, v = v, w = 1, pace = 0, free = max, over = true } end
+  -- Held back by its pace, its channels or its hours it saves up no share.
+  v = math.max(v, virtual[p])
+  local flow = { g = g, v = v, w = math.max(1, number(c[2])), pace = number(c[3]), tat = number(c[4]), pre = c[10] or nil, free = max,
+    rows = not c[14] and number(c[12]) < number(c[13]) }
+  if not c[9] then
+    local opens = opening(P .. 'cal:' .. g)
+    if opens ~= 0 then return wait_until(flow, p, opens or ms + 3600000) end
+  end
+  if number(c[5]) > 0 then
+    redis.call('ZREMRANGEBYSCORE', P .. 'gchan:' .. g, '-inf', ms)
+    flow.share = true
+    flow.free = number(c[5]) - redis.call('ZCARD', P .. 'gchan:' .. g)
+  end
+  if c[6] or c[7] then
+    local day, tomorrow = today(g)
+    local is_full, again = day_is_full(g, day, tomorrow, number(c[6]), number(c[7]), number(c[8]))
+    if is_full then return wait_until(flow, p, again) end
+  end
+  return flow
+end
+
+-- The next few campaigns in the order of their virtual time. Those that were looked at before are still in front of them.
+local function load_more(p)
+  local rows = redis.call('ZRANGE', P .. 'fair:' .. account .. ':' .. p, #flows, #flows + 3, 'WITHSCORES')
+  more = #rows == 8
+  for i = 1, #rows, 2 do
+    edge = tonumber(rows[i + 1])
+    looks = looks + 1
+    if not known[rows[i]] then
+      known[rows[i]] = true
+      flows[#flows + 1] = flow_of(rows[i], edge, p)
+    end
+  end
+end
+
+local function open_level(p)
+  flows, known, edge = {}, {}, 0
+  local key = P .. 'paced:' .. account .. ':' .. p
+  for _, g in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', int(us + horizon), 'LIMIT', 0, 100)) do
+    redis.call('ZREM', key, g)
+    join(g, account, p)
+  end
+  load_more(p)
+end
+
 -- The next call of this priority's campaigns: extid and flow. Nil when there is none that may go now.
 local function from_campaigns(p)
   if p == 'u' then return nil end
-  if not flows then
-    flows = {}
-    local rows = redis.call('ZRANGE', P .. 'fair:' .. account .. ':' .. p, 0, 199, 'WITHSCORES')
-    for i = 1, #rows, 2 do flows[#flows + 1] = flow_of(rows[i], tonumber(rows[i + 1]), p) end
-  end
+  if not flows then open_level(p) end
   while true do
     local best, where
     for i, flow in ipairs(flows) do
-      if flow.pace > 0 and flow.tat - us > horizon then
-        paced = math.min(paced or flow.tat - us - horizon, flow.tat - us - horizon)
-      elseif flow.free <= 0 then
-        full = true
-      elseif not best or flow.v < best.v then
-        best, where = flow, i
-      end
+      if not best or flow.v < best.v then best, where = flow, i end
     end
-    if not best then return nil end
-    local x = redis.call('LPOP', P .. 'gq:' .. best.g)
-    if x then return x, best end
-    leave(best.g, account, p, best.v)
-    keep_pace(best)
-    table.remove(flows, where)
+    if more and looks < MAX_LOOKS and not (best and best.v <= math.max(edge, virtual[p])) then
+      load_more(p)
+    elseif not best then
+      return nil
+    elseif best.pace > 0 and best.tat - us > horizon then
+      table.remove(flows, where)
+      wait_for_slot(best, p)
+    elseif best.free <= 0 then
+      table.remove(flows, where)
+      wait_for_channel(best, p)
+    else
+      local x = redis.call('LPOP', P .. 'gq:' .. best.g)
+      best.popped = true
+      if x then return x, best end
+      table.remove(flows, where)
+      go(best, p)
+    end
   end
 end
 
 -- Next level; what this one's campaigns used is written down.
 local function close_level(p)
   for _, flow in ipairs(flows or {}) do
-    if flow.taken then
-      redis.call('ZADD', P .. 'fair:' .. account .. ':' .. p, score(flow.v), flow.g)
-      keep_pace(flow)
-    end
+    if flow.taken then redis.call('ZADD', P .. 'fair:' .. account .. ':' .. p, score(flow.v), flow.g) end
+    keep_pace(flow)
+    keep_filled(flow)
   end
   flows = nil
 end
@@ -254,10 +305,18 @@ if #answer > 2 then
   if probing then redis.call('HSET', acct, 'hold', ms + probe_ms, 'probe', token) end
 end
 if cap > 0 and #answer - 2 >= free and status == 'ok' and #answer - 2 < max then status = 'cap' end
-if status == 'empty' and paced then
-  status, wait = 'paced', paced
-elseif status == 'empty' and full then
-  status = 'cap'
+if status == 'empty' then
+  -- Those that it did not come to are looked at by the next claim.
+  if looks >= MAX_LOOKS then status = 'ok' end
+  for _, p in ipairs({ 'n', 'b' }) do
+    local next_slot = redis.call('ZRANGE', P .. 'paced:' .. account .. ':' .. p, 0, 0, 'WITHSCORES')[2]
+    if next_slot and status ~= 'ok' then
+      local ahead = math.max(0, tonumber(next_slot) - us - horizon)
+      wait = status == 'paced' and math.min(wait, ahead) or ahead
+      status = 'paced'
+    end
+  end
+  if status == 'empty' and redis.call('EXISTS', P .. 'full:' .. account .. ':n', P .. 'full:' .. account .. ':b') > 0 then status = 'cap' end
 end
 attend_or_leave()
 answer[1], answer[2] = status, int(wait)

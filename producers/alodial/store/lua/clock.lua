@@ -23,12 +23,12 @@ local function clamp_account(account, step)
   if number(state[2]) > us then redis.call('HSET', acct, 'tat', int(math.max(us, number(state[2]) + step * 1000))) end
   redis.call('DEL', P .. 'starts:' .. account, P .. 'bell:' .. account, P .. 'help:' .. account)
   shift(P .. 'chan:' .. account, step)
+  for _, p in ipairs({ 'n', 'b' }) do shift(P .. 'paced:' .. account .. ':' .. p, step * 1000) end
 end
 
 local function clamp_campaign(g, step)
   local gtat = number(redis.call('HGET', P .. 'g:' .. g, 'gtat'))
   if gtat > us then redis.call('HSET', P .. 'g:' .. g, 'gtat', int(math.max(us, gtat + step * 1000))) end
-  redis.call('DEL', P .. 'fill:' .. g)
   shift(P .. 'gchan:' .. g, step)
 end
 
@@ -44,7 +44,8 @@ local function keep_time()
   else
     for _, account in ipairs(redis.call('SMEMBERS', P .. 'accounts')) do clamp_account(account, step) end
     for _, g in ipairs(redis.call('SMEMBERS', LIVE)) do clamp_campaign(g, step) end
-    redis.call('DEL', P .. 'bell:inbox:', P .. 'drain')
+    shift(HUNGRY, step)
+    redis.call('DEL', P .. 'bell:inbox:', P .. 'drain', P .. 'patrol')
     for _, field in ipairs({ 'open', 'until' }) do
       local at = number(redis.call('HGET', P .. 'primary', field))
       if at > ms then redis.call('HSET', P .. 'primary', field, int(at + step)) end

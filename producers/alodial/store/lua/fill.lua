@@ -4,10 +4,9 @@
 -- Answer: {filled, accounts to ring...}, {stale} or {full}: the rows stay packed until there is room
 local g, from, to = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local key = P .. 'g:' .. g
-local c = redis.call('HMGET', key, 's', 'cur', 'a', 'p', 'u', 'left', 'ow')
+local c = redis.call('HMGET', key, 's', 'cur', 'a', 'p', 'u', 'left', 'ow', 'tot')
 -- Before its turn ends: the pacer asks for these rows again in 2 s, not at once.
 if store_full() then return { 'full' } end
-redis.call('DEL', P .. 'fill:' .. g)
 if c[1] ~= 'running' or number(c[2]) ~= from or c[6] then return { 'stale' } end
 local a, p, u, owner = c[3], c[4], c[5], c[7]
 local ready, lost, lost_rows = {}, 0, {}
@@ -44,7 +43,10 @@ redis.call('HSET', key, 'cur', to, 'cc', ARGV[4], 'co', ARGV[5])
 if to > from then redis.call('SETRANGE', P .. 'out:' .. g, to - 1, '\0') end
 for _, index in ipairs(lost_rows) do redis.call('SETRANGE', P .. 'out:' .. g, int(index), ROW_END.rejected) end
 local counts = P .. 'gc:' .. g
-if lost > 0 then redis.call('HINCRBY', counts, 'rejected', lost) end
+if lost > 0 then
+  redis.call('HINCRBY', counts, 'rejected', lost)
+  touched[g] = true
+end
 if #ready > 0 then
   redis.call('RPUSH', P .. 'gq:' .. g, unpack(ready))
   redis.call('HINCRBY', COUNTS, 'queued', #ready)
@@ -52,5 +54,9 @@ if #ready > 0 then
   redis.call('HINCRBY', counts, 'live', #ready)
   join(g, a, p)
 end
+-- Whoever fills it comes again at once while it runs low; if he does not, another pacer goes on.
+local low = tonumber(redis.call('HGET', P .. 'acct:' .. a, 'low') or nil) or 0
+if to < number(c[8]) and redis.call('LLEN', P .. 'gq:' .. g) < low then redis.call('ZADD', HUNGRY, ms + 250, g)
+else redis.call('ZREM', HUNGRY, g) end
 if bell(a) then return { 'filled', a } end
 return { 'filled' }

@@ -30,6 +30,7 @@ if file ~= '' then name_campaign(g, 'gf:' .. file) end
 -- Whoever submits the same at this moment and finds the draft gone learns what became of it.
 redis.call('SET', P .. 'gd:' .. draft, g, 'PX', 3600000)
 redis.call('SADD', LIVE, g)
+look_at(g, ms)
 redis.call('SADD', P .. 'accounts', c[3])
 if state == 'running' then
   redis.call('HSET', key, 'st', ms)

@@ -1,9 +1,11 @@
 -- Moves what is due into the ready lists and says which accounts have work waiting. They are rung four times a second,
 -- whoever attends already: so that a second worker joins a first that has more than it can do, and no lost bell matters.
--- Starts campaigns whose time has come, ends those whose time is over, and says whose hopper runs low.
+-- Starts campaigns whose time has come, ends those whose time is over, and says whose hopper runs low: it looks at those for
+-- which something has come (`wake`, `hungry`), and not at those that are paused, wait or have enough in their hopper.
 -- ARGV: limit, then for each account: name, calls that a hopper should hold.
 -- Answer: {moved, ms until the next one is due or -1, {accounts to ring...}, {{campaign, cursor, chunk, offset, room}...},
 --   ms that the clock was off (clock.lua)}
+local LOOKS, FILLS = 200, 20
 local step = keep_time()
 local limit = tonumber(ARGV[1])
 local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', ms, 'LIMIT', 0, limit)
@@ -25,45 +27,94 @@ for _, x in ipairs(due) do
 end
 local nearest = redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
 local answer = { #due, nearest[2] and math.max(0, tonumber(nearest[2]) - ms) or -1, {}, {}, step }
-for _, g in ipairs(redis.call('ZRANGEBYSCORE', WAKE, '-inf', ms, 'LIMIT', 0, limit)) do
-  redis.call('ZREM', WAKE, g)
-  local c = redis.call('HMGET', P .. 'g:' .. g, 's', 'a', 'p')
-  if c[1] == 'running' and redis.call('EXISTS', P .. 'gq:' .. g) == 1 then join(g, c[2], c[3]) end
+
+-- Every five minutes each live campaign is looked at, a hundred in one step: those of an earlier version, which are in no index
+-- yet, and whichever was forgotten.
+local patrol = redis.call('HMGET', P .. 'patrol', 'at', 'cursor')
+if number(patrol[1]) <= ms then
+  local rows = redis.call('SSCAN', LIVE, patrol[2] or '0', 'COUNT', 100)
+  for _, g in ipairs(rows[2]) do look_at(g, ms) end
+  redis.call('HSET', P .. 'patrol', 'cursor', rows[1], 'at', rows[1] == '0' and int(ms + 300000) or int(ms))
 end
-local stopped = redis.call('EXISTS', P .. 'stop') == 1
-local hoppers = {}
-for i = 2, #ARGV, 2 do hoppers[ARGV[i]] = tonumber(ARGV[i + 1]) end
-for _, g in ipairs(redis.call('SMEMBERS', LIVE)) do
+
+-- What has come for a campaign: its start, its end, hours that open, rows that were added. Says when to look again.
+local function look(g)
   local key = P .. 'g:' .. g
-  local c = redis.call('HMGET', key, 's', 'a', 'start', 'end', 'cur', 'tot', 'nz', 'cc', 'co', 'left', 'p')
-  if c[1] == 'scheduled' and number(c[3]) <= ms then
-    redis.call('HSET', key, 's', 'running', 'st', ms)
-    act(g, 'alodial', 'started')
-    campaign_event(g, 'started')
-    c[1] = 'running'
-  end
-  if (c[1] == 'running' or c[1] == 'paused' or c[1] == 'scheduled') and c[4] and number(c[4]) <= ms and not c[10] then
-    -- What waits expires at that moment by itself; rows never called do so here.
-    redis.call('HSET', key, 'left', 'expired', 'why', 'ended')
-    act(g, 'alodial', 'ended')
-    c[10] = 'expired'
-    -- Its end may have been set after calls became ready, and without their knowing: claim lets those expire.
-    if redis.call('EXISTS', P .. 'gq:' .. g) == 1 then join(g, c[2], c[11]) end
-  end
-  if c[1] == 'running' and not c[10] and not stopped and number(c[5]) < number(c[6]) then
-    local room = (hoppers[c[2]] or 0) - redis.call('LLEN', P .. 'gq:' .. g)
-    if room > (hoppers[c[2]] or 0) / 2 and (c[7] or opening(P .. 'cal:' .. g) == 0)
-      and redis.call('SET', P .. 'fill:' .. g, '1', 'NX', 'PX', 2000) then
-      answer[4][#answer[4] + 1] = { g, number(c[5]), number(c[8]), number(c[9]), room }
+  local c = redis.call('HMGET', key, 's', 'a', 'start', 'end', 'cur', 'tot', 'left', 'p', 'nz')
+  if c[1] == 'scheduled' then
+    if number(c[3]) <= ms then
+      redis.call('HSET', key, 's', 'running', 'st', ms)
+      act(g, 'alodial', 'started')
+      campaign_event(g, 'started')
+      c[1] = 'running'
+    else
+      look_at(g, number(c[3]))
     end
+  end
+  if c[1] ~= 'running' and c[1] ~= 'paused' and c[1] ~= 'scheduled' then return end
+  if c[4] and not c[7] then
+    if number(c[4]) <= ms then
+      -- What waits expires at that moment by itself; rows never called do so here.
+      redis.call('HSET', key, 'left', 'expired', 'why', 'ended')
+      act(g, 'alodial', 'ended')
+      c[7] = 'expired'
+    else
+      look_at(g, number(c[4]))
+    end
+  end
+  if c[1] == 'running' then
+    local opens = c[9] and 0 or opening(P .. 'cal:' .. g)
+    if opens ~= 0 then look_at(g, opens or ms + 3600000) end
+    -- What has come to its end expires at whatever hour.
+    if (opens == 0 or c[7]) and redis.call('EXISTS', P .. 'gq:' .. g) == 1 then join(g, c[2], c[8]) end
+    if opens == 0 and not c[7] and number(c[5]) < number(c[6]) then redis.call('ZADD', HUNGRY, 'NX', int(ms), g) end
   end
   look_after(g)
 end
+
+local woken = redis.call('ZRANGEBYSCORE', WAKE, '-inf', ms, 'LIMIT', 0, LOOKS)
+for _, g in ipairs(woken) do
+  redis.call('ZREM', WAKE, g)
+  look(g)
+end
+
+-- Hoppers that run low, whoever waits longest first. Each is given to one pacer, and to another when nothing came of it.
+local stopped = redis.call('EXISTS', P .. 'stop') == 1
+local hoppers = {}
+for i = 2, #ARGV, 2 do
+  local name, room = ARGV[i], tonumber(ARGV[i + 1])
+  hoppers[name] = room
+  local low = tonumber(redis.call('HGET', P .. 'acct:' .. name, 'low') or nil)
+  if low ~= room / 2 then redis.call('HSET', P .. 'acct:' .. name, 'low', room / 2) end
+end
+local hungry = stopped and {} or redis.call('ZRANGEBYSCORE', HUNGRY, '-inf', ms, 'LIMIT', 0, FILLS)
+for _, g in ipairs(hungry) do
+  local c = redis.call('HMGET', P .. 'g:' .. g, 's', 'a', 'cur', 'tot', 'nz', 'cc', 'co', 'left')
+  local wanted = hoppers[c[2]]
+  local room = (wanted or 0) - redis.call('LLEN', P .. 'gq:' .. g)
+  if c[1] ~= 'running' or c[8] or number(c[3]) >= number(c[4]) or wanted and room <= wanted / 2 then
+    redis.call('ZREM', HUNGRY, g)
+  elseif not wanted then
+    redis.call('ZADD', HUNGRY, int(ms + 1000), g) -- an account that this worker does not know
+  else
+    local opens = c[5] and 0 or opening(P .. 'cal:' .. g)
+    if opens == 0 then
+      redis.call('ZADD', HUNGRY, int(ms + 2000), g)
+      answer[4][#answer[4] + 1] = { g, number(c[3]), number(c[6]), number(c[7]), room }
+    else
+      redis.call('ZREM', HUNGRY, g)
+      look_at(g, opens or ms + 3600000)
+    end
+  end
+end
+-- More than one step may take: the next begins at once.
+if #woken == LOOKS or #hungry == FILLS then answer[2] = 0 end
 if not stopped then
   for _, account in ipairs(redis.call('SMEMBERS', P .. 'accounts')) do
     local hold = tonumber(redis.call('HGET', P .. 'acct:' .. account, 'hold') or 0)
     if hold <= ms and redis.call('EXISTS', P .. 'q:' .. account .. ':u', P .. 'q:' .. account .. ':n', P .. 'q:' .. account .. ':b',
-        P .. 'fair:' .. account .. ':n', P .. 'fair:' .. account .. ':b') > 0
+        P .. 'fair:' .. account .. ':n', P .. 'fair:' .. account .. ':b', P .. 'paced:' .. account .. ':n',
+        P .. 'paced:' .. account .. ':b') > 0
       and redis.call('SET', P .. 'help:' .. account, '1', 'NX', 'PX', 250) then answer[3][#answer[3] + 1] = account end
   end
 end

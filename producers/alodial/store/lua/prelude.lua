@@ -28,7 +28,7 @@ local function store_full()
 end
 
 -- What campaigns add to a move and to a ready list; campaign.lua says how.
-local campaign_moved, join, campaign_redial
+local campaign_moved, join, campaign_redial, channel_freed
 -- What the lists of calls need to know of one that ended; lists.lua says how.
 local listed_end, listed_as, tick
 
@@ -181,7 +181,7 @@ local function move(r, to, note, ...)
     redis.call('ZREM', LEASE, r.x)
     redis.call('ZREM', AWAIT, r.x)
     redis.call('ZREM', P .. 'chan:' .. r.a, r.x)
-    if r.g then redis.call('ZREM', P .. 'gchan:' .. r.g, r.x) end
+    if r.g and redis.call('ZREM', P .. 'gchan:' .. r.g, r.x) == 1 then channel_freed(r) end
     if r.expires then redis.call('ZREM', EXP, r.x) end
   end
   if to == 'unconfirmed' then redis.call('ZADD', P .. 'unconfirmed', ms, r.x)
@@ -203,7 +203,7 @@ end
 -- Its channel is free again.
 local function free_channel(r)
   redis.call('ZREM', P .. 'chan:' .. r.a, r.x)
-  if r.g then redis.call('ZREM', P .. 'gchan:' .. r.g, r.x) end
+  if r.g and redis.call('ZREM', P .. 'gchan:' .. r.g, r.x) == 1 then channel_freed(r) end
 end
 
 -- True when somebody has to be rung: nobody was within the last second and nobody attends.

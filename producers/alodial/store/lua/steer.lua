@@ -13,6 +13,7 @@ if action == 'pause' then
   if over or state == 'draft' then return { 'refused', state } end
   pause_campaign(g, reason)
   act(g, who, 'paused', reason)
+  look_at(g, ms)
 elseif action == 'resume' then
   if state == 'running' or state == 'scheduled' then return { 'same', state } end
   if state ~= 'paused' then return { 'refused', state } end
@@ -24,6 +25,7 @@ elseif action == 'resume' then
   act(g, who, 'resumed', reason)
   campaign_event(g, 'resumed')
   if not later and redis.call('EXISTS', P .. 'gq:' .. g) == 1 then join(g, c[2], c[3]) end
+  look_at(g, ms)
 elseif action == 'cancel' then
   if state == 'canceled' then return { 'same', state } end
   if over then return { 'refused', state } end
@@ -50,5 +52,8 @@ else
     if ARGV[i + 1] == '' then redis.call('HDEL', key, ARGV[i]) else redis.call('HSET', key, ARGV[i], ARGV[i + 1]) end
   end
   act(g, who, 'changed', reason)
+  -- Whatever held it back may be another thing now.
+  if state == 'running' and redis.call('EXISTS', P .. 'gq:' .. g) == 1 then join(g, c[2], c[3]) end
+  look_at(g, ms)
 end
 return { 'done', redis.call('HGET', key, 's') }
