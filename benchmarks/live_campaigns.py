@@ -45,10 +45,11 @@ class Field:
         self.filler = HopperFiller(self.store, self.settings)
         self.count = 0
         later = datetime.now(UTC) + timedelta(days=3)
-        self.policy: dict[str, Any] = {
+        policies: dict[str, dict[str, Any]] = {
             "scheduled": {"starts_at": later.isoformat()},
             "channels full": {"channels": 1},
-        }.get(kind, {})
+        }
+        self.policy = policies.get(kind, {})
 
     def grow(self, count: int) -> None:
         """Submits until there are so many, and lets pacers do all that there is to do."""

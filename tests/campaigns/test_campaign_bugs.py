@@ -16,8 +16,8 @@ from alodial.testing.redis_server import EmbeddedRedis
 PLANTED = {
     # Shares
     "held back by its channels it saves up": (
-        "v = math.max(v, virtual[p])",
-        "",
+        "score(math.max(number(redis.call('HGET', P .. 'acct:' .. a, 'v' .. p)), number(c[2])))",
+        "score(number(c[2]))",
         "shares.a_campaign_that_its_channels_held_back_saves_up_no_share",
     ),
     "weights count for nothing": (
@@ -38,7 +38,7 @@ PLANTED = {
     "a pace is forgotten between claims": (
         "if flow.taken and flow.pace > 0 then redis.call('HSET', P .. 'g:' .. flow.g, 'gtat', int(flow.tat)) end",
         "",
-        "shares.a_pace_holds_a_campaign_back_and_a_change_works_at_once",
+        "shares.a_pace_holds_when_the_hopper_runs_dry_again_and_again",
     ),
     "a pace is forgotten when the hopper runs dry": (
         "leave(flow.g, account, p, flow.v)\n  keep_pace(flow)",

@@ -45,7 +45,7 @@ def test_random_lives_of_campaigns_go_as_the_model_says(redis_server: EmbeddedRe
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("depth", "names"), [(4, ()), (10, RETRIES), (8, PAUSES), (6, ENDS)], ids=["all", "retries", "pauses", "ends"]
+    ("depth", "names"), [(4, ()), (10, RETRIES), (8, PAUSES), (5, ENDS)], ids=["all", "retries", "pauses", "ends"]
 )
 def test_every_longer_sequence_leaves_model_and_store_the_same(
     redis_server: EmbeddedRedis, depth: int, names: tuple[str, ...]
@@ -65,6 +65,7 @@ ROW_BUGS = (
     "one claim takes more than the channels left",
     "the list is looked into by claim only",
     "a campaign's own list is not looked into",
+    "a channel that is free brings nobody back",
     "a redial is planned past the campaign's end",
     "redials without end",
     "who was canceled redials",
@@ -84,7 +85,6 @@ SCRIPT_BUGS = (
     "a rival's campaign is not found",
     "a change does not see another",
     "added rows overwrite the counts",
-    "a moved end forgets the row's own",
     "rows are filled in twice",
 )
 
@@ -95,6 +95,7 @@ def test_the_model_of_rows_finds_a_planted_bug(redis_server: EmbeddedRedis, name
     harness = Harness(redis_server, plant=planting(name))
 
     def look() -> None:
+        explore(harness, 5, Counter(), RETRIES)
         for seed in range(60):
             live(harness, seed, 40, Counter())
 

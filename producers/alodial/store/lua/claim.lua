@@ -145,8 +145,6 @@ local function flow_of(g, v, p)
   if c[1] ~= 'running' then leave(g, account, p, v); return nil end
   -- Its end was set after these calls were ready: they expire, at whatever hour.
   if c[11] and tonumber(c[11]) <= ms then return { g = g, v = v, w = 1, pace = 0, free = max, over = true } end
-  -- Held back by its pace, its channels or its hours it saves up no share.
-  v = math.max(v, virtual[p])
   local flow = { g = g, v = v, w = math.max(1, number(c[2])), pace = number(c[3]), tat = number(c[4]), pre = c[10] or nil, free = max,
     rows = not c[14] and number(c[12]) < number(c[13]) }
   if not c[9] then
@@ -199,7 +197,7 @@ local function from_campaigns(p)
     for i, flow in ipairs(flows) do
       if not best or flow.v < best.v then best, where = flow, i end
     end
-    if more and looks < MAX_LOOKS and not (best and best.v <= math.max(edge, virtual[p])) then
+    if more and looks < MAX_LOOKS and not (best and best.v <= edge) then
       load_more(p)
     elseif not best then
       return nil
