@@ -15,7 +15,13 @@ from alodial.testing.redis_server import EmbeddedRedis
 
 from .test_every_command import ASKS_REDIS, AWAY, FILE, OTHERS
 
-OF_NO_EXTRA = {"doctor": (), "webhooks secret": (), "campaign check": (FILE,), "campaign template": ("empty.xlsx",)}
+OF_NO_EXTRA = {
+    "doctor": (),
+    "webhooks secret": (),
+    "campaign check": (FILE,),
+    "campaign template": ("empty.xlsx",),
+    "init": ("--print", "env"),
+}
 """A right use of each command that neither asks Redis first nor has an extra of its own."""
 
 HIDE = "import sys; [sys.modules.__setitem__(name, None) for name in sys.argv.pop(1).split(',') if name]; "
@@ -103,6 +109,9 @@ def test_help_of_every_command_needs_the_extra_cli_alone(tmp_path: Path) -> None
         ("sandbox", ("web", "worker"), "all"),
         ("sandbox", ("web",), "all"),
         ("sandbox", ("worker",), "all"),
+        ("dev", ("web", "worker"), "demo"),
+        ("dev", ("web",), "demo"),
+        ("dev", ("worker",), "demo"),
         ("demo", ("web", "worker"), "demo"),
         ("demo", ("web",), "demo"),
         ("demo", ("worker",), "demo"),

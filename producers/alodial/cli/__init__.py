@@ -10,7 +10,7 @@ EXTRAS = {
 }
 """Which extra of the distribution installs which module."""
 
-COMMAND_EXTRAS = {"web": "web", "worker": "worker", "sandbox": "all", "demo": "demo"}
+COMMAND_EXTRAS = {"web": "web", "worker": "worker", "sandbox": "all", "dev": "demo", "demo": "demo"}
 """The extra that installs everything a command needs; it is named whichever module is missing."""
 
 
