@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alodial.campaigns.errors import BadFile
-from alodial.campaigns.importing.columns import ColumnReading, Columns, read_columns
+from alodial.campaigns.importing.columns import ColumnReading, Columns, name_place, read_columns
 from alodial.campaigns.importing.header_words import normalise_name
 from alodial.campaigns.importing.questions import CODES, OpenQuestions
 from alodial_schemas.campaigns import CampaignCall
@@ -49,7 +49,43 @@ def test_further_phones_are_rung_in_the_order_of_their_numbers() -> None:
 
 
 def test_columns_that_mean_nothing_to_us_are_plain_data() -> None:
-    assert map_columns(["Phone", "Имя", "Оператор", "Город", "", "№"]).by_field() == {"phone": "Phone"}
+    assert map_columns(["Phone", "Тариф", "Оператор", "Город", "", "№"]).by_field() == {"phone": "Phone"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("ФИО", "Ф.И.О.", "Имя", "Имя клиента", "Name", "Full name", "customer name", "F.I.Sh.", "Ism", "Mijoz ismi"),
+        *("ФИШ", "Клиент", "Mijoz", "Фамилия Имя Отчество"),
+    ],
+)
+def test_a_heading_of_peoples_names_is_the_name(name: str) -> None:
+    assert map_columns(["Телефон", name]).by_field() == {"phone": "Телефон", "name": name}
+    assert name_place(["Телефон", name], {"phone": "Телефон"}) == 1
+    assert name_place(["Телефон", name], {"name": "-"}) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["File name", "Название", "Имя файла", "Город", "Тип клиента", "Product name", "ID клиента"]
+)
+def test_a_heading_of_other_names_is_not(name: str) -> None:
+    assert "name" not in map_columns(["Телефон", name]).by_field()
+
+
+def test_the_fullest_of_several_names_is_taken() -> None:
+    assert map_columns(["Клиент", "Имя", "Телефон", "ФИО"]).name == 3
+    assert map_columns(["Клиент", "Фамилия", "Имя", "Телефон"]).name == 2
+
+
+def test_a_phone_that_is_refused_is_asked_about_and_not_taken_by_its_name() -> None:
+    found = read_columns(("Телефон", "Сумма"), (("901234567", "5"),), {"phone": "-"})
+    assert [question.code for question in found.questions] == ["no_phone_column"]
+    assert found.columns.phones == ()
+
+
+def test_a_column_of_metadata_can_be_refused() -> None:
+    columns = ("Телефон", "meta:city")
+    assert read_columns(columns, mapping={"metadata:city": "-"}).columns.metadata == {}
 
 
 def test_a_weak_word_beside_a_phone_is_a_question_where_its_cells_look_like_phones() -> None:
@@ -74,7 +110,7 @@ def test_a_weak_word_alone_is_a_phone_only_where_every_cell_has_an_operators_cod
 def test_a_weak_name_with_a_number_is_never_a_second_phone(name: str) -> None:
     found = reading(f"Телефон | ФИО | {name}\n901234567 | А | 301234567")
     assert found.columns.phones == (0,)
-    assert found.ignored == ("ФИО", name)
+    assert found.ignored == (name,)
     assert not found.questions
 
 

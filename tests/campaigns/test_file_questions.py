@@ -81,7 +81,7 @@ def test_one_column_of_numbers_with_operators_codes_leaves_nothing_to_choose(tmp
 @pytest.mark.parametrize("extra", ["01.11.26-30.11.26", "150 000 000", "2026-11-01", "Долг на 01.11.2026"])
 def test_a_date_or_a_sum_among_the_headings_makes_no_data_of_them(extra: str, tmp_path: Path) -> None:
     report = checked(written(tmp_path, f"Телефон;ФИО;{extra}\n901234567;А;150000000\n911234567;Б;250000000\n"))
-    assert (report.header_row, report.good, report.understood) == (1, 2, {"phone": "Телефон"})
+    assert (report.header_row, report.good, report.understood) == (1, 2, {"phone": "Телефон", "name": "ФИО"})
 
 
 def test_a_title_above_the_headings_is_skipped_and_said(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_title_above_the_headings_is_skipped_and_said(tmp_path: Path) -> None:
     report = checked(written(tmp_path, book({"S": rows}), "a.xlsx"))
     assert (report.header_row, report.good) == (3, 2)
     assert report.skipped == ((1, "Список должников на 24.11.2026"),)
-    assert report.ignored == ("№", "ФИО", "Сумма")
+    assert report.ignored == ("№", "Сумма")
 
 
 def test_a_title_that_speaks_of_phones_is_no_heading(tmp_path: Path) -> None:
@@ -110,12 +110,12 @@ def test_of_two_rows_of_headings_the_one_that_names_the_phone_counts(tmp_path: P
         ["Иванов", "Иван", 901234567, "a@b"],
     ]
     report = checked(written(tmp_path, book({"S": rows}), "a.xlsx"))
-    assert (report.header_row, report.understood, report.good) == (2, {"phone": "Телефон"}, 1)
+    assert (report.header_row, report.understood, report.good) == (2, {"phone": "Телефон", "name": "Имя"}, 1)
 
 
 def test_the_header_row_can_be_corrected(tmp_path: Path) -> None:
     path = written(tmp_path, "Телефон;ФИО\nСотовый;Имя\n901234567;А\n")
-    assert asked(path, {"header_row": 2}).understood == {"phone": "Сотовый"}
+    assert asked(path, {"header_row": 2}).understood == {"phone": "Сотовый", "name": "Имя"}
     assert asked(path, {"header_row": 0}).header_row == 0
     with pytest.raises(BadFile, match="too far down") as caught:
         asked(path, {"header_row": 500})

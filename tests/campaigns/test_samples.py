@@ -36,7 +36,7 @@ def test_a_template_of_another_language_or_kind_is_refused(language: str, kind: 
 def test_the_sample_has_300_good_rows_and_the_outcomes_that_it_promises() -> None:
     report = checked(sample_path())
     assert report.totals() == {"file": 300, "good": 300, "bad": 0, "duplicate": 0, "suppressed": 0}
-    assert report.understood == {"phone": "Phone", "lang": "Language", "reference": "Invoice number"}
+    assert report.understood == {"phone": "Phone", "name": "Name", "lang": "Language", "reference": "Invoice number"}
     digits = ["".join(c for c in row.cells[0] if c.isdigit()) for row in open_source(sample_path()).rows()]
     endings = Counter(number[-2:] for number in digits)
     assert {ending: endings[ending] for ending in ("90", "91", "92", "93")} == {"90": 25, "91": 25, "92": 5, "93": 5}

@@ -177,8 +177,8 @@ def test_a_file_that_leaves_a_doubt_is_asked_about_and_the_option_answers_it(alo
     assert alodial("campaign", "list", "--json").documents == []
     answered = alodial("campaign", "check", "doubt.csv", "--map", "phone=C", "--json")
     assert answered.code == 0
-    assert answered.documents[0]["columns"] == {"phone": "Сотовый тел."}
-    assert answered.documents[0]["ignored"] == ["Номер", "ФИО"]
+    assert answered.documents[0]["columns"] == {"phone": "Сотовый тел.", "name": "ФИО"}
+    assert answered.documents[0]["ignored"] == ["Номер"]
     assert alodial("campaign", "submit", "doubt.csv", *ALWAYS, "--map", "phone=C", "--test", "901234568").code == 0
     table = alodial("campaign", "check", "doubt.csv", "--map", "phone=C", "--header-row", "1").out
     assert "not used" in table

@@ -46,6 +46,13 @@ class Operator:
         data = {"form_token": self.token("/campaigns/new"), "callfrom": "712037006", "account": "default"} | fields
         return self.http.post("/campaigns/new", data=data, files={"file": (filename, content)})
 
+    def confirm(self, address: str, **fields: str) -> httpx.Response:
+        """Presses the button of the draft's last page."""
+        page = self.get(f"{address}/confirm")
+        version = re.search(r'name="version" value="([0-9a-f]+)"', page.text)
+        assert version is not None, words_on(page)
+        return self.post(f"{address}/submit", {"version": version[1]} | fields, page=address)
+
 
 def words_on(page: httpx.Response | str) -> str:
     """What can be read on a page: without tags, with single spaces."""

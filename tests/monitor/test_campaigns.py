@@ -1,5 +1,6 @@
 """A campaign through the monitor: its file, its check, its page, what is done to it."""
 
+import html
 import io
 import re
 import time
@@ -52,10 +53,29 @@ def checked(
 def submitted(operator: Operator, content: bytes, **fields: str) -> str:
     """The campaign's address."""
     address, _ = checked(operator, content, **fields)
-    assert operator.post(f"{address}/submit", page=address).headers["location"] == address
+    assert operator.confirm(address).headers["location"] == address
     page = settled(operator, address)
     assert page.status_code == 303, words_on(page)
     return page.headers["location"].partition("?")[0]
+
+
+def picked(page: httpx.Response) -> list[str]:
+    """What each column's picker shows."""
+    selects = re.findall(r'<select id="use\d+".*?</select>', page.text, re.DOTALL)
+    return [re.findall(r'<option value="([^"]*)" selected', select)[0] for select in selects]
+
+
+def answered(operator: Operator, address: str, **answers: str) -> httpx.Response:
+    """The draft's page after its form about the file was sent with these answers and everything else as it was."""
+    page = settled(operator, address)
+    form = page.text.partition('id="file-form"')[2].partition("</form>")[0]
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
+    fields |= dict(re.findall(r'<input type="radio" name="(\w+)" id="[^"]*" value="([^"]*)" checked', form))
+    for name, options in re.findall(r'<select id="\w+" name="(\w+)"[^>]*>(.*?)</select>', form, re.DOTALL):
+        fields[name] = html.unescape((re.findall(r'<option value="([^"]*)" selected', options) or [""])[0])
+    sent = operator.post(f"{address}/file", fields | answers, page=address)
+    assert sent.status_code == 303
+    return settled(operator, address)
 
 
 def placed(queue: CallQueue, count: int = 10, **policy: Any) -> str:
@@ -69,15 +89,18 @@ def test_a_file_is_checked_reviewed_and_submitted(web: Web, operator: Operator) 
     before = uploads(web)
     address, page = checked(operator, content, name="Spring offer")
     text = words_on(page)
-    for part in ("rows 33", "good 30", "bad 2", "repeated 1", "do-not-call list 0", "utf-8", "Телефон phone"):
+    for part in ("rows 33", "good 30", "bad 2", "repeated 1", "do-not-call list 0", "utf-8", "A Телефон"):
         assert part in text, part
-    assert "kept beside the result" in text
+    assert picked(page) == ["phone", "name"]
     assert "The first call would be to +998901000000" in text
-    assert re.search(r"32 Телефон 12 .+ digits", text)
-    assert "33 Телефон" in text
-    assert "Submit: call 30 rows" in text
-    assert "It will take about" in text
-    assert operator.post(f"{address}/submit", page=address).status_code == 303
+    assert re.search(r"1 row : .+ digits", text)
+    assert "32 Телефон 12" in text
+    assert "Continue with 30 rows" in text
+    last = words_on(operator.get(f"{address}/confirm"))
+    assert "calls 30 people on the numbers in “Телефон”, first ringing your number +998712037006, starting now" in last
+    assert "Submit: call 30 rows" in last
+    assert "It will take about" in last
+    assert operator.confirm(address).status_code == 303
     done = settled(operator, address)
     assert done.status_code == 303
     shown = operator.get(done.headers["location"])
@@ -92,22 +115,22 @@ def test_a_file_is_checked_reviewed_and_submitted(web: Web, operator: Operator) 
 
 
 def test_problems_are_in_the_readers_language(web: Web) -> None:
-    _, page = checked(Operator(web, language="ru"), rows(3) + b";x\n")
+    russian = Operator(web, language="ru")
+    address, page = checked(russian, rows(3) + b";x\n")
     assert "номера нет" in words_on(page)
-    assert "Отправить: позвонить по 3 строкам" in words_on(page)
+    assert "Отправить: позвонить по 3 строкам" in words_on(russian.get(f"{address}/confirm"))
 
 
 def test_a_number_on_the_do_not_call_list_is_counted_apart(operator: Operator) -> None:
     operator.post("/do-not-call", {"numbers": "901000002"}, page="/do-not-call")
     _, page = checked(operator, rows(5))
     assert "do-not-call list 1" in words_on(page)
-    assert "Submit: call 4 rows" in words_on(page)
+    assert "Continue with 4 rows" in words_on(page)
 
 
 @pytest.mark.parametrize(
     ("content", "filename", "why"),
     [
-        (b"name;city\nAli;Tashkent\n", "a.csv", "no heading says which column is the phone"),
         (b"", "a.csv", "is empty"),
         (b"%PDF-1.4 nothing", "a.pdf", "not a table"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "a.xls", ".xlsx"),
@@ -119,32 +142,38 @@ def test_a_file_that_cannot_be_used_is_refused_with_the_reason(
     _, page = checked(operator, content, filename)
     assert "The file cannot be used as it is." in words_on(page)
     assert why in words_on(page)
-    assert "Submit" not in words_on(page)
+    assert "Continue" not in words_on(page)
 
 
 def test_the_column_with_the_phone_can_be_chosen_afterwards(operator: Operator) -> None:
     address, page = checked(operator, b"who;where\n901000001;Ali\n901000002;Vali\n")
-    assert '<option value="who">' in page.text
-    again = {"callfrom": "712037006", "account": "default", "kind": "two-way", "phone_column": "who"}
-    assert operator.post(address, again, page=address).status_code == 303
-    assert "good 2" in words_on(settled(operator, address))
+    assert "no heading says which column is the phone" in words_on(page)
+    assert "Continue" not in words_on(page)
+    page = answered(operator, address, use0="phone")
+    assert "good 2" in words_on(page)
+    assert picked(page) == ["phone", ""]
 
 
 def test_invalid_settings_are_marked_at_their_fields_and_the_file_is_kept(operator: Operator) -> None:
-    wrong = {"pace": "fast", "hours": "noon", "weight": "1000", "redial": "busy=never", "starts_at": "2030-01-01T09:00"}
+    wrong = {"pace": "fast", "opens1": "noon", "day1_mon": "on", "closes1": "12:00", "weight": "1000"}
+    wrong |= {"redial_busy_1": "never", "starts_at": "2030-01-01T09:00"}
     address, page = checked(operator, rows(4), **wrong)
     assert "Some settings need to be mended" in words_on(page)
-    assert 'id="redial-wrong"' in page.text
-    mended = wrong | {"redial": "busy=5m"}
+    assert 'id="redial_busy_1-wrong"' in page.text
+    mended = wrong | {"redial_busy_1": "5"}
     operator.post(address, {"callfrom": "712037006", "account": "default"} | mended, page=address)
     page = settled(operator, address)
-    for field in ("pace", "hours", "weight"):
+    for field in ("pace", "opens1", "weight"):
         assert f'id="{field}-wrong"' in page.text
         assert f'value="{wrong[field]}"' in page.text
-    good = {"callfrom": "712037006", "account": "default", "pace": "2,5", "hours": "mon-fri 10:00-12:00", "weight": "3"}
+    good = {"callfrom": "712037006", "account": "default", "pace": "2,5", "weight": "3"}
+    good |= {f"day1_{day}": "on" for day in ("mon", "tue", "wed", "thu", "fri")} | {
+        "opens1": "10:00",
+        "closes1": "12:00",
+    }
     operator.post(address, good, page=address)
-    text = words_on(settled(operator, address))
-    assert "good 4" in text
+    assert "good 4" in words_on(settled(operator, address))
+    text = words_on(operator.get(f"{address}/confirm"))
     assert "2.5 a second" in text
     assert "Mon, Tue, Wed, Thu, Fri 10:00–12:00 (Asia/Tashkent)" in text
 
@@ -163,18 +192,18 @@ def test_a_form_without_a_file_asks_for_it(operator: Operator) -> None:
 def test_the_same_rows_twice_need_a_word(operator: Operator) -> None:
     first = submitted(operator, rows(5), name="first")
     address, _ = checked(operator, rows(5), name="second")
-    operator.post(f"{address}/submit", page=address)
+    operator.confirm(address)
     page = settled(operator, address)
     assert "submitted before, as the campaign “first”" in words_on(page)
     assert f'href="{first}"' in page.text
-    operator.post(f"{address}/submit", {"again": "yes"}, page=address)
+    operator.confirm(address, again="yes")
     assert settled(operator, address).status_code == 303
 
 
 def test_an_upload_is_seen_only_with_the_key_that_made_it_and_can_be_thrown_away(web: Web, operator: Operator) -> None:
     before = uploads(web)
     address, _ = checked(operator, rows(2))
-    assert len(uploads(web) - before) == 1
+    assert len(uploads(web) - before) == 2  # the file, and the rows that its check rejected
     other = Operator(web, OTHER_KEY)
     assert other.get(address).status_code == 404
     assert other.post(f"{address}/submit").status_code == 404

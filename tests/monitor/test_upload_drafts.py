@@ -9,7 +9,7 @@ import pytest
 from alodial.campaigns.importing.row_check import Progress
 from alodial.errors import StoreUnavailable
 from alodial.monitor import upload_drafts as module
-from alodial.monitor.upload_drafts import UploadDraft, UploadDrafts
+from alodial.monitor.upload_drafts import Step, UploadDraft, UploadDrafts
 
 
 def add(drafts: UploadDrafts, folder: Path, number: int) -> UploadDraft:
@@ -49,14 +49,14 @@ def test_what_goes_wrong_is_kept_for_the_page_and_can_be_tried_again(tmp_path: P
     drafts = UploadDrafts()
     draft = add(drafts, tmp_path, 1)
 
-    def away() -> None:
+    def away() -> Step:
         raise StoreUnavailable("Redis is not available")
 
-    def broken() -> None:
+    def broken() -> Step:
         raise KeyError("a fault of ours")
 
-    def good() -> None:
-        draft.step = "checked"
+    def good() -> Step:
+        return "checked"
 
     for todo, step in ((away, "refused"), (broken, "refused"), (good, "checked")):
         assert drafts.work(draft, "checking", todo)
@@ -71,7 +71,7 @@ def test_a_file_is_read_by_one_at_a_time_and_broken_off_when_the_process_ends(tm
     draft = add(drafts, tmp_path, 1)
     begun = threading.Event()
 
-    def endless() -> None:
+    def endless() -> Step:
         while True:
             draft.progressed(Progress(10, 9, 1, 50, 100))
             begun.set()
@@ -84,3 +84,29 @@ def test_a_file_is_read_by_one_at_a_time_and_broken_off_when_the_process_ends(tm
     drafts.close()
     assert draft.step == "refused"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_other_answers_replace_a_check_that_is_running_and_nothing_is_submitted_meanwhile(tmp_path: Path) -> None:
+    drafts = UploadDrafts()
+    draft = add(drafts, tmp_path, 1)
+    begun = threading.Event()
+
+    def endless() -> Step:
+        while True:
+            draft.progressed(Progress(10, 9, 1, 50, 100))
+            begun.set()
+            time.sleep(0.001)
+
+    def replacing() -> Step:
+        draft.progressed(Progress(3, 2, 1, 10, 100))
+        return "checked"
+
+    assert drafts.work(draft, "checking", endless)
+    assert begun.wait(10)
+    before = draft.version
+    assert not drafts.work(draft, "submitting", replacing)
+    assert drafts.work(draft, "checking", replacing)
+    finished(draft)
+    assert (draft.step, draft.good, draft.error) == ("checked", 2, None)
+    assert draft.version != before
+    drafts.close()

@@ -22,6 +22,7 @@ from .errors import CampaignNotFound, DamagedRows
 from .eta import expected_end
 from .records import Activity, CampaignPage, CampaignRecord, ResultRow
 from .row_codec import CHUNK_ROWS, PackedRow, RowProblem, RowSpec, unpack, unpack_problems
+from .row_search import MAX_SCANNED, RowPage, RowSearch, read_cursor
 from .row_to_call import make_body
 from .stored_fields import expander_of, read_request
 
@@ -103,9 +104,54 @@ class CampaignQueries:
 
         Both are None for a row that is not a call yet. The outcome's state is "unknown" where nothing was kept.
         """
-        expander, called = expander_of(stored), stored.number("cur")
         rows = self.packed_rows(stored)
         while batch := list(islice(rows, CHUNK_ROWS)):
+            yield from self._outcomes_of(stored, batch)
+
+    def find_rows(self, name: str, search: RowSearch, *, cursor: str = "", limit: int = 50) -> RowPage:
+        """Rows that match, in the file's order. One call reads a bounded part of a large campaign: with few matches a page may
+        be short, and its cursor goes on. Raises CampaignNotFound.
+        """
+        stored = self.find(name)
+        uncalled = _uncalled_state(stored)
+        index, offset = read_cursor(cursor)
+        found: list[ResultRow] = []
+        scanned = 0
+        for number in range(index, stored.number("nc")):
+            chunk = self._store.call(campaigns.chunk, stored.id, number)
+            if chunk is None:
+                continue
+            rows = list(enumerate(unpack(chunk.blob)))[offset if number == index else 0 :]
+            batch = [(chunk.base + at, row) for at, row in rows if search.may_match(row)]
+            for row, call, kept in self._outcomes_of(stored, batch) if batch else ():
+                result = _result(row, call, kept or RowOutcome(uncalled))
+                if search.matches_outcome(result):
+                    if len(found) == limit:
+                        at = next(at for at, other in rows if other is row)
+                        return RowPage(found, f"{number}-{at}", scanned)
+                    found.append(result)
+            scanned += len(rows)
+            if scanned >= MAX_SCANNED and number + 1 < stored.number("nc"):
+                return RowPage(found, f"{number + 1}-0", scanned)
+        return RowPage(found, None, scanned)
+
+    def matching_rows(self, name: str, search: RowSearch) -> Iterator[ResultRow]:
+        """All rows that match, for an export. Raises CampaignNotFound."""
+        stored = self.find(name)
+        uncalled = _uncalled_state(stored)
+        rows = ((index, row) for index, row in self.packed_rows(stored) if search.may_match(row))
+        while batch := list(islice(rows, CHUNK_ROWS)):
+            for row, call, kept in self._outcomes_of(stored, batch):
+                result = _result(row, call, kept or RowOutcome(uncalled))
+                if search.matches_outcome(result):
+                    yield result
+
+    def _outcomes_of(
+        self, stored: StoredCampaign, batch: Sequence[tuple[int, PackedRow]]
+    ) -> Iterator[tuple[PackedRow, CallRecord | None, RowOutcome | None]]:
+        """As :meth:`outcomes`, for rows with their index; not more than some hundreds."""
+        expander, called = expander_of(stored), stored.number("cur")
+        if batch:
             extids = [expander.extids(index)[0] for index, _ in batch if index < called]
             calls = iter(self._store.call(find_records, extids))
             first = batch[0][0]

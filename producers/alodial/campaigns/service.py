@@ -11,13 +11,15 @@ from alodial_schemas import FieldProblem
 from alodial_schemas.campaigns import CampaignState
 
 from ..settings import Settings
-from ..store import campaign_transitions
+from ..store import campaign_transitions, column_mappings
 from ..store.campaigns import StoredCampaign
 from ..store.client import Store
 from ..store.records import CallRecord
 from ..store.row_outcomes import RowOutcome
+from ..store.server_clock import server_ms
 from ..wakeup import Waker
 from .errors import CampaignDuplicate, CampaignNotAllowed, CampaignRetried, InvalidCampaign
+from .file_check import FileCheck
 from .importing.row_check import OnProblem, OnProgress
 from .queries import UNKNOWN, CampaignQueries
 from .records import CampaignRecord
@@ -62,16 +64,32 @@ class CampaignService:
         self.settings = settings
         self._store = store
         self._queries = CampaignQueries(store, settings)
-        self._submission = CampaignSubmission(store, settings, waker, self._queries)
+        self._check = FileCheck(store, settings, self._queries)
+        self._submission = CampaignSubmission(store, settings, waker, self._queries, self._check)
 
     get = _delegate("_queries", CampaignQueries.get)
     list = _delegate("_queries", CampaignQueries.list)
     activity = _delegate("_queries", CampaignQueries.activity)
     problems = _delegate("_queries", CampaignQueries.problems)
     rows = _delegate("_queries", CampaignQueries.rows)
-    check = _delegate("_submission", CampaignSubmission.check)
+    find_rows = _delegate("_queries", CampaignQueries.find_rows)
+    matching_rows = _delegate("_queries", CampaignQueries.matching_rows)
+    check = _delegate("_check", FileCheck.check)
+    preview = _delegate("_check", FileCheck.preview)
+    test_call = _delegate("_check", FileCheck.test_call)
     submit = _delegate("_submission", CampaignSubmission.submit)
     add = _delegate("_submission", CampaignSubmission.add)
+
+    def mapping(self, owner: str, header: str) -> dict[str, str] | None:
+        """What the columns of the owner's last file with this header were used for; None for a new header."""
+        return self._store.call(column_mappings.read, owner, header)
+
+    def keep_mapping(self, owner: str, header: str, mapping: dict[str, str] | None) -> None:
+        """Keeps a mapping for the owner's next file with this header; None forgets it."""
+        if mapping is None:
+            self._store.call(column_mappings.forget, owner, header)
+        else:
+            self._store.call(column_mappings.write, owner, header, mapping, self._store.call(server_ms))
 
     def pause(self, name: str, *, actor: str, reason: str = "") -> CampaignRecord:
         """Stops dialling on every worker; calls in progress continue. Raises CampaignNotAllowed for an ended campaign."""

@@ -1,4 +1,4 @@
-"""Checks files and stores their rows as campaigns."""
+"""Stores the rows of files as campaigns."""
 
 import json
 import secrets
@@ -17,12 +17,13 @@ from ..store.campaigns import StoredCampaign
 from ..store.client import Store
 from ..store.server_clock import server_ms
 from ..wakeup import Waker
-from .calendar import main_zone, opening_moments, write_calendar
+from .calendar import write_calendar
 from .errors import CampaignDuplicate, CampaignKeyConflict, CampaignNotAllowed, InvalidCampaign, closed_to_rows
-from .importing.files import RowSource, as_source
+from .file_check import FileCheck
+from .importing.files import as_source
 from .importing.files.source import Hidden
 from .importing.questions import require_answers
-from .importing.row_check import CheckReport, OnProblem, OnProgress, RowChecker
+from .importing.row_check import CheckReport, OnProblem, OnProgress
 from .queries import CampaignQueries
 from .records import CampaignRecord
 from .row_codec import CHUNK_ROWS, PackedRow, RowProblem, pack, pack_problems
@@ -43,36 +44,14 @@ MAX_ADDED = 200_000
 class CampaignSubmission:
     """The submitting half of :class:`~alodial.campaigns.service.CampaignService`."""
 
-    def __init__(self, store: Store, settings: Settings, waker: Waker, queries: CampaignQueries) -> None:
+    def __init__(
+        self, store: Store, settings: Settings, waker: Waker, queries: CampaignQueries, check: FileCheck
+    ) -> None:
         self._store = store
         self._settings = settings
         self._waker = waker
         self._queries = queries
-
-    def check(
-        self,
-        source: Any,
-        request: CampaignRequest,
-        *,
-        progress: OnProgress | None = None,
-        on_problem: OnProblem | None = None,
-    ) -> CheckReport:
-        """What a submission would accept and reject, and how long it would last. Stores nothing.
-
-        ``source`` is a path, an iterable of mappings or numbers, or a RowSource. Raises BadFile and InvalidCampaign.
-        """
-        self._check_request(request)
-        checker = self._checker(as_source(source), request, progress, on_problem)
-        for _ in checker.chunks(CHUNK_ROWS):
-            pass
-        report = checker.report
-        now_ms = self._store.call(server_ms)
-        starts_at = request.policy.starts_at
-        start_ms = 0 if starts_at is None else int(starts_at.timestamp() * 1000)
-        report.expected_end = self._queries.expected_end(request, report.good, now_ms, {}, start_ms)
-        if report.expected_end is not None:
-            report.seconds = max(0.0, (report.expected_end - now_ms) / 1000)
-        return report
+        self._check = check
 
     def repeated(self, key: RequestKey) -> CampaignRecord | None:
         """The campaign that an earlier request with this key made or added rows to; None when there is none yet.
@@ -112,7 +91,7 @@ class CampaignSubmission:
         key = request_key(idempotency_key, scope, "submit", opened.fingerprint, request_json(request), str(paused))
         if record := self.repeated(key):
             return record
-        self._check_request(request)
+        self._check.require_valid(request)
         # An owner's key must not learn what others have submitted.
         owned = (owner,) if owner else ()
         draft = hash_of(opened.fingerprint, request_json(request), opened.name, *owned)
@@ -125,7 +104,7 @@ class CampaignSubmission:
             "size": opened.size,
         }
         for start in range(MAX_STARTS):
-            checker = self._checker(opened, request, progress, on_problem)
+            checker = self._check.checker(opened, request, progress, on_problem)
             require_answers(checker.report.questions)
             fields = {"src": json.dumps(description), "cols": json.dumps(list(checker.columns))}
             created = self._create(
@@ -195,7 +174,7 @@ class CampaignSubmission:
         request = request.model_copy(
             update={"sheet": sheet, "header_row": header_row, "hidden": hidden or request.hidden}
         )
-        checker = self._checker(opened, request, progress, on_problem, campaign=stored.id)
+        checker = self._check.checker(opened, request, progress, on_problem, campaign=stored.id)
         require_answers(checker.report.questions)
         if list(checker.columns) != json.loads(stored.fields["cols"]):
             problem = "has other columns than the campaign"
@@ -301,44 +280,6 @@ class CampaignSubmission:
         entries = do_not_call.raw_entries(self._store.redis, source)
         while chunk := list(islice(entries, do_not_call.CHUNK)):
             self._store.run(do_not_call.add_entries(target, chunk))
-
-    def _checker(
-        self,
-        source: RowSource,
-        request: CampaignRequest,
-        progress: OnProgress | None,
-        on_problem: OnProblem | None,
-        *,
-        campaign: str = "",
-    ) -> RowChecker:
-        def suppressed(numbers: list[str]) -> list[bool]:
-            return self._store.call(do_not_call.is_listed, numbers, campaign)
-
-        return RowChecker(
-            source, request, self._settings, suppressed=suppressed, progress=progress, on_problem=on_problem
-        )
-
-    def _check_request(self, request: CampaignRequest) -> None:
-        """Checks what depends on this installation: its accounts, its own numbers, hours that never come."""
-        problems = []
-        settings, policy = self._settings, request.policy
-        names = settings.account_names
-        if request.call.account not in names:
-            remedy = f"use one of {', '.join(names)}"
-            problems.append(FieldProblem("call.account", "account_unknown", "is not configured", remedy))
-        initiator = request.call.callfrom
-        if settings.frequency_caps and initiator and initiator not in settings.own_numbers:
-            problem = "would ring for every row, and has a frequency cap"
-            remedy = "add it to ALODIAL_OWN_NUMBERS if it is your own phone"
-            problems.append(FieldProblem("call.callfrom", "frequency_cap", problem, remedy))
-        now_ms = self._store.call(server_ms)
-        if policy.ends_at is not None and policy.ends_at.timestamp() * 1000 <= now_ms:
-            problems.append(FieldProblem("policy.ends_at", "in_the_past", "has passed", "give a later time"))
-        if not opening_moments(request, settings, (main_zone(request, settings),), now_ms):
-            remedy = "extend them; no campaign calls outside of ALODIAL_COURTESY_HOURS"
-            problems.append(FieldProblem("policy.hours", "never_open", "never come within 40 days", remedy))
-        if problems:
-            raise InvalidCampaign(problems)
 
     def _create(
         self,

@@ -230,6 +230,8 @@ def export(
 
     Example: alodial campaign export clients results.xlsx
     """
+    from zoneinfo import ZoneInfo
+
     from ..campaigns.exporting.results import SEPARATORS, write_csv, write_xlsx
 
     separator = SEPARATORS.get("tab" if delimiter == "\t" else delimiter)
@@ -240,7 +242,7 @@ def export(
         record = queue.campaigns.get(name)
         rows = queue.campaigns.rows(record.id)
         if to.suffix.lower() == ".xlsx":
-            write_xlsx(to, rows, record.columns)
+            write_xlsx(to, rows, record.columns, zone=ZoneInfo(queue.settings.timezone))
         else:
             write_csv(to, rows, record.columns, delimiter=separator)
     say(f"written: {to}")

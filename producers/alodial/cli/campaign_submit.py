@@ -137,25 +137,15 @@ def rejected_rows_to(
 
 def _place_test_call(queue: "CallQueue", file: Path, request: Any, number: str, as_json: bool) -> None:
     """Places the first good row's call to ``number`` instead of the row's own."""
-    from alodial_schemas import FieldProblem, PhoneError, normalise_phone
+    from alodial_schemas import PhoneError, normalise_phone
 
-    from ..campaigns.errors import InvalidCampaign
     from ..campaigns.importing.files import open_source
-    from ..campaigns.importing.questions import require_answers
-    from ..campaigns.importing.row_check import RowChecker
-    from ..campaigns.row_to_call import trial_call
 
     try:
         phone = normalise_phone(number, allowed=queue.settings.allowed_prefixes)
     except PhoneError as exc:
         raise typer.BadParameter(f"--test: {exc}") from None
-    checker = RowChecker(open_source(file), request, queue.settings, suppressed=queue.dnc.listed)
-    require_answers(checker.report.questions)
-    first = next((rows[0] for rows, _ in checker.chunks(1) if rows), None)
-    if first is None:
-        problem = FieldProblem("file", "no_rows", "has no good row", "alodial campaign check shows what is wrong")
-        raise InvalidCampaign([problem])
-    call = queue.enqueue(trial_call(first[1], request, phone))
+    call = queue.enqueue(queue.campaigns.test_call(open_source(file), request, phone))
     print_call(call, as_json)
     if not as_json:
-        say(f"hint: this is row {first[0]} as a test; alodial calls show {call.extid}")
+        say(f"hint: this is the first good row as a test; alodial calls show {call.extid}")

@@ -23,7 +23,7 @@ from .session import Operator, is_form_token
 SESSION_COOKIE = "alodial_session"
 TOKEN_FIELD = "form_token"  # noqa: S105  # a field's name
 
-MAX_FIELDS = 200
+MAX_FIELDS = 320
 
 log = structlog.get_logger("alodial.monitor")
 

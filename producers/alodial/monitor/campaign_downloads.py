@@ -1,40 +1,67 @@
-"""Downloads of a campaign, the same as the API's: its results, its rejected rows, its report."""
+"""Downloads of a campaign in the reader's language: its results, its rejected rows, its report."""
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 
+from ..calls.threads import UPLOADS, WORK
+from ..campaigns.exporting.rejected_rows import problem_blocks
+from ..campaigns.exporting.report import make_report
+from ..campaigns.exporting.results import csv_blocks, write_xlsx
+from ..web.context import app_context
 from ..web.routes import campaigns as api
+from ..web.uploads import create_file
 from .auth import Signed, audit
+from .campaign_terms import terms
 from .context import translator_of
+from .export_texts import attachment, delimiter_of, export_texts, rejected_texts
 from .rendering import PeopleRoute
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
-
-def _delimiter(request: Request) -> str:
-    """Spreadsheet programs set to Russian or Uzbek split at semicolons, because the comma is their decimal sign."""
-    return "," if translator_of(request).language == "en" else ";"
+CSV = "text/csv; charset=utf-8"
 
 
 @router.get("/campaigns/{name}/results.csv")
 async def results_csv(request: Request, operator: Signed, name: str) -> Response:
-    audit(operator, "campaign.export", campaign=name, kind="csv")
-    return await api.results_csv(request, operator.api_key, name, _delimiter(request))
+    t, campaigns = translator_of(request), app_context(request).queue.campaigns
+    record = await campaigns.get(name)
+    audit(operator, "campaign.export", campaign=record.id, kind="csv")
+    rows = campaigns.blocking.rows(record.id)
+    blocks = csv_blocks(rows, record.columns, delimiter=delimiter_of(t), texts=export_texts(t))
+    return StreamingResponse(blocks, media_type=CSV, headers=attachment(record.name, "csv"))
 
 
 @router.get("/campaigns/{name}/results.xlsx")
 async def results_xlsx(request: Request, operator: Signed, name: str) -> Response:
-    audit(operator, "campaign.export", campaign=name, kind="xlsx")
-    return await api.results_xlsx(request, operator.api_key, name)
+    t, campaigns = translator_of(request), app_context(request).queue.campaigns
+    record = await campaigns.get(name)
+    audit(operator, "campaign.export", campaign=record.id, kind="xlsx")
+    path = await UPLOADS.run(create_file, app_context(request).settings)
+    rows = campaigns.blocking.rows(record.id)
+    try:
+        await WORK.run(write_xlsx, path, rows, record.columns, texts=export_texts(t), zone=t.zone)
+    except BaseException:
+        await UPLOADS.run(path.unlink, missing_ok=True)
+        raise
+    return api.TemporaryFileResponse(path, media_type=api.XLSX_TYPE, headers=attachment(record.name, "xlsx"))
 
 
 @router.get("/campaigns/{name}/problems.csv")
 async def problems_csv(request: Request, operator: Signed, name: str) -> Response:
-    audit(operator, "campaign.export", campaign=name, kind="problems")
-    return await api.problems_csv(request, operator.api_key, name)
+    t, campaigns = translator_of(request), app_context(request).queue.campaigns
+    record = await campaigns.get(name)
+    audit(operator, "campaign.export", campaign=record.id, kind="problems")
+    rows = campaigns.blocking.problems(record.id)
+    blocks = problem_blocks(rows, record.columns, delimiter=delimiter_of(t), texts=rejected_texts(t))
+    headers = attachment(t("export.rejected_file", name=record.name), "csv")
+    return StreamingResponse(blocks, media_type=CSV, headers=headers)
 
 
 @router.get("/campaigns/{name}/report")
 async def report(request: Request, operator: Signed, name: str) -> Response:
-    return await api.report(request, operator.api_key, name)
+    t, campaigns = translator_of(request), app_context(request).queue.campaigns
+    record = await campaigns.get(name)
+    settings = terms(record.request, t)
+    page = await WORK.run(make_report, campaigns.blocking, record.id, style="link", texts=t, settings=settings)
+    return HTMLResponse(page)

@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple
 
 from alodial_schemas.durations import split_duration
 
+from ..campaigns.exporting.report_texts import ENGLISH
+
 FOLDER: Final = Path(__file__).parent / "locales"
 LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "ru": "Русский", "uz": "O‘zbekcha"}
 DEFAULT: Final = "en"
@@ -43,7 +45,8 @@ def catalogue(language: str) -> Mapping[str, Any]:
 
     Raises ValueError for a key that two files have.
     """
-    texts: dict[str, Any] = {}
+    # The report's English is where the report is, for programs and commands that print it.
+    texts: dict[str, Any] = dict(ENGLISH) if language == "en" else {}
     for path in sorted((FOLDER / language).glob("*.json")):
         for key, text in json.loads(path.read_text("utf-8")).items():
             if key in texts:
@@ -89,7 +92,7 @@ class Translator:
     def __init__(self, language: str, zone: tzinfo) -> None:
         self.language = language
         self._texts = catalogue(language)
-        self._zone = zone
+        self.zone = zone
 
     def __call__(self, key: str, **values: Any) -> str:
         """The text of a key, with ``values`` in its places. Raises KeyError for an unknown key."""
@@ -137,7 +140,7 @@ class Translator:
         if not iso:
             return "–"
         at = self._local(iso)
-        today = (now or datetime.now(UTC)).astimezone(self._zone).date()
+        today = (now or datetime.now(UTC)).astimezone(self.zone).date()
         day = {-1: "yesterday", 0: "today", 1: "tomorrow"}.get((at.date() - today).days)
         if day is not None:
             return self(f"day.{day}", clock=f"{at:%H:%M}")
@@ -145,7 +148,7 @@ class Translator:
 
     def clock(self, at: float) -> str:
         """Hour and minute of a moment in Unix seconds."""
-        return f"{datetime.fromtimestamp(at, self._zone):%H:%M}"
+        return f"{datetime.fromtimestamp(at, self.zone):%H:%M}"
 
     def until(self, iso: str, now: datetime | None = None) -> str:
         """The duration from now to a moment."""
@@ -175,4 +178,4 @@ class Translator:
         return self.span(seconds)
 
     def _local(self, iso: str) -> datetime:
-        return datetime.fromisoformat(iso).astimezone(self._zone)
+        return datetime.fromisoformat(iso).astimezone(self.zone)

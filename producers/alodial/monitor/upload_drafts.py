@@ -16,6 +16,7 @@ from alodial_schemas import FieldProblem
 
 from ..campaigns.importing.row_check import CheckReport, Progress
 from ..errors import AlodialError
+from .file_form import FileAnswers
 
 IDLE_SECONDS = 3600.0
 """A file whose page nobody opened for so long is deleted."""
@@ -26,7 +27,7 @@ MAX_DRAFTS = 50
 THREADS = 2
 """Files that are read at the same time: each takes a core."""
 
-Step = Literal["settings", "checking", "checked", "submitting", "submitted", "refused"]
+Step = Literal["settings", "checking", "questions", "checked", "submitting", "submitted", "refused"]
 BUSY = ("checking", "submitting")
 
 log = structlog.get_logger("alodial.monitor")
@@ -36,11 +37,18 @@ class UploadStopped(AlodialError):
     """The process ends. The same file submitted again goes on from where it stopped."""
 
 
+class CheckReplaced(Exception):
+    """Somebody gave other answers while the file was being read: it is read again with them."""
+
+
 @dataclass(slots=True)
 class UploadDraft:
     """An uploaded file. ``fields`` are the form's; ``step`` is what goes on or ended last, and is set after all else.
 
-    In step ``settings`` the fields have ``problems``; in step ``refused`` the ``error`` says why the file was not accepted.
+    In step ``settings`` the fields have ``problems``; in step ``questions`` the ``report`` has some; in step ``refused`` the
+    ``error`` says why the file was not accepted. ``preview`` is how the file is read, before its rows are counted, and
+    ``fresh`` once it is of the present answers. ``version`` changes with every check, so that only what was shown is
+    submitted. ``remembered`` when the columns are used as in an earlier file.
     """
 
     id: str
@@ -50,21 +58,36 @@ class UploadDraft:
     fields: dict[str, str]
     step: Step = "settings"
     problems: list[FieldProblem] = field(default_factory=list)
-    columns: tuple[str, ...] = ()
+    answers: FileAnswers = field(default_factory=FileAnswers)
+    remembered: bool = False
+    preview: CheckReport | None = None
+    fresh: bool = False
     rows: int = 0
+    good: int = 0
+    bad: int = 0
     share: float | None = None
     report: CheckReport | None = None
+    version: str = ""
     error: AlodialError | None = None
     campaign: str = ""
     touched: float = field(default_factory=time.monotonic)
 
     stopping: bool = False
+    replacement: Callable[[], Step] | None = None
+    """The check that begins when the running one has stopped."""
+
+    @property
+    def rejected_path(self) -> Path:
+        """The rows that the last check rejected, as the check writes them."""
+        return self.path.with_name(f"{self.path.name}.rejected")
 
     def progressed(self, progress: Progress) -> None:
-        """Called while the file is read. Raises UploadStopped when this process ends."""
+        """Called while the file is read. Raises UploadStopped when this process ends, CheckReplaced for another check."""
         if self.stopping:
             raise UploadStopped
-        self.rows = progress.rows
+        if self.replacement is not None:
+            raise CheckReplaced
+        self.rows, self.good, self.bad = progress.rows, progress.good, progress.bad
         self.share = min(1.0, progress.position / progress.size) if progress.size else None
 
 
@@ -96,26 +119,50 @@ class UploadDrafts:
         """Forgets a draft and deletes its file."""
         with self._lock:
             self._drafts.pop(draft.id, None)
-        with contextlib.suppress(OSError):
-            draft.path.unlink()
+        for path in (draft.path, draft.rejected_path):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
-    def work(self, draft: UploadDraft, step: Step, action: Callable[[], None]) -> bool:
-        """Runs ``action`` in a thread, which keeps an AlodialError as the draft's ``error``. False while the draft is busy."""
+    def work(self, draft: UploadDraft, step: Step, action: Callable[[], Step]) -> bool:
+        """Runs ``action`` in a thread; it returns the step that follows, and an AlodialError is kept as the draft's ``error``.
+
+        A check that is running gives way to another one. False while the draft is busy otherwise.
+        """
         with self._lock:
+            if draft.step == step == "checking":
+                draft.replacement = action
+                return True
             if draft.step in BUSY:
                 return False
-            draft.step, draft.rows, draft.share, draft.error = step, 0, None, None
+            self._begin(draft, step)
         self._threads.submit(self._do, draft, action)
         return True
 
-    def _do(self, draft: UploadDraft, action: Callable[[], None]) -> None:
+    def _begin(self, draft: UploadDraft, step: Step) -> None:
+        draft.rows = draft.good = draft.bad = 0
+        draft.step, draft.share, draft.error = step, None, None
+        draft.version, draft.fresh = secrets.token_hex(8), False
+
+    def _do(self, draft: UploadDraft, action: Callable[[], Step]) -> None:
+        while True:
+            step, error = self._attempt(draft, action)
+            with self._lock:
+                if draft.replacement is None or draft.stopping:
+                    draft.error, draft.step = error, step
+                    return
+                action, draft.replacement = draft.replacement, None
+                self._begin(draft, draft.step)
+
+    def _attempt(self, draft: UploadDraft, action: Callable[[], Step]) -> tuple[Step, AlodialError | None]:
         try:
-            action()
+            return action(), None
+        except CheckReplaced:
+            return draft.step, None
         except AlodialError as exc:
-            draft.error, draft.step = exc, "refused"
+            return "refused", exc
         except Exception:
             log.exception("draft.failed", step=draft.step)
-            draft.error, draft.step = AlodialError("this is a fault of Alodial; its log has the details"), "refused"
+            return "refused", AlodialError("this is a fault of Alodial; its log has the details")
 
     def _tidy(self) -> None:
         now = time.monotonic()

@@ -8,6 +8,10 @@ from collections.abc import Sequence
 from html import escape
 from typing import Final
 
+from .report_texts import EnglishTexts, ReportTexts
+
+ENGLISH_TEXTS: Final = EnglishTexts()
+
 WIDTH: Final = 640
 ROW: Final = 28
 LABEL: Final = 150
@@ -23,33 +27,35 @@ def short(text: str, limit: int = MAX_LABEL) -> str:
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
-def bars(title: str, values: Sequence[tuple[str, int]]) -> str:
+def bars(title: str, values: Sequence[tuple[str, int]], t: ReportTexts = ENGLISH_TEXTS) -> str:
     """Horizontal bars with their labels, numbers and shares of the total."""
     highest = max((count for _, count in values), default=0) or 1
     total = sum(count for _, count in values) or 1
-    parts = [_open(title, ROW * max(1, len(values)) + 8, [f"{short(label)}: {count}" for label, count in values])]
+    parts = [_open(t, title, ROW * max(1, len(values)) + 8, [f"{short(label)}: {count}" for label, count in values])]
     for i, (label, count) in enumerate(values):
         y = i * ROW + 4
         width = round(BAR * count / highest, 1)
         parts.append(
             f'<text x="{LABEL - 8}" y="{y + 16}" text-anchor="end">{escape(short(label))}</text>'
             f'<rect class="solid" x="{LABEL}" y="{y + 2}" width="{width}" height="{ROW - 8}" rx="2"/>'
-            f'<text x="{LABEL + width + 6}" y="{y + 16}">{count:,} ({count / total:.0%})</text>'
+            f'<text x="{LABEL + width + 6}" y="{y + 16}">{escape(t.number(count))} ({escape(t.percent(count / total))})</text>'
         )
     return "".join(parts) + "</svg>"
 
 
-def columns(title: str, values: Sequence[tuple[str, int, int]]) -> str:
+def columns(title: str, values: Sequence[tuple[str, int, int]], t: ReportTexts = ENGLISH_TEXTS) -> str:
     """Vertical bars, each with a label, its height and the filled part of it."""
     highest = max((whole for _, whole, _ in values), default=0) or 1
     top, base = 22, 162
     step = min(60.0, WIDTH / max(1, len(values)))
     every = -(-34 // max(1, int(step)))  # a label takes 34 units
-    description = [f"{short(label)}: {whole}, filled {part}" for label, whole, part in values if whole]
+    description = [
+        t("printed.part", label=short(label), whole=whole, part=part) for label, whole, part in values if whole
+    ]
     parts = [
-        _open(title, 190, description),
+        _open(t, title, 190, description),
         f'<line class="axis" x1="0" y1="{base}" x2="{WIDTH}" y2="{base}"/>',
-        f'<text x="0" y="12">highest: {highest:,}</text>' if values else "",
+        f'<text x="0" y="12">{escape(t("printed.highest", count=t.number(highest)))}</text>' if values else "",
     ]
     for i, (label, whole, part) in enumerate(values):
         x, wide = round(i * step + 2, 1), round(max(1.0, step - 4), 1)
@@ -65,11 +71,11 @@ def columns(title: str, values: Sequence[tuple[str, int, int]]) -> str:
     return "".join(parts) + "</svg>"
 
 
-def strip(title: str, values: Sequence[tuple[str, int]]) -> str:
+def strip(title: str, values: Sequence[tuple[str, int]], t: ReportTexts = ENGLISH_TEXTS) -> str:
     """One bar of up to four parts, each with its own fill, above a legend."""
     total = sum(count for _, count in values) or 1
     parts = [
-        _open(title, 34 + 22 * max(1, len(values)), [f"{short(label)}: {count}" for label, count in values]),
+        _open(t, title, 34 + 22 * max(1, len(values)), [f"{short(label)}: {count}" for label, count in values]),
         '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
         '<line class="ink" x1="0" y1="0" x2="0" y2="6"/></pattern>'
         '<pattern id="dots" width="6" height="6" patternUnits="userSpaceOnUse">'
@@ -81,15 +87,16 @@ def strip(title: str, values: Sequence[tuple[str, int]]) -> str:
         parts.append(
             f'<rect class="{fill}" x="{round(x, 2)}" y="2" width="{width}" height="24"/>'
             f'<rect class="{fill}" x="1" y="{y}" width="14" height="14"/>'
-            f'<text x="22" y="{y + 12}">{escape(short(label))}: {count:,} ({count / total:.0%})</text>'
+            f'<text x="22" y="{y + 12}">{escape(short(label))}: {escape(t.number(count))} '
+            f"({escape(t.percent(count / total))})</text>"
         )
         x += width
     return "".join(parts) + "</svg>"
 
 
-def _open(title: str, height: int, description: Sequence[str]) -> str:
+def _open(t: ReportTexts, title: str, height: int, description: Sequence[str]) -> str:
     return (
         f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}" '
         f'xmlns="http://www.w3.org/2000/svg"><title>{escape(title)}</title>'
-        f"<desc>{escape('; '.join(description) or 'nothing yet')}</desc>"
+        f"<desc>{escape('; '.join(description) or t('printed.nothing'))}</desc>"
     )

@@ -11,18 +11,22 @@ from typing import IO, Final
 from ..formula_guard import safe_cell, unsafe_cell
 from ..row_codec import DUPLICATE, RowProblem
 from .results import BOM, csv_blocks_of, fit_cells, header_names
+from .texts import ExportTexts
 
 REASONS: Final = ("alodial_row", "alodial_column", "alodial_reason", "alodial_remedy")
 
 
-def problem_blocks(problems: Iterable[RowProblem], columns: Sequence[str], *, delimiter: str = ",") -> Iterator[bytes]:
+def problem_blocks(
+    problems: Iterable[RowProblem], columns: Sequence[str], *, delimiter: str = ",", texts: ExportTexts | None = None
+) -> Iterator[bytes]:
     """The rejected rows with all their original columns, as blocks of CSV."""
     lines = (
-        [safe_cell(cell) for cell in (*fit_cells(problem.cells, len(columns)), *_reasons(problem))]
+        [safe_cell(cell) for cell in (*fit_cells(problem.cells, len(columns)), *_reasons(problem, texts))]
         for problem in problems
         if problem.code != DUPLICATE
     )
-    return csv_blocks_of(header_names(columns, REASONS), lines, delimiter)
+    ours = [texts.headings[name] for name in REASONS] if texts else REASONS
+    return csv_blocks_of(header_names(columns, ours), lines, delimiter)
 
 
 class RejectedRowsWriter:
@@ -53,5 +57,8 @@ class RejectedRowsWriter:
         self._text.detach()
 
 
-def _reasons(problem: RowProblem) -> tuple[str, ...]:
-    return str(problem.number), problem.column, problem.problem, problem.remedy
+def _reasons(problem: RowProblem, texts: ExportTexts | None = None) -> tuple[str, ...]:
+    words = (problem.problem, problem.remedy)
+    if texts is not None:
+        words = texts.problem(problem.code, *words)
+    return str(problem.number), problem.column, *words

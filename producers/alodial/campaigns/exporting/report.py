@@ -10,10 +10,9 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from alodial_schemas.durations import duration_text
-
 from ..records import Activity, CampaignRecord
 from .charts import bars, columns, strip
+from .report_texts import EnglishTexts, ReportTexts
 from .summary import Summary, summarise
 
 if TYPE_CHECKING:
@@ -54,12 +53,24 @@ def report_css() -> str:
     return (resources.files(__package__) / "templates" / "report.css").read_text("utf-8")
 
 
-def make_report(campaigns: "CampaignService", name: str, *, style: Style = "inline") -> str:
-    """The report of a campaign as HTML; reads its rows once. Raises CampaignNotFound."""
+def make_report(
+    campaigns: "CampaignService",
+    name: str,
+    *,
+    style: Style = "inline",
+    texts: ReportTexts | None = None,
+    settings: Sequence[tuple[str, str]] | None = None,
+) -> str:
+    """The report of a campaign as HTML; reads its rows once. Raises CampaignNotFound.
+
+    ``texts`` translate it, and ``settings`` are the campaign's as labels and values; without them it is English, with the
+    names that programs use.
+    """
     record = campaigns.get(name)
     zone = campaigns.settings.timezone
     summary = summarise(campaigns.rows(record.id), zone)
-    return render_report(record, summary, campaigns.activity(record.id), zone=zone, style=style)
+    activity = campaigns.activity(record.id)
+    return render_report(record, summary, activity, zone=zone, style=style, texts=texts, settings=settings)
 
 
 def render_report(
@@ -69,27 +80,32 @@ def render_report(
     *,
     zone: str = "UTC",
     style: Style = "inline",
+    texts: ReportTexts | None = None,
+    settings: Sequence[tuple[str, str]] | None = None,
 ) -> str:
     """The page as HTML, with times in ``zone``. ``style="link"`` refers to ``/report.css`` instead of including it."""
     tz = ZoneInfo(zone)
+    t = texts or EnglishTexts()
 
     def moment(text: str | None) -> str:
         return "" if text is None else datetime.fromisoformat(text).astimezone(tz).strftime("%Y-%m-%d %H:%M")
 
-    reached = sum(summary.dispositions.values())
+    # The campaign's own counts, as its page shows them: rows whose records have expired have lost theirs.
+    answered, talk = record.answered, record.talk_seconds
     return (
         _environment()
         .get_template("report.html")
         .render(
+            t=t,
             record=record,
             summary=summary,
             activity=activity,
-            charts=_charts(record, summary),
-            rate=f"{summary.answered / reached:.1%}" if reached else "none yet",
-            talk=duration_text(summary.talk_seconds),
-            mean=duration_text(summary.talk_seconds / summary.answered) if summary.answered else "none yet",
-            longest=duration_text(summary.longest_talk),
-            policy=_policy(record.request),
+            charts=_charts(record, summary, t),
+            rate=t("printed.none") if record.answer_rate is None else t.percent(record.answer_rate),
+            talk=t.span(talk),
+            mean=t.span(talk / answered) if answered else t("printed.none"),
+            longest=t.span(summary.longest_talk),
+            settings=_policy(record.request) if settings is None else settings,
             moment=moment,
             now=datetime.now(UTC).astimezone(tz).strftime("%Y-%m-%d %H:%M"),
             zone=zone,
@@ -99,42 +115,51 @@ def render_report(
     )
 
 
-def _charts(record: CampaignRecord, summary: Summary) -> list[dict[str, Any]]:
+def _charts(record: CampaignRecord, summary: Summary, t: ReportTexts) -> list[dict[str, Any]]:
     total = sum(record.calls.values())
     ended = min(total, round(record.progress * total))
     waiting = min(total - ended, record.calls.get("waiting", 0))
-    progress = [("ended", ended), ("under way", total - ended - waiting), ("waiting", waiting)]
-    outcomes = summary.dispositions.most_common(20) + [
-        (f"({state})", count) for state, count in summary.states.most_common() if state != "completed"
+    progress = [
+        (t("printed.is_ended"), ended),
+        (t("printed.under_way"), total - ended - waiting),
+        (t("printed.waiting"), waiting),
+    ]
+    dispositions = sorted(record.dispositions.items(), key=lambda item: -item[1])
+    outcomes = [(t.known("disposition", name), count) for name, count in dispositions[:20]] + [
+        (f"({t.known('call', state)})", count) for state, count in summary.states.most_common() if state != "completed"
     ]
     at, answered = summary.by_hour, summary.answered_by_hour
     hours = [(f"{hour:02d}", at[hour], answered[hour]) for hour in range(24)] if at else []
     days = [(day, count, summary.answered_by_day[day]) for day, count in sorted(summary.by_day.items())][-MAX_DAYS:]
     reached = [(str(tries), count) for tries, count in sorted(summary.to_reach.items())]
     tries = [(str(tries), count) for tries, count in sorted(summary.attempts.items())]
-    head = ("attempts", "answered")
+    head = (t("printed.tries"), t("printed.answered_count"))
+    counted = t("printed.count")
+    short_days = [(day[5:], n, part) for day, n, part in days]
     return [
-        _chart("Progress", ("rows", "number"), progress, strip("Progress of the rows", progress)),
-        _chart("How the calls went", ("outcome", "rows"), outcomes, bars("How the calls went", outcomes)),
         _chart(
-            "Calls by the hour of the day",
-            ("hour", *head),
+            t("printed.progress"),
+            (counted, t("printed.number")),
+            progress,
+            strip(t("printed.row_progress"), progress, t),
+        ),
+        _chart(
+            t("printed.outcomes"), (t("printed.outcome"), counted), outcomes, bars(t("printed.outcomes"), outcomes, t)
+        ),
+        _chart(
+            t("printed.hours"),
+            (t("printed.hour"), *head),
             [row for row in hours if row[1]],
-            columns("Attempts by the hour of the day, the filled part answered", hours),
+            columns(t("printed.hours_about"), hours, t),
         ),
+        _chart(t("printed.days"), (t("printed.day"), *head), days, columns(t("printed.days_about"), short_days, t)),
         _chart(
-            "Calls over time",
-            ("day", *head),
-            days,
-            columns("Attempts by day, the filled part answered", [(day[5:], n, part) for day, n, part in days]),
-        ),
-        _chart(
-            "Attempts that it took to reach somebody",
-            ("attempts", "answered rows"),
+            t("printed.reach"),
+            (head[0], t("printed.answered_rows")),
             reached,
-            bars("Answered rows by the attempts they took", reached),
+            bars(t("printed.reach_about"), reached, t),
         ),
-        _chart("Attempts of each row", ("attempts", "rows"), tries, bars("Rows by the attempts they took", tries)),
+        _chart(t("printed.attempts_each"), (head[0], counted), tries, bars(t("printed.attempts_about"), tries, t)),
     ]
 
 

@@ -2,15 +2,18 @@
 
 import csv
 import io
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, Final
 
 from ...errors import AlodialError
 from ..formula_guard import is_formula, safe_cell
 from ..records import ResultRow
+from .texts import ExportTexts
 
 OURS: Final = (
     "alodial_row",
@@ -39,6 +42,13 @@ CELL_UNITS: Final = 32_767
 
 _CUT: Final = " [cut; the CSV export has all of it]"
 BOM: Final = b"\xef\xbb\xbf"
+_TIMES: Final = frozenset({"alodial_last_attempt_at", "alodial_answered_at"})
+_PLAIN_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,7}")
+"""What a spreadsheet program shows as it was written; a phone has more digits."""
+
+_PHONE: Final = re.compile(r"\+[0-9]{6,15}(?: / \+[0-9]{6,15})*")
+"""A number, or several, in a cell that is text: nothing that could be evaluated, and no apostrophe is shown for it."""
+
 _NUMBERS: Final = frozenset({"alodial_row", "alodial_attempts", "alodial_talk_seconds"})
 _GUARDED: Final = tuple(
     OURS.index(f"alodial_{name}") for name in ("phones", "disposition", "dialstatus", "reference", "record", "reason")
@@ -54,20 +64,25 @@ class TooWide(AlodialError):
     code = "export_too_wide"
 
 
-def values_of(row: ResultRow) -> list[str]:
+def values_of(row: ResultRow, texts: ExportTexts | None = None) -> list[str]:
     """The outcome of one row, in the order of :data:`OURS`."""
+    state, disposition, last, answered = row.state, row.disposition, row.last_attempt_at, row.answered_at
+    if texts is not None:
+        state = texts.word("call", state)
+        disposition = disposition and texts.word("disposition", disposition)
+        last, answered = last and texts.moment(last), answered and texts.moment(answered)
     values = (
         row.number,
         " / ".join(row.phones),
-        row.state,
-        row.disposition,
+        state,
+        disposition,
         row.dialstatus,
         row.attempts,
         row.extid,
         row.id,
         row.reference,
-        row.last_attempt_at,
-        row.answered_at,
+        last,
+        answered,
         row.talk_seconds,
         row.record,
         row.reason,
@@ -91,7 +106,9 @@ SEPARATORS: Final = {",": ",", ";": ";", "|": "|", "tab": "\t"}
 """The separators that a CSV may be exported with, by the name that a person types; all are read back."""
 
 
-def csv_blocks(rows: Iterable[ResultRow], columns: Sequence[str], *, delimiter: str = ",") -> Iterator[bytes]:
+def csv_blocks(
+    rows: Iterable[ResultRow], columns: Sequence[str], *, delimiter: str = ",", texts: ExportTexts | None = None
+) -> Iterator[bytes]:
     """CSV in blocks of about 64 KiB: UTF-8 with the mark that Excel expects, CRLF.
 
     Cells are guarded against formulas (:mod:`..formula_guard`), except states, times and ids. An extid stays plain digits,
@@ -101,13 +118,17 @@ def csv_blocks(rows: Iterable[ResultRow], columns: Sequence[str], *, delimiter: 
 
     def lines() -> Iterator[list[str]]:
         for row in rows:
-            ours = values_of(row)
+            ours = values_of(row, texts)
             for at in _GUARDED:
                 if ours[at]:
                     ours[at] = safe_cell(ours[at])
             yield [safe_cell(cell) if cell else cell for cell in fit_cells(row.cells, width)] + ours
 
-    return csv_blocks_of(header_names(columns), lines(), delimiter)
+    return csv_blocks_of(header_names(columns, _headings(texts)), lines(), delimiter)
+
+
+def _headings(texts: ExportTexts | None) -> Sequence[str]:
+    return OURS if texts is None else [texts.headings[name] for name in OURS]
 
 
 def fit_cells(cells: Sequence[str], width: int) -> Sequence[str]:
@@ -165,19 +186,28 @@ def _cell_text(text: str) -> str:
     return text
 
 
-def write_xlsx(path: Path, rows: Iterable[ResultRow], columns: Sequence[str], *, sheet_rows: int = SHEET_ROWS) -> None:
-    """Writes a workbook, with a further sheet whenever one is full.
+def write_xlsx(
+    path: Path,
+    rows: Iterable[ResultRow],
+    columns: Sequence[str],
+    *,
+    sheet_rows: int = SHEET_ROWS,
+    texts: ExportTexts | None = None,
+    zone: tzinfo = UTC,
+) -> None:
+    """Writes a workbook, with a further sheet whenever one is full. Its times are dates, in ``zone``.
 
-    Every cell except our counts is text, so that nothing is evaluated and no digit of a phone is lost. A text that would
-    become a formula when somebody edits the cell carries the workbook's own mark for text. Raises TooWide for more columns
-    than a sheet has.
+    Our counts and plain numbers of up to eight digits are numbers; every other cell is text, so that nothing is evaluated and
+    no digit of a phone is lost. A text that would become a formula when somebody edits the cell carries the workbook's own
+    mark for text. Raises TooWide for more columns than a sheet has.
     """
     import xlsxwriter  # noqa: PLC0415  # only an export needs it
 
-    width, header = len(columns), header_names(columns)
+    width, header = len(columns), header_names(columns, _headings(texts))
     if len(header) > SHEET_COLUMNS:
         raise TooWide(f"a workbook has {SHEET_COLUMNS} columns and the export {len(header)}; export it as CSV")
     counts = frozenset(width + i for i, name in enumerate(OURS) if name in _NUMBERS)
+    times = {width + i: name.removeprefix("alodial_") for i, name in enumerate(OURS) if name in _TIMES}
     with _complete_file(path) as part:
         options = {
             "constant_memory": True,
@@ -197,11 +227,14 @@ def write_xlsx(path: Path, rows: Iterable[ResultRow], columns: Sequence[str], *,
                     sheet.autofilter(0, 0, at - 1, len(header) - 1)
                     sheets += 1
                     sheet, at = _sheet(book, sheets, header, write), 1
-                for column, text in enumerate((*fit_cells(row.cells, width), *values_of(row))):
+                for column, text in enumerate((*fit_cells(row.cells, width), *values_of(row, texts))):
                     if not text:
                         continue
-                    if column in counts:
+                    if column in counts or (column < width and _PLAIN_NUMBER.fullmatch(text)):
                         sheet.write_number(at, column, int(text))
+                    elif column in times:
+                        moment = datetime.fromisoformat(getattr(row, times[column])).astimezone(zone)
+                        sheet.write_datetime(at, column, moment.replace(tzinfo=None), write.moment)
                     else:
                         write(sheet, at, column, text)
                 at += 1
@@ -215,12 +248,13 @@ class _CellWriter:
 
     def __init__(self, book: Any) -> None:
         self.bold = book.add_format({"bold": True, "num_format": "@"})
+        self.moment = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         self._plain = book.add_format({"num_format": "@"})
         self._marked = book.add_format({"num_format": "@", "quote_prefix": True})
 
     def __call__(self, sheet: Any, row: int, column: int, text: str, style: Any = None) -> None:
         text = _cell_text(text)
-        style = style or (self._marked if is_formula(text) else self._plain)
+        style = style or (self._marked if is_formula(text) and not _PHONE.fullmatch(text) else self._plain)
         if text.startswith("<r>") and text.endswith("</r>"):
             # xlsxwriter treats such a text as markup and does not escape it; it escapes the pieces of a rich string.
             sheet.write_rich_string(row, column, text[0], style, text[1:], style)

@@ -19,7 +19,7 @@ MAX_SAMPLES: Final = 3
 METADATA: Final = ("metadata:", "meta:")
 """A column with this prefix goes into the call's metadata, under the rest of its name."""
 
-FIELDS: Final = ("phone", "lang", "initiator", "queue", "reference", "expires_at")
+FIELDS: Final = ("phone", "name", "lang", "initiator", "queue", "reference", "expires_at")
 _FIELD_HINTS: Final = {
     "initiator": "perhaps the phone that rings first",
     "queue": "perhaps a PBX queue",
@@ -36,6 +36,7 @@ class Columns:
 
     names: tuple[str, ...]
     phones: tuple[int, ...]
+    name: int | None = None
     lang: int | None = None
     initiator: int | None = None
     queue: int | None = None
@@ -93,8 +94,8 @@ def read_columns(
     """What the columns of a file are used for.
 
     ``mapping`` is field -> column's name or letter and wins over what a name means, "-" for no column; its fields are phone,
-    phone2 ..., lang, initiator, queue, reference, expires_at and metadata:NAME. ``samples`` are some of the rows: they never
-    make a column a phone, but show which ones a question is about. For the ``purpose`` do_not_call every column that
+    phone2 ..., name, lang, initiator, queue, reference, expires_at and metadata:NAME. ``samples`` are some of the rows: they
+    never make a column a phone, but show which ones a question is about. For the ``purpose`` do_not_call every column that
     certainly holds phones is used. Raises BadFile for a mapped column that is missing, an unknown field, or a field that is
     mapped twice.
     """
@@ -119,14 +120,14 @@ class _ColumnReader:
         mapped = {*fields.values(), *metadata.values()}
         for at, name in enumerate(self._names):
             metadata_name = _metadata_name(name) if at not in mapped else ""
-            if metadata_name:
+            if metadata_name and f"metadata:{metadata_name}" not in refused:
                 metadata.setdefault(metadata_name, at)
         free = [at for at in range(len(self._names)) if at not in mapped and at not in metadata.values()]
         phone_fields = sorted((name for name in fields if name.startswith("phone")), key=_phone_order)
         phones = [fields.pop(name) for name in phone_fields]
         if not phones:
-            phones = self._phones(free)
-        for target in ("lang", "queue", "reference", "expires_at", "initiator"):
+            phones = self._not_chosen(free) if "phone" in refused else self._phones(free)
+        for target in ("name", "lang", "queue", "reference", "expires_at", "initiator"):
             if target not in fields and target not in refused:
                 found = self._other(target, [at for at in free if at not in phones])
                 if found is not None:
@@ -146,7 +147,9 @@ class _ColumnReader:
         for target, column in mapping.items():
             name = target.strip().lower()
             metadata_name = _metadata_name(target)
-            if metadata_name:
+            if metadata_name and column.strip() == NOT_USED:
+                refused.add(f"metadata:{metadata_name}")
+            elif metadata_name:
                 metadata[metadata_name] = self.find(column)
             elif name in FIELDS or _is_numbered_phone(name):
                 name = "phone" if name == "phone1" else name
@@ -244,12 +247,18 @@ class _ColumnReader:
         self._ask("no_phone_column", text, choices)
         return []
 
+    def _not_chosen(self, free: Sequence[int]) -> list[int]:
+        """Somebody says that no column is the phone: it is asked which is, and none is taken by its name."""
+        choices = sorted(free, key=lambda at: (self._certainty(at, "phone") < 2, not self._holds_phones(at)))
+        self._ask("no_phone_column", f"which column is rung? {self._listed(choices)}", choices)
+        return []
+
     def _other(self, target: str, free: Sequence[int]) -> int | None:
         """The column of another field than the phone, where its name leaves no doubt."""
         found = [at for at in free if self._meanings[at].field == target and self._meanings[at].certainty == 2]
         if not found:
             return None
-        if target == "reference":
+        if target in ("reference", "name"):
             return min(found, key=lambda at: self._meanings[at].rank)
         exact = [at for at in found if normalise_name(self._names[at]).replace(" ", "_") == target]
         if target == "lang":
@@ -261,6 +270,9 @@ class _ColumnReader:
             self._ask("columns_ambiguous", f"several columns may be {target}: {named}. Which one is it?", found, target)
             return None
         return next(iter(exact or found), None)
+
+    def name_among(self, free: Sequence[int]) -> int | None:
+        return self._other("name", free)
 
     def _ask_initiator(self, free: Sequence[int], phones: list[int]) -> None:
         if self._call is None or self._call.kind != "two-way" or self._call.callfrom is not None:
@@ -340,6 +352,15 @@ class _ColumnReader:
 
     def _examples(self, at: int) -> str:
         return ", ".join(cell[:30] for cell in self._cells[at][:MAX_SAMPLES])
+
+
+def name_place(names: Sequence[str], mapping: Mapping[str, str]) -> int | None:
+    """The position of the column with people's names, of a file whose columns were read under ``mapping``."""
+    reader = _ColumnReader(tuple(names), (), None, "call")
+    if mapped := mapping.get("name"):
+        return None if mapped.strip() == NOT_USED else reader.find(mapped)
+    used = {reader.find(column) for column in mapping.values() if column.strip() != NOT_USED}
+    return reader.name_among([at for at in range(len(names)) if at not in used])
 
 
 _STAFF: Final = ("менеджер", "оператор", "агент", "manager", "operator", "agent", "menejer", "менежер")

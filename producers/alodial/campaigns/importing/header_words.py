@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 MAX_NAME: Final = 200
 MAX_NUMBER: Final = 20
+MAX_NAME_WORDS: Final = 5
 CERTAIN: Final = 2
 """The certainty of a meaning that nobody needs to be asked about."""
 
@@ -102,6 +103,15 @@ KNOWN_OTHER: Final = _words(
 )
 """Words that are in headings and say nothing to us; they show that a row is a header."""
 
+NAME_WORDS: Final = _words(
+    "фио имя фамилия отчество полное name fullname firstname lastname surname full first last middle given family ism ismi "
+    "ismlari familiya familiyasi sharifi fish f.i.sh fio исм исми фамилияси шарифи фиш"
+)
+"""Words of a heading above people's names."""
+
+_FULL_NAME: Final = _words("фио полное fullname full fish f.i.sh fio фиш")
+_GIVEN_NAME: Final = _words("имя name ism ismi исм исми firstname first")
+
 LANG: Final = _words("lang language locale язык языка til tili тил тили")
 QUEUE: Final = _words("queue очередь очереди navbat navbati навбат навбати")
 QUEUE_SURE: Final = frozenset({"queue", "pbx queue", "очередь pbx", "очередь атс", "pbx navbati"})
@@ -150,8 +160,8 @@ _APOSTROPHES: Final = str.maketrans("ʻʼ‘’`´ʹ", "'''''''")
 class Meaning(NamedTuple):
     """What a heading means.
 
-    ``field`` is phone, lang, initiator, queue, reference, expires_at or "". ``certainty`` is 2 when nobody needs to be
-    asked, 1 when it may be so. ``number`` is that of "Phone 2", 1 without one; ``rank`` orders references, 0 is best.
+    ``field`` is phone, name, lang, initiator, queue, reference, expires_at or "". ``certainty`` is 2 when nobody needs to be
+    asked, 1 when it may be so. ``number`` is that of "Phone 2", 1 without one; ``rank`` orders references and names, 0 is best.
     ``other`` tells that a phone is somebody else's, or a further one; ``speaks`` that the heading speaks of a phone.
     """
 
@@ -265,4 +275,17 @@ def _other_field(text: str, words: list[str]) -> Meaning:
         return Meaning("expires_at", 2, known=True)
     if text in EXPIRES_LIKELY or text in EXPIRES_WEAK:
         return Meaning("expires_at", 1, rank=0 if text in EXPIRES_LIKELY else 1, known=True)
-    return Meaning(known=known)
+    rank = _name_rank(has) if len(words) <= MAX_NAME_WORDS else None
+    return Meaning(known=known) if rank is None else Meaning("name", 2, rank=rank, known=True)
+
+
+def _name_rank(words: set[str]) -> int | None:
+    """How well a heading names people: 0 for "ФИО", 3 for "Клиент" alone; None for another heading."""
+    letters = {word for word in words if not word.isdecimal()}
+    if letters in ({"ф", "и", "о"}, {"f", "i", "sh"}, {"f", "i", "o"}, {"ф", "и", "ш"}):
+        return 0
+    if not letters or letters - NAME_WORDS - PERSON - NEUTRAL:
+        return None
+    if letters & NAME_WORDS:
+        return 0 if letters & _FULL_NAME else 1 if letters & _GIVEN_NAME else 2
+    return 3 if letters & PERSON else None

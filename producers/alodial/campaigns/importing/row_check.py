@@ -22,6 +22,7 @@ BATCH = 1000
 MAX_LISTED = 100
 MAX_SAMPLES = 20
 """Rows that a report shows as they are."""
+MAX_EXAMPLES = 20
 MAX_BUFFERED = 2000
 """Rejected rows that wait for a full chunk of good ones: a file of bad rows only must not fill the memory."""
 
@@ -63,10 +64,11 @@ class CheckReport:
     """The result of a check.
 
     ``understood`` is field -> column name, ``table`` what each column is used for, ``header_row`` its row number (0 without
-    one), ``skipped`` the rows above it, ``samples`` the first rows below it. While one of ``questions`` is open, nothing can
-    be submitted; without a phone column no row is read. ``hidden`` counts the rows that the spreadsheet program hides.
-    ``problems`` are the first hundred, ``first`` the first good row's call, ``content`` a hash of all good rows that does not
-    depend on their order; ``seconds`` the expected duration of the campaign and ``expected_end`` its end in Unix ms.
+    one), ``skipped`` the rows above it, ``samples`` the first rows below it, ``head`` those of the file. While one of
+    ``questions`` is open, nothing can be submitted; without a phone column no row is read. ``hidden`` counts the rows that the
+    spreadsheet program hides. ``problems`` are the first hundred, ``examples`` the first twenty of each code, ``first`` the
+    first good row's call, ``content`` a hash of all good rows that does not depend on their order; ``seconds`` the expected
+    duration of the campaign and ``expected_end`` its end in Unix ms.
     """
 
     name: str
@@ -83,6 +85,7 @@ class CheckReport:
     header_row: int = 0
     skipped: tuple[tuple[int, str], ...] = ()
     samples: tuple[tuple[str, ...], ...] = ()
+    head: tuple[tuple[int, tuple[str, ...]], ...] = ()
     hidden: int = 0
     good: int = 0
     bad: int = 0
@@ -90,6 +93,7 @@ class CheckReport:
     suppressed: int = 0
     problems: list[RowProblem] = field(default_factory=list)
     by_code: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[RowProblem]] = field(default_factory=dict)
     first: RowSpec | None = None
     content: str = ""
     seconds: float | None = None
@@ -142,7 +146,8 @@ class CheckReport:
 class RowChecker:
     """Checks the rows of one file for one campaign; ``report`` is complete when :meth:`chunks` ends.
 
-    ``suppressed`` says for each E.164 number whether it is on the do-not-call list. ``report.questions`` has those about
+    ``suppressed`` says for each E.164 number whether it is on the do-not-call list; ``now_ms`` is the time by which rows have
+    expired, in Unix ms. ``report.questions`` has those about
     sheet and columns at once, and the others when :meth:`chunks` ends. Raises BadFile at once for a sheet, header row or
     column that is asked for and missing.
     """
@@ -156,6 +161,7 @@ class RowChecker:
         suppressed: Callable[[list[str]], list[bool]],
         progress: OnProgress | None = None,
         on_problem: OnProblem | None = None,
+        now_ms: int = 0,
     ) -> None:
         questions = source.choose(sheet=request.sheet, header_row=request.header_row, hidden=request.hidden)
         header = source.header
@@ -176,8 +182,11 @@ class RowChecker:
             header_row=header.number,
             skipped=header.skipped,
             samples=header.samples[:MAX_SAMPLES],
+            head=header.head,
         )
         self._hidden = request.hidden
+        self._now_ms = now_ms
+        self._expired = 0
         self._source = source
         self._parser = RowParser(columns, request, settings) if columns.phones else None
         self._mapped = columns
@@ -258,6 +267,8 @@ class RowChecker:
                 self._reject(self._rejection(DUPLICATE, row, f"+{key}"), rejected)
             else:
                 report.good += 1
+                if spec.expires_at is not None and spec.expires_at <= self._now_ms:
+                    self._expired += 1
                 if report.first is None:
                     report.first = spec
                 self._hash_sum = (self._hash_sum + content_hash(spec)) & MASK_128
@@ -281,6 +292,9 @@ class RowChecker:
             text = f"{numbers} nine digits and no country code, and other countries with nine may be called too"
             uzbek = Choice("prefix", "+998", "they are numbers of Uzbekistan, and no other country is called")
             report.questions.append(Question("country_unclear", f"{text}. Are they of Uzbekistan?", (uzbek,)))
+        if self._expired:
+            text = "are not called any more: the time until which they may be called has passed"
+            report.warnings.append(CheckWarning("rows_expired", text, self._expired))
         if parser.unknown_codes:
             codes = ", ".join(sorted(parser.unknown_codes)[:20])
             text = f"the code is none that an operator of Uzbekistan had in {AS_OF}: {codes}"
@@ -302,6 +316,9 @@ class RowChecker:
         self.report.by_code[problem.code] += 1
         if len(self.report.problems) < MAX_LISTED:
             self.report.problems.append(problem)
+        examples = self.report.examples.setdefault(problem.code, [])
+        if len(examples) < MAX_EXAMPLES:
+            examples.append(problem)
         if self._on_problem is not None:
             self._on_problem(problem)
         rejected.append(problem)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
@@ -357,8 +358,8 @@ async def results_csv(
     return _csv(blocks, f"campaign-{record.id}.csv")
 
 
-_XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_XLSX: dict[int | str, dict[str, Any]] = {200: {"description": "A workbook", "content": {_XLSX_TYPE: {}}}}
+XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_XLSX: dict[int | str, dict[str, Any]] = {200: {"description": "A workbook", "content": {XLSX_TYPE: {}}}}
 
 
 @router.get("/{name}/results.xlsx", summary="Export as a workbook", responses=refusals(401, 403, 429, 404, 503) | _XLSX)
@@ -369,11 +370,12 @@ async def results_xlsx(request: Request, api_key: Reader, name: str) -> Response
     record = await _visible(request, api_key, name)
     path = await UPLOADS.run(create_file, app_context(request).settings)
     try:
-        await WORK.run(write_xlsx, path, _campaigns(request).blocking.rows(record.id), record.columns)
+        zone = ZoneInfo(app_context(request).settings.timezone)
+        await WORK.run(write_xlsx, path, _campaigns(request).blocking.rows(record.id), record.columns, zone=zone)
     except BaseException:
         await UPLOADS.run(path.unlink, missing_ok=True)
         raise
-    return TemporaryFileResponse(path, media_type=_XLSX_TYPE, filename=f"campaign-{record.id}.xlsx")
+    return TemporaryFileResponse(path, media_type=XLSX_TYPE, filename=f"campaign-{record.id}.xlsx")
 
 
 class TemporaryFileResponse(FileResponse):

@@ -12,7 +12,7 @@ from ...errors import BadFile
 from ...row_codec import RowProblem
 from ..questions import Question
 from .detect import encoding_of, fingerprint
-from .header_row import HEAD_ROWS
+from .header_row import HEAD_ROWS, SHOWN_ROWS
 from .source import MAX_COLUMNS, Header, Hidden, SourceRow, fit_row
 
 MAX_LINE_LENGTH: Final = 256 * 1024
@@ -42,9 +42,12 @@ class NdjsonFile:
             raise BadFile("encoding", f"the file is {encoding.upper()}, and JSON lines are UTF-8", "save it as UTF-8")
         self.fingerprint = fingerprint(path)
         self.columns = self._names()
-        first = (value for _, _, value in self._values() if not isinstance(value, RowProblem))
-        samples = tuple(tuple(value.get(name, "") for name in self.columns) for value in islice(first, HEAD_ROWS))
-        self.header = Header(self.columns, 0, 0, (), samples)
+        first = ((number, value) for number, _, value in self._values() if not isinstance(value, RowProblem))
+        head = [
+            (number, tuple(value.get(name, "") for name in self.columns)) for number, value in islice(first, HEAD_ROWS)
+        ]
+        samples = tuple(cells for _, cells in head)
+        self.header = Header(self.columns, 0, 0, (), samples, tuple(head[:SHOWN_ROWS]))
 
     def choose(
         self, *, sheet: str | None = None, header_row: int | None = None, hidden: Hidden | None = None

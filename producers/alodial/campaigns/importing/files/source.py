@@ -30,13 +30,15 @@ class SourceRow(NamedTuple):
 
 class Header(NamedTuple):
     """The names of the columns. ``number`` is the header's row number, 0 for a file without one; ``rows`` how many rows that
-    are not empty end with it, ``skipped`` the texts of those above it, ``samples`` some rows below it."""
+    are not empty end with it, ``skipped`` the texts of those above it, ``samples`` some rows below it, and ``head`` the first
+    rows of the file with their numbers, down to some below the header."""
 
     names: tuple[str, ...]
     number: int
     rows: int
     skipped: tuple[tuple[int, str], ...]
     samples: tuple[tuple[str, ...], ...]
+    head: tuple[tuple[int, tuple[str, ...]], ...] = ()
 
 
 class RowSource(Protocol):
