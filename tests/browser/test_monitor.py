@@ -121,6 +121,7 @@ def test_a_campaign_goes_from_its_file_to_its_end_in_the_browser(
     page.wait_for_selector("#report-title")
     visitor.picture("draft")
     assert "cp1251" in visitor.text()
+    page.click("text=Continue with 40 rows")
     page.click("text=Submit: call 40 rows")
     page.wait_for_url(re.compile(r"/campaigns/[0-9a-f-]{36}"))
     visitor.picture("campaign")
@@ -189,6 +190,7 @@ def test_everything_can_be_done_without_scripts(visit: Visit, queue: CallQueue, 
         if page.is_visible("#report-title"):
             break
         page.reload()
+    page.click("text=Continue with 40 rows")
     page.click("text=Submit: call 40 rows")
     # The campaign is listed from its draft on; its rows follow in chunks.
     until(lambda: [found.rows["good"] for found in queue.campaigns.list().campaigns] == [40])
@@ -288,6 +290,7 @@ def test_no_text_from_outside_ever_runs(visit: Visit, queue: CallQueue, tmp_path
     page.click("text=Check the file")
     page.wait_for_selector("#report-title")
     visitor.picture("hostile-draft")
+    page.click("a.main")
     page.click("button:has-text('Submit')")
     page.wait_for_url(re.compile(r"/campaigns/[0-9a-f-]{36}"))
     id = page.url.rpartition("/")[2].partition("?")[0]

@@ -7,11 +7,17 @@ import time
 import zipfile
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 
 from alodial import CallQueue
+from alodial.campaigns.importing.header_words import meaning
+from alodial.campaigns.row_search import RowSearch
+from alodial.monitor.export_texts import export_texts
+from alodial.monitor.i18n import LANGUAGES, Translator
 from alodial_schemas.campaigns import parse_campaign
 from web.conftest import OTHER_KEY, Web
 
@@ -343,6 +349,128 @@ def test_the_results_can_be_taken_away(queue: CallQueue, operator: Operator) -> 
     assert report.headers["content-type"].startswith("text/html")
     for kind in ("results.csv", "results.xlsx", "problems.csv", "report"):
         assert operator.get(f"/campaigns/nothing/{kind}").status_code == 404
+
+
+def test_the_rows_of_a_campaign_are_found_by_name_phone_and_outcome(queue: CallQueue, operator: Operator) -> None:
+    address = submitted(operator, rows(130))
+    text = words_on(operator.get(f"{address}/rows"))
+    assert "2 Клиент 0 +998901000000 not begun 0" in text
+    assert "Клиент 50" not in text
+    further = re.search(r'href="([^"]*cursor=[^"]*)"', operator.get(f"{address}/rows").text)
+    assert further is not None
+    assert "Клиент 50" in words_on(operator.get(html.unescape(further[1])))
+    found = words_on(operator.get(f"{address}/rows?q=клиент 77"))
+    assert "+998901000077" in found
+    assert "+998901000076" not in found
+    assert "Клиент 128" in words_on(operator.get(f"{address}/rows?q=90 100 01 28"))
+    assert "No row matches." in words_on(operator.get(f"{address}/rows?outcome=d:answered"))
+    exported = operator.get(f"{address}/rows.csv?q=клиент 77").text
+    assert exported.count("\n") == 2
+    assert "Клиент 77" in exported
+    assert operator.get(f"{address}/rows?cursor=9999999-9999999&outcome=%00").status_code == 200
+
+
+def test_a_large_campaign_is_searched_piece_by_piece(
+    queue: CallQueue, operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = submitted(operator, rows(1200))
+    id = address.rpartition("/")[2]
+    monkeypatch.setattr("alodial.campaigns.queries.MAX_SCANNED", 500)
+    page = queue.campaigns.find_rows(id, RowSearch("клиент 1199"))
+    assert (page.rows, page.cursor, page.scanned) == ([], "1-0", 500)
+    page = queue.campaigns.find_rows(id, RowSearch("клиент 1199"), cursor="2-0")
+    assert [row.cells[1] for row in page.rows] == ["Клиент 1199"]
+    assert page.cursor is None
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = queue.campaigns.find_rows(id, RowSearch(outcome="s:waiting"), cursor=cursor, limit=70)
+        seen += [row.number for row in page.rows]
+        cursor = page.cursor
+    assert seen == list(range(2, 1202))
+    assert len(list(queue.campaigns.matching_rows(id, RowSearch("клиент 11")))) == 111
+
+
+def test_exports_and_the_report_are_in_the_readers_language(web: Web) -> None:
+    russian = Operator(web, language="ru")
+    address = submitted(russian, rows(3) + b"12;x\n", name="Осень/2026")
+    csv = russian.get(f"{address}/results.csv")
+    assert quote("Осень_2026.csv", safe="") in csv.headers["content-disposition"]
+    assert csv.content.startswith(b"\xef\xbb\xbf")
+    assert "Телефон;Имя;Строка;Куда звонили;Состояние;Итог" in csv.text
+    assert ";не начаты;" in csv.text
+    rejected = russian.get(f"{address}/problems.csv").text
+    assert "Строка;Столбец;Причина;Как исправить" in rejected
+    assert "в номере не хватает цифр" in rejected
+    report = words_on(russian.get(f"{address}/report"))
+    assert "отчёт о кампании" in report
+    assert "Доля ответивших" in report
+    assert "двусторонний звонок" in report
+    for english in ("Answered", "waiting", "nothing yet", "rows"):
+        assert english not in report, english
+
+
+def test_headings_of_exports_are_never_taken_for_columns_of_a_list() -> None:
+    for language in LANGUAGES:
+        texts = export_texts(Translator(language, ZoneInfo("UTC")))
+        taken = {heading: meaning(heading).field for heading in texts.headings.values()}
+        assert {field for field in taken.values()} <= {"", "reference"}, taken
+        assert len(set(texts.headings.values())) == len(texts.headings)
+
+
+def test_a_mapping_is_remembered_for_the_next_file_with_the_same_header(web: Web, operator: Operator) -> None:
+    header = b"who;where;other\n"
+    address, _ = checked(operator, header + b"901000001;Ali;977000001\n")
+    page = answered(operator, address, use0="phone", use1="name")
+    assert picked(page) == ["phone", "name", ""]
+    operator.confirm(address)
+    assert settled(operator, address).status_code == 303
+    address, page = checked(operator, header + b"901000002;Vali;977000002\n")
+    assert picked(page) == ["phone", "name", ""]
+    assert "as in your last file" in words_on(page)
+    _, other = checked(Operator(web, OTHER_KEY), header + b"901000003;Guli;977000003\n")
+    assert picked(other) == ["", "", ""]
+    operator.post(f"{address}/forget", page=address)
+    assert picked(settled(operator, address)) == ["", "", ""]
+    _, page = checked(operator, header + b"901000004;Guli;977000003\n")
+    assert picked(page) == ["", "", ""]
+
+
+def test_only_what_was_shown_is_submitted(queue: CallQueue, operator: Operator) -> None:
+    address, _ = checked(operator, "Телефон;Второй\n901000001;901000009\n".encode())
+    version = re.search(r'name="version" value="([0-9a-f]+)"', operator.get(f"{address}/confirm").text)
+    assert version is not None
+    answered(operator, address, use1="phone")
+    sent = operator.post(f"{address}/submit", {"version": version[1]}, page=address)
+    assert sent.headers["location"] == address
+    assert queue.campaigns.list().campaigns == []
+    last = words_on(operator.get(f"{address}/confirm"))
+    assert "“Второй”" in last
+    assert "“Телефон”" not in last
+
+
+def test_a_test_call_goes_to_ones_own_phone_once(queue: CallQueue, operator: Operator) -> None:
+    address, _ = checked(operator, rows(3))
+    form = operator.get(f"{address}/confirm").text
+    key = re.search(r'name="key" value="([0-9a-f]+)"', form)
+    assert key is not None
+    wrong = operator.post(f"{address}/test", {"number": "12", "key": key[1]}, page=address)
+    assert wrong.status_code == 422
+    for _ in range(2):
+        placed = operator.post(f"{address}/test", {"number": "977076909", "key": key[1]}, page=address)
+        assert "The test call is placed." in words_on(placed)
+    (call,) = queue.calls().calls
+    assert [phone["phone"] for phone in call.request["callto"]] == ["+998977076909"]
+    assert queue.campaigns.list().campaigns == []
+
+
+def test_rejected_rows_are_downloaded_before_anything_is_submitted(web: Web) -> None:
+    uzbek = Operator(web, language="uz")
+    address, page = checked(uzbek, rows(2) + "12;Қисқа\n901000000;Такрор\n".encode(), "октябрь.csv")
+    assert "Qatorlarni ko‘rsatish" in words_on(page)
+    got = uzbek.get(f"{address}/rejected.csv")
+    assert quote("октябрь", safe="") in got.headers["content-disposition"]
+    assert "12;Қисқа;4;Телефон;" in got.text
+    assert "Такрор" not in got.text
 
 
 def hostile_file() -> bytes:
