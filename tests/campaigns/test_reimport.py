@@ -1,6 +1,7 @@
 """An export that is read again says what the store says, row by row."""
 
 import csv
+from datetime import datetime
 from pathlib import Path
 
 import python_calamine
@@ -40,4 +41,6 @@ def test_both_forms_of_an_export_equal_the_store(redis_server: EmbeddedRedis, tm
 
 
 def _text(cell: object) -> str:
+    if isinstance(cell, datetime):
+        return cell.isoformat(timespec="milliseconds") + "Z"
     return str(int(cell)) if isinstance(cell, float) else str(cell)

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import unescape
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import example, given
@@ -255,11 +257,26 @@ def test_a_cell_longer_than_a_workbook_allows_is_cut_and_says_so(tmp_path: Path)
     assert len(str(sheet[2][0]).encode("utf-16-le")) // 2 <= 32_767
 
 
+def test_numbers_are_numbers_times_are_local_dates_and_phones_are_text(tmp_path: Path) -> None:
+    cells = ("994412860", "12500", "0012", "12345678", "1.50", "+998994412860")
+    row = a_row(2, *cells, last_attempt_at="2026-11-25T16:03:05.000Z", phones=("+998994412860",))
+    write_xlsx(tmp_path / "a.xlsx", [row], list("abcdef"), zone=ZoneInfo("Asia/Tashkent"))
+    (sheet,) = sheets_of(tmp_path / "a.xlsx")
+    assert sheet[1][:6] == ["994412860", 12500, "0012", 12345678, "1.50", "+998994412860"]
+    assert sheet[1][6 + OURS.index("alodial_last_attempt_at")] == datetime(2026, 11, 25, 21, 3, 5)  # noqa: DTZ001  # as a sheet has it
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as archive:
+        styles = archive.read("xl/styles.xml").decode()
+        body = archive.read("xl/worksheets/sheet1.xml").decode()
+    forms = re.findall(r"<xf [^>]*>", styles.partition("<cellXfs")[2])
+    marked = [at for at, form in enumerate(forms) if "quotePrefix" in form]
+    assert not [at for at in marked if f's="{at}"' in body]
+
+
 def test_rows_beyond_one_sheet_go_on_to_the_next(tmp_path: Path) -> None:
     write_xlsx(tmp_path / "a.xlsx", (a_row(i, str(i)) for i in range(2, 27)), ["a"], sheet_rows=10)
     sheets = sheets_of(tmp_path / "a.xlsx")
     assert [len(sheet) for sheet in sheets] == [11, 11, 6]
-    assert [row[0] for sheet in sheets for row in sheet[1:]] == [str(i) for i in range(2, 27)]
+    assert [row[0] for sheet in sheets for row in sheet[1:]] == list(range(2, 27))
     assert all(sheet[0] == ["a", *OURS] for sheet in sheets)
 
 

@@ -3,11 +3,13 @@
 import io
 import tracemalloc
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from campaign_harness import Harness, phone
+from file_harness import written
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -258,3 +260,19 @@ def test_thousands_of_bad_rows_between_good_ones_stop_no_campaign(redis_server: 
     assert harness.front.get(id).rows["bad"] == 2 * len(wrong)
     assert sum(1 for _ in harness.front.problems(id)) == 2 * len(wrong)
     assert [row.phones[0] for row in harness.front.rows(id)] == [phone(0), phone(1), phone(2)]
+
+
+def test_rows_whose_time_has_passed_are_counted_and_said(tmp_path: Path) -> None:
+    path = written(tmp_path, "Телефон;Позвонить до\n901234567;01.01.2026\n901234568;01.01.2090\n")
+    body = {"name": "t", "call": {"callfrom": "712037006"}}
+    now = int(datetime(2026, 11, 25, tzinfo=UTC).timestamp() * 1000)
+    checker = RowChecker(
+        open_source(path),
+        parse_campaign(body),
+        Settings(_env_file=None),
+        suppressed=lambda numbers: [False] * len(numbers),
+        now_ms=now,
+    )
+    for _ in checker.chunks(500):
+        pass
+    assert [(warning.code, warning.rows) for warning in checker.report.warnings] == [("rows_expired", 1)]

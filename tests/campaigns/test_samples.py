@@ -20,7 +20,13 @@ def test_a_template_is_understood_and_its_examples_are_good(language: str, kind:
     write_template(path, language)
     report = checked(path)
     assert (report.good, report.bad) == (2, 0)
-    assert set(map_columns(open_source(path).columns).by_field()) == {"phone", "lang", "reference", "expires_at"}
+    assert set(map_columns(open_source(path).columns).by_field()) == {
+        "phone",
+        "name",
+        "lang",
+        "reference",
+        "expires_at",
+    }
 
 
 def test_a_template_is_the_same_each_time() -> None:

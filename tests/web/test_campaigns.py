@@ -54,6 +54,17 @@ def test_an_uploaded_file_is_checked_and_submitted_once(web: Web) -> None:
     added = web.http.post(f"/v1/campaigns/{made.json()['id']}/rows", files=more)
     assert added.status_code == 202, added.text
     assert added.json()["rows"]["good"] == 2
+    address = f"/v1/campaigns/{made.json()['id']}/rows"
+    titled = {"file": ("t.csv", "Сотовый;Дом\r\nТелефон;Имя\r\n977076910;Г\r\n".encode(), "text/csv")}
+    assert web.http.post(address, files=titled).status_code == 422
+    said = titled | {"header_row": (None, "2"), "columns": (None, '{"phone": "A"}')}
+    added = web.http.post(address, files=said)
+    assert added.status_code == 202, added.text
+    assert added.json()["rows"]["good"] == 3
+    for name, value in (("header_row", "two"), ("hidden", "perhaps"), ("columns", "[1]"), ("columns", "{")):
+        refused = web.http.post(address, files=titled | {name: (None, value)})
+        assert refused.status_code == 422
+        assert name in refused.text
 
 
 def test_hours_by_the_number_without_the_tables_of_zones_are_422_with_what_to_install(

@@ -115,7 +115,7 @@ class CampaignQueries:
         stored = self.find(name)
         uncalled = _uncalled_state(stored)
         index, offset = read_cursor(cursor)
-        found: list[ResultRow] = []
+        matching: list[ResultRow] = []
         scanned = 0
         for number in range(index, stored.number("nc")):
             chunk = self._store.call(campaigns.chunk, stored.id, number)
@@ -126,14 +126,14 @@ class CampaignQueries:
             for row, call, kept in self._outcomes_of(stored, batch) if batch else ():
                 result = _result(row, call, kept or RowOutcome(uncalled))
                 if search.matches_outcome(result):
-                    if len(found) == limit:
+                    if len(matching) == limit:
                         at = next(at for at, other in rows if other is row)
-                        return RowPage(found, f"{number}-{at}", scanned)
-                    found.append(result)
+                        return RowPage(matching, f"{number}-{at}", scanned)
+                    matching.append(result)
             scanned += len(rows)
             if scanned >= MAX_SCANNED and number + 1 < stored.number("nc"):
-                return RowPage(found, f"{number + 1}-0", scanned)
-        return RowPage(found, None, scanned)
+                return RowPage(matching, f"{number + 1}-0", scanned)
+        return RowPage(matching, None, scanned)
 
     def matching_rows(self, name: str, search: RowSearch) -> Iterator[ResultRow]:
         """All rows that match, for an export. Raises CampaignNotFound."""

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -155,25 +155,29 @@ class CampaignSubmission:
         sheet: str | None = None,
         header_row: int | None = None,
         hidden: Hidden | None = None,
+        columns: Mapping[str, str] | None = None,
         progress: OnProgress | None = None,
         on_problem: OnProblem | None = None,
     ) -> CampaignRecord:
         """Adds a file's good rows, all or none, to a campaign that has not ended.
 
-        ``sheet``, ``header_row`` and ``hidden`` are this file's, as in a campaign's request. The same ``idempotency_key`` adds
+        ``sheet``, ``header_row``, ``hidden`` and ``columns`` are this file's, as in a campaign's request; without ``columns``
+        they are used as the campaign's. The same ``idempotency_key`` adds
         them once. Raises CampaignNotFound, CampaignNotAllowed for one that has ended, and what :meth:`submit` raises.
         """
         stored = self._queries.find(name)
         opened = as_source(source)
-        key = request_key(idempotency_key, scope, f"add {stored.id}", opened.fingerprint)
+        reading = {"sheet": sheet, "header_row": header_row, "hidden": hidden, "columns": columns}
+        said = {name: value for name, value in reading.items() if value is not None}
+        how = [json.dumps(said, sort_keys=True)] if said else []
+        key = request_key(idempotency_key, scope, f"add {stored.id}", opened.fingerprint, *how)
         if record := self.repeated(key):
             return record
         if stored.state in (CampaignState.DRAFT, CampaignState.COMPLETED, CampaignState.CANCELED):
             raise closed_to_rows(stored.fields["n"], stored.state)
         request = read_request(stored)
-        request = request.model_copy(
-            update={"sheet": sheet, "header_row": header_row, "hidden": hidden or request.hidden}
-        )
+        update = {"sheet": sheet, "header_row": header_row, "hidden": hidden or request.hidden}
+        request = request.model_copy(update=update if columns is None else update | {"columns": dict(columns)})
         checker = self._check.checker(opened, request, progress, on_problem, campaign=stored.id)
         require_answers(checker.report.questions)
         if list(checker.columns) != json.loads(stored.fields["cols"]):

@@ -111,9 +111,17 @@ CAMPAIGN: Final = _body(
         },
     }
 )
+_ROWS_FORM: Final = {
+    "file": _FILE,
+    "again": _TEXT | {"enum": ["true", "false"]},
+    "sheet": _TEXT | {"description": "Of the workbook"},
+    "header_row": _TEXT | {"pattern": "^[0-9]{1,7}$", "description": "Row number of the column names, 0 without them"},
+    "hidden": _TEXT | {"enum": ["keep", "skip"]},
+    "columns": _TEXT | {"description": 'Our fields and the file\'s columns as JSON, such as {"phone": "B"}'},
+}
 ROWS: Final = _body(
     {
-        "multipart/form-data": {"schema": {"type": "object", "required": ["file"], "properties": {"file": _FILE}}},
+        "multipart/form-data": {"schema": {"type": "object", "required": ["file"], "properties": _ROWS_FORM}},
         "text/csv": {"schema": _TEXT},
     }
 )

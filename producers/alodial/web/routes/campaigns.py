@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
 
 from alodial_schemas import FieldProblem
-from alodial_schemas.campaigns import CampaignRequest, CampaignState
+from alodial_schemas.campaigns import CampaignRequest, CampaignState, parse_campaign
 
 from ...api_keys import ApiKey
 from ...calls.awaitable import AsyncCampaigns
@@ -303,21 +303,39 @@ async def retry(request: Request, api_key: Writer, name: str) -> Response:
     openapi_extra=bodies.CAMPAIGN_KEY | bodies.ROWS,
 )
 async def add_rows(request: Request, api_key: Writer, name: str) -> Response:
-    """A file with the same columns as the first; all of its good rows or none."""
+    """A file with the same columns as the first; all of its good rows or none.
+
+    `sheet`, `header_row`, `hidden` and `columns` (an object as JSON) say how this file is read, as in a campaign.
+    """
     await _require_write(request, api_key, name)
     key = idempotency_key(request)
     upload = await receive_upload(request)
     try:
         if not upload.filename:
             raise BadFile("no_file", "no file came", "send the file as the form's part `file`")
-        again = _fields(request, upload).get("again", "").lower() in _TRUE
+        fields = _fields(request, upload)
+        again, reading = fields.get("again", "").lower() in _TRUE, _file_reading(fields)
         source = await WORK.run(open_source, upload.path, name=upload.filename)
         record = await _campaigns(request).add(
-            name, source, actor=api_key.actor, again=again, idempotency_key=key, scope=api_key.scope
+            name, source, actor=api_key.actor, again=again, idempotency_key=key, scope=api_key.scope, **reading
         )
     finally:
         await UPLOADS.run(upload.path.unlink, missing_ok=True)
     return _made(record)
+
+
+def _file_reading(fields: dict[str, str]) -> dict[str, Any]:
+    """How a file is read, from the fields beside it. Raises InvalidCampaign that names each bad field."""
+    names = ("sheet", "header_row", "hidden", "columns")
+    part: dict[str, Any] = {name: fields[name] for name in names if fields.get(name)}
+    if "columns" in part:
+        try:
+            part["columns"] = strict_json(part["columns"].encode())
+        except ValueError as exc:
+            detail, remedy = "The columns cannot be read.", 'send an object such as {"phone": "Телефон"}'
+            raise _invalid(detail, "columns", "malformed_json", f"is not JSON: {exc}", remedy) from None
+    request = parse_campaign({"name": "rows", "call": {}} | part)
+    return {name: getattr(request, name) for name in part}
 
 
 @router.get(

@@ -33,7 +33,7 @@ def find_header(head: Sequence[HeadRow], wanted: int | None = None, *, counted: 
     samples = _samples(head, 0 if at is None else at + 1)
     widths = sorted(_width(cells) for cells in samples) or [0]
     if at is None:
-        return Header(_letters(0, min(widths[-1], MAX_COLUMNS)), 0, 0, (), samples, _shown(head, 0))
+        return Header(_letters(0, min(widths[-1], MAX_COLUMNS)), 0, 0, (), samples, _first_rows(head, 0))
     row = head[at]
     if isinstance(row, RowProblem):
         raise BadFile(row.code, f"row {row.number} {row.problem}", row.remedy)
@@ -44,10 +44,10 @@ def find_header(head: Sequence[HeadRow], wanted: int | None = None, *, counted: 
     names = _names(row.cells)
     if counted:
         names += _letters(len(names), min(widths[-1], MAX_COLUMNS))
-    return Header(names, row.number, at + 1, skipped, samples, _shown(head, at + 1))
+    return Header(names, row.number, at + 1, skipped, samples, _first_rows(head, at + 1))
 
 
-def _shown(head: Sequence[HeadRow], start: int) -> tuple[tuple[int, tuple[str, ...]], ...]:
+def _first_rows(head: Sequence[HeadRow], start: int) -> tuple[tuple[int, tuple[str, ...]], ...]:
     """The rows down to :data:`SHOWN_ROWS` behind the header, for people who look whether it is the right one."""
     return tuple((row.number, row.cells) for row in head[: start + SHOWN_ROWS] if isinstance(row, SourceRow))
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from ..cell_shapes import may_be_phone
 from .source import MAX_CELL, MAX_COLUMNS
-from .xlsx_archive import MAX_DEPTH, local, zip_bomb
+from .xlsx_archive import MAX_DEPTH, local, too_deep, too_large
 from .xlsx_sheet import ReadRow, number_text
 
 CONTENT: Final = "content.xml"
@@ -46,7 +46,7 @@ class OdsReader:
     def start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise zip_bomb(f"XML deeper than {MAX_DEPTH}")
+            raise too_deep()
         tag = local(name)
         if tag == "table":
             self._nested += 1
@@ -54,7 +54,7 @@ class OdsReader:
                 self._row = 0
                 self.tables.append({local(key): value for key, value in attributes.items()}.get("name", ""))
                 if len(self.tables) > MAX_SHEETS:
-                    raise zip_bomb(f"more than {MAX_SHEETS} tables")
+                    raise too_large(f"more than {MAX_SHEETS} tables")
         elif len(self.tables) - 1 != self._wanted or self._nested != 1:
             return
         elif tag == "table-row":

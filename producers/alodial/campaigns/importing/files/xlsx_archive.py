@@ -62,6 +62,16 @@ def zip_bomb(content: str) -> BadFile:
     return BadFile("zip_bomb", f"the file unpacks to {content}", _SAVE_VALUES)
 
 
+def too_large(content: str) -> BadFile:
+    """The error for a workbook that may be honest, and has more of something than is read."""
+    return BadFile("workbook_too_large", f"the workbook has {content}", _SAVE_VALUES)
+
+
+def too_deep() -> BadFile:
+    """The error for XML that no spreadsheet program writes."""
+    return broken_xlsx(f"the file's XML is deeper than {MAX_DEPTH}")
+
+
 @contextmanager
 def open_archive(path: Path, *, broken: str = _INCOMPLETE, known: str = "") -> Iterator[zipfile.ZipFile]:
     """Opens a workbook's archive, and turns what damaged bytes raise within the block into BadFile with ``broken``.
@@ -105,15 +115,15 @@ def _check_directory(path: Path) -> None:
             raise broken_xlsx(_INCOMPLETE)
         count, length = struct.unpack_from("<QQ", record, 32)
     if count > MAX_PARTS or length > MAX_PARTS * 512:
-        raise zip_bomb(f"more than {MAX_PARTS} parts")
+        raise too_large(f"more than {MAX_PARTS} parts")
 
 
 def _inspect(archive: zipfile.ZipFile, known: str) -> None:
     entries = archive.infolist()
     if len(entries) > MAX_PARTS:
-        raise zip_bomb(f"more than {MAX_PARTS} parts")
+        raise too_large(f"more than {MAX_PARTS} parts")
     if sum(entry.file_size for entry in entries) > MAX_BYTES:
-        raise zip_bomb("more than 2 GiB")
+        raise too_large("more than 2 GiB of content")
     for entry in entries:
         if entry.filename.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", entry.filename):
             raise BadFile("unsafe_archive", "the file holds a part whose path leads out of the file", _SAVE_VALUES)
@@ -198,12 +208,12 @@ class ElementReader:
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         self._path.append(local(tag))
         if len(self._path) > MAX_DEPTH:
-            raise zip_bomb(f"XML deeper than {MAX_DEPTH}")
+            raise too_deep()
         parent = self._path[-2] if len(self._path) > 1 else ""
         for name in self._names:
             if name in (self._path[-1], f"{parent}/{self._path[-1]}"):
                 if len(self._matches) >= 70_000:
-                    raise zip_bomb("more than 70,000 list entries")
+                    raise too_large("more than 70,000 list entries")
                 self._matches.append((name, {local(key): value for key, value in attributes.items()}))
 
     def _end(self, _: str) -> None:

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from ..cell_shapes import may_be_phone
 from .source import MAX_COLUMNS
-from .xlsx_archive import MAX_DEPTH, broken_xlsx, local, zip_bomb
+from .xlsx_archive import MAX_DEPTH, broken_xlsx, local, too_deep
 from .xlsx_strings import MAX_TEXT, SharedStrings, unescaped
 from .xlsx_styles import DATE, ELAPSED, date_text, elapsed_text, masked
 
@@ -79,7 +79,7 @@ class SheetReader:
         elif tag == "rPh":
             self._phonetic = True
         if self._depth > MAX_DEPTH:
-            raise zip_bomb(f"XML deeper than {MAX_DEPTH}")
+            raise too_deep()
 
     def _tag(self, name: str) -> str:
         tag = local(name)

@@ -8,7 +8,7 @@ import zipfile
 from array import array
 from typing import Final
 
-from .xlsx_archive import MAX_DEPTH, ArchivePart, broken_xlsx, local, part_key, zip_bomb
+from .xlsx_archive import MAX_DEPTH, ArchivePart, broken_xlsx, local, part_key, too_deep, too_large
 
 MAX_STRINGS: Final = 16_000_000
 MAX_TEXT: Final = 64 * 1024
@@ -66,7 +66,7 @@ class SharedStrings:
     def _start(self, name: str, _: dict[str, str]) -> None:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise zip_bomb(f"XML deeper than {MAX_DEPTH}")
+            raise too_deep()
         tag = local(name)
         if tag == "t":
             self._inside = not self._phonetic
@@ -92,7 +92,7 @@ class SharedStrings:
             if len(self._ends) >= _FLUSH:
                 self._spill()
             if self._count > MAX_STRINGS:
-                raise zip_bomb(f"more than {MAX_STRINGS} texts")
+                raise too_large(f"more than {MAX_STRINGS} texts")
 
     def _data(self, text: str) -> None:
         if self._inside and self._length <= MAX_TEXT:
