@@ -11,6 +11,7 @@ import xlsxwriter
 from alodial import CallQueue
 
 from .conftest import Visitor
+from .messy_lists import LISTS, MessyList
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +53,6 @@ def test_the_questions_about_a_file_are_answered_on_its_page(visit: Visit, queue
     visitor.sign_in()
     page = uploaded(visitor, messy_file(tmp_path))
     page.wait_for_selector("#questions")
-    visitor.picture("upload-asked")
     assert page.query_selector("text=Дальше") is None
     page.select_option("#use3", "phone")
     page.wait_for_selector("#hidden-skip")
@@ -98,3 +98,39 @@ def test_the_pages_of_an_upload_are_clean_for_axe_and_fit_their_window(
     page.click("#test-title ~ form button")
     page.wait_for_selector("#number-wrong")
     checked("last")
+
+
+@pytest.mark.parametrize("messy", LISTS, ids=lambda messy: messy.name)
+def test_a_messy_list_calls_exactly_those_whom_its_owner_means(
+    messy: MessyList, visit: Visit, queue: CallQueue, tmp_path: Path
+) -> None:
+    visitor = visit(1440, "ru-RU")
+    visitor.sign_in()
+    page = uploaded(visitor, messy.write(tmp_path), callfrom=messy.callfrom)
+    called = press_through(page, messy, lambda: visitor.picture(f"messy-{messy.name}"))
+    record = queue.campaigns.get(called)
+    rung = {phone[-9:] for row in queue.campaigns.rows(record.id) for phone in row.phones}
+    assert rung == messy.called
+    assert visitor.complaints == []
+
+
+def press_through(page: Any, messy: MessyList, picture: Callable[[], None] = lambda: None) -> str:
+    """Answers the page's questions, goes on to the last page and submits; the campaign's id."""
+    if messy.asks:
+        page.wait_for_selector("#questions")
+        assert page.query_selector("a.button.main") is None
+    for selector, value in messy.picks:
+        page.wait_for_selector(f"{selector}:enabled")
+        if value:
+            page.select_option(selector, value)
+        else:
+            page.check(selector)
+        page.wait_for_selector("#progress", state="detached")
+    page.wait_for_selector("a.button.main")
+    assert page.query_selector("#questions") is None
+    picture()  # not before: a picture changes styles that the next update of the page would copy
+    page.click("a.button.main")
+    page.wait_for_selector("#sentence")
+    page.click("form[action$='/submit'] button")
+    page.wait_for_url(re.compile(r"/campaigns/[0-9a-f-]{36}"))
+    return str(page.url.rpartition("/")[2].partition("?")[0])

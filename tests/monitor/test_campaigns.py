@@ -392,7 +392,9 @@ def test_a_large_campaign_is_searched_piece_by_piece(
 
 def test_exports_and_the_report_are_in_the_readers_language(web: Web) -> None:
     russian = Operator(web, language="ru")
-    address = submitted(russian, rows(3) + b"12;x\n", name="Осень/2026")
+    address, _ = checked(russian, rows(3) + b"12;x\n", "список.csv", name="Осень/2026")
+    russian.confirm(address)
+    address = settled(russian, address).headers["location"].partition("?")[0]
     csv = russian.get(f"{address}/results.csv")
     assert quote("Осень_2026.csv", safe="") in csv.headers["content-disposition"]
     assert csv.content.startswith(b"\xef\xbb\xbf")
