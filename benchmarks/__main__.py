@@ -7,7 +7,7 @@ Each drain is measured in turns, ours and the anchor's, and the median of the ro
 import argparse
 import statistics
 
-from . import drain, front, latency
+from . import drain, front, latency, lists
 
 DRAINS = ((0.0, 1.0), (0.05, 1.0), (0.2, 4.0))
 
@@ -16,7 +16,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--calls", type=int, default=6000)
-    parser.add_argument("--only", choices=["drain", "front", "latency"])
+    parser.add_argument("--only", choices=["drain", "front", "latency", "lists"])
     given = parser.parse_args()
     good = True
     if given.only in (None, "drain"):
@@ -41,6 +41,8 @@ def main() -> int:
         )
     if given.only in (None, "latency"):
         good &= latency.report()
+    if given.only in (None, "lists"):
+        good &= lists.report()
     return 0 if good else 1
 
 

@@ -104,8 +104,8 @@ class RowParser:
         at = self._single_phone
         if at is not None:
             text = cells[at]
-            # The most common row: a single plain number.
-            if len(text) <= 13 and text.isalnum() and text.isascii() and text.isdigit():
+            # The most common row: a single plain number, perhaps with its plus.
+            if len(text) <= 13 and text.isascii() and (text.isdigit() or (text[:1] == "+" and text[1:].isdigit())):
                 return (self._phone(text, at),)
         phones = [phone for place in self._columns.phones for phone in self._phones_of_cell(cells[place], place)]
         first_at = self._columns.phones[0]
