@@ -13,7 +13,9 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from alodial import CallQueue
 from alodial.campaigns.exporting.results import OURS, values_of
@@ -106,13 +108,25 @@ def read_again(path: Path, columns: int, *, guarded: bool) -> Iterator[list[str]
         yield cells[: columns + len(OURS)]
 
 
+def as_sheet(iso: str, zone: ZoneInfo) -> str:
+    """A moment as a workbook's date is read again: local, to the nearest second."""
+    if not iso:
+        return ""
+    local = (datetime.fromisoformat(iso) + timedelta(milliseconds=500)).astimezone(zone)
+    return local.strftime("%Y-%m-%d %H:%M:%S" if local.second else "%Y-%m-%d %H:%M")
+
+
 def compare(queue: CallQueue, id: str, path: Path, rows: int) -> bool:
-    columns = queue.campaigns.get(id).columns
+    columns, zone = queue.campaigns.get(id).columns, ZoneInfo(queue.settings.timezone)
     again = read_again(path, len(columns), guarded=path.suffix == ".csv")
     states: Counter[str] = Counter()
     same = 0
     for kept, cells in zip(queue.campaigns.rows(id), again, strict=True):
         expected = [*kept.cells, *values_of(kept)]
+        if path.suffix == ".xlsx":
+            for name in ("alodial_last_attempt_at", "alodial_answered_at"):
+                at = len(columns) + OURS.index(name)
+                expected[at] = as_sheet(expected[at], zone)
         if cells != expected:
             print(f"row {kept.number} differs:\n  store {expected}\n  file  {cells}")
             return False

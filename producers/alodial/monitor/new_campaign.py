@@ -164,11 +164,13 @@ async def answer(request: Request, operator: Signed, id: str) -> Response:
         return draft_gone(request, operator)
     if draft.step not in ("submitting", "submitted"):
         try:
-            draft.answers = answers_of(form, draft.answers, draft.preview)
+            answers = answers_of(form, draft.answers, draft.preview)
         except InvalidCampaign as exc:
             if draft.step not in BUSY:
                 draft.problems, draft.step, draft.report = exc.problems, "settings", None
         else:
+            draft.remembered = draft.remembered and answers.mapping == draft.answers.mapping
+            draft.answers = answers
             _check(request, draft)
     return go(f"/campaigns/drafts/{draft.id}")
 
