@@ -265,7 +265,7 @@ def test_every_screen_is_clean_for_axe_and_fits_its_window(
     page.wait_for_selector("#pace-wrong")
     checked("draft-to-mend")
     page.fill("#pace", "2")
-    page.click("form[action^='/campaigns/drafts'] button.main")
+    page.click("#settings-form > button")
     page.wait_for_selector("#report-title")
     checked("draft")
 

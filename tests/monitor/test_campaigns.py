@@ -103,7 +103,8 @@ def test_a_file_is_checked_reviewed_and_submitted(web: Web, operator: Operator) 
     assert "32 Телефон 12" in text
     assert "Continue with 30 rows" in text
     last = words_on(operator.get(f"{address}/confirm"))
-    assert "calls 30 people on the numbers in “Телефон”, first ringing your number +998712037006, starting now" in last
+    assert "calls 30 people on the numbers in “Телефон”, first ringing your number +998712037006. It starts now" in last
+    assert "only within these hours: 09:00-20:00" in last
     assert "Submit: call 30 rows" in last
     assert "It will take about" in last
     assert operator.confirm(address).status_code == 303

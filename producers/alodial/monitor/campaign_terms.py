@@ -8,7 +8,8 @@ from alodial_schemas.campaigns import CampaignRequest
 from .i18n import Translator
 
 
-def _hours_text(hours: Mapping[str, Any], t: Translator) -> str:
+def hours_text(hours: Mapping[str, Any], t: Translator) -> str:
+    """Calling hours in one line."""
     windows = []
     for window in hours["windows"]:
         days = list(window["days"])
@@ -41,7 +42,7 @@ def terms(request: Mapping[str, Any], t: Translator) -> list[tuple[str, str]]:
         **{name: call.get(name) for name in ("callfrom", "queue", "ivrid", "fromline", "lang", "account")},
         "starts_at": policy.get("starts_at") and t.moment(policy["starts_at"]),
         "ends_at": policy.get("ends_at") and t.moment(policy["ends_at"]),
-        "hours": _hours_text(hours, t) if hours else t("terms.hours_default"),
+        "hours": hours_text(hours, t) if hours else t("terms.hours_default"),
         "holidays": ", ".join(str(day) for day in hours.get("holidays") or ()),
         "pace": policy.get("pace") and t("terms.a_second", pace=t.number(policy["pace"])),
         "channels": policy.get("channels"),

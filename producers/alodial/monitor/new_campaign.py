@@ -141,9 +141,12 @@ async def show_draft(request: Request, operator: Signed, id: str) -> Response:
 
 @router.get("/campaigns/drafts/{id}/progress")
 async def update_progress(request: Request, operator: Signed, id: str) -> Response:
-    """How far the file is read; at the end what the page shows of it."""
+    """How far the file is read; at the end what the page shows of it.
+
+    Where the settings have problems the whole page is loaded, because their form is marked.
+    """
     draft = copy(draft_of(request, operator, id))
-    if draft is None or draft.step == "submitted" or "hx-request" not in request.headers:
+    if draft is None or draft.step in ("settings", "submitted") or "hx-request" not in request.headers:
         return Response(
             status_code=200,
             headers={"HX-Redirect": f"/campaigns/drafts/{id}", "Cache-Control": "no-store"},

@@ -21,7 +21,7 @@ from ..store.records import iso
 from ..web.context import app_context
 from .auth import Signed, audit, form_of, text_of
 from .campaign_form import request_of
-from .campaign_terms import terms
+from .campaign_terms import hours_text, terms
 from .context import monitor_context, translator_of
 from .draft_check import keep_mapping
 from .i18n import Translator
@@ -36,11 +36,12 @@ def _request(request: Request, draft: UploadDraft) -> CampaignRequest:
     return request_of(draft.fields, app_context(request).settings, draft.filename, draft.answers)
 
 
-def sentence(t: Translator, campaign: CampaignRequest, report: CheckReport) -> str:
+def sentence(t: Translator, campaign: CampaignRequest, report: CheckReport, default_hours: str) -> str:
     """Whom the campaign calls, how many, from which number and when."""
     call, policy = campaign.call, campaign.policy
     columns = ", ".join(f"“{name}”" for field, name in report.understood.items() if field.startswith("phone"))
     start = t.moment(iso(int(policy.starts_at.timestamp() * 1000))) if policy.starts_at else t("confirm.now")
+    hours = hours_text(policy.hours.model_dump(mode="json"), t) if policy.hours else default_hours
     from_number = {
         "two-way": t("confirm.from", number=call.callfrom)
         if call.callfrom and "initiator" not in report.understood
@@ -48,7 +49,7 @@ def sentence(t: Translator, campaign: CampaignRequest, report: CheckReport) -> s
         "queue": t("confirm.from_queue", queue=call.queue),
         "ivr": t("confirm.from_ivr", menu=call.ivrid, line=call.fromline),
     }[call.kind]
-    return t.count("confirm.sentence", report.good, columns=columns, source=from_number, start=start)
+    return t.count("confirm.sentence", report.good, columns=columns, source=from_number, start=start, hours=hours)
 
 
 def _confirm(request: Request, operator: Signed, draft: UploadDraft, status: int = 200, **more: Any) -> Response:
@@ -64,7 +65,7 @@ def _confirm(request: Request, operator: Signed, draft: UploadDraft, status: int
         draft=draft,
         report=report,
         title=campaign.name,
-        sentence=sentence(t, campaign, report),
+        sentence=sentence(t, campaign, report, app_context(request).settings.calling_hours),
         terms=terms(campaign.model_dump(mode="json"), t),
         expected_end=iso(report.expected_end) if report.expected_end else None,
         key=secrets.token_hex(8),
