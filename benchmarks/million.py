@@ -22,7 +22,7 @@ from alodial.testing.redis_server import EmbeddedRedis
 
 from .machine import OTHER_CORE, WORKER_CORE, child
 
-KEY = "million-api-key"
+KEY = "million-rows-api-key"
 LIMIT_MS = 200.0
 ENDINGS = ("answered", "answered", "answered", "busy", "no_answer", "congestion")
 

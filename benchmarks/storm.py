@@ -28,7 +28,7 @@ from alodial.testing.redis_server import EmbeddedRedis
 
 from .machine import child
 
-SECRET = "storm-secret"
+SECRET = "storm-callback-secret"
 WORKER = """
 from alodial.settings import load_settings
 from alodial_workers.main import run_worker

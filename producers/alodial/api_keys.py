@@ -1,4 +1,7 @@
-"""Parses and checks ALODIAL_API_KEYS: which key may do what over HTTP and in the monitor. No I/O."""
+"""Parses and checks ALODIAL_API_KEYS: which key may do what over HTTP and in the monitor. No I/O.
+
+Keys that are made at run time are in ``store/key_records.py``; both kinds become an :class:`ApiKey`.
+"""
 
 import hashlib
 import hmac
@@ -21,7 +24,9 @@ MEANINGS: Final[dict[Role, str]] = {
     "operate": "cancel, redial, pause, resume and stop whatever there is",
 }
 
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+KEY_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+MIN_SECRET: Final = 16
+"""Characters: a shorter secret can be guessed."""
 _LABELS: Final = frozenset({"name", "roles", "own", *LIMIT_NAMES})
 
 
@@ -29,9 +34,11 @@ _LABELS: Final = frozenset({"name", "roles", "own", *LIMIT_NAMES})
 class ApiKey:
     """The rights of one key, without its secret.
 
-    ``scope`` is the beginning of its digest, names it in the store and is shown to nobody; ``name`` owns the calls that it
+    ``scope`` names it in the store and is shown to nobody; ``name`` owns the calls that it
     places ("" for none); with ``own`` it sees and changes only what it owns. ``limits`` are what it may use at most,
-    ``number`` is its place in the setting.
+    ``number`` is its place in the setting, 0 for a key that was made at run time. Sessions
+    from before ``since`` (Unix ms), when its secret was changed, are over.
+    ``person`` is the name of somebody whom a trusted proxy signed in, who has these rights without a key.
     """
 
     scope: str
@@ -40,11 +47,13 @@ class ApiKey:
     own: bool
     limits: KeyLimits = NO_LIMITS
     number: int = 0
+    since: int = 0
+    person: str = ""
 
     @property
     def actor(self) -> str:
         """The key as logs and activity name it: nothing in it comes from the secret."""
-        return f"key:{self.name or f'#{self.number}'}"
+        return f"user:{self.person}" if self.person else f"key:{self.name or f'#{self.number}'}"
 
     @property
     def owner_filter(self) -> str:
@@ -85,7 +94,7 @@ def read_key(text: str, number: int, own_limits: KeyLimits = NO_LIMITS) -> tuple
             raise (invalid(f"says {label} twice") if label in _LABELS else invalid("says something twice"))
         labels.add(label)
         if label == "name":
-            if not _NAME.fullmatch(value):
+            if not KEY_NAME.fullmatch(value):
                 raise invalid("has an unusable name; write a to z, 0 to 9, - and _, up to 32")
             name = value
         elif label == "roles":
@@ -108,8 +117,18 @@ def read_key(text: str, number: int, own_limits: KeyLimits = NO_LIMITS) -> tuple
     return digest, ApiKey(digest.hex()[:16], name, roles, own, limits=key_limits, number=number)
 
 
+def check_length(setting: str, secrets: Iterable[SecretStr]) -> None:
+    """Raises ConfigurationError, which names the setting and the entry's place, for a secret that can be guessed."""
+    for number, secret in enumerate(secrets, start=1):
+        if len(secret.get_secret_value().partition(";")[0].strip()) < MIN_SECRET:
+            raise ConfigurationError(
+                f"{setting}: entry {number} is shorter than {MIN_SECRET} characters and can be guessed; "
+                "make another: openssl rand -hex 24"
+            )
+
+
 class ApiKeys:
-    """All keys of an installation. They are compared by digest in constant time, so that timing shows not even a length.
+    """All keys of the settings. They are compared by digest in constant time, so that timing shows not even a length.
 
     Raises ConfigurationError for an entry that is invalid or repeated.
     """
@@ -136,3 +155,7 @@ class ApiKeys:
 
     def find_by_scope(self, scope: str) -> ApiKey | None:
         return next((key for key in self._keys.values() if key.scope == scope), None)
+
+    def listing(self) -> list[ApiKey]:
+        """All keys in the order of the setting."""
+        return list(self._keys.values())

@@ -9,6 +9,8 @@ Each has a ``code`` for programs, ``retry`` (whether the same request may succee
 | NotFound             | 404  | no    | info     | not_found                                |
 | NotCancelable        | 409  | no    | info     | not_cancelable                           |
 | NotRedialable        | 409  | no    | info     | not_redialable                           |
+| KeyConflict          | 409  | no    | info     | key_exists                               |
+| InvalidKey           | 422  | no    | info     | invalid_key                              |
 | StoreUnavailable     | 503  | yes   | error    | store_unavailable                        |
 | StoreFull            | 503  | yes   | error    | store_full                               |
 | StoreUnfit           | 503  | no    | critical | store_unfit                              |
@@ -54,6 +56,10 @@ class NoEndpoint(NotFound):
     """No webhook endpoint has that id. As :class:`NotFound`."""
 
 
+class NoKey(NotFound):
+    """No API key that was made at run time has that name. As :class:`NotFound`."""
+
+
 class NotCancelable(AlodialError):
     """The call is being submitted or has ended; ``state`` says which. Do not retry; logged as info."""
 
@@ -78,6 +84,24 @@ class NotRedialable(AlodialError):
         self.problem = problem
         self.remedy = remedy
         super().__init__(f"call {call_id} {problem}; {remedy}")
+
+
+class KeyConflict(AlodialError):
+    """An API key of this name exists, or existed. Do not retry; logged as info; code ``key_exists``."""
+
+    code = "key_exists"
+    level = "info"
+
+
+class InvalidKey(AlodialError):
+    """An API key cannot be as it is described; ``problems`` names the field. Do not retry; logged as info."""
+
+    code = "invalid_key"
+    level = "info"
+
+    def __init__(self, field: str, problem: str, remedy: str) -> None:
+        self.problems = [FieldProblem(field, "bad_value", problem, remedy)]
+        super().__init__(f"{field}: {problem}; {remedy}")
 
 
 class StoreUnavailable(AlodialError):

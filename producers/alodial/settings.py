@@ -1,9 +1,12 @@
 """All settings, typed, with units and defaults. Read from ``ALODIAL_*`` in the environment or in ``.env``."""
 
+import os
 from datetime import date
 from functools import cached_property, lru_cache
 from ipaddress import ip_network
-from typing import Annotated, Literal, Self
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -15,6 +18,7 @@ from alodial_schemas import normalise_phone
 from .errors import ConfigurationError
 from .key_limits import FrequencyCap as FrequencyCap  # noqa: PLC0414  # part of the settings' types
 from .key_limits import limits_from_text
+from .loopback import is_loopback
 
 Seconds = float
 SecretList = Annotated[tuple[SecretStr, ...], NoDecode]
@@ -59,7 +63,10 @@ class Settings(BaseSettings):
     durability: Literal["fast", "fsync", "replica"] = Field(
         "fast", description="What Redis confirms before a POST leaves: nothing more, its file, or a replica."
     )
-    accept_risk: bool = Field(False, description="Run although Redis, as it is configured, could lose calls.")
+    accept_risk: bool = Field(
+        False,
+        description="Run although Redis could lose calls, all countries are allowed, or AloVoice is asked in clear text.",
+    )
 
     provider_url: str = Field("https://cld.alovoice.uz", description="The address of AloVoice or of the sandbox.")
     provider_token: SecretStr | None = Field(None, description="The token of the default account.")
@@ -122,6 +129,19 @@ class Settings(BaseSettings):
         description="Addresses of the proxies in front of `alodial web`, such as `10.0.0.0/8`, comma-separated: "
         "their `X-Forwarded-For` is the client's address.",
     )
+    public_url: str = Field(
+        "",
+        description="Where browsers reach `alodial web`, such as https://calls.example.uz; other host names are refused.",
+    )
+    trusted_user_header: str = Field(
+        "", description="The header in which a trusted proxy names the person it signed in, such as `Remote-User`."
+    )
+    trusted_groups_header: str = Field(
+        "X-Forwarded-Groups", description="The header in which it names that person's groups, comma-separated."
+    )
+    group_roles: TextList = Field(
+        (), description="Roles of groups: `dispatchers=submit+read,admins=submit+read+operate`. Others have none."
+    )
     webhooks: SecretList = Field((), description="URLs to which events are sent, comma-separated.")
     webhook_secret: SecretList = Field(
         (),
@@ -132,7 +152,8 @@ class Settings(BaseSettings):
     )
     webhook_timeout: Seconds = Field(15, gt=0, le=60, description="A whole exchange with a webhook's receiver.")
     allowed_prefixes: TextList = Field(
-        ("+998",), description="E.164 prefixes of the numbers that may be called, comma-separated; * for all."
+        ("+998",),
+        description="E.164 prefixes of the numbers that may be called, comma-separated; * for all.",
     )
     timezone: str = Field("Asia/Tashkent", description="The time zone of calling hours and reports.")
     calling_hours: str = Field(
@@ -194,6 +215,10 @@ class Settings(BaseSettings):
         description="Log lines of all processes kept in Redis for `alodial logs`; 0 for none.",
     )
 
+    audit_keep: int = Field(
+        100_000, ge=1000, le=10_000_000, description="Acts kept for `alodial audit`; as many again of keys marked own."
+    )
+
     sentry_dsn: SecretStr | None = Field(
         None, description="The Sentry project to which workers and web send errors; needs `alodial[sentry]`."
     )
@@ -207,6 +232,7 @@ class Settings(BaseSettings):
         "holidays",
         "own_numbers",
         "trusted_proxies",
+        "group_roles",
         mode="before",
     )
     @classmethod
@@ -278,6 +304,13 @@ class Settings(BaseSettings):
             raise ValueError("must be http(s)://host[:port] without user, query or fragment")
         return value.rstrip("/")
 
+    @field_validator("public_url")
+    @classmethod
+    def _public(cls, value: str) -> str:
+        if value and (not value.startswith(("https://", "http://")) or not urlsplit(value).hostname):
+            raise ValueError("must be https://host, as people write it in their browser")
+        return value.rstrip("/")
+
     @model_validator(mode="after")
     def _default_account_is_not_named_twice(self) -> Self:
         if DEFAULT_ACCOUNT in self.accounts:
@@ -312,6 +345,50 @@ class Settings(BaseSettings):
         return (DEFAULT_ACCOUNT, *self.accounts)
 
 
+class SettingRisk(NamedTuple):
+    """A setting that is dangerous, although it can be meant so."""
+
+    label: str
+    problem: str
+    remedy: str
+
+
+def risks(settings: Settings) -> list[SettingRisk]:
+    """The dangers of these settings, which ALODIAL_ACCEPT_RISK takes upon itself."""
+    dangers = []
+    if not settings.allowed_prefixes:
+        problem = "ALODIAL_ALLOWED_PREFIXES: lets the numbers of every country be called, at whatever price"
+        dangers.append(
+            SettingRisk("prefixes.all", problem, "ALODIAL_ALLOWED_PREFIXES=+998, or ALODIAL_ACCEPT_RISK=true")
+        )
+    url = urlsplit(settings.provider_url)
+    if url.scheme == "http" and not is_loopback(url.hostname or ""):
+        problem = "ALODIAL_PROVIDER_URL: the token and all numbers would be sent in clear text"
+        dangers.append(
+            SettingRisk("provider.url", problem, "ALODIAL_PROVIDER_URL=https://..., or ALODIAL_ACCEPT_RISK=true")
+        )
+    return dangers
+
+
+def require_no_risk(settings: Settings) -> None:
+    """Raises ConfigurationError for a danger that nobody accepted. Called where a worker or web starts."""
+    if not settings.accept_risk and (dangers := risks(settings)):
+        raise ConfigurationError("; ".join(f"{danger.problem}; set {danger.remedy}" for danger in dangers))
+
+
+def _check_owner(path: Path) -> None:
+    """Raises ConfigurationError for a file, or its folder, of another user of this machine: they could change what runs."""
+    try:
+        owners = {path.stat().st_uid, path.resolve().parent.stat().st_uid}
+    except OSError:
+        return
+    if not owners <= {os.getuid(), 0}:
+        raise ConfigurationError(
+            f"{path}: it or its folder belongs to another user, who could set ALODIAL_ settings in it; "
+            "start in a folder of your own, or take the file over with chown"
+        )
+
+
 @lru_cache(maxsize=1)
 def load_settings() -> Settings:
     """The environment's settings, read once. Raises ConfigurationError that names the settings and no value."""
@@ -320,6 +397,8 @@ def load_settings() -> Settings:
 
 def read_settings(**overrides: object) -> Settings:
     """The environment's settings with ``overrides``. Raises ConfigurationError as :func:`load_settings`."""
+    if "_env_file" not in overrides:
+        _check_owner(Path(str(Settings.model_config.get("env_file"))))
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates them
     except ValidationError as exc:

@@ -24,9 +24,11 @@ _DECIMAL: Final = re.compile(r"([+-]?[0-9]{5,})[.,]([0-9]{1,2})")
 # 998 and an operator's code as groups of their own, with nine digits in all: the last three digits were cut off.
 _CUT: Final = re.compile(r"\(?998(?:[0-9]{2})?[^0-9]")
 _LETTER_O: Final = frozenset("OoОо")
-# A call's id is no number, although every thirtieth has nine digits in a row: a masked id could not be searched for.
-_ID: Final = r"(?<![0-9a-f])[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?![0-9a-f])"
-_RUN: Final = re.compile(rf"{_ID}|(?<!\d)(\+?\d{{9,15}})(?!\d)")
+# An id is no number, although every thirtieth UUID has nine digits in a row: a masked id could not be searched for. Ids are
+# UUIDs of a version that exists, and hexadecimal words of the usual lengths in which digits and letters alternate.
+_UUID: Final = r"(?<![0-9a-f])[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?![0-9a-f])"
+_HEX: Final = r"(?<![0-9A-Za-z])(?=[0-9a-f]*[0-9][a-f]+[0-9])(?:[0-9a-f]{16}){1,4}(?![0-9A-Za-z])"
+_RUN: Final = re.compile(rf"{_UUID}|{_HEX}|(?<!\d)(\+?\d{{9,15}})(?!\d)")
 
 # Emergency and service numbers of Uzbekistan. libphonenumber's metadata has only 01 to 03 and 050 of them.
 EMERGENCY: Final[frozenset[str]] = frozenset(
@@ -270,5 +272,5 @@ def mask_phone(text: str) -> str:
 
 
 def mask_numbers(text: str) -> str:
-    """Returns the text with each run of 9 to 15 digits masked, for logs; ids of calls are left. Linear time."""
+    """Returns the text with each run of 9 to 15 digits masked, for logs; ids are left as they are. Linear time."""
     return _RUN.sub(lambda run: mask_phone(run[1]) if run[1] else run[0], text)

@@ -3,12 +3,17 @@
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from alodial.errors import ConfigurationError
+from alodial.server.app import create_app
+from alodial.settings import read_settings
 from alodial.store import keys, workers
 from alodial.store.client import Store
+from alodial_workers.main import run_worker
 
 from .conftest import API_KEY, CALLBACK_SECRET, PROVIDER_TOKEN, Alodial, Done
 
@@ -85,16 +90,54 @@ def test_the_token_may_travel_in_clear_text_on_this_machine_only(
     assert done.code == (1 if level == "error" else 0)
 
 
+def test_calling_every_country_is_called_what_it_is_and_has_to_be_accepted(
+    alodial: Alodial, environment: pytest.MonkeyPatch
+) -> None:
+    for value in ("*", ""):
+        environment.setenv("ALODIAL_ALLOWED_PREFIXES", value)
+        done = alodial("doctor", "--json")
+        assert done.code == 1
+        assert _findings(done)["prefixes.all"]["level"] == "error"
+        assert "numbers of every country" in _findings(done)["prefixes.all"]["message"]
+        with pytest.raises(ConfigurationError, match=r"ALODIAL_ALLOWED_PREFIXES.*ALODIAL_ACCEPT_RISK"):
+            create_app(read_settings())
+    environment.setenv("ALODIAL_ACCEPT_RISK", "true")
+    assert _findings(alodial("doctor", "--json"))["prefixes.all"]["level"] == "warning"
+    create_app(read_settings())
+
+
+def test_numbers_and_token_leave_in_clear_text_only_if_that_is_accepted(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("ALODIAL_PROVIDER_URL", "http://cld.example")
+    for start in (create_app, run_worker):
+        with pytest.raises(ConfigurationError, match=r"ALODIAL_PROVIDER_URL.*clear text"):
+            start(read_settings())
+
+
+def test_settings_in_a_folder_of_somebody_else_are_refused(
+    alodial: Alodial, environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("ALODIAL_PROVIDER_URL=https://evil.example\n")
+    assert alodial("doctor", "--json").documents[0]["settings"]["ALODIAL_PROVIDER_URL"] == "https://evil.example"
+    environment.setattr(os, "getuid", lambda: 4711)
+    if (tmp_path / ".env").stat().st_uid == 0:
+        environment.setattr(Path, "stat", lambda path, **_: SimpleNamespace(st_uid=4712))
+    done = alodial("doctor")
+    assert done.code == 1
+    assert "belongs to another user" in done.err
+    assert "evil.example" not in done.out + done.err
+
+
 def test_missing_and_short_secrets_are_warned_of(alodial: Alodial, environment: pytest.MonkeyPatch) -> None:
     environment.delenv("ALODIAL_API_KEYS")
     environment.delenv("ALODIAL_PROVIDER_TOKEN")
     environment.setenv("ALODIAL_CALLBACK_SECRET", "fifteen-letters")
     done = alodial("doctor", "--json")
     found = _findings(done)
-    assert [found[name]["level"] for name in ("api.keys", "provider.token", "callback.secret")] == ["warning"] * 3
+    levels = [found[name]["level"] for name in ("api.keys", "provider.token", "callback.secret")]
+    assert levels == ["warning", "warning", "error"]
     assert "shorter than 16" in found["callback.secret"]["message"]
     assert all(found[name]["hint"] for name in ("api.keys", "provider.token", "callback.secret"))
-    assert done.code == 0
+    assert done.code == 1
 
 
 def test_an_unfit_redis_is_reported_with_the_command_that_fixes_it(alodial: Alodial, store: Store) -> None:

@@ -42,8 +42,23 @@ def test_all_public_commands_exist() -> None:
         *(f"dnc {name}" for name in ("add", "remove", "list", "import", "export")),
         *(f"dead {name}" for name in ("list", "show", "replay", "drop")),
         "events resend",
+        *(f"keys {name}" for name in ("create", "list", "rotate", "revoke")),
         *(f"webhooks {name}" for name in ("list", "enable", "disable", "test", "secret")),
-        *("status", "top", "logs", "doctor", "stop", "resume", "worker", "web", "sandbox", "demo", "dev", "init"),
+        *(
+            "audit",
+            "status",
+            "top",
+            "logs",
+            "doctor",
+            "stop",
+            "resume",
+            "worker",
+            "web",
+            "sandbox",
+            "demo",
+            "dev",
+            "init",
+        ),
     }
 
 

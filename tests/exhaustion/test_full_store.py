@@ -151,7 +151,10 @@ def test_people_and_programs_stop_calls_of_a_full_store(
         assert web.http.post("/v1/dnc", json={"numbers": ["994412899"], "reason": "asked"}).status_code == 200
         kept = web.http.post(web.callback, json={"extid": call["extid"]})
         assert kept.status_code == 200, "a result is kept on disk"
+        late = Operator(web)  # somebody who signs in only now
+        assert late.post("/stop", {"reason": "wrong list"}).status_code == 200
         assert operator.post("/stop", {"reason": "wrong list"}).status_code == 200
+        assert web.http.get("/v1/audit").json()["acts"][1]["target"] == "wrong list"
         ready = web.http.get("/readyz")
         assert ready.status_code == 200, "results go on, so this process stays in service"
         assert "store_full" in ready.text

@@ -122,3 +122,13 @@ def test_after_an_hour_redialling_all_asks_for_the_key_again(web: Web, queue: Ca
     assert queue.store.redis.hget(keys.COUNTS, "queued") in (None, b"0")
     assert operator.post("/calls/redial", {"state": "rejected", "key": API_KEY}).status_code == 303
     assert queue.store.redis.hget(keys.COUNTS, "queued") == b"1"
+
+
+def test_after_an_hour_a_new_key_asks_for_the_key_again(web: Web, queue: CallQueue) -> None:
+    operator = Operator(web)
+    grow_old(queue, CHECK_SECONDS + 60)
+    refused = operator.post("/keys", {"name": "aziza", "role_read": "on"}, page="/keys")
+    assert refused.status_code == 403
+    assert "not the key you signed in with" in words_on(refused)
+    made = operator.post("/keys", {"name": "aziza", "role_read": "on", "key": API_KEY}, page="/keys")
+    assert 'id="secret"' in made.text

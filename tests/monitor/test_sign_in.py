@@ -18,6 +18,7 @@ from alodial.monitor.session import IDLE_SECONDS, SESSION_SECONDS, Sessions
 from alodial.settings import Settings
 from alodial.store import keys
 from alodial.store.client import AsyncStore
+from alodial.web.key_ring import KeyRing
 from web.conftest import API_KEY, OTHER_KEY, Web
 
 from .client import Operator, words_on
@@ -87,7 +88,11 @@ def test_without_any_key_nobody_can_sign_in(redis_server: Any, tmp_path: Path) -
 def test_a_session_is_worth_nothing_when_forged_changed_over_or_of_other_keys(settings: Settings) -> None:
     async def run() -> None:
         store = AsyncStore(settings)
-        ours = Sessions(ApiKeys([SecretStr("planted-first-key-1"), SecretStr("planted-other-key-2")]), store)
+
+        def ring(*secrets: str) -> KeyRing:
+            return KeyRing(ApiKeys([SecretStr(secret) for secret in secrets]), store)
+
+        ours = Sessions(ring("planted-first-key-1", "planted-other-key-2"), store)
         key = ours.keys.find("planted-first-key-1")
         assert key is not None
         cookie, operator = await ours.open(key, "Aziza\n<b> (key:boss)")
@@ -95,7 +100,7 @@ def test_a_session_is_worth_nothing_when_forged_changed_over_or_of_other_keys(se
         assert await ours.read(cookie) == operator
         for changed in ("", ".", cookie[:-1], cookie + "x", "й.й", cookie + "x" * 2000, operator.id):
             assert await ours.read(changed) is None
-        assert await Sessions(ApiKeys([SecretStr("planted-other-key-2")]), store).read(cookie) is None
+        assert await Sessions(ring("planted-other-key-2"), store).read(cookie) is None
         again = await Sessions(ours.keys, store).read(cookie)  # another process
         assert again == operator
         assert 0 < await store.redis.ttl(keys.session(operator.id)) <= IDLE_SECONDS

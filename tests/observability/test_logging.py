@@ -251,6 +251,30 @@ def test_secrets_of_settings_are_all_found_and_short_ones_left_in_words() -> Non
     assert found == ("planted-api-key-90dd",)
 
 
+def test_a_scoped_key_and_what_a_webhooks_url_holds_are_secrets() -> None:
+    settings = Settings(
+        _env_file=None,
+        api_keys="planted-shop-key-77aa;name=shop;roles=submit",
+        webhooks="https://hooks.example/services/T0AB12/plantedpathtoken99?sig=planted-query-token",
+    )
+    scrub = Scrubber(secrets_of(settings))
+    for secret in ("planted-shop-key-77aa", "plantedpathtoken99", "planted-query-token"):
+        for text in (f"refused {secret}", f"POST /services/T0AB12/{secret} failed"):
+            assert secret not in str(scrub(None, "info", {"event": "x", "detail": text}))
+    line = scrub(
+        None, "info", {"event": "x", "detail": "POST /services/T0AB12/plantedpathtoken99?sig=planted-query-token"}
+    )
+    assert line["detail"] == "POST [hidden]"
+
+
+def test_ids_stay_whole_and_numbers_are_masked_by_their_field() -> None:
+    scrub = Scrubber(())
+    ids = {"request_id": "27998901234567ea", "trace_id": "9989012345671234", "detail": "id 27f9989012345e71"}
+    assert scrub(None, "info", {"event": "x", **ids}) == {"event": "x", **ids}
+    line = scrub(None, "info", {"event": "x", "phone": "901234567", "detail": "rang 901234567"})
+    assert "901234567" not in str(line)
+
+
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(), st.lists))
 def test_scrubbing_never_raises_and_hides_in_any_nesting(value: Any) -> None:
     scrubbed = Scrubber(("planted-token",))(None, "info", {"event": "x", "value": [value, "planted-token"]})

@@ -21,3 +21,19 @@ def test_every_row_of_the_tables_names_a_test() -> None:
     rows = [line for line in PAGE.read_text().splitlines() if re.match(r"\| (API|V)\d", line)]
     assert len(rows) >= 20
     assert [row for row in rows if "tests/" not in row] == []
+
+
+def test_no_page_and_no_help_puts_a_secret_on_a_command_line() -> None:
+    secret = re.compile(
+        r"ALODIAL_(API_KEYS|CALLBACK_SECRET|WEBHOOK_SECRET)=\S+ +alodial|alodial .*(callbacks/alovoice/|--api-key)\S"
+    )
+    pages = [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/*")]
+    sources = [*ROOT.glob("producers/alodial/cli/*.py"), *ROOT.glob("workers/alodial_workers/**/commands.py")]
+    lines = [
+        f"{path.name}: {line.strip()}"
+        for path in (*pages, *sources)
+        if path.is_file()
+        for line in path.read_text().replace("\\\n", " ").splitlines()
+        if secret.search(line)
+    ]
+    assert lines == []

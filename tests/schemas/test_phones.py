@@ -275,6 +275,24 @@ def test_an_id_of_a_call_is_no_number() -> None:
     assert "998901234567" not in mask_numbers("00000000-0000-0000-0000-998901234567")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "request 27f99890123456ea",  # as the middleware makes them
+        "request f998901234567e1a",
+        "3f1c2b4e-9d7a-4c1b-8f2e-998901234567",
+        "trace 4bf92f998901234567a3ce929d0e0e47",
+    ],
+)
+def test_other_ids_are_no_numbers(text: str) -> None:
+    assert mask_numbers(text) == text
+
+
+@pytest.mark.parametrize("text", ["abcd998901234567", "x998901234567", "id998901234567", "27f998901234567"])
+def test_a_number_with_letters_beside_it_is_a_number(text: str) -> None:
+    assert "901234567" not in mask_numbers(text)
+
+
 @given(uzbek, st.text("abc ,:+/\n"), st.text("abc ,:+/\n"))
 def test_no_planted_number_survives_the_scrubbing(national: str, before: str, after: str) -> None:
     assert national not in mask_numbers(f"{before}+998{national}{after}")

@@ -12,7 +12,7 @@ from dramatiq import Worker
 
 from alodial.errors import AlodialError, ConfigurationError
 from alodial.observability.logging import configure, drain
-from alodial.settings import Settings
+from alodial.settings import Settings, require_no_risk
 
 from .actors import declare
 from .broker import WORKER_TIMEOUT_MS, dead_threads
@@ -71,8 +71,9 @@ def run_worker(settings: Settings) -> int:
 
     The first signal stops new claims and waits for the POSTs under way. The second ends the process at once: then the
     sweeper of another worker marks as unconfirmed what was in flight. A thread that dies ends the process with 1, so
-    that whoever watches over it starts another.
+    that whoever watches over it starts another. Raises ConfigurationError for a risk that nobody accepted.
     """
+    require_no_risk(settings)
     name = worker_name()
     configure(settings, non_blocking=True, shared=True, worker=name)
     runtime = Runtime(settings, name)

@@ -7,7 +7,21 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from . import call, calls, campaign, dead_letters, do_not_call, doctor, events, logs, status, stop_resume, webhooks
+from . import (
+    audit,
+    call,
+    calls,
+    campaign,
+    dead_letters,
+    do_not_call,
+    doctor,
+    events,
+    keys,
+    logs,
+    status,
+    stop_resume,
+    webhooks,
+)
 from .arguments import is_utf8
 from .init import init
 from .output import say
@@ -53,10 +67,22 @@ app.add_typer(do_not_call.app, name="dnc")
 app.add_typer(dead_letters.app, name="dead")
 app.add_typer(events.app, name="events")
 app.add_typer(webhooks.app, name="webhooks")
-for _command in (init, status.status, status.top, logs.logs, doctor.doctor, stop_resume.stop, stop_resume.resume, web):
+app.add_typer(keys.app, name="keys")
+for _command in (
+    init,
+    audit.audit,
+    status.status,
+    status.top,
+    logs.logs,
+    doctor.doctor,
+    stop_resume.stop,
+    stop_resume.resume,
+    web,
+):
     app.command()(_command)
 for _entry in entry_points(group="alodial.commands"):
     _entry.load()(app)
+audit.leave_entries(app)
 
 
 def run(args: list[str] | None = None) -> int:

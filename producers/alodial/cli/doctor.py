@@ -1,22 +1,18 @@
 """``alodial doctor``: shows the settings in force and checks them, Redis and the workers."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
 from .arguments import Json
 from .output import console, count_of, docs_page, document, safe, say
-from .web import is_loopback
 
 if TYPE_CHECKING:
     from ..settings import Settings
     from ..store.client import Store
     from ..store.redis_checks import RedisCheck
 
-MIN_SECRET = 16
-"""Characters below which a secret is a warning."""
 SILENT_AFTER = 15.0
 """Seconds without a heartbeat after which a worker is not alive."""
 LISTED_SECRETS = {"callback_secret", "api_keys", "webhooks", "webhook_secret"}
@@ -86,16 +82,17 @@ def _without_password(url: str) -> str:
 
 
 def _check_settings(settings: "Settings") -> Iterator["RedisCheck"]:
-    from ..api_keys import ApiKeys
+    from ..api_keys import MIN_SECRET, ApiKeys
     from ..errors import ConfigurationError
+    from ..settings import risks
     from ..store.redis_checks import RedisCheck
 
-    url = urlsplit(settings.provider_url)
-    if url.scheme == "https" or is_loopback(url.hostname or ""):
+    taken = risks(settings)
+    for risk in taken:
+        level: Literal["warning", "error"] = "warning" if settings.accept_risk else "error"
+        yield RedisCheck(risk.label, level, risk.problem, risk.remedy)
+    if "provider.url" not in {risk.label for risk in taken}:
         yield RedisCheck("provider.url", "ok", settings.provider_url)
-    else:
-        problem = "the token would be sent in clear text"
-        yield RedisCheck("provider.url", "error", problem, "ALODIAL_PROVIDER_URL=https://...")
     for name in settings.account_names:
         if settings.account(name).token is None:
             problem = f"account {name} has no token: workers cannot place its calls"
@@ -112,7 +109,8 @@ def _check_settings(settings: "Settings") -> Iterator["RedisCheck"]:
             problem = f"{name} is not set: `alodial web` refuses all such requests"
             yield RedisCheck(label, "warning", problem, generate)
         elif any(len(value.get_secret_value().partition(";")[0]) < MIN_SECRET for value in values):
-            yield RedisCheck(label, "warning", f"{name} is shorter than {MIN_SECRET} characters", generate)
+            problem = f"{name} is shorter than {MIN_SECRET} characters: `alodial web` does not start"
+            yield RedisCheck(label, "error", problem, generate)
         else:
             yield RedisCheck(label, "ok", f"{name} is set")
     try:

@@ -19,7 +19,10 @@ from ..errors import (
     ConfigurationError,
     Conflict,
     InvalidCall,
+    InvalidKey,
+    KeyConflict,
     NoEndpoint,
+    NoKey,
     NotCancelable,
     NotFound,
     NotRedialable,
@@ -42,6 +45,8 @@ HINTS: dict[type[AlodialError], str] = {  # the first that fits, so the narrower
     NoDeadResult: "alodial dead list",
     NoEndpoint: "alodial webhooks list",
     CampaignNotFound: "alodial campaign list",
+    KeyConflict: "alodial keys list",
+    NoKey: "alodial keys list",
     NotFound: "alodial calls list",
     NotCancelable: "alodial calls show ID shows its state",
     CampaignRetried: "retry that campaign once it has ended",
@@ -62,9 +67,9 @@ def report(exc: Exception) -> int:
         return 1
     if not isinstance(exc, AlodialError) or os.environ.get("ALODIAL_DEBUG"):
         raise exc
-    if isinstance(exc, InvalidCall | InvalidCampaign):
+    if isinstance(exc, InvalidCall | InvalidCampaign | InvalidKey):
         _report_problems(exc.problems)
-        return 2 if isinstance(exc, InvalidCall) else 1
+        return 1 if isinstance(exc, InvalidCampaign) else 2
     if isinstance(exc, NotRedialable):
         say(f"error: call {exc.call_id} {exc.problem}")
         say(f"hint: {exc.remedy}")

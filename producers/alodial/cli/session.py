@@ -1,6 +1,7 @@
 """What a command works with: the queue of the settings, and the name of the person at the terminal."""
 
-import getpass
+import os
+import pwd
 import sys
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,8 @@ def open_queue() -> "CallQueue":
 
 
 def current_actor() -> str:
-    """Returns the actor for the activity log, such as ``cli:aziza``; ``cli`` where the user has no name."""
+    """Returns the actor for the audit and the activity log, such as ``cli:aziza``: the system's user, not what USER says."""
     try:
-        return f"cli:{getpass.getuser()}"
-    except (KeyError, OSError):
-        return "cli"
+        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:
+        return f"cli:{os.getuid()}"

@@ -1,18 +1,23 @@
 """``alodial web``: the HTTP server."""
 
-import ipaddress
 from typing import Annotated
 
 import typer
 
+from ..loopback import is_loopback
 
-def is_loopback(host: str) -> bool:
-    """Returns whether only this machine can reach the host."""
-    if host == "localhost":
-        return True
+
+def _has_keys() -> bool:
+    """Returns whether keys were made at run time; False while Redis is away."""
+    from ..errors import StoreUnavailable
+    from ..store import key_records
+    from ..store.sansio import run
+    from .session import open_queue
+
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
+        with open_queue() as queue:
+            return bool(queue.store.call(run, key_records.version()))
+    except StoreUnavailable:
         return False
 
 
@@ -22,15 +27,18 @@ def web(
 ) -> None:
     """Serve the HTTP API, callbacks and the monitor.
 
-    Example: ALODIAL_API_KEYS=... ALODIAL_CALLBACK_SECRET=... alodial web --port 8080
+    Keys and the callback secret are read from the environment or .env, so that no list of processes shows them.
+
+    Example: alodial web --port 8080
     """
     from ..errors import ConfigurationError
     from ..server.serve import serve
     from ..settings import load_settings
 
     settings = load_settings()
-    if not settings.api_keys and not is_loopback(host):
+    if not settings.api_keys and not is_loopback(host) and not _has_keys():
         raise ConfigurationError(
-            f"ALODIAL_API_KEYS: is not set, and other machines can reach {host}; set it, or listen on 127.0.0.1"
+            f"ALODIAL_API_KEYS: is not set, no key was made, and other machines can reach {host}; "
+            "alodial keys create NAME, or listen on 127.0.0.1"
         )
     serve(settings, host, port)

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from . import (
+    audit_page,
     call,
     callbacks,
     calls,
@@ -13,6 +14,7 @@ from . import (
     do_not_call,
     emergency_stop,
     failed,
+    keys,
     logs,
     new_campaign,
     now,
@@ -32,6 +34,8 @@ for screen in (
     static_files,
     sign_in,
     sessions,
+    keys,
+    audit_page,
     now,
     calls,
     calls_bulk,

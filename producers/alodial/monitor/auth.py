@@ -10,10 +10,15 @@ import structlog
 from fastapi import Depends
 from starlette.datastructures import FormData
 from starlette.requests import Request
+from starlette.responses import Response
+
+from alodial_schemas import mask_numbers
 
 from ..api_keys import ApiKey, Role
 from ..errors import AlodialError
+from ..web.audit import MAX_TARGET
 from ..web.auth import address_of
+from ..web.context import app_context
 from ..web.problems import Refusal
 from ..web.rate_limit import retry_after
 from ..web.request_bodies import read_form
@@ -24,6 +29,9 @@ SESSION_COOKIE = "alodial_session"
 TOKEN_FIELD = "form_token"  # noqa: S105  # a field's name
 
 MAX_FIELDS = 320
+
+TARGETS = ("call_id", "campaign", "endpoint", "result", "key", "draft", "filter", "reason")
+"""Fields of an act that say to what it was done."""
 
 log = structlog.get_logger("alodial.monitor")
 
@@ -91,9 +99,42 @@ async def remember_key(request: Request, operator: Operator) -> None:
             await monitor_context(request).sessions.confirm(operator)
 
 
-async def load_operator(request: Request) -> None:
-    """Reads the session of the request's cookie, once; :func:`operator_of` returns it. Raises StoreUnavailable."""
-    request.state.operator = await monitor_context(request).sessions.read(request.cookies.get(SESSION_COOKIE, ""))
+def over_https(request: Request) -> bool:
+    """Whether the browser uses https, also behind a proxy that ends TLS: its header says so, and the browser's Origin."""
+    return (
+        request.url.scheme == "https"
+        or request.headers.get("origin", "").startswith("https://")
+        or request.headers.get("x-forwarded-proto", "").lower() == "https"
+    )
+
+
+def set_cookie(request: Request, answer: Response, name: str, value: str, seconds: int, *, lax: bool = False) -> None:
+    """Sets a cookie that no script and no other site sees."""
+    answer.set_cookie(
+        name,
+        value,
+        max_age=seconds,
+        path="/",
+        secure=over_https(request),
+        httponly=True,
+        samesite="lax" if lax else "strict",
+    )
+
+
+async def load_operator(request: Request) -> str | None:
+    """Reads the session of the request's cookie, once; :func:`operator_of` returns it. Raises StoreUnavailable.
+
+    A person whom the proxy signed in gets a session with their first page: then its cookie is returned.
+    """
+    context = monitor_context(request)
+    person = context.people.find(request)
+    request.state.operator = await context.sessions.read(request.cookies.get(SESSION_COOKIE, ""), person)
+    if request.state.operator is not None or person is None or request.method != "GET" or not may_sign_in(person):
+        return None
+    agent = request.headers.get("user-agent", "")
+    cookie, request.state.operator = await context.sessions.open(person, "", address_of(request), agent)
+    await audit(request, request.state.operator, "sign_in")
+    return cookie
 
 
 def operator_of(request: Request) -> Operator | None:
@@ -158,6 +199,15 @@ def text_of(form: FormData, name: str) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def audit(operator: Operator, act: str, **fields: Any) -> None:
-    """Logs an act after it was done; ``fields`` say to what."""
+async def audit(request: Request, operator: Operator, act: str, **fields: Any) -> None:
+    """Records an act after it was done; ``fields`` say to what."""
     log.info("operator.acted", act=act, actor=operator.actor, **fields)
+    await app_context(request).audit.record(
+        actor=operator.api_key.actor,
+        address=address_of(request),
+        act=act,
+        target=mask_numbers(" ".join(str(fields[name]) for name in TARGETS if name in fields))[:MAX_TARGET],
+        via="monitor",
+        stated_name=operator.name,
+        details={name: value for name, value in fields.items() if name not in TARGETS},
+    )

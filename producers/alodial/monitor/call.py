@@ -146,12 +146,12 @@ async def do_act(request: Request, operator: Signed, name: str, act: str) -> Res
     try:
         if act == "cancel":
             await queue.cancel(record.id)
-            audit(operator, "cancel_calls", call_id=record.id, extid=record.extid)
+            await audit(request, operator, "cancel_calls", call_id=record.id, extid=record.extid)
             return go(f"/calls/{record.id}?done=cancel")
         text = text_of(form, "attempt")
         attempt = int(text) if text.isascii() and text.isdigit() and len(text) < 4 else record.attempt
         placed = await queue.redial(record.id, actor=call_rows.author(operator), attempt=min(attempt, record.attempt))
     except (NotCancelable, NotRedialable):
         return go(f"/calls/{record.id}?done=late")
-    audit(operator, "redial_calls", call_id=record.id, placed=placed.id, created=placed.created)
+    await audit(request, operator, "redial_calls", call_id=record.id, placed=placed.id, created=placed.created)
     return go(f"/calls/{placed.id}?done={'redial' if placed.created else 'again'}")

@@ -215,7 +215,7 @@ async def act_on_all(request: Request, operator: Signed, act: str) -> Response:
     count = await WORK.run(act_on, queue.thread_store, kind=kind, reason=reason)
     if act == "replay":
         await asyncio.to_thread(queue.waker.collect)
-    audit(operator, f"callbacks.{act}_all", kind=kind, reason=mask_numbers(reason), count=count)
+    await audit(request, operator, f"callbacks.{act}_all", kind=kind, reason=mask_numbers(reason), count=count)
     return await _screen(request, operator, DONE[act], count)
 
 
@@ -235,7 +235,7 @@ async def act_on_callback(request: Request, operator: Signed, id: str, act: str)
         return page(request, "callback.html", operator, status=404, item=None)
     if act == "replay":
         await asyncio.to_thread(queue.waker.collect)
-    audit(operator, f"callbacks.{act}", result=id)
+    await audit(request, operator, f"callbacks.{act}", result=id)
     return await _screen(request, operator, DONE[act], 1)
 
 

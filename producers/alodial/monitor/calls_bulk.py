@@ -111,7 +111,7 @@ async def _do(request: Request, operator: Operator, act: Act) -> Response:
     else:
         result = await queue.redial_all(query.filter, actor=call_rows.author(operator))
     filter_text = mask_numbers(query.query_string())
-    audit(operator, ACTS[act], filter=filter_text, done=result.done, more=result.more, **result.left_out)
+    await audit(request, operator, ACTS[act], filter=filter_text, done=result.done, more=result.more, **result.left_out)
     if act == "redial":
         await remember_key(request, operator)
     values = {"act": act, "done": str(result.done), "more": str(int(result.more))}

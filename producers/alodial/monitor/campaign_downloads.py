@@ -26,7 +26,7 @@ CSV = "text/csv; charset=utf-8"
 async def results_csv(request: Request, operator: Signed, name: str) -> Response:
     t, campaigns = translator_of(request), app_context(request).queue.campaigns
     record = await campaigns.get(name)
-    audit(operator, "campaign.export", campaign=record.id, kind="csv")
+    await audit(request, operator, "campaign.export", campaign=record.id, kind="csv")
     rows = campaigns.blocking.rows(record.id)
     blocks = csv_blocks(rows, record.columns, delimiter=delimiter_of(t), texts=export_texts(t))
     return StreamingResponse(blocks, media_type=CSV, headers=attachment(record.name, "csv"))
@@ -36,7 +36,7 @@ async def results_csv(request: Request, operator: Signed, name: str) -> Response
 async def results_xlsx(request: Request, operator: Signed, name: str) -> Response:
     t, campaigns = translator_of(request), app_context(request).queue.campaigns
     record = await campaigns.get(name)
-    audit(operator, "campaign.export", campaign=record.id, kind="xlsx")
+    await audit(request, operator, "campaign.export", campaign=record.id, kind="xlsx")
     path = await UPLOADS.run(create_file, app_context(request).settings)
     rows = campaigns.blocking.rows(record.id)
     try:
@@ -51,7 +51,7 @@ async def results_xlsx(request: Request, operator: Signed, name: str) -> Respons
 async def problems_csv(request: Request, operator: Signed, name: str) -> Response:
     t, campaigns = translator_of(request), app_context(request).queue.campaigns
     record = await campaigns.get(name)
-    audit(operator, "campaign.export", campaign=record.id, kind="problems")
+    await audit(request, operator, "campaign.export", campaign=record.id, kind="problems")
     rows = campaigns.blocking.problems(record.id)
     blocks = problem_blocks(rows, record.columns, delimiter=delimiter_of(t), texts=rejected_texts(t))
     headers = attachment(t("export.rejected_file", name=record.name), "csv")

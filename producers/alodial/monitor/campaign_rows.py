@@ -103,7 +103,7 @@ async def list_rows(request: Request, operator: Signed, name: str) -> Response:
 async def rows_csv(request: Request, operator: Signed, name: str) -> Response:
     t, campaigns = translator_of(request), app_context(request).queue.campaigns
     record = await campaigns.get(name)
-    audit(operator, "campaign.export", campaign=record.id, kind="csv")
+    await audit(request, operator, "campaign.export", campaign=record.id, kind="csv")
     rows = campaigns.blocking.matching_rows(record.id, _search(request))
     blocks = csv_blocks(rows, record.columns, delimiter=delimiter_of(t), texts=export_texts(t))
     return StreamingResponse(blocks, media_type="text/csv; charset=utf-8", headers=attachment(record.name, "csv"))
@@ -113,7 +113,7 @@ async def rows_csv(request: Request, operator: Signed, name: str) -> Response:
 async def rows_xlsx(request: Request, operator: Signed, name: str) -> Response:
     t, campaigns = translator_of(request), app_context(request).queue.campaigns
     record = await campaigns.get(name)
-    audit(operator, "campaign.export", campaign=record.id, kind="xlsx")
+    await audit(request, operator, "campaign.export", campaign=record.id, kind="xlsx")
     path = await UPLOADS.run(create_file, app_context(request).settings)
     rows = campaigns.blocking.matching_rows(record.id, _search(request))
     try:

@@ -159,7 +159,8 @@ async def do_act(request: Request, operator: Signed, name: str, act: str) -> Res
             changed = await campaigns.retry_failed(
                 record.id, actor=actor, new_name=new_name, idempotency_key=key, scope=scope
             )
-    audit(
+    await audit(
+        request,
         operator,
         f"campaign.{act}",
         campaign=record.id,
@@ -198,5 +199,5 @@ async def _change(request: Request, operator: Signed, record: CampaignRecord, fi
     except _InvalidNumber as exc:
         return _confirm(request, operator, record, "pace", form=fields, problem=exc.args[0])
     await _campaigns(request).change(record.id, actor=operator.actor, **numbers)
-    audit(operator, "campaign.pace", campaign=record.id, **numbers)
+    await audit(request, operator, "campaign.pace", campaign=record.id, **numbers)
     return go(f"/campaigns/{record.id}?done=pace")

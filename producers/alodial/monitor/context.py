@@ -5,11 +5,12 @@ from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 
-from ..api_keys import ApiKeys
 from ..settings import Settings
 from ..store.client import AsyncStore
+from ..web.key_ring import KeyRing
 from ..web.rate_limit import RateLimiter
 from .i18n import LANGUAGES, Translator, preferred
+from .people import TrustedPeople
 from .session import Sessions
 from .upload_drafts import UploadDrafts
 
@@ -26,16 +27,18 @@ class MonitorContext:
 
     settings: Settings
     sessions: Sessions
+    people: TrustedPeople
     drafts: UploadDrafts
     zone: ZoneInfo
     wrong_keys: RateLimiter
 
 
-def make_context(settings: Settings, keys: ApiKeys, store: AsyncStore) -> MonitorContext:
+def make_context(settings: Settings, keys: KeyRing, store: AsyncStore) -> MonitorContext:
     """For an app that keeps it as ``app.state.monitor``; its ``drafts`` are to be closed at the end."""
     return MonitorContext(
         settings,
         Sessions(keys, store),
+        TrustedPeople(settings),
         UploadDrafts(),
         ZoneInfo(settings.timezone),
         RateLimiter(WRONG_KEYS_PER_SECOND, WRONG_KEYS_BURST),

@@ -76,7 +76,7 @@ async def add(request: Request, operator: Signed) -> Response:
     typed, reason = text_of(form, "numbers"), text_of(form, "reason")[:MAX_REASON]
     lines = typed.splitlines()
     added = await _dnc(request).add_lines(lines, reason=reason, actor=operator.actor)
-    audit(operator, "dnc.add", added=added.added, known=added.known, bad=added.bad)
+    await audit(request, operator, "dnc.add", added=added.added, known=added.known, bad=added.bad)
     left = "\n".join(lines[number - 1] for number, _ in added.problems if number <= len(lines))
     return await _screen(
         request, operator, status=422 if added.bad else 200, added=added, typed=left, reason=reason if added.bad else ""
@@ -94,5 +94,5 @@ async def remove(request: Request, operator: Signed) -> Response:
         matches = await _dnc(request).find(number)
         return page(request, "do_not_call_remove.html", operator, number=number, matches=matches)
     removed = await _dnc(request).remove([number])
-    audit(operator, "dnc.remove", removed=removed, number_end=number[-2:])
+    await audit(request, operator, "dnc.remove", removed=removed, number_end=number[-2:])
     return await _screen(request, operator, removed=number if removed else None)

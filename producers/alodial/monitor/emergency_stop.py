@@ -47,7 +47,7 @@ async def stop(request: Request, operator: Signed) -> Response:
         return await _screen(request, operator, wrong=True)
     reason = "".join(c if c.isprintable() else " " for c in text_of(form, "reason"))[:MAX_REASON] or "operator"
     changed = await app_context(request).queue.stop(reason, actor=operator.actor)
-    audit(operator, "stop", reason=reason, pulled=changed)
+    await audit(request, operator, "stop", reason=reason, pulled=changed)
     await remember_key(request, operator)
     return await _screen(request, operator, "pulled" if changed else "already")
 
@@ -58,5 +58,5 @@ async def resume(request: Request, operator: Signed) -> Response:
     queue = app_context(request).queue
     await queue.resume()
     await asyncio.to_thread(queue.waker.collect)
-    audit(operator, "resume")
+    await audit(request, operator, "resume")
     return await _screen(request, operator, "resumed")

@@ -74,7 +74,7 @@ async def upload(request: Request, operator: Signed) -> Response:
         variables = form_variables(request, fields)
         return page(request, "new_campaign.html", operator, status=422, no_file=True, **variables)
     draft = monitor_context(request).drafts.add(path, received.filename, operator.api_key.scope, fields)
-    audit(operator, "campaign.upload", draft=draft.id)
+    await audit(request, operator, "campaign.upload", draft=draft.id)
     _check(request, draft)
     return go(f"/campaigns/drafts/{draft.id}")
 

@@ -14,10 +14,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from ..errors import AlodialError, NotFound, StoreFull, StoreUnavailable
 from ..web.problems import RETRY_AFTER, Refusal
 from . import campaign_figures
-from .auth import TOKEN_FIELD, Forbidden, SignInNeeded, can, load_operator, log, operator_of
+from .auth import SESSION_COOKIE, TOKEN_FIELD, Forbidden, SignInNeeded, can, load_operator, log, operator_of, set_cookie
 from .context import monitor_context, translator_of
 from .i18n import LANGUAGES
-from .session import Operator, form_token
+from .session import SESSION_SECONDS, Operator, form_token
 
 HTMX_CONFIG: Final = (
     '{"includeIndicatorStyles":false,"allowEval":false,"allowScriptTags":false,'
@@ -123,8 +123,11 @@ class PeopleRoute(APIRoute):
 
         async def handle_errors(request: Request) -> Response:
             try:
-                await load_operator(request)
-                return await handle(request)
+                cookie = await load_operator(request)
+                answer = await handle(request)
+                if cookie is not None:
+                    set_cookie(request, answer, SESSION_COOKIE, cookie, SESSION_SECONDS)
+                return answer
             except SignInNeeded:
                 return _sign_in_first(request)
             except Forbidden as exc:

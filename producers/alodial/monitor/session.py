@@ -8,10 +8,11 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
-from ..api_keys import ApiKey, ApiKeys
+from ..api_keys import ApiKey
 from ..errors import StoreUnavailable
 from ..store import sessions
 from ..store.client import AsyncStore
+from ..web.key_ring import KeyRing
 
 SESSION_SECONDS = 12 * 3600
 """A long working day."""
@@ -54,6 +55,8 @@ class Operator:
 
     def must_give_key(self, now: float | None = None) -> bool:
         """Whether the key was last given too long ago for an act that concerns everybody."""
+        if self.api_key.person:
+            return False  # the proxy signed them in, and decides for how long
         return (time.time() if now is None else now) - self.checked > CHECK_SECONDS
 
 
@@ -86,7 +89,7 @@ def typed_name(text: str) -> str:
 class Sessions:
     """Opens, reads and ends sessions, which all web processes share. All raise StoreUnavailable without Redis."""
 
-    def __init__(self, keys: ApiKeys, store: AsyncStore) -> None:
+    def __init__(self, keys: KeyRing, store: AsyncStore) -> None:
         self.keys = keys
         self._store = store
         self._remembered: OrderedDict[str, Operator] = OrderedDict()
@@ -103,9 +106,10 @@ class Sessions:
         self._remember(operator)
         return cookie, operator
 
-    async def read(self, cookie: str) -> Operator | None:
+    async def read(self, cookie: str, person: ApiKey | None = None) -> Operator | None:
         """The operator of a cookie; None when it is forged, expired or signed out, or its key is gone.
 
+        The session of a ``person`` is theirs alone, as long as the proxy names them, and with the roles of now.
         Raises StoreUnavailable, except for a session that this process has seen.
         """
         if not cookie or len(cookie) > MAX_COOKIE:
@@ -118,7 +122,9 @@ class Sessions:
             if id not in self._remembered:
                 raise
             return self._remembered[id]
-        operator = self._operator(id, record)
+        operator = self._operator(id, record, person)
+        if operator is not None and operator.api_key.person and person is None:
+            operator = None
         self._remembered.pop(id, None)
         if operator is not None:
             self._remember(operator)
@@ -154,6 +160,7 @@ class Sessions:
     async def _write(self, operator: Operator) -> None:
         fields = {
             "key": operator.api_key.scope,
+            "person": operator.api_key.person,
             "name": operator.name,
             "nonce": operator.nonce,
             "opened": operator.opened,
@@ -161,14 +168,23 @@ class Sessions:
             "address": operator.address,
             "agent": operator.agent,
         }
-        await self._store.call(sessions.write, operator.id, json.dumps(fields), idle=IDLE_SECONDS, ends=operator.ends)
+        record = json.dumps(fields)
+        scope = operator.api_key.scope
+        await self._store.run(sessions.write(operator.id, record, scope=scope, idle=IDLE_SECONDS, ends=operator.ends))
 
-    def _operator(self, id: str, record: str | None) -> Operator | None:
+    def _operator(self, id: str, record: str | None, person: ApiKey | None = None) -> Operator | None:
         if record is None:
             return None
         fields = json.loads(record)
-        key = self.keys.find_by_scope(fields["key"])
-        if key is None or fields["opened"] + SESSION_SECONDS <= time.time():
+        key: ApiKey | None
+        if name := fields.get("person"):
+            if person is not None and person.person != name:
+                return None
+            # In lists of sessions nobody needs their roles.
+            key = person or ApiKey(fields["key"], "", frozenset(), own=False, person=name)
+        else:
+            key = self.keys.find_by_scope(fields["key"])
+        if key is None or 1000 * fields["opened"] < key.since or fields["opened"] + SESSION_SECONDS <= time.time():
             return None
         return Operator(
             key,

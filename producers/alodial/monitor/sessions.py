@@ -41,7 +41,7 @@ async def end_sessions(request: Request, operator: Signed) -> Response:
         if (row.operator.api_key.scope == scope if everywhere else row.operator.id == text_of(form, "session"))
     ]
     await monitor_context(request).sessions.end(*ids)
-    audit(operator, "sessions.end", count=len(ids), everywhere=everywhere)
+    await audit(request, operator, "sessions.end", count=len(ids), everywhere=everywhere)
     if operator.id not in ids:
         return go("/sessions")
     answer = go("/")

@@ -19,6 +19,7 @@ from .auth import (
     form_of,
     may_sign_in,
     refuse_wrong_key,
+    set_cookie,
     text_of,
 )
 from .context import LANGUAGE_COOKIE, monitor_context
@@ -34,27 +35,6 @@ YEAR = 365 * 86400
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
 
-def over_https(request: Request) -> bool:
-    """Whether the browser uses https, also behind a proxy that ends TLS: its header says so, and the browser's Origin."""
-    return (
-        request.url.scheme == "https"
-        or request.headers.get("origin", "").startswith("https://")
-        or request.headers.get("x-forwarded-proto", "").lower() == "https"
-    )
-
-
-def _set_cookie(request: Request, answer: Response, name: str, value: str, seconds: int, *, lax: bool = False) -> None:
-    answer.set_cookie(
-        name,
-        value,
-        max_age=seconds,
-        path="/",
-        secure=over_https(request),
-        httponly=True,
-        samesite="lax" if lax else "strict",
-    )
-
-
 def sign_in_page(request: Request, *, status: int = 200, wrong: bool = False, to: str = "") -> Response:
     """The form to sign in; ``wrong`` after an unknown key, ``to`` is the path to go to afterwards."""
     context = monitor_context(request)
@@ -68,7 +48,7 @@ def sign_in_page(request: Request, *, status: int = 200, wrong: bool = False, to
         to=own_address(to or request.query_params.get("to", "/")),
         visit_token=form_token(visit),
     )
-    _set_cookie(request, answer, VISIT_COOKIE, visit, 3600)
+    set_cookie(request, answer, VISIT_COOKIE, visit, 3600)
     return answer
 
 
@@ -83,7 +63,7 @@ async def sign_in(request: Request) -> Response:
         # The page was open for more than an hour, or cookies are off; the next try has a new token.
         return sign_in_page(request, status=403, to=to)
     sessions = monitor_context(request).sessions
-    api_key = sessions.keys.find(text_of(form, "key"))
+    api_key = await sessions.keys.look_up(text_of(form, "key"))
     # Behind a proxy that is not set all people have one address: somebody else's wrong keys must not keep a right one out.
     if api_key is None or not may_sign_in(api_key):
         refuse_wrong_key(request)
@@ -91,8 +71,8 @@ async def sign_in(request: Request) -> Response:
     agent = request.headers.get("user-agent", "")
     cookie, operator = await sessions.open(api_key, text_of(form, "name"), address_of(request), agent)
     answer = go(to)
-    _set_cookie(request, answer, SESSION_COOKIE, cookie, SESSION_SECONDS)
-    audit(operator, "sign_in")
+    set_cookie(request, answer, SESSION_COOKIE, cookie, SESSION_SECONDS)
+    await audit(request, operator, "sign_in")
     return answer
 
 
@@ -102,7 +82,7 @@ async def sign_out(request: Request, operator: Signed) -> Response:
     await monitor_context(request).sessions.end(operator.id)
     answer = go("/")
     answer.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="strict")
-    audit(operator, "sign_out")
+    await audit(request, operator, "sign_out")
     return answer
 
 
@@ -112,5 +92,5 @@ async def language(request: Request) -> Response:
     answer = go(own_address(request.query_params.get("to", "/")))
     chosen = request.query_params.get("set", "")
     if chosen in LANGUAGES:
-        _set_cookie(request, answer, LANGUAGE_COOKIE, chosen, YEAR, lax=True)
+        set_cookie(request, answer, LANGUAGE_COOKIE, chosen, YEAR, lax=True)
     return answer

@@ -1,5 +1,6 @@
 """The last page before a campaign: whom it calls, from which number, when and how many; and the submission itself."""
 
+import asyncio
 import contextlib
 import secrets
 from copy import copy
@@ -103,6 +104,7 @@ async def submit(request: Request, operator: Signed, id: str) -> Response:
     campaign = _request(request, draft)
     campaigns = app_context(request).queue.campaigns.blocking
     again = text_of(form, "again") == "yes"
+    loop = asyncio.get_running_loop()
 
     def do_submit() -> Step:
         source = open_source(draft.path, name=draft.filename)
@@ -121,7 +123,8 @@ async def submit(request: Request, operator: Signed, id: str) -> Response:
             draft.problems = exc.problems
             return "settings"
         draft.campaign = record.id
-        audit(operator, "campaign.submit", campaign=record.id, again=again)
+        done = audit(request, operator, "campaign.submit", campaign=record.id, again=again)
+        asyncio.run_coroutine_threadsafe(done, loop)
         with contextlib.suppress(StoreUnavailable):
             keep_mapping(draft, campaigns)
         return "submitted"
@@ -150,7 +153,7 @@ async def test_call(request: Request, operator: Signed, id: str) -> Response:
     campaigns = queue.campaigns.blocking
     body = await WORK.run(campaigns.test_call, source, _request(request, draft), number)
     call = await queue.enqueue(body, idempotency_key=f"test {draft.id} {key}", scope=operator.api_key.scope)
-    audit(operator, "campaign.test", draft=draft.id, call=call.extid)
+    await audit(request, operator, "campaign.test", draft=draft.id, call=call.extid)
     return _confirm(request, operator, draft, tested=call, test_number=text)
 
 

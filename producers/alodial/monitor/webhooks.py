@@ -71,7 +71,7 @@ async def list_endpoints(request: Request, operator: Signed) -> Response:
 
 
 async def _done(request: Request, operator: Operator, act: str, id: str, count: int | None = None) -> Response:
-    audit(operator, f"webhooks.{act}", endpoint=id, **({} if count is None else {"events": count}))
+    await audit(request, operator, f"webhooks.{act}", endpoint=id, **({} if count is None else {"events": count}))
     return await _screen(request, operator, act, count or 0)
 
 

@@ -12,7 +12,22 @@ from ..settings import Settings
 
 HIDDEN = "[hidden]"
 PLAIN = frozenset(
-    {"level", "timestamp", "logger", "call_id", "extid", "record", "entry", "campaign", "worker", "attempt", "account"}
+    {
+        *(
+            "level",
+            "timestamp",
+            "logger",
+            "call_id",
+            "extid",
+            "record",
+            "entry",
+            "campaign",
+            "worker",
+            "attempt",
+            "account",
+        ),
+        *("request_id", "trace_id", "span_id", "endpoint", "draft", "result", "event_id", "hash"),
+    }
 )
 """Fields that hold ids and names; an extid and an inbox entry look like a number and must stay readable."""
 NUMBERS = frozenset({"phone", "number", "callfrom", "callto", "fromline", "to", "party"})
@@ -26,7 +41,8 @@ def secrets_of(settings: Settings) -> tuple[str, ...]:
 
     def gather(value: object) -> None:
         if isinstance(value, SecretStr):
-            secrets.add(value.get_secret_value())
+            # A scoped key is KEY;name=shop: what travels is the key alone.
+            secrets.update((value.get_secret_value(), value.get_secret_value().partition(";")[0].strip()))
         elif isinstance(value, tuple):
             for part in value:
                 gather(part)
@@ -42,10 +58,28 @@ def secrets_of(settings: Settings) -> tuple[str, ...]:
         if "@" in url:
             secrets.add(url.partition("://")[2].rpartition("@")[0].rpartition(":")[2])
         secrets.update(dict(parse_qsl(urlsplit(url).query)).get("password", "").split())
+    for webhook in settings.webhooks:
+        secrets |= _secrets_of_url(webhook.get_secret_value())
     # An error may show a secret as the URL has it, or decoded.
     secrets |= {quote(secret, safe="") for secret in secrets} | {unquote(secret) for secret in secrets}
     # Shorter ones would take letters out of ordinary words.
     return tuple(sorted((secret for secret in secrets if len(secret) >= 4), key=len, reverse=True))
+
+
+MIN_PATH = 8
+"""Characters of a webhook's path, or of a part of it, from which on it is taken for a token."""
+
+
+def _secrets_of_url(url: str) -> set[str]:
+    """What may be a token in a webhook's URL: its path and query, and long parts of either."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return set()
+    target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    values = [*parts.path.split("/"), *(value for _, value in parse_qsl(parts.query))]
+    long_parts = {value for value in values if len(value) >= 2 * MIN_PATH}
+    return {text for text in (target, parts.path, parts.query) if len(text) >= MIN_PATH} | long_parts
 
 
 class Scrubber:

@@ -11,12 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from .. import monitor
-from ..api_keys import ApiKeys
+from ..api_keys import ApiKeys, check_length
 from ..calls.queue import AsyncCallQueue
 from ..errors import AlodialError
 from ..key_limits import limits_from_text
 from ..observability import tracing
-from ..settings import Settings
+from ..settings import Settings, require_no_risk
+from ..web.audit import AuditWriter
 from ..web.auth import Authenticator, SecretSet
 from ..web.call_acceptor import CallAcceptor
 from ..web.callbacks.endpoint import CallbackEndpoint
@@ -25,11 +26,25 @@ from ..web.client_address import TrustedProxies
 from ..web.context import AppContext
 from ..web.event_follower import EventFollower
 from ..web.health import Readiness
+from ..web.key_ring import KeyRing
 from ..web.metrics import ProcessMetrics
 from ..web.middleware import CALLBACK_PATH, RequestMiddleware
 from ..web.openapi import document
 from ..web.problems import Refusal, answer_alodial_error, answer_http_error, answer_refusal, answer_validation_error
-from ..web.routes import calls, calls_batch, campaigns, do_not_call, docs_page, dropin, events, logs, probes, webhooks
+from ..web.routes import (
+    audit,
+    calls,
+    calls_batch,
+    campaigns,
+    do_not_call,
+    docs_page,
+    dropin,
+    events,
+    keys,
+    logs,
+    probes,
+    webhooks,
+)
 from ..web.tracing import TracingMiddleware
 
 # The first match wins: /v1/calls/batch must come before /v1/calls/{name}.
@@ -39,7 +54,9 @@ ROUTERS = (
     campaigns.router,
     do_not_call.router,
     events.router,
+    keys.router,
     logs.router,
+    audit.router,
     webhooks.router,
     dropin.router,
     probes.router,
@@ -52,18 +69,20 @@ ROUTERS = (
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     context: AppContext = app.state.context
     context.intake.start()
+    app.state.authenticator.keys.start()
     try:
         yield
     finally:
         context.follower.close()
         await asyncio.to_thread(app.state.monitor.drafts.close)
         await context.intake.aclose()
+        await app.state.authenticator.keys.aclose()
         context.acceptor.close()
         await context.queue.aclose()
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Returns the app for these settings; Redis may be away when it starts. Raises ConfigurationError for a bad API key."""
+    """Returns the app for these settings; Redis may be away then. Raises ConfigurationError for bad secrets and risks."""
     app = FastAPI(
         title="Alodial",
         version=version("alodial"),
@@ -86,10 +105,14 @@ def create_app(settings: Settings) -> FastAPI:
         metrics=metrics,
         readiness=Readiness(settings),
         follower=EventFollower(queue.store),
+        audit=AuditWriter(queue.store, settings.audit_keep),
     )
-    keys = ApiKeys(settings.api_keys, limits_from_text(settings.own_key_limits))
-    app.state.authenticator = Authenticator(keys, settings.api_requests_per_second)
-    app.state.monitor = monitor.make_context(settings, keys, queue.store)
+    require_no_risk(settings)
+    check_length("ALODIAL_API_KEYS", settings.api_keys)
+    check_length("ALODIAL_CALLBACK_SECRET", settings.callback_secret)
+    ring = KeyRing(ApiKeys(settings.api_keys, limits_from_text(settings.own_key_limits)), queue.store)
+    app.state.authenticator = Authenticator(ring, settings.api_requests_per_second)
+    app.state.monitor = monitor.make_context(settings, ring, queue.store)
     callbacks = CallbackEndpoint(SecretSet(settings.callback_secret), intake, metrics)
     app.router.routes.insert(0, Route(CALLBACK_PATH + "{secret}", callbacks))
     for router in ROUTERS:
@@ -100,6 +123,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, answer_validation_error)
     if tracing.spans() is not None:
         app.add_middleware(TracingMiddleware)
-    app.add_middleware(RequestMiddleware, callbacks=callbacks, proxies=TrustedProxies(settings.trusted_proxies))
+    app.add_middleware(
+        RequestMiddleware,
+        callbacks=callbacks,
+        proxies=TrustedProxies(settings.trusted_proxies),
+        public_url=settings.public_url,
+    )
     app.openapi = lambda: document.document(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
     return app

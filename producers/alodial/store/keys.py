@@ -58,8 +58,13 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``logs:lost``         string   log lines that did not get there; kept a day after the last
 ``tally``             hash     counters of all worker processes for the metrics, added up. ``tally:{process}`` is the
                                number of its last flush, kept a day
+``keys``              hash     name of an API key -> its record, JSON, with hashes in place of secrets; ``keys:used`` when each
+                               was last used, ms; ``keys:version`` grows with each change
+``audit``, ``audit:own`` stream  acts: ``e`` is the entry, JSON, ``h`` its hash over the entry before; with ``own`` those of
+                               keys marked own. ``audit:head``, ``audit:own:head`` are the newest hashes
 ``session:{hash}``    string   a session of the monitor, JSON, found by the SHA-256 of its cookie; ends when it was idle too long
-``sessions``          zset     those hashes by the second in which the session ends at the latest
+``sessions``          zset     those hashes by the second in which the session ends at the latest; ``sessions:{scope}`` those
+                               of a key or person
 ``wh``                set      webhook endpoints by their id
 ``wh:{endpoint}``     hash     url shown, seen, off and off_at, until (throttled), ok failed row parked counters, ok_ms,
                                ok_at fail_at since (nothing but failures), status, why; it and the following are kept 40 days
@@ -131,6 +136,9 @@ STOP: Final = PREFIX + "stop"
 CONFIRMED: Final = PREFIX + "confirmed"
 EPOCH: Final = PREFIX + "epoch"
 WORKERS: Final = PREFIX + "workers"
+KEYS: Final = PREFIX + "keys"
+KEYS_USED: Final = PREFIX + "keys:used"
+KEYS_VERSION: Final = PREFIX + "keys:version"
 SESSIONS: Final = PREFIX + "sessions"
 WEBHOOKS: Final = PREFIX + "wh"
 TALLY: Final = PREFIX + "tally"
@@ -205,6 +213,18 @@ def buckets(body: str, reference: str) -> str:
     if reference:
         names.append(_reference_bucket(reference))
     return " ".join(names)
+
+
+def audit(*, own: bool) -> str:
+    return f"{PREFIX}audit:own" if own else f"{PREFIX}audit"
+
+
+def audit_head(*, own: bool) -> str:
+    return f"{audit(own=own)}:head"
+
+
+def sessions_of(scope: str) -> str:
+    return f"{SESSIONS}:{scope}"
 
 
 def session(id: str) -> str:

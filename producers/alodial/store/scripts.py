@@ -40,6 +40,8 @@ NAMES = (
     "primary",
     "repeat",
     "stop",
+    "audit",
+    "session",
 )
 
 CONFIRMED = frozenset(
@@ -49,9 +51,10 @@ CONFIRMED = frozenset(
 
 WHEN_FULL = frozenset(
     {"stop", "resume", "cancel", "steer", "drop", "forbid", "settle", "apply", "park", "sweep", "repeat"}
-    | {"trim", "tidy", "delivered", "primary"}
+    | {"trim", "tidy", "delivered", "primary", "audit", "session"}
 )
-"""Scripts that run although Redis is full: they hold calls back, write down what rang already, or make room.
+"""Scripts that run although Redis is full: they hold calls back, write down what rang already or who did
+it, let people in to stop calls, or make room.
 
 Redis lets a script grow once it has written something; a deletion is always let through. ``flags=allow-oom`` says the same,
 but Redis 6.2 does not know it.

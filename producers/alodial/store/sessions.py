@@ -10,9 +10,11 @@ import redis.asyncio as aioredis
 
 from . import keys
 from .answers import text
+from .client import Operation
 
-MAX_SESSIONS: Final = 1000
-"""Sessions that are kept; above it the one that would end first is ended."""
+MAX_OF_SCOPE: Final = 200
+"""Sessions of one key or person; above it their oldest is ended, and never anybody else's."""
+MAX_LISTED: Final = 1000
 
 
 class StoredSession(NamedTuple):
@@ -23,16 +25,9 @@ class StoredSession(NamedTuple):
     idle: int
 
 
-async def write(client: "aioredis.Redis", id: str, record: str, *, idle: int, ends: int) -> None:
-    """Keeps a session until ``ends`` (Unix seconds), or until nothing was asked for ``idle`` seconds."""
-    async with client.pipeline() as pipe:
-        pipe.set(keys.session(id), record, ex=idle)
-        pipe.zadd(keys.SESSIONS, {id: ends})
-        pipe.zremrangebyscore(keys.SESSIONS, "-inf", f"({int(time.time())}")
-        pipe.zrange(keys.SESSIONS, 0, -MAX_SESSIONS - 1)
-        answers = await pipe.execute()
-    for extra in answers[-1]:
-        await end(client, text(extra))
+def write(id: str, record: str, *, scope: str, idle: int, ends: int) -> Operation[None]:
+    """Keeps a session until ``ends`` (Unix seconds), or until nothing was asked for ``idle`` seconds; in a full store too."""
+    return Operation("session", [id, record, scope, idle, ends, int(time.time()), MAX_OF_SCOPE], lambda _: None)
 
 
 async def read(client: "aioredis.Redis", id: str, *, idle: int) -> str | None:
@@ -52,7 +47,7 @@ async def end(client: "aioredis.Redis", *ids: str) -> None:
 
 async def listing(client: "aioredis.Redis", *, idle: int) -> list[StoredSession]:
     """All sessions that are open, the one that was opened last first."""
-    ids: Any = await client.zrevrange(keys.SESSIONS, 0, MAX_SESSIONS - 1)
+    ids: Any = await client.zrevrange(keys.SESSIONS, 0, MAX_LISTED - 1)
     if not ids:
         return []
     async with client.pipeline(transaction=False) as pipe:

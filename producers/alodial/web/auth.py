@@ -8,9 +8,10 @@ from fastapi import Depends
 from pydantic import SecretStr
 from starlette.requests import Request
 
-from ..api_keys import MEANINGS, ApiKey, ApiKeys, Role, digest_of
+from ..api_keys import MEANINGS, ApiKey, Role, digest_of
 from ..errors import NotFound
 from ..store.find_call import EVERYTHING, Viewer
+from .key_ring import KeyRing
 from .problems import Refusal
 from .rate_limit import RateLimiter, retry_after
 
@@ -38,19 +39,19 @@ class SecretSet:
 class Authenticator:
     """Finds the API key of a request and limits how often each key is used. Each web process counts by itself."""
 
-    def __init__(self, keys: ApiKeys, requests_per_second: float) -> None:
+    def __init__(self, keys: KeyRing, requests_per_second: float) -> None:
         self.keys = keys
         self._requests = RateLimiter(requests_per_second, max(1.0, requests_per_second))
         self._wrong_keys = RateLimiter(WRONG_KEYS_PER_SECOND, WRONG_KEYS_BURST)
 
-    def authenticate(self, secret: str | None, address: str) -> ApiKey | None:
+    async def authenticate(self, secret: str | None, address: str) -> ApiKey | None:
         """Returns the key with this secret, None when there is none. ``address`` is the sender's, for counting wrong keys.
 
         Raises Refusal 429 when the key, or wrong keys from the address, come too often.
         """
         if secret is None:
             return None
-        api_key = self.keys.find(secret)
+        api_key = await self.keys.look_up(secret)
         if api_key is not None:
             wait = self._requests.take(api_key.scope)
             detail = "This key asks more often than ALODIAL_API_REQUESTS_PER_SECOND allows."
@@ -77,15 +78,15 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def caller(request: Request) -> ApiKey:
+async def caller(request: Request) -> ApiKey:
     """Returns the key in the header ``Authorization``. Raises Refusal 401 without a valid key, 429 when it comes too often."""
     authenticator: Authenticator = request.app.state.authenticator
-    detail = "This installation has no API keys yet: set ALODIAL_API_KEYS and start it again."
-    if authenticator.keys:
-        api_key = authenticator.authenticate(_bearer(request), address_of(request))
-        if api_key is not None:
-            return api_key
-        detail = "Send the header Authorization: Bearer KEY with one of ALODIAL_API_KEYS."
+    api_key = await authenticator.authenticate(_bearer(request), address_of(request))
+    if api_key is not None:
+        return api_key
+    detail = "Send the header Authorization: Bearer KEY with one of ALODIAL_API_KEYS or of `alodial keys list`."
+    if not authenticator.keys:
+        detail = "This installation has no API keys yet: alodial keys create NAME, or set ALODIAL_API_KEYS and start it again."
     raise Refusal(401, "unauthorized", detail, headers=_HEADERS)
 
 
@@ -93,7 +94,11 @@ def require_role(api_key: ApiKey, *roles: Role) -> ApiKey:
     """Returns the key. Raises Refusal 403 when it has none of the roles."""
     if not any(api_key.has_role(role) for role in roles):
         missing = " or ".join(f"{role} ({MEANINGS[role]})" for role in roles)
-        raise Refusal(403, "forbidden", f"This key lacks the role {missing}; give it in ALODIAL_API_KEYS.")
+        raise Refusal(
+            403,
+            "forbidden",
+            f"This key lacks the role {missing}; give it in ALODIAL_API_KEYS, or make a key that has it.",
+        )
     return api_key
 
 
@@ -120,9 +125,10 @@ def requires(*roles: Role, all_owners: bool = False) -> Callable[[Request], Coro
 
     async def dependency(request: Request) -> ApiKey:
         # Async, or FastAPI would run it in a thread.
-        api_key = require_role(caller(request), *roles)
+        api_key = require_role(await caller(request), *roles)
         if all_owners and api_key.own:
             raise Refusal(403, "forbidden", "This key is marked own, and what is asked for belongs to everybody.")
+        request.state.api_key = api_key  # for the audit
         return api_key
 
     return dependency

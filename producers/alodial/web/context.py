@@ -6,6 +6,7 @@ from starlette.requests import Request
 
 from ..calls.queue import AsyncCallQueue
 from ..settings import Settings
+from .audit import AuditWriter
 from .call_acceptor import CallAcceptor
 from .callbacks.intake import CallbackIntake
 from .event_follower import EventFollower
@@ -24,6 +25,7 @@ class AppContext:
     metrics: ProcessMetrics
     readiness: Readiness
     follower: EventFollower
+    audit: AuditWriter
 
 
 def app_context(request: Request) -> AppContext:

@@ -6,8 +6,10 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .audit import record_request
 from .body_limits import BoundedReceive
 from .client_address import TrustedProxies
+from .host_check import is_expected
 from .problems import Refusal, internal_error, of_refusal
 
 CALLBACK_PATH = "/callbacks/alovoice/"
@@ -17,19 +19,32 @@ SECURITY_HEADERS: list[tuple[bytes, bytes]] = [
     (b"content-security-policy", b"default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
 ]
+NO_STORE = (b"cache-control", b"no-store")
+"""For every answer that says nothing else: most hold numbers, and none is worth keeping."""
+HSTS = (b"strict-transport-security", b"max-age=31536000")
+"""Behind TLS: the browser does not come back without it for a year."""
 
 log = structlog.get_logger("alodial.web")
 
 
 class RequestMiddleware:
     """The outermost middleware of this app. ``callbacks`` serves CALLBACK_PATH without the router; the headers of
-    ``proxies`` say from where a request came."""
+    ``proxies`` say from where a request came; with a ``public_url`` other host names are refused."""
 
-    def __init__(self, app: ASGIApp, callbacks: ASGIApp | None = None, proxies: TrustedProxies | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        callbacks: ASGIApp | None = None,
+        proxies: TrustedProxies | None = None,
+        public_url: str = "",
+    ) -> None:
         self._app = app
         self._callbacks = callbacks
         self._proxies = proxies or TrustedProxies(())
+        self._public_url = public_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -43,16 +58,22 @@ class RequestMiddleware:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"] = [
-                    *message.get("headers", ()),
-                    *SECURITY_HEADERS,
-                    (b"x-request-id", request_id.encode()),
-                ]
+                api_key = scope.get("state", {}).get("api_key")
+                if api_key is not None and message["status"] < 400:
+                    await record_request(scope, api_key)
+                headers = [*message.get("headers", ()), *SECURITY_HEADERS, (b"x-request-id", request_id.encode())]
+                if not any(name.lower() == b"cache-control" for name, _ in headers):
+                    headers.append(NO_STORE)
+                if scope["scheme"] == "https":
+                    headers.append(HSTS)
+                message["headers"] = headers
             await send(message)
 
         bounded = BoundedReceive(scope, receive)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
+                if not is_expected(self._public_url, scope):
+                    raise Refusal(421, "wrong_host", "The header Host is not the name of ALODIAL_PUBLIC_URL.")
                 await self._app_for(scope)(scope, bounded, send_with_headers)
             except ClientDisconnect:
                 return

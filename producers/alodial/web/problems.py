@@ -21,6 +21,8 @@ from ..errors import (
     AlodialError,
     Conflict,
     InvalidCall,
+    InvalidKey,
+    KeyConflict,
     NotCancelable,
     NotFound,
     NotRedialable,
@@ -47,6 +49,9 @@ _TITLES: Mapping[str, str] = {
     "method_not_allowed": "This address does not take that method",
     "idempotency_conflict": "The Idempotency-Key belongs to another call",
     "extid_conflict": "The extid belongs to another call",
+    "wrong_host": "The request was sent to another name",
+    "key_exists": "The name of the key is taken",
+    "invalid_key": "The key cannot be as it is described",
     "not_cancelable": "The call can no longer be canceled",
     "invalid_campaign": "The campaign cannot be submitted as it is written",
     "bad_file": "The file cannot be read",
@@ -145,7 +150,7 @@ def too_large(limit: int) -> Refusal:
 
 def of_error(exc: AlodialError) -> Response:
     """Returns the answer for an error of the library, and logs it."""
-    if isinstance(exc, InvalidCall | InvalidCampaign):
+    if isinstance(exc, InvalidCall | InvalidCampaign | InvalidKey):
         log.info("request.refused", code=exc.code, fields=[p.field for p in exc.problems])
         return problem(422, exc.code, _see_errors(len(exc.problems), "field"), exc.problems)
     if isinstance(exc, OpenQuestions):
@@ -163,7 +168,7 @@ def of_error(exc: AlodialError) -> Response:
     if isinstance(exc, CampaignDuplicate):
         log.info("request.refused", code=exc.code, campaign=exc.id)
         return problem(409, exc.code, f"{exc}; {exc.remedy}.", campaign_id=exc.id)
-    if isinstance(exc, CampaignNotAllowed):
+    if isinstance(exc, CampaignNotAllowed | KeyConflict):
         return problem(409, exc.code, str(exc))
     if isinstance(exc, Conflict):
         log.info("request.refused", code=exc.code, call_id=exc.call_id)

@@ -38,12 +38,11 @@ class Endpoint:
 
     @property
     def display_url(self) -> str:
-        """The URL for people: without the query, which may hold a token, and with a path of up to 60 characters."""
+        """The URL for people: scheme and host alone, because a token may stand in the path or the query; the id tells which."""
         scheme, default = ("https", 443) if self.tls else ("http", 80)
         port = "" if self.port == default else f":{self.port}"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        path = self.target.partition("?")[0]
-        return f"{scheme}://{host}{port}{path if len(path) <= 60 else path[:60] + '...'}"
+        return f"{scheme}://{host}{port}"
 
 
 def endpoint_id(url: str) -> str:

@@ -19,7 +19,10 @@ def sandbox(
     ] = 0,
     callback_url: Annotated[
         str | None,
-        typer.Option(envvar="ALODIAL_SANDBOX_CALLBACK_URL", help="Where results are POSTed; unset: nowhere."),
+        typer.Option(
+            envvar="ALODIAL_SANDBOX_CALLBACK_URL",
+            help="Where results are POSTed; unset: nowhere. It holds a secret, so better in the environment.",
+        ),
     ] = None,
     speed: Annotated[float, typer.Option(help="How many times faster than real time calls run, up to 10000.")] = 1.0,
     announce: Annotated[
@@ -53,7 +56,7 @@ def sandbox(
 
     Numbers ending in 90 are busy, 91 do not answer, 92 meet congestion, 93 are unavailable; docs/sandbox.md has more.
 
-    Example: alodial sandbox --port 8090 --callback-url http://127.0.0.1:8000/callbacks/alovoice/SECRET --speed 60
+    Example: alodial sandbox --port 8090 --speed 60
     """
     from pydantic import SecretStr, ValidationError
 

@@ -111,7 +111,11 @@ def document(app: FastAPI) -> dict[str, Any]:
         components = made.setdefault("components", {})
         components["schemas"] = _schemas() | components.get("schemas", {})
         components["securitySchemes"] = {
-            "ApiKey": {"type": "http", "scheme": "bearer", "description": "One of ALODIAL_API_KEYS"}
+            "ApiKey": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "One of ALODIAL_API_KEYS, or made by `alodial keys create`",
+            }
         }
         for path, methods in made["paths"].items():
             if path.startswith("/v1/"):

@@ -32,6 +32,9 @@ ANSWERS: Final = _DATA["answers"] | {
     "CallShown": _SUMMARY | _RECORD,
     "CallPage": {"calls": [_SUMMARY], "cursor": None},
     "CampaignList": {"campaigns": [_DATA["answers"]["Campaign"]], "cursor": None},
+    "AuditPage": {"acts": [_DATA["answers"]["Act"]]},
+    "KeyList": {"keys": [_DATA["answers"]["Key"]]},
+    "NewKey": _DATA["answers"]["Key"] | {"key": "alodial_EXAMPLE"},
     "EndpointList": {"endpoints": [_DATA["answers"]["Endpoint"]]},
 }
 """Examples that stand beside the answer with the schema of their name."""

@@ -11,7 +11,9 @@ from alodial_schemas.campaigns import CampaignState
 
 from ...campaigns.records import Activity, CampaignRecord
 from ...campaigns.row_codec import RowProblem
+from ...store.audit import AuditEntry
 from ...store.do_not_call import DncEntry
+from ...store.key_records import KeyListing
 from ...store.records import CallRecord
 from ...store.redis_checks import RedisCheck
 from ...store.webhooks import EndpointHealth
@@ -216,6 +218,25 @@ Endpoint = _model(
     EndpointHealth,
     description="Times are ISO 8601; `lag` is in seconds, of the oldest event that waits. The URL is without its query.",
 )
+Act = _model(
+    "Act",
+    AuditEntry,
+    without=("actor",),
+    description="An act, chained to the act before it by its hash",
+    actor=str,
+    id=str,
+    own=bool,
+    hash=str,
+)
+AuditPage = _model("AuditPage", acts=_list(Act))
+Key = _model("Key", KeyListing, description="An API key, without its secret")
+NewKey = _model(
+    "NewKey",
+    KeyListing,
+    description="An API key and its secret, which is shown this once",
+    key=(str, Field(description="The secret")),
+)
+KeyList = _model("KeyList", keys=_list(Key))
 EndpointList = _model("EndpointList", endpoints=_list(Endpoint))
 Resent = _model("Resent", events=int)
 

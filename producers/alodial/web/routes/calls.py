@@ -45,7 +45,9 @@ async def place_call(request: Request) -> Response:
     202 for a new call, 200 for the call that the same `Idempotency-Key` or `extid` with the same body had made before,
     409 when the body differs. After a 503 nothing may be taken as queued: send it again with the same key.
     """
-    api_key = require_role(caller(request), "submit")  # as a dependency it would cost a sixth of this route's speed
+    api_key = require_role(
+        await caller(request), "submit"
+    )  # as a dependency it would cost a sixth of this route's speed
     context = app_context(request)
     key = idempotency_key(request)
     call = read_call(read_json(await request.body()), context.settings)

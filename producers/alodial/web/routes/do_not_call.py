@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from alodial_schemas import FieldProblem
 
+from ..audit import name_target
 from ..auth import GlobalOperator, GlobalReader, Writer
 from ..context import app_context
 from ..openapi import bodies, models
@@ -17,6 +18,9 @@ from ..request_bodies import printable, read_json
 from ..responses import json_response
 
 router = APIRouter(prefix="/v1/dnc", tags=["do-not-call"])
+
+NAMED = 10
+"""Numbers of a request that the audit names, masked."""
 
 _CURSOR = r"^[0-9]{0,19}$"
 
@@ -59,6 +63,7 @@ async def add(request: Request, api_key: Writer) -> Response:
     numbers, reason, campaign = await _read_body(request)
     dnc = app_context(request).queue.dnc
     changed = await dnc.add(numbers, scope=campaign, reason=reason, actor=api_key.actor)
+    name_target(request, campaign, *numbers[:NAMED], reason)
     return json_response({"changed": changed})
 
 
@@ -66,7 +71,9 @@ async def add(request: Request, api_key: Writer) -> Response:
 async def remove(request: Request, _key: GlobalOperator) -> Response:
     numbers, _, campaign = await _read_body(request)
     dnc = app_context(request).queue.dnc
-    return json_response({"changed": await dnc.remove(numbers, scope=campaign)})
+    changed = await dnc.remove(numbers, scope=campaign)
+    name_target(request, campaign, *numbers[:NAMED])
+    return json_response({"changed": changed})
 
 
 @router.get(

@@ -29,7 +29,7 @@ def _error(status: int, text: str, headers: dict[str, str] | None = None) -> Res
         {
             200: ("Stored for good", models.DropInAnswer),
             400: ("The body is no call", models.DropInError),
-            401: ("The key is none of ALODIAL_API_KEYS", models.DropInError),
+            401: ("The key is not one of this installation", models.DropInError),
             403: ("The key lacks the role submit", models.DropInError),
             408: ("The body came too slowly", models.DropInError),
             409: ("The extid belongs to another call", models.DropInError),
@@ -45,9 +45,9 @@ async def request_call(request: Request, key: str) -> Response:
     context = app_context(request)
     authenticator: Authenticator = request.app.state.authenticator
     try:
-        api_key = authenticator.authenticate(key, address_of(request))
+        api_key = await authenticator.authenticate(key, address_of(request))
         if api_key is None:
-            return _error(401, "the key in the address is none of ALODIAL_API_KEYS")
+            return _error(401, "the key in the address is not one of this installation")
         require_role(api_key, "submit")
         call = read_call(await read_alovoice(request), context.settings)
         check_call(api_key, call, context.settings)

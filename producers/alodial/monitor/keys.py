@@ -1,0 +1,127 @@
+"""The page of API keys: all of them without their secrets; made, rotated and revoked. A secret is shown once."""
+
+import time
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..api_keys import ROLES
+from ..errors import InvalidKey, KeyConflict, NoKey
+from ..key_limits import limits_from_text
+from ..store import key_records
+from ..store.sansio import run_async
+from ..web.context import app_context
+from .auth import Forbidden, Signed, audit, can, form_of, key_given, remember_key, text_of
+from .context import monitor_context
+from .rendering import PeopleRoute, go, page
+from .session import Operator
+
+LIMITS = ("daily_calls", "waiting_calls", "recipient_cap")
+"""Limits that the form asks for; `alodial keys create` has them all."""
+DAYS_MS = 86_400_000
+
+router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+async def _screen(
+    request: Request,
+    operator: Operator,
+    *,
+    status: int = 200,
+    secret: str = "",
+    name: str = "",
+    problem: str = "",
+    wrong: bool = False,
+) -> Response:
+    if not can(operator, "keys"):
+        raise Forbidden("refused.role")
+    ring = monitor_context(request).sessions.keys
+    await ring.note_used()
+    steps = key_records.listings(ring.of_settings.listing(), _now())
+    rows = await app_context(request).queue.store.call(run_async, steps)
+    roles = [role for role in ROLES if role in operator.api_key.roles]
+    return page(
+        request,
+        "keys.html",
+        operator,
+        status=status,
+        rows=rows,
+        roles=roles,
+        limits=LIMITS,
+        secret=secret,
+        name=name,
+        problem=problem,
+        ask_key=operator.must_give_key(),
+        wrong=wrong,
+    )
+
+
+@router.get("/keys")
+async def show_keys(request: Request, operator: Signed) -> Response:
+    return await _screen(request, operator)
+
+
+@router.post("/keys")
+async def create_key(request: Request, operator: Signed) -> Response:
+    form = await form_of(request, operator, "keys.create")
+    if not key_given(request, operator, form):
+        return await _screen(request, operator, status=403, wrong=True)
+    await remember_key(request, operator)
+    context, now = app_context(request), _now()
+    own, days = text_of(form, "own") == "on", text_of(form, "days")
+    roles = [role for role in operator.api_key.roles if text_of(form, f"role_{role}") == "on"]
+    try:
+        if days and not (days.isascii() and days.isdigit() and 0 < int(days[:6]) < 10_000):
+            raise InvalidKey("expires", "is no number of days", "write for example 90")
+        monitor_context(request).sessions.keys.check_name(text_of(form, "name"))
+        record, secret = key_records.new_record(
+            text_of(form, "name"),
+            roles,
+            own=own,
+            limits={limit: text for limit in LIMITS if (text := text_of(form, limit))},
+            base=limits_from_text(context.settings.own_key_limits if own else ""),
+            expires=now + int(days) * DAYS_MS if days else None,
+            actor=operator.actor,
+            now=now,
+        )
+        await context.queue.store.call(run_async, key_records.create(record))
+    except (InvalidKey, KeyConflict) as exc:
+        return await _screen(request, operator, status=422, problem=str(exc))
+    await audit(request, operator, "keys.create", key=record.name, roles="+".join(record.roles), own=own)
+    return await _screen(request, operator, secret=secret, name=record.name)
+
+
+@router.post("/keys/{name}/rotate")
+async def rotate_key(request: Request, operator: Signed, name: str) -> Response:
+    form = await form_of(request, operator, "keys.rotate")
+    if not key_given(request, operator, form):
+        return await _screen(request, operator, status=403, wrong=True)
+    await remember_key(request, operator)
+    store = app_context(request).queue.store
+    try:
+        record = await store.call(run_async, key_records.read(name))
+        if not set(record.roles) <= operator.api_key.roles:
+            raise Forbidden("refused.role")
+        steps = key_records.rotate(name, grace_ms=0, expires=None, now=_now())
+        record, secret = await store.call(run_async, steps)
+    except (InvalidKey, NoKey) as exc:
+        return await _screen(request, operator, status=422, problem=str(exc))
+    await audit(request, operator, "keys.rotate", key=name)
+    return await _screen(request, operator, secret=secret, name=name)
+
+
+@router.post("/keys/{name}/revoke")
+async def revoke_key(request: Request, operator: Signed, name: str) -> Response:
+    await form_of(request, operator, "keys.revoke")
+    try:
+        await app_context(request).queue.store.call(run_async, key_records.revoke(name, now=_now()))
+    except NoKey as exc:
+        return await _screen(request, operator, status=422, problem=str(exc))
+    await monitor_context(request).sessions.keys.refresh()
+    await audit(request, operator, "keys.revoke", key=name)
+    return go("/keys")

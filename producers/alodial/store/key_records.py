@@ -1,0 +1,266 @@
+"""API keys that are made, rotated and revoked at run time. Redis holds hashes of their secrets, never the secrets.
+
+Web processes read all records when ``keys:version`` changed. A record is never deleted: its name owns calls, which
+nobody else may come to see under the same name.
+"""
+
+import hmac
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+from ..api_keys import KEY_NAME, ROLES, ApiKey, digest_of
+from ..errors import InvalidKey, KeyConflict, NoKey
+from ..key_limits import KeyLimits, limits_from_text, limits_to_text, read_limits
+from . import keys
+from .answers import text
+from .records import iso
+from .sansio import Steps
+
+PREFIX: Final = "alodial_"
+"""Begins each secret, so that scanners of repositories find it."""
+
+MAX_KEYS: Final = 1000
+MAX_SECRETS: Final = 3
+"""Secrets of one key that are valid at the same time, after rotations with a time of grace."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretHash:
+    """A secret's SHA-256: the secrets are random, so that no slow hash is needed. ``until`` is Unix ms, None for always."""
+
+    digest: str
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """A key as Redis holds it. ``limits`` is a text, times are Unix ms, ``scope`` and ``since`` are as in ApiKey."""
+
+    name: str
+    scope: str
+    roles: tuple[str, ...]
+    own: bool
+    limits: str
+    hashes: tuple[SecretHash, ...]
+    created: int
+    created_by: str
+    expires: int | None = None
+    revoked: int | None = None
+    since: int = 0
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> "KeyRecord":
+        fields = json.loads(raw)
+        hashes = tuple(SecretHash(**part) for part in fields.pop("hashes"))
+        return cls(roles=tuple(fields.pop("roles")), hashes=hashes, **fields)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    def is_valid(self, now: int) -> bool:
+        return self.revoked is None and (self.expires is None or now < self.expires)
+
+    def has_secret(self, digest: bytes, now: int) -> bool:
+        """Whether a secret with this digest opens the key now. Compares all hashes in constant time."""
+        match = False
+        for known in self.hashes:
+            same = hmac.compare_digest(bytes.fromhex(known.digest), digest)
+            match |= same and (known.until is None or now < known.until)
+        return match and self.is_valid(now)
+
+    @property
+    def api_key(self) -> ApiKey:
+        return ApiKey(
+            self.scope,
+            self.name,
+            frozenset(self.roles),
+            self.own,
+            limits=limits_from_text(self.limits),
+            since=self.since,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KeyListing:
+    """A key as people and programs see it: nothing in it comes from a secret. ``source`` is ``store`` or ``settings``.
+
+    ``state`` is active, expired or revoked; ``limits`` is as :func:`~alodial.key_limits.limits_from_text` reads it.
+    """
+
+    name: str
+    source: str
+    state: str
+    roles: list[str]
+    own: bool
+    limits: str
+    created_at: str | None
+    created_by: str | None
+    expires_at: str | None
+    revoked_at: str | None
+    last_used_at: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def _iso(ms: int | None) -> str | None:
+    return None if ms is None else iso(ms)
+
+
+def listing_of(key: KeyRecord | ApiKey, used: Mapping[str, int], now: int) -> KeyListing:
+    """A key's listing; ``used`` is what :func:`last_used` returns."""
+    if isinstance(key, ApiKey):
+        name, roles = key.actor.removeprefix("key:"), [str(role) for role in ROLES if role in key.roles]
+        text_of_limits = limits_to_text(key.limits)
+        return KeyListing(
+            name,
+            "settings",
+            "active",
+            roles,
+            key.own,
+            text_of_limits,
+            None,
+            None,
+            None,
+            None,
+            _iso(used.get(key.actor)),
+        )
+    state = "revoked" if key.revoked is not None else "active" if key.is_valid(now) else "expired"
+    return KeyListing(
+        key.name,
+        "store",
+        state,
+        list(key.roles),
+        key.own,
+        key.limits,
+        iso(key.created),
+        key.created_by,
+        _iso(key.expires),
+        _iso(key.revoked),
+        _iso(used.get(f"key:{key.name}")),
+    )
+
+
+def listings(of_settings: Iterable[ApiKey], now: int) -> Steps[list[KeyListing]]:
+    """All keys, those of the settings first, then by name."""
+    records = yield from read_all()
+    used = yield from last_used()
+    return [
+        *(listing_of(key, used, now) for key in of_settings),
+        *(listing_of(records[name], used, now) for name in sorted(records)),
+    ]
+
+
+def new_record(
+    name: str,
+    roles: Iterable[str],
+    *,
+    own: bool,
+    limits: Mapping[str, str],
+    base: KeyLimits,
+    expires: int | None,
+    actor: str,
+    now: int,
+) -> tuple[KeyRecord, str]:
+    """A new key and its secret. ``limits`` are texts by name, which change those of ``base``.
+
+    Raises InvalidKey, which names the field.
+    """
+    if not KEY_NAME.fullmatch(name):
+        raise InvalidKey("name", "is not usable", "write a to z, 0 to 9, - and _, up to 32")
+    chosen = tuple(role for role in ROLES if role in set(roles))
+    if not chosen or set(roles) - set(ROLES):
+        raise InvalidKey("roles", "has an unknown role or none", f"use {', '.join(ROLES)}")
+    if expires is not None and expires <= now:
+        raise InvalidKey("expires", "lies in the past", "give a time to come, or none")
+    try:
+        key_limits = read_limits(limits, base)
+    except ValueError as exc:
+        raise InvalidKey("limits", str(exc), "correct it or leave it out") from None
+    secret = PREFIX + secrets.token_urlsafe(32)
+    hashes = (SecretHash(digest_of(secret).hex()),)
+    scope = secrets.token_hex(8)
+    text_of_limits = limits_to_text(key_limits)
+    return KeyRecord(name, scope, chosen, own, text_of_limits, hashes, now, actor, expires), secret
+
+
+def rotated(record: KeyRecord, *, grace_ms: int, expires: int | None, now: int) -> tuple[KeyRecord, str]:
+    """The key with a new secret; the secrets of before stay valid for ``grace_ms``. A revoked key is in use again."""
+    secret = PREFIX + secrets.token_urlsafe(32)
+    if expires is None and record.expires is not None and record.expires <= now:
+        raise InvalidKey("expires", "lies in the past", "give a new time with --expires")
+    kept = [
+        replace(old, until=min(now + grace_ms, old.until or now + grace_ms))
+        for old in record.hashes
+        if grace_ms and record.is_valid(now) and (old.until is None or old.until > now)
+    ]
+    hashes = (SecretHash(digest_of(secret).hex()), *kept[: MAX_SECRETS - 1])
+    return replace(record, hashes=hashes, revoked=None, expires=expires or record.expires, since=now), secret
+
+
+def read_all() -> Steps[dict[str, KeyRecord]]:
+    """All records by name."""
+    (rows,) = yield [("HGETALL", keys.KEYS)]
+    pairs = rows.items() if isinstance(rows, dict) else zip(rows[::2], rows[1::2], strict=True)
+    return {text(name): KeyRecord.from_json(raw) for name, raw in pairs}
+
+
+def version() -> Steps[int]:
+    (value,) = yield [("GET", keys.KEYS_VERSION)]
+    return int(value or 0)
+
+
+def last_used() -> Steps[dict[str, int]]:
+    """When each key was last used, Unix ms, by its actor's name; exact to half a minute."""
+    (rows,) = yield [("HGETALL", keys.KEYS_USED)]
+    pairs = rows.items() if isinstance(rows, dict) else zip(rows[::2], rows[1::2], strict=True)
+    return {text(name): int(value) for name, value in pairs}
+
+
+def note_used(times: Mapping[str, int]) -> Steps[None]:
+    """Notes when keys were used."""
+    yield [("HSET", keys.KEYS_USED, *(part for pair in times.items() for part in pair))]
+
+
+def read(name: str) -> Steps[KeyRecord]:
+    """The record of a name. Raises NotFound."""
+    (raw,) = yield [("HGET", keys.KEYS, name)]
+    if raw is None:
+        raise NoKey(f"no API key {name[:40]}; keys of ALODIAL_API_KEYS are changed there")
+    return KeyRecord.from_json(raw)
+
+
+def create(record: KeyRecord) -> Steps[None]:
+    """Keeps a new key. Raises KeyConflict when its name was ever used."""
+    (count,) = yield [("HLEN", keys.KEYS)]
+    if int(count) >= MAX_KEYS:
+        raise KeyConflict(f"there are {MAX_KEYS} keys already; rotate one of them")
+    (added,) = yield [("HSETNX", keys.KEYS, record.name, record.to_json())]
+    if not int(added):
+        raise KeyConflict(
+            f"a key named {record.name} exists or existed, and owns its calls; rotate it for a new secret, or use another name"
+        )
+    yield [("INCR", keys.KEYS_VERSION)]
+
+
+def write(record: KeyRecord) -> Steps[None]:
+    """Keeps a changed key."""
+    yield [("HSET", keys.KEYS, record.name, record.to_json()), ("INCR", keys.KEYS_VERSION)]
+
+
+def rotate(name: str, *, grace_ms: int, expires: int | None, now: int) -> Steps[tuple[KeyRecord, str]]:
+    """As :func:`rotated`, of the key of that name. Raises NotFound."""
+    record, secret = rotated((yield from read(name)), grace_ms=grace_ms, expires=expires, now=now)
+    yield from write(record)
+    return record, secret
+
+
+def revoke(name: str, *, now: int) -> Steps[KeyRecord]:
+    """Makes all secrets of a key invalid, for good. Raises NotFound."""
+    record = yield from read(name)
+    record = replace(record, revoked=record.revoked or now, hashes=())
+    yield from write(record)
+    return record

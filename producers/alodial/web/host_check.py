@@ -1,0 +1,29 @@
+"""Which names a request may be sent to: a page of another site must not reach web under a name of its own. No I/O."""
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from starlette.types import Scope
+
+OPEN = ("/callbacks/", "/healthz", "/readyz", "/metrics")
+"""Paths that programs of the same network use, by whatever name; none of them looks at a cookie."""
+
+
+def is_expected(public_url: str, scope: Scope) -> bool:
+    """Whether the header ``Host`` is the name of ``public_url``, an address or localhost. Without a URL every name is."""
+    if not public_url or scope["path"].startswith(OPEN):
+        return True
+    values = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+    if len(values) != 1:
+        return False
+    try:
+        host = urlsplit(f"//{values[0]}").hostname or ""
+    except ValueError:
+        return False
+    if host in ("localhost", urlsplit(public_url).hostname):
+        return True
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
