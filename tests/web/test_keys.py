@@ -87,7 +87,7 @@ def test_a_key_ends_when_it_expires(web: Web) -> None:
     wait_for(lambda: status(web, key) == 401)
     past = web.http.post("/v1/keys", json={"name": "late", "roles": ["read"], "expires_at": "2020-01-01T00:00:00Z"})
     assert past.status_code == 422
-    assert past.json()["errors"][0]["field"] == "expires"
+    assert past.json()["errors"][0]["field"] == "expires_at"
 
 
 @pytest.mark.parametrize(

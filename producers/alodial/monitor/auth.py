@@ -71,8 +71,9 @@ def can(operator: Operator, act: str) -> bool:
 def refuse_wrong_key(request: Request) -> None:
     """Counts a wrong key. Raises Refusal 429 when too many came from its address."""
     wait = monitor_context(request).wrong_keys.take(address_of(request))
-    log.warning("operator.refused", reason="too_many" if wait else "key", address=request.url.path)
-    if wait:
+    if not wait:  # or somebody who tries keys would wash all other lines out of the log
+        log.warning("operator.refused", reason="key", address=request.url.path)
+    else:
         raise Refusal(429, "too_many_requests", "", headers={"Retry-After": retry_after(wait)})
 
 

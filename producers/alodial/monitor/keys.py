@@ -77,7 +77,7 @@ async def create_key(request: Request, operator: Signed) -> Response:
     roles = [role for role in operator.api_key.roles if text_of(form, f"role_{role}") == "on"]
     try:
         if days and not (days.isascii() and days.isdigit() and 0 < int(days[:6]) < 10_000):
-            raise InvalidKey("expires", "is no number of days", "write for example 90")
+            raise InvalidKey("expires_at", "is no number of days", "write for example 90")
         monitor_context(request).sessions.keys.check_name(text_of(form, "name"))
         record, secret = key_records.new_record(
             text_of(form, "name"),

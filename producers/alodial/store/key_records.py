@@ -175,7 +175,7 @@ def new_record(
     if not chosen or set(roles) - set(ROLES):
         raise InvalidKey("roles", "has an unknown role or none", f"use {', '.join(ROLES)}")
     if expires is not None and expires <= now:
-        raise InvalidKey("expires", "lies in the past", "give a time to come, or none")
+        raise InvalidKey("expires_at", "lies in the past", "give a time to come, or none")
     try:
         key_limits = read_limits(limits, base)
     except ValueError as exc:
@@ -191,7 +191,7 @@ def rotated(record: KeyRecord, *, grace_ms: int, expires: int | None, now: int) 
     """The key with a new secret; the secrets of before stay valid for ``grace_ms``. A revoked key is in use again."""
     secret = PREFIX + secrets.token_urlsafe(32)
     if expires is None and record.expires is not None and record.expires <= now:
-        raise InvalidKey("expires", "lies in the past", "give a new time with --expires")
+        raise InvalidKey("expires_at", "lies in the past", "give a new time with --expires")
     kept = [
         replace(old, until=min(now + grace_ms, old.until or now + grace_ms))
         for old in record.hashes
