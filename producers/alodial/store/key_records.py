@@ -208,9 +208,14 @@ def read_all() -> Steps[dict[str, KeyRecord]]:
     return {text(name): KeyRecord.from_json(raw) for name, raw in pairs}
 
 
-def version() -> Steps[int]:
+def version() -> Steps[str]:
+    """A text that is another one after each change, "" before the first: a number would repeat in a store that was lost."""
     (value,) = yield [("GET", keys.KEYS_VERSION)]
-    return int(value or 0)
+    return text(value or b"")
+
+
+def _changed() -> tuple[str, ...]:
+    return ("SET", keys.KEYS_VERSION, secrets.token_hex(8))
 
 
 def last_used() -> Steps[dict[str, int]]:
@@ -243,12 +248,12 @@ def create(record: KeyRecord) -> Steps[None]:
         raise KeyConflict(
             f"a key named {record.name} exists or existed, and owns its calls; rotate it for a new secret, or use another name"
         )
-    yield [("INCR", keys.KEYS_VERSION)]
+    yield [_changed()]
 
 
 def write(record: KeyRecord) -> Steps[None]:
     """Keeps a changed key."""
-    yield [("HSET", keys.KEYS, record.name, record.to_json()), ("INCR", keys.KEYS_VERSION)]
+    yield [("HSET", keys.KEYS, record.name, record.to_json()), _changed()]
 
 
 def rotate(name: str, *, grace_ms: int, expires: int | None, now: int) -> Steps[tuple[KeyRecord, str]]:

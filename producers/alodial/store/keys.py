@@ -59,7 +59,7 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``tally``             hash     counters of all worker processes for the metrics, added up. ``tally:{process}`` is the
                                number of its last flush, kept a day
 ``keys``              hash     name of an API key -> its record, JSON, with hashes in place of secrets; ``keys:used`` when each
-                               was last used, ms; ``keys:version`` grows with each change
+                               was last used, ms; ``keys:version`` is another after each change
 ``audit``, ``audit:own`` stream  acts: ``e`` is the entry, JSON, ``h`` its hash over the entry before; with ``own`` those of
                                keys marked own. ``audit:head``, ``audit:own:head`` are the newest hashes
 ``session:{hash}``    string   a session of the monitor, JSON, found by the SHA-256 of its cookie; ends when it was idle too long

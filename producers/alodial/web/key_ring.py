@@ -38,7 +38,7 @@ class KeyRing:
         self._store = store
         self._records: dict[str, KeyRecord] = {}
         self._by_digest: dict[str, KeyRecord] = {}
-        self._version = -1
+        self._version: str | None = None
         self._read_at = 0.0
         self._lock = asyncio.Lock()
         self._used: dict[str, int] = {}
