@@ -11,7 +11,7 @@ from model import Limits, ModelStore, Rules
 from store_harness import EPOCH, START, ClockedStore, Picture, modelled, picture, spares_of
 
 from alodial.settings import Settings
-from alodial.store import call_transitions, keys
+from alodial.store import call_transitions, holds, keys
 from alodial.store.call_transitions import Applying, Arming, Claim, Claimed, NewCall, Settling
 from alodial.store.client import Operation
 from alodial.store.primary import Posted, repeat_posts
@@ -432,8 +432,10 @@ class Pair:
         self.agree(op, None, None)
 
     def stop(self) -> None:
-        self.store.redis.set(keys.STOP, "operator")
+        op = holds.stop("a wrong list", "operator")
+        was, real = self.model.stopped, self.store.run(op)
         self.model.stop()
+        self.agree(op, real, (real[0], not was))
 
     def time_passes(self) -> None:
         self.pass_time(self.choose((0.3, 5, 20, 200, 1000, 1500, 7001, 61_000, 3_700_000)))

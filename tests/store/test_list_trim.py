@@ -10,6 +10,7 @@ from store_harness import ClockedStore
 from alodial import CallFilter, CallQueue
 from alodial.settings import Settings
 from alodial.store import keys
+from alodial.store.campaigns import forget_gone
 from alodial.store.list_trim import tidy, trim_lists
 
 DAY = 86_400_000
@@ -138,3 +139,21 @@ def test_a_long_list_is_run_through_bit_by_bit(queue: CallQueue) -> None:
     removed = [queue.store.run(tidy("index", 20)) for _ in range(4)]
     assert [step.removed for step in removed] == [20, 20, 10, 0]
     assert [step.through for step in removed] == [False, False, True, True]
+
+
+def test_campaigns_that_are_still_there_keep_no_later_one_in_the_list(queue: CallQueue) -> None:
+    client = queue.store.redis
+    kept, gone = [f"k{n:03}" for n in range(25)], ["g1", "g2"]
+    for place_in_list, id in enumerate([*kept, *gone]):
+        client.zadd(keys.CAMPAIGNS, {id: place_in_list})
+        client.lpush(keys.campaign_calls(id), "1")
+    for id in kept:
+        client.hset(keys.campaign(id), "s", "completed")
+    steps = [forget_gone(client, limit=10) for _ in range(3)]
+    assert steps == [0, 0, 2]
+    assert client.zrange(keys.CAMPAIGNS, 0, -1) == [id.encode() for id in kept]
+    assert not client.exists(*map(keys.campaign_calls, gone))
+    client.delete(keys.campaign(kept[0]))
+    assert [forget_gone(client, limit=10) for _ in range(3)] == [1, 0, 0], "and from the beginning again"
+    client.delete(keys.campaign(kept[11]))
+    assert sum(forget_gone(client, limit=10) for _ in range(4)) == 1

@@ -13,7 +13,7 @@ from fake_sentinel import FakeSentinel
 from alodial import AsyncCallQueue, CallQueue, TwoWayCall
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
-from alodial.store import keys, redis_checks
+from alodial.store import holds, keys, redis_checks
 from alodial.store.client import AsyncStore, Store
 from alodial.store.inbox import RawResult
 from alodial.testing.redis_server import EmbeddedRedis
@@ -124,6 +124,19 @@ def test_a_repetition_that_finds_its_call_stored_waits_for_the_replica_too(pair:
     pair.pause_replica(resume=True)
     with CallQueue(settings=settings) as queue:
         assert not queue.enqueue(CALL, extid="72").created
+
+
+def test_the_emergency_stop_waits_for_the_replica_and_says_when_it_does_not_have_it(pair: Pair) -> None:
+    pair.add_replica()
+    settings = settings_for(pair.primary.url)
+    pair.pause_replica()
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="0 of 1 replicas"), CallQueue(settings=settings) as queue:
+            queue.stop("a wrong list")
+    with CallQueue(settings=settings) as queue:
+        assert queue.store.call(holds.stopped) == "a wrong list", "it is on where workers look"
+        pair.pause_replica(resume=True)
+        assert not queue.stop("another reason"), "it was on, and now the replica has it"
 
 
 def test_a_result_that_the_replica_does_not_have_is_on_disk_until_it_has_it(pair: Pair, tmp_path: Path) -> None:

@@ -208,8 +208,14 @@ def purged(client: "redis.Redis", campaign: str) -> None:
 
 
 def forget_gone(client: "redis.Redis", limit: int = 500) -> int:
-    """Removes expired campaigns from the list. Returns how many of the ``limit`` oldest there were."""
-    rows: Any = client.zrange(keys.CAMPAIGNS, 0, limit - 1)
+    """Removes expired campaigns from the list. Returns how many there were among the next ``limit``.
+
+    Each step goes on where the last one ended, of whatever worker, and begins anew at the end: old campaigns that are still there
+    keep no later one in the list.
+    """
+    position: Any = client.hget(keys.TIDIED, "campaigns")
+    begin = int(position or 0)
+    rows: Any = client.zrange(keys.CAMPAIGNS, begin, begin + limit - 1)
     with client.pipeline(transaction=False) as pipe:
         for row in rows:
             pipe.exists(keys.campaign(row.decode()))
@@ -222,6 +228,7 @@ def forget_gone(client: "redis.Redis", limit: int = 500) -> int:
                 pipe.unlink(keys.campaign_calls(id), *(keys.campaign_ended(id, label) for label in keys.ENDED_LABELS))
             pipe.zrem(keys.CAMPAIGNS, *gone)
             pipe.execute()
+    client.hset(keys.TIDIED, "campaigns", begin + limit - len(gone) if len(rows) == limit else 0)
     return len(gone)
 
 

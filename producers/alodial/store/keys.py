@@ -31,7 +31,7 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``n: i:{4 digits}``   list     calls whose recipients' (``n``) or initiator's (``i``) number ends so, newest first; with ``:o``
                                behind it those that are older than the retention and still there
 ``r:{0 to 4095}``     list     calls whose reference's CRC-32 ends so, newest first; ``:o`` as above
-``tidied``            hash     how far ``index`` and each ``o:`` were looked through for calls that are gone
+``tidied``            hash     how far ``index``, each ``o:`` and ``campaigns`` were looked through for what is gone
 ``o:{owner}``         stream   calls of an API key that has a name; ``owners`` is the set of them
 ``unconfirmed``       zset     unconfirmed calls by the time they became so, ms
 ``e:{state}``         stream   calls that ended so, with the reason as ``y``; ``e:completed:{disposition}`` without
@@ -145,6 +145,7 @@ TALLY: Final = PREFIX + "tally"
 LOGS: Final = PREFIX + "logs"
 LOGS_LOST: Final = PREFIX + "logs:lost"
 CAMPAIGNS: Final = PREFIX + "campaigns"
+TIDIED: Final = PREFIX + "tidied"
 CAMPAIGNS_LIVE: Final = PREFIX + "campaigns:live"
 DAYS_MADE: Final = PREFIX + "made:@"
 CAMPAIGNS_PURGE: Final = PREFIX + "purge"
