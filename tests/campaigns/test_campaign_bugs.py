@@ -376,6 +376,42 @@ PLANTED = {
         "for _, name in ipairs({}) do",
         "submissions.an_abandoned_draft_leaves_nothing_behind",
     ),
+    # Caps
+    "a redial is held back by its own call": (
+        "local from, mine = 0, earlier_starts(x, attempt)",
+        "local from, mine = 0, nil",
+        "frequency.a_campaigns_redial_goes_out_at_its_own_delay",
+    ),
+    "a redial obeys no cap": (
+        "if count == 0 then return at end",
+        "",
+        "frequency.a_redial_obeys_the_cap_for_what_other_calls_rang",
+    ),
+    "redials push out what others rang": (
+        "0, most_calls - 1 + MOST_REDIALS)",
+        "0, most_calls - 1)",
+        "frequency.a_redial_obeys_the_cap_for_what_other_calls_rang",
+    ),
+    "a repeated POST is not counted": (
+        "spend_again(r, 4)",
+        "",
+        "frequency.a_post_that_a_failover_forgot_counts_again_once_its_worker_repeats_it",
+    ),
+    "a forgotten POST that is settled is not counted": (
+        "spend_again(r, 6)",
+        "",
+        "frequency.a_post_that_a_failover_forgot_counts_again_once_its_worker_repeats_it",
+    ),
+    "an impossible talk counts": (
+        "return math.min(talk, math.ceil(life) + SLACK)",
+        "return talk",
+        "daily_caps.a_result_with_an_impossible_time_does_not_use_up_the_day",
+    ),
+    "a result that waited in the inbox talked meanwhile": (
+        "if arrived <= 0 or arrived > ms then arrived = ms end",
+        "arrived = ms",
+        "daily_caps.a_result_that_waited_counts_by_its_arrival",
+    ),
     "rows are filled in twice": (
         "if c[1] ~= 'running' or number(c[2]) ~= from or c[6] then return { 'stale' } end",
         "if c[1] ~= 'running' or c[6] then return { 'stale' } end",

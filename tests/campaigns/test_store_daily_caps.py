@@ -6,7 +6,7 @@ import pytest
 from campaign_harness import Harness, phone
 
 from alodial.store import call_transitions, keys
-from alodial.store.call_transitions import RESERVE_SECONDS
+from alodial.store.call_transitions import RESERVE_SECONDS, Applying
 from alodial.testing.redis_server import EmbeddedRedis
 
 
@@ -92,9 +92,41 @@ def test_each_attempts_result_settles_its_own_talk(redis_server: EmbeddedRedis) 
     assert used(harness, campaign) == (2, 600, 2)
     harness.result(first.extid, "busy", talk=10)
     assert used(harness, campaign) == (2, 310, 1)
+    harness.later(300)
     harness.result(second.extid, talk=400)
     assert used(harness, campaign) == (2, 410, 0)
     harness.check(campaign)
+
+
+def test_a_result_with_an_impossible_time_does_not_use_up_the_day(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server, daily_minutes=60)
+    campaign = harness.submit(9, daily={"minutes": 60})
+    harness.pace()
+    calls = harness.claim(2).calls
+    for call in calls:
+        harness.post(call)
+    harness.later(40)
+    applied = harness.result(calls[0].extid, talk=1_800_000_000)
+    assert (applied.outcome, applied.talk) == ("completed", 40 + 180)
+    assert used(harness, campaign) == used(harness, "@default") == (2, 220 + RESERVE_SECONDS, 1)
+    assert harness.campaign(campaign).counts["talk"] == 220
+    record = harness.store.redis.hget(keys.record(calls[0].record), "tc1")
+    assert record == b"220", "the record says what was counted"
+    harness.later(600)
+    assert harness.result(calls[1].extid, talk=620).talk == 620, "a long talk counts whole"
+    assert len(harness.ring_all()) == 7
+
+
+def test_a_result_that_waited_counts_by_its_arrival(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server, daily_minutes=60)
+    harness.submit(1)
+    harness.pace()
+    call = harness.take()
+    harness.post(call)
+    arrived = harness.ms + 10_000
+    harness.later(7000)
+    item = Applying(call.extid, "{}", "d", "answered", 5000, arrived)
+    assert harness.store.run(call_transitions.apply_results([item]))[0].talk == 190
 
 
 @pytest.mark.parametrize("scope", ["campaign", "account"])

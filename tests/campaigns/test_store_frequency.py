@@ -5,7 +5,9 @@ import itertools
 import pytest
 from campaign_harness import Harness, phone
 
-from alodial.store import call_transitions
+from alodial.store import call_transitions, keys
+from alodial.store.call_transitions import Settling
+from alodial.store.primary import Posted, repeat_posts
 from alodial.testing.redis_server import EmbeddedRedis
 
 AGENT = "+998712037006"
@@ -112,7 +114,7 @@ def test_a_worker_that_died_after_arm_has_perhaps_rung(redis_server: EmbeddedRed
 
 def test_several_caps_hold_together_and_giving_back_disturbs_none(redis_server: EmbeddedRedis) -> None:
     harness = Harness(redis_server, frequency_caps="1/1h,3/1d")
-    campaign = harness.submit(1, redial={"max_attempts": 9, "delays": {"busy": [60]}})
+    campaigns = [harness.submit(1, f"campaign {n}") for n in range(9)]
     for turn in range(3 * 24 * 4):
         for call in harness.claim(5).calls:
             if turn % 3 and harness.arm(call) == ["armed"]:
@@ -126,17 +128,75 @@ def test_several_caps_hold_together_and_giving_back_disturbs_none(redis_server: 
     assert len(at) >= 7
     assert min(b - a for a, b in itertools.pairwise(at)) >= HOUR
     assert min(b - a for a, b in zip(at, at[3:], strict=False)) >= DAY
-    harness.check(campaign)
+    harness.check(*campaigns)
 
 
-def test_a_redial_of_a_single_call_over_the_cap_is_refused_not_rung(redis_server: EmbeddedRedis) -> None:
-    harness = Harness(redis_server, frequency_caps="1/1d")
-    extid = harness.enqueue(phone(0), phone(1), redial='{"max_attempts":3,"delays":{"busy":[60]}}')
+REDIAL = '{"max_attempts":3,"delays":{"busy":[60]}}'
+
+
+def test_a_calls_own_attempts_do_not_hold_its_redials_back_and_count_for_every_other_call(
+    redis_server: EmbeddedRedis,
+) -> None:
+    harness = Harness(redis_server, frequency_caps="2/1d")
+    extid = harness.enqueue(phone(0), phone(1), redial=REDIAL)
+    for _ in range(3):
+        harness.ring("busy")
+        harness.later(60)
+        harness.pace()
+    assert (harness.state(extid), len(harness.rung)) == ("completed", 3)
+    other = harness.enqueue(phone(1), phone(2))
+    assert harness.claim().calls == []
+    assert (harness.state(other), harness.reason(other)) == ("rejected", "frequency_cap")
+
+
+def test_a_redial_obeys_the_cap_for_what_other_calls_rang(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server, frequency_caps="2/1d")
+    first = harness.enqueue(phone(0), phone(1), redial=REDIAL)
+    harness.ring("busy")
+    second = harness.enqueue(phone(0), phone(2), redial=REDIAL)
     harness.ring("busy")
     harness.later(60)
     harness.pace()
-    assert harness.claim().calls == []
-    assert (harness.state(extid), harness.reason(extid)) == ("rejected", "frequency_cap")
+    assert len(harness.rung) == 2
+    harness.ring("busy")  # beside the other's one attempt it is the second
+    assert harness.claim().calls == [], "beside the other's two attempts it would be the third"
+    assert sorted(map(harness.state, (first, second))) == ["rejected", "scheduled"]
+
+
+def test_a_campaigns_redial_goes_out_at_its_own_delay(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server, frequency_caps="1/1d")
+    campaign = harness.submit(1, redial={"max_attempts": 3, "delays": {"busy": [60]}})
+    for attempt in range(1, 4):
+        harness.pace()
+        call = harness.take()
+        assert (call.attempt, harness.post(call)) == (attempt, "submitted")
+        harness.result(call.extid, "busy")
+        harness.later(60)
+    harness.check(campaign)
+
+
+def test_a_post_that_a_failover_forgot_counts_again_once_its_worker_repeats_it(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server, frequency_caps="1/1d", daily_calls=5)
+    harness.enqueue(phone(0), phone(1))
+    harness.enqueue(phone(2), phone(3))
+    saved = harness.store.save()
+    calls = harness.claim(2).calls
+    assert harness.arm(*calls) == ["armed", "armed"]
+    harness.store.restore(saved)
+    repeated = [Posted(calls[0].record, calls[0].token, 1)]
+    for _ in range(2):
+        assert harness.store.run(repeat_posts(harness.settings, harness.limits, "w", repeated)) == ["armed"]
+    for _ in range(2):
+        settled = [Settling(calls[1].record, calls[1].token, "taken", attempt=1)]
+        assert harness.store.run(call_transitions.settle(harness.settings, harness.limits, settled)) == ["submitted"]
+    for n in (1, 3):
+        other = harness.enqueue(phone(n), phone(9))
+        assert harness.claim().calls == []
+        assert harness.reason(other) == "frequency_cap"
+    (used,) = harness.store.redis.keys(f"{keys.PREFIX}use:@default:*")
+    assert harness.store.redis.hget(used, "c") == b"2"
+    assert harness.settle(calls[0], "retry", delay=1) == "scheduled"
+    assert harness.store.redis.hget(used, "c") == b"1", "it rang nobody after all"
 
 
 def test_a_capped_row_expires_while_it_waits(redis_server: EmbeddedRedis) -> None:

@@ -253,7 +253,7 @@ def record(state: State, note: str | None, **changes: Any) -> CallRecord:
         "on_unconfirmed": "wait",
         "redial": None,
         "metadata": {},
-        "attempts": [attempt | {"result": None, "conflicting_result": None}],
+        "attempts": [attempt | {"result": None, "conflicting_result": None, "talk_limited_to": None}],
         "timeline": timeline,
     } | dict.fromkeys(("reference", "campaign_id", "owner", "redial_of", "not_before", "expires_at"))
     return CallRecord(**values | changes)

@@ -91,9 +91,9 @@ def spares_of(op: Operation[Any]) -> list[str]:
     """The extids that an operation brought along for redials."""
     texts = [str(arg) for arg in op.args]
     if op.script == "settle":
-        return texts[5 + 7 :: 9]
+        return texts[10 + 7 :: 9]
     if op.script == "apply":
-        return texts[4::6]
+        return texts[4::7]
     return texts[5:] if op.script == "sweep" else []
 
 

@@ -342,8 +342,7 @@ class Pair:
         if not self.posted[call.extid]:
             return
         items = [Posted(call.record, call.token, call.attempt)]
-        channels = self.config.account(call.account).max_concurrent_calls > 0
-        op = repeat_posts(self.config, "worker", channels, items)
+        op = repeat_posts(self.config, self.config.account(call.account), "worker", items)
         self.agree(op, self.store.run(op), self.model.repeat(self.limits(call.account), items))
 
     def forget(self) -> None:

@@ -58,7 +58,7 @@ class Failover:
         return answer
 
     def repeat(self, worker: str, *items: Posted) -> list[str]:
-        found = self.store.run(primary.repeat_posts(self.store.settings, worker, True, items)) if items else []
+        found = self.store.run(primary.repeat_posts(self.store.settings, LIMITS, worker, items)) if items else []
         self.store.run(primary.repeated(worker, self.generation))
         return list(found)
 

@@ -163,6 +163,17 @@ def test_a_certain_outcome_wins_over_a_sweeper_that_was_first(
     assert late.events() == before, "said twice, as its answer may have been lost"
 
 
+def test_a_redial_that_was_refused_and_then_withdrawn_leaves_nothing_for_a_later_one(late: Late) -> None:
+    call, extid = late.redialled_unconfirmed()
+    late.later(late.settings.unconfirmed_redial_delay + 1)
+    late.pace()
+    redial = late.out()
+    late.says(redial, "retry", delay=50)
+    assert late.of(extid, "n", "o2") == ["2", '{"status":0}']
+    assert late.says(call, "retry", delay=5) == "scheduled"
+    assert late.of(extid, "n", "cx", "x2", "o2", "a2", "lt") == ["1", "", "", "", "", ""]
+
+
 def test_an_ambiguous_outcome_leaves_the_call_unconfirmed(late: Late) -> None:
     [extid] = late.enqueue()
     call = late.out()

@@ -136,7 +136,12 @@ def _postpone(entry: InboxEntry, exc: Exception, store: Store, settings: Setting
 
 def _process(entries: Sequence[InboxEntry], store: Store, settings: Settings) -> None:
     parsed = [(entry, parse_results(entry.body, entry.content_type)) for entry in entries]
-    named = [result for _, results in parsed for result in results if isinstance(result, CallResult) and result.extid]
+    named = [
+        (result, entry.arrived_ms)
+        for entry, results in parsed
+        for result in results
+        if isinstance(result, CallResult) and result.extid
+    ]
     applied = iter(_apply(named, store))
     if named and not store.clock.fresh:
         store.clock.learn(store.call(server_ms))
@@ -172,14 +177,16 @@ def _process(entries: Sequence[InboxEntry], store: Store, settings: Settings) ->
     store.call(inbox.finish, finished)
 
 
-def _apply(results: Sequence[CallResult], store: Store) -> list[tuple[str, Applied]]:
-    """Applies results with an extid; returns the JSON and the outcome of each, in order."""
+def _apply(results: Sequence[tuple[CallResult, int]], store: Store) -> list[tuple[str, Applied]]:
+    """Applies results with an extid and the ms of their arrival; returns the JSON and the outcome of each, in order."""
     applied: list[tuple[str, Applied]] = []
-    texts = [result_json(result) for result in results]
+    texts = [result_json(result) for result, _ in results]
     for start in range(0, len(results), BATCH):
         chunk = [
-            Applying(result.extid or "", text, result.digest(), result.disposition, result.talk_seconds)
-            for result, text in zip(results[start : start + BATCH], texts[start : start + BATCH], strict=True)
+            Applying(result.extid or "", text, result.digest(), result.disposition, result.talk_seconds, arrived)
+            for (result, arrived), text in zip(
+                results[start : start + BATCH], texts[start : start + BATCH], strict=True
+            )
         ]
         outcomes = store.run(call_transitions.apply_results(chunk))
         applied += zip(texts[start : start + BATCH], outcomes, strict=True)
@@ -198,7 +205,8 @@ def retry_orphans(store: Store, settings: Settings, now_ms: int, limit: int = 50
             extid, result, digest, disposition = (
                 str(orphan[name]) for name in ("extid", "result", "digest", "disposition")
             )
-            applying = Applying(extid, result, digest, disposition, int(orphan.get("talk", 0)))
+            arrived = int(str(orphan.get("entry", "0")).partition("-")[0])
+            applying = Applying(extid, result, digest, disposition, int(orphan.get("talk", 0)), arrived)
             # One of several results in a body has no body of its own: that of its entry is kept for all of them.
             shared = str(orphan.get("shared", ""))
             body, content_type = (b"", "") if shared else (base64.b64decode(orphan["body"]), str(orphan["type"]))
@@ -244,6 +252,8 @@ def _park_orphan(member: bytes, exc: Exception, store: Store) -> None:
 def report(result: CallResult, outcome: Applied) -> None:
     """Logs what a result did to its call."""
     ids = {"call_id": outcome.id, "extid": result.extid, "account": outcome.account, "attempt": outcome.attempt}
+    if outcome.outcome in ("completed", "redial", "corrected") and outcome.talk < result.talk_seconds:
+        log.warning("result.talk_limited", **ids, reported=result.talk_seconds, counted=outcome.talk)
     match outcome.outcome:
         case "completed":
             log.info("call.completed", **ids, disposition=result.disposition, duration=result.duration)

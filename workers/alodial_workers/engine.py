@@ -165,8 +165,7 @@ class Engine:
         lost = 0
         for start in range(0, len(posted), REPEAT_CHUNK):
             chunk = posted[start : start + REPEAT_CHUNK]
-            channels = limits.max_concurrent_calls > 0
-            answers = await self._store.run(primary.repeat_posts(self._settings, self._worker, channels, chunk))
+            answers = await self._store.run(primary.repeat_posts(self._settings, limits, self._worker, chunk))
             lost += answers.count("unknown")
         for start in range(0, len(settled), REPEAT_CHUNK):
             items = settled[start : start + REPEAT_CHUNK]

@@ -266,7 +266,8 @@ def _result(row: PackedRow, call: CallRecord | None, kept: RowOutcome) -> Result
         )
     submitted = [attempt for attempt in call.attempts if attempt["submitted_at"]]
     last = submitted[-1] if submitted else {}
-    result = next((a["result"] for a in reversed(call.attempts) if a["result"]), None) or {}
+    answered = next((attempt for attempt in reversed(call.attempts) if attempt["result"]), None) or {}
+    result = answered.get("result") or {}
     return ResultRow(
         number=row.number,
         cells=row.cells,
@@ -280,15 +281,18 @@ def _result(row: PackedRow, call: CallRecord | None, kept: RowOutcome) -> Result
         reference=call.reference,
         last_attempt_at=last.get("submitted_at"),
         answered_at=result.get("answer_time"),
-        talk_seconds=_talk_seconds(result) if result and call.disposition == "answered" else None,
+        talk_seconds=_talk_seconds(result, answered["talk_limited_to"])
+        if result and call.disposition == "answered"
+        else None,
         record=result.get("record"),
         reason=call.reason,
         attempts_at=[attempt["submitted_at"] for attempt in submitted],
     )
 
 
-def _talk_seconds(result: dict[str, Any]) -> int:
+def _talk_seconds(result: dict[str, Any], limit: int | None) -> int:
     answered, ended = (
         datetime.fromisoformat(text) if (text := result.get(name)) else None for name in ("answer_time", "end_time")
     )
-    return talk_seconds(answered, ended, result.get("duration"))
+    seconds = talk_seconds(answered, ended, result.get("duration"))
+    return seconds if limit is None else min(seconds, limit)

@@ -166,6 +166,8 @@ def print_record(record: "CallRecord") -> None:
             )
             if result["record"]:
                 out.print(f"    recording {safe(result['record'])}")
+        if (counted := attempt["talk_limited_to"]) is not None:
+            out.print(f"  [yellow]its times say more talk than the attempt lasted; {counted} s are counted[/yellow]")
         if attempt["conflicting_result"]:
             out.print("  [yellow]a second, different result came later; both are kept[/yellow]")
     if record.state == "unconfirmed":

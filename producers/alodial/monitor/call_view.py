@@ -54,6 +54,7 @@ class AttemptView:
     result: list[tuple[str, str]]
     raw: str
     conflicting: str
+    talk_limit: str
     recording: str
     recording_text: str
     differs: bool
@@ -128,6 +129,7 @@ def attempt_view(
         result=[(name, _value(name, result.get(name), t, full=full)) for name in RESULT_FIELDS] if result else [],
         raw=call_rows.raw(result, full=full) if result else "",
         conflicting=call_rows.raw(other, full=full) if other else "",
+        talk_limit="" if attempt["talk_limited_to"] is None else t.span(attempt["talk_limited_to"]),
         recording=link,
         recording_text="" if link else call_rows.text(str(result.get("record") or "")[:300], full=full),
         differs=numbers_differ(result, record.request),

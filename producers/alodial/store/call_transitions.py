@@ -71,8 +71,8 @@ def lease_seconds(settings: Settings) -> float:
     return settings.provider_timeout + 5
 
 
-def _courtesy(settings: Settings, limits: AccountSettings) -> list[Arg]:
-    """Arguments that claim and arm share: frequency caps, own numbers, the account's daily limits."""
+def courtesy(settings: Settings, limits: AccountSettings) -> list[Arg]:
+    """Arguments that scripts share: frequency caps, own numbers, the account's daily limits."""
     return [
         ",".join(f"{cap.calls}:{cap.seconds * 1000}" for cap in settings.frequency_caps),
         " ".join(settings.own_numbers),
@@ -113,7 +113,7 @@ def claim(
         _ms(settings.channel_timeout),
         _ms(lease_seconds(settings)),
         _ms(attend),
-        *_courtesy(settings, limits),
+        *courtesy(settings, limits),
         _ms(settings.unreachable_timeout),
     ]
 
@@ -176,7 +176,7 @@ def arm(
         limits.calls_per_second,
         limits.burst_calls,
         _ms(settings.channel_timeout),
-        *_courtesy(settings, limits),
+        *courtesy(settings, limits),
     ]
     for item in items:
         args += (item.record, item.token, item.slot)
@@ -216,6 +216,7 @@ def settle(settings: Settings, limits: AccountSettings, items: Sequence[Settling
         settings.max_tries,
         _ms(settings.unconfirmed_redial_delay),
         _ms(settings.unreachable_timeout),
+        *courtesy(settings, limits),
     ]
     for item in items:
         args += (item.record, item.token, item.outcome, _ms(item.delay), _ms(item.hold), item.answer, item.code)
@@ -224,17 +225,24 @@ def settle(settings: Settings, limits: AccountSettings, items: Sequence[Settling
 
 
 class Applying(NamedTuple):
-    """A result for its call: ``result`` is JSON, ``digest`` its fingerprint, ``talk`` the seconds talked."""
+    """A result for its call: ``result`` is JSON, ``digest`` its fingerprint, ``talk`` the seconds talked.
+
+    ``arrived`` is when it came, Unix ms; 0 for now. More talk than fits between the POST and then is not counted.
+    """
 
     extid: str
     result: str
     digest: str
     disposition: str
     talk: int = 0
+    arrived: int = 0
 
 
 class Applied(NamedTuple):
-    """What a result did to its call; for the outcome ``unknown`` there is none, and nothing else is set."""
+    """What a result did to its call; for the outcome ``unknown`` there is none, and nothing else is set.
+
+    ``talk`` is what counts of its talk seconds.
+    """
 
     outcome: ApplyOutcome
     id: str = ""
@@ -242,13 +250,14 @@ class Applied(NamedTuple):
     account: str = ""
     attempt: int = 0
     record: str = ""
+    talk: int = 0
 
 
 def apply_results(items: Sequence[Applying]) -> Operation[list[Applied]]:
     """Applies results to their calls, found by extid."""
     args: list[Arg] = []
     for item in items:
-        args += (item.extid, item.result, item.digest, item.disposition, new_ids()[1], item.talk)
+        args += (item.extid, item.result, item.digest, item.disposition, new_ids()[1], item.talk, item.arrived)
 
     def read(answer: list[list[Any]]) -> list[Applied]:
         return [Applied("unknown") if row[0] == b"unknown" else read_row(Applied, row) for row in answer]

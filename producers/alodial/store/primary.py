@@ -11,10 +11,10 @@ from typing import Any, Literal, NamedTuple
 
 from redis.exceptions import ConnectionError, NoScriptError, ResponseError
 
-from ..settings import Settings
+from ..settings import AccountSettings, Settings
 from . import keys
 from .answers import text
-from .call_transitions import lease_seconds
+from .call_transitions import courtesy, lease_seconds
 from .client import Arg, Operation
 from .primary_pool import OnConnect
 from .scripts import load_scripts, retention_ms
@@ -62,10 +62,12 @@ class Posted(NamedTuple):
     attempt: int
 
 
-def repeat_posts(settings: Settings, worker: str, channels: bool, items: Sequence[Posted]) -> Operation[list[Repeated]]:
+def repeat_posts(
+    settings: Settings, limits: AccountSettings, worker: str, items: Sequence[Posted]
+) -> Operation[list[Repeated]]:
     """Moves calls to submitting that the store takes for ready though they were POSTed. All items are of one account."""
-    channel = round(settings.channel_timeout * 1000) if channels else 0
-    args: list[Arg] = [worker, round(lease_seconds(settings) * 1000), channel]
+    channel = round(settings.channel_timeout * 1000) if limits.max_concurrent_calls else 0
+    args: list[Arg] = [worker, round(lease_seconds(settings) * 1000), channel, *courtesy(settings, limits)]
     for item in items:
         args += item
     return Operation("repeat", args, lambda answer: [text(row) for row in answer])  # type: ignore[misc]  # the script's own words

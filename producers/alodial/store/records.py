@@ -112,4 +112,5 @@ def _attempt(n: int, text: Mapping[str, str], extid: str) -> dict[str, Any]:
         "disposition": text.get(f"d{n}"),
         "result": json.loads(result) if result else None,
         "conflicting_result": json.loads(other) if other else None,
+        "talk_limited_to": int(text[f"tc{n}"]) if f"tc{n}" in text else None,
     }

@@ -1,10 +1,11 @@
 -- Gives results to the calls that they belong to, by extid and nothing else.
--- ARGV: for each result 6 values: extid result_json digest disposition spare_extid talk_seconds
--- Answer for each: {outcome, id, state, account, attempt, extid of the record}; outcome is
+-- ARGV: for each result 7 values: extid result_json digest disposition spare_extid talk_seconds arrived_ms (0: now)
+-- Answer for each: {outcome, id, state, account, attempt, extid of the record, talk seconds that count}; outcome is
 --   completed, redial, corrected (new content for a call that had ended), kept (for an attempt that a later one replaced),
 --   duplicate, unknown. Asked again with the same spare (the answer was lost), it says the same.
 local answer = {}
 local LETTER = { completed = 'c', redial = 'r', corrected = 'x', kept = 'k' }
+local SLACK = 180 -- seconds beyond a call's life that its talk may last, for clocks: as much as a day holds for it anyway
 local OUTCOME = { c = 'completed', r = 'redial', x = 'corrected', k = 'kept' }
 
 local function redial_delay(r, disposition)
@@ -70,6 +71,13 @@ local function complete(r, n, extid, json, disposition)
   emit(r, 'completed', json, n, extid)
 end
 
+-- Nobody talks for longer than from the POST to the result: what its times say beyond that would use up the day's minutes.
+local function plausible(talk, armed, arrived)
+  if arrived <= 0 or arrived > ms then arrived = ms end
+  local life = math.max(0, arrived - tonumber(string.match(armed, '^%d+'))) / 1000
+  return math.min(talk, math.ceil(life) + SLACK)
+end
+
 -- The first result of attempt n: where it takes the call.
 local function first(r, n, extid, json, disposition, spare, talk, took)
   tick('r:' .. disposition)
@@ -98,7 +106,7 @@ local function first(r, n, extid, json, disposition, spare, talk, took)
   return 'completed'
 end
 
-local function apply(extid, json, digest, disposition, spare, talk)
+local function apply(extid, json, digest, disposition, spare, reported, arrived)
   local x, n = extid, 1
   local r = load(x)
   if not r then
@@ -110,10 +118,11 @@ local function apply(extid, json, digest, disposition, spare, talk)
     if not r then return { 'unknown' } end
   end
   local key = P .. 'c:' .. x
-  local function says(outcome) return { outcome, r.id, r.s, r.a, n, x } end
   local known = redis.call('HMGET', key, 'a' .. n, 'h' .. n, 'k' .. n, 'dy' .. n)
   -- Nothing was ever POSTed under this extid: whoever sends this, it is not the result of our call.
   if not known[1] then return { 'unknown' } end
+  local talk = plausible(reported, known[1], arrived)
+  local function says(outcome) return { outcome, r.id, r.s, r.a, n, x, int(talk) } end
   local said = before(known[2], digest, spare) or before(known[3], digest, spare)
   if said then return says(said) end
   if known[2] then
@@ -134,12 +143,14 @@ local function apply(extid, json, digest, disposition, spare, talk)
     return says('corrected')
   end
   redis.call('HSET', key, 'r' .. n, json, 'd' .. n, disposition)
+  if talk < reported then redis.call('HSET', key, 'tc' .. n, int(talk)) end
   local outcome = first(r, n, extid, json, disposition, spare, talk, known[4])
   redis.call('HSET', key, 'h' .. n, mark(digest, spare, outcome))
   return says(outcome)
 end
 
-for i = 1, #ARGV, 6 do
-  answer[#answer + 1] = apply(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], tonumber(ARGV[i + 5]))
+for i = 1, #ARGV, 7 do
+  answer[#answer + 1] = apply(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], tonumber(ARGV[i + 5]),
+    tonumber(ARGV[i + 6]))
 end
 return answer

@@ -57,7 +57,7 @@ local function arm(x, token, slot)
     end
     local values = redis.call('HMGET', P .. 'c:' .. x, 'b', 'z', 'a' .. r.n)
     body, zone, fresh = values[1] or '', values[2], not values[3]
-    local code, from = forbidden(body, r.g, zone, c and c[3])
+    local code, from = forbidden(x, r.n, body, r.g, zone, c and c[3])
     if code then
       redis.call('HDEL', P .. 'c:' .. x, 'tok')
       redis.call('ZREM', LEASE, x)

@@ -190,7 +190,9 @@ end
 
 -- The installation's rules, as the workers give them: 'count:ms,count:ms' and the numbers that are never capped.
 local rules, longest, most_calls, own = {}, 0, 0, {}
+local MOST_REDIALS = 9 -- of one call, as policies allow
 local function read_rules(caps, numbers)
+  rules, own = {}, {}
   for n, per in string.gmatch(caps, '(%d+):(%d+)') do
     rules[#rules + 1] = { tonumber(n), tonumber(per) }
     longest, most_calls = math.max(longest, tonumber(per)), math.max(most_calls, tonumber(n))
@@ -205,13 +207,39 @@ local function numbers_of(body)
   return found
 end
 
--- 0 when a number may be rung, or the ms from which it may.
-local function capped(numbers)
-  local from = 0
+-- When the call's earlier attempts went out, as `freq` lists hold it; nil for a first attempt.
+local function earlier_starts(x, attempt)
+  if attempt < 2 then return nil end
+  local names, starts = {}, {}
+  for i = 1, attempt - 1 do names[i] = 'a' .. i end
+  local values = redis.call('HMGET', P .. 'c:' .. x, unpack(names))
+  for i = 1, #names do starts[i] = string.match(values[i] or '', '^%d+') end
+  return starts
+end
+
+-- The moment of a number's `count`th last start, without these (each takes one entry away).
+local function nth_start(key, count, without)
+  local times, left = redis.call('LRANGE', key, 0, count - 1 + MOST_REDIALS), {}
+  for _, at in pairs(without) do left[at] = (left[at] or 0) + 1 end
+  for _, at in ipairs(times) do
+    if (left[at] or 0) > 0 then left[at] = left[at] - 1
+    else
+      count = count - 1
+      if count == 0 then return at end
+    end
+  end
+  return nil
+end
+
+-- 0 when a number may be rung by this attempt of the call, or the ms from which it may. A call's own attempts do not count
+-- against its redials, whose number and delays its policy bounds; for other calls they do.
+local function capped(numbers, x, attempt)
+  local from, mine = 0, earlier_starts(x, attempt)
   for _, n in ipairs(numbers) do
     if not own[n] then
       for _, rule in ipairs(rules) do
-        local at = redis.call('LINDEX', P .. 'freq:' .. n, rule[1] - 1)
+        local key = P .. 'freq:' .. n
+        local at = mine and nth_start(key, rule[1], mine) or not mine and redis.call('LINDEX', key, rule[1] - 1)
         if at and ms - at < rule[2] then from = math.max(from, at + rule[2]) end
       end
     end
@@ -220,8 +248,8 @@ local function capped(numbers)
 end
 
 local lists
--- What forbids this call now: nil, or a code and the ms from which it may be tried again (nil: never).
-local function forbidden(body, g, zone, prefixes)
+-- What forbids this attempt of call x now: nil, or a code and the ms from which it may be tried again (nil: never).
+local function forbidden(x, attempt, body, g, zone, prefixes)
   if not lists then
     lists = redis.call('EXISTS', P .. 'dnc') == 1
   end
@@ -245,7 +273,7 @@ local function forbidden(body, g, zone, prefixes)
     if opens ~= 0 then return 'window', opens or ms + 3600000 end
   end
   if #rules > 0 then
-    local from = capped(numbers)
+    local from = capped(numbers, x, attempt)
     if from > 0 then return 'frequency_cap', from end
   end
   return nil
@@ -288,7 +316,7 @@ local function spend(r, body, scopes)
     for _, n in ipairs(numbers_of(body)) do
       if not own[n] then
         redis.call('LPUSH', P .. 'freq:' .. n, ms)
-        redis.call('LTRIM', P .. 'freq:' .. n, 0, most_calls - 1)
+        redis.call('LTRIM', P .. 'freq:' .. n, 0, most_calls - 1 + MOST_REDIALS)
         redis.call('PEXPIRE', P .. 'freq:' .. n, longest)
       end
     end
@@ -299,6 +327,21 @@ local function spend(r, body, scopes)
     mark[#mark + 1] = scope[1] .. ' ' .. int(scope[2]) .. ' ' .. int(scope[3])
   end
   redis.call('HSET', P .. 'c:' .. r.x, 'dy' .. r.n, ms .. ';' .. table.concat(mark, ';'))
+end
+
+-- A POST that Redis forgot (a failover, a power failure) is counted again, as arm had counted it.
+-- `from` is where the script's arguments name caps, own numbers, daily calls and seconds, and the reserve.
+local function spend_again(r, from)
+  read_rules(ARGV[from], ARGV[from + 1])
+  local scopes = {}
+  if r.g then
+    local c = redis.call('HMGET', P .. 'g:' .. r.g, 'dc', 'dm', 'rs')
+    if c[1] or c[2] then scopes[1] = { r.g, today(r.g), number(c[3]) } end
+  end
+  if tonumber(ARGV[from + 2]) > 0 or tonumber(ARGV[from + 3]) > 0 then
+    scopes[#scopes + 1] = { '@' .. r.a, today(), tonumber(ARGV[from + 4]) }
+  end
+  if #scopes > 0 or #rules > 0 then spend(r, redis.call('HGET', P .. 'c:' .. r.x, 'b') or '', scopes) end
 end
 
 -- A POST that provably rang nobody gives back what it took.

@@ -262,7 +262,7 @@ while #answer - 2 < max and #answer - 2 < free do
         emit(gone, 'expired')
         code = 'expired'
       else
-        code, from = forbidden(r[5] or '', r[9], r[11], flow and flow.pre)
+        code, from = forbidden(x, tonumber(r[6] or 1), r[5] or '', r[9], r[11], flow and flow.pre)
         if code then withhold(load(x), code, from) end
       end
       if not code and stale > 0 and not r[3] then

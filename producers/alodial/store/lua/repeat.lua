@@ -1,5 +1,6 @@
 -- Says again that POSTs left, to a primary that may have missed the arms: a failover or a power failure took them along.
--- ARGV: worker lease_ms channel_ms (0: channels are not counted), then for each call: extid token attempt
+-- ARGV: worker lease_ms channel_ms (0: channels are not counted) frequency_caps own_numbers daily_calls daily_seconds
+--   reserve_seconds, then for each call: extid token attempt
 -- Answer for each: armed (the store knows now, or knew), kept (a later state or attempt won), unknown (the call itself is lost).
 local worker, lease, channel = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local answer = {}
@@ -20,7 +21,8 @@ local function repeat_post(x, token, attempt)
   end
   tick('a')
   move(r, 'submitting', 'arm_forgotten', 'a' .. r.n, ms .. ' ' .. worker, 'tok', token)
+  spend_again(r, 4)
   return 'armed'
 end
-for i = 4, #ARGV, 3 do answer[#answer + 1] = repeat_post(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])) end
+for i = 9, #ARGV, 3 do answer[#answer + 1] = repeat_post(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])) end
 return answer

@@ -1,5 +1,6 @@
 -- Records what became of a POST, or of a claim that never came to one.
--- ARGV: result_timeout_ms channel_ms max_tries redial_after_ms patience_ms, then for each call 9 values:
+-- ARGV: result_timeout_ms channel_ms max_tries redial_after_ms patience_ms frequency_caps own_numbers daily_calls
+--   daily_seconds reserve_seconds, then for each call 9 values:
 --   extid token outcome delay_ms hold_ms answer_json code spare_extid attempt (0: not known)
 -- outcome: taken, rejected, unconfirmed, retry (refused for now: a try is used up; a hold below 0 is the account's own), unsent
 -- (no connection), auth (wrong token), release (never tried)
@@ -23,6 +24,7 @@ local function record(r, token, outcome, delay, hold, json, code, spare)
   if not armed and (outcome == 'taken' or outcome == 'unconfirmed') then
     -- Redis forgot the arm (a failover, a power failure), but the POST went out: it must not go out again.
     move(r, 'submitting', 'arm_forgotten', 'a' .. r.n, ms)
+    spend_again(r, 6)
     armed = true
   end
   -- Only an answer to a POST with this token shows that the token works.
@@ -64,7 +66,7 @@ end
 local function withdraw_redial(r)
   local key = P .. 'c:' .. r.x
   redis.call('DEL', P .. 'x:' .. r.cx)
-  redis.call('HDEL', key, 'x' .. r.n, 'o' .. r.n, 'lt', 'tok')
+  redis.call('HDEL', key, 'x' .. r.n, 'o' .. r.n, 'a' .. r.n, 'lt', 'tok')
   redis.call('ZREM', DUE, r.x)
   redis.call('ZREM', LEASE, r.x)
   free_channel(r)
@@ -120,7 +122,7 @@ local function settle(x, token, outcome, delay, hold, json, code, spare, attempt
   return answer
 end
 
-for i = 6, #ARGV, 9 do
+for i = 11, #ARGV, 9 do
   answer[#answer + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4]), ARGV[i + 5],
     ARGV[i + 6], ARGV[i + 7], tonumber(ARGV[i + 8]))
 end

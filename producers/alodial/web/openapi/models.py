@@ -111,6 +111,9 @@ Attempt = _model(
     disposition=Disposition | None,
     result=dict[str, Any] | None,
     conflicting_result=dict[str, Any] | None,
+    talk_limited_to=_about(
+        int | None, "Talk seconds that count, where the result's times say more than fits the attempt's life"
+    ),
 )
 Moment = _model("Moment", state=str, at=_about(str, "ISO 8601, UTC"), note=Text)
 _CALL: dict[str, Any] = {
