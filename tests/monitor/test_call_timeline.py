@@ -240,6 +240,7 @@ def record(state: State, note: str | None, **changes: Any) -> CallRecord:
     values: dict[str, Any] = {
         "id": "id",
         "extid": "17",
+        "wire_extid": "17",
         "state": state,
         "account": "default",
         "priority": "normal",

@@ -10,6 +10,7 @@ from alodial_schemas import ENDS, TRANSITIONS, State
 from ..settings import Settings
 from .memory import FULL_SHARE
 from .row_outcomes import LETTERS
+from .script_parts import assemble, split
 
 NAMES = (
     "enqueue",
@@ -60,12 +61,8 @@ Redis lets a script grow once it has written something; a deletion is always let
 but Redis 6.2 does not know it.
 """
 
-CLOCKED = {"pace", "sweep"}
-"""Scripts that look at how time passed (``clock.lua``)."""
-
-
-INCLUDED = {"settle": ("account",), "resume": ("account",)}
-"""Files of shared functions that only these scripts need."""
+SHARED = ("prelude", "campaign", "lists", "clock", "account")
+"""Files of shared functions, in the order in which they build on each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +81,11 @@ def retention_ms(settings: Settings) -> tuple[int, int]:
 
 def _transition_tables() -> str:
     """The transition table of alodial_schemas and the bytes of row outcomes as Lua source."""
-    rows = ", ".join(
-        f"{state} = {{ {', '.join(f'{to} = 1' for to in sorted(TRANSITIONS.get(state, frozenset())))} }}"
-        for state in State
-    )
+    # Texts where a table would do: Redis makes a table anew in each run, entry by entry.
+    ways = " ".join(f"{state}>{to}" for state in State for to in sorted(TRANSITIONS.get(state, frozenset())))
     ends = ", ".join(f"{state} = 1" for state in sorted(ENDS))
-    letters = ", ".join(f"['{label}'] = '{letter}'" for label, letter in LETTERS.items())
-    return f"local T = {{ {rows} }}\nlocal ENDS = {{ {ends} }}\nlocal ROW_END = {{ {letters} }}\n"
+    letters = " ".join(f"{label}={letter}" for label, letter in LETTERS.items())
+    return f"local WAYS = ' {ways} '\nlocal ENDS = {{ {ends} }}\nlocal ROW_END = ' {letters} '\n"
 
 
 @cache
@@ -101,17 +96,10 @@ def load_scripts(retain_ms: int, keep_ms: int) -> dict[str, Script]:
     """
     folder = resources.files(__package__) / "lua"
     head = f"local RETAIN = {retain_ms}\nlocal KEEP = {keep_ms}\nlocal FULL = {FULL_SHARE}\n{_transition_tables()}"
-    prelude, campaign, lists, clock = (
-        (folder / f"{name}.lua").read_text("utf-8") for name in ("prelude", "campaign", "lists", "clock")
-    )
+    shared = split(head + "".join((folder / f"{name}.lua").read_text("utf-8") for name in SHARED))
     scripts = {}
     for name in NAMES:
-        parts = (*INCLUDED.get(name, ()), name)
-        own = "".join((folder / f"{part}.lua").read_text("utf-8") for part in parts)
-        # The script's own text is a function, so that campaigns, lists and counters are updated once, after all its moves.
-        after = "look_after_touched()\nwrite_lists()\nwrite_ticks()\n"
-        shared = f"{prelude}{campaign}{lists}{clock if name in CLOCKED else ''}"
         first = "redis.call('DEL', KEYS[1] .. 'none')\n" if name in WHEN_FULL else ""
-        text = f"{first}{head}{shared}local function main()\n{own}\nend\nlocal answer = main()\n{after}return answer\n"
+        text = first + assemble(shared, (folder / f"{name}.lua").read_text("utf-8"))
         scripts[name] = Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
     return scripts

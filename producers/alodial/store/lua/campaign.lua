@@ -126,12 +126,19 @@ local function pause_campaign(g, why)
   campaign_event(g, 'paused')
 end
 
+-- The byte for how a call ended; nil for what has none.
+local function row_end(label)
+  local _, at = string.find(ROW_END, ' ' .. label .. '=', 1, true)
+  return at and string.sub(ROW_END, at + 1, at + 1)
+end
+
 -- Keeps how a row's call ended, at the row's place. `ri` is missing in calls that were made before outcomes were kept.
 local function keep_outcome(r, reason)
   local completed = r.s == 'completed'
-  local letter = ROW_END[r.s .. ':' .. (completed and (r.dp or 'unknown') or reason or '')]
-    or ROW_END[completed and 'completed:unknown' or r.s]
-  if r.ri and letter then redis.call('SETRANGE', P .. 'out:' .. r.g, r.ri, letter) end
+  if not r.ri then return end
+  local letter = row_end(r.s .. ':' .. (completed and (r.dp or 'unknown') or reason or ''))
+    or row_end(completed and 'completed:unknown' or r.s)
+  if letter then redis.call('SETRANGE', P .. 'out:' .. r.g, r.ri, letter) end
 end
 
 campaign_moved = function(r, from, to, note)

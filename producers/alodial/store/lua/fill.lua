@@ -41,7 +41,7 @@ end
 redis.call('HSET', key, 'cur', to, 'cc', ARGV[4], 'co', ARGV[5])
 -- Now, while the campaign lives, so that what is written after its end lasts no longer than the campaign.
 if to > from then redis.call('SETRANGE', P .. 'out:' .. g, to - 1, '\0') end
-for _, index in ipairs(lost_rows) do redis.call('SETRANGE', P .. 'out:' .. g, int(index), ROW_END.rejected) end
+for _, index in ipairs(lost_rows) do redis.call('SETRANGE', P .. 'out:' .. g, int(index), row_end('rejected')) end
 local counts = P .. 'gc:' .. g
 if lost > 0 then
   redis.call('HINCRBY', counts, 'rejected', lost)

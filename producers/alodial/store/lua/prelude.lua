@@ -1,5 +1,5 @@
 -- Shared by every script. KEYS[1] is the store's prefix, KEYS[2] the event stream; all keys made here carry the prefix's
--- hash tag. Time is the server's. T (transitions), ENDS, RETAIN (ms a record is kept after its call's end), KEEP (ms its
+-- hash tag. Time is the server's. WAYS (transitions), ENDS, RETAIN (ms a record is kept after its call's end), KEEP (ms its
 -- idempotency keys are) and FULL (the share of memory above which nothing new is stored) are put in front of this file by scripts.py.
 local P, EVENTS = KEYS[1], KEYS[2]
 local clock = redis.call('TIME')
@@ -159,7 +159,7 @@ end
 -- Moves a record to another state, with further fields; refuses what the transition table does not allow.
 local function move(r, to, note, ...)
   local from = r.s
-  if not T[from][to] then error('alodial: no way from ' .. from .. ' to ' .. to) end
+  if not string.find(WAYS, ' ' .. from .. '>' .. to .. ' ', 1, true) then error('alodial: no way from ' .. from .. ' to ' .. to) end
   redis.call('HINCRBY', COUNTS, r.s, -1)
   redis.call('HINCRBY', COUNTS, to, 1)
   r.tl = line(r.tl, to, note)

@@ -1,0 +1,70 @@
+"""A script carries those shared functions that it uses, and makes late what only its end needs."""
+
+import re
+from importlib.resources import files
+
+import pytest
+
+from alodial.store.script_parts import assemble, names_in, split
+from alodial.store.scripts import SHARED, load_scripts
+
+EXAMPLE = """
+-- The key of b.
+local base, other = 'a''b', {}
+local later
+local touched = {}
+local waiting, ticks = {}, {}
+local function one(n) return n end -- two
+local function two(n)
+  return one(n) -- three
+end
+later = function() touched.x = 1 end
+local function look_after_touched()
+  two(1)
+end
+"""
+
+
+def texts(own: str) -> str:
+    return assemble(split(EXAMPLE), own)
+
+
+def test_what_is_not_mentioned_is_left_out() -> None:
+    assert texts("return 1") == "local function main()\nreturn 1\nend\nlocal answer = main()\nreturn answer\n"
+    assert "local function" not in texts("return r.two .. 'two' -- two").replace("local function main", "")
+
+
+def test_what_a_function_needs_comes_before_it() -> None:
+    text = texts("return two(2)")
+    assert text.index("local function one") < text.index("local function two") < text.index("main()")
+    assert "touched" not in text
+
+
+def test_what_only_the_end_needs_is_made_at_the_end_when_there_is_something_to_do() -> None:
+    text = texts("later()")
+    assert text.index("later = function") < text.index("main()")
+    assert (
+        text.index("if next(touched) then") < text.index("local function two") < text.index("look_after_touched()\nend")
+    )
+    assert text.count("local function one") == 1
+
+
+def test_comments_and_texts_mention_nothing() -> None:
+    assert names_in("a.b(c) -- d\nlocal e = 'f' .. \"g\"") == {"a", "c", "local", "e"}
+
+
+def test_a_statement_that_defines_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="not the beginning"):
+        split("redis.call('PING')\n")
+
+
+def test_every_script_has_all_that_it_mentions() -> None:
+    """A shared function that was left out would be an unknown global, found only where a script reaches it."""
+    scripts = load_scripts(1000, 1000)
+    folder = files("alodial.store").joinpath("lua")
+    parts = split("".join(folder.joinpath(f"{name}.lua").read_text("utf-8") for name in SHARED))
+    shared = {name for part in parts for name in part.defines}
+    for script in scripts.values():
+        defined = re.findall(r"function (\w+)|(\w+) = function|local ([\w, ]+)|function \w*\(([^)]*)\)", script.text)
+        known = {name for found in defined for text in found for name in re.findall(r"\w+", text)}
+        assert names_in(script.text) & shared <= known, script.name
