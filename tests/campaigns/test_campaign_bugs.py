@@ -361,6 +361,11 @@ PLANTED = {
         "",
         "calendars.a_holiday_that_is_new_in_the_settings_reaches_a_live_campaign",
     ),
+    "rows that wait for their zone's hours keep the old ones": (
+        "if c[10] then recall(g, c[10]) end",
+        "",
+        "calendars.rows_that_wait_for_their_zones_hours_learn_of_new_ones",
+    ),
     "another zone's midnight begins a day at once": (
         "(not last or at >= last + 72000000)",
         "true",

@@ -143,3 +143,30 @@ def test_a_campaign_that_cannot_be_read_does_not_close_the_others(redis_server: 
     harness.later(DAY)
     renew(harness)
     assert harness.campaign(whole).fields["cf"].split()[1] == str(harness.ms // 86_400_000)
+
+
+def test_rows_that_wait_for_their_zones_hours_learn_of_new_ones(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server)
+    harness.until("2027-01-16 10:00")
+    campaign = harness.submit(
+        250,
+        hours={"windows": "daily 09:00-18:00", "timezone": "number"},
+        redial={"max_attempts": 2, "delays": {"busy": [7200]}},
+    )
+    harness.pace()
+    busy = harness.ring("busy")
+    holidays = (date(2027, 1, 16), date(2027, 1, 17))
+    renew(harness, holidays=holidays)
+    assert harness.ring_all() == []
+    assert harness.campaign(campaign).counts["scheduled"] == 250
+    harness.later(60)
+    renew(harness, holidays=holidays)  # the same once more recalls nobody
+    renew(harness, since=harness.ms)
+    harness.pace()
+    rung = harness.ring_all()
+    assert len(rung) == 249, "all but the one whose redial has its own delay"
+    assert busy.record not in {call.record for call in rung}
+    assert harness.store.redis.zcard(f"{keys.PREFIX}window:{campaign}") == 0
+    harness.later(7200)
+    assert [call.record for call in harness.ring_all()] == [busy.record]
+    harness.check(campaign)

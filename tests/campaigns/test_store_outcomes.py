@@ -3,7 +3,7 @@
 import pytest
 from campaign_harness import Harness, phone
 
-from alodial.campaigns.errors import InvalidCampaign
+from alodial.campaigns.errors import CampaignNotAllowed, InvalidCampaign
 from alodial.store import keys
 from alodial.store.call_transitions import SettleOutcome
 from alodial.testing.redis_server import EmbeddedRedis
@@ -114,3 +114,19 @@ def test_outcomes_take_a_byte_a_row_and_go_with_their_campaign(redis_server: Emb
     assert harness.store.redis.ttl(name) > 0
     harness.clean()
     assert harness.store.redis.ttl(name) > 0
+
+
+def test_a_retry_waits_until_what_was_left_of_the_hopper_is_canceled(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server)
+    campaign = harness.submit(6, redial={"max_attempts": 2, "delays": {"busy": [600]}})
+    harness.pace()
+    harness.ring("busy")  # waits for its redial
+    claimed = harness.take()
+    harness.ring("answered")
+    harness.cancel(campaign)
+    with pytest.raises(CampaignNotAllowed, match="5 calls of it waited when it ended"):
+        harness.front.retry_failed(campaign, actor="test")
+    assert harness.post(claimed) == "hold"
+    harness.clean()
+    harness.clean()
+    assert harness.front.retry_failed(campaign, actor="test").rows["good"] == 5

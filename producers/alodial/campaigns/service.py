@@ -9,6 +9,7 @@ import structlog
 
 from alodial_schemas import FieldProblem
 from alodial_schemas.campaigns import CampaignState
+from alodial_schemas.counts import count_text
 
 from ..settings import Settings
 from ..store import campaign_transitions, column_mappings
@@ -29,6 +30,9 @@ from .submission import CampaignSubmission, request_key
 
 MAX_CHANGES = 20
 """How often a change starts over because somebody else has changed the campaign meanwhile."""
+
+_ABOUT_TO_END: Final = ("scheduled", "queued", "submitting")
+"""States of the calls of an ended campaign that its cleaning up, or their POST's answer, ends within seconds."""
 
 _FIELDS: Final = {"pace": "pace", "channels": "ch", "weight": "w", "ends_at": "end"}
 
@@ -180,7 +184,8 @@ class CampaignService:
 
         A campaign is retried once: whoever answers then would be rung again by another retry. The same
         ``idempotency_key`` (of the same ``scope``, the caller) returns the same campaign. Rows whose outcome is not known
-        are left out. Raises CampaignNotAllowed unless the old campaign has ended: a row might ring in both;
+        are left out. Raises CampaignNotAllowed unless the old campaign has ended and what waited of it is canceled: a row might
+        ring in both, or in neither;
         CampaignRetried, which names the earlier retry; InvalidCampaign when no row may be called again.
         """
         stored = self._queries.find(name)
@@ -189,6 +194,12 @@ class CampaignService:
             return record
         if stored.state not in (CampaignState.COMPLETED, CampaignState.CANCELED):
             raise CampaignNotAllowed(f"campaign {stored.fields['n']!r} is {stored.state}: its rows may still be called")
+        if waiting := sum(stored.counts.get(state, 0) for state in _ABOUT_TO_END):
+            # Left out now they would be left out for good: a campaign is retried once.
+            raise CampaignNotAllowed(
+                f"campaign {stored.fields['n']!r}: {count_text(waiting, 'call')} of it waited when it ended, and "
+                f"{'is' if waiting == 1 else 'are'} being canceled; retry in a few seconds"
+            )
         title = new_name or f"{stored.fields['n'][:90]} (retry)"
         unknown = 0
 

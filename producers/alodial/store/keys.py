@@ -91,6 +91,8 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``paced:{account}:{n b}`` zset those with ready calls that wait for the next slot of their pace, by microseconds
 ``rows:{campaign}``   hash     number of a chunk -> packed rows, ``b{number}`` -> place of its first row
 ``bad:{campaign}``    hash     number of a chunk -> packed problems
+``window:{campaign}`` zset     calls that wait for the hours of their own zone, by the ms since when; ``zc`` of ``g`` is when
+                               such hours were written last, until the pacer has recalled those that waited before
 ``zones:{campaign}``  set      zones that have a calendar, where its hours follow the number
 ``made:@``            string   what the installation's midnights were made from; a campaign's ``cf`` is the same
 ``cal:{campaign}[:{zone}]`` zset  moments when its hours open (o) and close (c), ms

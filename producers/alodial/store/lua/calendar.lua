@@ -13,6 +13,7 @@ end
 if g ~= '@' then
   redis.call('DEL', calendar)
   for i = 5, 4 + count do redis.call('ZADD', calendar, string.sub(ARGV[i], 2), ARGV[i]) end
+  if zone ~= '' then redis.call('HSET', key, 'zc', int(ms)) end
   -- Whoever waits for an opening that was another one before looks again.
   if redis.call('HGET', key, 's') == 'running' then look_at(g, ms) end
 end

@@ -65,7 +65,8 @@ end
 
 local function campaign_keys(g)
   return { P .. 'g:' .. g, P .. 'gc:' .. g, P .. 'rows:' .. g, P .. 'bad:' .. g, P .. 'glog:' .. g, P .. 'cal:' .. g,
-    P .. 'day:' .. g, P .. 'dnc:' .. g, P .. 'out:' .. g, P .. 'names:' .. g, P .. 'zones:' .. g }
+    P .. 'day:' .. g, P .. 'dnc:' .. g, P .. 'out:' .. g, P .. 'names:' .. g, P .. 'zones:' .. g,
+    P .. 'window:' .. g }
 end
 
 -- What names a campaign (a file, its rows, an idempotency key with its request's digest) lives as long as the campaign.
@@ -186,6 +187,9 @@ local function opening(calendar)
   return tonumber(string.sub(nearest, 2))
 end
 
+-- Whether this call waits for the hours of its own zone.
+local function waits_for_hours(r) return r.g and string.find(r.tl or '', ' window$') ~= nil end
+
 -- The local midnight that began this day, and the next one. Without a calendar the day is UTC's.
 local function today(g)
   local days = P .. 'day:' .. (g or '@')
@@ -290,6 +294,7 @@ end
 local function withhold(r, code, at)
   if at and (r.g or code == 'window') then
     schedule(r, at - ms, code)
+    if r.g and code == 'window' then redis.call('ZADD', P .. 'window:' .. r.g, int(ms), r.x) end
   else
     redis.call('HSET', P .. 'c:' .. r.x, 'why', code)
     move(r, 'rejected', code)

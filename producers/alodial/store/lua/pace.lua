@@ -5,7 +5,7 @@
 -- ARGV: limit, then for each account: name, calls that a hopper should hold.
 -- Answer: {moved, ms until the next one is due or -1, {accounts to ring...}, {{campaign, cursor, chunk, offset, room}...},
 --   ms that the clock was off (clock.lua)}
-local LOOKS, FILLS = 200, 20
+local LOOKS, FILLS, RECALLS = 200, 20, 200
 local step = keep_time()
 local limit = tonumber(ARGV[1])
 local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', ms, 'LIMIT', 0, limit)
@@ -18,6 +18,7 @@ for _, x in ipairs(due) do
       move(r, 'canceled', 'campaign_' .. state)
       emit(r, 'canceled')
     else
+      if waits_for_hours(r) then redis.call('ZREM', P .. 'window:' .. r.g, x) end
       move(r, 'queued')
       emit(r, 'queued')
       -- A campaign's redial goes before rows that were never dialled: its delay was promised.
@@ -37,10 +38,24 @@ if number(patrol[1]) <= ms then
   redis.call('HSET', P .. 'patrol', 'cursor', rows[1], 'at', rows[1] == '0' and int(ms + 300000) or int(ms))
 end
 
+-- The hours of a zone are other ones than when these calls began to wait for them: they look again.
+local recalled = 0
+local function recall(g, changed)
+  local rows = recalled < RECALLS and redis.call('ZRANGEBYSCORE', P .. 'window:' .. g, '-inf', changed, 'LIMIT', 0, RECALLS - recalled)
+  if not rows then return look_at(g, ms) end
+  recalled = recalled + #rows
+  for _, x in ipairs(rows) do
+    redis.call('ZREM', P .. 'window:' .. g, x)
+    local r = load(x)
+    if r and r.s == 'scheduled' and waits_for_hours(r) then redis.call('ZADD', DUE, int(ms), x) end
+  end
+  if recalled < RECALLS then redis.call('HDEL', P .. 'g:' .. g, 'zc') else look_at(g, ms) end
+end
+
 -- What has come for a campaign: its start, its end, hours that open, rows that were added. Says when to look again.
 local function look(g)
   local key = P .. 'g:' .. g
-  local c = redis.call('HMGET', key, 's', 'a', 'start', 'end', 'cur', 'tot', 'left', 'p', 'nz')
+  local c = redis.call('HMGET', key, 's', 'a', 'start', 'end', 'cur', 'tot', 'left', 'p', 'nz', 'zc')
   if c[1] == 'scheduled' then
     if number(c[3]) <= ms then
       redis.call('HSET', key, 's', 'running', 'st', ms)
@@ -62,6 +77,7 @@ local function look(g)
       look_at(g, number(c[4]))
     end
   end
+  if c[10] then recall(g, c[10]) end
   if c[1] == 'running' then
     local opens = c[9] and 0 or opening(P .. 'cal:' .. g)
     if opens ~= 0 then look_at(g, opens or ms + 3600000) end
