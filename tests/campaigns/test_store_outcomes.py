@@ -4,7 +4,9 @@ import pytest
 from campaign_harness import Harness, phone
 
 from alodial.campaigns.errors import CampaignNotAllowed, InvalidCampaign
-from alodial.store import keys
+from alodial.campaigns.row_codec import CHUNK_ROWS
+from alodial.campaigns.submission import CampaignSubmission
+from alodial.store import campaigns, keys
 from alodial.store.call_transitions import SettleOutcome
 from alodial.testing.redis_server import EmbeddedRedis
 
@@ -130,3 +132,30 @@ def test_a_retry_waits_until_what_was_left_of_the_hopper_is_canceled(redis_serve
     harness.clean()
     harness.clean()
     assert harness.front.retry_failed(campaign, actor="test").rows["good"] == 5
+
+
+def test_a_retry_that_was_broken_off_does_not_go_on_with_who_answered_since(
+    redis_server: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness = Harness(redis_server)
+    campaign = harness.submit(CHUNK_ROWS + 1, redial={"max_attempts": 2, "delays": {"busy": [600]}})
+    harness.pace()
+    last = harness.claim(CHUNK_ROWS + 1).calls[-1]
+    assert harness.post(last) == "submitted"
+    harness.result(last.extid, "busy")
+    harness.cancel(campaign)
+    for _ in range(3):
+        harness.clean()
+    assert harness.state(last.record) == "canceled"
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CampaignSubmission, "_finish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            harness.front.retry_failed(campaign, actor="test")
+    harness.result(last.extid, "answered")
+    assert harness.front.retry_failed(campaign, actor="test").rows["good"] == CHUNK_ROWS
+    (retry,) = campaigns.live(harness.store.redis)
+    assert harness.campaign(retry).number("tot") == CHUNK_ROWS

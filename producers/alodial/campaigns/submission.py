@@ -331,22 +331,22 @@ class CampaignSubmission:
         Another process may be submitting the same file: every chunk is either appended here or equal to the one there.
         Chunks are cut by good rows, so that a mixture of two readings could hold a row twice.
         """
-        stored_problems = 0
-        for index, (blob, count, rejected) in enumerate(chunks):
-            had = index < created.chunks
+        stored_problems = index = 0
+        for index, (blob, count, rejected) in enumerate(chunks, start=1):
+            had = index <= created.chunks
             if not had:
                 problems = rejected[: max(0, MAX_STORED_PROBLEMS - stored_problems)]
                 stored_problems += len(problems)
                 chunk = NewChunk(count, blob, pack_problems(problems) if problems else b"")
-                appended = self._store.run(campaign_transitions.append(created.id, index, [chunk]))
+                appended = self._store.run(campaign_transitions.append(created.id, index - 1, [chunk]))
                 if appended.outcome in ("closed", "gap"):
                     return False
                 had = appended.outcome == "had"
             if had:
-                stored = self._store.call(campaigns.chunk, created.id, index)
+                stored = self._store.call(campaigns.chunk, created.id, index - 1)
                 if (stored.blob if stored else b"") != blob:
                     return False
-        return True
+        return index >= created.chunks
 
     def _finish(
         self,
