@@ -144,7 +144,7 @@ PLANTED = {
     ),
     # The do-not-call list
     "the list is looked into by claim only": (
-        "local code, from = forbidden(body, r.g, zone, c and c[3])",
+        "local code, from = forbidden(x, r.n, body, r.g, zone, c and c[3])",
         "local code, from = nil, nil",
         "dnc.a_number_is_not_rung_from_the_moment_it_is_on_a_list",
     ),
@@ -170,8 +170,8 @@ PLANTED = {
     ),
     # Frequency caps
     "a cap lets one more through": (
-        "redis.call('LINDEX', P .. 'freq:' .. n, rule[1] - 1)",
-        "redis.call('LINDEX', P .. 'freq:' .. n, rule[1])",
+        "redis.call('LINDEX', key, rule[1] - 1)",
+        "redis.call('LINDEX', key, rule[1])",
         "frequency.a_single_call_over_the_cap_is_refused_with_its_reason",
     ),
     "calls are not written down for the cap": (
@@ -315,7 +315,7 @@ PLANTED = {
     ),
     # Outcomes of rows
     "how a row ended is forgotten": (
-        "if r.ri and letter then redis.call('SETRANGE', P .. 'out:' .. r.g, r.ri, letter) end",
+        "if letter then redis.call('SETRANGE', P .. 'out:' .. r.g, r.ri, letter) end",
         "",
         "outcomes.a_retry_rings_nobody_who_answered_though_the_records_have_expired",
     ),

@@ -88,8 +88,8 @@ PLANTED = {
     "a full store takes new calls": ("enqueue", "  elseif store_full() then", "  elseif false then"),
     "a full store forgets the calls that it has": (
         "enqueue",
-        "  if old then\n    local now",
-        "  if old and not store_full() then\n    local now",
+        "  if r[1] then\n    local outcome = 'conflict'",
+        "  if r[1] and not store_full() then\n    local outcome = 'conflict'",
     ),
     "the pacer forgets the ready list": ("pace", "push_ready(r, r.g and 'LPUSH' or 'RPUSH')", ""),
     "the sweeper puts back what may have rung": ("sweep", "if r and r.s == 'queued' then", "if r then"),
