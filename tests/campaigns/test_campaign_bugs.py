@@ -185,8 +185,8 @@ PLANTED = {
         "frequency.several_caps_hold_together_and_giving_back_disturbs_none",
     ),
     "the longer of two caps is forgotten": (
-        "longest, most_calls = math.max(longest, tonumber(per)), math.max(most_calls, tonumber(n))",
-        "longest, most_calls = math.max(longest, tonumber(per)), 1",
+        "redis.call('LTRIM', P .. 'freq:' .. n, 0, most_calls - 1 + MOST_REDIALS)",
+        "redis.call('LTRIM', P .. 'freq:' .. n, 0, 0)",
         "frequency.several_caps_hold_together_and_giving_back_disturbs_none",
     ),
     "a capped row is refused instead of waiting": (
