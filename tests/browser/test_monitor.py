@@ -249,6 +249,8 @@ def test_every_screen_is_clean_for_axe_and_fits_its_window(
         ("pace", f"/campaigns/{id}/pace"),
         ("cancel", f"/campaigns/{id}/cancel"),
         ("problems", f"/campaigns/{id}/problems"),
+        ("rows", f"/campaigns/{id}/rows"),
+        ("no-rows", f"/campaigns/{id}/rows?q=nobody&outcome=d:busy"),
         ("do-not-call", "/do-not-call?number=901234567"),
         ("no-number", "/do-not-call?number=abc"),
         ("nothing", "/campaigns/none"),

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 from .records import ResultRow
 from .row_codec import PackedRow
 
-MAX_SCANNED: Final = 20_000
-"""Rows that one request reads: half a second of a core."""
+MAX_SCANNED: Final = 10_000
+"""Rows that one request reads, so that a search in a million rows is many short requests."""
 
 MIN_DIGITS: Final = 3
 MAX_TEXT: Final = 100
