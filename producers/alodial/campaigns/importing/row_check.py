@@ -293,7 +293,7 @@ class RowChecker:
             uzbek = Choice("prefix", "+998", "they are numbers of Uzbekistan, and no other country is called")
             report.questions.append(Question("country_unclear", f"{text}. Are they of Uzbekistan?", (uzbek,)))
         if self._expired:
-            text = "are not called any more: the time until which they may be called has passed"
+            text = "no call any more, as the time until which it is allowed has passed"
             report.warnings.append(CheckWarning("rows_expired", text, self._expired))
         if parser.unknown_codes:
             codes = ", ".join(sorted(parser.unknown_codes)[:20])
