@@ -178,7 +178,15 @@ class Settings(BaseSettings):
     own_numbers: TextList = Field(
         (), description="Your own phones, such as those of agents, to which no cap applies. Comma-separated, +998..."
     )
-    upload_dir: str = Field("var/uploads", description="The folder of uploaded files while they are read.")
+    upload_dir: str | None = Field(
+        None,
+        description="The folder of uploaded files while they are read, on a disk. By default `uploads` in ALODIAL_SPOOL_DIR.",
+    )
+    upload_max_bytes: int = Field(
+        4 * 1024**3,
+        ge=1024 * 1024,
+        description="Above this size of all uploaded files together further ones are refused (503).",
+    )
 
     call_retention: Seconds = Field(30 * 86400, ge=86400, description="How long an ended call's record is kept.")
     idempotency_retention: Seconds = Field(
@@ -338,6 +346,11 @@ class Settings(BaseSettings):
                 daily_minutes=self.daily_minutes,
             )
         return self.accounts[name]
+
+    @property
+    def upload_folder(self) -> Path:
+        """Where uploaded files are while they are read."""
+        return Path(self.upload_dir) if self.upload_dir else Path(self.spool_dir) / "uploads"
 
     @cached_property
     def account_names(self) -> tuple[str, ...]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydantic_core import PydanticCustomError
@@ -11,11 +14,41 @@ from .errors import FieldProblem
 from .phones import mask_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from pydantic import ValidationError
 
 _MAX_PROBLEMS: Final = 50  # a body with a thousand wrong fields is answered with the first fifty
+
+
+_SUGGESTED_FIELDS: Final = 3
+"""Unknown fields of one object for which a known one is looked for: a comparison takes 35 us, and a body may have thousands."""
+
+_suggestions_left: ContextVar[list[int] | None] = ContextVar("suggestions_left", default=None)
+
+
+@contextmanager
+def limited_suggestions(count: int = 100) -> Iterator[None]:
+    """Within the block at most ``count`` unknown names are compared with known ones; later ones just count as unknown."""
+    token = _suggestions_left.set([count])
+    try:
+        yield
+    finally:
+        _suggestions_left.reset(token)
+
+
+@lru_cache(maxsize=1024)
+def _compared(name: str, known: tuple[str, ...]) -> str:
+    return next(iter(get_close_matches(name, known, n=1, cutoff=0.6)), "")
+
+
+def _near(name: str, known: tuple[str, ...]) -> str:
+    left = _suggestions_left.get()
+    if left is not None:
+        if left[0] <= 0:
+            return ""
+        left[0] -= 1
+    return _compared(name, known)
 
 
 class ProblemTexts(NamedTuple):
@@ -36,16 +69,18 @@ def problem_error(*problems: FieldProblem) -> PydanticCustomError:
     return PydanticCustomError("field_problems", "{reason}", {"reason": reason, "problems": problems})
 
 
-def _unknown_field(path: list[str], parent: str, known_by_parent: Mapping[str, tuple[str, ...]]) -> FieldProblem:
+def _unknown_field(
+    path: list[str], parent: str, known_by_parent: Mapping[str, tuple[str, ...]], *, suggest: bool
+) -> FieldProblem:
     parents = [part for part in path[:-1] if not part.isdigit()]
     parent, name = parents[-1] if parents else parent, path[-1].lower()
     known = known_by_parent.get(parent, ())
-    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    near = _near(name, known) if suggest else ""
     elsewhere = [other for other, names in known_by_parent.items() if other and other != parent and name in names]
     if elsewhere:
         remedy = f"put it into {' or '.join(elsewhere)}"
     elif near:
-        remedy = f"did you mean {near[0]}?"
+        remedy = f"did you mean {near}?"
     else:
         remedy = f"remove it; known here are {', '.join(known)}"
     return FieldProblem(".".join(path), "unknown_field", "is not a known field", remedy)
@@ -66,6 +101,7 @@ def problems_of(exc: ValidationError, texts: ProblemTexts, *, parent: str = "") 
     `texts` belongs to the validated model. `parent` is the field that would hold it, "" for a whole body.
     """
     problems: list[FieldProblem] = []
+    unknown = 0
     errors = exc.errors(include_url=False, include_input=False)[:_MAX_PROBLEMS]
     # Pydantic counts only the entries that are good: a list whose only entry is bad is "too short" besides.
     inside = {error["loc"][:depth] for error in errors for depth in range(1, len(error["loc"]))}
@@ -80,7 +116,8 @@ def problems_of(exc: ValidationError, texts: ProblemTexts, *, parent: str = "") 
         path = [_safe_part(part) for part in named]
         field = ".".join(path)
         if kind == "extra_forbidden":
-            problems.append(_unknown_field(path, parent, texts.known))
+            unknown += 1
+            problems.append(_unknown_field(path, parent, texts.known, suggest=unknown <= _SUGGESTED_FIELDS))
         elif kind == "field_problems":
             for inner in error["ctx"]["problems"]:
                 place = ".".join(part for part in (field, inner.field) if part)

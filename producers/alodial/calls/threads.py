@@ -45,5 +45,8 @@ UPLOADS: Final = ThreadPool("alodial-upload", 4)
 WORK: Final = ThreadPool("alodial-work", 2)
 """What takes seconds and a core: checking and submitting files, exports, reports, acts on thousands of calls."""
 
+PARSING: Final = ThreadPool("alodial-parse", 2)
+"""Reading large JSON bodies."""
+
 PROBE: Final = ThreadPool("alodial-probe", 1)
 """The check behind ``/readyz``."""

@@ -7,7 +7,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .audit import record_request
-from .body_limits import BoundedReceive
+from .body_limits import BodyMemory, BoundedReceive
 from .client_address import TrustedProxies
 from .host_check import is_expected
 from .problems import Refusal, internal_error, of_refusal
@@ -43,6 +43,7 @@ class RequestMiddleware:
     ) -> None:
         self._app = app
         self._callbacks = callbacks
+        self._memory = BodyMemory()
         self._proxies = proxies or TrustedProxies(())
         self._public_url = public_url
 
@@ -69,7 +70,7 @@ class RequestMiddleware:
                 message["headers"] = headers
             await send(message)
 
-        bounded = BoundedReceive(scope, receive)
+        bounded = BoundedReceive(scope, receive, self._memory)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 if not is_expected(self._public_url, scope):
@@ -84,6 +85,8 @@ class RequestMiddleware:
                 log.exception("request.failed")
                 if not started:
                     await internal_error()(scope, receive, send_with_headers)
+            finally:
+                bounded.close()
 
     def _app_for(self, scope: Scope) -> ASGIApp:
         """The app, or for callbacks their endpoint: under load, routing would cost as much as all the rest."""

@@ -11,10 +11,18 @@ from starlette.requests import Request
 
 from alodial_schemas import FieldProblem, FieldsError, mask_numbers, nest, read_request
 
+from ..calls.threads import PARSING
 from .problems import Refusal
 
 MAX_DIGITS = 100
 """Digits of a number. No field has more than 15, and parsing an int takes quadratic time."""
+
+
+MAX_VALUES = 1_000_000
+"""Commas of a body: a value takes some 60 bytes of memory, and 16 MiB could hold eight million of them."""
+
+PARSE_IN_THREAD = 64 * 1024
+"""Bytes above which a body is parsed in a thread; below, the thread costs more than the parsing."""
 
 
 class MalformedBody(ValueError):
@@ -43,6 +51,8 @@ _decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_int, parse_con
 
 def strict_json(body: bytes) -> Any:
     """Returns the JSON value of a UTF-8 body. Raises MalformedBody."""
+    if len(body) > MAX_VALUES and body.count(b",") > MAX_VALUES:
+        raise MalformedBody(f"it has more than {MAX_VALUES:,} values")
     try:
         return _decoder.decode(body.decode("utf-8-sig").strip())
     except MalformedBody:
@@ -70,10 +80,20 @@ def read_json(body: bytes) -> Any:
         raise Refusal(400, "malformed_json", f"The body is not usable JSON: {exc}.", [malformed(exc)]) from None
 
 
+async def read_json_body(request: Request) -> Any:
+    """Returns the JSON value of the request's body. Raises Refusal 400, and 413, 408 or 503 as BoundedReceive does."""
+    return await parse_body(await request.body())
+
+
+async def parse_body(body: bytes) -> Any:
+    """As :func:`read_json`, in a thread for a large body."""
+    return read_json(body) if len(body) <= PARSE_IN_THREAD else await PARSING.run(read_json, body)
+
+
 async def read_object(request: Request) -> dict[str, Any]:
     """Returns the body, which must be a JSON object; an empty body is an empty object. Raises Refusal 400 or 422."""
     raw = await request.body()
-    body = read_json(raw) if raw.strip() else {}
+    body = await parse_body(raw) if raw.strip() else {}
     if not isinstance(body, dict):
         problem = FieldProblem("", "not_an_object", "must be an object", "send one JSON object")
         raise Refusal(422, "invalid_request", "The body is no object.", [problem])

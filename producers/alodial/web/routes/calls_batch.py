@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
 
 from fastapi import APIRouter
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from alodial_schemas import FieldProblem
+from alodial_schemas.field_problems import limited_suggestions
 
 from ...api_keys import ApiKey
 from ...calls.outcomes import queued_call
@@ -24,7 +25,7 @@ from ..key_rules import check_call
 from ..openapi import bodies, models
 from ..openapi.models import answers, refusals
 from ..problems import Refusal, field_errors
-from ..request_bodies import MalformedBody, malformed, media_type, read_json, strict_json
+from ..request_bodies import MalformedBody, malformed, media_type, parse_body, strict_json
 from ..responses import json_response, json_text
 
 MAX_LINE_LENGTH = 64 * 1024
@@ -35,8 +36,6 @@ NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/j
 YIELD_AFTER = 25
 """Rows that are prepared before other requests get a turn: about 1 ms."""
 
-THREAD_ABOVE = 64 * 1024
-"""Bytes of a JSON array above which it is parsed in a thread; below, the thread costs more than the parsing."""
 
 Result = dict[str, Any]
 
@@ -72,13 +71,11 @@ async def place_batch(request: Request, api_key: Submitter) -> Response:
     `store_unavailable`.
     """
     batch = Batch(app_context(request), BatchKeys(idempotency_key(request), api_key.scope), api_key)
-    if media_type(request) in NDJSON:
-        results = await _place_stream(batch, request)
-    else:
-        rows = await _rows(await request.body())
-        results = []
-        for start in range(0, len(rows), CHUNK):
-            results += await _place(batch, rows[start : start + CHUNK], start)
+    with limited_suggestions():
+        if media_type(request) in NDJSON:
+            results = await _place_stream(batch, request)
+        else:
+            results = await _place_all(batch, request)
     if media_type(request, "accept") in NDJSON:
         lines = b"".join(json_text(row) + b"\n" for row in results)
         return Response(lines, 202, media_type="application/x-ndjson")
@@ -91,6 +88,17 @@ class Batch(NamedTuple):
     context: AppContext
     keys: BatchKeys
     api_key: ApiKey
+
+
+async def _place_all(batch: Batch, request: Request) -> list[Result]:
+    """Places a whole body chunk by chunk. Raises ClientDisconnect when nobody waits for the answer any more."""
+    rows = await _rows(await request.body())
+    results: list[Result] = []
+    for start in range(0, len(rows), CHUNK):
+        if start and await request.is_disconnected():
+            raise ClientDisconnect
+        results += await _place(batch, rows[start : start + CHUNK], start)
+    return results
 
 
 async def _place_stream(batch: Batch, request: Request) -> list[Result]:
@@ -151,7 +159,7 @@ async def _rows(body: bytes) -> list[Row]:
         lines = (Line(number, line.strip()) for number, line in enumerate(body.split(b"\n"), 1))
         # One line more than is allowed, so that too many are seen before the rest is looked at.
         return _limited(list(itertools.islice((line for line in lines if line.text), bodies.MAX_ROWS + 1)))
-    value = read_json(body) if len(body) <= THREAD_ABOVE else await asyncio.to_thread(read_json, body)
+    value = await parse_body(body)
     if not isinstance(value, list):
         remedy = "send a JSON array, or NDJSON with one call a line"
         problem = FieldProblem("", "not_a_list", "is not a list of calls", remedy)

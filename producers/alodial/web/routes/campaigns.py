@@ -28,7 +28,7 @@ from ..key_rules import check_campaign, check_ends_at
 from ..openapi import bodies, models
 from ..openapi.models import answers, refusals
 from ..problems import Refusal
-from ..request_bodies import media_type, printable, read_json, read_object, strict_json
+from ..request_bodies import media_type, printable, read_json_body, read_object, strict_json
 from ..responses import json_response
 from ..uploads import Upload, create_file, receive_upload
 
@@ -90,7 +90,7 @@ def _invalid(detail: str, field: str, code: str, problem: str, remedy: str) -> R
 
 
 async def _from_json(request: Request) -> ReceivedCampaign:
-    body = read_json(await request.body())
+    body = await read_json_body(request)
     if not isinstance(body, dict):
         remedy = "send one JSON object with name, call and rows"
         raise _invalid("The body is no campaign.", "", "not_an_object", "must be an object", remedy)

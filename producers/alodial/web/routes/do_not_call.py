@@ -14,7 +14,7 @@ from ..context import app_context
 from ..openapi import bodies, models
 from ..openapi.models import answers, refusals
 from ..problems import invalid_fields
-from ..request_bodies import printable, read_json
+from ..request_bodies import printable, read_json_body
 from ..responses import json_response
 
 router = APIRouter(prefix="/v1/dnc", tags=["do-not-call"])
@@ -27,7 +27,7 @@ _CURSOR = r"^[0-9]{0,19}$"
 
 async def _read_body(request: Request) -> tuple[list[str], str, str]:
     """Returns numbers, reason and campaign ("" for the list of all campaigns). Raises Refusal 400 or 422."""
-    body: Any = read_json(await request.body())
+    body: Any = await read_json_body(request)
     problems = []
     if not isinstance(body, dict):
         body = {}

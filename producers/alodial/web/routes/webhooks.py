@@ -13,7 +13,7 @@ from ..context import app_context
 from ..openapi import bodies, models
 from ..openapi.models import answers, refusals
 from ..problems import invalid_fields
-from ..request_bodies import read_json
+from ..request_bodies import read_json_body
 from ..responses import json_response
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
@@ -93,7 +93,7 @@ def _read_body(body: Any) -> dict[str, Any]:
 )
 async def resend(request: Request, id: Id, _key: GlobalOperator) -> Response:
     """They keep their ids. `parked` alone, or a time and a call among what the event stream still has."""
-    fields = _read_body(read_json(await request.body()))
+    fields = _read_body(await read_json_body(request))
     endpoints = app_context(request).queue.endpoints
     if fields.get("parked"):
         count = await endpoints.resend_parked(id)

@@ -7,7 +7,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final
@@ -25,6 +25,12 @@ MAX_PARTS: Final = 2000
 MAX_DEPTH: Final = 64
 MAX_TOKEN: Final = 1 << 20
 """Bytes of one tag with its attributes, or of one comment: the parser holds all of it in memory."""
+
+MAX_LISTED: Final = 4 << 20
+"""Characters of attributes that are kept of a part such as the list of sheets; real ones have a tenth of that."""
+
+MAX_ATTRIBUTE: Final = 1024
+"""Characters kept of one attribute: a format or a part's name has at most 255."""
 
 _RATIO_FROM: Final = 1 << 20
 _BLOCK: Final = 1 << 16
@@ -191,14 +197,16 @@ def local(name: str) -> str:
 
 
 class ElementReader:
-    """Reads the attributes of some elements of a small part, such as the workbook's list of sheets.
+    """Reads some attributes of some elements of a small part, such as the workbook's list of sheets.
 
-    An element is named by its tag, or by its parent's and its own: "cellXfs/xf".
+    An element is named by its tag, or by its parent's and its own: "cellXfs/xf"; ``elements`` has the attributes that are
+    kept of each. The others may be as many as they like.
     """
 
-    def __init__(self, archive: zipfile.ZipFile, part: str, *names: str) -> None:
+    def __init__(self, archive: zipfile.ZipFile, part: str, elements: Mapping[str, tuple[str, ...]]) -> None:
         self._matches: list[tuple[str, dict[str, str]]] = []
-        self._names = names
+        self._elements = elements
+        self._kept = 0
         self._path: list[str] = []
         if part_key(part) in archive.NameToInfo:
             stream = ArchivePart(archive, part, start=self._start, end=self._end)
@@ -210,11 +218,15 @@ class ElementReader:
         if len(self._path) > MAX_DEPTH:
             raise too_deep()
         parent = self._path[-2] if len(self._path) > 1 else ""
-        for name in self._names:
+        for name, wanted in self._elements.items():
             if name in (self._path[-1], f"{parent}/{self._path[-1]}"):
                 if len(self._matches) >= 70_000:
                     raise too_large("more than 70,000 list entries")
-                self._matches.append((name, {local(key): value for key, value in attributes.items()}))
+                found = {local(key): value[:MAX_ATTRIBUTE] for key, value in attributes.items() if local(key) in wanted}
+                self._kept += sum(map(len, found.values()))
+                if self._kept > MAX_LISTED:
+                    raise too_large("lists of more than 4 MB")
+                self._matches.append((name, found))
 
     def _end(self, _: str) -> None:
         self._path.pop()
@@ -231,7 +243,7 @@ class RelationReader:
         folder = PurePosixPath(part).parent if part else PurePosixPath()
         name = str(folder / "_rels" / f"{PurePosixPath(part).name}.rels")
         self.by_id: dict[str, tuple[str, str]] = {}
-        for attributes in ElementReader(archive, name, "Relationship").of("Relationship"):
+        for attributes in ElementReader(archive, name, {"Relationship": ("Id", "Type", "Target")}).of("Relationship"):
             target = attributes.get("Target", "")
             full = target.lstrip("/") if target.startswith("/") else str(folder / target)
             self.by_id[attributes.get("Id", "")] = (attributes.get("Type", "").rpartition("/")[2], full)

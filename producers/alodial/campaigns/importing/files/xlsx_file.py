@@ -25,6 +25,14 @@ MAX_SHEETS: Final = 200
 """Sheets whose first rows are read to find the phones."""
 
 
+_WORKBOOK: Final = {
+    "sheet": ("name", "id", "state"),
+    "workbookPr": ("date1904",),
+    "workbookView": ("activeTab",),
+}
+"""What is read of the workbook's own part."""
+
+
 class _Sheet(NamedTuple):
     """A sheet with its first rows, read only where they are needed."""
 
@@ -84,7 +92,7 @@ class XlsxFile:
                 "not_a_table", "the file is an archive, but not an Excel workbook", "give CSV, XLSX or NDJSON"
             )
         self._relations = RelationReader(archive, workbook)
-        self._workbook = ElementReader(archive, workbook, "sheet", "workbookPr", "workbookView")
+        self._workbook = ElementReader(archive, workbook, _WORKBOOK)
         self._strings = SharedStrings(archive, self._relations.first("sharedStrings", "xl/sharedStrings.xml"))
         self._styles = shown_styles(archive, self._relations.first("styles", "xl/styles.xml"))
         self._from_1904 = any(options.get("date1904") in ("1", "true") for options in self._workbook.of("workbookPr"))

@@ -30,7 +30,7 @@ _LEAP_DAY: Final = 60
 
 def shown_styles(archive: zipfile.ZipFile, part: str) -> Mapping[str, str]:
     """The styles that show a number otherwise than by its digits: :data:`DATE`, :data:`ELAPSED`, or a mask of digits."""
-    elements = ElementReader(archive, part, "numFmts/numFmt", "cellXfs/xf")
+    elements = ElementReader(archive, part, {"numFmts/numFmt": ("numFmtId", "formatCode"), "cellXfs/xf": ("numFmtId",)})
     custom = {
         custom_format.get("numFmtId", ""): _kind_of(custom_format.get("formatCode", "")[:500])
         for custom_format in elements.of("numFmts/numFmt")
