@@ -113,6 +113,16 @@ class Settings(BaseSettings):
     callback_secret: SecretList = Field(
         (), description="The secret in the callback URL; two, comma-separated, while you change it."
     )
+    callback_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="A port of `alodial web` for callbacks and probes alone, beside its own; 0 for none.",
+    )
+    callback_sources: TextList = Field(
+        (),
+        description="Addresses that callbacks may come from, such as `203.0.113.0/24`, comma-separated. Default: all.",
+    )
     api_keys: SecretList = Field(
         (),
         description="Keys of the HTTP API, comma-separated; a key with fewer rights: `KEY;name=shop;roles=submit+read;own`.",
@@ -241,6 +251,7 @@ class Settings(BaseSettings):
         "own_numbers",
         "trusted_proxies",
         "group_roles",
+        "callback_sources",
         mode="before",
     )
     @classmethod
@@ -267,6 +278,18 @@ class Settings(BaseSettings):
                 raise ValueError("each entry is an address or a network, such as 10.0.0.5 or 10.0.0.0/8") from None
             if network.prefixlen == 0:
                 raise ValueError("names all addresses there are, which is nobody to trust; name those of your proxies")
+        return value
+
+    @field_validator("callback_sources")
+    @classmethod
+    def _sources(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                ip_network(text)
+            except ValueError:
+                raise ValueError(
+                    "each entry is an address or a network, such as 203.0.113.7 or 203.0.113.0/24"
+                ) from None
         return value
 
     @field_validator("frequency_caps", mode="before")

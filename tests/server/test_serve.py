@@ -2,8 +2,6 @@
 
 import json
 import re
-import resource
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -231,21 +229,3 @@ def test_the_command_does_not_load_the_web_framework() -> None:
     program = "import sys, alodial.cli.web; print(sorted({'fastapi', 'uvicorn', 'starlette'} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert ran.stdout.strip() == "[]"
-
-
-@pytest.mark.slow
-def test_above_a_thousand_connections_the_next_gets_503(web: Web) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < 2500:
-        pytest.skip("this system allows too few open files")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2500), hard))
-    lines = [socket.create_connection(("127.0.0.1", web.port), timeout=10) for _ in range(1001)]
-    try:
-        lines[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        answer = lines[-1].recv(4096).lower()
-        assert answer.startswith(b"http/1.1 503")
-        assert b"retry-after:" in answer
-    finally:
-        for line in lines:
-            line.close()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

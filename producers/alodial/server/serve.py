@@ -10,7 +10,9 @@ import socket
 import sys
 import threading
 from asyncio.events import TimerHandle
+from collections import Counter, OrderedDict
 from collections.abc import Generator
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -22,11 +24,18 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from ..errors import ConfigurationError
 from ..observability import logging
 from ..settings import Settings
-from ..web.problems import RETRY_AFTER, problem
+from ..web.client_address import TrustedProxies
+from ..web.problems import RETRY_AFTER, not_found, problem
 from .app import create_app
 
 KEEP_ALIVE = 15
 MAX_CONNECTIONS = 1000
+"""Requests under way, event streams included."""
+RESERVED = 200
+"""Further ones for callbacks and probes alone."""
+MAX_OF_ADDRESS = 500
+"""Requests under way from one address that is no trusted proxy."""
+ESSENTIAL = (b"/callbacks/", b"/healthz", b"/readyz")
 HEAD_SECONDS = 10.0
 """For a request's line and headers, which take one packet; a slower client only occupies the connection."""
 HEAD_BYTES = 32 * 1024
@@ -41,11 +50,51 @@ async def overloaded(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(scope, receive, send)
 
 
-class BoundedHead(HttpToolsProtocol):
-    """uvicorn's protocol with bounds on the time and the size of a request's line and headers."""
+async def callbacks_only(scope: Scope, receive: Receive, send: Send) -> None:
+    """The app of ALODIAL_CALLBACK_PORT for what is neither a callback nor a probe."""
+    await not_found()(scope, receive, send)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+
+class Places:
+    """The connections and requests of one server: who is silent, and how many requests each address has under way."""
+
+    def __init__(self, settings: Settings, callback_port: int = 0) -> None:
+        self._proxies = TrustedProxies(settings.trusted_proxies)
+        self.callback_port = callback_port
+        self.silent: OrderedDict[BoundedHead, None] = OrderedDict()
+        self.requests: Counter[str] = Counter()
+
+    def enter(self, connection: "BoundedHead", connections: int) -> None:
+        """Counts a new connection as silent, and above the limit closes the one that has been silent longest."""
+        self.silent[connection] = None
+        if connections > MAX_CONNECTIONS + RESERVED:
+            oldest, _ = self.silent.popitem(last=False)
+            oldest.transport.abort()
+
+    def take(self, address: str, under_way: int, *, essential: bool) -> bool:
+        """Whether a request of this address may go on; then it is counted until :meth:`leave`."""
+        if under_way >= MAX_CONNECTIONS + (RESERVED if essential else 0):
+            return False
+        if not essential and self.requests[address] >= MAX_OF_ADDRESS and address not in self._proxies:
+            return False
+        self.requests[address] += 1
+        return True
+
+    def leave(self, address: str) -> None:
+        """A request of this address has ended."""
+        self.requests[address] -= 1
+        if not self.requests[address]:
+            del self.requests[address]
+
+
+class BoundedHead(HttpToolsProtocol):
+    """uvicorn's protocol with bounds on the time and the size of a request's line and headers, and on how many there are."""
+
+    def __init__(self, *args: Any, places: Places, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._places = places
+        self._address = ""
+        self._counted = False
         self._own_app: Any = self.app
         self._in_head = True
         self._head_bytes = 0
@@ -54,9 +103,13 @@ class BoundedHead(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+        self._address = self.client[0] if self.client else ""
+        self._places.enter(self, len(self.connections))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._leave()
+        self._places.silent.pop(self, None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -81,9 +134,32 @@ class BoundedHead(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._stop_timer()
-        full = len(self.connections) > MAX_CONNECTIONS or len(self.tasks) >= MAX_CONNECTIONS
-        self.app = overloaded if full else self._own_app
+        self._places.silent.pop(self, None)
+        essential = self.url.startswith(ESSENTIAL)
+        if (
+            self._places.callback_port
+            and self.server
+            and self.server[1] == self._places.callback_port
+            and not essential
+        ):
+            self.app = callbacks_only
+        elif self._counted or self._places.take(self._address, len(self.tasks), essential=essential):
+            self._counted = True
+            self.app = self._own_app
+        else:
+            self.app = overloaded
         super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        self._leave()
+        if not self.transport.is_closing():
+            self._places.silent[self] = None
+        super().on_response_complete()
+
+    def _leave(self) -> None:
+        if self._counted:
+            self._counted = False
+            self._places.leave(self._address)
 
     def _stop_timer(self) -> None:
         if self._head_timer is not None:
@@ -143,14 +219,20 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def make_server(settings: Settings, host: str, port: int) -> tuple[WebServer, socket.socket]:
-    """Returns a server and its bound socket; port 0 takes a free port. Raises ConfigurationError when it cannot listen."""
+def make_server(settings: Settings, host: str, port: int) -> tuple[WebServer, list[socket.socket]]:
+    """Returns a server and its bound sockets, the last one for ALODIAL_CALLBACK_PORT; port 0 takes a free port.
+
+    Raises ConfigurationError when it cannot listen.
+    """
     listener = _bind(host, port)
+    listeners = [listener]
+    if settings.callback_port:
+        listeners.append(_bind(host, settings.callback_port))
     name = f"[{host}]" if ":" in host else host
     app = create_app(settings)
     config = uvicorn.Config(
         app,
-        http=BoundedHead,
+        http=partial(BoundedHead, places=Places(settings, settings.callback_port)),  # type: ignore[arg-type]  # it is called
         ws="none",
         lifespan="on",
         log_config=None,
@@ -160,7 +242,7 @@ def make_server(settings: Settings, host: str, port: int) -> tuple[WebServer, so
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
-    return WebServer(config, app, f"http://{name}:{listener.getsockname()[1]}"), listener
+    return WebServer(config, app, f"http://{name}:{listener.getsockname()[1]}"), listeners
 
 
 def _allow_connections() -> None:
@@ -176,8 +258,8 @@ def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8080) -> None
     """Serves until SIGTERM or SIGINT; prints ``alodial web listening on URL``. Raises ConfigurationError."""
     logging.configure(settings, non_blocking=True, shared=True, worker=f"web:{socket.gethostname()[:32]}:{os.getpid()}")
     _allow_connections()
-    server, listener = make_server(settings, host, port)
+    server, listeners = make_server(settings, host, port)
     # Loaded modules stay until the end; a garbage collection over them delayed every request by 100 ms.
     gc.collect()
     gc.freeze()
-    server.run(sockets=[listener])
+    server.run(sockets=listeners)

@@ -13,6 +13,12 @@ from .client import Operation, Store
 MAX_SCANNED = 2000
 """Entries that one page looks through; beyond, its cursor goes on."""
 
+_DROP_BODY = """local size = redis.call('STRLEN', KEYS[1])
+redis.call('DEL', KEYS[1])
+if size > 0 then redis.call('DECRBY', KEYS[2], size) end
+return size"""
+"""Deletes a body and counts it off what ``lua/park.lua`` bounds."""
+
 PREVIEW_BYTES = 2048
 """Bytes of a body that come with its row."""
 
@@ -105,7 +111,7 @@ def drop(client: "redis.Redis", id: str) -> bool:
     """Deletes a dead letter. False when there was none."""
     with client.pipeline(transaction=True) as pipe:
         pipe.xdel(keys.DEAD, id)
-        pipe.delete(keys.dead_body(id))
+        pipe.eval(_DROP_BODY, 2, keys.dead_body(id), keys.DEAD_BYTES)
         return bool(pipe.execute()[0])
 
 
@@ -114,5 +120,5 @@ def replay(client: "redis.Redis", item: DeadResult) -> None:
     with client.pipeline(transaction=True) as pipe:
         pipe.xadd(keys.INBOX, {"b": item.body, "t": item.content_type})
         pipe.xdel(keys.DEAD, item.id)
-        pipe.delete(keys.dead_body(item.id))
+        pipe.eval(_DROP_BODY, 2, keys.dead_body(item.id), keys.DEAD_BYTES)
         pipe.execute()

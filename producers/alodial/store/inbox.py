@@ -210,9 +210,20 @@ def forget_readers(client: "redis.Redis", idle: float) -> None:
             client.xgroup_delconsumer(keys.INBOX, keys.INBOX_GROUP, row["name"])
 
 
+def _count_dead(client: "redis.Redis") -> None:
+    """Sets the count of the dead letters' bytes, after the bodies of some have expired."""
+    kept, after = 0, "-"
+    while rows := client.xrange(keys.DEAD, min=after, count=1000):
+        page: Any = rows
+        kept += sum(int(fields.get(b"size", 0)) for _, fields in page)
+        after = f"({text(page[-1][0])}"
+    client.set(keys.DEAD_BYTES, kept)
+
+
 def forget_old(client: "redis.Redis", retention: float) -> None:
     """Drops dead letters after 30 days, and from the lists the calls that ended ``retention`` seconds ago or earlier."""
     now = server_ms(client)
     for label in keys.ENDED_LABELS:
         client.xtrim(keys.ended(label), minid=str(now - int(retention * 1000)))
-    client.xtrim(keys.DEAD, minid=str(now - DEAD_RETENTION_MS))
+    if client.xtrim(keys.DEAD, minid=str(now - DEAD_RETENTION_MS), approximate=False):
+        _count_dead(client)

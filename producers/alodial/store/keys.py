@@ -121,6 +121,7 @@ INDEX: Final = PREFIX + "index"
 OLD: Final = ":o"
 """Ends the name of the list of a bucket's old calls."""
 
+DEAD_BYTES: Final = PREFIX + "dead_bytes"
 UNCONFIRMED: Final = PREFIX + "unconfirmed"
 OWNERS: Final = PREFIX + "owners"
 INBOX: Final = PREFIX + "inbox"

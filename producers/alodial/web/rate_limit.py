@@ -20,12 +20,12 @@ class RateLimiter:
         self._limit = limit
         self._full_at: OrderedDict[str, float] = OrderedDict()  # when a bucket is full again; a token takes 1 / rate
 
-    def take(self, name: str, now: float | None = None) -> float:
-        """Takes a token and returns 0, or returns in how many seconds there is one."""
+    def take(self, name: str, now: float | None = None, cost: float = 1) -> float:
+        """Takes ``cost`` tokens and returns 0, or returns in how many seconds there is one. A bucket may owe the rest."""
         at = time.monotonic() if now is None else now
         wait = self.wait(name, at)
         if self._rate and not wait:
-            self._full_at[name] = max(self._full_at.get(name, 0.0), at) + 1 / self._rate
+            self._full_at[name] = max(self._full_at.get(name, 0.0), at) + cost / self._rate
             self._full_at.move_to_end(name)
             if len(self._full_at) > self._limit:
                 self._full_at.popitem(last=False)

@@ -9,6 +9,7 @@
 -- Answer: 1 when this run did it, 0 when it had been done before.
 local fence, subject, timeout = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local MONTH = 30 * 86400000
+local DEAD_BYTES = 64 * 1024 * 1024
 if fence == 'ack' then
   if redis.call('XACK', P .. 'inbox', 'collect', subject) == 0 then return 0 end
   redis.call('XDEL', P .. 'inbox', subject)
@@ -22,9 +23,19 @@ local function tell(kind, id, part, data)
 end
 
 local function bury(kind, body, content_type, reason)
-  local id = redis.call('XADD', P .. 'dead', 'MAXLEN', '~', 100000, '*', 'kind', kind, 'type', content_type, 'reason', reason,
-    'size', #body)
-  redis.call('SET', P .. 'dead:' .. id, body, 'PX', MONTH)
+  local dead, id = P .. 'dead', nil
+  id = redis.call('XADD', dead, '*', 'kind', kind, 'type', content_type, 'reason', reason, 'size', #body)
+  redis.call('SET', dead .. ':' .. id, body, 'PX', MONTH)
+  local bytes = redis.call('INCRBY', P .. 'dead_bytes', #body)
+  -- The oldest make room: whoever has stolen the callback's secret fills no more than this.
+  for _ = 1, 100 do
+    local count = redis.call('XLEN', dead)
+    if count < 2 or (bytes <= DEAD_BYTES and count <= 100000) then break end
+    local oldest = redis.call('XRANGE', dead, '-', '+', 'COUNT', 1)[1][1]
+    bytes = redis.call('DECRBY', P .. 'dead_bytes', redis.call('STRLEN', dead .. ':' .. oldest))
+    redis.call('DEL', dead .. ':' .. oldest)
+    redis.call('XDEL', dead, oldest)
+  end
   return id
 end
 

@@ -1,6 +1,7 @@
 """Serves the address where AloVoice sends results, as a raw ASGI app: the body is kept as it came, whatever it holds."""
 
 import asyncio
+from collections.abc import Sequence
 
 import structlog
 from starlette.requests import ClientDisconnect
@@ -9,8 +10,10 @@ from starlette.types import Receive, Scope, Send
 
 from ...store.inbox import RawResult
 from ..auth import SecretSet
+from ..client_address import TrustedProxies
 from ..metrics import ProcessMetrics
 from ..problems import RETRY_AFTER, not_found, problem
+from ..rate_limit import RateLimiter, retry_after
 from .intake import CallbackIntake, Overloaded
 
 KEPT = b'{"status":"ok"}'
@@ -18,6 +21,16 @@ KEPT_HEADERS = [(b"content-length", b"%d" % len(KEPT)), (b"content-type", b"appl
 
 MAX_CONTENT_TYPE = 256
 """Characters kept of the content type; a real one with its boundary has under 120."""
+
+WRONG_SECRETS_PER_SECOND = 1
+WRONG_SECRETS_BURST = 60
+"""Wrong secrets from one address before they are answered 429. They never delay a right one."""
+
+KIB_PER_SECOND = 16 * 1024
+KIB_BURST = 128 * 1024
+KIB_AT_LEAST = 1
+"""What a whole process keeps: 16 MiB a second, eight thousand results of AloVoice. Whoever has stolen the secret could fill
+Redis in a minute otherwise."""
 
 FORGED_LOG_INTERVAL = 60.0
 """Seconds between two log lines about wrong secrets, so that a scanner cannot fill the disk."""
@@ -28,8 +41,13 @@ log = structlog.get_logger("alodial.intake")
 class CallbackEndpoint:
     """``POST /callbacks/alovoice/{secret}``: 200 once the body is kept; a wrong secret looks like an unknown address."""
 
-    def __init__(self, secrets: SecretSet, intake: CallbackIntake, metrics: ProcessMetrics) -> None:
+    def __init__(
+        self, secrets: SecretSet, intake: CallbackIntake, metrics: ProcessMetrics, sources: Sequence[str] = ()
+    ) -> None:
         self._secrets = secrets
+        self._sources = TrustedProxies(sources) if sources else None
+        self._wrong = RateLimiter(WRONG_SECRETS_PER_SECOND, WRONG_SECRETS_BURST)
+        self._bytes = RateLimiter(KIB_PER_SECOND, KIB_BURST)
         self._intake = intake
         self._metrics = metrics
         self._stored, self._spooled = (metrics.callbacks.labels(outcome) for outcome in ("stored", "spooled"))
@@ -46,8 +64,15 @@ class CallbackEndpoint:
 
     async def _keep(self, scope: Scope, receive: Receive) -> Response | None:
         """Keeps the body. Returns None, or the answer instead of 200 when nothing was kept."""
-        if not self._secrets.contains(scope["path_params"]["secret"]):
+        address = scope["client"][0] if scope.get("client") else ""
+        if not self._secrets.contains(scope["path_params"]["secret"]) or (
+            self._sources and address not in self._sources
+        ):
             self._count_forged()
+            if wait := self._wrong.take(address):
+                detail = "Too many wrong secrets came from this address."
+                headers = {"Retry-After": retry_after(wait), "Connection": "close"}
+                return problem(429, "too_many_requests", detail, headers=headers)
             return not_found()
         if scope["method"] != "POST":
             return problem(405, "method_not_allowed", "Results are POSTed here.", headers={"Allow": "POST"})
@@ -56,6 +81,10 @@ class CallbackEndpoint:
             if name == b"content-type":
                 content_type = value[:MAX_CONTENT_TYPE].decode("latin-1")
         body = await _read(receive)
+        if wait := self._bytes.take("", cost=KIB_AT_LEAST + len(body) / 1024):
+            self._metrics.callbacks.labels("refused").inc()
+            detail = "Not kept: results come faster than they can be used. Send it again."
+            return problem(503, "overloaded", detail, headers={"Retry-After": retry_after(wait)})
         try:
             spooled = await self._intake.keep(RawResult(body, content_type))
         except Overloaded as exc:

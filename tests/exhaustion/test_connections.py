@@ -1,0 +1,159 @@
+"""Silent and slow connections, and whoever has or guesses the callback's secret, take nobody's place."""
+
+import contextlib
+import resource
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alodial.server import serve
+from alodial.server.serve import MAX_CONNECTIONS, MAX_OF_ADDRESS, RESERVED, Places
+from alodial.settings import Settings
+from alodial.store import dead_letters, inbox, keys
+from alodial.store.client import Store
+from alodial.store.inbox import ParkedResult
+from alodial.testing.redis_server import free_port
+from alodial.web.rate_limit import RateLimiter
+from web.conftest import API_KEY, SECRET, Web, shared_web, web
+
+__all__ = ["shared_web", "web"]
+
+SLOW = (
+    b"POST /v1/calls HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nContent-Length: 9000\r\n\r\n{"
+    % API_KEY.encode()
+)
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 3500:
+        pytest.skip("this system allows too few open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 3500), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def connect(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=20)
+
+
+@pytest.mark.usefixtures("many_files")
+def test_a_thousand_silent_connections_take_no_place_of_a_callback(web: Web) -> None:
+    with contextlib.ExitStack() as lines:
+        for _ in range(MAX_CONNECTIONS + RESERVED + 100):
+            lines.enter_context(connect(web.port))
+        assert web.http.post(web.callback, json={"extid": "1"}).status_code == 200
+        assert web.place().status_code == 202
+
+
+@pytest.mark.usefixtures("many_files")
+def test_slow_requests_of_one_address_leave_places_to_callbacks_and_probes(web: Web) -> None:
+    with contextlib.ExitStack() as lines:
+        for _ in range(MAX_OF_ADDRESS):
+            line = lines.enter_context(connect(web.port))
+            line.sendall(SLOW)
+        last = lines.enter_context(connect(web.port))
+        last.sendall(SLOW)
+        answer = last.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after:" in answer.lower()
+        assert web.http.get("/healthz").status_code == 200
+        assert web.http.post(web.callback, json={"extid": "1"}).status_code == 200
+
+
+class Line:
+    """A connection as far as places are concerned."""
+
+    def __init__(self) -> None:
+        self.aborted = False
+
+    @property
+    def transport(self) -> "Line":
+        return self
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def test_places_are_counted_by_address_and_trusted_proxies_share_them() -> None:
+    places = Places(Settings(_env_file=None, trusted_proxies="10.0.0.1"))
+    for _ in range(MAX_OF_ADDRESS):
+        assert places.take("192.0.2.1", 0, essential=False)
+    assert not places.take("192.0.2.1", 0, essential=False)
+    assert places.take("192.0.2.2", 0, essential=False)
+    assert places.take("192.0.2.1", 0, essential=True)
+    assert not places.take("192.0.2.2", MAX_CONNECTIONS, essential=False)
+    assert places.take("192.0.2.2", MAX_CONNECTIONS, essential=True)
+    assert not places.take("192.0.2.2", MAX_CONNECTIONS + RESERVED, essential=True)
+    for _ in range(MAX_OF_ADDRESS + 1):
+        assert places.take("10.0.0.1", 0, essential=False)
+    for _ in range(2):
+        places.leave("192.0.2.1")
+    assert places.take("192.0.2.1", 0, essential=False)
+
+
+def test_the_connection_that_has_been_silent_longest_makes_room() -> None:
+    places = Places(Settings(_env_file=None))
+    lines: list[Any] = [Line() for _ in range(3)]
+    for line in lines[:2]:
+        places.enter(line, MAX_CONNECTIONS)
+    places.enter(lines[2], MAX_CONNECTIONS + RESERVED + 1)
+    assert [line.aborted for line in lines] == [True, False, False]
+    assert serve.ESSENTIAL[0] == b"/callbacks/"
+
+
+def test_callbacks_may_have_a_port_of_their_own(settings: Settings, tmp_path: Path) -> None:
+    port = free_port()
+    web = Web(settings.redis_url.get_secret_value(), tmp_path, CALLBACK_PORT=str(port))
+    try:
+        own = web.http.build_request("GET", f"http://127.0.0.1:{port}/v1/calls")
+        assert web.http.send(own).status_code == 404, "nothing else is there"
+        assert web.http.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
+        assert web.http.post(f"http://127.0.0.1:{port}{web.callback}", json={"extid": "1"}).status_code == 200
+        assert web.http.get("/v1/calls").status_code == 200
+    finally:
+        web.stop()
+
+
+def test_callbacks_from_elsewhere_than_their_sources_look_like_an_unknown_address(
+    settings: Settings, tmp_path: Path
+) -> None:
+    web = Web(settings.redis_url.get_secret_value(), tmp_path, CALLBACK_SOURCES="203.0.113.0/24")
+    try:
+        assert web.http.post(web.callback, json={"extid": "1"}).status_code == 404
+    finally:
+        web.stop()
+
+
+def test_wrong_secrets_have_to_wait_and_the_right_one_does_not(web: Web) -> None:
+    statuses = [web.http.post(f"/callbacks/alovoice/wrong{n}", json={}).status_code for n in range(70)]
+    assert statuses[0] == 404
+    assert statuses[-1] == 429
+    assert web.http.post(f"/callbacks/alovoice/{SECRET}", json={"extid": "1"}).status_code == 200
+
+
+def test_a_bucket_may_be_charged_by_size() -> None:
+    limiter = RateLimiter(10, 100)
+    assert limiter.take("a", 0, cost=90) == 0
+    assert limiter.take("a", 0, cost=90) == 0, "it may owe the rest"
+    assert limiter.take("a", 0) == pytest.approx(8.1)
+    assert limiter.take("a", 8.2) == 0
+
+
+def test_dead_letters_take_a_bounded_number_of_bytes(store: Store) -> None:
+    inbox.create_group(store.redis)
+    body = "x" * 256 * 1024
+    for _ in range(300):
+        entry = store.redis.xadd(keys.INBOX, {"b": "x", "t": ""})
+        store.redis.xreadgroup(keys.INBOX_GROUP, "test", {keys.INBOX: ">"})
+        assert store.run(inbox.park("ack", entry, [ParkedResult("unreadable", body, "text/plain", "not JSON")], 60))
+    left = store.run(dead_letters.list_dead(limit=500)).rows
+    assert 200 < len(left) <= 256, "64 MiB of them, the newest"
+    assert int(store.redis.get(keys.DEAD_BYTES)) == sum(row.size for row in left)
+    for row in left:
+        assert dead_letters.drop(store.redis, row.id)
+    assert int(store.redis.get(keys.DEAD_BYTES)) == 0
