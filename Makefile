@@ -13,7 +13,7 @@ CORE := tests/schemas tests/store tests/workers
 SEARCHES := tests/store/test_exhaustive.py tests/store/test_model_agrees.py tests/store/test_planted_bugs.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit cover floors lint lock chaos failover bench clean
+.PHONY: help install demo test unit cover floors lint lock audit sbom chaos failover bench clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-9s %s\n", $$1, $$2}'
@@ -60,6 +60,17 @@ lock: $(STAMP) ## Renew the lock files from pyproject.toml
 	    $$( [ -z "$$name" ] && echo --extra all --extra otel --extra sentry || echo --all-extras --group dev ) pyproject.toml >> lock.tmp; \
 	  mv lock.tmp requirements$$name.lock; \
 	done
+
+audit: $(STAMP) ## Compare the locked versions with the known advisories
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit || { echo "no audit: pip-audit cannot be fetched"; exit 0; }; \
+	if out=$$($(BIN)/python -m pip_audit --disable-pip --require-hashes --requirement requirements.lock 2>&1) && ! echo "$$out" | grep -q 'could not be audited'; then echo "$$out"; \
+	elif echo "$$out" | grep -q 'could not be audited'; then echo "no audit: this index has no advisories of some packages"; \
+	elif echo "$$out" | grep -qE 'ServiceError|ConnectionError|ConnectionRefused|Max retries|Timeout|ProxyError|HTTPError'; then \
+	  echo "no audit: the advisories cannot be reached"; \
+	else echo "$$out"; exit 1; fi
+
+sbom: ## Write sbom.json: the packages of requirements.lock with their hashes, as CycloneDX
+	@$(PYTHON) deploy/sbom.py requirements.lock > sbom.json
 
 lint: $(STAMP) ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
