@@ -9,11 +9,11 @@ from typing import Any
 
 def components(lock: str) -> list[dict[str, Any]]:
     """Returns a component for each pinned package, with the SHA-256 of each file that may be installed of it."""
-    found = []
+    parts = []
     for match in re.finditer(r"^([\w.-]+)(?:\[[^\]]*\])?==([^\s;\\]+)[^\n]*((?:\n +--hash=[^\n]*)*)", lock, re.M):
         name, version, hashes = match.groups()
         digests = re.findall(r"sha256:([0-9a-f]{64})", hashes)
-        found.append(
+        parts.append(
             {
                 "type": "library",
                 "name": name,
@@ -22,7 +22,7 @@ def components(lock: str) -> list[dict[str, Any]]:
                 "hashes": [{"alg": "SHA-256", "content": digest} for digest in digests],
             }
         )
-    return found
+    return parts
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from ...campaigns.records import CampaignRecord
 from ...campaigns.service import KEEP
 from ...campaigns.stored_fields import read_campaign
 from ..auth import Reader, Submitter, Writer, require_visible, require_write
+from ..client_presence import while_present
 from ..context import app_context
 from ..idempotency import idempotency_key
 from ..key_rules import check_campaign, check_ends_at
@@ -144,7 +145,8 @@ async def check(request: Request, api_key: Submitter) -> Response:
     """Nothing is stored and nobody is called. Problems carry the spreadsheet's own row numbers."""
     async with _received(request) as received:
         check_campaign(api_key, received.request, app_context(request).settings)
-        report = await _campaigns(request).check(received.source, received.request)
+        async with while_present(request) as present:
+            report = await _campaigns(request).check(received.source, received.request, progress=present)
     return json_response(report.to_dict())
 
 

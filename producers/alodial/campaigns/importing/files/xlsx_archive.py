@@ -222,11 +222,11 @@ class ElementReader:
             if name in (self._path[-1], f"{parent}/{self._path[-1]}"):
                 if len(self._matches) >= 70_000:
                     raise too_large("more than 70,000 list entries")
-                found = {local(key): value[:MAX_ATTRIBUTE] for key, value in attributes.items() if local(key) in wanted}
-                self._kept += sum(map(len, found.values()))
+                kept = {local(key): value[:MAX_ATTRIBUTE] for key, value in attributes.items() if local(key) in wanted}
+                self._kept += sum(map(len, kept.values()))
                 if self._kept > MAX_LISTED:
                     raise too_large("lists of more than 4 MB")
-                self._matches.append((name, found))
+                self._matches.append((name, kept))
 
     def _end(self, _: str) -> None:
         self._path.pop()
