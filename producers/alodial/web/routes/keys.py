@@ -21,7 +21,7 @@ from ..key_ring import KeyRing
 from ..openapi import bodies, models
 from ..openapi.models import answers, refusals
 from ..problems import Refusal, invalid_fields
-from ..request_bodies import read_json
+from ..request_bodies import read_json_body
 from ..responses import json_response
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
@@ -108,7 +108,7 @@ def check_grants(api_key: ApiKey, roles: list[str]) -> None:
 )
 async def create(request: Request, api_key: GlobalOperator) -> Response:
     """`key` is its secret, which is shown this once; Redis keeps its hash."""
-    fields = _read_body(read_json(await request.body()))
+    fields = _read_body(await read_json_body(request))
     check_grants(api_key, fields["roles"])
     context, now = app_context(request), int(time.time() * 1000)
     _ring(request).check_name(fields["name"])
