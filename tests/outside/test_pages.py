@@ -47,6 +47,7 @@ def test_a_setting_that_nothing_acts_on_says_so() -> None:
             "daily_minutes",
             "provider_token",
             "accounts",
+            "upload_dir",  # through `upload_folder`
         }
         == settings_page.NOT_USED_YET
     )
