@@ -43,7 +43,8 @@ class DoNotCall:
     """``queue.dnc``: the do-not-call lists of one store.
 
     Numbers may have any usual punctuation. ``scope`` is a campaign's id, the start of it or its name, or "" for the list
-    that applies to every call. Every method raises CampaignNotFound for a scope that names no campaign, or several, and
+    that applies to every call. With ``owner`` it is the owner's own list, which binds its calls only, or that of a campaign of
+    its own. Every method raises CampaignNotFound for a scope that names no campaign, or several, and
     StoreUnavailable while Redis cannot be reached.
     """
 
@@ -51,24 +52,26 @@ class DoNotCall:
         self._store = store
         self._queries = CampaignQueries(store, store.settings)
 
-    def add(self, numbers: Iterable[str], *, scope: str = "", reason: str = "", actor: str = "") -> int:
+    def add(
+        self, numbers: Iterable[str], *, scope: str = "", owner: str = "", reason: str = "", actor: str = ""
+    ) -> int:
         """Adds numbers, and returns how many were new. They are not called from now on. Raises InvalidCall for a bad number."""
         clean = list(map(_number, numbers))
-        return self._add(clean, self._id_of(scope), reason, actor)
+        return self._add(clean, self._id_of(scope, owner), reason, actor)
 
-    def remove(self, numbers: Iterable[str], *, scope: str = "") -> int:
+    def remove(self, numbers: Iterable[str], *, scope: str = "", owner: str = "") -> int:
         """Removes numbers, and returns how many were on the list. Raises InvalidCall for a bad number."""
         clean = list(map(_number, numbers))
-        return self._store.call(do_not_call.remove, clean, scope=self._id_of(scope))
+        return self._store.call(do_not_call.remove, clean, scope=self._id_of(scope, owner))
 
-    def find(self, number: str, *, scopes: tuple[str, ...] = ("",)) -> list[DncEntry]:
+    def find(self, number: str, *, scopes: tuple[str, ...] = ("",), owner: str = "") -> list[DncEntry]:
         """The entries that forbid calls to a number, empty when it may be called. Raises InvalidCall for a bad number."""
         clean = _number(number)
-        return self._store.call(do_not_call.find, clean, tuple(map(self._id_of, scopes)))
+        return self._store.call(do_not_call.find, clean, [self._id_of(scope, owner) for scope in scopes])
 
-    def page(self, cursor: str | None = None, limit: int = 100, *, scope: str = "") -> DncPage:
+    def page(self, cursor: str | None = None, limit: int = 100, *, scope: str = "", owner: str = "") -> DncPage:
         """A page of about ``limit`` entries, in no particular order; ``cursor`` is that of the previous page."""
-        return self._store.call(do_not_call.page, cursor, limit, self._id_of(scope))
+        return self._store.call(do_not_call.page, cursor, limit, self._id_of(scope, owner))
 
     def every(self, *, scope: str = "") -> Iterator[DncEntry]:
         """All entries of a list, page by page; one that is added or removed meanwhile may or may not be among them."""
@@ -81,13 +84,13 @@ class DoNotCall:
             if cursor is None:
                 return
 
-    def count(self, *, scope: str = "") -> int:
+    def count(self, *, scope: str = "", owner: str = "") -> int:
         """The number of entries of a list."""
-        return self._store.call(do_not_call.count, self._id_of(scope))
+        return self._store.call(do_not_call.count, self._id_of(scope, owner))
 
     def listed(self, numbers: list[str], scope: str = "") -> list[bool]:
         """For each E.164 number whether it is on the list."""
-        return self._store.call(do_not_call.is_listed, numbers, self._id_of(scope))
+        return self._store.call(do_not_call.is_listed, numbers, ["", self._id_of(scope)] if scope else [""])
 
     def add_lines(
         self,
@@ -145,8 +148,8 @@ class DoNotCall:
                 adding.row(row.number, [row.cells[at] for at in places])
         return adding.finished(tuple(reading.columns.names[at] for at in places))
 
-    def _id_of(self, scope: str) -> str:
-        return self._queries.find(scope).id if scope else ""
+    def _id_of(self, scope: str, owner: str = "") -> str:
+        return self._queries.find(scope, owner).id if scope else do_not_call.scope_of(owner)
 
     def _add(self, numbers: Iterable[str], campaign: str, reason: str, actor: str) -> int:
         entry = do_not_call.entry_json(reason, actor, self._store.call(server_ms))

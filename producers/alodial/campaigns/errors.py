@@ -30,7 +30,7 @@ class CampaignDuplicate(AlodialError):
     def __init__(self, id: str, name: str) -> None:
         self.id = id
         self.name = name
-        super().__init__(f"these rows were submitted before, as campaign {name!r} ({id})")
+        super().__init__("these rows were submitted before" + (f", as campaign {name!r} ({id})" if id else ""))
 
 
 class CampaignRetried(CampaignDuplicate):
@@ -40,7 +40,7 @@ class CampaignRetried(CampaignDuplicate):
 
     def __init__(self, id: str, name: str) -> None:
         super().__init__(id, name)
-        self.args = (f"this campaign was retried before, as campaign {name!r} ({id})",)
+        self.args = ("this campaign was retried before" + (f", as campaign {name!r} ({id})" if id else ""),)
 
 
 class CampaignKeyConflict(Conflict):

@@ -32,15 +32,16 @@ class FileCheck:
         source: Any,
         request: CampaignRequest,
         *,
+        owner: str = "",
         progress: OnProgress | None = None,
         on_problem: OnProblem | None = None,
     ) -> CheckReport:
-        """What a submission would accept and reject, and how long it would last. Stores nothing.
+        """What a submission of ``owner`` would accept and reject, and how long it would last. Stores nothing.
 
         ``source`` is a path, an iterable of mappings or numbers, or a RowSource. Raises BadFile and InvalidCampaign.
         """
         self.require_valid(request)
-        checker = self.checker(as_source(source), request, progress, on_problem)
+        checker = self.checker(as_source(source), request, progress, on_problem, owner=owner)
         for _ in checker.chunks(CHUNK_ROWS):
             pass
         report = checker.report
@@ -74,11 +75,13 @@ class FileCheck:
         on_problem: OnProblem | None,
         *,
         campaign: str = "",
+        owner: str = "",
     ) -> RowChecker:
-        """Checks the rows against the do-not-call lists, also that of ``campaign``."""
+        """Checks the rows against the do-not-call lists, also those of ``campaign`` and ``owner``."""
+        scopes = ["", *filter(None, (campaign, do_not_call.scope_of(owner)))]
 
         def suppressed(numbers: list[str]) -> list[bool]:
-            return self._store.call(do_not_call.is_listed, numbers, campaign)
+            return self._store.call(do_not_call.is_listed, numbers, scopes)
 
         return RowChecker(
             source,

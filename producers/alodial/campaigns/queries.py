@@ -43,13 +43,19 @@ class CampaignQueries:
         self._store = store
         self._settings = settings
 
-    def get(self, name: str) -> CampaignRecord:
-        """One campaign with its figures. Raises CampaignNotFound, also when several campaigns have that name."""
-        return self._record(self.find(name))
+    def get(self, name: str, *, owner: str = "") -> CampaignRecord:
+        """One campaign with its figures, among those of ``owner`` where it is not "".
+
+        Raises CampaignNotFound, also when several campaigns have that name.
+        """
+        return self._record(self.find(name, owner))
 
     def list(self, *, state: str = "", owner: str = "", cursor: str | None = None, limit: int = 50) -> CampaignPage:
         """A page, newest first. With ``state`` or ``owner`` it may be short: continue until the cursor is None."""
-        page = self._store.call(campaigns.page, cursor, limit)
+        if owner:
+            page = self._store.call(campaigns.page_of_owner, owner, cursor or "", limit)
+        else:
+            page = self._store.call(campaigns.page, cursor, limit)
         matching = [
             self._record(stored)
             for stored in self._store.call(campaigns.read, page.ids)
@@ -75,9 +81,12 @@ class CampaignQueries:
         for row, call, kept in self.outcomes(stored):
             yield _result(row, call, kept or RowOutcome(uncalled))
 
-    def find(self, name: str) -> StoredCampaign:
-        """The stored campaign of this id, start of an id, or name. Raises CampaignNotFound for none or several."""
-        ids = self._store.call(campaigns.find, name)
+    def find(self, name: str, owner: str = "") -> StoredCampaign:
+        """The stored campaign of this id, start of an id, or name, among those of ``owner`` where it is not "".
+
+        Raises CampaignNotFound for none or several.
+        """
+        ids = self._store.call(campaigns.find, name, owner)
         matching = self._store.call(campaigns.read, ids[:2])
         if not matching:
             raise CampaignNotFound(f"no campaign {name}")

@@ -25,8 +25,8 @@ from .importing.row_check import OnProblem, OnProgress
 from .queries import UNKNOWN, CampaignQueries
 from .records import CampaignRecord
 from .row_codec import PackedRow
-from .stored_fields import changed_policy, fields_of, hash_of, read_request
-from .submission import CampaignSubmission, request_key
+from .stored_fields import changed_policy, fields_of, hash_of, read_request, request_key
+from .submission import CampaignSubmission
 
 MAX_CHANGES = 20
 """How often a change starts over because somebody else has changed the campaign meanwhile."""
@@ -154,7 +154,8 @@ class CampaignService:
     ) -> CampaignRecord:
         """A new campaign with the same rows, policy and own do-not-call list, paused until it is resumed.
 
-        The same ``idempotency_key`` (of the same ``scope``, the caller) returns the same campaign.
+        It stays with the campaign's owner, and is ``owner``'s where there is none. The same ``idempotency_key`` (of the same
+        ``scope``, the caller) returns the same campaign.
         """
         stored = self._queries.find(name)
         key = request_key(idempotency_key, scope, f"clone {stored.id}", new_name)
@@ -165,6 +166,7 @@ class CampaignService:
         def rows() -> Iterator[PackedRow]:
             return (row for _, row in self._queries.packed_rows(stored))
 
+        owner = stored.fields.get("ow") or owner
         record = self._submission.copy(stored, title, rows, actor=actor, owner=owner, paused=True, key=key)
         if record is None:
             raise InvalidCampaign([FieldProblem("rows", "no_rows", "are none", "submit a file")])
@@ -217,7 +219,7 @@ class CampaignService:
                 title,
                 rows,
                 actor=actor,
-                owner=owner,
+                owner=stored.fields.get("ow") or owner,
                 paused=False,
                 key=key,
                 once=hash_of("retry", stored.id),

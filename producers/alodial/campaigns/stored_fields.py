@@ -9,6 +9,7 @@ from typing import Any
 from alodial_schemas.campaigns import CampaignPolicy, CampaignRequest, parse_campaign
 
 from ..settings import Settings
+from ..store.campaign_transitions import NO_KEY, RequestKey
 from ..store.campaigns import StoredCampaign
 from .errors import InvalidCampaign
 from .row_to_call import Expander
@@ -108,6 +109,18 @@ def expander_of(stored: StoredCampaign) -> Expander:
 def hash_of(*parts: str) -> str:
     """A hash that identifies these texts, 32 characters."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def owned_hash(owner: str, *parts: str) -> str:
+    """As :func:`hash_of` for what ``owner`` brought ("" for the installation): no owner meets what another has submitted."""
+    return hash_of(*parts, owner) if owner else hash_of(*parts)
+
+
+def request_key(idempotency_key: str, scope: str, action: str, *request: str) -> RequestKey:
+    """The key of a request as the store keeps it; ``scope`` separates the keys of different callers."""
+    if not idempotency_key:
+        return NO_KEY
+    return RequestKey(hash_of(action, scope, idempotency_key), hash_of(*request))
 
 
 def _ms(moment: datetime | None) -> int | None:

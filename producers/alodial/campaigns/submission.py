@@ -12,7 +12,7 @@ from alodial_schemas.campaigns import CampaignRequest, CampaignState
 
 from ..settings import Settings
 from ..store import campaign_transitions, campaigns, do_not_call
-from ..store.campaign_transitions import NO_KEY, Created, Finished, NewChunk, RequestKey
+from ..store.campaign_transitions import Created, Finished, NewChunk, RequestKey
 from ..store.campaigns import StoredCampaign
 from ..store.client import Store
 from ..store.server_clock import server_ms
@@ -27,7 +27,7 @@ from .importing.row_check import CheckReport, OnProblem, OnProgress
 from .queries import CampaignQueries
 from .records import CampaignRecord
 from .row_codec import CHUNK_ROWS, PackedRow, RowProblem, pack, pack_problems
-from .stored_fields import fields_of, hash_of, read_request, request_json
+from .stored_fields import fields_of, hash_of, owned_hash, read_request, request_json, request_key
 
 MAX_STORED_PROBLEMS = 100_000
 """Rejected rows that the store keeps; ``on_problem`` receives all of them."""
@@ -35,10 +35,10 @@ MAX_STORED_PROBLEMS = 100_000
 MAX_STARTS = 5
 """How often a submission starts over when another process submits the same file and reads other rows in it."""
 
-_RIVAL = "the same rows are being submitted by another process; send the request again"
-
 MAX_ADDED = 200_000
 """Rows added to a running campaign at once: a single script adds all of them or none."""
+
+_RIVAL = "the same rows are being submitted by another process; send the request again"
 
 
 class CampaignSubmission:
@@ -92,10 +92,8 @@ class CampaignSubmission:
         if record := self.repeated(key):
             return record
         self._check.require_valid(request)
-        # An owner's key must not learn what others have submitted.
-        owned = (owner,) if owner else ()
-        draft = hash_of(opened.fingerprint, request_json(request), opened.name, *owned)
-        file = hash_of(opened.fingerprint, *owned)
+        draft = owned_hash(owner, opened.fingerprint, request_json(request), opened.name)
+        file = owned_hash(owner, opened.fingerprint)
         description = {
             "file": opened.name,
             "kind": opened.kind,
@@ -104,7 +102,7 @@ class CampaignSubmission:
             "size": opened.size,
         }
         for start in range(MAX_STARTS):
-            checker = self._check.checker(opened, request, progress, on_problem)
+            checker = self._check.checker(opened, request, progress, on_problem, owner=owner)
             require_answers(checker.report.questions)
             fields = {"src": json.dumps(description), "cols": json.dumps(list(checker.columns))}
             created = self._create(
@@ -125,7 +123,7 @@ class CampaignSubmission:
                     require_answers(report.questions)
                     raise InvalidCampaign([_no_good_rows(report)])
                 continue
-            content = hash_of(report.content, owner) if owner else report.content
+            content = owned_hash(owner, report.content) if owner else report.content
             finished = self._finish(
                 created.id,
                 report.totals(),
@@ -137,7 +135,7 @@ class CampaignSubmission:
                 paused=paused,
             )
             if finished.outcome == "duplicate":
-                raise self._duplicate(finished.id)
+                raise self._duplicate(finished.id, owner)
             if finished.outcome != "gone":
                 self._waker.submit([request.call.account])
                 return self._queries.get(created.id)
@@ -178,7 +176,8 @@ class CampaignSubmission:
         request = read_request(stored)
         update = {"sheet": sheet, "header_row": header_row, "hidden": hidden or request.hidden}
         request = request.model_copy(update=update if columns is None else update | {"columns": dict(columns)})
-        checker = self._check.checker(opened, request, progress, on_problem, campaign=stored.id)
+        owner = stored.fields.get("ow", "")
+        checker = self._check.checker(opened, request, progress, on_problem, campaign=stored.id, owner=owner)
         require_answers(checker.report.questions)
         if list(checker.columns) != json.loads(stored.fields["cols"]):
             problem = "has other columns than the campaign"
@@ -195,14 +194,15 @@ class CampaignSubmission:
             remedy = "submit it as a new campaign"
             raise InvalidCampaign([FieldProblem("file", "too_many_rows", f"has more than {MAX_ADDED} rows", remedy)])
         totals = json.dumps(report.totals())
+        content = owned_hash(owner, report.content) if owner else report.content
         added = self._store.run(
             campaign_transitions.add(
-                stored.id, chunks, content=report.content, again=again, actor=actor, totals=totals, key=key
+                stored.id, chunks, content=content, again=again, actor=actor, totals=totals, key=key
             )
         )
         match added.outcome:
             case "duplicate":
-                raise self._duplicate(added.id)
+                raise self._duplicate(added.id, owner)
             case "conflict":
                 raise CampaignKeyConflict(added.id)
             case "same":
@@ -274,7 +274,7 @@ class CampaignSubmission:
                 paused=paused,
             )
             if finished.outcome == "duplicate":
-                raise self._duplicate(finished.id)
+                raise self._duplicate(finished.id, owner)
             if finished.outcome != "gone":
                 self._waker.submit([request.call.account])
                 return self._queries.get(created.id)
@@ -318,7 +318,7 @@ class CampaignSubmission:
             )
         )
         if created.outcome == "duplicate":
-            raise self._duplicate(created.id)
+            raise self._duplicate(created.id, owner)
         if created.outcome == "conflict":
             raise CampaignKeyConflict(created.id)
         if created.outcome != "same":
@@ -376,20 +376,14 @@ class CampaignSubmission:
     def _repeated(self, id: str) -> CampaignRecord:
         return replace(self._queries.get(id), repeated=True)
 
-    def _duplicate(self, id: str) -> CampaignDuplicate:
+    def _duplicate(self, id: str, owner: str) -> CampaignDuplicate:
         stored = self._store.call(campaigns.read, [id])
-        name = stored[0].fields["n"] if stored else ""
-        return CampaignDuplicate(id, name)
-
-
-def request_key(idempotency_key: str, scope: str, action: str, *request: str) -> RequestKey:
-    """The key of a request as the store keeps it; ``scope`` separates the keys of different callers."""
-    if not idempotency_key:
-        return NO_KEY
-    return RequestKey(hash_of(action, scope, idempotency_key), hash_of(*request))
+        if owner and not (stored and stored[0].fields.get("ow") == owner):
+            return CampaignDuplicate("", "")
+        return CampaignDuplicate(id, stored[0].fields["n"] if stored else "")
 
 
 def _no_good_rows(report: CheckReport) -> FieldProblem:
     counts = f"{report.rows} rows: {report.bad} bad, {report.duplicate} duplicate, {report.suppressed} suppressed"
-    problem = f"has no row that can be called ({counts})"
-    return FieldProblem("file", "no_good_rows", problem, "correct the rows and submit again")
+    remedy = "correct the rows and submit again"
+    return FieldProblem("file", "no_good_rows", f"has no row that can be called ({counts})", remedy)

@@ -169,7 +169,10 @@ def labels_of(state: str, disposition: str) -> list[str]:
 def index_for(filter: CallFilter) -> Steps[tuple[CallIndex, bool]]:
     """The narrowest index for the filter, and whether every call that it names matches."""
     state, ended = filter.state, filter.state in ENDS or bool(filter.disposition and not filter.state)
-    narrow = bool(filter.account or filter.owner)
+    narrow = bool(filter.account)
+    if filter.owner:
+        # An owner's cursors are places among its own calls: one in a list of all would name a stranger's.
+        return StreamIndex("o", [keys.by_owner(filter.owner)], filter.since, filter.until), False
     if filter.reference:
         name = keys.by_reference(filter.reference)
         return ListIndex("r", [name, name + keys.OLD]), False
@@ -186,8 +189,6 @@ def index_for(filter: CallFilter) -> Steps[tuple[CallIndex, bool]]:
             return ListIndex("h", [keys.campaign_ready(filter.campaign)], moving=True), not narrow and not dated
         if state in ("", State.SUBMITTED):
             return ListIndex("g", [keys.campaign_calls(filter.campaign)]), not narrow and not dated and not state
-    if filter.owner and not ended and state in ("", State.SUBMITTED, State.QUEUED, State.SCHEDULED):
-        return StreamIndex("o", [keys.by_owner(filter.owner)], filter.since, filter.until), False
     dated = filter.since is not None or filter.until is not None
     if ended:
         # A call that ended since then may have been created before; none ends before it is created.

@@ -78,12 +78,41 @@ def page(client: "redis.Redis", cursor: str | None, limit: int) -> CampaignIds:
     return CampaignIds(ids, str(start + limit) if len(rows) > limit else None)
 
 
-def find(client: "redis.Redis", name: str) -> list[str]:
-    """Ids that a name may mean: the id, its first 6 characters or more, or the campaign's name; newest first."""
+def _owned(client: "redis.Redis", ids: list[str], owner: str) -> list[str]:
+    """Those of the ids that ``owner`` has; all of them for ""."""
+    if not owner:
+        return ids
+    with client.pipeline(transaction=False) as pipe:
+        for id in ids:
+            pipe.hget(keys.campaign(id), "ow")
+        return [id for id, value in zip(ids, pipe.execute(), strict=True) if value == owner.encode()]
+
+
+def page_of_owner(client: "redis.Redis", owner: str, after: str, limit: int) -> CampaignIds:
+    """A page of an owner's campaigns after the id ``after``, "" for the start; nothing tells how many others there are."""
+    start = 0
+    if after:
+        rank: Any = client.zrevrank(keys.CAMPAIGNS, after) if _owned(client, [after], owner) else None
+        if rank is None:
+            return CampaignIds([], None)
+        start = rank + 1
+    ids: list[str] = []
+    while len(ids) <= limit:
+        rows: Any = client.zrevrange(keys.CAMPAIGNS, start, start + 499)
+        ids += _owned(client, [row.decode() for row in rows], owner)
+        start += 500
+        if len(rows) < 500:
+            break
+    return CampaignIds(ids[:limit], ids[limit - 1] if len(ids) > limit else None)
+
+
+def find(client: "redis.Redis", name: str, owner: str = "") -> list[str]:
+    """Ids that a name may mean among an owner's campaigns ("" for all): the id, its first 6 characters or more, or the
+    campaign's name; newest first."""
     if client.exists(keys.campaign(name)):
-        return [name]
+        return _owned(client, [name], owner)
     rows: Any = client.zrevrange(keys.CAMPAIGNS, 0, 9_999)
-    ids = [row.decode() for row in rows]
+    ids = _owned(client, [row.decode() for row in rows], owner)
     matches = [id for id in ids if len(name) >= MIN_PREFIX and id.startswith(name)]
     if matches:
         return matches

@@ -1,4 +1,5 @@
-"""The do-not-call lists: one for all calls, and one for each campaign that has its own. claim and arm read them."""
+"""The do-not-call lists: one for all calls, one for each campaign that has its own, and one for the calls of each owner that
+has its own. claim and arm read them."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +17,7 @@ CHUNK = 1000
 
 
 class DncEntry(NamedTuple):
-    """A number that is not called. ``scope`` is "" for every call or a campaign's id; ``at`` is ISO 8601."""
+    """A number that is not called. ``scope`` is a campaign's id or "" for every call of the list's owner; ``at`` is ISO 8601."""
 
     number: str
     scope: str
@@ -27,6 +28,11 @@ class DncEntry(NamedTuple):
     def to_dict(self) -> dict[str, str]:
         """The entry as HTTP and ``--json`` show it."""
         return {"who" if name == "actor" else name: value for name, value in self._asdict().items()}
+
+
+def scope_of(owner: str) -> str:
+    """The scope of an owner's own list, which binds its calls only; "" for no owner. No campaign's id begins so."""
+    return f"~{owner}" if owner else ""
 
 
 class Added(NamedTuple):
@@ -71,15 +77,12 @@ def find(client: "redis.Redis", number: str, scopes: Sequence[str] = ("",)) -> l
     return [_entry(number, scope, value) for scope, value in values if value is not None]
 
 
-def is_listed(client: "redis.Redis", numbers: Sequence[str], scope: str = "") -> list[bool]:
-    """For each E.164 number whether it is on the list for all calls or on that of ``scope``."""
-    if not numbers:
-        return []
-    values: Any = client.hmget(keys.do_not_call(), list(numbers))
-    listed = [value is not None for value in values]
-    if scope:
-        own: Any = client.hmget(keys.do_not_call(scope), list(numbers))
-        listed = [before or value is not None for before, value in zip(listed, own, strict=True)]
+def is_listed(client: "redis.Redis", numbers: Sequence[str], scopes: Sequence[str] = ("",)) -> list[bool]:
+    """For each E.164 number whether it is on the list of any of these scopes."""
+    listed = [False] * len(numbers)
+    for scope in scopes if numbers else ():
+        values: Any = client.hmget(keys.do_not_call(scope), list(numbers))
+        listed = [before or value is not None for before, value in zip(listed, values, strict=True)]
     return listed
 
 
@@ -105,4 +108,4 @@ def page(client: "redis.Redis", cursor: str | None = None, limit: int = 100, sco
 
 def _entry(number: str, scope: str, value: bytes) -> DncEntry:
     entry = json.loads(value)
-    return DncEntry(number, scope, entry["r"], entry["w"], iso(entry["t"]))
+    return DncEntry(number, "" if scope.startswith("~") else scope, entry["r"], entry["w"], iso(entry["t"]))

@@ -104,7 +104,7 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``gk:{hash}``         string   idempotency key -> campaign and the digest of its request
 ``names:{campaign}``  set      those of gf, gr and gk that name it: kept as long as the campaign
 ``maps:{hash}``       hash     of an API key's files: hash of the column names -> what the columns are used for, JSON; 180 days
-``dnc``, ``dnc:{campaign}`` hash  numbers that are not called -> why, JSON
+``dnc``, ``dnc:{campaign}``, ``dnc:~{owner}`` hash numbers that are not called -> why, JSON
 ``freq:{number}``     list     when it was called, ms, newest first, while frequency caps are set
 ``use:{scope}:{day}`` hash     c calls, s talk seconds, o calls without a result of a day; scope is ``@account`` or a campaign
 """

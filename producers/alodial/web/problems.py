@@ -167,7 +167,8 @@ def of_error(exc: AlodialError) -> Response:
         return problem(422, "bad_file", "The file cannot be read; see errors.", problems)
     if isinstance(exc, CampaignDuplicate):
         log.info("request.refused", code=exc.code, campaign=exc.id)
-        return problem(409, exc.code, f"{exc}; {exc.remedy}.", campaign_id=exc.id)
+        more: dict[str, Any] = {"campaign_id": exc.id} if exc.id else {}
+        return problem(409, exc.code, f"{exc}; {exc.remedy}.", **more)
     if isinstance(exc, CampaignNotAllowed | KeyConflict):
         return problem(409, exc.code, str(exc))
     if isinstance(exc, Conflict):

@@ -38,7 +38,7 @@ local function arm(x, token, slot)
   if rate > 0 and us < slot - early then return { 'wait', int(slot - us), int(slot) } end
   -- Everything that claim looked at may have changed since: the lists, the caps, the hours, the campaign.
   local body, scopes, fresh = '', {}, false
-  if r.g or dnc_or_rules then
+  if r.g or dnc_or_rules or has_list(r.w) then
     local c, zone = nil, nil
     if r.g then
       c = redis.call('HMGET', P .. 'g:' .. r.g, 's', 'nz', 'pre', 'dc', 'dm', 'rs', 'end')
@@ -57,7 +57,7 @@ local function arm(x, token, slot)
     end
     local values = redis.call('HMGET', P .. 'c:' .. x, 'b', 'z', 'a' .. r.n)
     body, zone, fresh = values[1] or '', values[2], not values[3]
-    local code, from = forbidden(x, r.n, body, r.g, zone, c and c[3])
+    local code, from = forbidden(x, r.n, body, r.g, zone, c and c[3], r.w)
     if code then
       redis.call('HDEL', P .. 'c:' .. x, 'tok')
       redis.call('ZREM', LEASE, x)

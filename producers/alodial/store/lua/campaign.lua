@@ -258,18 +258,28 @@ local function capped(numbers, x, attempt)
   return from
 end
 
+-- Whether an owner has a do-not-call list of its own, which binds its calls only.
+local owner_lists = {}
+local function has_list(owner)
+  if not owner then return false end
+  if owner_lists[owner] == nil then owner_lists[owner] = redis.call('EXISTS', P .. 'dnc:~' .. owner) == 1 end
+  return owner_lists[owner]
+end
+
 local lists
 -- What forbids this attempt of call x now: nil, or a code and the ms from which it may be tried again (nil: never).
-local function forbidden(x, attempt, body, g, zone, prefixes)
+local function forbidden(x, attempt, body, g, zone, prefixes, owner)
   if not lists then
     lists = redis.call('EXISTS', P .. 'dnc') == 1
   end
   local own_list = g and redis.call('EXISTS', P .. 'dnc:' .. g) == 1
-  if not (lists or own_list or prefixes or zone or #rules > 0) then return nil end
+  local owner_list = has_list(owner)
+  if not (lists or own_list or owner_list or prefixes or zone or #rules > 0) then return nil end
   local numbers = numbers_of(body)
   for _, n in ipairs(numbers) do
     if lists and redis.call('HEXISTS', P .. 'dnc', n) == 1 then return 'do_not_call' end
     if own_list and redis.call('HEXISTS', P .. 'dnc:' .. g, n) == 1 then return 'do_not_call' end
+    if owner_list and redis.call('HEXISTS', P .. 'dnc:~' .. owner, n) == 1 then return 'do_not_call' end
     if prefixes and not own[n] then
       local allowed = false
       for prefix in string.gmatch(prefixes, '%+%d+') do

@@ -37,7 +37,7 @@ router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _SAME = ("The campaign of the request with the same Idempotency-Key", models.Campaign)
-_CURSOR = r"^[0-9]{0,9}$"
+_CURSOR = r"^([0-9]{0,9}|[0-9a-f-]{36})$"
 
 
 def _campaigns(request: Request) -> AsyncCampaigns:
@@ -46,15 +46,18 @@ def _campaigns(request: Request) -> AsyncCampaigns:
 
 async def _visible(request: Request, api_key: ApiKey, name: str) -> CampaignRecord:
     """Returns the campaign. Raises NotFound, also when the key may not see it."""
-    record = await _campaigns(request).get(name)
+    record = await _campaigns(request).get(name, owner=api_key.owner_filter)
     require_visible(api_key, record.owner, name, "campaign")
     return record
 
 
-async def _require_write(request: Request, api_key: ApiKey, name: str) -> None:
-    """Raises NotFound or Refusal 403 when the key may not change the campaign."""
-    if api_key.own or not api_key.has_role("operate"):
-        require_write(api_key, (await _campaigns(request).get(name)).owner, name, "campaign")
+async def _writable(request: Request, api_key: ApiKey, name: str) -> str:
+    """Returns the id of a campaign that the key may change. Raises NotFound, Refusal 403."""
+    if not api_key.own and api_key.has_role("operate"):
+        return name
+    record = await _visible(request, api_key, name)
+    require_write(api_key, record.owner, name, "campaign")
+    return record.id
 
 
 def _made(record: CampaignRecord) -> Response:
@@ -146,7 +149,8 @@ async def check(request: Request, api_key: Submitter) -> Response:
     async with _received(request) as received:
         check_campaign(api_key, received.request, app_context(request).settings)
         async with while_present(request) as present:
-            report = await _campaigns(request).check(received.source, received.request, progress=present)
+            campaigns, owner = _campaigns(request), api_key.name
+            report = await campaigns.check(received.source, received.request, owner=owner, progress=present)
     return json_response(report.to_dict())
 
 
@@ -213,7 +217,7 @@ _CHANGED = refusals(400, 401, 403, 429, 404, 409, 422, 503) | _SHOWN
 @router.post("/{name}/pause", summary="Pause a campaign", responses=_CHANGED, openapi_extra=bodies.REASON)
 async def pause(request: Request, api_key: Writer, name: str) -> Response:
     """No new POST of it on any worker from now on; what rings goes on to its result."""
-    await _require_write(request, api_key, name)
+    name = await _writable(request, api_key, name)
     reason = await _reason(request)
     record = await _campaigns(request).pause(name, actor=api_key.actor, reason=reason)
     return json_response(record.to_dict())
@@ -222,7 +226,7 @@ async def pause(request: Request, api_key: Writer, name: str) -> Response:
 @router.post("/{name}/resume", summary="Resume a campaign", responses=_CHANGED)
 async def resume(request: Request, api_key: Writer, name: str) -> Response:
     """It goes on where it was."""
-    await _require_write(request, api_key, name)
+    name = await _writable(request, api_key, name)
     record = await _campaigns(request).resume(name, actor=api_key.actor)
     return json_response(record.to_dict())
 
@@ -230,7 +234,7 @@ async def resume(request: Request, api_key: Writer, name: str) -> Response:
 @router.post("/{name}/cancel", summary="Cancel a campaign", responses=_CHANGED, openapi_extra=bodies.REASON)
 async def cancel(request: Request, api_key: Writer, name: str) -> Response:
     """For good. What waits is canceled, what rings goes on to its result."""
-    await _require_write(request, api_key, name)
+    name = await _writable(request, api_key, name)
     reason = await _reason(request)
     record = await _campaigns(request).cancel(name, actor=api_key.actor, reason=reason)
     return json_response(record.to_dict())
@@ -239,7 +243,7 @@ async def cancel(request: Request, api_key: Writer, name: str) -> Response:
 @router.post("/{name}/change", summary="Change a campaign", responses=_CHANGED, openapi_extra=bodies.CHANGE)
 async def change(request: Request, api_key: Writer, name: str) -> Response:
     """`pace`, `channels`, `weight` and `ends_at`; null lifts a limit."""
-    await _require_write(request, api_key, name)
+    name = await _writable(request, api_key, name)
     body = await read_object(request)
     names = ("channels", "ends_at", "pace", "weight")
     remedy = f"give {', '.join(names)}"
@@ -263,7 +267,7 @@ _MADE = _CHANGED | answers({202: ("The new campaign", models.Campaign), 200: _SA
 )
 async def clone(request: Request, api_key: Writer, name: str) -> Response:
     """The same rows and policy once more, paused."""
-    await _require_write(request, api_key, name)
+    name = await _writable(request, api_key, name)
     record = await _campaigns(request).clone(
         name,
         actor=api_key.actor,
@@ -286,7 +290,7 @@ async def retry(request: Request, api_key: Writer, name: str) -> Response:
 
     A campaign is retried once: afterwards 409 `campaign_duplicate` names the retry, which can be retried in its turn.
     """
-    await _require_write(request, api_key, name)
+    name = await _writable(request, api_key, name)
     record = await _campaigns(request).retry_failed(
         name,
         actor=api_key.actor,
@@ -309,7 +313,7 @@ async def add_rows(request: Request, api_key: Writer, name: str) -> Response:
 
     `sheet`, `header_row`, `hidden` and `columns` (an object as JSON) say how this file is read, as in a campaign.
     """
-    await _require_write(request, api_key, name)
+    name = await _writable(request, api_key, name)
     key = idempotency_key(request)
     upload = await receive_upload(request)
     try:
@@ -346,7 +350,7 @@ def _file_reading(fields: dict[str, str]) -> dict[str, Any]:
     responses=refusals(401, 403, 429, 404, 503) | answers({200: ("Newest first", models.ActivityList)}),
 )
 async def activity(request: Request, api_key: Reader, name: str) -> Response:
-    await _visible(request, api_key, name)
+    name = (await _visible(request, api_key, name)).id
     acts = await _campaigns(request).activity(name)
     return json_response({"activity": [act.to_dict() for act in acts]})
 
@@ -431,7 +435,7 @@ async def report(request: Request, api_key: Reader, name: str) -> Response:
     """One page with charts and figures, without scripts."""
     from ...campaigns.exporting.report import make_report  # noqa: PLC0415  # as above
 
-    await _visible(request, api_key, name)
+    name = (await _visible(request, api_key, name)).id
     return HTMLResponse(await WORK.run(make_report, _campaigns(request).blocking, name, style="link"))
 
 

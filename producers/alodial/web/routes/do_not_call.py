@@ -8,9 +8,11 @@ from starlette.responses import Response
 
 from alodial_schemas import FieldProblem
 
+from ...api_keys import ApiKey
 from ..audit import name_target
-from ..auth import GlobalOperator, GlobalReader, Writer
+from ..auth import Reader, Writer, require_role, require_visible
 from ..context import app_context
+from ..key_rules import limit_refusal
 from ..openapi import bodies, models
 from ..openapi.models import answers, refusals
 from ..problems import invalid_fields
@@ -21,6 +23,9 @@ router = APIRouter(prefix="/v1/dnc", tags=["do-not-call"])
 
 NAMED = 10
 """Numbers of a request that the audit names, masked."""
+
+MAX_OWN_NUMBERS = 200_000
+"""Numbers on the list of a key marked own, or of one of its campaigns."""
 
 _CURSOR = r"^[0-9]{0,19}$"
 
@@ -57,21 +62,36 @@ async def _read_body(request: Request) -> tuple[list[str], str, str]:
 _CHANGED = refusals(400, 401, 403, 404, 429, 413, 422, 503) | answers({200: ("Done", models.DncChanged)})
 
 
+async def _list_of(request: Request, api_key: ApiKey, campaign: str) -> dict[str, str]:
+    """Returns which list it is, as the arguments of ``queue.dnc``. Raises NotFound, Refusal 403."""
+    if not campaign:
+        return {"owner": api_key.owner_filter}
+    record = await app_context(request).queue.campaigns.get(campaign, owner=api_key.owner_filter)
+    require_visible(api_key, record.owner, campaign, "campaign")
+    return {"scope": record.id, "owner": api_key.owner_filter}
+
+
 @router.post("", summary="Put numbers on the list", responses=_CHANGED, openapi_extra=bodies.DNC)
 async def add(request: Request, api_key: Writer) -> Response:
-    """From the next second on they are not rung, whatever is queued for them."""
+    """From the next second on they are not rung, whatever is queued for them. A key marked own has a list of its own, which
+    binds its calls only."""
     numbers, reason, campaign = await _read_body(request)
-    dnc = app_context(request).queue.dnc
-    changed = await dnc.add(numbers, scope=campaign, reason=reason, actor=api_key.actor)
+    dnc, place = app_context(request).queue.dnc, await _list_of(request, api_key, campaign)
+    if api_key.own and await dnc.count(**place) + len(numbers) > MAX_OWN_NUMBERS:
+        raise limit_refusal("do_not_call", f"The list of this key holds up to {MAX_OWN_NUMBERS} numbers.")
+    changed = await dnc.add(numbers, reason=reason, actor=api_key.actor, **place)
     name_target(request, campaign, *numbers[:NAMED], reason)
     return json_response({"changed": changed})
 
 
 @router.post("/remove", summary="Take numbers off the list", responses=_CHANGED, openapi_extra=bodies.DNC)
-async def remove(request: Request, _key: GlobalOperator) -> Response:
+async def remove(request: Request, api_key: Writer) -> Response:
+    """Takes the role operate, but for the own list of a key marked own."""
+    if not api_key.own:
+        require_role(api_key, "operate")
     numbers, _, campaign = await _read_body(request)
-    dnc = app_context(request).queue.dnc
-    changed = await dnc.remove(numbers, scope=campaign)
+    dnc, place = app_context(request).queue.dnc, await _list_of(request, api_key, campaign)
+    changed = await dnc.remove(numbers, **place)
     name_target(request, campaign, *numbers[:NAMED])
     return json_response({"changed": changed})
 
@@ -83,17 +103,19 @@ async def remove(request: Request, _key: GlobalOperator) -> Response:
 )
 async def show(
     request: Request,
-    _key: GlobalReader,
+    api_key: Reader,
     number: Annotated[str, Query(max_length=64, description="Only this number")] = "",
     campaign: Annotated[str, Query(max_length=64, description="A campaign's own list")] = "",
     cursor: Annotated[str, Query(pattern=_CURSOR)] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
-    dnc = app_context(request).queue.dnc
+    """For a key marked own: its own list."""
+    dnc, place = app_context(request).queue.dnc, await _list_of(request, api_key, campaign)
     if number:
         # A "+" that was not written as %2B arrives as a space.
         phone = f"+{number[1:]}" if number[0] == " " else number
-        entries = await dnc.find(phone, scopes=("", campaign) if campaign else ("",))
+        scopes = ("", place["scope"]) if campaign else ("",)
+        entries = await dnc.find(phone, scopes=scopes, owner=place["owner"])
         return json_response({"entries": [entry.to_dict() for entry in entries], "cursor": None})
-    page = await dnc.page(cursor or None, limit, scope=campaign)
+    page = await dnc.page(cursor or None, limit, **place)
     return json_response({"entries": [entry.to_dict() for entry in page.entries], "cursor": page.cursor})
