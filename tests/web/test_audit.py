@@ -143,3 +143,11 @@ def test_every_screen_with_a_form_records_what_was_done() -> None:
     acting = {path.name for path in folder.glob("*.py") if "@router.post" in path.read_text()}
     assert len(acting) > 10
     assert {name for name in acting if "audit(request, operator" not in (folder / name).read_text()} == set()
+
+
+def test_strangers_do_not_wash_the_log_out(web: Web) -> None:
+    before = len(web.log.read_text().splitlines())
+    with web.client("planted-wrong-key-5521") as wrong:
+        assert {wrong.get("/v1/calls").status_code for _ in range(300)} == {401, 429}
+    assert web.logged("request.refused", "unauthorized")
+    assert len(web.log.read_text().splitlines()) - before < 150

@@ -21,7 +21,7 @@ MAX_TARGET: Final = 200
 NOT_ACTS: Final = frozenset({"/v1/calls", "/v1/calls/batch", "/v1/campaigns/check"})
 """Routes that place calls, whose records say by themselves which key placed them, and the one that only reads a file."""
 
-EXPORTS: Final = ("results.csv", "results.xlsx", "problems.csv", "problems.xlsx", "report")
+EXPORTS: Final = ("results.csv", "results.xlsx", "problems.csv", "problems.xlsx")
 """The ends of routes that hand out whole lists."""
 
 log = structlog.get_logger("alodial.audit")

@@ -29,12 +29,16 @@ from ..errors import (
     StoreFull,
     StoreUnavailable,
 )
+from .rate_limit import RateLimiter
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER = "5"
 """Seconds after which a caller should try again: about the time that Redis needs to restart."""
 
 log = structlog.get_logger("alodial.web")
+
+_strangers = RateLimiter(1, 20)
+"""Lines a second of requests without a key: more would wash the lines of all processes out of `alodial logs`."""
 
 _TITLES: Mapping[str, str] = {
     "invalid_call": "The call cannot be placed as it is written",
@@ -201,8 +205,9 @@ def internal_error() -> Response:
 
 
 def of_refusal(exc: Refusal) -> Response:
-    """Returns the answer for a refusal, and logs it."""
-    log.info("request.refused", code=exc.code, status=exc.status, fields=[p.field for p in exc.problems])
+    """Returns the answer for a refusal, and logs it; of those that a stranger can have at will, a few."""
+    if exc.status not in (401, 429) or not _strangers.take(exc.code):
+        log.info("request.refused", code=exc.code, status=exc.status, fields=[p.field for p in exc.problems])
     more = {"limit": exc.limit} if exc.limit else {}
     return problem(exc.status, exc.code, exc.detail, exc.problems, exc.headers, **more)
 
