@@ -1,6 +1,7 @@
 """Keys that are made at run time: known to all processes in a moment, hashed in Redis, limited, rotated, revoked."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -161,5 +162,25 @@ def test_without_redis_the_keys_that_are_known_stay_valid(settings: Settings, mo
         assert await ring.look_up("alodial_unknown") is None
         assert await ring.look_up(API_KEY) is not None
         await ring.aclose()
+
+    asyncio.run(run())
+
+
+def test_a_look_up_that_takes_no_end_for_an_answer_does_not_keep_web_from_ending(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        ring = KeyRing(ApiKeys(settings.api_keys), AsyncStore(settings))
+
+        async def stubborn(*_: object) -> str:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+            return ""
+
+        monkeypatch.setattr(AsyncStore, "call", stubborn)
+        ring.start()
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(30):
+            await ring.aclose()
 
     asyncio.run(run())

@@ -5,7 +5,6 @@ looked up at once, because its key may have been made a moment ago.
 """
 
 import asyncio
-import contextlib
 import time
 
 import redis
@@ -20,6 +19,7 @@ from ..store.sansio import run_async
 
 REFRESH_SECONDS = 1.0
 LOOK_UP_SECONDS = 0.1
+CLOSE_SECONDS = 3.0
 NOTE_SECONDS = 30.0
 """How often it is written when keys were used."""
 
@@ -43,6 +43,7 @@ class KeyRing:
         self._lock = asyncio.Lock()
         self._used: dict[str, int] = {}
         self._task: asyncio.Task[None] | None = None
+        self._closing = False
 
     def __bool__(self) -> bool:
         """Whether there is any key."""
@@ -111,7 +112,7 @@ class KeyRing:
 
     async def _work(self) -> None:
         noted = time.monotonic()
-        while True:
+        while not self._closing:
             try:
                 await self._try_refresh()
                 if self._used and time.monotonic() - noted > NOTE_SECONDS:
@@ -133,8 +134,9 @@ class KeyRing:
 
     async def aclose(self) -> None:
         """Ends the task."""
+        self._closing = True
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            # A client that is about to time out may swallow the cancellation; the loop then ends by itself.
+            await asyncio.wait({self._task}, timeout=CLOSE_SECONDS)
         await self.note_used()
