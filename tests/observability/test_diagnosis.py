@@ -55,6 +55,8 @@ def test_nothing_is_wrong_with_a_quiet_installation() -> None:
         ({"stop": EmergencyStop("why", "who", 940_000)}, ["stopped"]),
         ({"workers": ()}, ["no_worker"]),
         ({"workers": (ALIVE, replace(ALIVE, name="a:2", silent=11.0))}, ["worker_silent"]),
+        ({"web_processes": (replace(ALIVE, failing={"events.follower": "ValueError"}),)}, ["web_loop_failing"]),
+        ({"web_processes": (replace(ALIVE, failing={"spool.drain": "OSError"}, silent=11.0),)}, []),
         ({"accounts": (account(rate=4.9),)}, ["rate_bound"]),
         ({"accounts": (account(channels=10),)}, ["channels_bound"]),
         ({"accounts": (account(rate=4.9, channels=10),)}, ["channels_bound"]),

@@ -14,7 +14,7 @@ from redis.exceptions import DataError, ResponseError
 
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
-from alodial.store import call_transitions, inbox
+from alodial.store import call_transitions, events, inbox, primary, redis_checks
 from alodial.store.client import AsyncStore, Store, store_errors
 from alodial.store.counters import APPLIED, Counters
 from alodial.store.redis_errors import error_code, is_group_missing, is_passing
@@ -149,6 +149,39 @@ def test_a_text_that_only_contains_a_code_is_no_error_of_that_code() -> None:
     assert not is_passing(ResponseError("ERR value is not an integer: OOM "))
     assert not is_passing(DataError("Invalid input of type: 'NoneType'"))
     assert is_group_missing(ResponseError(OURS[-1]))
+
+
+@pytest.mark.parametrize("code", ["LOADING", "MASTERDOWN", "NOAUTH"])
+def test_a_command_that_redis_cannot_run_now_is_not_taken_for_one_that_it_does_not_allow(code: str) -> None:
+    async def connected(port: int) -> None:
+        on_connect = primary.introduce(_settings(port))
+        await AsyncStore(_settings(port), on_connect=on_connect).run(call_transitions.resume(""))
+
+    with error_server(PASSING[code]) as port:
+        with pytest.raises(StoreUnavailable):
+            Store(_settings(port)).call(redis_checks._config, "maxmemory-policy")
+        with pytest.raises(StoreUnavailable):
+            asyncio.run(connected(port))
+
+
+@pytest.mark.parametrize("text", [PASSING["NOPERM"], "ERR unknown command 'CONFIG', with args beginning with: 'GET'"])
+def test_a_command_that_redis_does_not_allow_is_done_without(text: str) -> None:
+    with error_server(text) as port:
+        assert Store(_settings(port)).call(redis_checks._config, "maxmemory-policy") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BUSYGROUP Consumer Group name already exists",
+        "Command # 1 (XGROUP CREATE) of pipeline caused error: BUSYGROUP Consumer Group name already exists",
+    ],
+)
+def test_a_group_that_exists_is_recognised_in_every_form(text: str) -> None:
+    with events.ignore_existing_group():
+        raise ResponseError(text)
+    with pytest.raises(ResponseError), events.ignore_existing_group():
+        raise ResponseError("WRONGTYPE no stream of BUSYGROUP")
 
 
 def test_a_result_waits_in_the_inbox_while_redis_refuses(settings: Settings) -> None:

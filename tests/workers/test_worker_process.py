@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,9 +15,10 @@ import pytest
 
 from alodial import CallQueue, TwoWayCall
 from alodial.settings import Settings
-from alodial.store import keys, workers
+from alodial.store import inbox, keys, workers
 from alodial.store.client import Store
 from alodial.testing.redis_server import EmbeddedRedis
+from alodial_workers.sweeper import INBOX_IDLE
 
 WAIT = 30.0
 
@@ -139,6 +141,18 @@ def test_a_restart_while_it_waits_for_redis_goes_on_waiting_with_new_settings(st
         assert worker.end() == 0
 
 
+def test_a_redis_that_answers_and_takes_no_writes_is_waited_for_at_the_start(start: Start, store: Store) -> None:
+    store.redis.config_set("min-replicas-to-write", 1)
+    try:
+        worker = start()
+        worker.wait_for("store.unavailable")
+    finally:
+        store.redis.config_set("min-replicas-to-write", 0)
+    worker.wait_for("worker.started")
+    worker.send(signal.SIGTERM)
+    assert worker.end() == 0
+
+
 def test_an_end_while_it_waits_for_redis_is_an_end(start: Start) -> None:
     worker = start("redis://127.0.0.1:9/0")
     worker.wait_for("store.unavailable")
@@ -229,3 +243,33 @@ def test_a_worker_ends_in_time_although_its_webhooks_hang(start: Start, store: S
     worker.send(signal.SIGTERM)
     assert worker.end() == 0
     assert time.monotonic() - began < 12
+
+
+def test_workers_that_live_for_two_seconds_recover_what_a_dead_worker_left(
+    start: Start, store: Store, settings: Settings
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, CallQueue(settings=settings) as queue:
+        slow = {
+            "ALODIAL_PROVIDER_URL": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "ALODIAL_PROVIDER_TIMEOUT": "2",
+        }
+        calls = [queue.enqueue(TwoWayCall(callfrom="712037006", callto=["994412860"])) for _ in range(2)]
+        dead = start(**slow)
+        wait_until(lambda: all(queue.get(call.id).state == "submitting" for call in calls))
+        dead.send(signal.SIGKILL)
+        dead.end()
+        # The result of the second one was read by a collector that died with it.
+        body = json.dumps({"externalid": int(calls[1].extid), "dialstatus": "ANSWER", "to_number": ["994412860"]})
+        store.redis.xadd(keys.INBOX, {"b": body.encode(), "t": "application/json"})
+        assert len(inbox.read_new(store.redis, "dead", 10)) == 1
+        time.sleep(INBOX_IDLE)
+        # A lease of 7 s counts only while somebody looks at the clock, which each of these does for 2 s.
+        for _ in range(8):
+            brief = start(**slow)
+            brief.wait_for("worker.started")
+            time.sleep(2)
+            brief.send(signal.SIGKILL)
+            brief.end()
+            if [queue.get(call.id).state for call in calls] == ["unconfirmed", "completed"]:
+                break
+        assert [queue.get(call.id).state for call in calls] == ["unconfirmed", "completed"]

@@ -1,19 +1,17 @@
-"""Threads in every worker process, no leader: move due calls, wake workers for unattended work, write the heartbeat.
+"""Threads in every worker process, no leader: move due calls, wake workers for unattended work.
 
 Each is a loop of its own, so that a trouble of one leaves the others alone.
 """
 
 import time
-from collections.abc import Callable
 from typing import Final
 
 import structlog
 
 from alodial.campaigns.errors import DamagedRows
 from alodial.errors import StoreUnavailable
-from alodial.store import call_transitions, campaign_transitions, inbox, workers
+from alodial.store import call_transitions, campaign_transitions, inbox
 from alodial.store.client import Store
-from alodial.store.server_clock import server_ms
 from alodial.store.supervision import SupervisedThread, Supervisor, process_loops
 from alodial.wakeup import Waker
 
@@ -23,9 +21,6 @@ log = structlog.get_logger("alodial.pacer")
 
 TICK: Final = 0.25
 """Longest sleep, seconds: a lost wake-up is repeated after at most this and the wake-up key's own second."""
-
-HEARTBEAT: Final = 2.0
-"""Seconds between heartbeats."""
 
 
 class Pacer(SupervisedThread):
@@ -99,22 +94,3 @@ class WakeupSender(SupervisedThread):
             return TICK
 
         super().__init__("collector-wakeups", step, supervisor)
-
-
-class HeartbeatWriter(SupervisedThread):
-    """Writes the heartbeat, by Redis' clock: a worker whose own clock is wrong is alive all the same.
-
-    ``describe`` returns the heartbeat at a moment, Redis' Unix ms.
-    """
-
-    def __init__(
-        self, store: Store, describe: Callable[[int], workers.Heartbeat], supervisor: Supervisor = process_loops
-    ) -> None:
-        def step() -> float:
-            began = time.monotonic()
-            now = store.call(server_ms)
-            store.clock.learn(now)
-            store.call(workers.write_heartbeat, describe(now))
-            return max(0.0, HEARTBEAT - (time.monotonic() - began))
-
-        super().__init__("heartbeat", step, supervisor)

@@ -18,6 +18,7 @@ from alodial.settings import Settings
 from alodial.store import inbox, primary, redis_checks, workers
 from alodial.store.client import AsyncStore, Store, store_errors
 from alodial.store.counters_flusher import CountersFlusher
+from alodial.store.heartbeat import HeartbeatWriter
 from alodial.store.server_clock import server_ms
 from alodial.store.supervision import SupervisedThread, process_loops
 from alodial.wakeup import Waker
@@ -26,7 +27,7 @@ from .alovoice.client import AloVoiceClient
 from .broker import WakeupBroker, worker_broker
 from .engine import Engine
 from .hopper import HopperFiller
-from .pacer import HeartbeatWriter, Pacer, WakeupSender
+from .pacer import Pacer, WakeupSender
 from .sweeper import Sweeper
 from .webhooks.dispatcher import Dispatcher
 
@@ -92,14 +93,10 @@ class Runtime:
 
         Raises StoreUnfit when Redis is not fit for use and ``ALODIAL_ACCEPT_RISK`` is not set.
         """
-        if not self._wait_for_store():
+        prepared = self._prepare_store()
+        if prepared is None:
             return False
-        with store_errors():
-            epoch = redis_checks.epoch(self.store.redis)
-            inbox.create_group(self.store.redis)
-        since_ms = self.store.call(server_ms)
-        # Before anyone claims: a holiday or courtesy hours that are new in these settings hold from the first call on.
-        renew_calendars(self.store, self.settings, since_ms)
+        epoch, since_ms = prepared
         self._thread.start()
         self.engine = self.on_loop(self._make_engine(epoch))
         self.dispatcher = self.on_loop(self._start_dispatcher())
@@ -132,12 +129,24 @@ class Runtime:
         dispatcher.start()
         return dispatcher
 
-    def _wait_for_store(self) -> bool:
-        logged = False
+    def _prepare_store(self) -> tuple[str, int] | None:
+        """Waits until Redis takes writes; returns its epoch and time in ms, None when a stop was requested meanwhile."""
+        logged = checked = False
         while not self.stop_requested:
             try:
+                if not checked:
+                    with store_errors():
+                        checks = redis_checks.inspect_for(self.store.redis, self.settings)
+                    self._require_fit(checks)
+                    checked = True
                 with store_errors():
-                    checks = redis_checks.inspect_for(self.store.redis, self.settings)
+                    epoch = redis_checks.epoch(self.store.redis)
+                    inbox.create_group(self.store.redis)
+                since_ms = self.store.call(server_ms)
+                # Before anyone claims: a holiday or courtesy hours that are new in these settings hold from the first call on.
+                renew_calendars(self.store, self.settings, since_ms)
+            except StoreUnfit:
+                raise
             except StoreUnavailable as exc:
                 if not logged:
                     log.error(
@@ -146,9 +155,8 @@ class Runtime:
                     logged = True
                 self._stop_requested.wait(START_PAUSE)
                 continue
-            self._require_fit(checks)
-            return True
-        return False
+            return epoch, since_ms
+        return None
 
     def _require_fit(self, checks: list[redis_checks.RedisCheck]) -> None:
         errors = [check for check in checks if check.level == "error"]

@@ -1,15 +1,13 @@
 """Campaigns, do-not-call lists and webhook endpoints for an event loop: each method runs in a thread and is awaited."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import wraps
-from itertools import islice
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from ..campaigns.service import CampaignService
 from ..do_not_call import DoNotCall
 from ..webhooks.admin import WebhookAdmin
-from .threads import CONTROL, WORK, ThreadPool
+from .threads import CONTROL, EXPORTS, READS, WORK, ThreadPool
 
 P = ParamSpec("P")
 S = TypeVar("S")
@@ -28,15 +26,13 @@ class InThreads(Generic[S_co]):
 
 
 def _awaited(
-    method: Callable[Concatenate[S, P], T], pool: ThreadPool | None = None
+    method: Callable[Concatenate[S, P], T], pool: ThreadPool = READS
 ) -> Callable[Concatenate[InThreads[S], P], Coroutine[Any, Any, T]]:
-    """``pool`` runs the method; by default that of the event loop, for a few requests to Redis."""
+    """``pool`` runs the method."""
 
     @wraps(method)
     async def run(self: InThreads[S], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        if pool is not None:
-            return await pool.run(method, self.blocking, *args, **kwargs)
-        return await asyncio.to_thread(method, self.blocking, *args, **kwargs)
+        return await pool.run(method, self.blocking, *args, **kwargs)
 
     return run
 
@@ -46,8 +42,7 @@ def _iterated(
 ) -> Callable[Concatenate[InThreads[S], P], AsyncIterator[T]]:
     @wraps(method)
     async def iterate(self: InThreads[S], /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
-        rows = method(self.blocking, *args, **kwargs)
-        while block := await asyncio.to_thread(lambda: list(islice(rows, ROWS))):
+        async for block in EXPORTS.iterate(method(self.blocking, *args, **kwargs), ROWS):
             for row in block:
                 yield row
 

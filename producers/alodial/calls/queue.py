@@ -1,6 +1,5 @@
 """Enqueue calls and manage them: ``CallQueue`` for threads, ``AsyncCallQueue`` for event loops, with the same methods."""
 
-import asyncio
 import itertools
 import os
 import secrets
@@ -30,7 +29,7 @@ from .bulk_actions import BulkResult
 from .outcomes import QueuedCall, RefusedCall, Source, canceled_of, outcomes_of, prepare_all, queued_call
 from .prepare import prepare, read_call
 from .redial import plan_redial, redialed
-from .threads import CONTROL, WORK
+from .threads import CONTROL, READS, WAKEUPS, WORK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -299,7 +298,7 @@ class AsyncCallQueue:
 
     async def in_thread(self, function: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs ``function(thread_store, *args, **kwargs)`` in a thread and returns its result."""
-        return await asyncio.to_thread(function, self.thread_store, *args, **kwargs)
+        return await READS.run(function, self.thread_store, *args, **kwargs)
 
     async def enqueue(self, call: Source, *, idempotency_key: str = "", scope: str = "", **options: Any) -> QueuedCall:
         """As :meth:`CallQueue.enqueue`."""
@@ -321,7 +320,7 @@ class AsyncCallQueue:
         stored = await enqueue_calls_async(self.store, calls)
         tracing.enqueued(calls, stored.rows, stored.seconds)
         if stored.accounts:
-            await asyncio.to_thread(self.waker.submit, stored.accounts)
+            await WAKEUPS.run(self.waker.submit, stored.accounts)
         return stored.rows
 
     async def get(self, name: str, *, viewer: Viewer = EVERYTHING) -> CallRecord:
@@ -438,9 +437,9 @@ class AsyncCallQueue:
 
     async def aclose(self) -> None:
         """Closes the connections to Redis."""
-        await asyncio.to_thread(self.waker.close)
+        await WAKEUPS.run(self.waker.close)
         if "thread_store" in self.__dict__:
-            await asyncio.to_thread(self.thread_store.close)
+            await CONTROL.run(self.thread_store.close)
         await self.store.aclose()
 
     async def __aenter__(self) -> Self:

@@ -7,9 +7,10 @@ What takes long has a pool of its own, and so has what must not wait.
 import asyncio
 import contextvars
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from typing import Final, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -28,6 +29,11 @@ class ThreadPool:
     def _forget(self) -> None:
         self._executor = None
 
+    async def iterate(self, rows: Iterator[T], size: int = 1) -> AsyncIterator[list[T]]:
+        """Yields the next ``size`` items of a blocking iterator at a time, each taken in one of the threads."""
+        while block := await self.run(lambda: list(islice(rows, size))):
+            yield block
+
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs a blocking function in one of the threads and returns its result, as :func:`asyncio.to_thread` does."""
         if self._executor is None:
@@ -39,8 +45,20 @@ class ThreadPool:
 CONTROL: Final = ThreadPool("alodial-control", 4)
 """Acts that must be carried out now: stop, pause, resume, cancel a campaign, the do-not-call list."""
 
+READS: Final = ThreadPool("alodial-read", 4)
+"""A few requests to Redis each: what a page shows, and the campaign that an act is about."""
+
 UPLOADS: Final = ThreadPool("alodial-upload", 4)
 """Writing files to the disk while they arrive."""
+
+BODIES: Final = ThreadPool("alodial-body", 2)
+"""Reading large JSON bodies, a fraction of a second each."""
+
+EXPORTS: Final = ThreadPool("alodial-export", 4)
+"""The next rows of a list that is sent while it is read. A reader that is slow holds no thread meanwhile."""
+
+WAKEUPS: Final = ThreadPool("alodial-wakeup", 8)
+"""Messages to the broker: each waits for Redis' timeout while the broker is away."""
 
 WORK: Final = ThreadPool("alodial-work", 2)
 """What takes seconds and a core: checking and submitting files, exports, reports, acts on thousands of calls."""

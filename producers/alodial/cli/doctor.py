@@ -167,7 +167,7 @@ def _check_store(settings: "Settings") -> list["RedisCheck"]:
 def _check_redis(store: "Store") -> Iterator["RedisCheck"]:
     from alodial_schemas.counts import count_text
 
-    from ..store import holds, redis_checks, webhooks, workers
+    from ..store import holds, keys, redis_checks, webhooks, workers
     from ..store.redis_checks import RedisCheck
     from ..store.sansio import run
     from ..store.server_clock import server_ms
@@ -196,7 +196,12 @@ def _check_redis(store: "Store") -> Iterator["RedisCheck"]:
         yield RedisCheck("workers", "ok", names)
     else:
         yield RedisCheck("workers", "warning", "no worker is alive: calls wait", "alodial worker")
-    for beat in alive:
-        for loop, error in sorted(beat.failing.items()):
-            problem = f"{loop} of worker {beat.name} fails ({error}); it tries again by itself"
-            yield RedisCheck("workers", "error", problem, f"alodial logs --worker {beat.name} --level error")
+    web = [beat for beat in store.call(workers.heartbeats, keys.WEB) if now - beat.at < SILENT_AFTER * 1000]
+    for code, process, beats in (
+        ("worker_loop_failing", "worker", alive),
+        ("web_loop_failing", "web process", web),
+    ):
+        for beat in beats:
+            for loop, error in sorted(beat.failing.items()):
+                problem = f"{loop} of {process} {beat.name} fails ({error}); it tries again by itself"
+                yield RedisCheck(code, "error", problem, f"alodial logs --worker {beat.name} --level error")

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from alodial_schemas import mask_numbers
 from alodial_schemas.alovoice.result import CallResult, parse_results
 
-from ..calls.threads import WORK
+from ..calls.threads import WAKEUPS, WORK
 from ..results.dead_letters import MAX_AT_ONCE, drop_all, replay_all
 from ..store import dead_letters
 from ..store.call_filter import CallFilter
@@ -214,7 +214,7 @@ async def act_on_all(request: Request, operator: Signed, act: str) -> Response:
     act_on = drop_all if act == "drop" else replay_all
     count = await WORK.run(act_on, queue.thread_store, kind=kind, reason=reason)
     if act == "replay":
-        await asyncio.to_thread(queue.waker.collect)
+        await WAKEUPS.run(queue.waker.collect)
     await audit(request, operator, f"callbacks.{act}_all", kind=kind, reason=mask_numbers(reason), count=count)
     return await _screen(request, operator, DONE[act], count)
 
@@ -234,7 +234,7 @@ async def act_on_callback(request: Request, operator: Signed, id: str, act: str)
     if not done:
         return page(request, "callback.html", operator, status=404, item=None)
     if act == "replay":
-        await asyncio.to_thread(queue.waker.collect)
+        await WAKEUPS.run(queue.waker.collect)
     await audit(request, operator, f"callbacks.{act}", result=id)
     return await _screen(request, operator, DONE[act], 1)
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from alodial_schemas.campaigns import CampaignState
 
 from ..calls.awaitable import AsyncCampaigns
+from ..calls.threads import READS
 from ..campaigns.records import CampaignRecord
 from ..campaigns.row_codec import RowProblem
 from ..web.context import app_context
@@ -61,7 +62,7 @@ async def list_campaigns(request: Request, operator: Signed) -> Response:
 
 async def _problems(campaigns: AsyncCampaigns, name: str, limit: int) -> tuple[list[RowProblem], bool]:
     """The first bad rows, and whether there are more."""
-    rows = await asyncio.to_thread(lambda: list(islice(campaigns.blocking.problems(name), limit + 1)))
+    rows = await READS.run(lambda: list(islice(campaigns.blocking.problems(name), limit + 1)))
     return rows[:limit], len(rows) > limit
 
 

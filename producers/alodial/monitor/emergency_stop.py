@@ -1,11 +1,10 @@
 """The page of the emergency stop: set with a reason, and lifted. What it holds back: ``store/lua/claim.lua``, ``arm.lua``."""
 
-import asyncio
-
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..calls.threads import WAKEUPS
 from ..store.holds import read_stop_async
 from ..store.records import iso
 from ..web.context import app_context
@@ -57,6 +56,6 @@ async def resume(request: Request, operator: Signed) -> Response:
     await form_of(request, operator, "resume")
     queue = app_context(request).queue
     await queue.resume()
-    await asyncio.to_thread(queue.waker.collect)
+    await WAKEUPS.run(queue.waker.collect)
     await audit(request, operator, "resume")
     return await _screen(request, operator, "resumed")

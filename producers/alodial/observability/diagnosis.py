@@ -8,7 +8,7 @@ from alodial_schemas.durations import duration_text
 
 from ..store.events import ALARM_SHARE
 from ..store.memory import FULL_SHARE
-from ..store.overview import AccountState, Overview
+from ..store.overview import AccountState, Overview, WorkerState
 
 Level = Literal["bad", "warn", "info"]
 
@@ -46,6 +46,7 @@ TEXTS: Final = {
     "phone rang.",
     "webhook_failing": "Webhook {url} does not take events; {waiting:event waits|events wait}, the oldest for {lag_s}.",
     "webhook_off": "Webhook {url} is switched off; {parked:event is|events are} parked.",
+    "web_loop_failing": "Web process {process} cannot do a part of its work: {loops}. It tries again by itself.",
     "worker_loop_failing": "Worker {worker} cannot do a part of its work: {loops}. It tries again by itself.",
     "worker_silent": "Worker {worker} has been silent for {silent_s}; it had {in_flight:call|calls} in flight.",
 }
@@ -102,9 +103,18 @@ def _workers(now: Overview) -> Iterator[Diagnosis]:
             values = {"worker": worker.name, "silent_s": worker.silent, "in_flight": worker.in_flight}
             yield Diagnosis("worker_silent", "warn", values, "/workers", f"alodial logs --worker {worker.name}")
         elif worker.failing:
-            loops = ", ".join(f"{name} ({error})" for name, error in sorted(worker.failing.items()))
             command = f"alodial logs --worker {worker.name} --level error"
-            yield Diagnosis("worker_loop_failing", "bad", {"worker": worker.name, "loops": loops}, "/workers", command)
+            values = {"worker": worker.name, "loops": _failing(worker)}
+            yield Diagnosis("worker_loop_failing", "bad", values, "/workers", command)
+    for process in now.web_processes:
+        if process.alive and process.failing:
+            command = f"alodial logs --worker {process.name} --level error"
+            values = {"process": process.name, "loops": _failing(process)}
+            yield Diagnosis("web_loop_failing", "bad", values, "/logs", command)
+
+
+def _failing(process: WorkerState) -> str:
+    return ", ".join(f"{name} ({error})" for name, error in sorted(process.failing.items()))
 
 
 def _accounts(now: Overview) -> Iterator[Diagnosis]:

@@ -74,8 +74,11 @@ class LogShipper:
         # Imported here, so that other programs need not load them, and now, as a thread cannot while the process ends.
         from ..store.connect import connect  # noqa: PLC0415  # see above
         from ..store.log_stream import LogWriter  # noqa: PLC0415  # see above
+        from ..store.redis_errors import is_passing  # noqa: PLC0415  # see above
+        from ..store.supervision import process_loops  # noqa: PLC0415  # see above
 
         self._connect, self._writer = connect, LogWriter
+        self._is_passing, self._loops = is_passing, process_loops
         self._settings = settings
         self._bound = bound
         self.dropped = 0
@@ -158,9 +161,8 @@ class LogShipper:
             except ConfigurationError:  # the process itself reports it and ends
                 self._idle.set()
                 return
-            except (
-                Exception
-            ):  # short of memory or threads, perhaps; lines that were taken are lost, the next are shipped
+            except Exception as exc:  # short of memory, perhaps; lines that were taken are lost, the next are shipped
+                self._loops.failed("log-shipper", exc, logged=False)
                 time.sleep(next(pauses, PAUSES[-1]))
 
     def _ship(self, writer: Any) -> None:
@@ -190,8 +192,11 @@ class LogShipper:
                     self.dropped += refused
                 self._reported += lost
                 self._number += len(lines)
+                self._loops.succeeded("log-shipper")
                 return
-            except Exception:  # whatever Redis or its client raises: the lines wait, the work goes on
+            except Exception as exc:  # whatever Redis or its client raises: the lines wait, the work goes on
+                if not self._is_passing(exc):
+                    self._loops.failed("log-shipper", exc, logged=False)
                 if self._leaving.wait(PAUSES[min(tries, len(PAUSES) - 1)]):
                     time.sleep(PAUSES[0])
                 tries += 1

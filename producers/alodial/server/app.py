@@ -1,6 +1,5 @@
 """Builds the app: the HTTP interface for programs and the monitor for people."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -13,6 +12,7 @@ from starlette.routing import Route
 from .. import monitor
 from ..api_keys import ApiKeys, check_length
 from ..calls.queue import AsyncCallQueue
+from ..calls.threads import CONTROL
 from ..errors import AlodialError
 from ..key_limits import limits_from_text
 from ..observability import tracing
@@ -26,6 +26,7 @@ from ..web.client_address import TrustedProxies
 from ..web.context import AppContext
 from ..web.event_follower import EventFollower
 from ..web.health import Readiness
+from ..web.heartbeat import WebHeartbeat
 from ..web.key_ring import KeyRing
 from ..web.metrics import ProcessMetrics
 from ..web.middleware import CALLBACK_PATH, RequestMiddleware
@@ -70,14 +71,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     context: AppContext = app.state.context
     context.intake.start()
     app.state.authenticator.keys.start()
+    heartbeat = WebHeartbeat(context.queue)
+    heartbeat.start()
     try:
         yield
     finally:
         context.follower.close()
-        await asyncio.to_thread(app.state.monitor.drafts.close)
+        await CONTROL.run(app.state.monitor.drafts.close)
         await context.intake.aclose()
         await app.state.authenticator.keys.aclose()
         context.acceptor.close()
+        await CONTROL.run(heartbeat.stop)
         await context.queue.aclose()
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import os
 import resource
 import signal
 import socket
@@ -25,6 +24,7 @@ from ..errors import ConfigurationError
 from ..observability import logging
 from ..settings import Settings
 from ..web.client_address import TrustedProxies
+from ..web.heartbeat import process_name
 from ..web.problems import RETRY_AFTER, not_found, problem
 from .app import create_app
 
@@ -256,7 +256,7 @@ def _allow_connections() -> None:
 
 def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8080) -> None:
     """Serves until SIGTERM or SIGINT; prints ``alodial web listening on URL``. Raises ConfigurationError."""
-    logging.configure(settings, non_blocking=True, shared=True, worker=f"web:{socket.gethostname()[:32]}:{os.getpid()}")
+    logging.configure(settings, non_blocking=True, shared=True, worker=process_name())
     _allow_connections()
     server, listeners = make_server(settings, host, port)
     # Loaded modules stay until the end; a garbage collection over them delayed every request by 100 ms.

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError, ResponseError
 from . import keys
 from .answers import number, text
 from .client import Operation, Store
+from .redis_errors import is_forbidden, is_group_existing
 from .sansio import Command, Steps, run_async
 
 BATCH: Final = 500
@@ -55,7 +56,7 @@ def ignore_existing_group() -> Iterator[None]:
     try:
         yield
     except ResponseError as exc:
-        if not str(exc).startswith("BUSYGROUP"):
+        if not is_group_existing(exc):
             raise
 
 
@@ -162,7 +163,9 @@ def length_within(client: "redis.Redis", max_bytes: int) -> int:
         return max_bytes // EVENT_BYTES
     try:
         taken: Any = client.memory_usage(keys.EVENTS)
-    except ResponseError:  # not allowed here
+    except ResponseError as exc:
+        if not is_forbidden(exc):
+            raise
         taken = None
     return max(1, int(max_bytes / (taken / length))) if taken else max_bytes // EVENT_BYTES
 

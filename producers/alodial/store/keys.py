@@ -51,6 +51,7 @@ core of one node, measured at tens of thousands of transitions a second, far abo
                                claims go on after a change; ``owing`` is the set of workers that they wait for
 ``confirmed``         string   written so that a ``WAIT`` has something to wait for
 ``workers``           hash     worker name -> heartbeat JSON
+``web``               hash     name of a web process -> heartbeat JSON
 ``logs``              stream   log lines of all processes as JSON, ``l``; ``p`` is the process, ``n`` the line's number in it
 ``events:held``       hash     while a group has not read events that were trimmed otherwise: ``group``, ``since`` (ms, of the
                                oldest), ``length``, and the bounds ``age`` (ms) and ``most``
@@ -142,6 +143,7 @@ WORKERS: Final = PREFIX + "workers"
 KEYS: Final = PREFIX + "keys"
 KEYS_USED: Final = PREFIX + "keys:used"
 KEYS_VERSION: Final = PREFIX + "keys:version"
+WEB: Final = PREFIX + "web"
 SESSIONS: Final = PREFIX + "sessions"
 WEBHOOKS: Final = PREFIX + "wh"
 TALLY: Final = PREFIX + "tally"

@@ -79,7 +79,7 @@ class AccountState:
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """A worker process. ``silent`` is in seconds since its heartbeat; ``started_at`` is Unix ms, None in older versions.
+    """A worker or web process. ``silent`` is in seconds since its heartbeat; ``started_at`` is Unix ms, None in older versions.
 
     ``failing`` names the loops whose last round failed, each with its error.
     """
@@ -146,6 +146,7 @@ class Overview:
     events_unread: UnreadEvents | None = None
     events_lost: int = 0
     memory: StoreMemory = UNLIMITED
+    web_processes: tuple[WorkerState, ...] = ()
 
     @property
     def ready(self) -> int:
@@ -209,6 +210,11 @@ def _worker(raw: bytes, now: int) -> WorkerState | None:
         return None
 
 
+def _processes(beats: Mapping[bytes, bytes], now: int) -> tuple[WorkerState, ...]:
+    states = [state for raw in beats.values() if (state := _worker(raw, now)) is not None]
+    return tuple(sorted(states, key=lambda state: (state.alive, state.name)))
+
+
 def _ready_since(timeline: Any) -> int | None:
     """Unix ms since which a call is ready; None for one that has ended and is only still in its list."""
     words = entries(timeline)[-1].split(b" ", 2) if timeline else []
@@ -244,6 +250,7 @@ def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
         ("XLEN", keys.DEAD),
         ("GET", keys.STOP),
         ("HGETALL", keys.WORKERS),
+        ("HGETALL", keys.WEB),
         ("SMEMBERS", keys.CAMPAIGNS_LIVE),
         ("GET", keys.LOGS_LOST),
         ("HGETALL", keys.EVENTS_HELD),
@@ -251,7 +258,7 @@ def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
         ("INFO", "memory"),
     ]
     seen, counts, scheduled, awaiting, unsure, oldest_unsure, inbox, inbox_first, orphans, dead = first[:10]
-    stop, beats, live, lost, unread, events_lost, memory = first[10:]
+    stop, beats, web_beats, live, lost, unread, events_lost, memory = first[10:]
     now_us = int(clock[0]) * 1_000_000 + int(clock[1])
     now = now_us // 1000
     names = sorted({name.decode() for name in seen} | set(limits))
@@ -317,7 +324,6 @@ def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
         )
         for name in names
     )
-    workers = [worker for raw in beats.values() if (worker := _worker(raw, now)) is not None]
     return Overview(
         now=now,
         stop=read_stop(stop),
@@ -331,7 +337,8 @@ def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
         inbox_oldest=max(0.0, (now - int(inbox_first[0][0].partition(b"-")[0])) / 1000) if inbox_first else 0.0,
         orphans=orphans,
         dead=dead,
-        workers=tuple(sorted(workers, key=lambda worker: (worker.alive, worker.name))),
+        workers=_processes(beats, now),
+        web_processes=_processes(web_beats, now),
         minutes=minutes,
         campaigns=tuple(running),
         endpoints=tuple(endpoints),

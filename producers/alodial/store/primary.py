@@ -17,6 +17,7 @@ from .answers import text
 from .call_transitions import courtesy, lease_seconds
 from .client import Arg, Operation
 from .primary_pool import OnConnect
+from .redis_errors import is_forbidden
 from .scripts import load_scripts, retention_ms
 
 QUARANTINE = 3.0
@@ -88,7 +89,9 @@ def introduce(settings: Settings) -> OnConnect:
         try:
             await connection.send_command("INFO", "server")
             info = await connection.read_response()
-        except ResponseError:
+        except ResponseError as exc:
+            if not is_forbidden(exc):
+                raise
             return
         found = re.search(rb"^run_id:(\w+)", bytes(info), re.MULTILINE)
         if found is None:

@@ -5,8 +5,9 @@ it, the next one gets a new connection. A server that does not call itself maste
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 import redis
 import redis.asyncio as aioredis
@@ -16,6 +17,9 @@ from redis.connection import Connection, SSLConnection
 from redis.exceptions import ConnectionError
 
 from .sentinel import Address, SentinelService, SentinelWatcher, watch
+
+LOOK_EVERY: Final = 0.02
+"""Seconds between looks at whether Sentinels have named a primary, while none is known."""
 
 OnConnect = Callable[[Any], Awaitable[None]]
 
@@ -82,8 +86,12 @@ class AsyncPrimaryConnection(_Follows, AsyncConnection):
         await super().connect()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
 
     async def _connect(self) -> None:
-        if self.watcher.view.address is None:
-            await asyncio.to_thread(self.watcher.wait_for_primary, self._wait)
+        # No thread: 64 connections would wait for each other in a pool.
+        deadline = time.monotonic() + self._wait
+        while (  # noqa: ASYNC110  # a thread sets it, for loops that come and go
+            self.watcher.view.address is None and not self.watcher.silent and time.monotonic() < deadline
+        ):
+            await asyncio.sleep(LOOK_EVERY)
         view = self.watcher.view
         (self.host, self.port), self.generation = _require_address(view.address), view.generation
         await super()._connect()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped

@@ -12,6 +12,7 @@ from . import keys
 from .answers import text
 from .connect import is_sentinel, watcher_of
 from .memory import read_memory
+from .redis_errors import is_forbidden
 
 Level = Literal["ok", "warning", "error"]
 
@@ -38,7 +39,9 @@ class RedisCheck:
 def _config(client: "redis.Redis", name: str) -> str | None:
     try:
         answer: Any = client.config_get(name)
-    except redis.exceptions.ResponseError:
+    except redis.exceptions.ResponseError as exc:
+        if not is_forbidden(exc):
+            raise
         return None
     return {text(name): text(value) for name, value in answer.items()}.get(name)
 

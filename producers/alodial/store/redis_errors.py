@@ -101,6 +101,19 @@ def passing_reason(exc: BaseException) -> str:
     return f"Redis refuses ({code})" if code else f"Redis is not available ({type(exc).__name__})"
 
 
+def is_forbidden(exc: BaseException) -> bool:
+    """Returns whether this Redis does not offer the command to us: its user may not run it, or it has another name there.
+
+    Only for commands that are a help and no need, such as CONFIG: for others a missing right passes, see PASSING_CODES.
+    """
+    return error_code(exc) in {"NOPERM", "ERR", ""}  # redis-py takes "ERR" out of the text
+
+
+def is_group_existing(exc: BaseException) -> bool:
+    """Returns whether a stream has the group of readers already that was to be made."""
+    return error_code(exc) == "BUSYGROUP"
+
+
 def is_group_missing(exc: BaseException) -> bool:
     """Returns whether a stream or its group of readers does not exist, as after a FLUSHALL."""
     return error_code(exc) == "NOGROUP" or "no such key" in str(exc)

@@ -100,8 +100,8 @@ class Supervisor:
                 pause = self.failed(name, exc)
             await asyncio.sleep(pause)
 
-    def failed(self, name: str, exc: Exception, label: str = "") -> float:
-        """Records a failed round and returns the seconds until the next."""
+    def failed(self, name: str, exc: Exception, label: str = "", *, logged: bool = True) -> float:
+        """Records a failed round and returns the seconds until the next. ``logged`` is False for the loop of the log itself."""
         now = time.monotonic()
         failure = self._failures.setdefault(name, LoopFailure(now, 0, "", now))
         pause = min(MAX_PAUSE, FIRST_PAUSE * 2.0 ** min(failure.rounds, 16))
@@ -110,10 +110,11 @@ class Supervisor:
         # Short of memory or descriptors, counting and logging may fail too; the loop must outlive that as well.
         with contextlib.suppress(Exception):
             self._counters.count(LOOP_FAILURES, label or name)
-        with contextlib.suppress(Exception):
-            log.error(
-                "loop.failed", loop=name, error=failure.error, rounds=failure.rounds, retry_in=pause, exc_info=exc
-            )
+        if logged:
+            with contextlib.suppress(Exception):
+                log.error(
+                    "loop.failed", loop=name, error=failure.error, rounds=failure.rounds, retry_in=pause, exc_info=exc
+                )
         return pause
 
     def succeeded(self, name: str) -> None:

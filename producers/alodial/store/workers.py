@@ -1,4 +1,4 @@
-"""Worker processes: a heartbeat each, in one small hash, by Redis' clock."""
+"""Worker and web processes: a heartbeat each, in one small hash for each kind, by Redis' clock."""
 
 import json
 from dataclasses import asdict, dataclass, field, fields
@@ -21,7 +21,10 @@ REPLACED_AFTER = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """A worker's state. ``at`` and ``started_at`` are Redis' Unix ms; ``failing`` has the loops whose last round failed."""
+    """A process' state. ``at`` and ``started_at`` are Redis' Unix ms; ``failing`` has the loops whose last round failed.
+
+    ``in_flight`` are a worker's POSTs under way, 0 for a web process.
+    """
 
     name: str
     at: int
@@ -33,19 +36,22 @@ class Heartbeat:
     failing: dict[str, str] = field(default_factory=dict)
 
 
-def write_heartbeat(client: "redis.Redis", heartbeat: Heartbeat) -> None:
-    """Replaces the worker's heartbeat, also in a full Redis: a worker that lives must not count as dead for it."""
-    client.eval(_WHEN_FULL, 1, keys.WORKERS, heartbeat.name, json.dumps(asdict(heartbeat)))
+def write_heartbeat(client: "redis.Redis", heartbeat: Heartbeat, key: str = keys.WORKERS) -> None:
+    """Replaces the heartbeat of a worker, or of a web process in ``keys.WEB``.
+
+    A full Redis takes it too: a process that lives must not count as dead for it.
+    """
+    client.eval(_WHEN_FULL, 1, key, heartbeat.name, json.dumps(asdict(heartbeat)))
 
 
-def deregister(client: "redis.Redis", name: str) -> None:
-    """Removes a worker that stops."""
-    client.hdel(keys.WORKERS, name)
+def deregister(client: "redis.Redis", name: str, key: str = keys.WORKERS) -> None:
+    """Removes a process that stops."""
+    client.hdel(key, name)
 
 
-def heartbeats(client: "redis.Redis") -> list[Heartbeat]:
-    """The last heartbeats of all workers, sorted by name; what cannot be read is left out."""
-    rows: Any = client.hgetall(keys.WORKERS)
+def heartbeats(client: "redis.Redis", key: str = keys.WORKERS) -> list[Heartbeat]:
+    """The last heartbeats of all workers or web processes, sorted by name; what cannot be read is left out."""
+    rows: Any = client.hgetall(key)
     known = {field.name for field in fields(Heartbeat)}
     beats = []
     for row in rows.values():
@@ -57,10 +63,12 @@ def heartbeats(client: "redis.Redis") -> list[Heartbeat]:
 
 
 def forget_silent(client: "redis.Redis") -> None:
-    """Removes workers that have been silent for an hour, or for a minute when their host has a later one."""
-    beats, now = heartbeats(client), server_ms(client)
-    for beat in beats:
-        silent = (now - beat.at) / 1000
-        replaced = any(other.host == beat.host and other.started_at > beat.at for other in beats)
-        if silent > GONE_AFTER or (replaced and silent > REPLACED_AFTER):
-            deregister(client, beat.name)
+    """Removes processes that have been silent for an hour, or for a minute when their host has a later one."""
+    now = server_ms(client)
+    for key in (keys.WORKERS, keys.WEB):
+        beats = heartbeats(client, key)
+        for beat in beats:
+            silent = (now - beat.at) / 1000
+            replaced = any(other.host == beat.host and other.started_at > beat.at for other in beats)
+            if silent > GONE_AFTER or (replaced and silent > REPLACED_AFTER):
+                deregister(client, beat.name, key)

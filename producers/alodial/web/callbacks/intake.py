@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 
 import structlog
 
+from ...errors import StoreUnavailable
 from ...settings import Settings
 from ...store.client import AsyncStore
 from ...store.coalesce import Coalescer
 from ...store.inbox import RawResult, confirm_spooled, drained, put, put_spooled
+from ...store.supervision import process_loops
 from ...wakeup import Waker
 from .spool import ADOPT_EVERY, Head, Spool, SpoolFull, unwritable
 
@@ -133,14 +135,18 @@ class CallbackIntake:
                 if count:
                     log.info("spool.drained", callbacks=count)
                 logged = False
+                process_loops.succeeded("spool.drain")
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._appended.wait(), ADOPT_EVERY)
             except Exception as exc:  # Redis or the disk is still away
                 if not logged:
                     log.error("spool.drain_failed", error=type(exc).__name__, bytes=self.spool.unread)
                 logged = True
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, 2.0)
+                if isinstance(exc, StoreUnavailable | TimeoutError):
+                    await asyncio.sleep(wait)
+                    wait = min(wait * 2, 2.0)
+                else:  # no outage of Redis: somebody must see it
+                    await asyncio.sleep(process_loops.failed("spool.drain", exc))
 
     async def _check_folder(self) -> None:
         """Finds out whether callbacks could be kept on disk, before Redis is away; logs it when that changes."""

@@ -15,7 +15,7 @@ from alodial_schemas.campaigns import CampaignRequest, CampaignState, parse_camp
 
 from ...api_keys import ApiKey
 from ...calls.awaitable import AsyncCampaigns
-from ...calls.threads import UPLOADS, WORK
+from ...calls.threads import EXPORTS, UPLOADS, WORK
 from ...campaigns.errors import BadFile
 from ...campaigns.importing.files import RowSource, open_source
 from ...campaigns.records import CampaignRecord
@@ -358,7 +358,8 @@ async def activity(request: Request, api_key: Reader, name: str) -> Response:
 def _csv(blocks: Iterator[bytes], filename: str) -> Response:
     """Returns an answer that runs the blocking iterator in threads."""
     headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
-    return StreamingResponse(blocks, media_type="text/csv; charset=utf-8", headers=headers)
+    rows = EXPORTS.iterate(blocks)
+    return StreamingResponse((block async for [block] in rows), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 _CSV: dict[int | str, dict[str, Any]] = {200: {"description": "A CSV file", "content": {"text/csv": {}}}}

@@ -1,0 +1,52 @@
+"""The heartbeat of a web process: it carries the failures of its loops to ``alodial doctor`` and ``status``."""
+
+import contextlib
+import os
+import socket
+import time
+from importlib.metadata import version
+
+from ..calls.queue import AsyncCallQueue
+from ..errors import StoreUnavailable
+from ..store import keys, workers
+from ..store.heartbeat import HeartbeatWriter
+from ..store.supervision import process_loops
+
+
+def process_name() -> str:
+    """Returns the name of this web process, in its log lines and in its heartbeat."""
+    return f"web:{socket.gethostname()[:32]}:{os.getpid()}"
+
+
+class WebHeartbeat:
+    """Writes the heartbeat from ``start`` to ``stop``. Redis may be away all the time."""
+
+    def __init__(self, queue: AsyncCallQueue) -> None:
+        self._queue = queue
+        self._name = process_name()
+        self._began = time.monotonic()
+        self._writer: HeartbeatWriter | None = None
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._writer = HeartbeatWriter(self._queue.thread_store, self._describe, key=keys.WEB)
+        self._writer.start()
+
+    def stop(self) -> None:
+        """Ends the thread and takes the process off the list; blocks for two timeouts of Redis at most."""
+        if self._writer is not None:
+            self._writer.stop(self._queue.settings.redis_timeout)
+            with contextlib.suppress(StoreUnavailable):
+                self._queue.thread_store.call(workers.deregister, self._name, keys.WEB)
+
+    def _describe(self, now_ms: int) -> workers.Heartbeat:
+        return workers.Heartbeat(
+            name=self._name,
+            at=now_ms,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            in_flight=0,
+            started_at=now_ms - int((time.monotonic() - self._began) * 1000),
+            version=version("alodial"),
+            failing=process_loops.failing(),
+        )
