@@ -91,7 +91,8 @@ def no_password(admin: Admin) -> Iterator[None]:
 
 @contextmanager
 def busy_script(admin: Admin) -> Iterator[None]:
-    other = redis.Redis(**admin.connection_pool.connection_kwargs | {"socket_timeout": 60})
+    at = admin.connection_pool.connection_kwargs
+    other = redis.Redis(host=at["host"], port=at["port"], socket_timeout=60)
 
     def spin() -> None:
         with suppress(redis.RedisError):
