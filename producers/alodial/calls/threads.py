@@ -51,9 +51,6 @@ READS: Final = ThreadPool("alodial-read", 4)
 UPLOADS: Final = ThreadPool("alodial-upload", 4)
 """Writing files to the disk while they arrive."""
 
-BODIES: Final = ThreadPool("alodial-body", 2)
-"""Reading large JSON bodies, a fraction of a second each."""
-
 EXPORTS: Final = ThreadPool("alodial-export", 4)
 """The next rows of a list that is sent while it is read. A reader that is slow holds no thread meanwhile."""
 
