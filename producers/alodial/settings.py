@@ -1,29 +1,32 @@
 """All settings, typed, with units and defaults. Read from ``ALODIAL_*`` in the environment or in ``.env``."""
 
-import os
 from datetime import date
 from functools import cached_property, lru_cache
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from alodial_schemas import normalise_phone
 
+from . import environment
 from .errors import ConfigurationError
 from .key_limits import FrequencyCap as FrequencyCap  # noqa: PLC0414  # part of the settings' types
 from .key_limits import limits_from_text
-from .loopback import is_loopback
 
 Seconds = float
 SecretList = Annotated[tuple[SecretStr, ...], NoDecode]
 TextList = Annotated[tuple[str, ...], NoDecode]
 
+SECRETS = (
+    *("redis_url", "broker_url", "provider_token", "callback_secret", "api_keys"),
+    *("webhook_secret", "sentry_dsn"),
+)
 DEFAULT_ACCOUNT = "default"
 DEFAULT_HOURS = "09:00-20:00"
 DEFAULT_COURTESY_HOURS = "08:00-21:00"
@@ -42,6 +45,11 @@ class AccountSettings(BaseModel):
     daily_calls: int = Field(0, ge=0)
     daily_minutes: int = Field(0, ge=0)
 
+    @field_validator("token", mode="before")
+    @classmethod
+    def _secret(cls, value: object) -> object:
+        return environment.checked_secret(value)
+
     @property
     def burst_calls(self) -> int:
         """Calls that may start at once beyond the even rhythm: those of 40 ms at the rate, at least 2."""
@@ -52,7 +60,13 @@ class Settings(BaseSettings):
     """The settings of every alodial process. Times are in seconds. Printing it shows no secret."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ALODIAL_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+        env_prefix="ALODIAL_",
+        env_file=".env",
+        env_file_encoding="utf-8-sig",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
     )
 
     redis_url: SecretStr = Field(
@@ -241,6 +255,13 @@ class Settings(BaseSettings):
         None, description="The Sentry project to which workers and web send errors; needs `alodial[sentry]`."
     )
 
+    @field_validator("redis_url", "broker_url")
+    @classmethod
+    def _redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and (problem := environment.redis_url_problem(value.get_secret_value())):
+            raise ValueError(problem)
+        return value
+
     @field_validator(
         "callback_secret",
         "api_keys",
@@ -257,6 +278,12 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    # Declared after what splits and strips lists: pydantic runs the last one first, so this sees what was written.
+    @field_validator(*SECRETS, mode="before")
+    @classmethod
+    def _secrets(cls, value: object) -> object:
+        return environment.checked_secret(value)
 
     @field_validator("allowed_prefixes")
     @classmethod
@@ -325,14 +352,14 @@ class Settings(BaseSettings):
         try:
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError) as exc:
-            raise ValueError("not a zone of the tz database; write for example Asia/Tashkent") from exc
+            raise ValueError("is not a zone of the tz database; write for example Asia/Tashkent") from exc
         return value
 
     @field_validator("provider_url")
     @classmethod
     def _url(cls, value: str) -> str:
-        if not value.startswith(("https://", "http://")) or "@" in value or "?" in value or "#" in value:
-            raise ValueError("must be http(s)://host[:port] without user, query or fragment")
+        if problem := environment.web_address_problem(value):
+            raise ValueError(problem)
         return value.rstrip("/")
 
     @field_validator("public_url")
@@ -381,50 +408,6 @@ class Settings(BaseSettings):
         return (DEFAULT_ACCOUNT, *self.accounts)
 
 
-class SettingRisk(NamedTuple):
-    """A setting that is dangerous, although it can be meant so."""
-
-    label: str
-    problem: str
-    remedy: str
-
-
-def risks(settings: Settings) -> list[SettingRisk]:
-    """The dangers of these settings, which ALODIAL_ACCEPT_RISK takes upon itself."""
-    dangers = []
-    if not settings.allowed_prefixes:
-        problem = "ALODIAL_ALLOWED_PREFIXES: lets the numbers of every country be called, at whatever price"
-        dangers.append(
-            SettingRisk("prefixes.all", problem, "ALODIAL_ALLOWED_PREFIXES=+998, or ALODIAL_ACCEPT_RISK=true")
-        )
-    url = urlsplit(settings.provider_url)
-    if url.scheme == "http" and not is_loopback(url.hostname or ""):
-        problem = "ALODIAL_PROVIDER_URL: the token and all numbers would be sent in clear text"
-        dangers.append(
-            SettingRisk("provider.url", problem, "ALODIAL_PROVIDER_URL=https://..., or ALODIAL_ACCEPT_RISK=true")
-        )
-    return dangers
-
-
-def require_no_risk(settings: Settings) -> None:
-    """Raises ConfigurationError for a danger that nobody accepted. Called where a worker or web starts."""
-    if not settings.accept_risk and (dangers := risks(settings)):
-        raise ConfigurationError("; ".join(f"{danger.problem}; set {danger.remedy}" for danger in dangers))
-
-
-def _check_owner(path: Path) -> None:
-    """Raises ConfigurationError for a file, or its folder, of another user of this machine: they could change what runs."""
-    try:
-        owners = {path.stat().st_uid, path.resolve().parent.stat().st_uid}
-    except OSError:
-        return
-    if not owners <= {os.getuid(), 0}:
-        raise ConfigurationError(
-            f"{path}: it or its folder belongs to another user, who could set ALODIAL_ settings in it; "
-            "start in a folder of your own, or take the file over with chown"
-        )
-
-
 @lru_cache(maxsize=1)
 def load_settings() -> Settings:
     """The environment's settings, read once. Raises ConfigurationError that names the settings and no value."""
@@ -434,16 +417,32 @@ def load_settings() -> Settings:
 def read_settings(**overrides: object) -> Settings:
     """The environment's settings with ``overrides``. Raises ConfigurationError as :func:`load_settings`."""
     if "_env_file" not in overrides:
-        _check_owner(Path(str(Settings.model_config.get("env_file"))))
+        environment.read_env_file()  # for its errors: the library would raise its own, with tracebacks
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates them
     except ValidationError as exc:
-        lines = [_problem(error) for error in exc.errors()]
-        raise ConfigurationError("; ".join(lines)) from None
+        raise ConfigurationError("; ".join([_problem(error) for error in exc.errors()])) from None
+    except SettingsError as exc:
+        # Its text is: error parsing value for field "accounts" from source "EnvSettingsSource"
+        name = str(exc).partition('"')[2].partition('"')[0]
+        raise ConfigurationError(f"{variable_of(name)}: is not JSON; docs/settings.md shows the form") from None
+
+
+def variable_of(field: str) -> str:
+    """The variable of the environment that sets a field."""
+    return f"{environment.PREFIX}{field.upper()}"
+
+
+def variables() -> list[str]:
+    """The variables of all settings."""
+    return [variable_of(name) for name in Settings.model_fields]
 
 
 def _problem(error: ErrorDetails) -> str:
     """The setting's name and the rule that it breaks, without its value."""
-    where = "_".join(str(part) for part in error["loc"]).upper()
-    message = error["msg"].removeprefix("Value error, ")
-    return f"ALODIAL_{where}: {message}" if where else message
+    if not error["loc"]:
+        return environment.value_problem(error, None)
+    name, *inner = (str(part) for part in error["loc"])
+    example = Settings.model_fields[name].get_default() if name in Settings.model_fields and not inner else None
+    path = "".join(f" {part}:" for part in (".".join(inner),) if part)
+    return f"{variable_of(name)}:{path} {environment.value_problem(error, example)}"

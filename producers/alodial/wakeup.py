@@ -7,18 +7,18 @@ raises and never repeats a command whose answer was lost.
 import threading
 from collections.abc import Iterable
 
-import structlog
 from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
 
 from .settings import Settings
 from .store import keys
 from .store.connect import connect
+from .store.logger import LibraryLogger
 
 SUBMIT_QUEUE = "submit"
 COLLECT_QUEUE = "collect"
 
-log = structlog.get_logger("alodial.wakeup")
+log = LibraryLogger("alodial.wakeup")
 
 
 def make_broker(settings: Settings, *, connections: int = 16) -> RedisBroker:

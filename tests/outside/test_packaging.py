@@ -30,6 +30,7 @@ BASE = {
     "python-dotenv",
     "structlog",
     "phonenumberslite",
+    "tzdata",
 }
 """The packages of `pip install alodial`, ours not counted. async-timeout comes with redis on Python before 3.11.3."""
 
@@ -49,10 +50,10 @@ def installed_with(requirements: list[str]) -> set[str]:
     return names
 
 
-def test_the_installation_without_extras_is_twelve_packages() -> None:
+def test_the_installation_without_extras_is_thirteen_packages() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert installed_with(project["dependencies"]) - {"async-timeout"} == BASE
-    assert len(BASE) == 12
+    assert len(BASE) == 13
     locked = set(re.findall(r"^([\w-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
     assert locked >= BASE
 

@@ -12,7 +12,8 @@ from dramatiq import Worker
 
 from alodial.errors import AlodialError, ConfigurationError
 from alodial.observability.logging import configure, drain
-from alodial.settings import Settings, require_no_risk
+from alodial.setting_risks import require_no_risk
+from alodial.settings import Settings
 
 from .actors import declare
 from .broker import WORKER_TIMEOUT_MS, dead_threads

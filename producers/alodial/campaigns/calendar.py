@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-import structlog
-
 from alodial_schemas.campaigns import NUMBER_ZONE, CallingHours, CampaignRequest, parse_hours
 from alodial_schemas.hours import boundaries, day_starts
 
@@ -13,11 +11,12 @@ from ..settings import Settings
 from ..store import campaign_transitions, campaigns
 from ..store.campaigns import CalendarState
 from ..store.client import Store
+from ..store.logger import LibraryLogger
 from ..store.server_clock import server_ms
 from .row_codec import unpack
 from .stored_fields import hash_of, read_stored_request
 
-log = structlog.get_logger("alodial.campaigns")
+log = LibraryLogger("alodial.campaigns")
 
 DAYS = 40
 """Days that a calendar covers. If no worker runs for that long, the campaign stays closed until one runs again."""

@@ -5,8 +5,6 @@ from datetime import datetime
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-import structlog
-
 from alodial_schemas import FieldProblem
 from alodial_schemas.campaigns import CampaignState
 from alodial_schemas.counts import count_text
@@ -15,6 +13,7 @@ from ..settings import Settings
 from ..store import campaign_transitions, column_mappings
 from ..store.campaigns import StoredCampaign
 from ..store.client import Store
+from ..store.logger import LibraryLogger
 from ..store.records import CallRecord
 from ..store.row_outcomes import RowOutcome
 from ..store.server_clock import server_ms
@@ -36,7 +35,7 @@ _ABOUT_TO_END: Final = ("scheduled", "queued", "submitting")
 
 _FIELDS: Final = {"pace": "pace", "channels": "ch", "weight": "w", "ends_at": "end"}
 
-log = structlog.get_logger("alodial.campaigns")
+log = LibraryLogger("alodial.campaigns")
 
 KEEP: Final[Any] = object()
 """For :meth:`CampaignService.change`: leave this field unchanged."""

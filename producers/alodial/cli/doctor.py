@@ -24,20 +24,22 @@ def doctor(as_json: Json = False) -> None:
 
     Example: alodial doctor
     """
+    from ..environment import sources
     from ..settings import load_settings
 
     settings = load_settings()
     values = visible_settings(settings)
     checks = [*_check_settings(settings), *_check_store(settings)]
     if as_json:
-        document({"settings": values})
+        document({"settings": values, "sources": sources(values)})
         for check in checks:
             document({"name": check.name, "level": check.level, "message": check.message, "hint": check.hint})
     else:
         out = console()
         out.print("[bold]settings in force[/bold]")
+        origins = sources(values)
         for name, value in values.items():
-            out.print(f"  {name:<34} {safe(value)}")
+            out.print(f"  {name:<34} {safe(value)}" + ("" if origins[name] == "default" else f"  ({origins[name]})"))
         out.print("[bold]checks[/bold]")
         for check in checks:
             out.print(f"  {MARKS[check.level]}  {check.name:<20} {safe(check.message)}")
@@ -83,10 +85,14 @@ def _without_password(url: str) -> str:
 
 def _check_settings(settings: "Settings") -> Iterator["RedisCheck"]:
     from ..api_keys import MIN_SECRET, ApiKeys
+    from ..environment import unknown_settings
     from ..errors import ConfigurationError
-    from ..settings import risks
+    from ..setting_risks import risks
+    from ..settings import variables
     from ..store.redis_checks import RedisCheck
 
+    for sentence in unknown_settings(variables()):
+        yield RedisCheck("setting_unknown", "warning", sentence, "correct the name, or remove the variable")
     taken = risks(settings)
     for risk in taken:
         level: Literal["warning", "error"] = "warning" if settings.accept_risk else "error"

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ..loopback import is_loopback
+from ..environment import is_loopback
 
 
 def _has_keys() -> bool:

@@ -13,7 +13,8 @@ from typing import IO, Any
 
 import structlog
 
-from ..settings import Settings
+from ..environment import unknown_settings
+from ..settings import Settings, variables
 from .log_shipper import LogShipper, encode
 from .redaction import Event, Scrubber, secrets_of
 
@@ -179,6 +180,8 @@ def configure(
     logging.captureWarnings(True)
     sys.excepthook = _uncaught
     threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+    for problem in unknown_settings(variables()) if shared else ():
+        structlog.get_logger("alodial").warning("setting.unknown", problem=problem)
 
 
 def _uncaught(kind: type[BaseException], exc: BaseException | None, trace: TracebackType | None) -> None:

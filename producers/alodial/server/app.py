@@ -16,7 +16,8 @@ from ..calls.threads import CONTROL
 from ..errors import AlodialError
 from ..key_limits import limits_from_text
 from ..observability import tracing
-from ..settings import Settings, require_no_risk
+from ..setting_risks import require_no_risk
+from ..settings import Settings
 from ..web.audit import AuditWriter
 from ..web.auth import Authenticator, SecretSet
 from ..web.call_acceptor import CallAcceptor

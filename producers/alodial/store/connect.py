@@ -7,7 +7,7 @@ instead of after many tries.
 
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 import redis
 import redis.asyncio as aioredis
@@ -15,11 +15,11 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from ..environment import REDIS_SCHEMES
 from ..errors import ConfigurationError
 from .primary_pool import AsyncPrimaryPool, OnConnect, PrimaryPool
 from .sentinel import SentinelService, SentinelWatcher
 
-SCHEMES = ("redis", "rediss", "unix", "redis+sentinel")
 SENTINEL_PORT = 26379
 
 
@@ -50,10 +50,12 @@ def read_sentinel_url(url: str) -> tuple[SentinelService, dict[str, Any]]:
     query; ``ssl=true`` is TLS to Redis, ``sentinel_ssl=true`` to the Sentinels, ``ssl_ca_certs`` the authorities' file
     of both. Returns the service and the options of a connection to Redis. Raises ConfigurationError.
     """
-    parts = urlsplit(url)
-    account, _, hosts = parts.netloc.rpartition("@")
+    # By hand: urlsplit of newer Pythons refuses a list with IPv6 addresses in brackets.
+    netloc, _, rest = url.partition("://")[2].partition("/")
+    account, _, hosts = netloc.rpartition("@")
+    path_text, _, query_text = rest.partition("?")
     nodes = tuple(_node(node.strip()) for node in hosts.split(",") if node.strip())
-    path = [part for part in parts.path.split("/") if part]
+    path = [part for part in path_text.split("/") if part]
     if not path:
         raise ConfigurationError("ALODIAL_REDIS_URL: name the service, redis+sentinel://host:26379/SERVICE/0")
     if not nodes:
@@ -67,7 +69,7 @@ def read_sentinel_url(url: str) -> tuple[SentinelService, dict[str, Any]]:
             kwargs["db"] = int(path[1])
         except ValueError:
             raise ConfigurationError("ALODIAL_REDIS_URL: the database behind the service is a number") from None
-    query = parse_qs(parts.query)
+    query = parse_qs(query_text)
     options: dict[str, Any] = {}
     for name in ("username", "password"):
         if value := query.get(f"sentinel_{name}"):
@@ -83,8 +85,8 @@ def read_sentinel_url(url: str) -> tuple[SentinelService, dict[str, Any]]:
 def is_sentinel(url: str) -> bool:
     """Whether the URL names Sentinels. Raises ConfigurationError for a scheme that is none of Redis'."""
     scheme = url.partition("://")[0]
-    if scheme not in SCHEMES:
-        raise ConfigurationError(f"ALODIAL_REDIS_URL: begins with one of {', '.join(s + '://' for s in SCHEMES)}")
+    if scheme not in REDIS_SCHEMES:
+        raise ConfigurationError(f"ALODIAL_REDIS_URL: begins with one of {', '.join(s + '://' for s in REDIS_SCHEMES)}")
     return scheme == "redis+sentinel"
 
 

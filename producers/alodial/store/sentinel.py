@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import redis
-import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-log = structlog.get_logger("alodial.sentinel")
+from .logger import LibraryLogger
+
+log = LibraryLogger("alodial.sentinel")
 
 ASK_TIMEOUT = 0.3
 """Seconds that a Sentinel has to take a connection and to answer a question."""

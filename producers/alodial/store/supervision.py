@@ -12,12 +12,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-import structlog
-
 from ..errors import StoreUnavailable
 from .counters import LOOP_FAILURES, Counters, process_counters
+from .logger import LibraryLogger
 
-log = structlog.get_logger("alodial.loops")
+log = LibraryLogger("alodial.loops")
 
 T = TypeVar("T")
 
