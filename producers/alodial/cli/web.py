@@ -4,8 +4,6 @@ from typing import Annotated
 
 import typer
 
-from ..environment import is_loopback
-
 
 def _has_keys() -> bool:
     """Returns whether keys were made at run time; False while Redis is away."""
@@ -31,6 +29,7 @@ def web(
 
     Example: alodial web --port 8080
     """
+    from ..environment import is_loopback
     from ..errors import ConfigurationError
     from ..server.serve import serve
     from ..settings import load_settings

@@ -37,7 +37,6 @@ router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _SAME = ("The campaign of the request with the same Idempotency-Key", models.Campaign)
-_CURSOR = r"^([0-9]{0,9}|[0-9a-f-]{36})$"
 
 
 def _campaigns(request: Request) -> AsyncCampaigns:
@@ -193,7 +192,9 @@ async def list_campaigns(
     request: Request,
     api_key: Reader,
     state: Annotated[CampaignState | None, Query(description="Only campaigns in this state")] = None,
-    cursor: Annotated[str, Query(pattern=_CURSOR, description="Of the page before, as it is")] = "",
+    cursor: Annotated[
+        str, Query(pattern=r"^([0-9]{0,9}|[0-9a-f-]{36})$", description="Of the page before, as it is")
+    ] = "",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Response:
     page = await _campaigns(request).list(
