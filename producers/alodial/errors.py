@@ -6,6 +6,7 @@ Each has a ``code`` for programs, ``retry`` (whether the same request may succee
 | -------------------- | ---- | ----- | -------- | ---------------------------------------- |
 | InvalidCall          | 422  | no    | info     | invalid_call                             |
 | Conflict             | 409  | no    | info     | extid_conflict, idempotency_conflict     |
+| LimitReached         | 429  | yes   | info     | limit_reached                            |
 | NotFound             | 404  | no    | info     | not_found                                |
 | NotCancelable        | 409  | no    | info     | not_cancelable                           |
 | NotRedialable        | 409  | no    | info     | not_redialable                           |
@@ -43,6 +44,19 @@ class Conflict(AlodialError):
         self.call_id = call_id
         self.problems = [FieldProblem(field, code, problem, f"use another {field} or send the same body")]
         super().__init__(f"{code}: {self.problems[0]}")
+
+
+class LimitReached(AlodialError):
+    """A limit of the API key is used up: ``limit`` is its name; there is room again in ``wait`` seconds. Retry then."""
+
+    code = "limit_reached"
+    retry = True
+    level = "info"
+
+    def __init__(self, limit: str, wait: float) -> None:
+        self.limit = limit
+        self.wait = wait
+        super().__init__(f"the limit {limit} of this key is reached; there is room again in {wait:.0f} s")
 
 
 class NotFound(AlodialError):

@@ -37,16 +37,12 @@ class FrequencyCap(NamedTuple):
 class KeyLimits:
     """The limits of one key. 0, None or an empty set is no limit; both sources of keys fill it (:func:`read_limits`).
 
-    ``daily_calls`` are calls and campaign rows taken in a day of the installation's time zone; ``waiting_calls`` and
-    ``waiting_bytes`` those not submitted yet; ``calls_per_second`` its share of the rate. ``accounts`` and ``priorities``
-    are those that it may use, ``recipient_cap`` how many of its calls one number gets. ``event_streams`` and ``files`` are
-    at once, and with ``requests_per_second`` (by cost) for each web process.
+    ``daily_calls`` are calls, without rows of campaigns, placed in a day of the installation's time zone. ``accounts`` and
+    ``priorities`` are those that it may use, ``recipient_cap`` how many of these calls one number gets. ``event_streams``
+    and ``files`` are at once, and with ``requests_per_second`` for each web process.
     """
 
     daily_calls: int = 0
-    waiting_calls: int = 0
-    waiting_bytes: int = 0
-    calls_per_second: float = 0
     accounts: frozenset[str] = frozenset()
     priorities: frozenset[str] = frozenset()
     recipient_cap: FrequencyCap | None = None
@@ -138,9 +134,6 @@ def _priorities(text: str) -> frozenset[str]:
 
 _READERS: Final = {
     "daily_calls": _count,
-    "waiting_calls": _count,
-    "waiting_bytes": _count,
-    "calls_per_second": _rate,
     "accounts": _accounts,
     "priorities": _priorities,
     "recipient_cap": _cap,

@@ -143,7 +143,7 @@ class Settings(BaseSettings):
     )
     own_key_limits: str = Field(
         DEFAULT_OWN_LIMITS,
-        description="Limits of the keys marked `own`, where a key names no other: `daily_calls=5000;calls_per_second=2`.",
+        description="Limits of the keys marked `own`, where a key names no other: `daily_calls=5000;recipient_cap=3/1d`.",
     )
     api_requests_per_second: float = Field(
         1000, ge=0, le=1_000_000, description="Requests a second of each key in each web process; 0 for no limit."

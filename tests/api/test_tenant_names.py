@@ -39,9 +39,10 @@ def test_the_same_extid_and_body_of_another_tenant_is_another_call(by: Clients) 
 
 
 def test_a_tenant_that_takes_extids_first_blocks_nobody(by: Clients) -> None:
-    batch = [OTHER | {"extid": str(number)} for number in range(1, 101)]
+    batch = [OTHER | {"callto": [f"97707{number:04}"], "extid": str(number)} for number in range(1, 101)]
     assert by(CRM).post("/v1/calls/batch", json=batch).status_code == 202
-    wanted = [TWO_WAY | {"extid": str(number)} for number in range(1, 101)]
+    phones = {number: {"callto": [f"99441{number:04}"]} for number in range(1, 101)}
+    wanted = [TWO_WAY | phones[number] | {"extid": str(number)} for number in range(1, 101)]
     results = by(SHOP).post("/v1/calls/batch", json=wanted).json()["results"]
     assert [row.get("extid") for row in results] == [str(number) for number in range(1, 101)]
     again = by(SHOP).post("/v1/calls/batch", json=wanted).json()["results"]

@@ -27,7 +27,7 @@ def test_a_key_names_its_limits_and_takes_the_others_of_its_kind() -> None:
     [
         ("daily_calls=-1", "whole number"),
         ("daily_calls=", "whole number"),
-        ("calls_per_second=fast", "such as 2 or 0.5"),
+        ("requests_per_second=fast", "such as 2 or 0.5"),
         ("priorities=high", "use urgent, normal, bulk"),
         ("accounts=a+", "account names"),
         ("recipient_cap=3 a day", "3/1d"),
@@ -43,7 +43,7 @@ def test_an_unusable_limit_is_named_with_its_remedy_and_without_the_key(limit: s
 
 
 def test_limits_are_written_as_they_are_read() -> None:
-    text = "daily_calls=5;calls_per_second=0.5;accounts=a+b;priorities=bulk;recipient_cap=3/1d;files=2"
+    text = "daily_calls=5;accounts=a+b;priorities=bulk;recipient_cap=3/1d;files=2;requests_per_second=0.5"
     assert limits_to_text(limits_from_text(text)) == text
     assert limits_from_text("", OWN) == OWN
 

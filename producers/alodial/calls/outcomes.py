@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from alodial_schemas import CallRequest, FieldProblem, State
 
-from ..errors import Conflict, InvalidCall, NotCancelable, NotFound, StoreFull
+from ..errors import Conflict, InvalidCall, LimitReached, NotCancelable, NotFound, StoreFull
 from ..settings import Settings
 from ..store import call_transitions
 from ..store.call_transitions import NewCall
@@ -43,6 +43,8 @@ def queued_call(row: call_transitions.Enqueued, call: NewCall) -> QueuedCall:
     if row.outcome == "conflict":
         by_extid = not call.key or row.caller_extid == call.extid
         raise Conflict("extid_conflict" if by_extid else "idempotency_conflict", row.caller_extid, row.id)
+    if row.outcome == "limit":
+        raise LimitReached(row.id, float(row.caller_extid))
     if row.outcome == "full":
         raise StoreFull
     return QueuedCall(row.id, row.caller_extid, row.state or State.QUEUED, row.outcome == "created")
@@ -52,6 +54,8 @@ def outcome_of(row: call_transitions.Enqueued, call: NewCall) -> QueuedCall | Re
     """Returns the row of a bulk answer: as :func:`queued_call`, with a RefusedCall instead of Conflict and StoreFull."""
     try:
         return queued_call(row, call)
+    except LimitReached as exc:
+        return RefusedCall(exc.code, [FieldProblem("", exc.code, str(exc), "wait")])
     except (Conflict, StoreFull) as exc:
         return RefusedCall(exc.code, exc.problems)
 

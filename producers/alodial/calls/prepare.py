@@ -92,12 +92,13 @@ def prepare(
     campaign: str = "",
     owner: str = "",
     tenant: bool = False,
+    quota: str = "",
 ) -> NewCall:
     """Returns the store's row for a call, with ids made where it has no extid.
 
     ``key`` is an idempotency key and ``scope`` its caller; ``campaign`` is a campaign's id; ``owner`` names the API key
-    that may see the call, and ``tenant`` says that it has extids of its own. Raises InvalidCall when the account is unknown
-    or a number has no allowed prefix.
+    that may see the call, ``tenant`` says that it has extids of its own, and ``quota`` is as in NewCall. Raises InvalidCall
+    when the account is unknown or a number has no allowed prefix.
     """
     _check_policy(call, settings)
     body = body_json(call)
@@ -121,6 +122,7 @@ def prepare(
         campaign,
         owner=owner,
         tenant="1" if tenant else "",
+        quota=quota,
     )
     if call.extid is None and not key:
         return row
@@ -156,12 +158,19 @@ class BatchKeys:
         self._equal: Counter[str] = Counter()
 
     def prepare(
-        self, call: CallRequest, settings: Settings, position: int, *, owner: str = "", tenant: bool = False
+        self,
+        call: CallRequest,
+        settings: Settings,
+        position: int,
+        *,
+        owner: str = "",
+        tenant: bool = False,
+        quota: str = "",
     ) -> NewCall:
         """Returns the store's row for the call at a position of the batch, as :func:`prepare`. Raises InvalidCall."""
         # An older version knew a row by its place: the key of that time finds what it stored.
         key = f"{self._key}\0{position}" if self._key else ""
-        row = prepare(call, settings, key=key, scope=self._scope, owner=owner, tenant=tenant)
+        row = prepare(call, settings, key=key, scope=self._scope, owner=owner, tenant=tenant, quota=quota)
         if not key:
             return row
         content = f"extid\0{call.extid}" if call.extid else _content(row, call)

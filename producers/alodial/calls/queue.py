@@ -1,9 +1,6 @@
 """Enqueue calls and manage them: ``CallQueue`` for threads, ``AsyncCallQueue`` for event loops, with the same methods."""
 
 import itertools
-import os
-import secrets
-import socket
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from functools import cached_property
@@ -28,6 +25,7 @@ from . import bulk_actions
 from .bulk_actions import BulkResult
 from .outcomes import QueuedCall, RefusedCall, Source, canceled_of, outcomes_of, prepare_all, queued_call
 from .prepare import prepare, read_call
+from .readers import reader_name, waits
 from .redial import plan_redial, redialed
 from .threads import CONTROL, READS, WAKEUPS, WORK
 
@@ -47,22 +45,6 @@ T = TypeVar("T")
 
 CHUNK = 250
 """Calls stored by one script: about 5 ms of Redis, so that other clients wait no longer."""
-
-
-def _reader_name() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
-
-
-def _waits(block: float | None, redis_timeout: float) -> Iterator[float]:
-    """Yields the seconds that each read waits for an event, until ``block`` seconds are over; for ever when None."""
-    waited = 0.0
-    while block is None or waited < block or waited == 0:
-        # Redis answers before the socket's own timeout, which would look like an outage.
-        wait = min(1.0, redis_timeout / 2, block - waited if block else 1.0)
-        yield wait
-        waited += wait
-        if block == 0:
-            return
 
 
 def _settings(redis_url: str | None, settings: Settings | None) -> Settings:
@@ -148,14 +130,20 @@ class CallQueue:
         return canceled_of(record, self.store.run(call_transitions.cancel([record.wire_extid]))[0])
 
     def redial(
-        self, name: str, *, actor: str = "python", attempt: int | None = None, viewer: Viewer = EVERYTHING
+        self,
+        name: str,
+        *,
+        actor: str = "python",
+        attempt: int | None = None,
+        viewer: Viewer = EVERYTHING,
+        quota: str = "",
     ) -> QueuedCall:
         """Rings again: an unconfirmed call by a new attempt (its phone may ring a second time), an ended call by a new call.
 
         ``actor`` is written into the call's timeline. ``attempt`` is the number of the attempt that you want repeated,
         the latest by default; repeating the same one twice rings once. Raises NotFound, NotRedialable, InvalidCall.
         """
-        plan = plan_redial(self.get(name, viewer=viewer), self.settings, attempt)
+        plan = plan_redial(self.get(name, viewer=viewer), self.settings, attempt, viewer.quota)
         if plan.again is None:
             return redialed(plan, self.store.run(call_transitions.redial([plan.attempt], actor))[0])
         return queued_call(self._store([plan.again])[0], plan.again)
@@ -189,7 +177,7 @@ class CallQueue:
         after ``block`` seconds without an event, never when None. Events that a reader took and did not acknowledge go
         to another reader of the group after a minute.
         """
-        reader = _reader_name()
+        reader = reader_name()
         self.store.call(events.create_group, group, start)
         try:
             while batch := self.store.call(events.reclaim, group, reader) or self._read(group, reader, block):
@@ -200,7 +188,7 @@ class CallQueue:
             events.leave_group(self.store.redis, group, reader)
 
     def _read(self, group: str, reader: str, block: float | None) -> list[StreamEvent]:
-        for wait in _waits(block, self.settings.redis_timeout):
+        for wait in waits(block, self.settings.redis_timeout):
             if batch := self.store.call(events.read_group, group, reader, wait):
                 return batch
         return []
@@ -333,10 +321,16 @@ class AsyncCallQueue:
         return canceled_of(record, (await self.store.run(call_transitions.cancel([record.wire_extid])))[0])
 
     async def redial(
-        self, name: str, *, actor: str = "python", attempt: int | None = None, viewer: Viewer = EVERYTHING
+        self,
+        name: str,
+        *,
+        actor: str = "python",
+        attempt: int | None = None,
+        viewer: Viewer = EVERYTHING,
+        quota: str = "",
     ) -> QueuedCall:
         """As :meth:`CallQueue.redial`."""
-        plan = plan_redial(await self.get(name, viewer=viewer), self.settings, attempt)
+        plan = plan_redial(await self.get(name, viewer=viewer), self.settings, attempt, viewer.quota)
         if plan.again is None:
             return redialed(plan, (await self.store.run(call_transitions.redial([plan.attempt], actor)))[0])
         return queued_call((await self._store([plan.again]))[0], plan.again)
@@ -361,7 +355,7 @@ class AsyncCallQueue:
 
     async def events(self, group: str, *, start: str = "0", block: float | None = None) -> AsyncIterator[Event]:
         """As :meth:`CallQueue.events`."""
-        reader = _reader_name()
+        reader = reader_name()
         await self.store.call(events.create_group_async, group, start)
         try:
             while batch := (
@@ -374,7 +368,7 @@ class AsyncCallQueue:
             await events.leave_group_async(self.store.redis, group, reader)
 
     async def _read(self, group: str, reader: str, block: float | None) -> list[StreamEvent]:
-        for wait in _waits(block, self.settings.redis_timeout):
+        for wait in waits(block, self.settings.redis_timeout):
             if batch := await self.store.call(events.read_group_async, group, reader, wait):
                 return batch
         return []

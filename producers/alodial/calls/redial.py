@@ -31,8 +31,9 @@ class RedialPlan:
     again: NewCall | None = None
 
 
-def plan_redial(record: CallRecord, settings: Settings, attempt: int | None = None) -> RedialPlan:
-    """Returns the plan for a record; ``attempt`` is the number of the attempt to repeat, the latest by default.
+def plan_redial(record: CallRecord, settings: Settings, attempt: int | None = None, quota: str = "") -> RedialPlan:
+    """Returns the plan for a record; ``attempt`` is the number of the attempt to repeat, the latest by default, and
+    ``quota`` the limits of the key that asks, as in NewCall.
 
     Raises NotRedialable when the call has not ended, belongs to a campaign, or its account is no longer set.
     """
@@ -49,7 +50,7 @@ def plan_redial(record: CallRecord, settings: Settings, attempt: int | None = No
     if record.account not in settings.account_names:
         problem = f"was for account {record.account}, which is no longer set"
         raise NotRedialable(record.id, record.state, problem, "place a new call with another account")
-    return RedialPlan(record.id, record.extid, redialing, _again(record))
+    return RedialPlan(record.id, record.extid, redialing, _again(record)._replace(quota=quota))
 
 
 def _again(record: CallRecord) -> NewCall:

@@ -47,7 +47,6 @@ def create(
     own: Annotated[bool, typer.Option("--own", help="It sees and changes only what it placed itself.")] = False,
     expires: Expires = "",
     daily_calls: Annotated[str, typer.Option(help="Calls a day, at most.")] = "",
-    waiting_calls: Annotated[str, typer.Option(help="Calls that wait, at most.")] = "",
     recipient_cap: Annotated[str, typer.Option(help="How often it may call one number, such as 3/1d.")] = "",
     priorities: Annotated[str, typer.Option(help="Those it may use, such as normal+bulk.")] = "",
     accounts: Annotated[str, typer.Option(help="Those it may use, such as default+sales.")] = "",
@@ -67,7 +66,6 @@ def create(
         check_choice("--roles", role, ROLES)
     values = {
         "daily_calls": daily_calls,
-        "waiting_calls": waiting_calls,
         "recipient_cap": recipient_cap,
         "priorities": priorities,
         "accounts": accounts,

@@ -17,7 +17,7 @@ from .context import monitor_context
 from .rendering import PeopleRoute, go, page
 from .session import Operator
 
-LIMITS = ("daily_calls", "waiting_calls", "recipient_cap")
+LIMITS = ("daily_calls", "recipient_cap")
 """Limits that the form asks for; `alodial keys create` has them all."""
 DAYS_MS = 86_400_000
 

@@ -28,10 +28,14 @@ def _records(extids: Sequence[str]) -> Steps[list[CallRecord | None]]:
 
 
 class Viewer(NamedTuple):
-    """The caller of a look-up: the extids of ``owner`` come first ("" for the installation's); ``exclusive``: no others."""
+    """The caller of a look-up: the extids of ``owner`` come first ("" for the installation's); ``exclusive``: no others.
+
+    ``quota`` are the limits under which it redials, as in NewCall.
+    """
 
     owner: str = ""
     exclusive: bool = False
+    quota: str = ""
 
 
 EVERYTHING: Final = Viewer()

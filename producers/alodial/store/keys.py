@@ -11,6 +11,7 @@ core of one node, measured at tens of thousands of transitions a second, far abo
                                owner is "" for the installation itself
 ``k:{hash}``          string   idempotency key -> extid; expires some time after its call's end, until then it does not
 ``q:{account}:{u n b}`` list   ready calls: urgent, normal, bulk
+``quota:{key}:{day}`` string   calls that an API key placed in a day; ``quota:{key}:{number}`` list of when it called a number, ms
 ``due``               zset     scheduled calls by due time, ms
 ``exp``               zset     waiting calls that have an ``expires_at``, ms
 ``lease``             zset     claimed and submitting calls by the end of their lease, ms

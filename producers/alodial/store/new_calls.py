@@ -10,7 +10,7 @@ from . import keys
 from .answers import text
 from .client import Arg, Operation
 
-EnqueueOutcome = Literal["created", "same", "conflict", "full"]
+EnqueueOutcome = Literal["created", "same", "conflict", "full", "limit"]
 
 
 class NewCall(NamedTuple):
@@ -18,7 +18,7 @@ class NewCall(NamedTuple):
 
     ``key`` is an idempotency key's hash, and behind a space the one under which an older version stored the same row.
     ``tenant`` is "1" for an owner with extids of its own; ``spare`` is an "extid id" of ours, with an extid of the caller's
-    choice: the wire gets it when that extid is another owner's already.
+    choice: the wire gets it when that extid is another owner's already. ``quota`` is as in the script's header.
     """
 
     extid: str
@@ -39,12 +39,14 @@ class NewCall(NamedTuple):
     redial_of: str = ""
     tenant: str = ""
     spare: str = ""
+    quota: str = ""
 
 
 class Enqueued(NamedTuple):
     """A call's row: ``same`` and ``conflict`` name the owner's call that has the extid or key already; its state may be gone.
 
     ``extid`` is the record's, and ``caller_extid`` the one by which its owner knows it. ``full``: Redis has no room for it.
+    ``limit``: ``id`` names the limit of its API key, and ``caller_extid`` is how many seconds to wait.
     """
 
     outcome: EnqueueOutcome

@@ -1,7 +1,9 @@
 """Authenticates requests by API key and checks roles, owners and request rates."""
 
 import hmac
-from collections.abc import Callable, Coroutine, Iterable
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from fastapi import Depends
@@ -12,7 +14,8 @@ from ..api_keys import MEANINGS, ApiKey, Role, digest_of
 from ..errors import NotFound
 from ..store.find_call import EVERYTHING, Viewer
 from .key_ring import KeyRing
-from .problems import Refusal
+from .key_rules import quota_of
+from .problems import RETRY_AFTER, Refusal
 from .rate_limit import RateLimiter, retry_after
 
 _HEADERS = {"WWW-Authenticate": 'Bearer realm="alodial"'}
@@ -41,6 +44,8 @@ class Authenticator:
 
     def __init__(self, keys: KeyRing, requests_per_second: float) -> None:
         self.keys = keys
+        self._own: dict[tuple[str, float], RateLimiter] = {}
+        self.files: Counter[str] = Counter()
         self._requests = RateLimiter(requests_per_second, max(1.0, requests_per_second))
         self._wrong_keys = RateLimiter(WRONG_KEYS_PER_SECOND, WRONG_KEYS_BURST)
 
@@ -55,12 +60,33 @@ class Authenticator:
         if api_key is not None:
             wait = self._requests.take(api_key.scope)
             detail = "This key asks more often than ALODIAL_API_REQUESTS_PER_SECOND allows."
+            if not wait and (rate := api_key.limits.requests_per_second):
+                own = self._own.setdefault((api_key.scope, rate), RateLimiter(rate, max(1.0, rate)))
+                if wait := own.take(api_key.scope):
+                    detail = f"This key may ask {rate:g} times a second."
+                    headers = {"Retry-After": retry_after(wait)}
+                    raise Refusal(429, "limit_reached", detail, headers=headers, limit="requests_per_second")
         else:
             wait = self._wrong_keys.take(address)
             detail = "Too many wrong keys came from this address."
         if wait:
             raise Refusal(429, "too_many_requests", detail, headers={"Retry-After": retry_after(wait)})
         return api_key
+
+
+@contextmanager
+def file_slot(request: Request, api_key: ApiKey) -> Iterator[None]:
+    """Counts a file that the key sends while it is received and read. Raises Refusal 429 above its limit ``files``."""
+    files, limit = request.app.state.authenticator.files, api_key.limits.files
+    if limit and files[api_key.scope] >= limit:
+        headers = {"Retry-After": RETRY_AFTER}
+        detail = f"This key sends files already, as many as its limit says: {limit}."
+        raise Refusal(429, "limit_reached", detail, headers=headers, limit="files")
+    files[api_key.scope] += 1
+    try:
+        yield
+    finally:
+        files[api_key.scope] -= 1
 
 
 def _bearer(request: Request) -> str | None:
@@ -104,7 +130,8 @@ def require_role(api_key: ApiKey, *roles: Role) -> ApiKey:
 
 def viewer_of(api_key: ApiKey) -> Viewer:
     """Returns what a look-up of calls by this key reaches: a key marked own has extids of its own and sees no others."""
-    return Viewer(api_key.name, exclusive=True) if api_key.own else EVERYTHING
+    viewer = Viewer(api_key.name, exclusive=True) if api_key.own else EVERYTHING
+    return viewer._replace(quota=quota_of(api_key))
 
 
 def require_visible(api_key: ApiKey, owner: str | None, name: str, kind: str = "call") -> None:

@@ -1,6 +1,7 @@
 """Follows the event stream once for all readers of ``GET /v1/events``."""
 
 import asyncio
+from collections import Counter
 
 from ..store.client import AsyncStore
 from ..store.events import newest, wait_for_event
@@ -25,19 +26,30 @@ class EventFollower:
         self._position = ""
         self.closing = False
         self.readers = 0
+        self._by_key: Counter[str] = Counter()
 
-    def join(self) -> None:
-        """Adds a reader, which calls ``leave`` at its end. Raises Refusal 503 above MAX_READERS."""
+    def join(self, key: str = "", limit: int = 0) -> None:
+        """Adds a reader of a key, which calls ``leave`` at its end.
+
+        Raises Refusal 503 above MAX_READERS, 429 above the ``limit`` of the key (0 for none).
+        """
+        if limit and self._by_key[key] >= limit:
+            detail = f"This key has {limit} event streams open already."
+            raise Refusal(429, "limit_reached", detail, headers={"Retry-After": RETRY_AFTER}, limit="event_streams")
         if self.closing or self.readers >= MAX_READERS:
             detail = f"{MAX_READERS} readers follow already; come again later."
             raise Refusal(503, "overloaded", detail, headers={"Retry-After": RETRY_AFTER})
         self.readers += 1
+        self._by_key[key] += 1
         if self._task is None:
             self._position = ""
             self._task = asyncio.create_task(process_loops.run_async("events.follower", self._follow))
 
-    def leave(self) -> None:
+    def leave(self, key: str = "") -> None:
         self.readers -= 1
+        self._by_key[key] -= 1
+        if not self._by_key[key]:
+            del self._by_key[key]
         if self.readers == 0 and self._task is not None:
             self._task.cancel()
             self._task = None

@@ -17,6 +17,15 @@ def limit_refusal(name: str, detail: str) -> Refusal:
     return Refusal(403, "limit_reached", detail, limit=name)
 
 
+def quota_of(api_key: ApiKey) -> str:
+    """Returns the limits that the store counts, as a new call carries them; "" without any."""
+    limits = api_key.limits
+    calls, seconds = limits.recipient_cap or (0, 0)
+    if not (limits.daily_calls or calls):
+        return ""
+    return f"{api_key.name or api_key.scope} {limits.daily_calls} {calls} {seconds}"
+
+
 def check_call(api_key: ApiKey, call: CallRequest, settings: Settings) -> None:
     """Raises InvalidCall for a time too far ahead, Refusal 403 for an account or a priority that the key may not use."""
     if call.not_before is not None or call.expires_at is not None:

@@ -23,6 +23,7 @@ from ..errors import (
     InvalidCall,
     InvalidKey,
     KeyConflict,
+    LimitReached,
     NotCancelable,
     NotFound,
     NotRedialable,
@@ -178,6 +179,9 @@ def of_error(exc: AlodialError) -> Response:
     if isinstance(exc, Conflict):
         log.info("request.refused", code=exc.code, call_id=exc.call_id)
         return problem(409, exc.code, str(exc.problems[0]))
+    if isinstance(exc, LimitReached):
+        headers = {"Retry-After": str(max(1, round(exc.wait)))}
+        return problem(429, exc.code, f"{exc}.", headers=headers, limit=exc.limit)
     if isinstance(exc, NotFound):
         return problem(404, exc.code, f"{exc}; ids are kept for ALODIAL_CALL_RETENTION seconds after a call's end.")
     if isinstance(exc, NotRedialable | NotCancelable):

@@ -1,13 +1,15 @@
 -- Stores calls, each once for its id, and for its owner's extid and idempotency key.
--- ARGV: retention of idempotency keys in ms, deadline in ms by Redis' clock (0: none), then for each call 19 values:
+-- ARGV: retention of idempotency keys in ms, deadline in ms by Redis' clock (0: none), then for each call 20 values:
 --   extid id body account priority reference metadata not_before expires on_unconfirmed redial campaign digest key owner redial_of
---   tenant spare buckets
+--   tenant spare quota buckets
 --   key: the idempotency key, and behind a space the one under which an older version stored the same row
 --   tenant: 1 when the owner has extids of its own, '' when it shares those of the installation
 --   spare: "extid id" of ours, for an extid of the caller's choice that another owner has
+--   quota: "key daily_calls cap_calls cap_seconds" of the API key that it comes by, 0 for no limit
 -- Answer: { {accounts to ring}, row, ... }; a row is 1 (stored and queued), 2 (stored and scheduled) or
 --   {outcome, extid of the record, id, state, the caller's extid} of the call that was there: created (by this very request, or just
---   now under the spare), same or conflict, which is of this owner; or full: there is no room for a new one.
+--   now under the spare), same or conflict, which is of this owner; full: there is no room for a new one; or
+--   limit, with the limit's name for the id and the seconds to wait for the caller's extid.
 -- After the deadline nothing is stored and the answer is Redis' clock in ms: whoever asked was told so by then.
 local keep, deadline = ARGV[1], tonumber(ARGV[2])
 if deadline > 0 and ms > deadline then return ms end
@@ -42,9 +44,37 @@ local function is_mine(r, owner, tenant)
   return not r[5]
 end
 
+-- The limit of its API key that a new call would exceed and the seconds until there is room again; nil when it is counted.
+local function over_quota(quota, body)
+  local name, daily, cap, seconds = string.match(quota, '^(%S+) (%d+) (%d+) (%d+)$')
+  daily, cap, seconds = tonumber(daily), tonumber(cap), tonumber(seconds)
+  local day, tomorrow = today()
+  local used = P .. 'quota:' .. name .. ':' .. int(day)
+  if daily > 0 and number(redis.call('GET', used)) >= daily then return 'daily_calls', (tomorrow - ms) / 1000 end
+  local recipients = {}
+  if cap > 0 then
+    recipients = numbers_of(body)
+    if string.sub(body, 1, 13) == '{"callfrom":{' then table.remove(recipients, 1) end
+    for _, n in ipairs(recipients) do
+      local at = redis.call('LINDEX', P .. 'quota:' .. name .. ':' .. n, cap - 1)
+      if at and ms - at < seconds * 1000 then return 'recipient_cap', seconds - (ms - at) / 1000 end
+    end
+  end
+  if daily > 0 then
+    redis.call('INCR', used)
+    redis.call('PEXPIRE', used, 172800000)
+  end
+  for _, n in ipairs(recipients) do
+    local calls = P .. 'quota:' .. name .. ':' .. n
+    redis.call('LPUSH', calls, ms)
+    redis.call('LTRIM', calls, 0, cap - 1)
+    redis.call('PEXPIRE', calls, seconds * 1000)
+  end
+end
+
 local function read(x) return redis.call('HMGET', P .. 'c:' .. x, 'id', 's', 'd', 'w', 'tn', 'ox') end
 
-for i = 3, #ARGV, 19 do
+for i = 3, #ARGV, 20 do
   local x, id, account, priority = ARGV[i], ARGV[i + 1], ARGV[i + 3], ARGV[i + 4]
   local digest, owner, tenant, spare = ARGV[i + 12], ARGV[i + 14], ARGV[i + 16], ARGV[i + 17]
   local shown, theirs = x, nil
@@ -81,48 +111,54 @@ for i = 3, #ARGV, 19 do
   elseif store_full() then
     answer[#answer + 1] = { 'full', x, '', '', x }
   else
-    if theirs then x, id = string.match(spare, '^(%d+) (.+)$') end
-    local key = P .. 'c:' .. x
-    local not_before, expires = ARGV[i + 7], ARGV[i + 8]
-    local state = (not_before ~= '' and tonumber(not_before) > ms) and 'scheduled' or 'queued'
-    local fields, n = { 's', state, 'id', id, 'b', ARGV[i + 2], 'tl', state .. ' ' .. ms }, 8
-    if state == 'queued' then fields[9], fields[10], n = 'v', 1, 10 end
-    if account ~= 'default' then fields[n + 1], fields[n + 2], n = 'a', account, n + 2 end
-    if priority ~= 'n' then fields[n + 1], fields[n + 2], n = 'p', priority, n + 2 end
-    for at, name in pairs(OPTIONAL) do
-      local value = ARGV[i + at]
-      if value ~= '' then fields[n + 1], fields[n + 2], n = name, value, n + 2 end
-    end
-    if tenant ~= '' then fields[n + 1], fields[n + 2], n = 'tn', 1, n + 2 end
-    if theirs then
-      fields[n + 1], fields[n + 2], n = 'ox', name, n + 2
-      redis.call('SET', P .. 'xo:' .. name, x)
-    end
-    if idem ~= '' then fields[n + 1], fields[n + 2] = 'ik', idem end
-    redis.call('HSET', key, unpack(fields))
-    if idem ~= '' then redis.call('SET', P .. 'k:' .. idem, x) end
-    if expires ~= '' then redis.call('ZADD', EXP, expires, x) end
-    listed(x, ARGV[i + 18], owner, ARGV[i + 11] ~= '' and ARGV[i + 11], not_before)
-    if not touched[account] then
-      redis.call('SADD', P .. 'accounts', account)
-      touched[account] = true
-    end
-    if state == 'queued' then
-      queued = queued + 1
-      local list = account .. ':' .. priority
-      local waiting = ready[list]
-      if not waiting then
-        waiting = {}
-        ready[list] = waiting
-      end
-      waiting[#waiting + 1] = x
-      ring[account] = true
-      append_event({ x = x, id = id, s = state, r = ARGV[i + 5], m = ARGV[i + 6], g = ARGV[i + 11], w = owner, ox = theirs and name or nil, v = 1, n = 1 }, 'queued')
-      answer[#answer + 1] = theirs and { 'created', x, id, state, shown } or 1
+    local limit, wait
+    if ARGV[i + 18] ~= '' then limit, wait = over_quota(ARGV[i + 18], ARGV[i + 2]) end
+    if limit then
+      answer[#answer + 1] = { 'limit', x, limit, '', int(math.ceil(wait)) }
     else
-      scheduled = scheduled + 1
-      redis.call('ZADD', DUE, not_before, x)
-      answer[#answer + 1] = theirs and { 'created', x, id, state, shown } or 2
+      if theirs then x, id = string.match(spare, '^(%d+) (.+)$') end
+      local key = P .. 'c:' .. x
+      local not_before, expires = ARGV[i + 7], ARGV[i + 8]
+      local state = (not_before ~= '' and tonumber(not_before) > ms) and 'scheduled' or 'queued'
+      local fields, n = { 's', state, 'id', id, 'b', ARGV[i + 2], 'tl', state .. ' ' .. ms }, 8
+      if state == 'queued' then fields[9], fields[10], n = 'v', 1, 10 end
+      if account ~= 'default' then fields[n + 1], fields[n + 2], n = 'a', account, n + 2 end
+      if priority ~= 'n' then fields[n + 1], fields[n + 2], n = 'p', priority, n + 2 end
+      for at, name in pairs(OPTIONAL) do
+        local value = ARGV[i + at]
+        if value ~= '' then fields[n + 1], fields[n + 2], n = name, value, n + 2 end
+      end
+      if tenant ~= '' then fields[n + 1], fields[n + 2], n = 'tn', 1, n + 2 end
+      if theirs then
+        fields[n + 1], fields[n + 2], n = 'ox', name, n + 2
+        redis.call('SET', P .. 'xo:' .. name, x)
+      end
+      if idem ~= '' then fields[n + 1], fields[n + 2] = 'ik', idem end
+      redis.call('HSET', key, unpack(fields))
+      if idem ~= '' then redis.call('SET', P .. 'k:' .. idem, x) end
+      if expires ~= '' then redis.call('ZADD', EXP, expires, x) end
+      listed(x, ARGV[i + 19], owner, ARGV[i + 11] ~= '' and ARGV[i + 11], not_before)
+      if not touched[account] then
+        redis.call('SADD', P .. 'accounts', account)
+        touched[account] = true
+      end
+      if state == 'queued' then
+        queued = queued + 1
+        local list = account .. ':' .. priority
+        local waiting = ready[list]
+        if not waiting then
+          waiting = {}
+          ready[list] = waiting
+        end
+        waiting[#waiting + 1] = x
+        ring[account] = true
+        append_event({ x = x, id = id, s = state, r = ARGV[i + 5], m = ARGV[i + 6], g = ARGV[i + 11], w = owner, ox = theirs and name or nil, v = 1, n = 1 }, 'queued')
+        answer[#answer + 1] = theirs and { 'created', x, id, state, shown } or 1
+      else
+        scheduled = scheduled + 1
+        redis.call('ZADD', DUE, not_before, x)
+        answer[#answer + 1] = theirs and { 'created', x, id, state, shown } or 2
+      end
     end
   end
 end

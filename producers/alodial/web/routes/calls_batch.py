@@ -16,12 +16,12 @@ from ...api_keys import ApiKey
 from ...calls.outcomes import queued_call
 from ...calls.prepare import BatchKeys, read_call
 from ...calls.queue import CHUNK
-from ...errors import Conflict, InvalidCall, StoreFull, StoreUnavailable
+from ...errors import Conflict, InvalidCall, LimitReached, StoreFull, StoreUnavailable
 from ...store.call_transitions import Enqueued, NewCall
 from ..auth import Submitter
 from ..context import AppContext, app_context
 from ..idempotency import idempotency_key
-from ..key_rules import check_call
+from ..key_rules import check_call, quota_of
 from ..openapi import bodies, models
 from ..openapi.models import answers, refusals
 from ..problems import Refusal, field_errors
@@ -201,7 +201,16 @@ async def _place(batch: Batch, rows: Sequence[Row], start: int) -> list[Result]:
         try:
             call = read_call(_value_of(row), context.settings)
             check_call(api_key, call, context.settings)
-            calls.append(keys.prepare(call, context.settings, start + index, owner=api_key.name, tenant=api_key.own))
+            calls.append(
+                keys.prepare(
+                    call,
+                    context.settings,
+                    start + index,
+                    owner=api_key.name,
+                    tenant=api_key.own,
+                    quota=quota_of(api_key),
+                )
+            )
         except MalformedBody as exc:
             results.append(_error("malformed_json", [malformed(exc)]))
         except InvalidCall as exc:
@@ -228,6 +237,9 @@ async def _place(batch: Batch, rows: Sequence[Row], start: int) -> list[Result]:
 def _result_of(row: Enqueued, call: NewCall) -> Result:
     try:
         placed = queued_call(row, call)
+    except LimitReached as exc:
+        problem = FieldProblem("", exc.code, str(exc), f"send the row again in {exc.wait:.0f} s")
+        return _error(exc.code, [problem], limit=exc.limit, retry=True)
     except Conflict as exc:
         return _error(exc.code, exc.problems)
     except StoreFull as exc:

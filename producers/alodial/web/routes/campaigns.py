@@ -21,7 +21,7 @@ from ...campaigns.importing.files import RowSource, open_source
 from ...campaigns.records import CampaignRecord
 from ...campaigns.service import KEEP
 from ...campaigns.stored_fields import read_campaign
-from ..auth import Reader, Submitter, Writer, require_visible, require_write
+from ..auth import Reader, Submitter, Writer, file_slot, require_visible, require_write
 from ..client_presence import while_present
 from ..context import app_context
 from ..idempotency import idempotency_key
@@ -73,7 +73,7 @@ class ReceivedCampaign(NamedTuple):
 
 
 @asynccontextmanager
-async def _received(request: Request) -> AsyncIterator[ReceivedCampaign]:
+async def _received(request: Request, api_key: ApiKey) -> AsyncIterator[ReceivedCampaign]:
     """Yields the campaign of a JSON body or of an upload, whose file is deleted afterwards.
 
     Raises Refusal, BadFile, InvalidCampaign.
@@ -81,11 +81,12 @@ async def _received(request: Request) -> AsyncIterator[ReceivedCampaign]:
     if media_type(request) in ("application/json", ""):
         yield await _from_json(request)
         return
-    upload = await receive_upload(request)
-    try:
-        yield await WORK.run(_from_upload, request, upload)
-    finally:
-        await UPLOADS.run(upload.path.unlink, missing_ok=True)
+    with file_slot(request, api_key):
+        upload = await receive_upload(request)
+        try:
+            yield await WORK.run(_from_upload, request, upload)
+        finally:
+            await UPLOADS.run(upload.path.unlink, missing_ok=True)
 
 
 def _invalid(detail: str, field: str, code: str, problem: str, remedy: str) -> Refusal:
@@ -145,7 +146,7 @@ def _from_upload(request: Request, upload: Upload) -> ReceivedCampaign:
 )
 async def check(request: Request, api_key: Submitter) -> Response:
     """Nothing is stored and nobody is called. Problems carry the spreadsheet's own row numbers."""
-    async with _received(request) as received:
+    async with _received(request, api_key) as received:
         check_campaign(api_key, received.request, app_context(request).settings)
         async with while_present(request) as present:
             campaigns, owner = _campaigns(request), api_key.name
@@ -169,7 +170,7 @@ async def submit(request: Request, api_key: Submitter) -> Response:
     `Idempotency-Key` made before, 409 when the request differs.
     """
     key = idempotency_key(request)
-    async with _received(request) as received:
+    async with _received(request, api_key) as received:
         check_campaign(api_key, received.request, app_context(request).settings)
         record = await _campaigns(request).submit(
             received.source,
@@ -228,8 +229,7 @@ async def pause(request: Request, api_key: Writer, name: str) -> Response:
 async def resume(request: Request, api_key: Writer, name: str) -> Response:
     """It goes on where it was."""
     name = await _writable(request, api_key, name)
-    record = await _campaigns(request).resume(name, actor=api_key.actor)
-    return json_response(record.to_dict())
+    return json_response((await _campaigns(request).resume(name, actor=api_key.actor)).to_dict())
 
 
 @router.post("/{name}/cancel", summary="Cancel a campaign", responses=_CHANGED, openapi_extra=bodies.REASON)
@@ -237,8 +237,7 @@ async def cancel(request: Request, api_key: Writer, name: str) -> Response:
     """For good. What waits is canceled, what rings goes on to its result."""
     name = await _writable(request, api_key, name)
     reason = await _reason(request)
-    record = await _campaigns(request).cancel(name, actor=api_key.actor, reason=reason)
-    return json_response(record.to_dict())
+    return json_response((await _campaigns(request).cancel(name, actor=api_key.actor, reason=reason)).to_dict())
 
 
 @router.post("/{name}/change", summary="Change a campaign", responses=_CHANGED, openapi_extra=bodies.CHANGE)

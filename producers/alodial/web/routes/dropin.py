@@ -5,10 +5,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...calls.prepare import prepare, read_call
-from ...errors import Conflict, InvalidCall, StoreFull, StoreUnavailable
+from ...errors import Conflict, InvalidCall, LimitReached, StoreFull, StoreUnavailable
 from ..auth import Authenticator, address_of, require_role
 from ..context import app_context
-from ..key_rules import check_call
+from ..key_rules import check_call, quota_of
 from ..openapi import bodies, models
 from ..openapi.models import answers
 from ..problems import RETRY_AFTER, Refusal
@@ -51,12 +51,16 @@ async def request_call(request: Request, key: str) -> Response:
         require_role(api_key, "submit")
         call = read_call(await read_alovoice(request), context.settings)
         check_call(api_key, call, context.settings)
-        new_call = prepare(call, context.settings, scope=api_key.scope, owner=api_key.name, tenant=api_key.own)
+        new_call = prepare(
+            call, context.settings, scope=api_key.scope, owner=api_key.name, tenant=api_key.own, quota=quota_of(api_key)
+        )
         placed = await context.acceptor.accept(new_call)
     except MalformedBody as exc:
         return _error(400, f"the body does not parse: {exc}")
     except InvalidCall as exc:
         return _error(400, "; ".join(map(str, exc.problems)))
+    except LimitReached as exc:
+        return _error(429, str(exc), {"Retry-After": str(max(1, round(exc.wait)))})
     except Conflict as exc:
         return _error(409, str(exc))
     except Refusal as exc:

@@ -65,7 +65,9 @@ class EventFilter:
 class EventStream(Response):
     """The answer. It ends when the reader disconnects or is too slow, or the server stops."""
 
-    def __init__(self, follower: EventFollower, store: AsyncStore, position: str, event_filter: EventFilter) -> None:
+    def __init__(
+        self, follower: EventFollower, store: AsyncStore, position: str, event_filter: EventFilter, key: str
+    ) -> None:
         super().__init__(
             media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         )
@@ -74,13 +76,14 @@ class EventStream(Response):
         self._store = store
         self._position = position
         self._filter = event_filter
+        self._key = key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         tasks = asyncio.create_task(self._send(send)), asyncio.create_task(_disconnected(receive))
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._follower.leave()
+            self._follower.leave(self._key)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -157,7 +160,7 @@ async def follow_events(
         remedy = "send the last id as it came, or 0 for all"
         problem = FieldProblem("Last-Event-ID", "bad_position", "is no id of an event", remedy)
         raise Refusal(422, "invalid_request", "The header Last-Event-ID cannot be used.", [problem])
-    context.follower.join()
+    context.follower.join(api_key.scope, api_key.limits.event_streams)
     try:
         store = context.queue.store
         if position.strip("0-") and (oldest := await store.call(lost_after, position)):
@@ -165,7 +168,7 @@ async def follow_events(
             remedy = "send 0, and read what you missed"
             problem = FieldProblem("Last-Event-ID", "gone", "is older than what is kept", remedy)
             raise Refusal(410, "events_gone", detail, [problem])
-        return EventStream(context.follower, store, position or await store.call(newest), event_filter)
+        return EventStream(context.follower, store, position or await store.call(newest), event_filter, api_key.scope)
     except BaseException:
-        context.follower.leave()
+        context.follower.leave(api_key.scope)
         raise

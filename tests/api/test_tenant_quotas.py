@@ -1,0 +1,109 @@
+"""The limits of a key: one tenant exhausts neither another nor the person that it calls."""
+
+from collections import Counter
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+
+from alodial.api_keys import ApiKey
+from alodial.key_limits import KeyLimits
+from alodial.settings import Settings
+from alodial.web.auth import file_slot
+from alodial.web.problems import Refusal
+from web.conftest import Web
+
+from .conftest import ALL, SHOP, Clients
+
+SMALL, SLOW = "planted-key-small-88bb", "planted-key-slow-88bc"
+SMALL_LIMITS = "daily_calls=3;priorities=normal;accounts=default;event_streams=1"
+KEYS = f"{ALL},{SHOP};own;name=shop,{SMALL};own;name=small;{SMALL_LIMITS},{SLOW};own;name=slow;requests_per_second=0.1"
+TWO_WAY = {"callfrom": "712037006", "callto": ["994412860"]}
+
+
+@pytest.fixture(scope="module")
+def served(redis_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    web = Web(redis_server.url, tmp_path_factory.mktemp("web"), API_KEYS=KEYS)
+    yield web
+    assert web.stop() == 0
+
+
+@pytest.fixture
+def web(served: Web, settings: Settings) -> Web:
+    """On an emptied Redis."""
+    return served
+
+
+def number(index: int) -> dict[str, Any]:
+    return {"callfrom": "712037006", "callto": [f"99441{index:04}"]}
+
+
+def refusal(answer: httpx.Response, status: int, limit: str) -> None:
+    assert (answer.status_code, answer.json()["code"], answer.json()["limit"]) == (status, "limit_reached", limit)
+
+
+def test_five_thousand_urgent_calls_to_one_person_are_ten(by: Clients) -> None:
+    batch = [TWO_WAY | {"priority": "urgent"}] * 5000
+    results = by(SHOP).post("/v1/calls/batch", json=batch).json()["results"]
+    assert sum("id" in row for row in results) == 10
+    refused = next(row["error"] for row in results if "error" in row)
+    assert (refused["code"], refused["limit"]) == ("limit_reached", "recipient_cap")
+    answer = by(SHOP).post("/v1/calls", json=TWO_WAY)
+    refusal(answer, 429, "recipient_cap")
+    assert 0 < int(answer.headers["retry-after"]) <= 3600
+    call = next(row["id"] for row in results if "id" in row)
+    by(SHOP).post(f"/v1/calls/{call}/cancel")
+    refusal(by(SHOP).post(f"/v1/calls/{call}/redial"), 429, "recipient_cap")
+    assert by(ALL).post("/v1/calls", json=TWO_WAY).status_code == 202
+    assert by(SHOP).post("/v1/calls", json=number(1)).status_code == 202
+
+
+def test_the_calls_of_a_day_are_counted_once_each(by: Clients, web: Web) -> None:
+    keyed = {"Idempotency-Key": "k"}
+    for _ in range(3):
+        assert by(SMALL).post("/v1/calls", json=number(1), headers=keyed).status_code in (200, 202)
+    assert by(SMALL).post("/v1/calls", json=number(2)).status_code == 202
+    assert web.client(None).post(f"/requestcall/{SMALL}", json=number(3)).status_code == 200
+    refusal(by(SMALL).post("/v1/calls", json=number(4)), 429, "daily_calls")
+    assert by(SMALL).post("/v1/calls", json=number(1), headers=keyed).status_code == 200
+    dropped = web.client(None).post(f"/requestcall/{SMALL}", json=number(5))
+    assert dropped.status_code == 429
+    assert "daily_calls" in dropped.json()["error"]
+    assert by(SHOP).post("/v1/calls", json=number(4)).status_code == 202
+
+
+def test_a_key_uses_its_accounts_and_priorities_only(by: Clients) -> None:
+    refusal(by(SMALL).post("/v1/calls", json=TWO_WAY | {"priority": "urgent"}), 403, "priorities")
+    campaign = {"name": "c", "call": {"kind": "two-way", "callfrom": "712037006"}, "rows": ["994412860"]}
+    refusal(by(SMALL).post("/v1/campaigns", json=campaign), 403, "priorities")
+    refusal(by(SMALL).post("/v1/calls", json=TWO_WAY | {"account": "second"}), 403, "accounts")
+
+
+def test_one_key_does_not_take_every_event_stream(by: Clients, web: Web) -> None:
+    with by(SMALL).stream("GET", "/v1/events") as first:
+        assert first.status_code == 200
+        refusal(web.client(SMALL).get("/v1/events"), 429, "event_streams")
+        with by(SHOP).stream("GET", "/v1/events") as other:
+            assert other.status_code == 200
+
+
+def test_a_key_sends_as_many_files_at_once_as_its_limit_says() -> None:
+    def key(scope: str) -> ApiKey:
+        return ApiKey(scope, scope, frozenset(), own=True, limits=KeyLimits(files=1))
+
+    state = SimpleNamespace(authenticator=SimpleNamespace(files=Counter()))
+    request: Any = SimpleNamespace(app=SimpleNamespace(state=state))
+    for _ in range(2):
+        with file_slot(request, key("shop")), file_slot(request, key("crm")):
+            with pytest.raises(Refusal) as refused, file_slot(request, key("shop")):
+                pass
+            assert (refused.value.status, refused.value.limit) == (429, "files")
+
+
+def test_a_key_with_a_rate_of_its_own_waits_above_it(by: Clients) -> None:
+    answers = [by(SLOW).get("/v1/calls") for _ in range(6)]
+    assert answers[0].status_code == 200
+    refusal(answers[-1], 429, "requests_per_second")
+    assert by(SHOP).get("/v1/calls").status_code == 200
