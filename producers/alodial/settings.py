@@ -202,6 +202,7 @@ class Settings(BaseSettings):
     own_numbers: TextList = Field(
         (), description="Your own phones, such as those of agents, to which no cap applies. Comma-separated, +998..."
     )
+    queues: TextList = Field((), description="Queues of the PBX; without them any name of up to 6 digits is one.")
     upload_dir: str | None = Field(
         None,
         description="The folder of uploaded files while they are read, on a disk. By default `uploads` in ALODIAL_SPOOL_DIR.",
@@ -231,9 +232,7 @@ class Settings(BaseSettings):
     spool_max_bytes: int = Field(256 * 1024 * 1024, ge=1024, description="Above this size callbacks are answered 503.")
 
     schedule_ahead: Seconds = Field(
-        400 * 86400,
-        ge=86400,
-        description="How far ahead the times of calls and campaigns may lie that come by an API key.",
+        400 * 86400, ge=86400, description="How far ahead the times of calls and campaigns that come by a key may lie."
     )
     max_in_flight: int = Field(512, ge=1, le=4096, description="POSTs under way in one worker process.")
     log_format: Literal["console", "json"] | None = Field(
@@ -270,6 +269,7 @@ class Settings(BaseSettings):
         "allowed_prefixes",
         "holidays",
         "own_numbers",
+        "queues",
         "trusted_proxies",
         "group_roles",
         "callback_sources",

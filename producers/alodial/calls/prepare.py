@@ -12,6 +12,7 @@ from alodial_schemas import (
     FieldProblem,
     IvrCall,
     Phone,
+    Queue,
     TwoWayCall,
     body_json,
     make_id,
@@ -20,6 +21,7 @@ from alodial_schemas import (
 )
 from alodial_schemas.phones import PhoneError, check_allowed
 
+from ..campaigns.pbx_queues import queue_problem
 from ..errors import InvalidCall
 from ..settings import Settings
 from ..store.call_transitions import NewCall
@@ -45,12 +47,15 @@ def _ms(moment: datetime | None) -> int | str:
 
 
 def _check_policy(call: CallRequest, settings: Settings) -> None:
-    """Raises InvalidCall unless the account exists and every number that would ring has an allowed prefix."""
+    """Raises InvalidCall unless the account and the queues exist and every number that would ring has an allowed prefix."""
     if call.account not in settings.account_names:
         names = ", ".join(settings.account_names)
         raise InvalidCall(
             [FieldProblem("account", "account_unknown", f"no account {call.account!r}", f"use one of {names}")]
         )
+    for i, target in enumerate(() if isinstance(call, IvrCall) else call.callto):
+        if isinstance(target, Queue) and (problem := queue_problem(target.queue, settings)):
+            raise InvalidCall([FieldProblem(f"callto.{i}.queue", *problem)])
     if not (allowed := settings.allowed_prefixes):
         return
     numbers = [call.callto] if isinstance(call, IvrCall) else [call.callfrom.phone, *_recipients(call)]

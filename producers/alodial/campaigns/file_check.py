@@ -14,6 +14,7 @@ from .errors import InvalidCampaign
 from .importing.files import RowSource, as_source
 from .importing.questions import require_answers
 from .importing.row_check import CheckReport, OnProblem, OnProgress, RowChecker
+from .pbx_queues import queue_problem
 from .queries import CampaignQueries
 from .row_codec import CHUNK_ROWS
 from .row_to_call import trial_call
@@ -101,11 +102,13 @@ class FileCheck:
         if request.call.account not in names:
             remedy = f"use one of {', '.join(names)}"
             problems.append(FieldProblem("call.account", "account_unknown", "is not configured", remedy))
+        if request.call.queue and (problem := queue_problem(request.call.queue, settings)):
+            problems.append(FieldProblem("call.queue", *problem))
         initiator = request.call.callfrom
         if settings.frequency_caps and initiator and initiator not in settings.own_numbers:
-            problem = "would ring for every row, and has a frequency cap"
+            text = "would ring for every row, and has a frequency cap"
             remedy = "add it to ALODIAL_OWN_NUMBERS if it is your own phone"
-            problems.append(FieldProblem("call.callfrom", "frequency_cap", problem, remedy))
+            problems.append(FieldProblem("call.callfrom", "frequency_cap", text, remedy))
         now_ms = self._store.call(server_ms)
         if policy.ends_at is not None and policy.ends_at.timestamp() * 1000 <= now_ms:
             problems.append(FieldProblem("policy.ends_at", "in_the_past", "has passed", "give a later time"))

@@ -16,6 +16,7 @@ from alodial_schemas.phones import whole_number
 
 from ...settings import Settings
 from ..formula_guard import unsafe_cell
+from ..pbx_queues import queue_problem
 from ..row_codec import RowProblem, RowSpec, excerpt
 from .cell_shapes import BETWEEN_PHONES
 from .columns import Columns
@@ -55,6 +56,7 @@ class RowParser:
 
     def __init__(self, columns: Columns, request: CampaignRequest, settings: Settings) -> None:
         self._columns = columns
+        self._settings = settings
         self._call = request.call
         self._common_metadata = request.metadata.keys()
         self._metadata_columns = [(_CONTROL.sub(" ", name), at) for name, at in columns.metadata.items()]
@@ -186,6 +188,8 @@ class RowParser:
             raise CellError(
                 at, "bad_queue", "is not a queue", "give 1 to 32 letters, digits, dots, _ or -, such as 6000"
             )
+        if problem := queue_problem(text, self._settings):
+            raise CellError(at, *problem)
         if phones == MAX_RECIPIENTS and self._call.kind == "two-way":
             remedy = f"leave {MAX_RECIPIENTS - 1} phones, because the queue is a recipient too"
             raise _too_many_phones(at, f"is one recipient too many beside {phones} phones", remedy)

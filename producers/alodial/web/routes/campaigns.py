@@ -221,8 +221,7 @@ async def pause(request: Request, api_key: Writer, name: str) -> Response:
     """No new POST of it on any worker from now on; what rings goes on to its result."""
     name = await _writable(request, api_key, name)
     reason = await _reason(request)
-    record = await _campaigns(request).pause(name, actor=api_key.actor, reason=reason)
-    return json_response(record.to_dict())
+    return json_response((await _campaigns(request).pause(name, actor=api_key.actor, reason=reason)).to_dict())
 
 
 @router.post("/{name}/resume", summary="Resume a campaign", responses=_CHANGED)
@@ -255,8 +254,7 @@ async def change(request: Request, api_key: Writer, name: str) -> Response:
         raise Refusal(422, "invalid_campaign", "There is nothing that can be changed.", problems)
     check_ends_at(body.get("ends_at"), app_context(request).settings)
     changes = {field: body.get(field, KEEP) for field in names}
-    record = await _campaigns(request).change(name, actor=api_key.actor, **changes)
-    return json_response(record.to_dict())
+    return json_response((await _campaigns(request).change(name, actor=api_key.actor, **changes)).to_dict())
 
 
 _MADE = _CHANGED | answers({202: ("The new campaign", models.Campaign), 200: _SAME})
