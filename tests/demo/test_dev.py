@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -89,6 +90,10 @@ def test_a_newcomer_s_first_call_goes_through_and_ctrl_c_ends_everything(dev: De
     record = dev.alodial("call", "two-way", "--from", "712037006", "--to", "994412890", "--wait", "--json")
     assert (record["state"], record["disposition"]) == ("completed", "busy")
     assert httpx.get(ready["monitor"], trust_env=False, follow_redirects=True).status_code == 200
+    link = re.search(r"http://[\w.:]+/sign-in\?code=[\w-]+", (dev.folder / "dev.log").read_text())
+    assert link is not None
+    with httpx.Client(trust_env=False, follow_redirects=True) as browser:
+        assert 'action="/sign-out"' in browser.get(link[0]).text
     assert dev.end() == 0
     for document in dev.documents[:-1]:
         if port := document["url"].rstrip("/").rpartition(":")[2].partition("/")[0]:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from alodial import monitor
 from alodial.api_keys import ApiKeys
 from alodial.monitor.session import IDLE_SECONDS, SESSION_SECONDS, Sessions
 from alodial.settings import Settings
-from alodial.store import keys
-from alodial.store.client import AsyncStore
+from alodial.store import keys, sessions
+from alodial.store.client import AsyncStore, Store
 from alodial.web.key_ring import KeyRing
 from web.conftest import API_KEY, OTHER_KEY, Web
 
@@ -74,8 +75,34 @@ def test_an_unknown_key_is_refused_with_a_message(web: Web) -> None:
     assert "planted-wrong-key-5521" not in answer.text
 
 
+def a_link(settings: Settings) -> str:
+    with closing(Store(settings)) as store:
+        scope = ApiKeys(settings.api_keys).find(API_KEY)
+        assert scope is not None
+        return f"/sign-in?code={store.call(sessions.offer_link, scope.scope)}"
+
+
+def test_a_sign_in_link_opens_the_monitor_once_and_for_ten_minutes(web: Web, settings: Settings) -> None:
+    link = a_link(settings)
+    with closing(Store(settings)) as store:
+        (kept,) = store.redis.scan_iter(keys.PREFIX + "sign-in:*")
+        assert link.partition("=")[2] not in kept.decode()
+        assert 0 < store.redis.ttl(kept) <= 600
+    first, second = Operator(web, None), Operator(web, None)
+    answer = first.get(link)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert "key:#1" in words_on(first.get("/"))
+    again = second.get(link)
+    assert again.status_code == 401
+    assert "This sign-in link was used before" in words_on(again)
+    assert 'name="key"' in second.get("/").text
+    assert link.partition("=")[2] not in web.log.read_text()
+    assert second.get("/sign-in").status_code == 401
+    assert second.get("/sign-in?code=" + "x" * 200).status_code == 401
+
+
 def test_without_any_key_nobody_can_sign_in(redis_server: Any, tmp_path: Path) -> None:
-    web = Web(redis_server.url, tmp_path, API_KEYS="")
+    web = Web(redis_server.url, tmp_path, API_KEYS="[]")
     try:
         page = httpx.get(web.url)
         assert "ALODIAL_API_KEYS" in page.text

@@ -106,6 +106,11 @@ class Sessions:
         self._remember(operator)
         return cookie, operator
 
+    async def take_link(self, code: str) -> ApiKey | None:
+        """The key that a sign-in link of ``alodial dev`` signs in with, at its first use; else None."""
+        scope = await self._store.call(sessions.take_link, code)
+        return None if scope is None else self.keys.find_by_scope(scope)
+
     async def read(self, cookie: str, person: ApiKey | None = None) -> Operator | None:
         """The operator of a cookie; None when it is forged, expired or signed out, or its key is gone.
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..api_keys import ApiKey
 from ..web.auth import address_of
 from ..web.request_bodies import read_form
 from .auth import (
@@ -18,6 +19,7 @@ from .auth import (
     check_token,
     form_of,
     may_sign_in,
+    operator_of,
     refuse_wrong_key,
     set_cookie,
     text_of,
@@ -35,8 +37,10 @@ YEAR = 365 * 86400
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
 
-def sign_in_page(request: Request, *, status: int = 200, wrong: bool = False, to: str = "") -> Response:
-    """The form to sign in; ``wrong`` after an unknown key, ``to`` is the path to go to afterwards."""
+def sign_in_page(
+    request: Request, *, status: int = 200, wrong: bool = False, used: bool = False, to: str = ""
+) -> Response:
+    """The form to sign in; ``wrong`` after an unknown key, ``used`` after a link that works no more, then ``to``."""
     context = monitor_context(request)
     visit = secrets.token_hex(16)
     answer = page(
@@ -45,6 +49,7 @@ def sign_in_page(request: Request, *, status: int = 200, wrong: bool = False, to
         status=status,
         keys=bool(context.sessions.keys),
         wrong=wrong,
+        used=used,
         to=own_address(to or request.query_params.get("to", "/")),
         visit_token=form_token(visit),
     )
@@ -68,8 +73,24 @@ async def sign_in(request: Request) -> Response:
     if api_key is None or not may_sign_in(api_key):
         refuse_wrong_key(request)
         return sign_in_page(request, status=401, wrong=True, to=to)
+    return await _open(request, api_key, text_of(form, "name"), to)
+
+
+@router.get("/sign-in")
+async def use_link(request: Request) -> Response:
+    """Signs in with the link that ``alodial dev`` prints, once; a used or old one leads to the form."""
+    api_key = await monitor_context(request).sessions.take_link(request.query_params.get("code", ""))
+    if operator_of(request) is not None:
+        return go("/")  # opened again, from the browser's history
+    if api_key is None or not may_sign_in(api_key):
+        refuse_wrong_key(request)
+        return sign_in_page(request, status=401, used=True, to="/")
+    return await _open(request, api_key, "", "/")
+
+
+async def _open(request: Request, api_key: ApiKey, name: str, to: str) -> Response:
     agent = request.headers.get("user-agent", "")
-    cookie, operator = await sessions.open(api_key, text_of(form, "name"), address_of(request), agent)
+    cookie, operator = await monitor_context(request).sessions.open(api_key, name, address_of(request), agent)
     answer = go(to)
     set_cookie(request, answer, SESSION_COOKIE, cookie, SESSION_SECONDS)
     await audit(request, operator, "sign_in")

@@ -65,6 +65,8 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``audit``, ``audit:own`` stream  acts: ``e`` is the entry, JSON, ``h`` its hash over the entry before; with ``own`` those of
                                keys marked own. ``audit:head``, ``audit:own:head`` are the newest hashes
 ``session:{hash}``    string   a session of the monitor, JSON, found by the SHA-256 of its cookie; ends when it was idle too long
+``sign-in:{hash}``    string   the scope of the API key that a sign-in link opens a session for, found by the SHA-256 of its code;
+                               deleted at its use, and 10 minutes later at the latest
 ``sessions``          zset     those hashes by the second in which the session ends at the latest; ``sessions:{scope}`` those
                                of a key or person
 ``wh``                set      webhook endpoints by their id
@@ -236,6 +238,10 @@ def sessions_of(scope: str) -> str:
 
 def session(id: str) -> str:
     return f"{PREFIX}session:{id}"
+
+
+def sign_in_link(id: str) -> str:
+    return f"{PREFIX}sign-in:{id}"
 
 
 def dead_body(id: str) -> str:

@@ -3,9 +3,12 @@
 A session is found by the SHA-256 of its cookie, so that a copy of Redis' data opens no session.
 """
 
+import hashlib
+import secrets
 import time
 from typing import Any, Final, NamedTuple
 
+import redis
 import redis.asyncio as aioredis
 
 from . import keys
@@ -15,6 +18,9 @@ from .client import Operation
 MAX_OF_SCOPE: Final = 200
 """Sessions of one key or person; above it their oldest is ended, and never anybody else's."""
 MAX_LISTED: Final = 1000
+LINK_SECONDS: Final = 600
+"""How long a sign-in link that nobody used works."""
+MAX_CODE: Final = 128
 
 
 class StoredSession(NamedTuple):
@@ -57,3 +63,25 @@ async def listing(client: "aioredis.Redis", *, idle: int) -> list[StoredSession]
         answers = await pipe.execute()
     rows = zip(ids, answers[::2], answers[1::2], strict=True)
     return [StoredSession(text(id), text(value), max(0, idle - left)) for id, value, left in rows if value is not None]
+
+
+def offer_link(client: "redis.Redis", scope: str) -> str:
+    """Makes the code of a link that signs in with the key of ``scope``: used once, within ``LINK_SECONDS``.
+
+    Only its SHA-256 is kept. Raises redis.RedisError in a full store.
+    """
+    code = secrets.token_urlsafe(32)
+    client.set(keys.sign_in_link(_hash(code)), scope, ex=LINK_SECONDS)
+    return code
+
+
+async def take_link(client: "aioredis.Redis", code: str) -> str | None:
+    """The scope of a sign-in link's key, for its first use alone; None for a code that was used, is too old or unknown."""
+    if not code or len(code) > MAX_CODE:
+        return None
+    scope: Any = await client.getdel(keys.sign_in_link(_hash(code)))
+    return None if scope is None else text(scope)
+
+
+def _hash(code: str) -> str:
+    return hashlib.sha256(code.encode("utf-8", "surrogateescape")).hexdigest()

@@ -12,14 +12,16 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
+import redis
 from rich.console import Console
 from rich.text import Text
 
 from alodial.api_keys import read_key
-from alodial.errors import ConfigurationError
+from alodial.errors import AlodialError, ConfigurationError
 from alodial.settings import Settings
+from alodial.store import sessions
 from alodial.store.client import Store
 from alodial.store.workers import heartbeats
 from alodial.testing.redis_server import EmbeddedRedis
@@ -38,7 +40,7 @@ def run(settings: Settings, folder: Path, *, port: int, speed: float, as_json: b
     before them; with ``as_json`` to standard error, and standard output has a line for each process and one when all are
     ready. Raises ConfigurationError for settings that cannot be started here.
     """
-    api_key = _full_key(settings)
+    api_key, scope = _full_key(settings)
     if not settings.callback_secret:
         raise ConfigurationError(
             "ALODIAL_CALLBACK_SECRET: is not set, so no result could arrive; alodial init writes one"
@@ -77,7 +79,8 @@ def run(settings: Settings, folder: Path, *, port: int, speed: float, as_json: b
                 output.started("web", f"{web}/")
                 _wait_for_worker(processes, store)
                 output.started("worker", "")
-                _say_ready(output, web, api_key, sandbox=sandbox_port is not None)
+                link = _sign_in_link(store, web, scope)
+                _say_ready(output, web, api_key, link, sandbox=sandbox_port is not None)
                 while True:
                     processes.check()
                     time.sleep(0.5)
@@ -97,12 +100,13 @@ def _sandbox_port(settings: Settings) -> int | None:
     return (url.port or 80) if url.hostname in LOOPBACK else None
 
 
-def _full_key(settings: Settings) -> str:
+def _full_key(settings: Settings) -> tuple[str, str]:
+    """A key with all rights, and its scope. Raises ConfigurationError without one."""
     for number, entry in enumerate(settings.api_keys, start=1):
         text = entry.get_secret_value()
         _, key = read_key(text, number)
         if not key.own and key.roles >= {"submit", "read"}:
-            return text.partition(";")[0].strip()
+            return text.partition(";")[0].strip(), key.scope
     raise ConfigurationError("ALODIAL_API_KEYS: has no key with all rights; alodial init writes one")
 
 
@@ -154,7 +158,15 @@ def _wait_for_worker(processes: Processes, store: Store) -> None:
         time.sleep(0.1)
 
 
-def _say_ready(output: "_Output", web: str, key: str, *, sandbox: bool) -> None:
+def _sign_in_link(store: Store, web: str, scope: str) -> str:
+    """A link that opens the monitor once; "" where the store takes no more, and the key has to be typed."""
+    try:
+        return f"{web}/sign-in?{urlencode({'code': store.call(sessions.offer_link, scope)})}"
+    except (AlodialError, redis.RedisError):
+        return ""
+
+
+def _say_ready(output: "_Output", web: str, key: str, link: str, *, sandbox: bool) -> None:
     output.ready({"ready": True, "monitor": f"{web}/", "api": f"{web}/v1", "key": key})
     body = '{"callfrom": "712037006", "callto": ["994412860"], "reference": "order-1"}'
     output.say(
@@ -162,6 +174,7 @@ def _say_ready(output: "_Output", web: str, key: str, *, sandbox: bool) -> None:
         "Ready. No phone rings: the sandbox plays AloVoice."
         if sandbox
         else "Ready. Calls go to AloVoice: PHONES RING.",
+        *([f"  the monitor, signed in (once, within 10 minutes): {link}"] if link else []),
         f"  the monitor: {web}/   sign in with this key: {key}",
         "  a call:",
         f"    curl -X POST {web}/v1/calls -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{body}'",
