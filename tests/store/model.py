@@ -465,6 +465,8 @@ class ModelStore:
             return "kept"
         if c.settled is not None and c.settled[0] == item.token:
             return c.settled[1]
+        if item.outcome == "address" and self._account(c.new.account).taken:
+            item = item._replace(outcome="rejected")
         if not self._is_heard(c, item):
             self._keep_answer(c, item)
             return "kept"
@@ -525,6 +527,8 @@ class ModelStore:
         self._unsuspect(c)
         if item.outcome == "auth":
             self._reached(paced)
+            if paced.kind == "address":
+                self._close_breaker(paced)
             return self._refuse(c, paced, item)
         if c.state is State.QUEUED and item.outcome in ("taken", "unconfirmed"):
             self._move(c, State.SUBMITTING, "arm_forgotten")
@@ -534,8 +538,11 @@ class ModelStore:
             self._reached(paced)
             if item.outcome in ("taken", "rejected"):
                 self._accepted(c.new.account, paced, taken=item.outcome == "taken")
+            paced.taken |= item.outcome == "taken"
         if item.outcome == "unsent":
             return self._out_of_reach(c, paced, item)
+        if item.outcome == "address":
+            return self._misaddressed(c, paced, item)
         if item.outcome == "release":
             if armed:
                 self._move(c, State.QUEUED, item.code)
@@ -549,6 +556,8 @@ class ModelStore:
             self._emit(c, "submitted")
         elif item.outcome == "unconfirmed":
             self._unconfirm(c, item.code, spare, holds_channel=limits.cap > 0)
+            if not paced.taken and item.code.startswith("status_3"):
+                self._doubt_address(paced, item)
         elif item.outcome == "rejected":
             c.reason = item.code
             self._end(c, State.REJECTED, item.code)
@@ -581,10 +590,10 @@ class ModelStore:
         paced.hold, paced.why, paced.refusals, paced.probe, paced.kind = 0, "", 0, "", ""
 
     def _reached(self, paced: Account) -> None:
-        if paced.unsent and paced.kind and self.ms - paced.unreached_since >= self.rules.patience:
+        if paced.unsent and paced.kind == "unsent" and self.ms - paced.unreached_since >= self.rules.patience:
             paced.stale = self.ms - self.rules.patience
         paced.unsent, paced.unreached_since = 0, 0
-        if paced.refusals and paced.kind:
+        if paced.refusals and paced.kind == "unsent":
             self._close_breaker(paced)
 
     def _accepted(self, name: str, paced: Account, *, taken: bool) -> None:
@@ -637,6 +646,25 @@ class ModelStore:
         self.refused.setdefault(c.new.account, {})[c.new.extid] = self.ms + delay
         return "auth:opened" if opened else "auth"
 
+    def _doubt_address(self, paced: Account, item: Settling) -> bool:
+        probe = paced.probe == item.token or paced.hold <= self.ms
+        if paced.refusals and not probe:
+            return False
+        opened = paced.kind != "address"
+        paced.refusals = 1 if opened else paced.refusals + 1
+        paced.kind, paced.why, paced.probe = "address", item.code, ""
+        paced.hold = self.ms + min(5000 * 2 ** min(paced.refusals - 1, 4), 60_000)
+        return opened
+
+    def _misaddressed(self, c: Call, paced: Account, item: Settling) -> str:
+        if item.answer:
+            c.note(answer=item.answer)
+        opened = self._doubt_address(paced, item)
+        delay = paced.hold - self.ms + 1000
+        self._schedule(c, delay, item.code)
+        self.refused.setdefault(c.new.account, {})[c.new.extid] = self.ms + delay
+        return "address:opened" if opened else c.state.value
+
     def _out_of_reach(self, c: Call, paced: Account, item: Settling) -> str:
         if item.answer:
             c.note(answer=item.answer)
@@ -644,7 +672,7 @@ class ModelStore:
         if paced.refusals:
             if paced.probe == item.token or paced.hold <= self.ms:
                 first, longest = 60_000, 900_000
-                if paced.kind:
+                if paced.kind == "unsent":
                     paced.refusals += 1
                     first, longest = 1000, 60_000
                 paced.hold = self.ms + min(first * 2 ** min(paced.refusals - 1, 6), longest)
@@ -843,7 +871,7 @@ class ModelStore:
             if account in ("", name):
                 if name in self.accounts:
                     was = self.accounts[name]
-                    self.accounts[name] = Account(tat=was.tat, proofs=was.proofs, stale=was.stale)
+                    self.accounts[name] = Account(tat=was.tat, proofs=was.proofs, stale=was.stale, taken=was.taken)
                 self._let_refused_go(name)
 
 

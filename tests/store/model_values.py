@@ -122,7 +122,9 @@ class Account:
     refusals: int = 0
     probe: str = ""
     kind: str = ""
-    """Why the breaker is open: "unsent", or "" for the token."""
+    """Why the breaker is open: "unsent", "address", or "" for the token."""
+    taken: bool = False
+    """Whether a call was ever taken at the address that the settings name."""
     refused: str = ""
     """The call whose token was refused last, while none was taken since."""
     proofs: int = 0

@@ -91,7 +91,7 @@ def spares_of(op: Operation[Any]) -> list[str]:
     """The extids that an operation brought along for redials."""
     texts = [str(arg) for arg in op.args]
     if op.script == "settle":
-        return texts[10 + 7 :: 9]
+        return texts[11 + 7 :: 9]
     if op.script == "apply":
         return texts[4::7]
     return texts[5:] if op.script == "sweep" else []
@@ -184,6 +184,7 @@ def _account(raw: dict[bytes, bytes]) -> Account:
         int(text.get("brk", 0)),
         text.get("probe", ""),
         text.get("bk", ""),
+        "tk" in text,
         text.get("ar", ""),
         int(text.get("ak", 0)),
         int(text.get("un", 0)),

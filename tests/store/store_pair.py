@@ -26,7 +26,7 @@ REDIAL = json.dumps({"max_attempts": 2, "delays": {"busy": [1, 5], "no_answer": 
 LAST_WORDS = dict.fromkeys(("rejected", "failed", "timed_out"), "completed")
 """Ends that a late result may correct."""
 
-OUTCOMES = ("taken", "taken", "rejected", "unconfirmed", "retry", "unsent", "auth", "release")
+OUTCOMES = ("taken", "taken", "rejected", "unconfirmed", "retry", "unsent", "auth", "address", "release")
 
 OF_THIS_RUN = {"pace", "sweep"}
 """The answers of these tell what this run moved; a second run finds it done."""
@@ -64,6 +64,8 @@ def _words(answer: Any) -> list[str]:
     if isinstance(answer, bool):
         return [f"confirm:{answer}"]
     rows = answer[1] if isinstance(answer, tuple) else answer or []
+    if isinstance(rows, bool):
+        return [f"stop:{rows}"]
     return [row if isinstance(row, str) else f"{type(row).__name__.lower()}:{row[0]}" for row in rows]
 
 
@@ -286,6 +288,18 @@ class Pair:
                 self.settle("auth")
             self.arm(usual=True)
 
+    def misaddress(self) -> None:
+        """The address is wrong for whatever is under way, and is corrected or not."""
+        self.outcomes = ["address"]
+        for _ in range(self.choose((2, 7))):
+            self.enqueue()
+            self.work()
+            for _ in range(3 if self.held else 0):
+                self.settle("address")
+            self.pass_time(self.choose((5001, 61_001)))
+            self.pace()
+        self.outcomes = [self.choose(("taken", "address", "auth"))]
+
     def cut_off(self) -> None:
         """A worker cannot reach Redis for longer than its lease; then it comes back with what it knows."""
         self.work()
@@ -379,7 +393,7 @@ class Pair:
                 self.choose((0, 0.5, 30)),
                 self.choose((0, 0, 2, -1)),
                 answer,
-                "code",
+                self.choose(("code", "status_308")) if outcome == "unconfirmed" else "code",
                 call.attempt if holder in self.sent else 0,
             )
         ]
@@ -394,7 +408,11 @@ class Pair:
             self.sent.add(holder)
             self.posted[call.extid] += 1  # a failover forgot the arm of this POST
             assert self.posted[call.extid] == 1
-        elif holder in self.sent and outcome in ("retry", "unsent", "auth", "release"):
+        elif (
+            holder in self.sent
+            and outcome in ("retry", "unsent", "auth", "address", "release")
+            and real != ["rejected"]
+        ):
             self.posted[call.extid] -= 1  # it provably did not ring
 
     def apply(self, disposition: str = "", extid: str = "") -> None:
@@ -510,7 +528,7 @@ STEPS = (
     *("enqueue", "enqueue", "work", "work", "work", "claim", "arm", "arm", "settle", "settle", "settle", "settle"),
     *("apply", "apply", "cancel", "pace", "sweep", "time_passes", "time_passes", "time_passes"),
     *("die", "resume", "halt", "fail", "refuse", "refuse", "give_up", "claim_again", "confirm_late"),
-    *("forget", "cut_off", "learn_late", "pass_unattended", "out_of_reach", "refuse_one"),
+    *("forget", "cut_off", "learn_late", "pass_unattended", "out_of_reach", "refuse_one", "misaddress"),
 )
 
 

@@ -1,10 +1,11 @@
 """What stops an account and what does not: one odd call, a wrong token, a provider out of reach, a pause without a time."""
 
 import pytest
+from pydantic import SecretStr
 from test_limits import Harness
 
 from alodial.store import call_transitions, keys
-from alodial.store.call_transitions import Claimed
+from alodial.store.call_transitions import Claimed, Settling
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial_schemas import ENDS
 
@@ -208,6 +209,95 @@ def test_a_refusal_for_now_without_a_time_pauses_the_account_1_s_doubling_to_30_
     harness.submit("taken")
     harness.submit("retry", delay=9, hold=-1)
     assert harness.claim().wait == 1
+
+
+def astray(harness: Harness, wrong: set[str], *, room: int = 20) -> list[str]:
+    """One round of a worker; ``wrong`` are answered 404."""
+    harness.pace()
+    calls = [call for call in harness.claim(room).calls if harness.arm(call).outcome == "armed"]
+    for call in calls:
+        harness.settle(call, "address" if call.record in wrong else "taken")
+    return [call.record for call in calls]
+
+
+def test_a_wrong_address_ends_no_call_and_they_go_once_it_is_right(server: EmbeddedRedis) -> None:
+    harness = Harness(server)
+    calls = harness.enqueue(300)
+    posts = 0
+    for _ in range(600):
+        posts += len(astray(harness, {*calls}))
+        harness.later(1)
+    assert not {state(harness, extid) for extid in calls} & ENDS
+    assert posts < 40, "one at a time tries again, after 5, 10, 20, 40 and then 60 s"
+    harness.later(60)
+    sent = astray(harness, set())
+    assert len(sent) == 1, "the probe"
+    for _ in range(30):
+        sent += astray(harness, set())
+    assert sorted(sent) == sorted(calls), "each once, and none waits on"
+    assert {harness.store.redis.hget(keys.record(extid), "rt") for extid in calls} == {None}, "no try was used up"
+
+
+def test_the_first_404_stops_the_account_and_resume_tries_again_at_once(server: EmbeddedRedis) -> None:
+    harness = Harness(server)
+    (first, second) = harness.enqueue(2)
+    harness.arm(call := harness.take())
+    assert harness.settle(call, "address") == "address:opened"
+    assert (state(harness, first), state(harness, second)) == ("scheduled", "queued")
+    assert (harness.claim().status, harness.claim().wait) == ("hold", 5)
+    harness.store.run(call_transitions.resume("default"))
+    assert {*astray(harness, set())} == {first, second}
+
+
+def test_once_a_call_was_taken_at_the_address_404_is_the_call_s_own(server: EmbeddedRedis) -> None:
+    harness = Harness(server)
+    odd, *others = harness.enqueue(4)
+    assert astray(harness, {odd}, room=1) == [odd]
+    harness.later(5)
+    assert astray(harness, {odd}) == others[:1], "another call is the probe"
+    assert {*astray(harness, {odd})} == {odd, *others[1:]}
+    assert (state(harness, odd), reason(harness, odd)) == ("rejected", b"code")
+    assert {state(harness, extid) for extid in others} == {"submitted"}
+
+
+@pytest.mark.parametrize("change", [{"provider_url": "https://other.example"}, {"provider_token": "another-token"}])
+def test_a_new_address_or_token_is_doubted_until_a_call_is_taken_there(
+    server: EmbeddedRedis, change: dict[str, str]
+) -> None:
+    harness = Harness(server)
+    harness.enqueue(3)
+    harness.submit("taken")
+    harness.settings = harness.settings.model_copy(
+        update={name: SecretStr(value) if name.endswith("token") else value for name, value in change.items()}
+    )
+    harness.limits = harness.settings.account("default")
+    assert harness.submit("address") == "address:opened"
+    harness.later(5)
+    assert harness.submit("taken") == "submitted"
+    harness.enqueue(1)
+    harness.pace()
+    harness.later(2)
+    assert harness.submit("address") == "rejected"
+
+
+def test_redirects_leave_their_calls_unconfirmed_and_stop_the_account(server: EmbeddedRedis) -> None:
+    harness = Harness(server)
+    harness.enqueue(9)
+    call = harness.take()
+    harness.arm(call)
+    item = Settling(call.record, call.token, "unconfirmed", answer="{}", code="status_308")
+    assert harness.store.run(call_transitions.settle(harness.settings, harness.limits, [item])) == ["unconfirmed"]
+    assert harness.claim(9).status == "hold"
+
+
+def test_a_refused_token_shows_that_the_address_is_right(server: EmbeddedRedis) -> None:
+    harness = Harness(server)
+    harness.enqueue(9)
+    harness.submit("address")
+    harness.later(5)
+    harness.submit("auth")
+    assert harness.store.redis.hget(keys.account("default"), "bk") is None
+    harness.submit("taken")
 
 
 @pytest.fixture

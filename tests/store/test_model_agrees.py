@@ -94,6 +94,7 @@ def test_long_random_runs_reach_every_outcome_and_agree(redis_server: EmbeddedRe
             "auth",
             "auth:opened",
             "unsent:opened",
+            "address:opened",
             "kept",
         ),
         *(f"applied:{outcome}" for outcome in ("completed", "redial", "corrected", "kept", "duplicate", "unknown")),

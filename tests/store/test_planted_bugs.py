@@ -69,6 +69,22 @@ PLANTED = {
         "if a.brk and a.bk == 'unsent' then close_breaker(a) end",
         "",
     ),
+    "a wrong address is each call's own end": (
+        "settle",
+        "  elseif outcome == 'address' then\n",
+        "  elseif false then\n",
+    ),
+    "the address is doubted for ever": (
+        "settle",
+        "if outcome == 'address' and account_of(r.a).tk == address then outcome = 'rejected' end",
+        "",
+    ),
+    "a wrong address stops nobody": (
+        "settle",
+        "    open_breaker(a, 'address', code, ms + 5000)\n    return true\n  end\n  if is",
+        "    return true\n  end\n  if is",
+    ),
+    "a redirect stops nobody": ("settle", "if a.tk ~= address and string.find(code, '^status_3')", "if false"),
     "nobody waits too long": ("claim", "return since and since <= stale", "return false"),
     "each refusal for now is a step": ("settle", "if a.hold > ms then return end", ""),
     "settle never gives up": ("settle", "if tries >= max_tries then", "if false then"),

@@ -11,13 +11,13 @@ import structlog
 from alodial import CallQueue, TwoWayCall
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
-from alodial.store import call_transitions
+from alodial.store import call_transitions, holds
 from alodial.store.call_transitions import Applying
 from alodial.store.client import AsyncStore, Operation
 from alodial_workers import engine as engine_module
 from alodial_workers.hopper import HopperFiller
 
-from .raw import until
+from .raw import TAKEN, Peer, answer, until
 from .test_engine_lost_answers import all_taken
 from .test_submit import Works, with_works
 
@@ -152,3 +152,38 @@ def test_a_worker_that_fails_to_follow_the_primary_says_so_once_and_goes_on(
         assert [line["event"] for line in logs if line["event"].startswith("primary.")] == ["primary.follow_failed"]
 
     with_works(settings, queue, all_taken, work)
+
+
+def test_a_wrong_address_rejects_no_call_and_they_go_once_it_is_right(settings: Settings, queue: CallQueue) -> None:
+    placed = [queue.enqueue(CALL) for _ in range(20)]
+    right = False
+
+    async def astray(peer: Peer) -> None:
+        while not peer.closed.is_set():
+            await peer.request()
+            if not peer.closed.is_set():
+                peer.send(TAKEN if right else answer(b"<h1>Not Found</h1>", status="404 Not Found"))
+
+    async def work(works: Works) -> None:
+        nonlocal right
+        attending = asyncio.create_task(works.engine.attend("default"))
+        await until(lambda: any(hold.misaddressed for hold in queue.store.call(holds.held)), within=15)
+        await asyncio.sleep(0.5)
+        assert works.server.requests <= len(placed)
+        assert {queue.get(call.id).state for call in placed} <= {"queued", "scheduled"}
+        right = True
+        queue.store.run(call_transitions.resume("default"))
+        attending.cancel()
+        again = asyncio.create_task(works.engine.attend("default"))
+
+        async def paced() -> None:
+            queue.store.run(call_transitions.pace())
+
+        for _ in range(20):
+            await paced()
+            await asyncio.sleep(0.05)
+        await until(lambda: {queue.get(call.id).state for call in placed} == {"submitted"}, within=15)
+        again.cancel()
+        await works.engine.stop(1)
+
+    with_works(settings, queue, astray, work, calls_per_second=0, max_concurrent_calls=0)

@@ -179,6 +179,16 @@ def _report(call: Claimed, submission: Submission, settling: Settling, state: st
                 code=code,
                 hint="AloVoice cannot be reached; its calls wait, and go on by themselves",
             )
+        case "address:opened":
+            log.error(
+                "account.breaker_opened",
+                **_ids(call),
+                status=status,
+                code=code,
+                hint="no call was ever taken at ALODIAL_PROVIDER_URL with this token: correct it; the calls wait for that",
+            )
+        case "scheduled" if settling.outcome == "address":
+            log.warning("call.address_refused", **_ids(call), status=status)
         case "scheduled":
             log.warning("call.redial_scheduled", **_ids(call), status=status, code=code)
         case "auth:opened":

@@ -184,7 +184,11 @@ def _check_redis(store: "Store") -> Iterator["RedisCheck"]:
         yield RedisCheck("stop", "warning", f"the emergency stop is on: {stopped}", "alodial resume")
     for hold in store.call(holds.held):
         problem = f"account {hold.account} pauses for {hold.seconds:.0f} s more ({hold.why})"
-        if hold.unreachable:
+        if hold.misaddressed:
+            remedy = "correct ALODIAL_PROVIDER_URL or the token, restart the workers, then: alodial resume"
+            problem = f"AloVoice took no call at this address: {problem}"
+            yield RedisCheck("provider_address_wrong", "error", problem, remedy)
+        elif hold.unreachable:
             remedy = "check ALODIAL_PROVIDER_URL and the way to AloVoice; it is tried again by itself, once a minute at least"
             yield RedisCheck("account", "error", f"no connection to AloVoice for {problem}", remedy)
         elif hold.breaker:

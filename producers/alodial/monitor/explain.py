@@ -138,6 +138,8 @@ def _queued(record: CallRecord, context: CallContext, t: Translator) -> Explanat
         return Explanation(t("why.queued.stop", reason=context.stopped or "–"), "bad")
     if not context.attended:
         return Explanation(t("why.queued.no_worker"), "bad")
+    if context.breaker and context.misaddressed:
+        return Explanation(t("why.queued.misaddressed", account=record.account), "bad")
     if context.breaker and context.unreachable:
         return Explanation(t("why.queued.unreachable", account=record.account), "bad")
     if context.breaker:

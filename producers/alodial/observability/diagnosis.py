@@ -36,6 +36,8 @@ TEXTS: Final = {
     "logs_lost": "{count:log line|log lines} of the last day did not get to Redis.",
     "no_worker": "No worker is alive. {waiting:call or result waits|calls and results wait}.",
     "orphans": "{count:result waits|results wait} for a call that is not known yet.",
+    "provider_address_wrong": "ALODIAL_PROVIDER_URL or the token of account {account} is wrong: AloVoice took no call there and "
+    "answers {why}. {ready:call waits|calls wait}; none is rejected for it.",
     "rate_bound": "The rate is the bottleneck of account {account}: {rate} of {allowed} a second are used, "
     "{ready:call waits|calls wait}, about {left_s}.",
     "store_full": "The store uses {percent} % of its {limit_mb} MB. Above {allowed} % no new calls and campaigns are taken; "
@@ -119,7 +121,12 @@ def _failing(process: WorkerState) -> str:
 
 def _accounts(now: Overview) -> Iterator[Diagnosis]:
     for account in now.accounts:
-        if account.breaker and account.unreachable:
+        if account.breaker and account.misaddressed:
+            values = {"account": account.name, "why": account.held_why.replace("_", " "), "ready": account.ready}
+            yield Diagnosis(
+                "provider_address_wrong", "bad", values, "/logs", f"alodial resume --account {account.name}"
+            )
+        elif account.breaker and account.unreachable:
             values = {"account": account.name, "why": account.held_why, "ready": account.ready}
             yield Diagnosis(
                 "breaker_open", "bad", values, "/logs", "alodial logs --level warning", reason="unreachable"

@@ -32,6 +32,7 @@ class CallContext:
     held_why: str = ""
     breaker: bool = False
     unreachable: bool = False
+    misaddressed: bool = False
     campaign: str = ""
     workers: Mapping[str, float] = field(default_factory=dict)
 
@@ -79,6 +80,7 @@ def _context(extid: str, account: str, campaign: str) -> Steps[CallContext]:
         held_why=text(why),
         breaker=breaker is not None,
         unreachable=kind == b"unsent",
+        misaddressed=kind == b"address",
         campaign=text(state) if campaign else "",
         workers=_silences(heartbeats, now),
     )

@@ -3,6 +3,7 @@
 The headers of the files in ``lua/`` list the arguments by name; the lists here are in their order.
 """
 
+import hashlib
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from .new_calls import enqueue as enqueue  # noqa: PLC0414  # as above
 
 ClaimStatus = Literal["ok", "empty", "cap", "paced", "hold", "stop", "lost", "moved"]
 ArmOutcome = Literal["armed", "wait", "lost", "stop", "hold"]
-SettleOutcome = Literal["taken", "rejected", "unconfirmed", "retry", "unsent", "auth", "release"]
+SettleOutcome = Literal["taken", "rejected", "unconfirmed", "retry", "unsent", "auth", "address", "release"]
 ApplyOutcome = Literal["completed", "redial", "corrected", "kept", "duplicate", "unknown"]
 RedialOutcome = Literal["redial", "already", "late", "over", "unknown"]
 CancelOutcome = Literal["canceled", "late", "unknown"]
@@ -205,9 +206,15 @@ class Settling(NamedTuple):
     attempt: int = 0
 
 
+def address_mark(settings: Settings, limits: AccountSettings) -> str:
+    """Returns a mark of the address and token that calls of an account are sent to; neither can be read from its 32 bits."""
+    token = limits.token.get_secret_value() if limits.token else ""
+    return hashlib.blake2b(f"{settings.provider_url} {token}".encode(), digest_size=4).hexdigest()
+
+
 def settle(settings: Settings, limits: AccountSettings, items: Sequence[Settling]) -> Operation[list[str]]:
     """Settles submissions. Returns for each the call's state now, ``kept``, ``auth``, or what opened the breaker:
-    ``auth:opened``, ``unsent:opened``.
+    ``auth:opened``, ``unsent:opened``, ``address:opened``.
     """
     channel = _ms(settings.channel_timeout) if limits.max_concurrent_calls else 0
     args: list[Arg] = [
@@ -217,6 +224,7 @@ def settle(settings: Settings, limits: AccountSettings, items: Sequence[Settling
         _ms(settings.unconfirmed_redial_delay),
         _ms(settings.unreachable_timeout),
         *courtesy(settings, limits),
+        address_mark(settings, limits),
     ]
     for item in items:
         args += (item.record, item.token, item.outcome, _ms(item.delay), _ms(item.hold), item.answer, item.code)

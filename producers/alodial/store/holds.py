@@ -17,7 +17,7 @@ from .server_clock import server_ms
 @dataclass(frozen=True, slots=True)
 class AccountHold:
     """An account that pauses for ``seconds`` more, for the reason ``why``; ``breaker`` when AloVoice refused its token, or
-    with ``unreachable`` when no connection to AloVoice came about.
+    with ``unreachable`` when no connection to AloVoice came about, with ``misaddressed`` when its address is wrong.
     """
 
     account: str
@@ -25,6 +25,7 @@ class AccountHold:
     why: str
     breaker: bool
     unreachable: bool = False
+    misaddressed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,5 +85,5 @@ def held(client: "redis.Redis") -> list[AccountHold]:
         hold, why, breaker, kind = values
         if breaker is not None or (hold is not None and float(hold) > now_ms):
             left = max(0.0, (float(hold or 0) - now_ms) / 1000)
-            holds.append(AccountHold(name, left, text(why), breaker is not None, kind == b"unsent"))
+            holds.append(AccountHold(name, left, text(why), breaker is not None, kind == b"unsent", kind == b"address"))
     return holds

@@ -20,9 +20,10 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``chan:{account}``    zset     channels in use by the time they are given up, ms
 ``starts:{account}``  list     when the last calls were armed, microseconds, newest first
 ``acct:{account}``    hash     limiter (``tat`` in microseconds), ``hold`` until ms, ``why``, breaker ``brk`` opened times,
-                               ``bk`` unsent or the token, ``probe``; ``ar`` call refused last, ``ak`` proofs of the
+                               ``bk`` unsent, address or the token, ``probe``; ``ar`` call refused last, ``ak`` proofs of the
                                token after a refusal; ``un`` connections failed in a row since ``uo``, ``ou`` what was
-                               ready before is too late; ``rl`` pauses in a row; ``low`` calls below which a hopper is filled
+                               ready before is too late; ``rl`` pauses in a row; ``tk`` mark of the address at
+                               which a call was taken; ``low`` calls below which a hopper is filled
 ``refused:{account}`` hash     calls that wait because the token was refused -> due, ms; kept an hour
 ``bell:{account}``    string   a wake-up is on its way or a worker is attending
 ``help:{account}``    string   a pacer woke workers for calls that wait, within the last 250 ms

@@ -65,6 +65,7 @@ class AccountState:
     held_why: str = ""
     breaker: bool = False
     unreachable: bool = False
+    misaddressed: bool = False
 
     @property
     def ready(self) -> int:
@@ -321,6 +322,7 @@ def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
             held_why=text(held[name][1]),
             breaker=held[name][2] is not None,
             unreachable=held[name][3] == b"unsent",
+            misaddressed=held[name][3] == b"address",
         )
         for name in names
     )

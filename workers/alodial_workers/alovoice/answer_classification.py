@@ -6,6 +6,7 @@
 | 401 403                                                       | auth        |
 | 429; 503 with Retry-After                                     | retry, and the account pauses |
 | ALODIAL_UNSENT_STATUSES (none unless it is set)               | retry       |
+| 404 405 410 421, where the next line has them                | address: rejected once a call was taken there, else a stop |
 | ALODIAL_REFUSED_STATUSES (400 404 405 409 413 415 422)        | rejected    |
 | 2xx with JSON without an error marker                         | taken       |
 | everything else                                               | unconfirmed |
@@ -26,7 +27,10 @@ from alodial.settings import Settings
 
 Clock = Callable[[], datetime]
 
-Outcome = Literal["taken", "rejected", "unconfirmed", "retry", "unsent", "auth"]
+Outcome = Literal["taken", "rejected", "unconfirmed", "retry", "unsent", "auth", "address"]
+
+ADDRESS_STATUSES = frozenset({404, 405, 410, 421})
+"""Refusals that say that nobody answers for calls at this address (RFC 9110)."""
 
 MAX_PAUSE = 3600.0
 """Seconds that a Retry-After may hold us up."""
@@ -117,7 +121,7 @@ def classify_answer(
     if status in settings.unsent_statuses:
         return Verdict("retry", f"status_{status}", status, text, pause)
     if status in settings.refused_statuses:
-        return Verdict("rejected", f"status_{status}", status, text)
+        return Verdict("address" if status in ADDRESS_STATUSES else "rejected", f"status_{status}", status, text)
     if not 200 <= status < 300:
         return Verdict("unconfirmed", f"status_{status}", status, text)
     if len(body) >= MAX_DEPTH_BYTES:

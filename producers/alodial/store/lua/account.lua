@@ -1,5 +1,6 @@
--- What stops a whole account, and what lets it go on: its token was refused, AloVoice is out of reach, or it asks for a pause.
--- Shared by settle and resume. An open breaker (`brk`) lets one call through at the end of each pause; `bk` says why it is open.
+-- What stops a whole account, and what lets it go on: its token was refused, its address is wrong, AloVoice is out of reach, or
+-- it asks for a pause. Shared by settle and resume. An open breaker (`brk`) lets one call through at the end of each pause; `bk`
+-- says why it is open: 'unsent', 'address', or nothing for the token.
 local OUT_OF_REACH = 3  -- connections in a row that did not come about, whatever the call
 local OWN_REFUSALS = 3  -- of one call, each after others went through since its last one
 local accounts = {}
@@ -8,9 +9,9 @@ local accounts = {}
 local function account_of(name)
   local a = accounts[name]
   if not a then
-    local v = redis.call('HMGET', P .. 'acct:' .. name, 'brk', 'bk', 'hold', 'probe', 'ar', 'un', 'rl')
+    local v = redis.call('HMGET', P .. 'acct:' .. name, 'brk', 'bk', 'hold', 'probe', 'ar', 'un', 'rl', 'tk')
     a = { name = name, key = P .. 'acct:' .. name, brk = tonumber(v[1] or nil), bk = v[2] or nil, hold = tonumber(v[3] or 0),
-      probe = v[4] or nil, ar = v[5] or nil, un = tonumber(v[6] or 0), rl = tonumber(v[7] or 0) }
+      probe = v[4] or nil, ar = v[5] or nil, un = tonumber(v[6] or 0), rl = tonumber(v[7] or 0), tk = v[8] or nil }
     accounts[name] = a
   end
   return a
@@ -135,6 +136,38 @@ local function refuse(r, token, json, code)
   redis.call('HSET', P .. 'refused:' .. r.a, r.x, int(ms + delay))
   redis.call('PEXPIRE', P .. 'refused:' .. r.a, 3600000)
   return opened and 'auth:opened' or 'auth'
+end
+
+-- An answer says that the address is wrong, and nothing was ever taken at it (`tk`: the address at which a call was taken last): that
+-- is our configuration and no fault of a call's. The breaker opens at once, for 5 s, doubling to a minute. Answers whether it opened.
+local function doubt_address(a, token, code)
+  if not a.brk then
+    open_breaker(a, 'address', code, ms + 5000)
+    return true
+  end
+  if is_probe(a, token) then
+    if a.bk ~= 'address' then
+      open_breaker(a, 'address', code, ms + 5000)
+      return true
+    end
+    a.brk, a.probe = redis.call('HINCRBY', a.key, 'brk', 1), nil
+    redis.call('HDEL', a.key, 'probe')
+    hold_account(a, ms + math.min(5000 * 2 ^ math.min(a.brk - 1, 4), 60000), code)
+  end
+  return false
+end
+
+-- A call that was sent to such an address has used up no try. It comes after what has not been tried, so that another is the
+-- probe: should that be taken, this one's next refusal is its own. Answers the state, or 'address:opened'.
+local function misaddressed(r, token, json, code)
+  local a = account_of(r.a)
+  if json ~= '' then redis.call('HSET', P .. 'c:' .. r.x, 'o' .. r.n, json) end
+  local opened = doubt_address(a, token, code)
+  local delay = a.hold - ms + 1000
+  schedule(r, delay, code)
+  redis.call('HSET', P .. 'refused:' .. r.a, r.x, int(ms + delay))
+  redis.call('PEXPIRE', P .. 'refused:' .. r.a, 3600000)
+  return opened and 'address:opened' or r.s
 end
 
 -- No connection came about, so no byte left. That is no try of the call's: when it happens again and again the breaker opens,

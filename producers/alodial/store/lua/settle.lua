@@ -1,14 +1,14 @@
 -- Records what became of a POST, or of a claim that never came to one.
 -- ARGV: result_timeout_ms channel_ms max_tries redial_after_ms patience_ms frequency_caps own_numbers daily_calls
---   daily_seconds reserve_seconds, then for each call 9 values:
+--   daily_seconds reserve_seconds address (a mark of the URL and token that were used), then for each call 9 values:
 --   extid token outcome delay_ms hold_ms answer_json code spare_extid attempt (0: not known)
 -- outcome: taken, rejected, unconfirmed, retry (refused for now: a try is used up; a hold below 0 is the account's own), unsent
--- (no connection), auth (wrong token), release (never tried)
--- Answer for each: the state it left the call in, 'auth' for a refused token, 'auth:opened' or 'unsent:opened' when that opened
--- the account's breaker, or 'kept' when somebody else had the last word before. Asked again by the same holder (the answer was
+-- (no connection), auth (wrong token), address (rejected in a way that says that the address is wrong), release (never tried)
+-- Answer for each: the state it left the call in, 'auth' for a refused token, 'auth:opened', 'unsent:opened' or 'address:opened'
+-- when that opened the account's breaker, or 'kept' when somebody else had the last word before. Asked again by the same holder (the answer was
 -- lost), it says the same.
 local timeout, channel, max_tries, redial_after = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local patience = tonumber(ARGV[5])
+local patience, address = tonumber(ARGV[5]), ARGV[11]
 local answer = {}
 
 local function record(r, token, outcome, delay, hold, json, code, spare)
@@ -19,6 +19,7 @@ local function record(r, token, outcome, delay, hold, json, code, spare)
   if outcome == 'auth' then
     if armed then take_back(r) end
     reached(a, patience)
+    if a.bk == 'address' then close_breaker(a) end
     return refuse(r, token, json, code)
   end
   if not armed and (outcome == 'taken' or outcome == 'unconfirmed') then
@@ -31,10 +32,16 @@ local function record(r, token, outcome, delay, hold, json, code, spare)
   if armed and outcome ~= 'unsent' and outcome ~= 'release' then
     reached(a, patience)
     if outcome == 'taken' or outcome == 'rejected' then accepted(a, outcome == 'taken') end
+    if outcome == 'taken' and a.tk ~= address then
+      a.tk = address
+      redis.call('HSET', a.key, 'tk', address)
+    end
   end
   if armed and outcome ~= 'taken' and outcome ~= 'unconfirmed' then take_back(r) end
   if outcome == 'unsent' then
     return out_of_reach(r, token, delay, json, code)
+  elseif outcome == 'address' then
+    return misaddressed(r, token, json, code)
   elseif outcome == 'release' then
     if armed then move(r, 'queued', code) end
     give_back(r)
@@ -44,6 +51,8 @@ local function record(r, token, outcome, delay, hold, json, code, spare)
     emit(r, 'submitted')
   elseif outcome == 'unconfirmed' then
     unconfirm(r, code, timeout, channel, redial_after, spare, 'o' .. r.n, json)
+    -- A redirect: whether that call rang nobody knows, and no other is sent there.
+    if a.tk ~= address and string.find(code, '^status_3') then doubt_address(a, token, code) end
   elseif outcome == 'rejected' then
     move(r, 'rejected', code, 'o' .. r.n, json, 'why', code)
     emit(r, 'rejected')
@@ -108,6 +117,7 @@ local function settle(x, token, outcome, delay, hold, json, code, spare, attempt
   local key = P .. 'c:' .. x
   local mark = token .. ' '
   if r.st and string.sub(r.st, 1, #mark) == mark then return string.sub(r.st, #mark + 1) end
+  if outcome == 'address' and account_of(r.a).tk == address then outcome = 'rejected' end
   if not heard(r, token, outcome, attempt) then
     -- A result or the sweeper came first. What AloVoice said is kept for the operator, the state is not taken back.
     local n = attempt > 0 and attempt or (r.n == 1 or r.tok == token) and r.n or 0
@@ -122,7 +132,7 @@ local function settle(x, token, outcome, delay, hold, json, code, spare, attempt
   return answer
 end
 
-for i = 11, #ARGV, 9 do
+for i = 12, #ARGV, 9 do
   answer[#answer + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4]), ARGV[i + 5],
     ARGV[i + 6], ARGV[i + 7], tonumber(ARGV[i + 8]))
 end
