@@ -208,7 +208,7 @@ class ModelStore:
             x = self.own_extids.get((space, shown), shown) if spare else shown
             old = named or self.calls.get(x)
             theirs = False
-            if old is not None and old.new.extid == x and old.new.id != new.id and not _is_mine(old, new):
+            if old is not None and old.new.extid == x and not _is_mine(old, new):
                 old, theirs = None, True
             elif old is None and new.digest and x in self.aliases:
                 theirs = True

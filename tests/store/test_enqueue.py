@@ -15,7 +15,7 @@ from alodial import AsyncCallQueue, CallQueue, StoreUnavailable, TwoWayCall
 from alodial.calls.prepare import key_hash
 from alodial.calls.queue import CHUNK
 from alodial.settings import Settings
-from alodial.store import keys
+from alodial.store import call_transitions, keys
 from alodial.store.client import Store
 from alodial.store.server_clock import ServerClock
 from alodial.testing.redis_server import EmbeddedRedis
@@ -122,3 +122,15 @@ def test_a_call_with_many_keys_is_bounded_and_its_extid_still_names_it(settings:
         assert len(cast(bytes, queue.store.redis.hget(keys.record("77"), "ik"))) < 600
         assert _lifetime(queue, "k0") == -1
         assert _lifetime(queue, "k39") > 0
+
+
+def test_an_id_counts_for_its_owner_only_and_a_batch_sent_again_gets_the_same_answer(settings: Settings) -> None:
+    theirs = call_transitions.NewCall("109", "id-a", "{}", owner="shop")
+    first = call_transitions.NewCall("109", "id-a", "{}", owner="crm", tenant="1", digest="d1", spare="10001 id-10001")
+    second = first._replace(id="id-b", digest="d2", spare="10002 id-10002")
+    with CallQueue(settings=settings) as queue:
+        queue.store.run(call_transitions.enqueue([theirs], settings))
+        op = call_transitions.enqueue([first, second], settings)
+        rows = [row for _, row in [queue.store.run(op), queue.store.run(op)]]
+    assert rows[0] == rows[1]
+    assert [(row.outcome, row.extid) for row in rows[0]] == [("created", "10001"), ("conflict", "10001")]

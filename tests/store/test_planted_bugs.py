@@ -13,6 +13,11 @@ from alodial.store.scripts import Script
 from alodial.testing.redis_server import EmbeddedRedis
 
 PLANTED = {
+    "an id counts for whoever sends it": (
+        "enqueue",
+        "if r[1] and found == x and not is_mine(r, owner, tenant) then",
+        "if r[1] and found == x and r[1] ~= id and not is_mine(r, owner, tenant) then",
+    ),
     "claim takes traces of canceled calls": ("claim", "if r[1] == 'queued' and not r[2] then", "if not r[2] then"),
     "claim does not look at expires_at": (
         "claim",

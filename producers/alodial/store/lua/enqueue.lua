@@ -89,7 +89,7 @@ for i = 3, #ARGV, 20 do
     found = x
     r = read(x)
   end
-  if r[1] and found == x and r[1] ~= id and not is_mine(r, owner, tenant) then
+  if r[1] and found == x and not is_mine(r, owner, tenant) then
     r, theirs = { false }, true
   elseif not r[1] and digest ~= '' then
     -- Only an extid of the caller's choice can meet one that a redial was given: ours have 50 random bits.
