@@ -102,7 +102,7 @@ def test_a_sign_in_link_opens_the_monitor_once_and_for_ten_minutes(web: Web, set
 
 
 def test_without_any_key_nobody_can_sign_in(redis_server: Any, tmp_path: Path) -> None:
-    web = Web(redis_server.url, tmp_path, API_KEYS="[]")
+    web = Web(redis_server.url, tmp_path, API_KEYS="")
     try:
         page = httpx.get(web.url)
         assert "ALODIAL_API_KEYS" in page.text

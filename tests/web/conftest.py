@@ -43,7 +43,8 @@ class Web:
             "COURTESY_HOURS": "off",
         } | settings
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ALODIAL_")}
-        environment |= {f"ALODIAL_{name}": value for name, value in given.items()}
+        # An empty one is left out: set and empty, it would be refused.
+        environment |= {f"ALODIAL_{name}": value for name, value in given.items() if value}
         with self.log.open("ab") as err:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", PROGRAM],

@@ -27,3 +27,10 @@ document.addEventListener("DOMContentLoaded", function () {
     if (again) again.focus();
   });
 });
+
+// On a phone the names of the screens are a line that moves sideways: it begins where the open screen is seen.
+document.addEventListener("DOMContentLoaded", function () {
+  var open = document.querySelector(".head nav a[aria-current]");
+  var line = open && open.closest("ul");
+  if (line) line.scrollLeft = open.offsetLeft - line.offsetLeft - (line.clientWidth - open.offsetWidth) / 2;
+});

@@ -1,0 +1,100 @@
+"""Screens at the widths of a desk, a tablet and a phone: numbers and words stay whole, the head stays small."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from alodial import CallQueue
+from alodial.store import keys
+from monitor.call_stage import Stage
+
+from .conftest import Visitor
+
+pytestmark = pytest.mark.slow
+
+Visit = Callable[..., Visitor]
+
+WIDTHS = (1440, 768, 375)
+LOCALES = ("en-GB", "ru-RU", "uz-UZ")
+
+BROKEN = """(selector) => [...document.querySelectorAll(selector)].filter((node) => {
+  const range = document.createRange();
+  range.selectNodeContents(node);
+  return new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size > 1;
+}).map((node) => node.textContent)"""
+"""Texts of elements that stand on more than one line."""
+
+
+@pytest.fixture
+def stage(queue: CallQueue) -> Stage:
+    return Stage(queue)
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_numbers_in_calls_stay_whole(visit: Visit, stage: Stage, axe: str, locale: str, width: int) -> None:
+    for number in range(8):
+        phones = [{"phone": f"99890123456{number}"}, {"phone": "977076909"}]
+        body = {"callfrom": {"phone": "998712037006"}, "callto": phones}
+        stage.place(body, reference=f"order-2026-11-{number}" if number % 2 else None)
+    stage.completed("no_answer")
+    visitor = visit(width, locale)
+    visitor.sign_in()
+    visitor.go("/calls")
+    visitor.picture(f"calls-{locale[:2]}-{width}")
+    assert visitor.page.evaluate(BROKEN, ".calls td bdi, .calls .extid, .calls time, .calls .badge") == []
+    assert visitor.faults(axe) == []
+    assert not visitor.too_wide()
+    assert visitor.page.evaluate(
+        "document.querySelector('#scroll').scrollWidth <= document.querySelector('#scroll').clientWidth"
+    )
+    # Unfiltered, there is no button that cancels everything; filtered, there is.
+    assert not visitor.page.is_visible("#cancel-all")
+    visitor.go("/calls?state=queued")
+    assert visitor.page.is_visible("#cancel-all")
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_words_in_logs_stay_whole(visit: Visit, queue: CallQueue, axe: str, locale: str, width: int) -> None:
+    for number, event in enumerate(("call.submitted", "worker.deregister_failed", "settle.store_unavailable")):
+        line = {
+            "event": event,
+            "level": "warning",
+            "timestamp": "2026-11-23T14:00:00.123456Z",
+            "worker": "alodial-worker-7f9c:4242",
+            "extid": "100000000000001",
+            "call_id": "01a20925-eded-7160-805d-65c0407bc0d0",
+            "error": "StoreUnavailable: Redis does not answer within 2 s",
+            "attempt": number,
+        }
+        queue.store.redis.xadd(keys.LOGS, {"l": json.dumps(line), "p": "p1", "n": number + 1})
+    visitor = visit(width, locale)
+    visitor.sign_in()
+    visitor.go("/logs")
+    visitor.picture(f"logs-{locale[:2]}-{width}")
+    whole = ".lines time, .lines .badge" + (", .lines th bdi, .lines td:last-child bdi" if width > 640 else "")
+    assert visitor.page.evaluate(BROKEN, whole) == []
+    assert visitor.faults(axe) == []
+    assert not visitor.too_wide()
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_the_head_takes_little_of_a_phone_and_shows_the_open_screen(visit: Visit, axe: str, locale: str) -> None:
+    for width in (320, 375):
+        visitor = visit(width, locale)
+        visitor.sign_in()
+        for address in ("/", "/calls", "/logs"):
+            visitor.go(address)
+            visitor.page.wait_for_load_state("load")
+            visitor.picture(f"head-{locale[:2]}-{width}-{address.strip('/') or 'now'}")
+            head = visitor.page.locator("header.head").bounding_box()
+            assert head is not None
+            assert head["height"] < 100
+            tab = visitor.page.locator(".head nav a[aria-current]").bounding_box()
+            assert tab is not None
+            assert tab["x"] >= 0
+            assert tab["x"] + tab["width"] <= width
+        visitor.page.click("footer .out button")
+        visitor.page.wait_for_selector("#key")
