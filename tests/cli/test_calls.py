@@ -139,10 +139,14 @@ def test_a_list_is_filtered_by_outcome_account_and_time(alodial: Alodial) -> Non
 def test_an_ended_call_is_redialed_once_however_often_the_command_is_repeated(alodial: Alodial) -> None:
     ended = _place(alodial, "--reference", "order-17")
     alodial("calls", "cancel", ended)
-    [again] = alodial("calls", "redial", ended, "--json").documents
+    [again] = alodial("calls", "redial", ended, "--yes", "--json").documents
     assert again["created"]
     assert again["extid"] != ended
-    assert alodial("calls", "redial", ended).out.rstrip().endswith(f"extid {again['extid']}  queued (was there before)")
+    assert (
+        alodial("calls", "redial", ended, "--yes")
+        .out.rstrip()
+        .endswith(f"extid {again['extid']}  queued (was there before)")
+    )
     assert [row["reference"] for row in alodial("calls", "list", "--json").documents] == ["order-17"] * 2
 
 
@@ -155,8 +159,9 @@ def test_a_call_in_progress_is_not_redialed_and_the_hint_says_what_to_do(alodial
 def test_an_unconfirmed_call_is_redialed_only_with_yes(alodial: Alodial, queue: CallQueue) -> None:
     extid = Stage(queue).unconfirmed().extid
     asked = alodial("calls", "redial", extid)
-    assert asked.code == 1
-    assert f"hint: alodial calls redial {extid} --yes" in asked.err
+    assert asked.code == 2
+    assert "its phone may have rung, and would ring a second time" in asked.err
+    assert "repeat the command with --yes" in asked.err
     [again] = alodial("calls", "redial", extid, "--yes", "--json").documents
     assert (again["extid"] == extid, again["state"]) == (True, "scheduled")
 

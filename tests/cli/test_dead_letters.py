@@ -48,7 +48,7 @@ def test_a_replayed_result_is_back_in_the_inbox(alodial: Alodial, dead: Dead, st
 
 def test_a_dropped_result_is_deleted(alodial: Alodial, dead: Dead, store: Store) -> None:
     name = dead(b"{")
-    assert alodial("dead", "drop", name).err == f"dropped {name}\n"
+    assert alodial("dead", "drop", name, "--yes").err == f"dropped {name}\n"
     assert alodial("dead", "list", "--json").documents == []
     assert store.call(lambda client: client.xlen(keys.INBOX)) == 0
 

@@ -24,7 +24,7 @@ from . import (
 )
 from .arguments import is_utf8
 from .init import init
-from .output import say
+from .output import document, say
 from .web import web
 
 # Typer raises click's exceptions, or since 0.26 those of its own copy of click; its BadParameter is based on either.
@@ -87,7 +87,8 @@ audit.leave_entries(app)
 
 def run(args: list[str] | None = None) -> int:
     """Runs one command, that of ``sys.argv`` by default, and returns its exit code. Raises errors that are not alodial's own."""
-    for place, argument in enumerate(sys.argv[1:] if args is None else args, start=1):
+    arguments = sys.argv[1:] if args is None else args
+    for place, argument in enumerate(arguments, start=1):
         if not is_utf8(argument):
             say(f"error: argument {place} is not UTF-8 text")
             say("hint: use a terminal and files in UTF-8")
@@ -95,17 +96,17 @@ def run(args: list[str] | None = None) -> int:
     try:
         code = app(args, standalone_mode=False, prog_name="alodial")
     except UsageError as exc:
-        return _report_usage(exc)
+        return _report_usage(exc, as_json="--json" in arguments)
     except (typer.Abort, KeyboardInterrupt):
         return 130
     except Exception as exc:
         from .failures import report
 
-        return report(exc)
+        return report(exc, as_json="--json" in arguments)
     return int(code or 0)
 
 
-def _report_usage(exc: Exception) -> int:
+def _report_usage(exc: Exception, *, as_json: bool) -> int:
     error = cast(Any, exc)
     message = error.format_message()
     path = error.ctx.command_path if getattr(error, "ctx", None) is not None else "alodial"
@@ -113,6 +114,8 @@ def _report_usage(exc: Exception) -> int:
         # A group without a command: the message is its help, which lists the commands.
         say(message)
     else:
+        if as_json:
+            document({"error": {"code": "usage", "detail": message, "hint": f"{path} --help", "retry": False}})
         say(f"error: {message[:1].lower()}{message[1:]}")
         say(f"hint: {path} --help")
     return int(error.exit_code)

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import wraps
@@ -10,13 +11,23 @@ from typing import Annotated, Any
 import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one document a line.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; needed without a terminal.")]
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 """Seconds of each unit of a duration."""
 
 _STREAM_ID = re.compile(r"[0-9]{1,18}(-[0-9]{1,18})?")
-_AGO = re.compile(r"([0-9]{1,6})(s|m|h|d)")
+_AGO = re.compile(r"-?([0-9]{1,6})(s|m|h|d)")
+_LATER = re.compile(r"\+([0-9]{1,6})(s|m|h|d)")
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Asks on the terminal before something that cannot be undone. Raises Abort for a no, BadParameter without a terminal."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise typer.BadParameter(f"{question} There is no terminal to ask on: repeat the command with --yes")
+    typer.confirm(question, abort=True, err=True)
 
 
 def shares_options(template: Callable[..., None]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -108,4 +119,17 @@ def parse_time(option: str, text: str | None, now: datetime | None = None) -> in
     try:
         return max(0, int(at.timestamp() * 1000))
     except (OverflowError, ValueError):
+        raise typer.BadParameter(f"{option} {text!r}: is out of range") from None
+
+
+def parse_moment(option: str, text: str | None, now: datetime | None = None) -> str | None:
+    """Returns ISO 8601 of ``+2h`` (from now); any other text is returned as it is. Raises BadParameter."""
+    if text is None or not text.startswith("+"):
+        return text
+    later = _LATER.fullmatch(text)
+    if later is None:
+        raise typer.BadParameter(f"{option} {text!r}: write for example +90s, +15m, +2h or +1d")
+    try:
+        return ((now or datetime.now(UTC)) + timedelta(seconds=int(later[1]) * UNITS[later[2]])).isoformat()
+    except OverflowError:
         raise typer.BadParameter(f"{option} {text!r}: is out of range") from None

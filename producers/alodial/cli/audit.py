@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from .arguments import Json, parse_time
+from .local_time import local_time
 from .output import document, say, table
 from .session import current_actor, open_queue
 
@@ -123,6 +124,6 @@ def audit(
             document(line)
     elif lines:
         columns = ("at", "actor", "address", "act", "target", "via")
-        table(columns, [tuple(line[name] for name in columns) for line in lines])
+        table(columns, [(local_time(line["at"]), *(line[name] for name in columns[1:])) for line in lines])
     else:
         say("no acts")

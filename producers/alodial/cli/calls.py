@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .arguments import Json, check_choice, parse_time
+from .arguments import Json, Yes, check_choice, confirm, parse_time
+from .local_time import local_time
 from .output import READER_LEFT, console, document, plain, print_call, safe, say, seconds_between, styled, table
 from .session import current_actor, open_queue
 
@@ -81,8 +82,11 @@ def list_calls(
                 break
     if calls and not as_json:
         table(
-            ("extid", "state", "disposition", "attempt", "created", "to", "reference"),
-            ((c.extid, c.state, c.disposition, c.attempt, c.created_at[:19] + "Z", _to(c), c.reference) for c in calls),
+            ("extid", "state", "disposition", "try", "created", "to", "reference"),
+            (
+                (c.extid, c.state, c.disposition, c.attempt, local_time(c.created_at), _to(c), c.reference)
+                for c in calls
+            ),
         )
     elif not calls and not as_json:
         say("no calls")
@@ -137,8 +141,8 @@ def print_record(record: "CallRecord") -> None:
         ("to", _recipients(record)),
         ("priority", record.priority if record.priority != "normal" else None),
         ("account", record.account if record.account != "default" else None),
-        ("not before", record.not_before),
-        ("expires", record.expires_at),
+        ("not before", local_time(record.not_before) or None),
+        ("expires", local_time(record.expires_at) or None),
         ("metadata", " ".join(f"{k}={v}" for k, v in record.metadata.items()) or None),
     ]
     for label, value in facts:
@@ -148,7 +152,8 @@ def print_record(record: "CallRecord") -> None:
     start = record.timeline[0]["at"]
     for entry in record.timeline:
         note = f"  [dim]{safe(entry['note'])}[/dim]" if entry["note"] else ""
-        out.print(f"  {entry['at']}  {seconds_between(start, entry['at']):>12}  {styled(entry['state'])}{note}")
+        at = local_time(entry["at"], precise=True)
+        out.print(f"  {at}  {seconds_between(start, entry['at']):>12}  {styled(entry['state'])}{note}")
     for attempt in record.attempts:
         if attempt["submitted_at"] is None:
             continue
@@ -209,19 +214,21 @@ def cancel(
 @app.command()
 def redial(
     name: Annotated[str, typer.Argument(metavar="ID|EXTID", help="A call that has ended or is unconfirmed.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Also if the phone may have rung already.")] = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Call again: a new call with the same request. An unconfirmed call gets another attempt instead.
+    """Call again: a new call with the same request. An unconfirmed call gets another attempt instead. Asks first.
 
     Example: alodial calls redial 937986460982123
     """
-    from ..errors import NotRedialable
+    from ..calls.redial import plan_redial
 
     with open_queue() as queue:
         record = queue.get(name)
-        if record.state == "unconfirmed" and not yes:
-            problem = "is unconfirmed: its phone may have rung, and would ring a second time"
-            raise NotRedialable(record.id, record.state, problem, f"alodial calls redial {record.extid} --yes")
+        if plan_redial(record, queue.settings, record.attempt).again is None:
+            risk = f"Call {record.extid} is unconfirmed: its phone may have rung, and would ring a second time."
+        else:
+            risk = f"Call {record.extid} is {record.state}."
+        confirm(f"{risk} Ring {_recipients(record)} again?", yes=yes)
         call = queue.redial(name, actor=current_actor(), attempt=record.attempt)
     print_call(call, as_json, created=call.created)

@@ -5,10 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from .arguments import Json, check_choice
+from .arguments import Json, Yes, check_choice, confirm
 from .campaign_options import Again, Errors, File, HeaderRow, HiddenRows, Key, Name, NewName, Reason, Sheet, new_key
 from .campaign_output import print_campaign, print_campaigns, print_problems, watch_campaign
 from .campaign_submit import check, rejected_rows_to, submit
+from .local_time import local_time
 from .output import document, say, table
 from .session import current_actor, open_queue
 
@@ -93,13 +94,15 @@ def resume(name: Name, as_json: Json = False) -> None:
 
 
 @app.command()
-def cancel(name: Name, reason: Reason = "", as_json: Json = False) -> None:
-    """Cancel a campaign; it cannot be resumed.
+def cancel(name: Name, reason: Reason = "", yes: Yes = False, as_json: Json = False) -> None:
+    """Cancel a campaign; it cannot be resumed. Asks first.
 
     Example: alodial campaign cancel clients
     """
     with open_queue() as queue:
-        print_campaign(queue.campaigns.cancel(name, actor=current_actor(), reason=reason), as_json)
+        record = queue.campaigns.get(name)
+        confirm(f"Cancel campaign {record.name!r} for good? No call of it goes out any more.", yes=yes)
+        print_campaign(queue.campaigns.cancel(record.id, actor=current_actor(), reason=reason), as_json)
 
 
 @app.command()
@@ -201,7 +204,7 @@ def activity(name: Name, as_json: Json = False) -> None:
         for action in actions:
             document(action.to_dict())
     else:
-        rows = ((action.at[:19] + "Z", action.actor, action.action, action.detail) for action in actions)
+        rows = ((local_time(action.at), action.actor, action.action, action.detail) for action in actions)
         table(("at", "by", "action", "detail"), rows)
 
 

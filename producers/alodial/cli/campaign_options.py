@@ -55,9 +55,11 @@ def request_options(
     ] = None,
     zone: Annotated[str | None, typer.Option(help='Time zone of --hours, or "number" for each number\'s own.')] = None,
     holiday: Annotated[Texts, typer.Option(help="A day without calls, such as 2027-03-21; may be repeated.")] = None,
-    starts_at: Annotated[str | None, typer.Option("--start", help="Do not call before: ISO 8601 with zone.")] = None,
+    starts_at: Annotated[
+        str | None, typer.Option("--start", help="Do not call before: +2h, or ISO 8601 with zone.")
+    ] = None,
     ends_at: Annotated[
-        str | None, typer.Option("--end", help="Rows that are not called by then expire: ISO 8601 with zone.")
+        str | None, typer.Option("--end", help="Rows that are not called by then expire: +1d, or ISO 8601 with zone.")
     ] = None,
     pace: Annotated[float | None, typer.Option(help="Calls per second at most.")] = None,
     channels: Annotated[int | None, typer.Option(help="Channels of the account at most.")] = None,

@@ -4,6 +4,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from .local_time import local_time
 from .output import READER_LEFT, console, document, line, safe, say, styled, table
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def state_of(record: "CampaignRecord") -> str:
 
 
 def _minute(text: str | None) -> str:
-    return "" if text is None else text[:16].replace("T", " ") + " UTC"
+    return local_time(text, seconds=False)
 
 
 def print_campaigns(records: "Iterable[CampaignRecord]") -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from .arguments import parse_pairs, parse_seconds
+from .arguments import parse_moment, parse_pairs, parse_seconds
 
 if TYPE_CHECKING:
     from alodial_schemas.campaigns import CampaignRequest
@@ -49,8 +49,11 @@ def _call(options: dict[str, Any]) -> dict[str, Any]:
 def _policy(settings: "Settings", options: dict[str, Any]) -> dict[str, Any]:
     """The policy of the options, over the file of ``--policy``."""
     policy = _policy_file(options["policy"]) if options["policy"] else {}
-    plain = ("pace", "channels", "priority", "weight", "starts_at", "ends_at")
+    plain = ("pace", "channels", "priority", "weight")
     policy |= _set({name: options[name] for name in plain})
+    for name, option in (("starts_at", "--start"), ("ends_at", "--end")):
+        if options[name] is not None:
+            policy[name] = parse_moment(option, options[name])
     if options["row_ttl"] is not None:
         policy["row_ttl"] = parse_seconds("--row-ttl", options["row_ttl"])
     if options["prefix"]:

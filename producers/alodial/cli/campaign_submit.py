@@ -65,8 +65,8 @@ def submit(
 ) -> None:
     """Submit a file's good rows as a campaign. After an interruption, the same command continues where it stopped.
 
-    While a question about the file is open, nothing is submitted. Exit code 1 then, and if a row was bad; the good rows are
-    called all the same.
+    While a question about the file is open, nothing is submitted: exit code 1. Rejected rows are reported, and the good
+    rows are called all the same: exit code 0, and with --json the code `rows_rejected` instead of `submitted`.
 
     Example: alodial campaign submit clients.csv --from 712037006 --hours "mon-sat 09:00-18:00" --redial busy=5m,15m
     """
@@ -93,15 +93,16 @@ def submit(
                 progress=progress,
                 on_problem=on_problem,
             )
-        print_campaign(record, as_json)
+        if as_json:
+            document(record.to_dict() | {"code": "rows_rejected" if record.rows.get("bad") else "submitted"})
+        else:
+            print_campaign(record)
         if record.rows.get("bad") and not as_json:
             say(
                 f"hint: {count_text(record.rows['bad'], 'row is', 'rows are')} bad; alodial campaign problems {record.id}"
             )
         if watch:
             watch_campaign(queue, record.id, as_json=as_json)
-    if record.rows.get("bad"):
-        raise typer.Exit(1)
 
 
 def read_options(options: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .arguments import Json, Yes, check_choice, check_stream_id, is_stream_id, shares_options
+from .arguments import Json, Yes, check_choice, check_stream_id, confirm, is_stream_id, shares_options
+from .local_time import local_time
 from .output import count_of, document, line, plain, say, table
 from .session import open_queue
 
@@ -63,7 +64,7 @@ def list_dead(
     elif rows:
         table(
             ("id", "since", "kind", "reason", "bytes", "content type"),
-            ((r.id, iso(r.at)[:19].replace("T", " "), r.kind, r.reason, r.size, r.content_type) for r in rows),
+            ((r.id, local_time(iso(r.at)), r.kind, r.reason, r.size, r.content_type) for r in rows),
         )
         if cursor and len(rows) >= limit:
             say(f"hint: more with --after {rows[-1].id}")
@@ -113,7 +114,7 @@ def replay(options: dict[str, Any]) -> None:
 @app.command()
 @shares_options(_selection)
 def drop(options: dict[str, Any]) -> None:
-    """Delete a dead result, or all that match.
+    """Delete a dead result, or all that match. Asks first.
 
     Example: alodial dead drop --all --kind unreadable
     """
@@ -129,7 +130,7 @@ def _act(action: str, *, name: str | None, every: bool, kind: str, reason: str, 
     _check_kind(kind)
     with open_queue() as queue:
         if name is not None:
-            _act_on(queue, action, name)
+            _act_on(queue, action, name, yes)
             result: dict[str, Any] = {"id": name, "outcome": DONE[action]}
         else:
             count = _act_on_all(queue, action, kind, reason, yes)
@@ -144,13 +145,14 @@ def _act(action: str, *, name: str | None, every: bool, kind: str, reason: str, 
     say(f"{DONE[action]} {name or count_of(result['count'], 'result')}")
 
 
-def _act_on(queue: "CallQueue", action: str, name: str) -> None:
+def _act_on(queue: "CallQueue", action: str, name: str, yes: bool) -> None:
     from ..store import dead_letters as store_dead
 
     letter = _find(queue, name)
     if action == "replay":
         queue.store.call(store_dead.replay, letter)
     else:
+        confirm(f"Delete dead result {name} for good?", yes=yes)
         queue.store.call(store_dead.drop, name)
 
 
@@ -163,8 +165,7 @@ def _act_on_all(queue: "CallQueue", action: str, kind: str, reason: str, yes: bo
     count = sum(1 for _ in store_dead.ids(queue.store, kind=kind, reason=reason, limit=MAX_AT_ONCE))
     if not count:
         return None
-    if not yes:
-        typer.confirm(f"{action} {count_of(count, 'result')}?", abort=True, err=True)
+    confirm(f"{action.capitalize()} {count_of(count, 'result')}?", yes=yes)
     act = replay_all if action == "replay" else drop_all
     with counting(action) as progress:
         return act(queue.store, kind=kind, reason=reason, progress=progress)

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .arguments import Json, parse_pairs
+from .arguments import Json, Yes, confirm, parse_pairs
 from .campaign_options import HeaderRow, Sheet
+from .local_time import local_time
 from .output import READER_LEFT, document, line, say, table
 from .session import current_actor, open_queue
 
@@ -41,11 +42,12 @@ def add(numbers: Numbers, reason: Reason = "", scope: Scope = "", as_json: Json 
 
 
 @app.command()
-def remove(numbers: Numbers, scope: Scope = "", as_json: Json = False) -> None:
-    """Take numbers off the list.
+def remove(numbers: Numbers, scope: Scope = "", yes: Yes = False, as_json: Json = False) -> None:
+    """Take numbers off the list: they are called again. Asks first.
 
     Example: alodial dnc remove 994412860
     """
+    confirm(f"Take {', '.join(numbers[:5])}{' ...' if len(numbers) > 5 else ''} off the do-not-call list?", yes=yes)
     with open_queue() as queue:
         removed = queue.dnc.remove(numbers, scope=_scope(queue, scope))
     if as_json:
@@ -74,7 +76,7 @@ def list_numbers(
                 if READER_LEFT.is_set():
                     return
             return
-        rows = [(entry.number, entry.at[:19] + "Z", entry.actor, entry.reason) for entry in entries]
+        rows = [(entry.number, local_time(entry.at), entry.actor, entry.reason) for entry in entries]
     if rows:
         table(("number", "since", "by", "reason"), rows)
     elif number:

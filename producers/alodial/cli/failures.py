@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from alodial_schemas import FieldProblem
 
@@ -31,7 +32,7 @@ from ..errors import (
     StoreUnfit,
 )
 from .campaign_output import print_questions
-from .output import discard_output, docs_page, say
+from .output import discard_output, docs_page, document, say
 
 
 class NoDeadResult(NotFound):
@@ -59,14 +60,19 @@ WRITE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 """Errors that only a write to a file raises."""
 
 
-def report(exc: Exception) -> int:
-    """Prints an error with its hint and returns the exit code. Raises ``exc`` again if it is not alodial's own."""
+def report(exc: Exception, *, as_json: bool = False) -> int:
+    """Prints an error with its hint, with ``as_json`` as a document too, and returns the exit code.
+
+    Raises ``exc`` again if it is not alodial's own.
+    """
     if isinstance(exc, OSError) and exc.errno in WRITE_ERRORS:
         discard_output()
         say(f"error: cannot write the output: {exc.strerror}")
         return 1
     if not isinstance(exc, AlodialError) or os.environ.get("ALODIAL_DEBUG"):
         raise exc
+    if as_json:
+        document(_error_document(exc))
     if isinstance(exc, InvalidCall | InvalidCampaign | InvalidKey):
         _report_problems(exc.problems)
         return 1 if isinstance(exc, InvalidCampaign) else 2
@@ -82,6 +88,19 @@ def report(exc: Exception) -> int:
     if hint := _hint(exc):
         say(f"hint: {hint}")
     return 1
+
+
+def _error_document(exc: AlodialError) -> dict[str, Any]:
+    error: dict[str, Any] = {"code": exc.code, "detail": str(exc), "hint": _hint(exc), "retry": exc.retry}
+    if isinstance(exc, NotRedialable):
+        error["hint"] = exc.remedy
+    if isinstance(exc, OpenQuestions):
+        error["questions"] = [question.to_dict() for question in exc.questions]
+    if problems := getattr(exc, "problems", None):
+        error["errors"] = [
+            {"field": p.field, "code": p.code, "problem": p.problem, "remedy": p.remedy} for p in problems
+        ]
+    return {"error": error}
 
 
 def _report_problems(problems: Sequence[FieldProblem]) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .arguments import Json, check_choice, parse_seconds
+from .local_time import local_time
 from .output import document, line, say, table
 from .session import current_actor, open_queue
 
@@ -120,8 +121,8 @@ def list_keys(as_json: Json = False) -> None:
                 "+".join(row.roles),
                 "own" if row.own else "",
                 row.limits,
-                (row.expires_at or "")[:19],
-                (row.last_used_at or "")[:19],
+                local_time(row.expires_at),
+                local_time(row.last_used_at),
                 row.source,
             )
             for row in rows

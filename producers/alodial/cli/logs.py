@@ -191,5 +191,5 @@ def _clock(timestamp: object, zone: tzinfo) -> str:
     try:
         at = datetime.fromisoformat(str(timestamp)).astimezone(zone)
     except ValueError:
-        return f"{'':<18}"
-    return f"{at:%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"
+        return f"{'':<22}"
+    return f"{at:%m-%d %H:%M:%S}.{at.microsecond // 1000:03d} {at:%Z}"

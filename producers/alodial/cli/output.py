@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from ..calls.outcomes import QueuedCall
 
@@ -22,6 +23,14 @@ COLOURS = {
     "canceled": "dim",
     **dict.fromkeys(("rejected", "failed", "expired", "timed_out", "error"), "red"),
 }
+
+SENTENCES = frozenset(
+    {"reference", "reason", "detail", "problem", "remedy", "hint", "cells", "value", "name", "limits", "endpoint"}
+)
+"""Columns of words, which may wrap on a narrow terminal; numbers, ids and times never do."""
+
+MIN_SENTENCE = 9
+"""Characters below which a column of words would be hard to read."""
 
 READER_LEFT = Event()
 """Set when nobody reads standard output any more; commands without an end of their own stop then."""
@@ -121,19 +130,47 @@ def styled(word: object) -> str:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Prints an aligned table, states and dispositions in their colours. Nothing is cut off."""
+    """Prints an aligned table, states and dispositions in their colours. Nothing is cut off.
+
+    In a pipe a row is one line. Where a terminal is too narrow, empty columns go and sentences wrap; where that is not
+    enough, each row is printed as lines ``column  value``, so that no number is broken.
+    """
+    cells = [
+        [styled(c) if name in {"state", "disposition"} else safe(c) for name, c in zip(columns, row, strict=True)]
+        for row in rows
+    ]
+    out = console()
+    shown = list(range(len(columns)))
+    aligned = _aligned(columns, cells, shown, wrap=False)
+    width = out.measure(aligned, options=out.options.update(max_width=10_000)).maximum
+    if width <= out.width or not out.is_terminal:
+        out.width = max(out.width, width)
+        out.print(aligned)
+        return
+    shown = [i for i in shown if any(row[i] for row in cells)]
+    aligned = _aligned(columns, cells, shown, wrap=True)
+    if out.measure(aligned, options=out.options.update(max_width=10_000)).minimum <= out.width:
+        out.print(aligned, soft_wrap=False)
+        return
+    names = max(map(len, columns))
+    for row in cells:
+        for i in shown:
+            out.print(f"[bold]{columns[i]:<{names}}[/bold]  {row[i]}")
+        out.print()
+
+
+def _aligned(columns: Sequence[str], cells: Sequence[Sequence[str]], shown: Sequence[int], *, wrap: bool) -> "Table":
     from rich.table import Table
 
     aligned = Table(box=None, pad_edge=False, header_style="bold")
-    for name in columns:
-        aligned.add_column(name, no_wrap=True)
-    coloured = {i for i, name in enumerate(columns) if name in {"state", "disposition"}}
-    for row in rows:
-        aligned.add_row(*(styled(c) if i in coloured else safe(c) for i, c in enumerate(row)))
-    out = console()
-    # An extid that ends in an ellipsis is useless: a long line wraps on a terminal and stays whole in a pipe.
-    out.width = max(out.width, out.measure(aligned, options=out.options.update(max_width=10_000)).maximum)
-    out.print(aligned)
+    for i in shown:
+        if wrap and columns[i] in SENTENCES:
+            aligned.add_column(columns[i], overflow="fold", min_width=MIN_SENTENCE)
+        else:
+            aligned.add_column(columns[i], no_wrap=True)
+    for row in cells:
+        aligned.add_row(*(row[i] for i in shown))
+    return aligned
 
 
 def print_call(call: "QueuedCall", as_json: bool, *, created: bool | None = None) -> None:
