@@ -106,4 +106,4 @@ def test_waiting_for_a_call_that_ends_otherwise_than_completed_fails(alodial: Al
     done = alodial(*TWO_WAY, "--idempotency-key", "k", "--wait", "--timeout", "30", "--json")
     assert done.code == 1
     assert done.documents[0]["state"] == "canceled"
-    assert [line.split()[1] for line in done.err.splitlines()] == ["queued", "canceled"]
+    assert [line.split()[3] for line in done.err.splitlines()] == ["queued", "canceled"]

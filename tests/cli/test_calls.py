@@ -173,6 +173,6 @@ def test_without_redis_a_command_fails_with_a_message_that_has_no_password(
     for command in (("calls", "list"), TWO_WAY, ("dead", "list"), ("stop",), ("events",)):
         done = alodial(*command)
         assert (done.code, done.out) == (1, "")
-        assert done.err.startswith("error: Redis is not available")
+        assert done.err.startswith("error: Redis at 127.0.0.1:1 did not answer (refused)")
         assert "hint: " in done.err
         assert "planted-password" not in done.err

@@ -223,3 +223,12 @@ def test_a_call_that_is_not_there_is_not_found(web: Web, name: str) -> None:
     answer = web.http.get(f"/v1/calls/{name}")
     assert answer.status_code == 404
     assert answer.json()["code"] == "not_found"
+
+
+def test_a_wrong_key_is_answered_otherwise_than_none(web: Web) -> None:
+    wrong = httpx.get(f"{web.url}/v1/calls", headers={"Authorization": "Bearer pu-wrong-key-of-some-length"})
+    assert wrong.status_code == 401
+    assert wrong.json()["detail"].startswith("This key is not known; it begins with pu…. Compare it with")
+    short = httpx.get(f"{web.url}/v1/calls", headers={"Authorization": "Bearer pu"})
+    assert "begins with" not in short.json()["detail"]
+    assert "is not known" not in httpx.get(f"{web.url}/v1/calls").json()["detail"]

@@ -135,11 +135,11 @@ class Runtime:
         while not self.stop_requested:
             try:
                 if not checked:
-                    with store_errors():
+                    with store_errors(self.settings):
                         checks = redis_checks.inspect_for(self.store.redis, self.settings)
                     self._require_fit(checks)
                     checked = True
-                with store_errors():
+                with store_errors(self.settings):
                     epoch = redis_checks.epoch(self.store.redis)
                     inbox.create_group(self.store.redis)
                 since_ms = self.store.call(server_ms)

@@ -106,7 +106,7 @@ class Sweeper(SupervisedThread):
             pass
 
     def _discard_abandoned(self) -> None:
-        with store_errors():
+        with store_errors(self._store.settings):
             discard_abandoned(self._broker)
 
     def _check_unread_events(self) -> None:

@@ -42,7 +42,7 @@ class NoDeadResult(NotFound):
 HINTS: dict[type[AlodialError], str] = {  # the first that fits, so the narrower ones come first
     StoreUnfit: "alodial doctor",
     StoreFull: "alodial doctor shows how full it is; stops and cancellations go on",
-    StoreUnavailable: "is Redis running? alodial doctor",
+    StoreUnavailable: "start Redis, or correct ALODIAL_REDIS_URL; alodial doctor checks it",
     NoDeadResult: "alodial dead list",
     NoEndpoint: "alodial webhooks list",
     CampaignNotFound: "alodial campaign list",

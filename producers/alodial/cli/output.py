@@ -140,36 +140,36 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         for row in rows
     ]
     out = console()
-    shown = list(range(len(columns)))
-    aligned = _aligned(columns, cells, shown, wrap=False)
+    kept = list(range(len(columns)))
+    aligned = _aligned(columns, cells, kept, wrap=False)
     width = out.measure(aligned, options=out.options.update(max_width=10_000)).maximum
     if width <= out.width or not out.is_terminal:
         out.width = max(out.width, width)
         out.print(aligned)
         return
-    shown = [i for i in shown if any(row[i] for row in cells)]
-    aligned = _aligned(columns, cells, shown, wrap=True)
+    kept = [i for i in kept if any(row[i] for row in cells)]
+    aligned = _aligned(columns, cells, kept, wrap=True)
     if out.measure(aligned, options=out.options.update(max_width=10_000)).minimum <= out.width:
         out.print(aligned, soft_wrap=False)
         return
     names = max(map(len, columns))
     for row in cells:
-        for i in shown:
+        for i in kept:
             out.print(f"[bold]{columns[i]:<{names}}[/bold]  {row[i]}")
         out.print()
 
 
-def _aligned(columns: Sequence[str], cells: Sequence[Sequence[str]], shown: Sequence[int], *, wrap: bool) -> "Table":
+def _aligned(columns: Sequence[str], cells: Sequence[Sequence[str]], kept: Sequence[int], *, wrap: bool) -> "Table":
     from rich.table import Table
 
     aligned = Table(box=None, pad_edge=False, header_style="bold")
-    for i in shown:
+    for i in kept:
         if wrap and columns[i] in SENTENCES:
             aligned.add_column(columns[i], overflow="fold", min_width=MIN_SENTENCE)
         else:
             aligned.add_column(columns[i], no_wrap=True)
     for row in cells:
-        aligned.add_row(*(row[i] for i in shown))
+        aligned.add_row(*(row[i] for i in kept))
     return aligned
 
 

@@ -20,7 +20,8 @@ from . import keys
 from .connect import connect, connect_async, watcher_of
 from .loop_clients import LoopClients
 from .primary_pool import OnConnect
-from .redis_errors import is_out_of_memory, is_passing, passing_reason
+from .redis_address import unavailable_text
+from .redis_errors import is_out_of_memory, is_passing
 from .scripts import CONFIRMED, load_scripts, retention_ms
 from .server_clock import ServerClock
 
@@ -47,8 +48,8 @@ class Operation(Generic[T]):
 
 
 @contextmanager
-def store_errors() -> Iterator[None]:
-    """Raises StoreUnavailable for errors of a Redis that cannot work now. Names no URL: it may hold a password."""
+def store_errors(settings: Settings) -> Iterator[None]:
+    """Raises StoreUnavailable for errors of a Redis that cannot work now. Names its address without a password."""
     try:
         yield
     except (OSError, RedisError) as exc:
@@ -56,7 +57,7 @@ def store_errors() -> Iterator[None]:
             raise
         if is_out_of_memory(exc):
             raise StoreFull from None
-        raise StoreUnavailable(passing_reason(exc)) from None
+        raise StoreUnavailable(unavailable_text(exc, settings)) from None
 
 
 def confirmation(settings: Settings, client: Any) -> Wait | None:
@@ -92,7 +93,7 @@ class Store:
         """Runs an operation. Raises StoreUnavailable; then it is not known whether the change was made: run it again."""
         script = self._scripts[op.script]
         wait = self.wait_for(op)
-        with store_errors():
+        with store_errors(self.settings):
             if wait is not None:
                 return op.read(self._confirmed(op, wait))
             try:
@@ -134,7 +135,7 @@ class Store:
         In one thread: two switched the interpreter lock every 5 ms and lost a third of the rate. An operation whose
         connection breaks is run again, as every script may be. Raises StoreUnavailable.
         """
-        with store_errors():
+        with store_errors(self.settings):
             connection: Any = self.redis.connection_pool.get_connection(*POOL_ARGUMENTS)
         pending: tuple[Operation[T], Wait | None] | None = None
         try:
@@ -186,12 +187,12 @@ class Store:
             connection.disconnect()
             return self.run(op)
         except ResponseError as exc:
-            with store_errors():
+            with store_errors(self.settings):
                 raise exc
 
     def call(self, function: Callable[Concatenate["redis.Redis", P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Calls ``function(client, *args, **kwargs)``. Raises StoreUnavailable when Redis does not answer."""
-        with store_errors():
+        with store_errors(self.settings):
             return function(self.redis, *args, **kwargs)
 
     def close(self) -> None:
@@ -227,7 +228,7 @@ class AsyncStore:
             require_confirmed(copies, wait)
             return answer
         script = self._scripts[op.script]
-        with store_errors():
+        with store_errors(self.settings):
             try:
                 answer = await self.redis.evalsha(script.sha, 2, keys.PREFIX, keys.EVENTS, *op.args)
             except NoScriptError:
@@ -245,7 +246,7 @@ class AsyncStore:
         The second value is the (first) count that it answers. Raises StoreUnavailable.
         """
         script = self._scripts[op.script]
-        with store_errors():
+        with store_errors(self.settings):
             for text, name in ((script.sha, "EVALSHA"), (script.text, "EVAL")):
                 async with self.redis.pipeline(transaction=False) as pipe:
                     pipe.execute_command(name, text, 2, keys.PREFIX, keys.EVENTS, *op.args)
@@ -265,7 +266,7 @@ class AsyncStore:
         self, function: Callable[Concatenate["aioredis.Redis", P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Awaits ``function(client, *args, **kwargs)``. Raises StoreUnavailable when Redis does not answer."""
-        with store_errors():
+        with store_errors(self.settings):
             return await function(self.redis, *args, **kwargs)
 
     async def aclose(self) -> None:

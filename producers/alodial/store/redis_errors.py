@@ -95,12 +95,6 @@ def is_out_of_memory(exc: BaseException) -> bool:
     return isinstance(exc, redis.exceptions.ResponseError) and error_code(exc) == "OOM"
 
 
-def passing_reason(exc: BaseException) -> str:
-    """Returns the text for people. It names no URL and no command: they may hold a password or a number."""
-    code = error_code(exc) if isinstance(exc, redis.exceptions.ResponseError) else ""
-    return f"Redis refuses ({code})" if code else f"Redis is not available ({type(exc).__name__})"
-
-
 def is_forbidden(exc: BaseException) -> bool:
     """Returns whether this Redis does not offer the command to us: its user may not run it, or it has another name there.
 

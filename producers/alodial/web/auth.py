@@ -18,6 +18,9 @@ from .key_rules import quota_of
 from .problems import RETRY_AFTER, Refusal
 from .rate_limit import RateLimiter, retry_after
 
+MIN_SHOWN = 16
+"""Characters of a key from which its first two may be repeated to its sender: they give away nothing then."""
+
 _HEADERS = {"WWW-Authenticate": 'Bearer realm="alodial"'}
 
 WRONG_KEYS_PER_SECOND = 0.5
@@ -110,9 +113,14 @@ async def caller(request: Request) -> ApiKey:
     api_key = await authenticator.authenticate(_bearer(request), address_of(request))
     if api_key is not None:
         return api_key
+    bearer = _bearer(request)
     detail = "Send the header Authorization: Bearer KEY with one of ALODIAL_API_KEYS or of `alodial keys list`."
     if not authenticator.keys:
         detail = "This installation has no API keys yet: alodial keys create NAME, or set ALODIAL_API_KEYS and start it again."
+    elif bearer:
+        begins = bearer[:2] if len(bearer) >= MIN_SHOWN and bearer[:2].isprintable() else ""
+        known = f"it begins with {begins}…. " if begins.isascii() and begins else ""
+        detail = f"This key is not known; {known}Compare it with ALODIAL_API_KEYS and `alodial keys list`."
     raise Refusal(401, "unauthorized", detail, headers=_HEADERS)
 
 

@@ -71,7 +71,7 @@ class CallAcceptor:
             async with asyncio.timeout(self._timeout):
                 result = await enqueue_calls_async(self._queue.store, calls)
         except TimeoutError:
-            raise StoreUnavailable("Redis is not available (too slow)") from None
+            raise StoreUnavailable("Redis did not answer in time") from None
         tracing.enqueued(calls, result.rows, result.seconds)
         if result.accounts:
             # Not awaited: the calls are stored, and a pacer repeats a wake-up that is lost.

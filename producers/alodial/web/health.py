@@ -7,6 +7,7 @@ import redis.exceptions
 from ..calls.threads import PROBE
 from ..settings import Settings
 from ..store.connect import connect
+from ..store.redis_address import failure_cause
 from ..store.redis_checks import RedisCheck, inspect_for
 
 PROBE_TIMEOUT = 2.0
@@ -44,5 +45,5 @@ class Readiness:
             finally:
                 client.close()
         except (redis.exceptions.RedisError, OSError) as exc:
-            # The error's text may hold an internal address.
-            return [RedisCheck("redis.reachable", "error", f"Redis is not available ({type(exc).__name__})")]
+            # The address is nothing for strangers.
+            return [RedisCheck("redis.reachable", "error", f"Redis did not answer ({failure_cause(exc)})")]

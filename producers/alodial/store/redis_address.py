@@ -1,0 +1,95 @@
+"""Names a Redis that does not answer: its address without a password, what failed, and which setting the address is from."""
+
+import hmac
+import os
+import ssl
+from collections.abc import Iterator
+from functools import lru_cache
+from socket import gaierror
+
+import redis.exceptions
+
+from ..environment import ENV_FILE, read_env_file
+from ..errors import ConfigurationError
+from ..settings import Settings
+from .redis_errors import PASSING_CODES, error_code
+
+SETTING = "ALODIAL_REDIS_URL"
+_WORDS = {
+    "NOAUTH": "wrong password",
+    "WRONGPASS": "wrong password",
+    "MAXCLIENTS": "it has too many clients",
+    "NOPERM": "its user may not run this command",
+}
+
+
+def address_of(url: str) -> str:
+    """Returns ``host:port`` of a Redis URL, the list of them for Sentinels, the path of a socket."""
+    scheme, _, rest = url.partition("://")
+    hosts, _, path = rest.partition("?")[0].rpartition("@")[2].partition("/")
+    if scheme == "unix":
+        return f"/{path}"
+    port = 26379 if scheme == "redis+sentinel" else 6379
+    nodes = [node.strip() for node in hosts.split(",") if node.strip()] or ["localhost"]
+    return ",".join(node if node.rpartition("]")[2].count(":") else f"{node}:{port}" for node in nodes)
+
+
+def _chain(exc: BaseException) -> Iterator[BaseException]:
+    current: BaseException | None = exc
+    while current is not None:
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def failure_cause(exc: BaseException) -> str:
+    """Returns what failed between us and Redis, in words that hold no address and no secret, such as ``refused``."""
+    code = error_code(exc)
+    if code in _WORDS:
+        return _WORDS[code]
+    for part in _chain(exc):
+        match part:
+            case redis.exceptions.AuthenticationError():
+                return "wrong password"
+            case ssl.SSLCertVerificationError():
+                return "TLS: certificate not trusted"
+            case ssl.SSLError():
+                return "TLS: no secure connection could be made"
+            case gaierror():
+                return "name not found"
+            case ConnectionRefusedError():
+                return "refused"
+            case TimeoutError() | redis.exceptions.TimeoutError():
+                return "timed out"
+            case _:
+                # asyncio makes a single error of several, whose numbers are only in its text.
+                text = str(part)
+                if "Connect call failed" in text or "Connection refused" in text:
+                    return "refused"
+                if "invalid username-password" in text or "Authentication required" in text:
+                    return "wrong password"
+    return type(exc).__name__
+
+
+@lru_cache(maxsize=8)
+def _source(url: str, environment: str | None) -> str:
+    if environment == url:
+        return f"{SETTING} in the environment"
+    try:
+        if read_env_file().get(SETTING) == url:
+            return f"{SETTING} in {ENV_FILE}"
+    except ConfigurationError:
+        pass
+    if hmac.compare_digest(Settings.model_fields["redis_url"].default.get_secret_value().encode(), url.encode()):
+        return f"the default of {SETTING}"
+    return "your program's settings"
+
+
+def unavailable_text(exc: BaseException, settings: Settings) -> str:
+    """Returns the sentence for people about a Redis that cannot work now."""
+    url = settings.redis_url.get_secret_value()
+    where = f"Redis at {address_of(url)}"
+    code = error_code(exc)
+    if code in PASSING_CODES and code not in _WORDS:
+        return f"{where} refuses ({code})"
+    source = _source(url, os.environ.get(SETTING))
+    return f"{where} did not answer ({failure_cause(exc)}); the address comes from {source}"
