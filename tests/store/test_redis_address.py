@@ -1,5 +1,6 @@
 """A Redis that does not answer is named: its address, what failed, where the address comes from, and no password."""
 
+import asyncio
 import ssl
 from collections.abc import Callable
 from socket import create_server
@@ -9,6 +10,7 @@ import redis.exceptions
 
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
+from alodial.store import call_transitions
 from alodial.store.client import AsyncStore, Store
 from alodial.store.redis_address import address_of, failure_cause
 
@@ -42,13 +44,16 @@ def test_a_name_that_does_not_exist_is_not_found() -> None:
     assert "did not answer (name not found)" in _message(f"redis://:{ASK}@no-such-host.invalid:6379/0")
 
 
-async def test_for_event_loops_the_message_is_the_same() -> None:
-    store = AsyncStore(Settings(redis_url=f"redis://:{ASK}@127.0.0.1:1/0", redis_timeout=0.5))
-    try:
-        with pytest.raises(StoreUnavailable, match=r"Redis at 127\.0\.0\.1:1 did not answer \(refused\)"):
-            await store.call(lambda client: client.ping())
-    finally:
-        await store.aclose()
+def test_for_event_loops_the_message_is_the_same() -> None:
+    async def ask() -> None:
+        store = AsyncStore(Settings(redis_url=f"redis://:{ASK}@127.0.0.1:1/0", redis_timeout=0.5))
+        try:
+            await store.run(call_transitions.cancel(["17"]))
+        finally:
+            await store.aclose()
+
+    with pytest.raises(StoreUnavailable, match=r"Redis at 127\.0\.0\.1:1 did not answer \(refused\)"):
+        asyncio.run(ask())
 
 
 @pytest.mark.parametrize(
