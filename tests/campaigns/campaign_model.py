@@ -135,7 +135,9 @@ class CampaignModel:
         there.chunks += chunks
         return "added", id
 
-    def finish(self, id: str, content: str, file: str, draft: str, *, again: bool, paused: bool) -> tuple[str, str]:
+    def finish(
+        self, id: str, content: str, file: str, draft: str, good: int, *, again: bool, paused: bool
+    ) -> tuple[str, str]:
         there = self.campaigns.get(id)
         first = None if again else self.names.get(f"gr:{content}")
         if there is None:
@@ -146,6 +148,11 @@ class CampaignModel:
             self.names.pop(f"gd:{draft}", None)
             self._forget(id)
             return "duplicate", first
+        if there.total != good:
+            if self.names.get(f"gd:{draft}") == id:
+                del self.names[f"gd:{draft}"]
+            self._forget(id)
+            return "gone", id
         there.state = "paused" if paused else "scheduled" if there.start > self.ms else "running"
         there.rows = {"file": there.total, "good": there.total}
         self._name(f"gr:{content}", id)

@@ -145,7 +145,7 @@ class CampaignPair:
         again = self.choose((False, True, True))
         id, paused = self.some_id(), self.choose((False, False, True))
         there = self.model.campaigns.get(id)
-        totals = {"file": there.total, "good": there.total} if there else {}
+        good = (there.total if there else 0) - self.choose((0, 0, 0, 0, 0, 1))
         op = campaign_transitions.finish(
             id,
             content=content,
@@ -153,10 +153,10 @@ class CampaignPair:
             draft=draft,
             again=again,
             actor="test",
-            totals=json.dumps(totals),
+            totals=json.dumps({"file": good, "good": good}),
             how="pause" if paused else "start",
         )
-        self.run(op, self.model.finish(id, content, file, draft, again=again, paused=paused))
+        self.run(op, self.model.finish(id, content, file, draft, good, again=again, paused=paused))
 
     def drop(self) -> None:
         draft = self.choose(NAMES)

@@ -381,6 +381,11 @@ PLANTED = {
         "for _, name in ipairs({}) do",
         "submissions.an_abandoned_draft_leaves_nothing_behind",
     ),
+    "a draft starts with further rows of another reading": (
+        "if number(c[4]) ~= number(cjson.decode(totals).good) then",
+        "if false then",
+        "submissions.further_rows_of_another_reading_that_come_right_before_the_start_are_not_called_in_this_one",
+    ),
     # Caps
     "a redial is held back by its own call": (
         "local from, mine = 0, earlier_starts(x, attempt)",

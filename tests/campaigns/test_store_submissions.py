@@ -175,6 +175,46 @@ def _interrupt() -> None:
     raise Interrupted
 
 
+@pytest.mark.parametrize("act", ["submit", "retry"])
+def test_further_rows_of_another_reading_that_come_right_before_the_start_are_not_called_in_this_one(
+    redis_server: EmbeddedRedis, act: str
+) -> None:
+    harness = Harness(redis_server)
+    rows = [phone(n) for n in range(501)]
+    late: list[Operation[Any]] = []
+
+    def ask() -> CampaignRecord:
+        if act == "submit":
+            return harness.front.submit(rows, request(), actor="test", again=True)
+        return harness.front.retry_failed(old, actor="test")
+
+    def keep_back(op: Operation[Any]) -> Any:
+        if op.script == "append" and op.args[1] == 1:
+            late.append(op)
+            raise Interrupted
+        return type(harness.store).run(harness.store, op)
+
+    if act == "retry":
+        old = harness.submit(rows)
+        calls = harness.ring_all("busy")
+    # A rival has read all rows and is about to append the last of them; meanwhile that number goes.
+    harness.store.run = keep_back  # type: ignore[method-assign]
+    with pytest.raises(Interrupted):
+        ask()
+    del harness.store.run
+    if act == "retry":
+        harness.result(next(call.extid for call in calls if phone(500)[1:] in call.body))
+    else:
+        harness.forbid(phone(500))
+    harness.rung.clear()
+    before(harness, "finish", lambda: harness.store.run(late[0]))
+    record = ask()
+    assert (record.state, record.rows["good"], harness.campaign(record.id).fields["tot"]) == ("running", 500, "500")
+    del harness.store.run
+    rung_once(harness)
+    assert {number for row in harness.rung for number in row.numbers} == {phone(n) for n in range(500)}
+
+
 def test_a_campaign_that_runs_cannot_be_dropped(redis_server: EmbeddedRedis) -> None:
     harness = Harness(redis_server)
     campaign = harness.submit(5, paused=True)

@@ -118,7 +118,9 @@ def add(
 
 
 class Finished(NamedTuple):
-    """``had`` when it was no draft any more, ``gone`` when the draft was dropped; ``id`` is another's for a duplicate."""
+    """``had`` when it was no draft any more, ``gone`` when the draft was dropped, before or now because it held other rows
+    than the totals count; ``id`` is another's for a duplicate.
+    """
 
     outcome: FinishOutcome
     id: str
@@ -137,7 +139,8 @@ def finish(
 ) -> Operation[Finished]:
     """Ends a draft whose last row was appended, and starts it or leaves it paused.
 
-    ``content`` is the fingerprint of the rows in whatever order, ``totals`` is JSON.
+    ``content`` is the fingerprint of the rows in whatever order, ``totals`` is JSON; its ``good`` is the number of rows that
+    whoever asks has read, and a draft with another number is dropped.
     """
     args: list[Arg] = [campaign, content, file, int(again), draft, actor, totals, how]
     return Operation("finish", args, lambda answer: read_row(Finished, answer))
