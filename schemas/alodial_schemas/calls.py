@@ -314,13 +314,13 @@ _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 _REMEDIES: Final[Mapping[str, str]] = {
-    "extid": "give 1 to 15 digits without a leading zero",
+    "extid": "give 1 to 15 digits without a leading zero, and use reference for a text of your own",
     "reference": "give up to 128 characters without control characters",
     "metadata": "give up to 16 entries, keys of 1 to 64 and values of up to 256 characters, without control characters",
     "lang": "give 2 to 8 letters, such as ru or uz",
     "account": "give up to 32 small letters, digits, _ or -, such as default",
     "queue": "give 1 to 32 letters, digits, dots, _ or -, such as 6000",
-    "ivrid": "give the menu's number, 1 to 2147483647",
+    "ivrid": "give the menu's number, such as 222",
     "max_attempts": "give 2 to 10, the first attempt included",
     "delays": "give for each disposition but answered a list of 1 to 9 whole seconds from 1 to 604800",
     "priority": "give urgent, normal or bulk",
@@ -350,13 +350,22 @@ _PROBLEMS: Final[Mapping[str, tuple[str, str]]] = {
     "not_a_list": ("not_a_list", "must be a list of phones and queues"),
     "literal_error": ("not_a_choice", "is none of the choices"),
     "enum": ("not_a_choice", "is none of the dispositions"),
+    "int_parsing": ("not_a_number", "must be a number"),
+    "int_type": ("not_a_number", "must be a number"),
+    "int_from_float": ("not_a_number", "must be a whole number"),
     "redial_answered": ("redial_answered", "has delays for answered, and an answered call is not dialled again"),
     "not_a_moment": ("not_a_time", "is not a time"),
     "invalid_key": ("bad_key", "has a key that is not text"),
 }
 
 
-CALL_TEXTS: Final = ProblemTexts(_KNOWN, _REMEDIES, _PROBLEMS)
+_OTHER_KIND: Final[Mapping[str, tuple[str, str]]] = {
+    "callfrom": ("belongs to a two-way call, and this is an IVR call", "use fromline, or leave out ivrid and fromline"),
+    "ivrid": ("belongs to an IVR call, and this is a two-way call", "use IvrCall, or leave it out"),
+    "fromline": ("belongs to an IVR call, and this is a two-way call", "use IvrCall, or leave it out"),
+}
+
+CALL_TEXTS: Final = ProblemTexts(_KNOWN, _REMEDIES, _PROBLEMS, _OTHER_KIND)
 
 
 def parse_call(obj: object, *, allowed: tuple[str, ...] = DEFAULT_ALLOWED) -> CallRequest:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from difflib import get_close_matches
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydantic_core import PydanticCustomError
@@ -55,12 +56,14 @@ class ProblemTexts(NamedTuple):
     """The texts of `problems_of` for one family of models.
 
     `known`: the fields of each parent, "" for the body itself. `remedies`: what would be right, by field. `problems`: the
-    code and what is wrong, by pydantic's kind of error.
+    code and what is wrong, by pydantic's kind of error. `other_kind`: what is wrong and the remedy for fields that another
+    model of the family has.
     """
 
     known: Mapping[str, tuple[str, ...]]
     remedies: Mapping[str, str]
     problems: Mapping[str, tuple[str, str]]
+    other_kind: Mapping[str, tuple[str, str]] = MappingProxyType({})
 
 
 def problem_error(*problems: FieldProblem) -> PydanticCustomError:
@@ -117,7 +120,12 @@ def problems_of(exc: ValidationError, texts: ProblemTexts, *, parent: str = "") 
         field = ".".join(path)
         if kind == "extra_forbidden":
             unknown += 1
-            problems.append(_unknown_field(path, parent, texts.known, suggest=unknown <= _SUGGESTED_FIELDS))
+            other = None if parent or len(path) > 1 else texts.other_kind.get(path[-1])
+            problems.append(
+                FieldProblem(path[-1], "unknown_field", *other)
+                if other
+                else _unknown_field(path, parent, texts.known, suggest=unknown <= _SUGGESTED_FIELDS)
+            )
         elif kind == "field_problems":
             for inner in error["ctx"]["problems"]:
                 place = ".".join(part for part in (field, inner.field) if part)

@@ -41,6 +41,7 @@ EMERGENCY: Final[frozenset[str]] = frozenset(
 
 # Country codes of satellite networks, international networks and international premium or shared-cost services.
 _NO_COUNTRY: Final = ("+870", "+878", "+881", "+882", "+883", "+888", "+979", "+808")
+_FEWEST: Final = 7  # digits of a local number, the shortest that says whose phone it is
 _SEPARATORS: Final = frozenset(" -().[]")  # people put these between digits
 
 
@@ -90,7 +91,7 @@ def _not_allowed(phone: str, allowed: tuple[str, ...]) -> PhoneError:
     return PhoneError(
         "phone_not_allowed",
         f"{mask_phone(phone)} does not begin with an allowed prefix",
-        f"allowed are {prefixes}; the operator can allow more in the settings",
+        f"allowed are {prefixes}; ALODIAL_ALLOWED_PREFIXES can name more",
     )
 
 
@@ -192,7 +193,11 @@ def _not_digits(text: str, plain: str, digits: str) -> PhoneError:
     if sum(map(str.isalpha, plain)) >= 2 and len("".join(filter(str.isdigit, digits))) >= 9:
         remedy = "leave the number alone in its cell, and put the words into a column of their own"
         return _invalid(text, "has words beside the number", remedy, "phone_comment")
-    return _invalid(text, "holds something other than digits, spaces, hyphens, dots and brackets")
+    reason = "holds something other than digits, spaces, hyphens, dots and brackets"
+    if sum(ch.isdecimal() for ch in text) < _FEWEST and plain.isprintable():
+        # It is no number that could be private, and its sender must see which of his values this is.
+        return PhoneError("phone_invalid", f"{plain!r} {reason}", _HOW_TO_WRITE)
+    return _invalid(text, reason)
 
 
 _NO_LETTER_O: Final = str.maketrans("", "", "0123456789OoОо")
@@ -202,7 +207,7 @@ def _without_trunk(text: str, national: str, allowed: tuple[str, ...]) -> str:
     """A number with the old long-distance prefix 8 or 0, which Uzbekistan gave up; abroad it may be another number."""
     if allowed and all(prefix.startswith("+998") for prefix in allowed) and national[:2] in OPERATOR_CODES:
         return _uzbek(text, national, allowed)
-    remedy = "write the 9 digits after it, or + and the country code for another country"
+    remedy = f"leave out the leading {text.strip()[:1]} and write the 9 digits after it, or + and the country code"
     raise _invalid(text, "begins with an old long-distance prefix, 8 or 0", remedy, "phone_trunk")
 
 

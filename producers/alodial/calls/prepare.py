@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from alodial_schemas import (
@@ -106,6 +106,12 @@ def prepare(
     when the account is unknown or a number has no allowed prefix.
     """
     _check_policy(call, settings)
+    # A call with a name may have been stored before that time: then the store answers with that call.
+    if call.expires_at is not None and call.extid is None and not key and call.expires_at <= datetime.now(UTC):
+        remedy = "give a later time, or leave it out"
+        raise InvalidCall(
+            [FieldProblem("expires_at", "expired", "is over already, so the call would never ring", remedy)]
+        )
     body = body_json(call)
     if call.extid is None:
         call_id, extid = new_ids()

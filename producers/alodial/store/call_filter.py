@@ -4,9 +4,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
-from alodial_schemas import numbers_of, parties_of
+from alodial_schemas import Disposition, FieldProblem, State, numbers_of, parties_of
 
+from ..errors import InvalidCall
 from .answers import text
 
 Hash = Mapping[bytes, bytes]
@@ -33,6 +35,17 @@ class CallFilter:
     reason: str = ""
     since: int | None = None
     until: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raises InvalidCall for a state or disposition that does not exist: an empty list would say that none is in it."""
+        choices: dict[str, type[StrEnum]] = {"state": State, "disposition": Disposition}
+        problems = [
+            FieldProblem(name, "not_a_choice", f"there is no {name} {value[:32]!r}", f"use one of {', '.join(known)}")
+            for name, known in choices.items()
+            if (value := getattr(self, name)) and value not in set(known)
+        ]
+        if problems:
+            raise InvalidCall(problems)
 
     def matches(self, raw: Hash) -> bool:
         """Whether the record of this Redis hash passes. Decodes no field that the filter does not name."""
