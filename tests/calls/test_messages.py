@@ -14,6 +14,8 @@ from alodial_schemas import IvrCall, Queue, TwoWayCall, parse_call
 
 FROM: dict[str, Any] = {"callfrom": "712037006"}
 IVR: dict[str, Any] = {"fromline": "712037006", "callto": "994412860"}
+IVR_OF_TWO: dict[str, Any] = {"callto": "994412860", "ivrid": 222}
+WORD: Any = "menu"
 ANYWHERE = ("+998", "+7")
 
 CASES: dict[str, tuple[Callable[[], object], str, str, str]] = {
@@ -39,12 +41,12 @@ CASES: dict[str, tuple[Callable[[], object], str, str, str]] = {
         "use fromline",
     ),
     "ivrid of a two-way call": (
-        lambda: TwoWayCall(**FROM, callto="994412860", ivrid=222),
+        lambda: TwoWayCall(**FROM, **IVR_OF_TWO),
         "ivrid",
         "this is a two-way call",
         "IvrCall",
     ),
-    "ivrid in words": (lambda: IvrCall(**IVR, ivrid="menu"), "ivrid", "must be a number", "such as 222"),
+    "ivrid in words": (lambda: IvrCall(**IVR, ivrid=WORD), "ivrid", "must be a number", "such as 222"),
     "a queue with spaces": (lambda: Queue(queue="a b"), "queue", "not allowed", "1 to 32 letters, digits"),
     "an extid in words": (
         lambda: TwoWayCall(**FROM, callto="994412860", extid="order-1"),
