@@ -33,7 +33,7 @@ def rows(count: int, start: int = 901000000) -> bytes:
 
 def uploads(web: Web) -> set[str]:
     """Files that wait for somebody."""
-    return {path.name for path in (web.folder / "var" / "uploads").glob("*")}
+    return {path.name for path in (web.spool / "uploads").glob("*")}
 
 
 def settled(operator: Operator, address: str, *, unlike: str = 'id="progress"') -> httpx.Response:

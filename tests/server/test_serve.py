@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from alodial.cli.web import is_loopback
 from alodial.cli.web import web as web_command
+from alodial.environment import is_loopback
 from alodial.errors import ConfigurationError
 from alodial.settings import load_settings
 from alodial.testing.redis_server import EmbeddedRedis

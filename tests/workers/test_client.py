@@ -157,15 +157,6 @@ def test_the_request_has_the_headers_of_its_form_and_nothing_that_asks_for_compr
     run(work())
 
 
-def test_a_provider_behind_a_path_keeps_its_path() -> None:
-    async def work() -> None:
-        async with RawServer(sending(TAKEN)) as server:
-            await submit(made(server.url() + "/gateway/"))
-            assert server.peers[0].received.startswith(b"POST /gateway/requestcall/" + TOKEN.encode() + b" HTTP/1.1")
-
-    run(work())
-
-
 @pytest.mark.parametrize("token", ["a/b?c#d e", "%2e%2e", "жетон", 'x"\r\nX: y'])
 def test_a_token_with_odd_characters_stays_one_part_of_the_path(token: str) -> None:
     async def work() -> None:
