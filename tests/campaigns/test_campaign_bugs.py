@@ -144,7 +144,7 @@ PLANTED = {
     ),
     # The do-not-call list
     "the list is looked into by claim only": (
-        "local code, from = forbidden(x, r.n, body, r.g, zone, c and c[3])",
+        "local code, from = forbidden(x, r.n, body, r.g, zone, c and c[3], r.w)",
         "local code, from = nil, nil",
         "dnc.a_number_is_not_rung_from_the_moment_it_is_on_a_list",
     ),
@@ -309,8 +309,8 @@ PLANTED = {
         "submissions.rows_added_by_two_people_at_once_are_both_counted",
     ),
     "a list of no campaign takes numbers": (
-        "if g ~= '' and redis.call('EXISTS', P .. 'g:' .. g) == 0 then return { 'unknown', 0 } end",
-        "if g ~= '' then return { 'added', 0 } end",
+        "if campaign and redis.call('EXISTS', P .. 'g:' .. g) == 0 then return { 'unknown', 0 } end",
+        "if campaign then return { 'added', 0 } end",
         "submissions.clone_and_retry_carry_the_campaigns_own_list_along",
     ),
     # Outcomes of rows

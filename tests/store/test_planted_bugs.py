@@ -242,6 +242,7 @@ def lives(stores: Sequence[ClockedStore]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # hundreds of lives: minutes on a slow machine
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_bug_is_found(redis_server: EmbeddedRedis, name: str) -> None:
     stores = [planted(ClockedStore(world), name) for world in worlds(redis_server.url)]
