@@ -73,6 +73,7 @@ OTHERS = {
     "demo": "starts its own",
     "dev": "starts its own",
     "init": "writes a file",
+    "provider check": "without a phone it asks AloVoice only",
 }
 
 

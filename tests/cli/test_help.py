@@ -59,6 +59,7 @@ def test_all_public_commands_exist() -> None:
             "dev",
             "init",
         ),
+        "provider check",
     }
 
 

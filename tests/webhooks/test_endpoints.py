@@ -11,7 +11,7 @@ from standardwebhooks.webhooks import Webhook
 from alodial.errors import ConfigurationError
 from alodial.settings import Settings
 from alodial.webhooks.config import endpoints_of, keys_of, new_secret, read_endpoint, read_secret
-from alodial_workers.resolver import Resolver
+from alodial_workers.alovoice.resolver import Resolver
 from alodial_workers.webhooks.ssrf_guard import NotAllowed, checked_addresses, is_public
 
 PUBLIC = ["8.8.8.8", "185.74.5.1", "2a00:1450:4001:82a::200e", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from alodial_workers.resolver import Resolver
+from alodial_workers.alovoice.resolver import Resolver
 
 
 class Names:

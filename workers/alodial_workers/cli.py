@@ -1,4 +1,4 @@
-"""The commands ``worker``, ``sandbox``, ``demo`` and ``dev``, which join ``alodial`` by the entry point group
+"""The commands ``worker``, ``sandbox``, ``demo``, ``dev`` and ``provider``, which join ``alodial`` by the entry point group
 ``alodial.commands``.
 
 Each imports what it needs when it runs, so that all other commands work without its extra of the distribution.
@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from .provider_check import commands as provider_check
 from .sandbox.commands import sandbox
 
 
@@ -76,3 +77,4 @@ def commands(app: typer.Typer) -> None:
     """Adds the workers' commands to the command line ``app``."""
     for command in (worker, sandbox, demo, dev):
         app.command()(command)
+    app.add_typer(provider_check.app, name="provider")

@@ -11,12 +11,17 @@ if TYPE_CHECKING:
 
 def open_queue() -> "CallQueue":
     """Returns the queue of the settings. Its log lines go to standard error: standard output is for the command's result."""
-    import structlog
-
     from ..calls.queue import CallQueue
 
-    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+    quiet_logs()
     return CallQueue()
+
+
+def quiet_logs() -> None:
+    """Sends this process's log lines to standard error."""
+    import structlog
+
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 def current_actor() -> str:

@@ -29,10 +29,16 @@ ParkedKind = Literal["orphan", "shared", "released", "unmatched", "unmatched_sha
 
 
 class RawResult(NamedTuple):
-    """One body as it came, and the content type that it declared."""
+    """One body as it came, the content type that it declared, and the address that sent it ("" where it is not kept)."""
 
     body: bytes
     content_type: str
+    address: str = ""
+
+    def fields(self) -> dict[str, bytes | str]:
+        """The fields of its inbox entry."""
+        source = {"a": self.address} if self.address else {}
+        return {"b": self.body, "t": self.content_type, **source}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,7 @@ class InboxEntry:
     id: str
     body: bytes
     content_type: str
+    address: str = ""
 
     @property
     def arrived_ms(self) -> int:
@@ -71,7 +78,7 @@ async def put(client: "aioredis.Redis", items: Sequence[RawResult], wait: Wait |
     """
     async with client.pipeline(transaction=False) as pipe:
         for item in items:
-            pipe.xadd(keys.INBOX, {"b": item.body, "t": item.content_type})
+            pipe.xadd(keys.INBOX, item.fields())  # type: ignore[arg-type]  # its mapping is invariant
         pipe.set(keys.INBOX_WAKEUP, "1", nx=True, px=1000)
         if wait is not None:
             pipe.execute_command(*wait)
@@ -134,7 +141,11 @@ def claim_wakeup(client: "redis.Redis") -> bool:
 
 
 def _entries(rows: Any) -> list[InboxEntry]:
-    return [InboxEntry(text(position), fields[b"b"], text(fields[b"t"])) for position, fields in rows if fields]
+    return [
+        InboxEntry(text(position), fields[b"b"], text(fields[b"t"]), text(fields.get(b"a", b"")))
+        for position, fields in rows
+        if fields
+    ]
 
 
 def read_new(client: "redis.Redis", reader: str, count: int) -> list[InboxEntry]:
@@ -165,6 +176,24 @@ def _with_group(client: "redis.Redis", read: Callable[[], Any]) -> Any:
             raise
     create_group(client)
     return read()
+
+
+def last_id(client: "redis.Redis") -> str:
+    """The id of the newest body that ever came, from which on :func:`watch` sees new ones."""
+    try:
+        info: Any = client.xinfo_stream(keys.INBOX)
+    except ResponseError:  # no body came yet
+        return "0-0"
+    return text(info["last-generated-id"])
+
+
+def watch(client: "redis.Redis", after: str, block: float, count: int = 20) -> list[InboxEntry]:
+    """Bodies that came behind ``after``, beside the collectors: nothing is taken from them. Waits ``block`` seconds.
+
+    Redis answers a reader that waits before a collector can finish the body.
+    """
+    answer: Any = client.xread({keys.INBOX: after}, count=count, block=max(1, int(block * 1000)))
+    return _entries(answer[0][1]) if answer else []
 
 
 def times_read(client: "redis.Redis", entry: str) -> int:

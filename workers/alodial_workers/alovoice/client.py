@@ -13,8 +13,8 @@ from alodial.errors import ConfigurationError
 from alodial.settings import Settings
 from alodial_schemas.alovoice.request import encode_json, encode_multipart_brackets, encode_multipart_json
 
-from ..resolver import Resolver
 from .answer_classification import Clock, Verdict, classify_answer, classify_error, system_time
+from .resolver import Resolver
 from .transport import DirectTransport, Hook, Origin, encode_post
 
 

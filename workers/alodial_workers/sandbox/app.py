@@ -17,7 +17,8 @@ from starlette.routing import Route
 from . import manual_routes, phone_page
 from .behaviours import REFUSALS, Trouble
 from .body import error_response, read_body
-from .call_request import MalformedRequest, read_call_request
+from .call_request import CallRequest, MalformedRequest, read_call_request
+from .cassette import CassettePost, form_of, played
 from .config import SandboxConfig
 from .connection_cut import CutConnection
 from .ledger import LedgerCall, iso, timeline
@@ -72,8 +73,15 @@ async def _request_call(request: Request) -> Response:
         if not _token_fits(request, switchboard.config):
             outcome = Trouble.UNAUTHORIZED.value
             return _refusal(Trouble.UNAUTHORIZED)
-        call_request = read_call_request(await read_body(request))
+        body = await read_body(request)
+        call_request = read_call_request(body)
         extid = call_request.extid
+        if (cassette := switchboard.config.cassette) is not None:
+            recorded = cassette.post(form_of(request.headers.get("content-type", ""), body))
+            outcome = "rung" if recorded.rang else "refused"
+            if recorded.rang:
+                switchboard.ring(call_request, frozenset(), wall, str(request.base_url).rstrip("/"))
+            return _recorded(recorded, call_request)
         troubles = switchboard.troubles(call_request)
         refused = next((trouble for trouble in Trouble if trouble in troubles & REFUSALS), None)
         outcome = "rung" if refused is None else refused.value
@@ -83,6 +91,14 @@ async def _request_call(request: Request) -> Response:
         switchboard.ledger.arrived(monotonic, wall, extid, outcome)
     await asyncio.sleep(switchboard.config.answer_delay)
     return _refusal(refused) if refused is not None else await _answer(call, reported, troubles, switchboard.config)
+
+
+def _recorded(post: CassettePost, request: CallRequest) -> Response:
+    """The answer of a cassette; a connection that breaks off where none was recorded."""
+    if post.status is None:
+        return CutConnection()
+    kept = {name: value for name, value in post.headers.items() if name.lower() in {"content-type", "retry-after"}}
+    return Response(played(post.body, request.first, request.extid or ""), post.status, kept)
 
 
 def _token_fits(request: Request, config: SandboxConfig) -> bool:

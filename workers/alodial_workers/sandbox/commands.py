@@ -30,6 +30,9 @@ def sandbox(
         typer.Option(help="Audio file of a stage: initiator=FILE, recipient=FILE, next=FILE, failed=FILE."),
     ] = None,
     scenario: Annotated[Path | None, typer.Option(help="JSON file: what listed numbers and queues do.")] = None,
+    cassette: Annotated[
+        Path | None, typer.Option(help="JSON file of alodial provider check: its answers and results are played.")
+    ] = None,
     fault: Annotated[
         list[str] | None, typer.Option(help="Random trouble and its probability: answer_lost=0.03.")
     ] = None,
@@ -60,6 +63,7 @@ def sandbox(
     """
     from pydantic import SecretStr, ValidationError
 
+    from .cassette import read_cassette
     from .config import SandboxConfig
     from .run import serve
     from .scenario import Scenario, read_scenario
@@ -73,6 +77,7 @@ def sandbox(
             speed=speed,
             announcements=read_announcements(announce or []),
             scenario=Scenario() if scenario is None else read_scenario(scenario),
+            cassette=None if cassette is None else read_cassette(cassette),
             faults=read_faults(fault or []),
             seed=seed,
             answer_delay=answer_delay,

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from .behaviours import Trouble
+from .cassette import Cassette
 from .result_forms import Encoding, Spelling
 from .scenario import Scenario
 
@@ -39,6 +40,9 @@ class SandboxConfig(BaseModel):
     speed: float = Field(default=1.0, gt=0, le=10_000, description="how many times faster than real time")
     announcements: Announcements = Announcements()
     scenario: Scenario = Scenario()
+    cassette: Cassette | None = Field(
+        default=None, description="a recorded exchange whose answers and results are played"
+    )
     faults: dict[Trouble, Probability] = Field(default_factory=dict, description="probability of each trouble, a POST")
     seed: int = Field(default=0, description="of every draw: ring times, talk times, faults")
     answer_delay: float = Field(default=0.0, ge=0, description="before every answer to a POST")

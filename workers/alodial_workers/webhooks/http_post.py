@@ -10,8 +10,8 @@ import httpx
 from alodial.webhooks.config import Endpoint
 
 from ..alovoice.answer_classification import classify_error
+from ..alovoice.resolver import Resolver
 from ..alovoice.transport import OWN_TROUBLE, DirectTransport, HttpAnswer, Origin, StaleConnection, encode_post
-from ..resolver import Resolver
 from .ssrf_guard import NotAllowed, Resolve, checked_addresses
 
 MAX_BODY = 4096

@@ -86,7 +86,7 @@ class CallbackEndpoint:
             detail = "Not kept: results come faster than they can be used. Send it again."
             return problem(503, "overloaded", detail, headers={"Retry-After": retry_after(wait)})
         try:
-            spooled = await self._intake.keep(RawResult(body, content_type))
+            spooled = await self._intake.keep(RawResult(body, content_type, address))
         except Overloaded as exc:
             self._metrics.callbacks.labels("refused").inc()
             return problem(503, "overloaded", f"Not kept: {exc}. Send it again.", headers={"Retry-After": RETRY_AFTER})

@@ -1,0 +1,1 @@
+"""`alodial provider check`: the first live call, guided."""
