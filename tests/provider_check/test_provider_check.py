@@ -66,7 +66,7 @@ def test_no_further_form_is_tried_once_a_phone_may_ring(stack: Stack, status: in
 
 
 @pytest.mark.parametrize(
-    ("status", "label"), [(404, "rejected"), (405, "rejected"), (401, "auth"), (403, "auth"), (429, "retry")]
+    ("status", "label"), [(404, "address"), (405, "address"), (401, "auth"), (403, "auth"), (429, "retry")]
 )
 def test_an_answer_that_is_not_about_the_body_ends_the_series(stack: Stack, status: int, label: str) -> None:
     stack.start({"posts": [post("multipart-brackets", status, "{}", rang=False), TAKEN]})

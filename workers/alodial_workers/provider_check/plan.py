@@ -13,9 +13,6 @@ from ..sandbox.cassette import BodyForm, Cassette
 
 FORMS: tuple[BodyForm, ...] = get_args(BodyForm)
 
-WRONG_ADDRESS = frozenset({404, 405})
-"""Statuses that speak of the address or the token, whatever the body is: another form would not help."""
-
 Next = Literal["another_form", "understood", "may_ring", "address", "token", "later", "unreachable", "not_sent"]
 FactStatus = Literal["documented", "observed", "inferred"]
 ExtidFate = Literal["number", "text", "other", "missing"]
@@ -39,7 +36,9 @@ def next_step(verdict: Verdict | None) -> Next:
         case "rejected" if verdict.status is None:
             return "not_sent"
         case "rejected":
-            return "address" if verdict.status in WRONG_ADDRESS else "another_form"
+            return "another_form"
+        case "address":
+            return "address"  # it speaks of the address or the token, whatever the body is
         case "auth":
             return "token"
         case "retry":
