@@ -182,3 +182,12 @@ def test_a_file_that_leaves_a_doubt_is_asked_about_and_the_option_answers_it(alo
     assert alodial("campaign", "submit", "doubt.csv", *ALWAYS, "--map", "phone=C", "--test", "901234568").code == 0
     table = alodial("campaign", "check", "doubt.csv", "--map", "phone=C", "--header-row", "1").out
     assert "not used" in table
+
+
+def test_without_a_kind_of_call_the_message_names_the_options_and_no_bad_rows(alodial: Alodial) -> None:
+    write("list.csv", "994412860", "977076909")
+    done = alodial("campaign", "submit", "list.csv")
+    assert done.code == 1
+    assert "nothing says what each row's phone is connected to" in done.err
+    assert "add --from NUMBER, --queue QUEUE, or --ivr MENU" in done.err
+    assert "bad" not in done.err

@@ -74,6 +74,7 @@ OTHERS = {
     "dev": "starts its own",
     "init": "writes a file",
     "provider check": "without a phone it asks AloVoice only",
+    "completion": "prints a script",
 }
 
 

@@ -21,6 +21,7 @@ OF_NO_EXTRA = {
     "campaign check": (FILE,),
     "campaign template": ("empty.xlsx",),
     "init": ("--print", "env"),
+    "completion": ("bash",),
 }
 """A right use of each command that neither asks Redis first nor has an extra of its own."""
 

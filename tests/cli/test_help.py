@@ -58,6 +58,7 @@ def test_all_public_commands_exist() -> None:
             "demo",
             "dev",
             "init",
+            "completion",
         ),
         "provider check",
     }
@@ -125,3 +126,41 @@ def test_help_loads_nothing_heavy() -> None:
         "alodial_schemas",
     }
     assert heavy.isdisjoint(loaded)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_gets_a_script_that_completes_commands(shell: str, program: Alodial) -> None:
+    done = program("completion", shell)
+    assert done.code == 0
+    assert f"_ALODIAL_COMPLETE=complete_{shell}" in done.out
+
+
+def test_a_shell_that_is_not_known_is_refused_with_those_that_are(alodial: Alodial) -> None:
+    done = alodial("completion", "tcsh")
+    assert done.code == 2
+    assert "use bash, zsh or fish" in done.err
+
+
+def test_a_shell_that_asks_is_answered_with_the_commands_that_fit(
+    program: Alodial, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("_ALODIAL_COMPLETE", "complete_bash")
+    environment.setenv("COMP_WORDS", "alodial ca")
+    environment.setenv("COMP_CWORD", "1")
+    assert program().out.split() == ["call", "calls", "campaign"]
+
+
+def test_the_help_has_each_command_under_a_title(alodial: Alodial) -> None:
+    printed = alodial("--help").out
+    assert "Begin:" in printed
+    assert "Other:" not in printed
+    assert {path[0] for path in COMMANDS} <= {row.split()[0] for row in printed.splitlines() if row.startswith("  ")}
+
+
+def test_help_loads_few_modules() -> None:
+    # Not its time, which measures the load of the machine: the program has a dozen modules beside typer.
+    code = "import sys; from alodial.cli.app import run; run(['--help']); print(len(sys.modules))"
+    loaded = int(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()[-1]
+    )
+    assert loaded < 320

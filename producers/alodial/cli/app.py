@@ -23,6 +23,8 @@ from . import (
     webhooks,
 )
 from .arguments import is_utf8
+from .completion import COMPLETE_VARIABLE, completion
+from .grouped_help import GroupedHelp
 from .init import init
 from .output import document, say
 from .web import web
@@ -34,6 +36,7 @@ UsageError = cast(
 
 app = typer.Typer(
     name="alodial",
+    cls=GroupedHelp,
     help="Places telephone calls through AloVoice: no phone rings twice, no call is lost.\n\nExample: alodial demo",
     no_args_is_help=True,
     add_completion=False,
@@ -78,6 +81,7 @@ for _command in (
     stop_resume.stop,
     stop_resume.resume,
     web,
+    completion,
 ):
     app.command()(_command)
 for _entry in entry_points(group="alodial.commands"):
@@ -93,6 +97,11 @@ def run(args: list[str] | None = None) -> int:
             say(f"error: argument {place} is not UTF-8 text")
             say("hint: use a terminal and files in UTF-8")
             return 2
+    if COMPLETE_VARIABLE in os.environ:
+        # A shell asks what may come next: typer's own shells are registered only then.
+        from typer.completion import completion_init  # type: ignore[attr-defined]  # typer has no __all__
+
+        completion_init()
     try:
         code = app(args, standalone_mode=False, prog_name="alodial")
     except UsageError as exc:

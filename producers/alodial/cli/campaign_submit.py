@@ -82,7 +82,7 @@ def submit(
             _place_test_call(queue, file, request, test, as_json)
             return
         rejected = rejected_rows_to(options["errors"], file, **read_options(options))
-        with rejected as on_problem, reading("submitting") as progress:
+        with _kind_named(options), rejected as on_problem, reading("submitting") as progress:
             record = queue.campaigns.submit(
                 file,
                 request,
@@ -103,6 +103,25 @@ def submit(
             )
         if watch:
             watch_campaign(queue, record.id, as_json=as_json)
+
+
+@contextmanager
+def _kind_named(options: dict[str, Any]) -> "Iterator[None]":
+    """Says what is missing where no row can be called because no kind of call was named: the rows are not at fault."""
+    from alodial_schemas import FieldProblem
+
+    from ..campaigns.errors import InvalidCampaign
+
+    try:
+        yield
+    except InvalidCampaign as exc:
+        named = any(options[name] is not None for name in ("initiator", "queue", "ivr"))
+        if named or [problem.code for problem in exc.problems] != ["no_good_rows"]:
+            raise
+        remedy = "add --from NUMBER, --queue QUEUE, or --ivr MENU with --line NUMBER"
+        raise InvalidCampaign(
+            [FieldProblem("call", "missing", "nothing says what each row's phone is connected to", remedy)]
+        ) from None
 
 
 def read_options(options: dict[str, Any]) -> dict[str, Any]:
