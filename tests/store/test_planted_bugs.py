@@ -3,11 +3,16 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import redis.exceptions
 from store_harness import ClockedStore
 from store_pair import live, worlds
+from test_late_information import Late
+from test_late_information import (
+    test_an_answer_of_the_first_attempt_ends_the_call_while_the_second_is_out as first_attempt_answers,
+)
 
 from alodial.store.scripts import Script
 from alodial.testing.redis_server import EmbeddedRedis
@@ -184,11 +189,6 @@ PLANTED = {
         "if r.s == 'unconfirmed' then redis.call('ZREM', AWAIT, r.x) end",
         "",
     ),
-    "an answer of an earlier attempt is only kept": (
-        "apply",
-        "if n < r.n and disposition ~= 'answered' then return 'kept' end",
-        "if n < r.n and (disposition ~= 'answered' or r.s ~= 'scheduled' and r.s ~= 'queued') then return 'kept' end",
-    ),
     "an answer after another result cancels no redial": (
         "apply",
         "if disposition == 'answered' and was ~= 'answered' then",
@@ -223,9 +223,18 @@ PLANTED = {
     ),
 }
 
+SELDOM = {
+    "an answer of an earlier attempt is only kept": (
+        "apply",
+        "if n < r.n and disposition ~= 'answered' then return 'kept' end",
+        "if n < r.n and (disposition ~= 'answered' or r.s ~= 'scheduled' and r.s ~= 'queued') then return 'kept' end",
+    ),
+}
+"""Random lives come seldom where these show: the tests of late information find them."""
+
 
 def planted(store: ClockedStore, name: str) -> ClockedStore:
-    script, old, new = PLANTED[name]
+    script, old, new = (PLANTED | SELDOM)[name]
     text = store._scripts[script].text
     assert text.count(old) == 1, f"the place of {name!r} has changed"
     text = text.replace(old, new)
@@ -248,3 +257,18 @@ def test_a_planted_bug_is_found(redis_server: EmbeddedRedis, name: str) -> None:
     stores = [planted(ClockedStore(world), name) for world in worlds(redis_server.url)]
     with pytest.raises(FOUND):
         lives(stores)
+
+
+@pytest.mark.parametrize("name", SELDOM)
+def test_a_planted_bug_that_random_lives_seldom_meet_is_found(
+    redis_server: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    begin = Late.__init__
+
+    def plant(late: Late, *args: Any, **given: Any) -> None:
+        begin(late, *args, **given)
+        planted(late.store, name)
+
+    monkeypatch.setattr(Late, "__init__", plant)
+    with pytest.raises(FOUND):
+        first_attempt_answers(redis_server, "submitted")
