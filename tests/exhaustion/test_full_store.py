@@ -123,7 +123,7 @@ def test_a_store_that_fills_up_is_reported_before_it_is_full(
     with CallQueue(settings=small_settings) as queue:
         small_redis.fill(share)
         (finding,) = [one for one in diagnose(queue.store.call(overview.read, {})) if one.code == "store_full"]
-        assert finding.level == ("bad" if share > 0.9 else "warn")
+        assert finding.severity == ("problem" if share > 0.9 else "warning")
         (check,) = [one for one in queue.store.call(redis_checks.inspect) if one.name == "store_full"]
         assert check.level == "warning", "a worker must still start: it applies results"
         assert ("are refused" in check.message) == (share > 0.9) or "above 90 %" in check.message

@@ -6,10 +6,21 @@ from importlib.resources import files
 
 import pytest
 
-from alodial.observability.diagnosis import TEXTS, diagnose, render_sentence
+from alodial.observability.diagnosis import diagnose, render_remedy, render_sentence
+from alodial.observability.finding_texts import REMEDIES, TEXTS
 from alodial.store.events import UnreadEvents
 from alodial.store.holds import EmergencyStop
-from alodial.store.overview import AccountLimits, AccountState, Overview, QueueState, WorkerState
+from alodial.store.missing_results import MissingResults
+from alodial.store.overview import (
+    AccountLimits,
+    AccountState,
+    LiveCampaign,
+    MinuteCounts,
+    Overview,
+    QueueState,
+    WorkerState,
+)
+from alodial.store.refused_callbacks import RefusedCallbacks
 from alodial.store.webhooks import EndpointHealth
 
 ALIVE = WorkerState("a:1", "a", 1, 0, 0.5, 0, "1")
@@ -38,7 +49,7 @@ LIMITS = AccountLimits(5, 10)
 
 
 def account(rate: float = 0, channels: int = 0, limits: AccountLimits | None = LIMITS, **more: object) -> AccountState:
-    return AccountState("default", rate, channels, limits, WAITING, **more)  # type: ignore[arg-type]  # what a test names
+    return AccountState("default", rate, channels, limits, WAITING, **{"free_oldest": 90.0} | more)  # type: ignore[arg-type]  # what a test names
 
 
 def codes(now: Overview) -> list[str]:
@@ -58,28 +69,28 @@ def test_nothing_is_wrong_with_a_quiet_installation() -> None:
         ({"web_processes": (replace(ALIVE, failing={"events.follower": "ValueError"}),)}, ["web_loop_failing"]),
         ({"web_processes": (replace(ALIVE, failing={"spool.drain": "OSError"}, silent=11.0),)}, []),
         ({"accounts": (account(rate=4.9),)}, ["rate_bound"]),
-        ({"accounts": (account(channels=10),)}, ["channels_bound"]),
-        ({"accounts": (account(rate=4.9, channels=10),)}, ["channels_bound"]),
+        ({"accounts": (account(channels=10),)}, ["channels_full"]),
+        ({"accounts": (account(rate=4.9, channels=10),)}, ["channels_full"]),
         ({"accounts": (account(rate=1.0),)}, ["stuck"]),
         ({"accounts": (account(rate=900.0, limits=AccountLimits(0, 0)),)}, ["stuck"]),
         ({"accounts": (account(limits=None),)}, ["stuck"]),
-        ({"accounts": (account(held_for=3.0, held_why="http_429"),)}, ["held"]),
+        ({"accounts": (account(held_for=3.0, held_why="http_429"),)}, ["account_held"]),
         ({"accounts": (account(breaker=True),)}, ["breaker_open"]),
         ({"accounts": (account(breaker=True, unreachable=True, held_why="connect_failed"),)}, ["breaker_open"]),
         ({"accounts": (account(),), "workers": ()}, ["no_worker"]),
         ({"accounts": (account(),), "stop": EmergencyStop("why")}, ["stopped"]),
-        ({"unconfirmed": 1, "unconfirmed_oldest": 5.0}, ["unconfirmed"]),
+        ({"unconfirmed": 1, "unconfirmed_oldest": 5.0}, ["unconfirmed_old"]),
         ({"inbox": 9, "inbox_oldest": 2.0}, []),
         ({"inbox": 9, "inbox_oldest": 11.0}, ["inbox_lag"]),
         ({"orphans": 1}, ["orphans"]),
-        ({"dead": 1}, ["dead"]),
+        ({"dead": 1}, ["dead_results"]),
         ({"logs_lost": 1}, ["logs_lost"]),
         ({"events_lost": 1}, ["events_lost"]),
         ({"events_unread": UnreadEvents("billing", 5, 400_000.0, 100, 604_800.0)}, ["events_unread"]),
         ({"events_unread": UnreadEvents("billing", 51, 1.0, 100, 604_800.0)}, ["events_unread"]),
         ({"events_unread": UnreadEvents("billing", 49, 1.0, 100, 604_800.0)}, []),
         ({"endpoints": (EndpointHealth("ab", "https://a/"),)}, []),
-        ({"endpoints": (replace(EndpointHealth("ab", "https://a/"), enabled=False),)}, ["webhook_off"]),
+        ({"endpoints": (replace(EndpointHealth("ab", "https://a/"), enabled=False),)}, ["webhook_disabled"]),
         ({"endpoints": (replace(EndpointHealth("ab", "https://a/"), failing_since="2026"),)}, ["webhook_failing"]),
     ],
 )
@@ -92,11 +103,11 @@ def test_each_trouble_is_found_by_its_figures(change: dict[str, object], wanted:
 
 def test_the_worst_stands_first() -> None:
     now = replace(QUIET, workers=(), unconfirmed=1, dead=1)
-    assert [one.level for one in diagnose(now)] == ["bad", "warn", "info"]
+    assert [one.severity for one in diagnose(now)] == ["problem", "warning", "info"]
 
 
 def test_an_old_unconfirmed_call_weighs_more() -> None:
-    assert diagnose(replace(QUIET, unconfirmed=1, unconfirmed_oldest=1000.0))[0].level == "warn"
+    assert diagnose(replace(QUIET, unconfirmed=1, unconfirmed_oldest=1000.0))[0].severity == "warning"
 
 
 def test_how_long_the_rate_will_take_is_said() -> None:
@@ -118,3 +129,83 @@ def test_the_monitors_english_is_the_terminals() -> None:
     screens = json.loads(files("alodial").joinpath("monitor/locales/en/findings.json").read_text("utf-8"))
     sentences = {name.removeprefix("finding."): text for name, text in screens.items() if not name.endswith(".do")}
     assert sentences == TEXTS
+    remedies = {
+        name.removeprefix("finding.").removesuffix(".do"): text
+        for name, text in screens.items()
+        if name.endswith(".do")
+    }
+    assert remedies == REMEDIES
+
+
+LOST = MissingResults((1, 0, 0), None, 50.0)
+
+
+@pytest.mark.parametrize(
+    ("missing", "wanted"),
+    [
+        (LOST, ["results_missing"]),
+        (replace(LOST, counts=(0, 0, 0)), []),
+        (replace(LOST, silent=50.0), []),
+        (MissingResults((9, 0, 0), 60.0, 60.0), []),
+        (MissingResults((10, 0, 0), 60.0, 60.0), ["results_missing"]),
+        (MissingResults((3, 3, 0), 200.0, 200.0), ["results_missing"]),
+        (MissingResults((1, 1, 1), 700.0, 700.0), ["results_missing"]),
+    ],
+)
+def test_a_long_talk_is_no_missing_result_and_many_calls_without_any_are(
+    missing: MissingResults, wanted: list[str]
+) -> None:
+    assert codes(replace(QUIET, awaiting=1, missing=missing)) == wanted
+
+
+def test_results_that_do_not_arrive_stand_above_all_and_nobody_is_sent_to_raise_the_channels() -> None:
+    now = replace(
+        QUIET,
+        stop=EmergencyStop("why"),
+        awaiting=10,
+        missing=LOST,
+        refused=RefusedCallbacks(7, "trailing_slash"),
+        accounts=(account(channels=10),),
+    )
+    assert codes(now) == ["callbacks_refused", "results_missing", "stopped"]
+    assert codes(replace(now, stop=None)) == ["callbacks_refused", "results_missing"]
+    for one in diagnose(now):
+        assert "MAX_CONCURRENT" not in render_remedy(one)
+
+
+def test_guesses_at_the_secret_are_a_warning_while_results_come() -> None:
+    (one,) = diagnose(replace(QUIET, awaiting=3, missing=MissingResults((0, 0, 0), 1.0), refused=RefusedCallbacks(5)))
+    assert (one.code, one.severity, one.reason) == ("callbacks_refused", "warning", "secret")
+
+
+def test_without_a_callback_secret_no_result_can_arrive() -> None:
+    (one,) = diagnose(replace(QUIET, takes_callbacks=False))
+    assert (one.code, one.severity) == ("callback_secret_missing", "problem")
+    known = replace(QUIET, takes_callbacks=False, missing=MissingResults((0, 0, 0), 60.0))
+    assert codes(known) == [], "another process has the secret: results come"
+
+
+def test_calls_that_their_campaign_holds_back_are_not_stuck() -> None:
+    campaign = LiveCampaign("c1", "spring", "running", "default", 600, "pace")
+    now = replace(QUIET, campaigns=(campaign,), accounts=(account(bound=600, free_oldest=0.0),))
+    (one,) = diagnose(now)
+    assert (one.code, one.severity) == ("campaign_bound", "info")
+    assert render_sentence(one) == "Campaign spring: its own pace holds 600 calls back."
+    both = diagnose(replace(now, accounts=(account(bound=599),)))
+    assert [one.code for one in both] == ["stuck", "campaign_bound"]
+    assert "1 call waits" in render_sentence(both[0])
+
+
+def test_workers_that_differ_are_named_with_what_differs() -> None:
+    other = replace(ALIVE, name="b:2", version="2", marks={"limits": "x", "provider": "p"})
+    now = replace(QUIET, workers=(replace(ALIVE, marks={"limits": "y", "provider": "p"}), other))
+    (one,) = diagnose(now)
+    assert one.code == "workers_differ"
+    assert render_sentence(one) == "Workers do not have the same limits, version: a:1, b:2."
+
+
+def test_many_rejections_are_no_matter_of_single_numbers() -> None:
+    minute = MinuteCounts(0, 30, 0, {"rejected": 20}, {})
+    assert codes(replace(QUIET, minutes=(minute,))) == ["mass_rejection"]
+    assert codes(replace(QUIET, minutes=(replace(minute, armed=50),))) == []
+    assert codes(replace(QUIET, minutes=(minute, *[replace(minute, ends={})] * 5))) == []

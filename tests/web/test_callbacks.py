@@ -318,3 +318,28 @@ def test_a_spool_that_cannot_be_written_refuses(own_redis: EmbeddedRedis, tmp_pa
         assert kept(own_redis)[0][0] == b"1"
     finally:
         assert web.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/callbacks/alovoice/another-secret-0123", "secret"),
+        (f"/callbacks/alovoice/{SECRET}/", "trailing_slash"),
+        (f"//callbacks/alovoice/{SECRET}", "double_slash"),
+        (f"/callbacks//alovoice/{SECRET}", "double_slash"),
+        (f"/callbacks/alovoice/%22{SECRET}%22", "quotes"),
+        (f"/callbacks/alovoice/{SECRET}%0A", "quotes"),
+    ],
+)
+def test_a_callback_that_is_refused_is_counted_with_what_is_wrong_with_its_address(
+    web: Web, redis_server: EmbeddedRedis, path: str, reason: str
+) -> None:
+    with socket.create_connection(("127.0.0.1", web.port)) as conn:
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}"
+        conn.sendall(head.encode())
+        assert conn.recv(4096).split(b" ")[1] == b"404"
+    with redis_server.client() as client:
+        wait_until(lambda: client.exists("alodial:{dial}:callbacks:refused") == 1)
+        counted = client.hgetall("alodial:{dial}:callbacks:refused")
+        assert counted == {reason.encode(): b"1"}, "and the secret is nowhere"
+        assert 290_000 < client.pttl("alodial:{dial}:callbacks:refused") <= 300_000

@@ -178,6 +178,7 @@ class Runtime:
             now_ms - int((time.monotonic() - self._began) * 1000),
             version("alodial"),
             process_loops.failing(),
+            workers.marks_of(self.settings),
         )
 
     def stop(self, grace: float) -> int:

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 SILENT_AFTER = 15.0
 """Seconds without a heartbeat after which a worker is not alive."""
+CHECKED_HERE = frozenset(
+    {
+        *("stopped", "breaker_open", "provider_address_wrong", "account_held", "store_full", "no_worker"),
+        *("worker_silent", "worker_loop_failing", "web_loop_failing", "webhook_disabled", "callback_secret_missing"),
+    }
+)
+"""Codes of findings that have a check of their own here, or are named by one of the settings."""
+
 LISTED_SECRETS = {"callback_secret", "api_keys", "webhooks", "webhook_secret"}
 MARKS = {"ok": "[green]ok[/green]     ", "warning": "[yellow]warning[/yellow]", "error": "[red]error[/red]  "}
 
@@ -170,6 +178,18 @@ def _check_store(settings: "Settings") -> list["RedisCheck"]:
         store.close()
 
 
+def _check_findings(store: "Store") -> Iterator["RedisCheck"]:
+    """The problems and warnings of ``alodial status`` that no other check covers, by the same codes."""
+    from ..observability.diagnosis import diagnose, render_remedy, render_sentence
+    from ..store import overview
+    from ..store.redis_checks import RedisCheck
+
+    levels: dict[str, Literal["warning", "error"]] = {"problem": "error", "warning": "warning"}
+    for finding in diagnose(store.call(overview.read, *overview.arguments_of(store.settings))):
+        if finding.code not in CHECKED_HERE and finding.severity in levels:
+            yield RedisCheck(finding.code, levels[finding.severity], render_sentence(finding), render_remedy(finding))
+
+
 def _check_redis(store: "Store") -> Iterator["RedisCheck"]:
     from alodial_schemas.counts import count_text
 
@@ -179,6 +199,7 @@ def _check_redis(store: "Store") -> Iterator["RedisCheck"]:
     from ..store.server_clock import server_ms
 
     yield from store.call(redis_checks.inspect_for, store.settings)
+    yield from _check_findings(store)
     stopped = store.call(holds.stopped)
     if stopped is not None:
         yield RedisCheck("stop", "warning", f"the emergency stop is on: {stopped}", "alodial resume")

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from ..store.overview import AccountState, Overview
 
 BAR_WIDTH = 20
-COLOURS = {"bad": "red", "warn": "yellow", "info": "cyan"}
-LABELS = {"bad": "problem", "warn": "warning", "info": "info"}
+COLOURS = {"problem": "red", "warning": "yellow", "info": "cyan"}
 
 WAITING = ("scheduled", "queued", "submitting", "submitted", "unconfirmed")
 NOT_PLACED = ("rejected", "failed", "expired", "timed_out")
@@ -31,7 +30,7 @@ def status(as_json: Json = False) -> None:
     with open_queue() as queue:
         overview = _read_overview(queue)
     _print_overview(overview, as_json=as_json)
-    if any(diagnosis.level == "bad" for diagnosis in diagnose(overview)):
+    if any(diagnosis.severity == "problem" for diagnosis in diagnose(overview)):
         raise typer.Exit(1)
 
 
@@ -92,17 +91,24 @@ def _show_live(every: float) -> None:
 
 
 def _read_overview(queue: "CallQueue") -> "Overview":
-    from ..store.overview import limits_of, read
+    from ..store.overview import arguments_of, read
 
-    return queue.store.call(read, limits_of(queue.settings))
+    return queue.store.call(read, *arguments_of(queue.settings))
 
 
 def _overview_document(now: "Overview") -> dict[str, Any]:
-    from ..observability.diagnosis import diagnose, render_sentence
+    from ..observability.diagnosis import diagnose, render_remedy, render_sentence
 
     findings = [
-        {"code": d.code, "level": d.level, "text": render_sentence(d), "command": d.command, **d.values}
-        | ({"reason": d.reason} if d.reason else {})
+        {
+            "code": d.code,
+            "severity": d.severity,
+            "text": render_sentence(d),
+            "remedy": render_remedy(d),
+            "command": d.command,
+            **d.values,
+        }
+        | ({"cause": d.reason} if d.reason else {})
         for d in diagnose(now)
     ]
     figures = now.to_dict()
@@ -144,7 +150,7 @@ def _overview_lines(now: "Overview") -> list[str]:
 
     lines = []
     for diagnosis in diagnose(now):
-        colour, label = COLOURS[diagnosis.level], LABELS[diagnosis.level] + ":"
+        colour, label = COLOURS[diagnosis.severity], diagnosis.severity + ":"
         lines.append(f"[{colour}]{label:<9}[/{colour}]{safe(render_sentence(diagnosis))}")
         if diagnosis.command:
             lines.append(f"         hint: {safe(diagnosis.command)}")

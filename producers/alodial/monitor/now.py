@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from ..errors import StoreUnavailable
 from ..observability.diagnosis import Diagnosis, diagnose, fill
-from ..store.overview import AccountState, Overview, limits_of, read_async
+from ..store.overview import AccountState, Overview, arguments_of, read_async
 from ..web.context import app_context
 from ..web.responses import json_response
 from .auth import Signed, operator_of
@@ -51,7 +51,7 @@ class Gauge:
 async def overview_of(request: Request) -> Overview:
     """The state of the installation. Raises StoreUnavailable."""
     app = app_context(request)
-    return await app.queue.store.call(read_async, limits_of(app.settings))
+    return await app.queue.store.call(read_async, *arguments_of(app.settings))
 
 
 def diagnosis_texts(now: Overview, t: Translator) -> list[DiagnosisText]:

@@ -118,7 +118,9 @@ def create_app(settings: Settings) -> FastAPI:
     ring = KeyRing(ApiKeys(settings.api_keys, limits_from_text(settings.own_key_limits)), queue.store)
     app.state.authenticator = Authenticator(ring, settings.api_requests_per_second)
     app.state.monitor = monitor.make_context(settings, ring, queue.store)
-    callbacks = CallbackEndpoint(SecretSet(settings.callback_secret), intake, metrics, settings.callback_sources)
+    callbacks = CallbackEndpoint(
+        SecretSet(settings.callback_secret), intake, metrics, settings.callback_sources, settings.public_url
+    )
     app.router.routes.insert(0, Route(CALLBACK_PATH + "{secret}", callbacks))
     for router in ROUTERS:
         app.include_router(router)

@@ -22,6 +22,9 @@ from .server_clock import server_ms
 
 DEAD_RETENTION_MS = 30 * 86_400_000
 
+SEEN_MS = 7 * 86_400_000
+"""For how long it is known when the last callback came."""
+
 SPOOL_MARK_MS = 7 * 86_400_000
 """A mark outlives any outage that a spool of 256 MiB can bridge, and then expires."""
 
@@ -80,6 +83,7 @@ async def put(client: "aioredis.Redis", items: Sequence[RawResult], wait: Wait |
         for item in items:
             pipe.xadd(keys.INBOX, item.fields())  # type: ignore[arg-type]  # its mapping is invariant
         pipe.set(keys.INBOX_WAKEUP, "1", nx=True, px=1000)
+        pipe.set(keys.CALLBACK_SEEN, "1", px=SEEN_MS)
         if wait is not None:
             pipe.execute_command(*wait)
         answers = await pipe.execute()
@@ -97,6 +101,7 @@ async def put_spooled(client: "aioredis.Redis", segment: str, end: int, items: S
         for item in items:
             pipe.xadd(keys.INBOX, {"b": item.body, "t": item.content_type})
         pipe.set(keys.spool_mark(segment), end, px=SPOOL_MARK_MS)
+        pipe.set(keys.CALLBACK_SEEN, "1", px=SEEN_MS)
         await pipe.execute()
 
 

@@ -44,6 +44,8 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``orphans``           zset     results whose extid is not known yet, by the time they are given up, ms
 ``orphans:{entry}``   hash     the body ``b`` (type ``t``) of several results of which ``n`` are orphans; ``dl`` is its dead
                                letter, ``more`` counts those given up after the first
+``callback``          string   a callback came within the last 7 days: its PTTL says when
+``callbacks:refused`` hash     callbacks refused, by reason; kept for 5 minutes after the last
 ``dead``              stream   results that nobody could use, for replay; ``dead:{id}`` is the body, kept 30 days
 ``spool:{segment}``   string   bytes of a spool's file that are in the inbox; kept 7 days
 ``stop``              string   the emergency stop and its reason
@@ -130,6 +132,8 @@ DEAD_BYTES: Final = PREFIX + "dead_bytes"
 UNCONFIRMED: Final = PREFIX + "unconfirmed"
 OWNERS: Final = PREFIX + "owners"
 INBOX: Final = PREFIX + "inbox"
+CALLBACK_SEEN: Final = PREFIX + "callback"
+CALLBACKS_REFUSED: Final = PREFIX + "callbacks:refused"
 INBOX_GROUP: Final = "collect"
 ORPHANS: Final = PREFIX + "orphans"
 DEAD: Final = PREFIX + "dead"

@@ -1,8 +1,8 @@
 """The present state of the whole system, for screens and ``alodial status``; as quick with a million calls as with one."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import redis
@@ -15,7 +15,10 @@ from .call_context import SILENT_AFTER
 from .call_filter import entries
 from .events import UnreadEvents, unread_events
 from .holds import EmergencyStop, read_stop
+from .inbox import SEEN_MS
 from .memory import UNLIMITED, StoreMemory, read_memory
+from .missing_results import ALL_THERE, MISSING_AFTER, MissingResults, missing_commands, read_missing
+from .refused_callbacks import NONE_REFUSED, RefusedCallbacks, read_refused
 from .sansio import Command, Steps, run, run_async
 from .webhooks import EndpointHealth, health_steps
 
@@ -66,6 +69,10 @@ class AccountState:
     breaker: bool = False
     unreachable: bool = False
     misaddressed: bool = False
+    bound: int = 0
+    """Ready calls that their campaign's own pace, channels or hours hold back."""
+    free_oldest: float = 0.0
+    """Seconds that the oldest of the others has waited."""
 
     @property
     def ready(self) -> int:
@@ -93,6 +100,8 @@ class WorkerState:
     started_at: int | None
     version: str
     failing: Mapping[str, str] = field(default_factory=dict)
+    marks: Mapping[str, str] = field(default_factory=dict)
+    """Marks of its settings by what they are of, to be compared with other workers'; none in older versions."""
 
     @property
     def alive(self) -> bool:
@@ -120,6 +129,8 @@ class LiveCampaign:
     state: str
     account: str
     ready: int
+    bound: str = ""
+    """What of its own holds them back: ``pace``, ``channels``, ``hours`` (or its day's caps), or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +159,9 @@ class Overview:
     events_lost: int = 0
     memory: StoreMemory = UNLIMITED
     web_processes: tuple[WorkerState, ...] = ()
+    missing: MissingResults = ALL_THERE
+    refused: RefusedCallbacks = NONE_REFUSED
+    takes_callbacks: bool = True
 
     @property
     def ready(self) -> int:
@@ -205,6 +219,7 @@ def _worker(raw: bytes, now: int) -> WorkerState | None:
             silent=max(0.0, (now - float(beat["at"])) / 1000),
             started_at=int(beat["started_at"]) if beat.get("started_at") else None,
             version=str(beat.get("version", "")),
+            marks={str(name): str(mark) for name, mark in dict(beat.get("marks") or {}).items()},
             failing={str(name): str(error) for name, error in dict(beat.get("failing") or {}).items()},
         )
     except (ValueError, TypeError, LookupError):
@@ -236,7 +251,53 @@ def _oldest(
     return oldest
 
 
-def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
+def _bound_commands(running: Sequence[tuple[LiveCampaign, str]]) -> list[Command]:
+    commands: list[Command] = []
+    for campaign, letter in running:
+        place = f"{campaign.account}:{letter or 'n'}"
+        commands.append(("ZSCORE", f"{keys.PREFIX}fair:{place}", campaign.id))
+        commands.append(("ZSCORE", f"{keys.PREFIX}paced:{place}", campaign.id))
+        commands.append(("SISMEMBER", f"{keys.PREFIX}full:{place}", campaign.id))
+    return commands
+
+
+def _bound(running: Sequence[tuple[LiveCampaign, str]], answers: list[Any]) -> list[LiveCampaign]:
+    """The campaigns, each with what of its own holds its ready calls back."""
+    campaigns = []
+    for n, (campaign, _) in enumerate(running):
+        fair, paced, full = answers[3 * n : 3 * n + 3]
+        bound = ""
+        if campaign.state == "running" and campaign.ready and fair is None:
+            bound = "pace" if paced is not None else "channels" if full else "hours"
+        campaigns.append(replace(campaign, bound=bound))
+    return campaigns
+
+
+def _waits(
+    places: list[tuple[tuple[str, str], bytes]],
+    owners: Mapping[bytes, str],
+    running: Sequence[tuple[LiveCampaign, str]],
+    sizes: dict[tuple[str, str], int],
+    now: int,
+) -> Steps[tuple[list[LiveCampaign], dict[tuple[str, str], float], dict[str, float]]]:
+    """The campaigns with what binds them, the longest wait at each place, and by account that of calls which nothing binds.
+
+    ``owners`` are the campaigns of first calls. A call that has ended is subtracted from ``sizes``.
+    """
+    commands: list[Command] = [("HGET", keys.record(extid.decode()), "tl") for _, extid in places]
+    commands += _bound_commands(running)
+    answers = (yield commands) if commands else []
+    campaigns = _bound(running, answers[len(places) :])
+    bound = {campaign.id for campaign in campaigns if campaign.bound}
+    free: dict[str, float] = {}
+    for (place, extid), timeline in zip(places, answers, strict=False):
+        since = _ready_since(timeline)
+        if since is not None and owners.get(extid) not in bound:
+            free[place[0]] = max(free.get(place[0], 0.0), (now - since) / 1000)
+    return campaigns, _oldest(places, answers[: len(places)], sizes, now), free
+
+
+def _overview(limits: Mapping[str, AccountLimits], result_timeout: float, takes_callbacks: bool) -> Steps[Overview]:
     clock, *first = yield [
         ("TIME",),
         ("SMEMBERS", keys.ACCOUNTS),
@@ -257,9 +318,11 @@ def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
         ("HGETALL", keys.EVENTS_HELD),
         ("GET", keys.EVENTS_LOST),
         ("INFO", "memory"),
+        ("PTTL", keys.CALLBACK_SEEN),
+        ("HGETALL", keys.CALLBACKS_REFUSED),
     ]
     seen, counts, scheduled, awaiting, unsure, oldest_unsure, inbox, inbox_first, orphans, dead = first[:10]
-    stop, beats, web_beats, live, lost, unread, events_lost, memory = first[10:]
+    stop, beats, web_beats, live, lost, unread, events_lost, memory, seen_for, refused = first[10:]
     now_us = int(clock[0]) * 1_000_000 + int(clock[1])
     now = now_us // 1000
     names = sorted({name.decode() for name in seen} | set(limits))
@@ -278,6 +341,8 @@ def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
         commands.append(("HMGET", keys.campaign(id), "n", "s", "a", "p"))
         commands.append(("LLEN", keys.campaign_ready(id)))
         commands.append(("LINDEX", keys.campaign_ready(id), 0))
+    last = now - (SEEN_MS - seen_for) if seen_for > 0 else 0
+    commands += missing_commands(last, now, result_timeout)
     commands += [("HGETALL", keys.minute(this - back)) for back in range(MINUTES - 1, -1, -1)]
     answers = iter((yield commands))
     held: dict[str, Any] = {}
@@ -292,21 +357,23 @@ def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
             head = next(answers)
             heads[name, priority] = [head] if head is not None else []
     running = []
+    owners: dict[bytes, str] = {}
     letters = {letter: priority for priority, letter in keys.PRIORITY_LETTERS.items()}
     for id in campaigns:
         raw, size, head = next(answers), next(answers), next(answers)
         title, state, account, letter = (text(value) for value in raw)
         if not state:
             continue
-        running.append(LiveCampaign(id, title, state, account or "default", size))
+        running.append((LiveCampaign(id, title, state, account or "default", size), letter))
         place = (account or "default", letters.get(letter, "normal"))
         if place in sizes and state == "running":
             sizes[place] += size
             heads[place] += [head] if head is not None else []
+            owners[head] = id
+    missing = read_missing(last, now, [next(answers) for _ in range(2 * len(MISSING_AFTER) + 1)], result_timeout)
     minutes = tuple(_minute(this - back, next(answers)) for back in range(MINUTES - 1, -1, -1))
     places = [(place, extid) for place, extids in heads.items() for extid in extids]
-    moments = (yield [("HGET", keys.record(extid.decode()), "tl") for _, extid in places]) if places else []
-    oldest = _oldest(places, moments, sizes, now)
+    live_campaigns, oldest, free_oldest = yield from _waits(places, owners, running, sizes, now)
     endpoints = yield from health_steps()
     accounts = tuple(
         AccountState(
@@ -323,6 +390,8 @@ def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
             breaker=held[name][2] is not None,
             unreachable=held[name][3] == b"unsent",
             misaddressed=held[name][3] == b"address",
+            bound=sum(campaign.ready for campaign in live_campaigns if campaign.account == name and campaign.bound),
+            free_oldest=max(0.0, free_oldest.get(name, 0.0)),
         )
         for name in names
     )
@@ -342,13 +411,21 @@ def _overview(limits: Mapping[str, AccountLimits]) -> Steps[Overview]:
         workers=_processes(beats, now),
         web_processes=_processes(web_beats, now),
         minutes=minutes,
-        campaigns=tuple(running),
+        campaigns=tuple(live_campaigns),
         endpoints=tuple(endpoints),
         logs_lost=number(lost),
         events_unread=unread_events(unread, now),
         events_lost=number(events_lost),
         memory=read_memory(memory),
+        missing=missing,
+        refused=read_refused(refused),
+        takes_callbacks=takes_callbacks,
     )
+
+
+def arguments_of(settings: Settings) -> tuple[dict[str, AccountLimits], float, bool]:
+    """What :func:`read` needs of the settings."""
+    return limits_of(settings), settings.result_timeout, bool(settings.callback_secret)
 
 
 def limits_of(settings: Settings) -> dict[str, AccountLimits]:
@@ -357,11 +434,21 @@ def limits_of(settings: Settings) -> dict[str, AccountLimits]:
     return {name: AccountLimits(limits.calls_per_second, limits.max_concurrent_calls) for name, limits in accounts}
 
 
-def read(client: "redis.Redis", limits: Mapping[str, AccountLimits]) -> Overview:
+def read(
+    client: "redis.Redis",
+    limits: Mapping[str, AccountLimits],
+    result_timeout: float = 7200.0,
+    takes_callbacks: bool = True,  # read_async and Store.call pass arguments by place
+) -> Overview:
     """Reads the state in five round trips: the same few commands whatever the store holds."""
-    return run(client, _overview(limits))
+    return run(client, _overview(limits, result_timeout, takes_callbacks))
 
 
-async def read_async(client: "aioredis.Redis", limits: Mapping[str, AccountLimits]) -> Overview:
+async def read_async(
+    client: "aioredis.Redis",
+    limits: Mapping[str, AccountLimits],
+    result_timeout: float = 7200.0,
+    takes_callbacks: bool = True,  # as above
+) -> Overview:
     """As :func:`read`."""
-    return await run_async(client, _overview(limits))
+    return await run_async(client, _overview(limits, result_timeout, takes_callbacks))

@@ -1,11 +1,13 @@
 """Worker and web processes: a heartbeat each, in one small hash for each kind, by Redis' clock."""
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import redis
 
+from ..settings import Settings
 from . import keys
 from .server_clock import server_ms
 
@@ -34,6 +36,19 @@ class Heartbeat:
     started_at: int = 0
     version: str = ""
     failing: dict[str, str] = field(default_factory=dict)
+    marks: dict[str, str] = field(default_factory=dict)
+    """Marks of its settings by what they are of, which all workers must have alike."""
+
+
+def marks_of(settings: Settings) -> dict[str, str]:
+    """Marks of the settings that all workers must have alike: 32 bits of a hash each, from which nothing can be read."""
+    accounts = {name: settings.account(name) for name in settings.account_names}
+    values: dict[str, Any] = {
+        "limits": sorted((name, account.model_dump(exclude={"token"})) for name, account in accounts.items()),
+        "provider": (settings.provider_url, settings.provider_body),
+        "calling rules": (settings.allowed_prefixes, settings.frequency_caps, settings.own_numbers, settings.timezone),
+    }
+    return {name: hashlib.blake2b(repr(value).encode(), digest_size=4).hexdigest() for name, value in values.items()}
 
 
 def write_heartbeat(client: "redis.Redis", heartbeat: Heartbeat, key: str = keys.WORKERS) -> None:

@@ -11,7 +11,12 @@ OPEN = ("/callbacks/", "/healthz", "/readyz", "/metrics")
 
 def is_expected(public_url: str, scope: Scope) -> bool:
     """Whether the header ``Host`` is the name of ``public_url``, an address or localhost. Without a URL every name is."""
-    if not public_url or scope["path"].startswith(OPEN):
+    return scope["path"].startswith(OPEN) or has_name_of(public_url, scope)
+
+
+def has_name_of(public_url: str, scope: Scope) -> bool:
+    """As :func:`is_expected`, for every path."""
+    if not public_url:
         return True
     values = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
     if len(values) != 1:

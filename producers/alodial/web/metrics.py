@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from alodial_schemas import ENDS, State
 
+from ..observability.diagnosis import diagnose
 from ..settings import Settings
 from ..store import counters, keys, overview
 from ..store.autoscaling import AccountLoad, workers_wanted
@@ -41,7 +42,7 @@ class StoreSnapshot(NamedTuple):
 
 async def read_snapshot(client: "aioredis.Redis", settings: Settings) -> StoreSnapshot:
     """Reads the store in six round trips of a fixed number of commands, whatever it holds."""
-    state = await overview.read_async(client, overview.limits_of(settings))
+    state = await overview.read_async(client, *overview.arguments_of(settings))
     return StoreSnapshot(state, counters.read_sums(await client.hgetall(keys.TALLY)))
 
 
@@ -66,6 +67,7 @@ class StoreMetrics(Collector):
             yield from _calls(state)
             yield from _accounts(state)
             yield from _results(state)
+            yield _findings(state)
             yield from _workers(state, self._settings)
             yield from _webhooks(state)
             yield from _sums(self._snapshot.sums)
@@ -135,10 +137,21 @@ def _accounts(o: Overview) -> Iterable[Metric]:
     yield _gauges("alodial_held_seconds", "For how long the account's calls are still kept back.", by_account, holds)
 
 
+def _findings(o: Overview) -> Metric:
+    found: dict[tuple[str, str], float] = {}
+    for finding in diagnose(o):
+        found[finding.code, finding.severity] = found.get((finding.code, finding.severity), 0) + 1
+    return _gauges("alodial_findings", "What `alodial status` finds, by code and severity.", "code severity", found)
+
+
 def _results(o: Overview) -> Iterable[Metric]:
     yield _gauge("alodial_inbox_entries", "Raw results that no worker has finished.", o.inbox)
     yield _gauge("alodial_inbox_oldest_seconds", "Age of the oldest of them.", o.inbox_oldest)
     yield _gauge("alodial_orphan_results", "Results whose extid is not known yet.", o.orphans)
+    yield _gauge("alodial_callbacks_refused_lately", "Callbacks refused, the last within 5 minutes.", o.refused.count)
+    missing = o.missing.counts[0] if o.missing.counts else 0
+    text = "Calls submitted over 45 s ago since when no callback came at all."
+    yield _gauge("alodial_results_missing", text, missing)
     yield _gauge("alodial_dead_results", "Results that nobody could use, kept for replay.", o.dead)
 
 

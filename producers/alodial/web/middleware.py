@@ -1,5 +1,6 @@
 """Gives every request an id, security headers, bounds on its body (`body_limits.py`), and an answer whatever breaks."""
 
+import re
 import secrets
 
 import structlog
@@ -26,6 +27,8 @@ NO_STORE = (b"cache-control", b"no-store")
 """For every answer that says nothing else: most hold numbers, and none is worth keeping."""
 HSTS = (b"strict-transport-security", b"max-age=31536000")
 """Behind TLS: the browser does not come back without it for a year."""
+
+_REPEATED_SLASH = re.compile("//+")
 
 log = structlog.get_logger("alodial.web")
 
@@ -91,9 +94,13 @@ class RequestMiddleware:
     def _app_for(self, scope: Scope) -> ASGIApp:
         """The app, or for callbacks their endpoint: under load, routing would cost as much as all the rest."""
         path: str = scope["path"]
-        if self._callbacks is not None and path.startswith(CALLBACK_PATH):
-            secret = path[len(CALLBACK_PATH) :]
-            if "/" not in secret:
-                scope["path_params"] = {"secret": secret}
-                return self._callbacks
-        return self._app
+        if self._callbacks is None or "callbacks" not in path:
+            return self._app
+        whole = _REPEATED_SLASH.sub("/", path)
+        secret = whole[len(CALLBACK_PATH) :].rstrip("/")
+        if not whole.startswith(CALLBACK_PATH) or not secret or "/" in secret:
+            return self._app
+        # An address that is nearly the right one gets no 200, but somebody has to learn of it.
+        flaw = "double_slash" if whole != path else "trailing_slash" if whole.endswith("/") else ""
+        scope["path_params"] = {"secret": secret, "flaw": flaw}
+        return self._callbacks

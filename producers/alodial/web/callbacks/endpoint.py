@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from ...store.inbox import RawResult
 from ..auth import SecretSet
 from ..client_address import TrustedProxies
+from ..host_check import has_name_of
 from ..metrics import ProcessMetrics
 from ..problems import RETRY_AFTER, not_found, problem
 from ..rate_limit import RateLimiter, retry_after
@@ -35,6 +36,9 @@ Redis in a minute otherwise."""
 FORGED_LOG_INTERVAL = 60.0
 """Seconds between two log lines about wrong secrets, so that a scanner cannot fill the disk."""
 
+QUOTES = " \t\r\n\"'<>"
+"""What stands around a secret that was copied with too much."""
+
 log = structlog.get_logger("alodial.intake")
 
 
@@ -42,8 +46,14 @@ class CallbackEndpoint:
     """``POST /callbacks/alovoice/{secret}``: 200 once the body is kept; a wrong secret looks like an unknown address."""
 
     def __init__(
-        self, secrets: SecretSet, intake: CallbackIntake, metrics: ProcessMetrics, sources: Sequence[str] = ()
+        self,
+        secrets: SecretSet,
+        intake: CallbackIntake,
+        metrics: ProcessMetrics,
+        sources: Sequence[str] = (),
+        public_url: str = "",
     ) -> None:
+        self._public_url = public_url
         self._secrets = secrets
         self._sources = TrustedProxies(sources) if sources else None
         self._wrong = RateLimiter(WRONG_SECRETS_PER_SECOND, WRONG_SECRETS_BURST)
@@ -65,10 +75,11 @@ class CallbackEndpoint:
     async def _keep(self, scope: Scope, receive: Receive) -> Response | None:
         """Keeps the body. Returns None, or the answer instead of 200 when nothing was kept."""
         address = scope["client"][0] if scope.get("client") else ""
-        if not self._secrets.contains(scope["path_params"]["secret"]) or (
-            self._sources and address not in self._sources
-        ):
-            self._count_forged()
+        secret, flaw = scope["path_params"]["secret"], scope["path_params"].get("flaw", "")
+        if not flaw and self._sources and address not in self._sources:
+            flaw = "other_source"
+        if flaw or not self._secrets.contains(secret):
+            self._count_forged(self._reason(secret, flaw, scope))
             if wait := self._wrong.take(address):
                 detail = "Too many wrong secrets came from this address."
                 headers = {"Retry-After": retry_after(wait), "Connection": "close"}
@@ -93,12 +104,21 @@ class CallbackEndpoint:
         (self._spooled if spooled else self._stored).inc()
         return None
 
-    def _count_forged(self) -> None:
+    def _reason(self, secret: str, flaw: str, scope: Scope) -> str:
+        """What is wrong with the address: one of NEAR_MISSES, or ``secret``."""
+        if self._secrets.contains(secret):
+            return flaw
+        if (bare := secret.strip(QUOTES)) != secret and self._secrets.contains(bare):
+            return "quotes"
+        return "secret" if has_name_of(self._public_url, scope) else "other_host"
+
+    def _count_forged(self, reason: str) -> None:
+        self._intake.count_refused(reason)
         self._metrics.callbacks.labels("forged").inc()
         self._forged += 1
         now = asyncio.get_running_loop().time()
         if now - self._forged_logged_at >= FORGED_LOG_INTERVAL:
-            log.warning("callback.forged", times=self._forged)
+            log.warning("callback.forged", times=self._forged, flaw=reason)
             self._forged_logged_at, self._forged = now, 0
 
 

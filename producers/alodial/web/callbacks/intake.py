@@ -16,6 +16,7 @@ from ...settings import Settings
 from ...store.client import AsyncStore
 from ...store.coalesce import Coalescer
 from ...store.inbox import RawResult, confirm_spooled, drained, put, put_spooled
+from ...store.refused_callbacks import count_refused
 from ...store.supervision import process_loops
 from ...wakeup import Waker
 from .spool import ADOPT_EVERY, Head, Spool, SpoolFull, unwritable
@@ -29,6 +30,9 @@ of them."""
 
 WAITING_BYTES = 64 * 1024 * 1024
 """Bodies in memory that wait for Redis or the disk; above it new bodies are refused, so that memory stays flat."""
+
+REFUSED_INTERVAL = 1.0
+"""Seconds between two counts of refused callbacks: a scanner costs Redis no more than that."""
 
 CHECK_EVERY = 60.0
 """Seconds between two checks whether the spool's folder can be written."""
@@ -66,6 +70,24 @@ class CallbackIntake:
         self._folder = Path(settings.spool_dir)
         self.spool = Spool(self._folder, settings.spool_max_bytes)
         self.spool_problem = ""
+        self._refused: dict[str, int] = {}
+        self._counting: asyncio.Task[None] | None = None
+
+    def count_refused(self, reason: str) -> None:
+        """Counts a callback that was refused because of its address, in the store within a moment."""
+        self._refused[reason] = self._refused.get(reason, 0) + 1
+        if self._counting is None or self._counting.done():
+            self._counting = asyncio.create_task(self._store_refused())
+
+    async def _store_refused(self) -> None:
+        while self._refused:
+            refused, self._refused = self._refused, {}
+            try:
+                async with asyncio.timeout(PUT_TIMEOUT):
+                    await self._store.call(count_refused, refused)
+            except Exception as exc:  # while Redis is away everything else says so
+                log.debug("callback.refusals_uncounted", error=type(exc).__name__)
+            await asyncio.sleep(REFUSED_INTERVAL)
 
     async def keep(self, item: RawResult) -> bool:
         """Keeps one body in Redis, or on disk and returns True. Raises Overloaded when neither takes it."""
@@ -108,6 +130,8 @@ class CallbackIntake:
 
     async def aclose(self) -> None:
         """Stops and leaves what is on disk: the next process adopts it."""
+        if self._counting is not None:
+            self._counting.cancel()
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

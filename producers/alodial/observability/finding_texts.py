@@ -1,0 +1,152 @@
+"""What findings say and what to do about them, in English, by code or by code and reason.
+
+The monitor translates them in its locales; a test keeps its English equal to these.
+"""
+
+from typing import Final
+
+TEXTS: Final = {
+    "account_held": "Account {account} pauses for {left_s} more ({why}).",
+    "breaker_open.token": "AloVoice refuses the token of account {account}. {ready:call waits|calls wait}.",
+    "breaker_open.unreachable": (
+        "No connection to AloVoice comes about for account {account} ({why}). {ready:call waits|calls wait}."
+    ),
+    "callback_secret_missing": "ALODIAL_CALLBACK_SECRET is not set: no result can arrive, and calls never complete.",
+    "callbacks_refused.double_slash": (
+        "{count:callback was refused|callbacks were refused}: the callback address at AloVoice "
+        "has the right secret and two slashes in a row."
+    ),
+    "callbacks_refused.other_host": (
+        "{count:callback was refused|callbacks were refused}: they came with another secret and "
+        "for another host than ALODIAL_PUBLIC_URL."
+    ),
+    "callbacks_refused.other_source": (
+        "{count:callback was refused|callbacks were refused}: they came from an address that "
+        "ALODIAL_CALLBACK_SOURCES does not name."
+    ),
+    "callbacks_refused.quotes": (
+        "{count:callback was refused|callbacks were refused}: the callback address at AloVoice "
+        "has the right secret with spaces or quotes around it."
+    ),
+    "callbacks_refused.secret": (
+        "{count:callback was refused|callbacks were refused}: the secret in AloVoice’s callback "
+        "address is not ALODIAL_CALLBACK_SECRET."
+    ),
+    "callbacks_refused.trailing_slash": (
+        "{count:callback was refused|callbacks were refused}: the callback address at AloVoice "
+        "has the right secret and a slash too many at its end."
+    ),
+    "campaign_bound.channels": "Campaign {name}: its own channels are in use, {ready:call waits|calls wait} for them.",
+    "campaign_bound.hours": "Campaign {name}: {ready:call waits|calls wait} for its hours or for tomorrow’s share.",
+    "campaign_bound.pace": "Campaign {name}: its own pace holds {ready:call|calls} back.",
+    "channels_full": (
+        "Channels are the bottleneck of account {account}: {used} of {allowed} are in use, "
+        "{ready:call waits|calls wait}."
+    ),
+    "dead_results": "{count:result|results} matched nothing or could not be read.",
+    "events_lost": ("{count:event was|events were} dropped in the last 7 days before every group had read them."),
+    "events_unread": (
+        "The group {group} has not read {count:event|events}, the oldest for {oldest_s}. They "
+        "are dropped after {limit_s}, or above {allowed}."
+    ),
+    "inbox_lag": "{count:result waits|results wait} to be read, the oldest for {oldest_s}.",
+    "logs_lost": "{count:log line|log lines} of the last day did not get to Redis.",
+    "mass_rejection": "AloVoice rejected {count:call|calls} in the last 5 minutes, more than it took.",
+    "no_worker": "No worker is alive. {waiting:call or result waits|calls and results wait}.",
+    "orphans": "{count:result waits|results wait} for a call that is not known yet.",
+    "provider_address_wrong": (
+        "ALODIAL_PROVIDER_URL or the token of account {account} is wrong: AloVoice took no call "
+        "there and answers {why}. {ready:call waits|calls wait}; none is rejected for it."
+    ),
+    "rate_bound": (
+        "The rate is the bottleneck of account {account}: {rate} of {allowed} a second are used, "
+        "{ready:call waits|calls wait}, about {left_s}."
+    ),
+    "results_missing": (
+        "No result has come for {count:submitted call|submitted calls}, the oldest for "
+        "{oldest_s}, and no callback at all since. They keep their channels."
+    ),
+    "stopped": "The emergency stop has been on for {since_s}: {reason} ({who}). Nothing is dialled.",
+    "store_full": (
+        "The store uses {percent} % of its {limit_mb} MB. Above {allowed} % no new calls and "
+        "campaigns are taken; stops, cancellations, do-not-call lists and results go on."
+    ),
+    "stuck": ("Account {account} has room, and yet {ready:call waits|calls wait}, the oldest for {oldest_s}."),
+    "unconfirmed_old": (
+        "{count:call is|calls are} unconfirmed, the oldest for {oldest_s}: nobody knows whether the phone rang."
+    ),
+    "web_loop_failing": "Web process {process} cannot do a part of its work: {loops}. It tries again by itself.",
+    "webhook_disabled": "Webhook {url} is switched off; {parked:event is|events are} parked.",
+    "webhook_failing": (
+        "Webhook {url} does not take events; {waiting:event waits|events wait}, the oldest for {lag_s}."
+    ),
+    "worker_loop_failing": "Worker {worker} cannot do a part of its work: {loops}. It tries again by itself.",
+    "worker_silent": "Worker {worker} has been silent for {silent_s}; it had {in_flight:call|calls} in flight.",
+    "workers_differ": "Workers do not have the same {parts}: {workers}.",
+}
+"""What is wrong."""
+
+REMEDIES: Final = {
+    "account_held": "It goes on by itself. If it happens again, look at what AloVoice answered.",
+    "breaker_open.token": "Mend the token, restart the workers, then resume the account.",
+    "breaker_open.unreachable": (
+        "Check ALODIAL_PROVIDER_URL and the network. Calls go on by themselves once AloVoice answers."
+    ),
+    "callback_secret_missing": (
+        "Set it, restart web, and give AloVoice the address https://YOUR-HOST/callbacks/alovoice/SECRET."
+    ),
+    "callbacks_refused.double_slash": "Write one slash between the host and callbacks/alovoice/ in AloVoice’s settings.",
+    "callbacks_refused.other_host": (
+        "AloVoice has the callback address of another installation, or an old one: give it that of ALODIAL_PUBLIC_URL."
+    ),
+    "callbacks_refused.other_source": "If it is AloVoice, add its address to ALODIAL_CALLBACK_SOURCES; the log names it.",
+    "callbacks_refused.quotes": "Remove the spaces and quotes around the secret in AloVoice’s settings.",
+    "callbacks_refused.secret": (
+        "Copy the callback address again into AloVoice’s settings: "
+        "https://YOUR-HOST/callbacks/alovoice/SECRET. Calls without their result do not complete "
+        "and keep their channels."
+    ),
+    "callbacks_refused.trailing_slash": "Remove the slash at the end of the callback address in AloVoice’s settings.",
+    "campaign_bound.channels": "Raise the campaign’s channels if it may hold more lines.",
+    "campaign_bound.hours": "Nothing to do: they go when its hours open.",
+    "campaign_bound.pace": "Nothing to do. Raise the campaign’s pace if it should go faster.",
+    "channels_full": "Raise ALODIAL_MAX_CONCURRENT_CALLS if your PBX has more lines.",
+    "dead_results": "Look at them, replay or drop them.",
+    "events_lost": (
+        "The log names the groups (events.dropped). Their readers must catch up from the calls themselves."
+    ),
+    "events_unread": (
+        "Start the group’s reader. If nobody needs the group: redis-cli XGROUP DESTROY alodial:events NAME."
+    ),
+    "inbox_lag": "Workers are too few or stuck.",
+    "logs_lost": "Standard output has them.",
+    "mass_rejection": (
+        "Look at the reason before more are lost: alodial calls list --state rejected. Pause the "
+        "campaign if its numbers are wrong."
+    ),
+    "no_worker": "Start a worker, and look at the last lines of the log.",
+    "orphans": "They are matched when their call appears, or set aside.",
+    "provider_address_wrong": (
+        "Correct it, restart the workers, then resume the account. A call tries again by itself once a minute at least."
+    ),
+    "rate_bound": "Raise ALODIAL_CALLS_PER_SECOND if AloVoice allows more.",
+    "results_missing": (
+        "Check the callback address in AloVoice’s settings and that it reaches alodial web from "
+        "outside. Once that is repaired: alodial channels release."
+    ),
+    "stopped": "Resume when the reason is gone.",
+    "store_full": ("Give Redis more memory (maxmemory), or keep ended calls for less time (ALODIAL_CALL_RETENTION)."),
+    "stuck": "Look at the log: workers may be busy or without a connection.",
+    "unconfirmed_old": "Wait for the result, or ring again knowing the risk.",
+    "web_loop_failing": (
+        "Calls go on. Read its error lines: they name the cause; report it if it is a fault of Alodial."
+    ),
+    "webhook_disabled": "Mend the receiver, switch it on, send what was parked.",
+    "webhook_failing": "Events are tried again for 75 hours. Look at what it answers.",
+    "worker_loop_failing": (
+        "Calls go on. Read its error lines: they name the cause; report it if it is a fault of Alodial."
+    ),
+    "worker_silent": "What it held is taken over by others when its lease ends. Look at its last log lines.",
+    "workers_differ": "Give them the same settings and version, and restart them.",
+}
+"""What to do."""
