@@ -862,6 +862,16 @@ class ModelStore:
                 rows.append(Swept("expired", c.new.id, c.new.extid, c.new.account, c.attempt))
         return rows
 
+    def release(self, extids: Iterable[str]) -> list[str]:
+        rows = []
+        for extid in extids:
+            c = self.calls.get(extid)
+            waits = c is not None and c.state in (State.SUBMITTED, State.UNCONFIRMED)
+            if c is not None and waits:
+                self._free_channel(c)
+            rows.append("released" if waits else "kept")
+        return rows
+
     def stop(self) -> None:
         self.stopped = True
 

@@ -11,7 +11,7 @@ from model import Limits, ModelStore, Rules
 from store_harness import EPOCH, START, ClockedStore, Picture, modelled, picture, spares_of
 
 from alodial.settings import Settings
-from alodial.store import call_transitions, holds, keys
+from alodial.store import call_transitions, channels, holds, keys
 from alodial.store.call_transitions import Applying, Arming, Claim, Claimed, NewCall, Settling
 from alodial.store.client import Operation
 from alodial.store.primary import Posted, repeat_posts
@@ -432,6 +432,10 @@ class Pair:
         op = call_transitions.cancel(extids)
         self.agree(op, self.store.run(op), self.model.cancel(extids))
 
+    def release(self) -> None:
+        op = channels.release([self.choose([*EXTIDS[:2], *self.model.calls]) for _ in range(self.choose((1, 2)))])
+        self.agree(op, self.store.run(op), self.model.release([str(arg) for arg in op.args]))
+
     def pace(self) -> None:
         op = call_transitions.pace()
         real = self.store.run(op)
@@ -528,7 +532,7 @@ class Pair:
 
 STEPS = (
     *("enqueue", "enqueue", "work", "work", "work", "claim", "arm", "arm", "settle", "settle", "settle", "settle"),
-    *("apply", "apply", "cancel", "pace", "sweep", "time_passes", "time_passes", "time_passes"),
+    *("apply", "apply", "cancel", "release", "pace", "sweep", "time_passes", "time_passes", "time_passes"),
     *("die", "resume", "halt", "fail", "refuse", "refuse", "give_up", "claim_again", "confirm_late"),
     *("forget", "cut_off", "learn_late", "pass_unattended", "out_of_reach", "refuse_one", "misaddress"),
 )

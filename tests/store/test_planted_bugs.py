@@ -95,6 +95,11 @@ PLANTED = {
         "    return true\n  end\n  if is",
     ),
     "a redirect stops nobody": ("settle", "if a.tk ~= address and string.find(code, '^status_3')", "if false"),
+    "release frees the channel of a call that is being submitted": (
+        "release",
+        "if r and (r.s == 'submitted' or r.s == 'unconfirmed') then",
+        "if r then",
+    ),
     "nobody waits too long": ("claim", "return since and since <= stale", "return false"),
     "each refusal for now is a step": ("settle", "if a.hold > ms then return end", ""),
     "settle never gives up": ("settle", "if tries >= max_tries then", "if false then"),

@@ -12,6 +12,7 @@ from . import (
     call,
     calls,
     campaign,
+    channels,
     dead_letters,
     do_not_call,
     doctor,
@@ -66,6 +67,7 @@ def _options(
 app.add_typer(call.app, name="call")
 app.add_typer(calls.app, name="calls")
 app.add_typer(campaign.app, name="campaign")
+app.add_typer(channels.app, name="channels")
 app.add_typer(do_not_call.app, name="dnc")
 app.add_typer(dead_letters.app, name="dead")
 app.add_typer(events.app, name="events")

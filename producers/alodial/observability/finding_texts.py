@@ -5,6 +5,8 @@ The monitor translates them in its locales; a test keeps its English equal to th
 
 from typing import Final
 
+from ..store import keys
+
 TEXTS: Final = {
     "account_held": "Account {account} pauses for {left_s} more ({why}).",
     "breaker_open.token": "AloVoice refuses the token of account {account}. {ready:call waits|calls wait}.",
@@ -116,7 +118,7 @@ REMEDIES: Final = {
         "The log names the groups (events.dropped). Their readers must catch up from the calls themselves."
     ),
     "events_unread": (
-        "Start the group’s reader. If nobody needs the group: redis-cli XGROUP DESTROY alodial:events NAME."
+        f"Start the group’s reader. If nobody needs the group: redis-cli XGROUP DESTROY {keys.EVENTS} NAME."
     ),
     "inbox_lag": "Workers are too few or stuck.",
     "logs_lost": "Standard output has them.",

@@ -30,7 +30,6 @@ STARTS = 500
 
 WINDOW = 10.0
 """Seconds over which the present rate is the mean; shorter where more calls started than are read."""
-
 MIN_STARTS = 5
 """Starts from which on a list may have been trimmed: the limiter keeps at least rate + burst of them."""
 
@@ -69,10 +68,8 @@ class AccountState:
     breaker: bool = False
     unreachable: bool = False
     misaddressed: bool = False
-    bound: int = 0
-    """Ready calls that their campaign's own pace, channels or hours hold back."""
+    bound: int = 0  # ready calls that their campaigns hold back; the oldest of the others has waited for free_oldest
     free_oldest: float = 0.0
-    """Seconds that the oldest of the others has waited."""
 
     @property
     def ready(self) -> int:
@@ -101,7 +98,6 @@ class WorkerState:
     version: str
     failing: Mapping[str, str] = field(default_factory=dict)
     marks: Mapping[str, str] = field(default_factory=dict)
-    """Marks of its settings by what they are of, to be compared with other workers'; none in older versions."""
 
     @property
     def alive(self) -> bool:
@@ -122,7 +118,8 @@ class MinuteCounts:
 
 @dataclass(frozen=True, slots=True)
 class LiveCampaign:
-    """A campaign that is scheduled, running or paused; ``ready`` are the calls in its hopper."""
+    """A campaign that is scheduled, running or paused; ``ready`` are the calls in its hopper, ``bound`` is what of its own
+    holds them back: pace, channels, hours (or its day's caps), or nothing."""
 
     id: str
     name: str
@@ -130,7 +127,6 @@ class LiveCampaign:
     account: str
     ready: int
     bound: str = ""
-    """What of its own holds them back: ``pace``, ``channels``, ``hours`` (or its day's caps), or nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ NAMES = (
     "forbid",
     "calendar",
     "redial",
+    "release",
     "relay",
     "delivered",
     "dead",

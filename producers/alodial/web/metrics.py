@@ -138,10 +138,10 @@ def _accounts(o: Overview) -> Iterable[Metric]:
 
 
 def _findings(o: Overview) -> Metric:
-    found: dict[tuple[str, str], float] = {}
+    counts: dict[tuple[str, str], float] = {}
     for finding in diagnose(o):
-        found[finding.code, finding.severity] = found.get((finding.code, finding.severity), 0) + 1
-    return _gauges("alodial_findings", "What `alodial status` finds, by code and severity.", "code severity", found)
+        counts[finding.code, finding.severity] = counts.get((finding.code, finding.severity), 0) + 1
+    return _gauges("alodial_findings", "What `alodial status` finds, by code and severity.", "code severity", counts)
 
 
 def _results(o: Overview) -> Iterable[Metric]:

@@ -108,7 +108,8 @@ class CallbackEndpoint:
         """What is wrong with the address: one of NEAR_MISSES, or ``secret``."""
         if self._secrets.contains(secret):
             return flaw
-        if (bare := secret.strip(QUOTES)) != secret and self._secrets.contains(bare):
+        bare = secret.strip(QUOTES)
+        if len(bare) < len(secret) and self._secrets.contains(bare):
             return "quotes"
         return "secret" if has_name_of(self._public_url, scope) else "other_host"
 
