@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from .errors import ConfigurationError
 
@@ -21,6 +21,8 @@ OTHER_NAMES: Final = frozenset(
     {"ALODIAL_DEBUG", "ALODIAL_CHAOS", "ALODIAL_SANDBOX_CALLBACK_URL", "ALODIAL_SANDBOX_TOKEN"}
 )
 """Variables of commands and tests, which are no settings."""
+
+_LISTED_SECRETS: Final = frozenset({"callback_secret", "api_keys", "webhooks", "webhook_secret"})
 
 _SPOILED_BY_SLASHES: Final = re.compile(r"^[a-z+]+://[^/?#@]*[/?#].*@")
 
@@ -89,6 +91,36 @@ def sources(known: Collection[str]) -> dict[str, str]:
     """Returns where each setting comes from: ``environment``, ``.env`` or ``default``. The environment wins."""
     file = read_env_file()
     return {name: "environment" if name in os.environ else ENV_FILE if name in file else "default" for name in known}
+
+
+def visible_settings(settings: BaseModel) -> dict[str, Any]:
+    """Returns the value of every setting by its environment name; of a secret only whether it is set."""
+    visible: dict[str, Any] = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        label = f"{PREFIX}{name.upper()}"
+        if name in {"redis_url", "broker_url"}:
+            visible[label] = _without_password(value.get_secret_value()) if value is not None else "not set"
+        elif isinstance(value, SecretStr) or value is None:
+            visible[label] = "set" if value is not None else "not set"
+        elif name in _LISTED_SECRETS:
+            visible[label] = f"{len(value)} set" if value else "not set"
+        elif name == "accounts":
+            visible[label] = {
+                key: {**account.model_dump(exclude={"token"}), "token": "set" if account.token else "not set"}
+                for key, account in value.items()
+            }
+        elif isinstance(value, tuple | frozenset):
+            visible[label] = ",".join(str(part) for part in sorted(value)) if value else "none"
+        else:
+            visible[label] = value
+    return visible
+
+
+def _without_password(url: str) -> str:
+    """The URL without its user and its query, which may hold a password too."""
+    scheme, _, rest = url.partition("?")[0].partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def secret_problem(text: str) -> str | None:

@@ -65,7 +65,7 @@ def test_every_screen_fits_and_has_no_fault_of_access(
 def test_what_is_open_renews_itself(visit: Visit, queue: CallQueue) -> None:
     visitor = visit()
     visitor.sign_in()
-    visitor.page.wait_for_selector("text=No worker is alive")
+    visitor.page.wait_for_selector("text=Five steps to the first call")
     workers.write_heartbeat(queue.store.redis, Heartbeat("dialer-1:1", int(time.time() * 1000), 1, "dialer-1", 0))
     visitor.page.wait_for_selector("text=Nothing is wrong")
 

@@ -98,3 +98,46 @@ def test_the_head_takes_little_of_a_phone_and_shows_the_open_screen(visit: Visit
             assert tab["x"] + tab["width"] <= width
         visitor.page.click("footer .out button")
         visitor.page.wait_for_selector("#key")
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_an_empty_installation_is_a_list_of_steps(visit: Visit, axe: str, locale: str, width: int) -> None:
+    visitor = visit(width, locale)
+    visitor.sign_in()
+    visitor.page.wait_for_selector(".steps")
+    visitor.picture(f"empty-{locale[:2]}-{width}")
+    assert not visitor.page.query_selector(".notice.bad:visible")
+    assert visitor.faults(axe) == []
+    assert not visitor.too_wide()
+
+
+def test_keys_go_to_the_search_and_list_themselves(visit: Visit, axe: str) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.sign_in()
+    page.keyboard.press("?")
+    page.wait_for_selector("#shortcuts", state="visible")
+    visitor.picture("shortcuts")
+    assert visitor.faults(axe) == []
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#shortcuts", state="hidden")
+    page.keyboard.press("/")
+    page.wait_for_function("document.activeElement && document.activeElement.id === 'find'")
+    page.keyboard.type("a/b?")
+    assert page.input_value("#find") == "a/b?"
+    assert not page.is_visible("#shortcuts")
+    visitor.go("/calls")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "find"
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_settings_fit(visit: Visit, axe: str, locale: str, width: int) -> None:
+    visitor = visit(width, locale)
+    visitor.sign_in()
+    visitor.go("/settings")
+    visitor.picture(f"settings-{locale[:2]}-{width}")
+    assert visitor.faults(axe) == []
+    assert not visitor.too_wide()

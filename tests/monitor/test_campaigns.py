@@ -516,6 +516,7 @@ def test_while_redis_is_away_the_monitor_says_so(tmp_path: Any) -> None:
         for address in ("/", "/campaigns", "/do-not-call", "/campaigns/x"):
             answer = operator.get(address)
             assert answer.status_code == 503
-            assert "Redis does not answer" in words_on(answer)
+            assert "Redis is not answering" in words_on(answer)
+            assert "Try again" in words_on(answer)
     finally:
         web.stop()

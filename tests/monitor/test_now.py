@@ -30,6 +30,20 @@ def test_a_quiet_installation_says_that_nothing_is_wrong(web: Web, queue: CallQu
     assert "0 of 5" in shown  # starts a second, of the default limit
 
 
+def test_an_empty_installation_shows_the_steps_to_its_first_call_and_no_alarm(web: Web, queue: CallQueue) -> None:
+    operator = Operator(web)
+    shown = words_on(operator.get("/now"))
+    assert "Five steps to the first call" in shown
+    assert "Done Redis answers" in shown
+    assert "To do A worker is running: alodial worker" in shown
+    assert "No worker is alive" not in shown
+    assert "Nothing is wrong." not in shown
+    queue.enqueue(TWO_WAY)
+    shown = words_on(operator.get("/now"))
+    assert "Five steps" not in shown
+    assert "No worker is alive. 1 call or result waits." in shown
+
+
 def test_a_problem_is_explained_with_what_to_do(web: Web, queue: CallQueue) -> None:
     queue.enqueue(TWO_WAY)
     beat(queue, "dialer-1:2", ago=30, in_flight=3)

@@ -44,7 +44,7 @@ def test_an_operator_key_opens_the_monitor_until_sign_out(web: Web) -> None:
     operator = Operator(web, name="Aziza")
     page = operator.get("/")
     assert page.status_code == 200
-    assert "No worker is alive" in words_on(page)
+    assert "Five steps to the first call" in words_on(page)
     assert "key:#1 (Aziza)" in words_on(page)
     assert API_KEY not in page.text
     copied = operator.http.cookies["alodial_session"]

@@ -1,7 +1,7 @@
 """``alodial doctor``: shows the settings in force and checks them, Redis and the workers."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -23,7 +23,6 @@ CHECKED_HERE = frozenset(
 )
 """Codes of findings that have a check of their own here, or are named by one of the settings."""
 
-LISTED_SECRETS = {"callback_secret", "api_keys", "webhooks", "webhook_secret"}
 MARKS = {"ok": "[green]ok[/green]     ", "warning": "[yellow]warning[/yellow]", "error": "[red]error[/red]  "}
 
 
@@ -32,7 +31,7 @@ def doctor(as_json: Json = False) -> None:
 
     Example: alodial doctor
     """
-    from ..environment import sources
+    from ..environment import sources, visible_settings
     from ..settings import load_settings
 
     settings = load_settings()
@@ -57,38 +56,6 @@ def doctor(as_json: Json = False) -> None:
     if errors:
         say(f"error: {count_of(errors, 'problem')}")
     raise typer.Exit(1 if errors else 0)
-
-
-def visible_settings(settings: "Settings") -> dict[str, Any]:
-    """Returns the value of every setting by its environment name; of a secret only whether it is set."""
-    from pydantic import SecretStr
-
-    visible: dict[str, Any] = {}
-    for name in type(settings).model_fields:
-        value = getattr(settings, name)
-        label = f"ALODIAL_{name.upper()}"
-        if name in {"redis_url", "broker_url"}:
-            visible[label] = _without_password(value.get_secret_value()) if value is not None else "not set"
-        elif isinstance(value, SecretStr) or value is None:
-            visible[label] = "set" if value is not None else "not set"
-        elif name in LISTED_SECRETS:
-            visible[label] = f"{len(value)} set" if value else "not set"
-        elif name == "accounts":
-            visible[label] = {
-                key: {**account.model_dump(exclude={"token"}), "token": "set" if account.token else "not set"}
-                for key, account in value.items()
-            }
-        elif isinstance(value, tuple | frozenset):
-            visible[label] = ",".join(str(part) for part in sorted(value)) if value else "none"
-        else:
-            visible[label] = value
-    return visible
-
-
-def _without_password(url: str) -> str:
-    """The URL without its user and its query, which may hold a password too."""
-    scheme, _, rest = url.partition("?")[0].partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def _check_settings(settings: "Settings") -> Iterator["RedisCheck"]:

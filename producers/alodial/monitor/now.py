@@ -26,6 +26,9 @@ NOT_PLACED: Final = ("rejected", "failed", "expired", "timed_out")
 CHARTED: Final = ("answered", "no_answer", "busy", "unavailable", "congestion")
 """Dispositions with a line in the chart; each has a colour in the style sheet."""
 
+STEPS: Final = frozenset({"no_worker", "callback_secret_missing"})
+"""Codes of findings that are steps of a new installation."""
+
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
 
@@ -108,13 +111,42 @@ def series_of(now: Overview, t: Translator) -> dict[str, Any]:
     return {"rate": {"series": rate}, "outcomes": {"series": outcomes}}
 
 
+@dataclass(frozen=True, slots=True)
+class FirstStep:
+    """A step to the first call: ``name`` is its text's, ``command`` does it."""
+
+    name: str
+    done: bool
+    command: str = ""
+
+
+def first_steps(now: Overview, *, keys: bool, callback: bool) -> list[FirstStep]:
+    """What an installation without a call needs for its first one; [] once it has had calls or campaigns."""
+    used = any(now.calls.values()) or now.campaigns or now.dead or any(m.created or m.ends for m in now.minutes)
+    if used:
+        return []
+    return [
+        FirstStep("key", keys, "alodial keys create"),
+        FirstStep("redis", done=True),
+        FirstStep("worker", bool(now.living), "alodial worker"),
+        FirstStep("callback", callback, "alodial init"),
+        FirstStep("call", done=False, command="alodial call two-way --from YOUR_NUMBER --to OTHER_NUMBER --wait"),
+    ]
+
+
 def _context(request: Request, now: Overview | None) -> dict[str, Any]:
     t = translator_of(request)
     if now is None:
-        return {"now": None, "diagnoses": [], "accounts": [], "totals": {}}
+        return {"now": None, "diagnoses": [], "steps": [], "accounts": [], "totals": {}}
+    settings = app_context(request).settings
+    keys = bool(monitor_context(request).sessions.keys)
+    steps = first_steps(now, keys=keys, callback=bool(settings.callback_secret))
+    # A new installation is not broken: what it lacks is a step.
+    diagnoses = [row for row in diagnosis_texts(now, t) if not steps or row.diagnosis.code not in STEPS]
     return {
         "now": now,
-        "diagnoses": diagnosis_texts(now, t),
+        "diagnoses": diagnoses,
+        "steps": steps,
         "accounts": [(account, gauges_of(account, t)) for account in now.accounts],
         "totals": now.in_last(60, "dispositions")
         | {name: n for name, n in now.in_last(60, "ends").items() if name in NOT_PLACED},

@@ -103,7 +103,17 @@ def _error_page(
     request: Request, status: int, key: str, detail: str = "", headers: Mapping[str, str] | None = None
 ) -> Response:
     operator = operator_of(request)
-    return page(request, "error.html", operator, status=status, headers=headers, key=key, detail=detail)
+    return page(
+        request,
+        "error.html",
+        operator,
+        status=status,
+        headers=headers,
+        key=key,
+        detail=detail,
+        title="refused.store_title" if key == "refused.store" else "refused.title",
+        retry=key.startswith("refused.store") and request.method == "GET",
+    )
 
 
 def _sign_in_first(request: Request) -> Response:

@@ -3,7 +3,12 @@ document.addEventListener("DOMContentLoaded", function () {
   var notice = document.getElementById("offline");
   if (!notice) return;
   ["htmx:sendError", "htmx:responseError", "htmx:timeout"].forEach(function (name) {
-    document.body.addEventListener(name, function () { notice.hidden = false; });
+    document.body.addEventListener(name, function (event) {
+      var redis = Boolean(event.detail.xhr && event.detail.xhr.status === 503);
+      notice.children[0].hidden = redis;
+      notice.children[1].hidden = !redis;
+      notice.hidden = false;
+    });
   });
   document.body.addEventListener("htmx:afterOnLoad", function (event) {
     if (event.detail.successful) notice.hidden = true;
@@ -33,4 +38,21 @@ document.addEventListener("DOMContentLoaded", function () {
   var open = document.querySelector(".head nav a[aria-current]");
   var line = open && open.closest("ul");
   if (line) line.scrollLeft = open.offsetLeft - line.offsetLeft - (line.clientWidth - open.offsetWidth) / 2;
+});
+
+// "/" goes to the search of the screen, or to that of the calls; "?" lists the keys. Neither while something is typed.
+document.addEventListener("DOMContentLoaded", function () {
+  var shortcuts = document.getElementById("shortcuts");
+  if (location.hash === "#find" && document.getElementById("find")) document.getElementById("find").focus();
+  document.addEventListener("keydown", function (event) {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input,textarea,select,dialog")) return;
+    if (event.key === "?" && shortcuts) {
+      shortcuts.showModal();
+    } else if (event.key === "/") {
+      event.preventDefault();
+      var search = document.querySelector("main [role=search] input:not([type=hidden]), main .search input:not([type=hidden])");
+      if (search) search.focus();
+      else location.href = "/calls#find";
+    }
+  });
 });
