@@ -24,7 +24,7 @@ from . import (
     webhooks,
 )
 from .arguments import is_utf8
-from .completion import COMPLETE_VARIABLE, completion
+from .completion import COMPLETE_VARIABLE, completion, init_completion
 from .grouped_help import GroupedHelp
 from .init import init
 from .output import document, say
@@ -101,9 +101,7 @@ def run(args: list[str] | None = None) -> int:
             return 2
     if COMPLETE_VARIABLE in os.environ:
         # A shell asks what may come next: typer's own shells are registered only then.
-        from typer.completion import completion_init  # type: ignore[attr-defined]  # typer has no __all__
-
-        completion_init()
+        init_completion()
     try:
         code = app(args, standalone_mode=False, prog_name="alodial")
     except UsageError as exc:

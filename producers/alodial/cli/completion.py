@@ -13,16 +13,24 @@ COMPLETE_VARIABLE = "_ALODIAL_COMPLETE"
 SHELLS = ("bash", "zsh", "fish")
 
 
-def completion(shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")]) -> None:
+def completion(
+    context: typer.Context, shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")]
+) -> None:
     """Print the completion script of a shell; evaluate it in the shell's start file.
 
     Example: eval "$(alodial completion bash)"
     """
     check_choice("SHELL", shell, SHELLS)
-    from .app import run
-
+    init_completion()
     os.environ[COMPLETE_VARIABLE] = f"source_{shell}"
     try:
-        run([])
+        context.find_root().command.main(args=[], prog_name="alodial", standalone_mode=False)
     finally:
         del os.environ[COMPLETE_VARIABLE]
+
+
+def init_completion() -> None:
+    """Makes the shells known to typer, which does so itself only for options that `alodial` does not have."""
+    from typer.completion import completion_init  # type: ignore[attr-defined]  # typer has no __all__
+
+    completion_init()
