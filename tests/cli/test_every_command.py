@@ -54,6 +54,8 @@ ASKS_REDIS: dict[str, tuple[str, ...]] = {
     "keys list": (),
     "keys rotate": ("shop",),
     "keys revoke": ("shop",),
+    "channels list": (),
+    "channels release": ("--yes",),
     "status": (),
     "logs": (),
     "stop": (),

@@ -61,6 +61,7 @@ def test_all_public_commands_exist() -> None:
             "completion",
         ),
         "provider check",
+        *(f"channels {name}" for name in ("list", "release")),
     }
 
 

@@ -88,8 +88,10 @@ def test_every_figure_that_operators_are_told_of_is_exported() -> None:
 
 def test_the_outcome_table_has_every_status_that_refuses() -> None:
     text = (DOCS / "reliability.md").read_text()
-    statuses = sorted(Settings.model_fields["refused_statuses"].default)
+    # 404 and 405 have a row of their own: until a first call was taken they say that the address is wrong.
+    statuses = sorted(Settings.model_fields["refused_statuses"].default - {404, 405})
     assert f"| {' '.join(str(status) for status in statuses)} |" in text
+    assert "| 404 405 (" in text
 
 
 def test_the_figures_in_the_prose_are_those_of_the_settings() -> None:
