@@ -184,8 +184,8 @@ def test_each_bad_field_is_named_with_a_code_and_a_remedy(change: dict[str, Any]
     [
         ({"ivrid": 0}, "ivrid", "invalid"),
         ({"ivrid": 2**31}, "ivrid", "invalid"),
-        ({"ivrid": "menu"}, "ivrid", "invalid"),
-        ({"ivrid": 1.5}, "ivrid", "invalid"),
+        ({"ivrid": "menu"}, "ivrid", "not_a_number"),
+        ({"ivrid": 1.5}, "ivrid", "not_a_number"),
         ({"fromline": "12"}, "fromline", "phone_short"),
         ({"callto": ["712037006"]}, "callto", "not_text"),
         ({"callto": "+79161234567"}, "callto", "phone_not_allowed"),

@@ -42,7 +42,7 @@ def test_every_metric_follows_prometheus_rules(web: Web) -> None:
         if family.type == "counter":
             assert all(one.name == f"{family.name}_total" for one in family.samples)
         assert set().union(*(one.labels for one in family.samples)) <= {
-            *("state", "account", "priority", "outcome", "disposition", "endpoint", "host", "le")
+            *("state", "account", "priority", "outcome", "disposition", "endpoint", "host", "le", "code", "severity")
         }
 
 

@@ -22,7 +22,7 @@ from .context import monitor_context, translator_of
 from .draft_check import begin_check, rejected_rows
 from .export_texts import attachment, delimiter_of, rejected_texts
 from .file_form import FileAnswers, answers_of, header_hash, is_of_file, view_of
-from .rendering import PeopleRoute, go, page
+from .rendering import PeopleRoute, error_page, go, page
 from .upload_drafts import BUSY, UploadDraft
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
@@ -88,8 +88,8 @@ def draft_of(request: Request, operator: Signed, id: str) -> UploadDraft | None:
     return monitor_context(request).drafts.get(id, operator.api_key.scope)
 
 
-def draft_gone(request: Request, operator: Signed) -> Response:
-    return page(request, "error.html", operator, status=404, key="refused.draft", detail="")
+def draft_gone(request: Request) -> Response:
+    return error_page(request, 404, "refused.draft")
 
 
 def error_variables(draft: UploadDraft) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def _show(request: Request, operator: Signed, draft: UploadDraft, headers: dict[
 async def show_draft(request: Request, operator: Signed, id: str) -> Response:
     draft = draft_of(request, operator, id)
     if draft is None:
-        return draft_gone(request, operator)
+        return draft_gone(request)
     draft = copy(draft)
     if draft.step == "submitted":
         monitor_context(request).drafts.drop(draft)
@@ -164,7 +164,7 @@ async def answer(request: Request, operator: Signed, id: str) -> Response:
     form = await form_of(request, operator, "campaign.submit")
     draft = draft_of(request, operator, id)
     if draft is None:
-        return draft_gone(request, operator)
+        return draft_gone(request)
     if draft.step not in ("submitting", "submitted"):
         try:
             answers = answers_of(form, draft.answers, draft.preview)
@@ -184,7 +184,7 @@ async def forget_mapping(request: Request, operator: Signed, id: str) -> Respons
     await form_of(request, operator, "campaign.submit")
     draft = draft_of(request, operator, id)
     if draft is None:
-        return draft_gone(request, operator)
+        return draft_gone(request)
     if draft.preview is not None and draft.step not in BUSY:
         header = header_hash(draft.preview.columns)
         await UPLOADS.run(_campaigns(request).keep_mapping, draft.owner, header, None)
@@ -201,7 +201,7 @@ async def check_again(request: Request, operator: Signed, id: str) -> Response:
     form = await form_of(request, operator, "campaign.submit")
     draft = draft_of(request, operator, id)
     if draft is None:
-        return draft_gone(request, operator)
+        return draft_gone(request)
     if draft.step not in ("submitting", "submitted"):
         draft.fields = fields_of(form)
         _check(request, draft)
@@ -213,7 +213,7 @@ async def rejected_csv(request: Request, operator: Signed, id: str) -> Response:
     """The rows that would not be taken, with their reasons in the reader's language, to be corrected and uploaded again."""
     draft = draft_of(request, operator, id)
     if draft is None or draft.report is None or draft.step in BUSY:
-        return draft_gone(request, operator)
+        return draft_gone(request)
     t = translator_of(request)
     rows = rejected_rows(draft.rejected_path)
     blocks = problem_blocks(rows, draft.report.columns, delimiter=delimiter_of(t), texts=rejected_texts(t))

@@ -99,9 +99,10 @@ def own_address(address: str) -> str:
     return address if plain and address.startswith("/") and not address.startswith("//") else "/"
 
 
-def _error_page(
+def error_page(
     request: Request, status: int, key: str, detail: str = "", headers: Mapping[str, str] | None = None
 ) -> Response:
+    """The page that names what was refused: ``key`` is its text, ``detail`` a sentence in English behind it."""
     operator = operator_of(request)
     return page(
         request,
@@ -120,7 +121,7 @@ def _sign_in_first(request: Request) -> Response:
     if request.headers.get("hx-request"):
         return Response(status_code=401, headers={"HX-Redirect": "/"})
     if request.method != "GET":
-        return _error_page(request, 401, "refused.signed_out")
+        return error_page(request, 401, "refused.signed_out")
     query = f"?{request.url.query}" if request.url.query else ""
     return RedirectResponse("/?" + urlencode({"to": request.url.path + query}), 303)
 
@@ -142,18 +143,18 @@ class PeopleRoute(APIRoute):
                 return _sign_in_first(request)
             except Forbidden as exc:
                 log.warning("operator.refused", reason=exc.reason, address=self.path)
-                return _error_page(request, 403, exc.reason)
+                return error_page(request, 403, exc.reason)
             except Refusal as exc:
                 if exc.status == 429:
-                    return _error_page(request, 429, "refused.too_often", headers=exc.headers)
-                return _error_page(request, exc.status, "refused.request", exc.detail, exc.headers)
+                    return error_page(request, 429, "refused.too_often", headers=exc.headers)
+                return error_page(request, exc.status, "refused.request", exc.detail, exc.headers)
             except NotFound as exc:
-                return _error_page(request, 404, "refused.not_found", str(exc))
+                return error_page(request, 404, "refused.not_found", str(exc))
             except StoreUnavailable as exc:
                 structlog.get_logger("alodial.web").error("request.refused", code=exc.code, reason=str(exc))
                 text = "refused.store_full" if isinstance(exc, StoreFull) else "refused.store"
-                return _error_page(request, 503, text, headers={"Retry-After": RETRY_AFTER})
+                return error_page(request, 503, text, headers={"Retry-After": RETRY_AFTER})
             except AlodialError as exc:
-                return _error_page(request, 409, "refused.act", str(exc))
+                return error_page(request, 409, "refused.act", str(exc))
 
         return handle_errors

@@ -1,10 +1,10 @@
 """The page of the settings in force: each value, and where it comes from. Of a secret only whether it is set."""
 
 from fastapi import APIRouter
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..calls.threads import READS
 from ..environment import sources, visible_settings
 from ..web.context import app_context
 from .auth import Forbidden, Signed, can
@@ -19,6 +19,6 @@ async def show_settings(request: Request, operator: Signed) -> Response:
     if not can(operator, "settings"):
         raise Forbidden("refused.role")
     values = visible_settings(app_context(request).settings)
-    origins = await run_in_threadpool(sources, values)
+    origins = await READS.run(sources, values)
     rows = sorted(((name, value, origins[name]) for name, value in values.items()), key=lambda row: row[2] == "default")
     return page(request, "settings.html", operator, rows=rows)

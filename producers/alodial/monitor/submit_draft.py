@@ -85,7 +85,7 @@ def _is_ready(draft: UploadDraft) -> bool:
 async def confirm(request: Request, operator: Signed, id: str) -> Response:
     draft = draft_of(request, operator, id)
     if draft is None:
-        return draft_gone(request, operator)
+        return draft_gone(request)
     draft = copy(draft)
     if not _is_ready(draft):
         return go(f"/campaigns/drafts/{id}")
@@ -98,7 +98,7 @@ async def submit(request: Request, operator: Signed, id: str) -> Response:
     form = await form_of(request, operator, "campaign.submit")
     draft = draft_of(request, operator, id)
     if draft is None:
-        return draft_gone(request, operator)
+        return draft_gone(request)
     if not _is_ready(draft) or not draft.version or text_of(form, "version") != draft.version:
         return go(f"/campaigns/drafts/{draft.id}")
     campaign = _request(request, draft)
@@ -139,7 +139,7 @@ async def test_call(request: Request, operator: Signed, id: str) -> Response:
     form = await form_of(request, operator, "campaign.submit")
     draft = draft_of(request, operator, id)
     if draft is None:
-        return draft_gone(request, operator)
+        return draft_gone(request)
     draft = copy(draft)
     if not _is_ready(draft):
         return go(f"/campaigns/drafts/{id}")
