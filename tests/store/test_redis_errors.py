@@ -232,3 +232,11 @@ def test_a_server_that_does_not_speak_redis_is_a_store_that_is_unavailable() -> 
             store_errors(Settings()),
         ):
             client.get("key")
+
+
+def test_a_connection_that_was_closed_under_uvloop_is_a_store_that_is_unavailable(settings: Settings) -> None:
+    # uvloop raises a bare RuntimeError where asyncio would raise a ConnectionError.
+    with pytest.raises(StoreUnavailable), store_errors(settings):
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+    with pytest.raises(RuntimeError), store_errors(settings):
+        raise RuntimeError("a fault of ours")

@@ -185,3 +185,9 @@ def test_a_file_that_leaves_a_doubt_is_answered_with_its_questions_and_each_answ
     assert answer == {"columns": {"phone": "Сотовый тел."}}
     form["campaign"] = (None, json.dumps(ASKED | answer))
     assert web.http.post("/v1/campaigns", files=form).json()["rows"]["good"] == 1
+
+
+def test_a_cursor_of_another_list_is_a_problem_with_its_field(web: Web) -> None:
+    answer = web.http.get("/v1/campaigns", params={"cursor": "f90a580ee0-07f6e-14cf225dc998f0f0b27"})
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"][0]["field"] == "cursor"

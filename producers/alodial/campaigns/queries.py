@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
-from alodial_schemas import ENDS, State
+from alodial_schemas import ENDS, FieldProblem, State
 from alodial_schemas.alovoice.result import talk_seconds
 from alodial_schemas.campaigns import CampaignRequest, CampaignState
 
@@ -18,7 +18,7 @@ from ..store.find_call import find_records
 from ..store.records import CallRecord, iso
 from ..store.row_outcomes import RowOutcome
 from .calendar import main_zone, opening_moments
-from .errors import CampaignNotFound, DamagedRows
+from .errors import CampaignNotFound, DamagedRows, InvalidCampaign
 from .eta import expected_end
 from .records import Activity, CampaignPage, CampaignRecord, ResultRow
 from .row_codec import CHUNK_ROWS, PackedRow, RowProblem, RowSpec, unpack, unpack_problems
@@ -51,7 +51,13 @@ class CampaignQueries:
         return self._record(self.find(name, owner))
 
     def list(self, *, state: str = "", owner: str = "", cursor: str | None = None, limit: int = 50) -> CampaignPage:
-        """A page, newest first. With ``state`` or ``owner`` it may be short: continue until the cursor is None."""
+        """A page, newest first. With ``state`` or ``owner`` it may be short: continue until the cursor is None.
+
+        Raises InvalidCampaign for a cursor of another list.
+        """
+        if cursor and not owner and not (cursor.isascii() and cursor.isdecimal()):
+            remedy = "send the cursor of the page before as it is, or none for the first page"
+            raise InvalidCampaign([FieldProblem("cursor", "invalid", "is not the cursor of such a list", remedy)])
         if owner:
             page = self._store.call(campaigns.page_of_owner, owner, cursor or "", limit)
         else:

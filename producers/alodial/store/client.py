@@ -52,7 +52,7 @@ def store_errors(settings: Settings) -> Iterator[None]:
     """Raises StoreUnavailable for errors of a Redis that cannot work now. Names its address without a password."""
     try:
         yield
-    except (OSError, RedisError) as exc:
+    except (OSError, RedisError, RuntimeError) as exc:
         if not is_passing(exc):
             raise
         if is_out_of_memory(exc):

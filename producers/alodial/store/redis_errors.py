@@ -83,11 +83,18 @@ def is_passing(exc: BaseException) -> bool:
     """Returns whether the error means that Redis cannot work now; any other refusal is a fault of ours."""
     if isinstance(exc, redis.exceptions.ConnectionError | redis.exceptions.TimeoutError | OSError):
         return True
+    if is_closed_transport(exc):
+        return True
     if isinstance(exc, redis.exceptions.DataError):
         return False
     if isinstance(exc, redis.exceptions.ResponseError):
         return error_code(exc) in PASSING_CODES
     return isinstance(exc, redis.exceptions.RedisError)
+
+
+def is_closed_transport(exc: BaseException) -> bool:
+    """Returns whether uvloop was to write to a connection that the other side had closed: it raises a bare RuntimeError."""
+    return type(exc) is RuntimeError and "the handler is closed" in str(exc)
 
 
 def is_out_of_memory(exc: BaseException) -> bool:
