@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
+from pydantic_core.core_schema import ValidationInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from alodial_schemas import normalise_phone
@@ -339,8 +340,9 @@ class Settings(BaseSettings):
 
     @field_validator("calling_hours", "courtesy_hours")
     @classmethod
-    def _hours(cls, value: str) -> str:
-        if value not in ("off", DEFAULT_HOURS, DEFAULT_COURTESY_HOURS):
+    def _hours(cls, value: str, info: ValidationInfo) -> str:
+        usable = (DEFAULT_HOURS, DEFAULT_COURTESY_HOURS, *(("off",) if info.field_name == "courtesy_hours" else ()))
+        if value not in usable:
             from alodial_schemas.campaigns import parse_hours  # noqa: PLC0415  # a plain producer need not load it
 
             parse_hours(value)

@@ -40,6 +40,7 @@ SECRET = "hunter2-hunter2-hunter2"
         ("ACCOUNTS", '{"sales": {"calls_per_second": "x"}}', "sales.calls_per_second: must be a number"),
         ("REFUSED_STATUSES", "400;404", "is not JSON"),
         ("TIMEZONE", "Mars/Base", "is not a zone"),
+        ("CALLING_HOURS", "off", "are no hours; write for example: 09:00-20:00"),
         ("REDIS_URL", f"redis://:{SECRET}#1@host:6379/0", "%23"),
         ("REDIS_URL", f"redis://:{SECRET}?1@host:6379/0", "%3F"),
         ("REDIS_URL", f"redis://:{SECRET}/1@host:6379/0", "%2F"),

@@ -89,6 +89,8 @@ def test_a_newcomer_s_first_call_goes_through_and_ctrl_c_ends_everything(dev: De
     assert call.status_code == 202
     record = dev.alodial("call", "two-way", "--from", "712037006", "--to", "994412890", "--wait", "--json")
     assert (record["state"], record["disposition"]) == ("completed", "busy")
+    Path(dev.folder / "people.csv").write_text("phone\n901234567\n901234568\n")
+    dev.alodial("campaign", "submit", "people.csv", "--from", "712037006", "--name", "first", "--json")
     assert httpx.get(ready["monitor"], trust_env=False, follow_redirects=True).status_code == 200
     link = re.search(r"http://[\w.:]+/sign-in\?code=[\w-]+", (dev.folder / "dev.log").read_text())
     assert link is not None
@@ -108,7 +110,8 @@ def test_it_names_what_is_missing(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_taken_is_named_with_the_remedy(tmp_path: Path) -> None:
-    subprocess.run([*PROGRAM, "init", "--yes"], cwd=tmp_path, check=True, capture_output=True)
+    init = subprocess.run([*PROGRAM, "init", "--yes"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert "warning" not in init.stderr
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         command = [*PROGRAM, "dev", "--port", str(port)]

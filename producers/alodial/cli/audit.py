@@ -29,6 +29,9 @@ READ_ONLY = frozenset(
             "web",
             "sandbox",
             "demo",
+            "dev",
+            "init",
+            "completion",
         ),
     }
 )

@@ -99,7 +99,7 @@ def _sandbox_values() -> dict[str, str]:
         # Nobody is disturbed: a list is called at once, at any hour.
         "ALODIAL_CALLS_PER_SECOND": "20",
         "ALODIAL_MAX_CONCURRENT_CALLS": "50",
-        "ALODIAL_CALLING_HOURS": "off",
+        "ALODIAL_CALLING_HOURS": "00:00-24:00",
         "ALODIAL_COURTESY_HOURS": "off",
     }
 
