@@ -17,6 +17,7 @@ from .watch import coloured, note_of, unix_seconds
 NEXT_STEPS = """\
 [bold]What next[/]
   alodial demo --keep    the same, and it stays up for you to call
+  alodial init, dev      an installation of your own, with the sandbox, in an empty folder
   alodial --help         every command, with an example for each
   docs/python.md         placing calls from Python; docs/http.md: over HTTP
   docs/sandbox.md        what else the sandbox can do; docs/reliability.md: what is promised"""
