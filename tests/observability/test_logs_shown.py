@@ -86,7 +86,7 @@ def test_a_follower_sees_what_other_processes_write_and_outlives_redis(written: 
     assert written.logging("log.info('later.two')").wait(20) == 0
     wait_until(lambda: json.loads(reader.lines[-1])["event"] == "later.two")
     follower.send_signal(signal.SIGINT)
-    assert follower.wait(10) == 130
+    assert follower.wait(60) == 130
     events = [json.loads(line)["event"] for line in reader.lines]
     assert events == ["sweeper.failed", "later.one", "later.two"]
 
