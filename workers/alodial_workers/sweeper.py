@@ -31,6 +31,9 @@ INBOX_IDLE = 10.0
 SLOW_EVERY = 60.0
 """Seconds between the rounds that remove what is no longer needed."""
 
+AWAY = 15.0
+"""Seconds between two rounds after which Redis, or this process, was away: by then every worker looks dead."""
+
 
 class Sweeper(SupervisedThread):
     """Sweeps once at its start, then every few seconds. Each part is tried by itself, so that none stops the others.
@@ -54,6 +57,7 @@ class Sweeper(SupervisedThread):
         self._reader = reader
         self._since_ms = since_ms
         self._next_slow = time.monotonic()
+        self._swept_at = self._forget_workers_at = time.monotonic() + SLOW_EVERY
         self._is_first = True
         self._max_events = settings.events_max_bytes // events.EVENT_BYTES
 
@@ -67,6 +71,10 @@ class Sweeper(SupervisedThread):
 
     def sweep(self) -> None:
         """Runs one round. Raises StoreUnavailable."""
+        began = time.monotonic()
+        if began - self._swept_at > AWAY:
+            # Those that live get time to say so: claims wait only for workers with a heartbeat (primary.lua).
+            self._forget_workers_at = began + SLOW_EVERY
         self._try("calls", self._sweep_calls)
         self._try("results", self._recover_results)
         self._try("orphans", lambda: retry_orphans(self._store, self._settings, self._store.call(server_ms)))
@@ -78,7 +86,8 @@ class Sweeper(SupervisedThread):
         if time.monotonic() >= self._next_slow:
             self._next_slow = time.monotonic() + SLOW_EVERY
             self._try("readers", lambda: self._store.call(inbox.forget_readers, 600))
-            self._try("workers", lambda: self._store.call(workers.forget_silent))
+            if began >= self._forget_workers_at:
+                self._try("workers", lambda: self._store.call(workers.forget_silent))
             self._try("lists", lambda: self._store.call(inbox.forget_old, self._settings.call_retention))
             self._try("calls.lists", lambda: trim_lists(self._store, self._settings))
             self._try("wakeups", self._discard_abandoned)
@@ -86,6 +95,7 @@ class Sweeper(SupervisedThread):
             self._try("campaigns", lambda: self._store.call(campaigns.forget_gone))
             self._try("webhooks", lambda: self._store.call(webhooks.forget_old))
             self._try("unread", self._check_unread_events)
+        self._swept_at = time.monotonic()
 
     def _try(self, part: str, work: Callable[[], object]) -> None:
         self._supervisor.attempt(f"sweeper.{part}", work)

@@ -27,9 +27,6 @@ QUARANTINE = 3.0
 PATIENCE = 15.0
 """Seconds that claims wait for a worker which has not repeated its POSTs: then it counts as dead."""
 
-SILENT = 10.0
-"""Seconds without a heartbeat after which nobody waits for a worker."""
-
 Repeated = Literal["armed", "kept", "unknown"]
 
 
@@ -46,7 +43,7 @@ def _generation(answer: Any) -> Generation:
 
 def met(run_id: str, quarantine: float) -> Operation[Generation]:
     """Says that the server with this run id is the primary; the first worker to do so begins a generation."""
-    args: list[Arg] = ["met", run_id, round(quarantine * 1000), round(PATIENCE * 1000), round(SILENT * 1000)]
+    args: list[Arg] = ["met", run_id, round(quarantine * 1000), round(PATIENCE * 1000)]
     return Operation("primary", args, _generation)
 
 

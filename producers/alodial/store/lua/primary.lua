@@ -1,23 +1,20 @@
 -- Which server this store is on, and who has to repeat what its predecessor may have forgotten.
--- ARGV: met run_id quarantine_ms patience_ms silent_ms   a connection to the server with this run id was made
+-- ARGV: met run_id quarantine_ms patience_ms   a connection to the server with this run id was made
 --   or: done worker generation                              this worker has repeated its POSTs of the last moments
 -- Answer: {generation, ms until claims go on, 0 when they do}. The generation grows with each server; a worker that knows
--- another one neither claims nor arms. After a change nobody claims until every living worker is done, or for
--- patience_ms; for quarantine_ms in any case, until no worker can take the old primary for the current one any more.
+-- another one neither claims nor arms. After a change nobody claims until every worker is done, or for patience_ms; for
+-- quarantine_ms in any case, until no worker can take the old primary for the current one any more.
+-- How old a heartbeat is says nothing here: Redis may have been away for an hour in which nobody could write one.
 local key, owing = P .. 'primary', P .. 'owing'
 if ARGV[1] == 'met' then
   local known = redis.call('HMGET', key, 'run', 'gen')
   if known[1] ~= ARGV[2] then
     redis.call('HSET', key, 'run', ARGV[2], 'gen', int(number(known[2]) + 1), 'at', ms)
     if known[1] then
-      local patience, silent = tonumber(ARGV[4]), tonumber(ARGV[5])
+      local patience = tonumber(ARGV[4])
       redis.call('HSET', key, 'open', ms + tonumber(ARGV[3]), 'until', ms + patience)
       redis.call('DEL', owing)
-      local beats = redis.call('HGETALL', P .. 'workers')
-      for i = 1, #beats, 2 do
-        local at = tonumber(string.match(beats[i + 1], '"at": ?(%d+)'))
-        if at and ms - at < silent then redis.call('SADD', owing, beats[i]) end
-      end
+      for _, worker in ipairs(redis.call('HKEYS', P .. 'workers')) do redis.call('SADD', owing, worker) end
       redis.call('PEXPIRE', owing, patience)
     end
   end
