@@ -92,8 +92,8 @@ class RowModel:
     def retry(self, n: int) -> str:
         """ "made", or what is said instead."""
         old = self.campaigns[n]
-        # What waited when it ended is canceled by whoever cleans up: left out before, it would be left out for good.
-        if not old.is_over or old.rows_in(*WAITING):
+        # Left out before they have ended, rows that wait or are out would be left out for good.
+        if not old.is_over or old.rows_in(*WAITING, "out"):
             return "not_allowed"
         if old.retry is not None:
             return "retried"

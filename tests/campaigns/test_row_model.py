@@ -18,9 +18,7 @@ PAUSES = ("claim", "post", "result", "cancel", "time", "pause", "resume")
 ENDS = ("claim", "post", "end", "add", "time", "submit")
 
 
-@pytest.mark.parametrize(
-    ("depth", "names", "least"), [(3, (), 300), (7, RETRIES, 100), (5, PAUSES, 100), (4, ENDS, 80)]
-)
+@pytest.mark.parametrize(("depth", "names", "least"), [(3, (), 300), (7, RETRIES, 90), (5, PAUSES, 100), (4, ENDS, 80)])
 def test_every_sequence_of_a_few_steps_leaves_model_and_store_the_same(
     redis_server: EmbeddedRedis, depth: int, names: tuple[str, ...], least: int
 ) -> None:

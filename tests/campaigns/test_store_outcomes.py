@@ -101,7 +101,7 @@ def test_rows_without_a_kept_outcome_are_never_rung_again(redis_server: Embedded
     forget_records(harness, campaign)
     harness.store.redis.delete(keys.campaign_outcomes(campaign))  # made before outcomes were kept
     assert {row.state for row in harness.front.rows(campaign)} == {"unknown"}
-    with pytest.raises(InvalidCampaign, match="no longer known"):
+    with pytest.raises(InvalidCampaign, match="how 3 of them ended is not known"):
         harness.front.retry_failed(campaign, actor="test")
 
 
@@ -127,11 +127,51 @@ def test_a_retry_waits_until_what_was_left_of_the_hopper_is_canceled(redis_serve
     harness.ring("answered")
     harness.cancel(campaign)
     with pytest.raises(CampaignNotAllowed, match="5 calls of it waited when it ended"):
-        harness.front.retry_failed(campaign, actor="test")
+        harness.front.retry_failed(campaign, actor="test", leave_out=True)
     assert harness.post(claimed) == "hold"
     harness.clean()
     harness.clean()
     assert harness.front.retry_failed(campaign, actor="test").rows["good"] == 5
+
+
+def test_a_retry_takes_in_the_calls_that_are_out_once_they_have_ended(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server)
+    campaign = harness.submit(4)
+    harness.pace()
+    out = harness.claim(3).calls
+    for call, outcome in zip(out, ("taken", "taken", "unconfirmed"), strict=True):
+        harness.post(call, outcome)
+    harness.cancel(campaign)
+    harness.clean()
+    with pytest.raises(CampaignNotAllowed, match="3 calls of it are still in progress and may be answered; retry when"):
+        harness.front.retry_failed(campaign, actor="test")
+    for call, disposition in zip(out, ("answered", "busy", "no_answer"), strict=True):
+        harness.result(call.extid, disposition)
+    retry = harness.front.retry_failed(campaign, actor="test")
+    assert retry.rows == {"file": 3, "good": 3, "bad": 0, "duplicate": 0, "suppressed": 0}
+    answered = harness.rung[0].numbers
+    harness.rung.clear()
+    harness.ring_all()
+    assert answered not in {row.numbers for row in harness.rung}
+
+
+def test_a_retry_that_does_not_wait_counts_the_rows_that_it_leaves_out(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server)
+    campaign = harness.submit(5)
+    harness.pace()
+    for _ in range(2):
+        harness.post(harness.take())
+    harness.cancel(campaign)
+    harness.clean()
+    retry = harness.front.retry_failed(campaign, actor="test", leave_out=True, idempotency_key="k")
+    assert (retry.rows["good"], retry.rows["left_out"], retry.rows["file"]) == (3, 2, 5)
+    repeated = harness.front.retry_failed(campaign, actor="test", leave_out=True, idempotency_key="k")
+    assert (repeated.id, repeated.repeated) == (retry.id, True)
+    rung = {row.numbers for row in harness.rung}
+    harness.rung.clear()
+    harness.ring_all()
+    assert len(harness.rung) == 3
+    assert not {row.numbers for row in harness.rung} & rung
 
 
 def test_a_retry_that_was_broken_off_does_not_go_on_with_who_answered_since(

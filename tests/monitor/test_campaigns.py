@@ -18,6 +18,7 @@ from alodial.campaigns.importing.header_words import meaning
 from alodial.campaigns.row_search import RowSearch
 from alodial.monitor.export_texts import export_texts
 from alodial.monitor.i18n import LANGUAGES, Translator
+from alodial.store import keys
 from alodial_schemas.campaigns import parse_campaign
 from web.conftest import OTHER_KEY, Web
 
@@ -277,6 +278,21 @@ def test_the_unanswered_of_an_ended_campaign_are_called_again(queue: CallQueue, 
     record = queue.campaigns.get(made.removeprefix("/campaigns/").partition("?")[0])
     assert record.id != id
     assert record.rows["good"] == 6
+
+
+def test_a_retry_says_how_many_calls_are_still_out_before_it_leaves_them_out(
+    queue: CallQueue, operator: Operator
+) -> None:
+    id = placed(queue, 6)
+    queue.campaigns.cancel(id, actor="test")
+    queue.store.redis.hset(keys.campaign_counts(id), "submitted", "2")
+    asked = operator.get(f"/campaigns/{id}/retry")
+    assert "2 calls of this campaign are still in progress" in words_on(asked)
+    refused = operator.post(f"/campaigns/{id}/retry")
+    assert "still in progress" in words_on(refused)
+    assert 'name="leave_out" value="1"' in asked.text
+    made = operator.post(f"/campaigns/{id}/retry", {"leave_out": "1"}).headers["location"]
+    assert not made.startswith(f"/campaigns/{id}")
 
 
 def test_a_double_click_makes_one_campaign(queue: CallQueue, operator: Operator) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from alodial.settings import Settings
+from alodial.store import keys
 from alodial.testing.redis_server import EmbeddedRedis
 
 from .conftest import Web, in_a_year
@@ -147,6 +148,19 @@ def test_retry_clone_and_rows_sent_twice_with_their_key_act_once(web: Web) -> No
     refused = web.http.post(f"{address}/retry")
     assert (refused.status_code, refused.json()["campaign_id"]) == (409, retries[0].json()["id"])
     assert "again" not in refused.json()["detail"]
+
+
+def test_a_retry_while_calls_are_out_says_how_many_and_goes_on_without_them(
+    web: Web, redis_server: EmbeddedRedis
+) -> None:
+    address = submit(web).headers["location"]
+    web.http.post(f"{address}/cancel")
+    redis_server.client().hset(keys.campaign_counts(address.rpartition("/")[2]), "unconfirmed", "1")
+    refused = web.http.post(f"{address}/retry")
+    assert (refused.status_code, refused.json()["code"]) == (409, "campaign_state")
+    assert "1 call of it is still in progress" in refused.json()["detail"]
+    assert web.http.post(f"{address}/retry?leave_out=perhaps").status_code == 422
+    assert web.http.post(f"{address}/retry?leave_out=true").status_code == 202
 
 
 def test_a_do_not_call_scope_is_a_campaign_that_exists(web: Web) -> None:

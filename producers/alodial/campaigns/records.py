@@ -9,9 +9,10 @@ class CampaignRecord:
     """One campaign as HTTP and ``--json`` show it. Times are ISO 8601 in UTC.
 
     ``waiting`` is "" or the reason why nothing is dialled: ``window`` (outside of its hours, until ``opens_at``) or
-    ``start`` (until its start). ``rows`` counts the file's rows: file, good, bad, duplicate, suppressed. ``calls`` counts
-    the good rows by their call's state, ``waiting`` for those not in the hopper yet. ``progress`` is the ended share of the
-    good rows, 0 to 1. ``repeated`` when the request's idempotency key had made it before: known to the caller only.
+    ``start`` (until its start). ``rows`` counts the file's rows: file, good, bad, duplicate, suppressed, and left_out by a
+    retry. ``calls`` counts the good rows by their call's state, ``waiting`` for those not in the hopper yet. ``progress`` is
+    the ended share of the good rows, 0 to 1. ``repeated`` when the request's idempotency key had made it before: known to
+    the caller only.
     """
 
     id: str

@@ -30,8 +30,14 @@ from .submission import CampaignSubmission
 MAX_CHANGES = 20
 """How often a change starts over because somebody else has changed the campaign meanwhile."""
 
-_ABOUT_TO_END: Final = ("scheduled", "queued", "submitting")
-"""States of the calls of an ended campaign that its cleaning up, or their POST's answer, ends within seconds."""
+_ABOUT_TO_END: Final = ("scheduled", "queued")
+"""States of the calls of an ended campaign that its cleaning up ends within seconds."""
+
+_IN_PROGRESS: Final = ("submitting", "submitted", "unconfirmed")
+"""States of calls that may ring, or be answered already."""
+
+_NOT_KNOWN: Final = (*_IN_PROGRESS, "timed_out", UNKNOWN)
+"""States of rows that may have been answered, so that a retry leaves them out."""
 
 _FIELDS: Final = {"pace": "pace", "channels": "ch", "weight": "w", "ends_at": "end"}
 
@@ -180,17 +186,18 @@ class CampaignService:
         owner: str = "",
         idempotency_key: str = "",
         scope: str = "",
+        leave_out: bool = False,
     ) -> CampaignRecord:
         """A new campaign of the rows that nobody answered, with the campaign's policy and own do-not-call list.
 
         A campaign is retried once: whoever answers then would be rung again by another retry. The same
-        ``idempotency_key`` (of the same ``scope``, the caller) returns the same campaign. Rows whose outcome is not known
-        are left out. Raises CampaignNotAllowed unless the old campaign has ended and what waited of it is canceled: a row might
-        ring in both, or in neither;
+        ``idempotency_key`` (of the same ``scope``, the caller) returns the same campaign. ``rows["left_out"]`` of the answer
+        counts the rows whose outcome is not known, with ``leave_out`` also those whose calls are in progress. Raises
+        CampaignNotAllowed unless the old campaign has ended and so have its calls: a row might ring in both, or in neither;
         CampaignRetried, which names the earlier retry; InvalidCampaign when no row may be called again.
         """
         stored = self._queries.find(name)
-        key = request_key(idempotency_key, scope, f"retry {stored.id}", new_name)
+        key = request_key(idempotency_key, scope, f"retry {stored.id}", new_name, *(["leave_out"] if leave_out else []))
         if record := self._submission.repeated(key):
             return record
         if stored.state not in (CampaignState.COMPLETED, CampaignState.CANCELED):
@@ -201,6 +208,12 @@ class CampaignService:
                 f"campaign {stored.fields['n']!r}: {count_text(waiting, 'call')} of it waited when it ended, and "
                 f"{'is' if waiting == 1 else 'are'} being canceled; retry in a few seconds"
             )
+        if not leave_out and (calls := sum(stored.counts.get(state, 0) for state in _IN_PROGRESS)):
+            raise CampaignNotAllowed(
+                f"campaign {stored.fields['n']!r}: {count_text(calls, 'call')} of it {'is' if calls == 1 else 'are'} still in "
+                f"progress and may be answered; retry when {'it has' if calls == 1 else 'they have'} ended, or leave out "
+                f"{'its row' if calls == 1 else 'their rows'} with `leave_out`"
+            )
         title = new_name or f"{stored.fields['n'][:90]} (retry)"
         unknown = 0
 
@@ -208,8 +221,9 @@ class CampaignService:
             nonlocal unknown
             unknown = 0
             for row, call, kept in self._queries.outcomes(stored):
-                unknown += kept is not None and kept.state == UNKNOWN
-                if _may_be_retried(call or kept):
+                outcome = call or kept
+                unknown += outcome is not None and outcome.state in _NOT_KNOWN
+                if _may_be_retried(outcome):
                     yield row
 
         try:
@@ -222,13 +236,14 @@ class CampaignService:
                 paused=False,
                 key=key,
                 once=hash_of("retry", stored.id),
+                left_out=lambda: unknown,
             )
         except CampaignDuplicate as exc:
             raise CampaignRetried(exc.id, exc.name) from None
         if record is None:
             problem, remedy = "are none", "every row was answered"
             if unknown:
-                problem = f"are none: how {unknown} of them ended is no longer known"
+                problem = f"are none: how {unknown} of them ended is not known"
                 remedy = "submit those that you mean to call as a file"
             raise InvalidCampaign([FieldProblem("rows", "no_rows", problem, remedy)])
         if unknown:

@@ -222,10 +222,12 @@ class CampaignSubmission:
         paused: bool,
         key: RequestKey,
         once: str = "",
+        left_out: Callable[[], int] = int,
     ) -> CampaignRecord | None:
         """A new campaign of these rows under the stored one's policy and own do-not-call list, without its start and end.
 
-        ``once`` is a text for which there is one campaign at most. None without rows. Raises CampaignDuplicate.
+        ``once`` is a text for which there is one campaign at most; ``left_out`` counts, after a reading of ``rows``, what is not
+        among them. None without rows. Raises CampaignDuplicate.
         """
         old = read_request(stored)
         policy = old.policy.model_copy(update={"starts_at": None, "ends_at": None})
@@ -262,7 +264,9 @@ class CampaignSubmission:
                     return None
                 continue
             self._copy_do_not_call(stored.id, created.id)
-            totals = {"file": total, "good": total, "bad": 0, "duplicate": 0, "suppressed": 0}
+            totals = {"file": total + left_out(), "good": total, "bad": 0, "duplicate": 0, "suppressed": 0}
+            if without := left_out():
+                totals["left_out"] = without
             finished = self._finish(
                 created.id,
                 totals,

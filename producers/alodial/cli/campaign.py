@@ -178,8 +178,16 @@ def clone(name: Name, new_name: NewName = "", key: Key = "", as_json: Json = Fal
 
 
 @app.command()
-def retry(name: Name, new_name: NewName = "", key: Key = "", as_json: Json = False) -> None:
-    """Make a new campaign of the rows that nobody answered. The old campaign must have ended.
+def retry(
+    name: Name,
+    new_name: NewName = "",
+    key: Key = "",
+    leave_out: Annotated[
+        bool, typer.Option("--leave-out", help="Leave out the rows whose calls are still in progress.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a new campaign of the rows that nobody answered. The old campaign and its calls must have ended.
 
     A campaign is retried once; retry the new one for those who did not answer there.
 
@@ -187,7 +195,7 @@ def retry(name: Name, new_name: NewName = "", key: Key = "", as_json: Json = Fal
     """
     with open_queue() as queue:
         record = queue.campaigns.retry_failed(
-            name, actor=current_actor(), new_name=new_name, idempotency_key=key or new_key()
+            name, actor=current_actor(), new_name=new_name, idempotency_key=key or new_key(), leave_out=leave_out
         )
     print_campaign(record, as_json)
 

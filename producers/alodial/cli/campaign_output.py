@@ -61,6 +61,8 @@ def print_campaign(record: "CampaignRecord", as_json: bool = False) -> None:
     console().print(f"[bold]{safe(record.name)}[/bold]  {styled(state_of(record))}  {safe(record.id)}")
     counts = record.rows
     rejected = [f"{counts[name]} {name}" for name in ("bad", "duplicate", "suppressed") if counts.get(name)]
+    if counts.get("left_out"):
+        rejected.append(f"{counts['left_out']} left out, as their outcome is not known")
     answer_rate = "" if record.answer_rate is None else f"{record.answer_rate:.1%}"
     facts: list[tuple[str, object]] = [
         ("opens", (_minute(record.opens_at) or "never, by its hours") if record.waiting == "window" else ""),

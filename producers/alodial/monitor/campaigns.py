@@ -116,6 +116,7 @@ def _confirm(request: Request, operator: Signed, record: CampaignRecord, act: st
         "record": record,
         "act": act,
         "count": _count(record, act),
+        "in_progress": campaign_figures.in_progress(record),
         "problem": "",
         "form": {},
         "key": secrets.token_hex(16),
@@ -158,7 +159,12 @@ async def do_act(request: Request, operator: Signed, name: str, act: str) -> Res
             changed = await campaigns.clone(record.id, actor=actor, new_name=new_name, idempotency_key=key, scope=scope)
         case _:
             changed = await campaigns.retry_failed(
-                record.id, actor=actor, new_name=new_name, idempotency_key=key, scope=scope
+                record.id,
+                actor=actor,
+                new_name=new_name,
+                idempotency_key=key,
+                scope=scope,
+                leave_out=bool(text_of(form, "leave_out")),
             )
     await audit(
         request,

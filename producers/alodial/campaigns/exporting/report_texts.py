@@ -44,6 +44,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "printed.bad": "bad",
     "printed.duplicate": "duplicate",
     "printed.suppressed": "suppressed (do-not-call)",
+    "printed.left_out": "left out, outcome not known",
     "printed.policy": "What was asked for",
     "printed.setting": "Setting",
     "printed.value": "Value",

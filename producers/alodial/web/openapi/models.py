@@ -151,6 +151,7 @@ RowCounts = _model(
     bad=_optional(int),
     duplicate=_optional(int),
     suppressed=_optional(int),
+    left_out=(_about(int | None, "Of a retry: rows whose outcome is not known"), None),
 )
 Choice = _model(
     "Choice",

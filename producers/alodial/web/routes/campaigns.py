@@ -283,18 +283,16 @@ async def clone(request: Request, api_key: Writer, name: str) -> Response:
     responses=_MADE,
     openapi_extra=bodies.CAMPAIGN_KEY,
 )
-async def retry(request: Request, api_key: Writer, name: str) -> Response:
+async def retry(request: Request, api_key: Writer, name: str, leave_out: bool = False) -> Response:
     """A new campaign of the rows that nobody answered; the old one must have ended.
 
-    A campaign is retried once: afterwards 409 `campaign_duplicate` names the retry, which can be retried in its turn.
+    A campaign is retried once: afterwards 409 `campaign_duplicate` names the retry, which can be retried in its turn. While
+    calls are in progress it is 409 `campaign_state`, unless `leave_out` leaves out their rows: `rows.left_out` counts them.
     """
     name = await _writable(request, api_key, name)
+    key, scope = idempotency_key(request), api_key.scope
     record = await _campaigns(request).retry_failed(
-        name,
-        actor=api_key.actor,
-        owner=api_key.name,
-        idempotency_key=idempotency_key(request),
-        scope=api_key.scope,
+        name, actor=api_key.actor, owner=api_key.name, idempotency_key=key, scope=scope, leave_out=leave_out
     )
     return _made(record)
 
