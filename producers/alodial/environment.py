@@ -192,6 +192,18 @@ def web_address_problem(url: str) -> str | None:
     return None
 
 
+def networks_problem(texts: Iterable[str], *, may_be_all: bool) -> str | None:
+    """What is wrong with a list of addresses and networks; None when nothing is."""
+    for text in texts:
+        try:
+            network = ipaddress.ip_network(text)
+        except ValueError:
+            return "each entry is an address or a network, such as 203.0.113.7 or 10.0.0.0/8"
+        if network.prefixlen == 0 and not may_be_all:
+            return "names all addresses there are, which is nobody to trust; name those of your proxies"
+    return None
+
+
 def value_problem(error: Mapping[str, Any], example: object) -> str:
     """Returns pydantic's complaint in plain words. ``example`` is a usable value, such as the default."""
     context: Mapping[str, Any] = error.get("ctx") or {}

@@ -2,7 +2,6 @@
 
 from datetime import date
 from functools import cached_property, lru_cache
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -133,6 +132,12 @@ class Settings(BaseSettings):
         ge=0,
         le=65535,
         description="A port of `alodial web` for callbacks and probes alone, beside its own; 0 for none.",
+    )
+    operator_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="A port of `alodial web` for metrics, API documents and probes, which are then nowhere else; 0 for none.",
     )
     callback_sources: TextList = Field(
         (),
@@ -296,28 +301,11 @@ class Settings(BaseSettings):
                 raise ValueError("each prefix is + and digits, such as +998")
         return value
 
-    @field_validator("trusted_proxies")
+    @field_validator("trusted_proxies", "callback_sources")
     @classmethod
-    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            try:
-                network = ip_network(text)
-            except ValueError:
-                raise ValueError("each entry is an address or a network, such as 10.0.0.5 or 10.0.0.0/8") from None
-            if network.prefixlen == 0:
-                raise ValueError("names all addresses there are, which is nobody to trust; name those of your proxies")
-        return value
-
-    @field_validator("callback_sources")
-    @classmethod
-    def _sources(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            try:
-                ip_network(text)
-            except ValueError:
-                raise ValueError(
-                    "each entry is an address or a network, such as 203.0.113.7 or 203.0.113.0/24"
-                ) from None
+    def _networks(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if problem := environment.networks_problem(value, may_be_all=info.field_name == "callback_sources"):
+            raise ValueError(problem)
         return value
 
     @field_validator("frequency_caps", mode="before")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from alodial.server import serve
-from alodial.server.serve import MAX_CONNECTIONS, MAX_OF_ADDRESS, RESERVED, Places
+from alodial.errors import ConfigurationError
+from alodial.server.serve import MAX_CONNECTIONS, MAX_OF_ADDRESS, RESERVED, Places, make_server
 from alodial.settings import Settings
 from alodial.store import dead_letters, inbox, keys
 from alodial.store.client import Store
@@ -103,20 +103,33 @@ def test_the_connection_that_has_been_silent_longest_makes_room() -> None:
         places.enter(line, MAX_CONNECTIONS)
     places.enter(lines[2], MAX_CONNECTIONS + RESERVED + 1)
     assert [line.aborted for line in lines] == [True, False, False]
-    assert serve.ESSENTIAL[0] == b"/callbacks/"
 
 
-def test_callbacks_may_have_a_port_of_their_own(settings: Settings, tmp_path: Path) -> None:
-    port = free_port()
-    web = Web(settings.redis_url.get_secret_value(), tmp_path, CALLBACK_PORT=str(port))
+def test_callbacks_and_operators_may_have_ports_of_their_own(settings: Settings, tmp_path: Path) -> None:
+    callback, operator = free_port(), free_port()
+    ports = {"CALLBACK_PORT": str(callback), "OPERATOR_PORT": str(operator)}
+    web = Web(settings.redis_url.get_secret_value(), tmp_path, **ports)
+    paths = ("/v1/calls", "/healthz", "/metrics", "/docs", "/openapi.json", "/%6detrics")
     try:
-        own = web.http.build_request("GET", f"http://127.0.0.1:{port}/v1/calls")
-        assert web.http.send(own).status_code == 404, "nothing else is there"
-        assert web.http.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
-        assert web.http.post(f"http://127.0.0.1:{port}{web.callback}", json={"extid": "1"}).status_code == 200
-        assert web.http.get("/v1/calls").status_code == 200
+        answers = {
+            port: [web.http.get(f"http://127.0.0.1:{port}{path}").status_code for path in paths]
+            for port in (web.port, callback, operator)
+        }
+        assert answers == {
+            web.port: [200, 200, 404, 404, 404, 404],
+            callback: [404, 200, 404, 404, 404, 404],
+            operator: [404, 200, 200, 200, 200, 200],
+        }
+        assert web.http.post(f"http://127.0.0.1:{callback}{web.callback}", json={"extid": "1"}).status_code == 200
+        assert "/docs" not in web.http.get("/").text
+        assert web.http.post(f"http://127.0.0.1:{operator}{web.callback}", json={"extid": "1"}).status_code == 404
     finally:
         web.stop()
+
+
+def test_two_purposes_do_not_share_a_port() -> None:
+    with pytest.raises(ConfigurationError, match="ALODIAL_OPERATOR_PORT: port 8091 is used for something else"):
+        make_server(Settings(_env_file=None, operator_port=8091), "127.0.0.1", 8091)
 
 
 def test_callbacks_from_elsewhere_than_their_sources_look_like_an_unknown_address(

@@ -81,6 +81,7 @@ def page(
         token=form_token(operator.nonce) if operator else "",
         path=request.url.path,
         zone=monitor.settings.timezone,
+        api_documents=not monitor.settings.operator_port,
         **context,
     )
     return HTMLResponse(

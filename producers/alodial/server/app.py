@@ -32,6 +32,7 @@ from ..web.key_ring import KeyRing
 from ..web.metrics import ProcessMetrics
 from ..web.middleware import CALLBACK_PATH, RequestMiddleware
 from ..web.openapi import document
+from ..web.ports import Ports
 from ..web.problems import Refusal, answer_alodial_error, answer_http_error, answer_refusal, answer_validation_error
 from ..web.routes import (
     audit,
@@ -135,6 +136,7 @@ def create_app(settings: Settings) -> FastAPI:
         callbacks=callbacks,
         proxies=TrustedProxies(settings.trusted_proxies),
         public_url=settings.public_url,
+        ports=Ports(settings.callback_port, settings.operator_port),
     )
     app.openapi = lambda: document.document(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
     return app

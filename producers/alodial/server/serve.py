@@ -25,7 +25,8 @@ from ..observability import logging
 from ..settings import Settings
 from ..web.client_address import TrustedProxies
 from ..web.heartbeat import process_name
-from ..web.problems import RETRY_AFTER, not_found, problem
+from ..web.ports import Ports
+from ..web.problems import RETRY_AFTER, problem
 from .app import create_app
 
 KEEP_ALIVE = 15
@@ -35,7 +36,6 @@ RESERVED = 200
 """Further ones for callbacks and probes alone."""
 MAX_OF_ADDRESS = 500
 """Requests under way from one address that is no trusted proxy."""
-ESSENTIAL = (b"/callbacks/", b"/healthz", b"/readyz")
 HEAD_SECONDS = 10.0
 """For a request's line and headers, which take one packet; a slower client only occupies the connection."""
 HEAD_BYTES = 32 * 1024
@@ -50,17 +50,12 @@ async def overloaded(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(scope, receive, send)
 
 
-async def callbacks_only(scope: Scope, receive: Receive, send: Send) -> None:
-    """The app of ALODIAL_CALLBACK_PORT for what is neither a callback nor a probe."""
-    await not_found()(scope, receive, send)
-
-
 class Places:
     """The connections and requests of one server: who is silent, and how many requests each address has under way."""
 
-    def __init__(self, settings: Settings, callback_port: int = 0) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._proxies = TrustedProxies(settings.trusted_proxies)
-        self.callback_port = callback_port
+        self.ports = Ports(settings.callback_port, settings.operator_port)
         self.silent: OrderedDict[BoundedHead, None] = OrderedDict()
         self.requests: Counter[str] = Counter()
 
@@ -135,15 +130,8 @@ class BoundedHead(HttpToolsProtocol):
         self._in_head = False
         self._stop_timer()
         self._places.silent.pop(self, None)
-        essential = self.url.startswith(ESSENTIAL)
-        if (
-            self._places.callback_port
-            and self.server
-            and self.server[1] == self._places.callback_port
-            and not essential
-        ):
-            self.app = callbacks_only
-        elif self._counted or self._places.take(self._address, len(self.tasks), essential=essential):
+        essential = self._places.ports.is_essential(self.server[1] if self.server else None, self.url)
+        if self._counted or self._places.take(self._address, len(self.tasks), essential=essential):
             self._counted = True
             self.app = self._own_app
         else:
@@ -220,19 +208,22 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def make_server(settings: Settings, host: str, port: int) -> tuple[WebServer, list[socket.socket]]:
-    """Returns a server and its bound sockets, the last one for ALODIAL_CALLBACK_PORT; port 0 takes a free port.
+    """Returns a server and its bound sockets; those of ALODIAL_CALLBACK_PORT and ALODIAL_OPERATOR_PORT follow the first one.
 
-    Raises ConfigurationError when it cannot listen.
+    Port 0 takes a free port. Raises ConfigurationError when it cannot listen.
     """
-    listener = _bind(host, port)
-    listeners = [listener]
-    if settings.callback_port:
-        listeners.append(_bind(host, settings.callback_port))
+    own = {"ALODIAL_CALLBACK_PORT": settings.callback_port, "ALODIAL_OPERATOR_PORT": settings.operator_port}
+    ports = {"--port": port} | own
+    for name, number in own.items():
+        if number and [*ports.values()].count(number) > 1:
+            raise ConfigurationError(f"{name}: port {number} is used for something else already; choose another")
+    listeners = [_bind(host, number) for number in (port, *filter(None, own.values()))]
+    listener = listeners[0]
     name = f"[{host}]" if ":" in host else host
     app = create_app(settings)
     config = uvicorn.Config(
         app,
-        http=partial(BoundedHead, places=Places(settings, settings.callback_port)),  # type: ignore[arg-type]  # it is called
+        http=partial(BoundedHead, places=Places(settings)),  # type: ignore[arg-type]  # it is called
         ws="none",
         lifespan="on",
         log_config=None,

@@ -11,7 +11,8 @@ from .audit import record_request
 from .body_limits import BodyMemory, BoundedReceive
 from .client_address import TrustedProxies
 from .host_check import is_expected
-from .problems import Refusal, internal_error, of_refusal
+from .ports import Ports
+from .problems import Refusal, internal_error, not_found, of_refusal
 
 CALLBACK_PATH = "/callbacks/alovoice/"
 
@@ -35,7 +36,8 @@ log = structlog.get_logger("alodial.web")
 
 class RequestMiddleware:
     """The outermost middleware of this app. ``callbacks`` serves CALLBACK_PATH without the router; the headers of
-    ``proxies`` say from where a request came; with a ``public_url`` other host names are refused."""
+    ``proxies`` say from where a request came; with a ``public_url`` other host names are refused; a port of ``ports``
+    serves its own paths only."""
 
     def __init__(
         self,
@@ -43,12 +45,14 @@ class RequestMiddleware:
         callbacks: ASGIApp | None = None,
         proxies: TrustedProxies | None = None,
         public_url: str = "",
+        ports: Ports = Ports(),  # noqa: B008  # a NamedTuple, never changed
     ) -> None:
         self._app = app
         self._callbacks = callbacks
         self._memory = BodyMemory()
         self._proxies = proxies or TrustedProxies(())
         self._public_url = public_url
+        self._ports = ports
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -94,6 +98,8 @@ class RequestMiddleware:
     def _app_for(self, scope: Scope) -> ASGIApp:
         """The app, or for callbacks their endpoint: under load, routing would cost as much as all the rest."""
         path: str = scope["path"]
+        if not self._ports.serves((scope.get("server") or ("", None))[1], path):
+            return not_found()
         if self._callbacks is None or "callbacks" not in path:
             return self._app
         whole = _REPEATED_SLASH.sub("/", path)
