@@ -49,6 +49,15 @@ def test_a_problem_that_stops_calls_has_a_command_and_ends_with_1(alodial: Alodi
     assert "normal         1 waiting" in done.out
 
 
+def test_a_misspelt_setting_is_a_finding(alodial: Alodial, queue: CallQueue, environment: pytest.MonkeyPatch) -> None:
+    beat(queue)
+    environment.setenv("ALODIAL_MAX_CONCURENT_CALLS", "3")
+    (status,) = alodial("status", "--json").documents
+    (finding,) = status["findings"]
+    assert (finding["code"], finding["severity"]) == ("setting_unknown", "warning")
+    assert "did you mean ALODIAL_MAX_CONCURRENT_CALLS?" in finding["text"]
+
+
 def test_it_is_one_document_for_programs(alodial: Alodial, queue: CallQueue) -> None:
     beat(queue)
     queue.store.redis.hset(keys.minute(int(time.time() // 60)), mapping={"d:busy": 3, "e:failed": 1})

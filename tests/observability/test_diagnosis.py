@@ -9,6 +9,7 @@ import pytest
 from alodial.observability.diagnosis import diagnose, render_remedy, render_sentence
 from alodial.observability.finding_texts import REMEDIES, TEXTS
 from alodial.store.events import UnreadEvents
+from alodial.store.fitness import StoreFitness
 from alodial.store.holds import EmergencyStop
 from alodial.store.missing_results import MissingResults
 from alodial.store.overview import (
@@ -18,10 +19,10 @@ from alodial.store.overview import (
     MinuteCounts,
     Overview,
     QueueState,
-    WorkerState,
 )
 from alodial.store.refused_callbacks import RefusedCallbacks
 from alodial.store.webhooks import EndpointHealth
+from alodial.store.workers import WorkerState
 
 ALIVE = WorkerState("a:1", "a", 1, 0, 0.5, 0, "1")
 QUIET = Overview(
@@ -85,6 +86,12 @@ def test_nothing_is_wrong_with_a_quiet_installation() -> None:
         ({"orphans": 1}, ["orphans"]),
         ({"dead": 1}, ["dead_results"]),
         ({"logs_lost": 1}, ["logs_lost"]),
+        ({"fitness": StoreFitness("allkeys-lru")}, ["store_evicts"]),
+        ({"fitness": StoreFitness(cluster=True)}, ["store_cluster"]),
+        ({"fitness": StoreFitness(append_only=False)}, ["store_not_durable"]),
+        ({"workers": (replace(ALIVE, findings={"broker_unreachable": "refused"}),)}, ["broker_unreachable"]),
+        ({"web_processes": (replace(ALIVE, findings={"spool_not_writable": "full"}),)}, ["spool_not_writable"]),
+        ({"web_processes": (replace(ALIVE, findings={"clock_differs": "9 s"}, silent=11.0),)}, []),
         ({"events_lost": 1}, ["events_lost"]),
         ({"events_unread": UnreadEvents("billing", 5, 400_000.0, 100, 604_800.0)}, ["events_unread"]),
         ({"events_unread": UnreadEvents("billing", 51, 1.0, 100, 604_800.0)}, ["events_unread"]),
@@ -209,3 +216,10 @@ def test_many_rejections_are_no_matter_of_single_numbers() -> None:
     assert codes(replace(QUIET, minutes=(minute,))) == ["mass_rejection"]
     assert codes(replace(QUIET, minutes=(replace(minute, armed=50),))) == []
     assert codes(replace(QUIET, minutes=(minute, *[replace(minute, ends={})] * 5))) == []
+
+
+def test_processes_that_say_the_same_of_their_settings_are_named_together() -> None:
+    said = {"setting_unknown": "ALODIAL_X is not a setting"}
+    now = replace(QUIET, workers=(replace(ALIVE, findings=said),))
+    (one,) = diagnose(now, own=said)
+    assert render_sentence(one) == "ALODIAL_X is not a setting (a:1, this command)."

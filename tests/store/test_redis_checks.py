@@ -25,14 +25,24 @@ def checks_of(client: "redis.Redis") -> dict[str, RedisCheck]:
     return {check.name.removeprefix("redis."): check for check in redis_checks.inspect(client)}
 
 
-def test_a_redis_that_hides_its_configuration_is_warned_of_and_never_called_safe(server: EmbeddedRedis) -> None:
+def test_a_redis_that_hides_its_configuration_is_judged_by_what_info_says(server: EmbeddedRedis) -> None:
     with server.client() as admin:
         admin.execute_command("ACL", "SETUSER", "app", "on", ">secret", "~*", "&*", "+@all", "-config")  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
     with redis.Redis(port=server.port, username="app", password="secret") as client:
-        checks = checks_of(client)
-    assert checks["eviction"].level == "warning"
-    assert "CONFIG is not allowed here" in checks["eviction"].message
-    assert checks.keys() == {"version", "eviction"}
+        assert (checks_of(client)["eviction"].level, checks_of(client)["durability"].level) == ("ok", "ok")
+        with server.client() as admin:
+            admin.config_set("maxmemory-policy", "allkeys-lru")
+            admin.config_set("appendonly", "no")
+        eviction, durability = checks_of(client)["eviction"], checks_of(client)["durability"]
+    assert (eviction.level, eviction.finding) == ("error", "store_evicts")
+    assert (durability.level, durability.finding) == ("warning", "store_not_durable")
+
+
+def test_a_part_of_a_redis_cluster_is_an_error(server: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch) -> None:
+    with server.client() as client:
+        info: dict[str, Any] = client.info()  # type: ignore[assignment]  # redis-py's answer may be awaitable
+        monkeypatch.setattr(client, "info", lambda: info | {"cluster_enabled": 1})
+        assert (checks_of(client)["cluster"].level, checks_of(client)["cluster"].finding) == ("error", "store_cluster")
 
 
 def test_a_replica_is_an_error_because_nothing_can_be_written_to_it(server: EmbeddedRedis) -> None:

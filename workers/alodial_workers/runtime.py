@@ -14,6 +14,7 @@ import structlog
 
 from alodial.campaigns.calendar import renew_calendars
 from alodial.errors import StoreUnavailable, StoreUnfit
+from alodial.observability.process_findings import ProcessFindings
 from alodial.settings import Settings
 from alodial.store import inbox, primary, redis_checks, workers
 from alodial.store.client import AsyncStore, Store, store_errors
@@ -63,6 +64,7 @@ class Runtime:
         self.dispatcher: Dispatcher
         self.heartbeat: HeartbeatWriter
         self.loops: list[SupervisedThread] = []
+        self.findings = ProcessFindings(settings)
 
     def _run_loop(self) -> None:
         asyncio.set_event_loop(self.loop)
@@ -179,6 +181,7 @@ class Runtime:
             version("alodial"),
             process_loops.failing(),
             workers.marks_of(self.settings),
+            self.findings.current(),
         )
 
     def stop(self, grace: float) -> int:

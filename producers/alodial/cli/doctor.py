@@ -19,6 +19,7 @@ CHECKED_HERE = frozenset(
     {
         *("stopped", "breaker_open", "provider_address_wrong", "account_held", "store_full", "no_worker"),
         *("worker_silent", "worker_loop_failing", "web_loop_failing", "webhook_disabled", "callback_secret_missing"),
+        *("store_evicts", "store_cluster", "store_not_durable", "store_loses_on_failover"),
     }
 )
 """Codes of findings that have a check of their own here, or are named by one of the settings."""
@@ -40,7 +41,8 @@ def doctor(as_json: Json = False) -> None:
     if as_json:
         document({"settings": values, "sources": sources(values)})
         for check in checks:
-            document({"name": check.name, "level": check.level, "message": check.message, "hint": check.hint})
+            row = {"name": check.name, "code": check.finding, "level": check.level}
+            document({**row, "message": check.message, "hint": check.hint})
     else:
         out = console()
         out.print("[bold]settings in force[/bold]")
@@ -88,7 +90,8 @@ def _check_settings(settings: "Settings") -> Iterator["RedisCheck"]:
     ):
         if not values:
             problem = f"{name} is not set: `alodial web` refuses all such requests"
-            yield RedisCheck(label, "warning", problem, generate)
+            code = "callback_secret_missing" if label == "callback.secret" else ""
+            yield RedisCheck(label, "warning", problem, generate, code)
         elif any(len(value.get_secret_value().partition(";")[0]) < MIN_SECRET for value in values):
             problem = f"{name} is shorter than {MIN_SECRET} characters: `alodial web` does not start"
             yield RedisCheck(label, "error", problem, generate)
@@ -160,16 +163,20 @@ def _check_findings(store: "Store") -> Iterator["RedisCheck"]:
 def _check_redis(store: "Store") -> Iterator["RedisCheck"]:
     from alodial_schemas.counts import count_text
 
+    from ..observability.process_findings import broker_problem
     from ..store import holds, keys, redis_checks, webhooks, workers
     from ..store.redis_checks import RedisCheck
     from ..store.sansio import run
     from ..store.server_clock import server_ms
 
     yield from store.call(redis_checks.inspect_for, store.settings)
+    if problem := broker_problem(store.settings):
+        message = f"the broker's Redis (ALODIAL_BROKER_URL) does not answer: {problem}"
+        yield RedisCheck("broker_unreachable", "error", message, "start it, or correct ALODIAL_BROKER_URL")
     yield from _check_findings(store)
     stopped = store.call(holds.stopped)
     if stopped is not None:
-        yield RedisCheck("stop", "warning", f"the emergency stop is on: {stopped}", "alodial resume")
+        yield RedisCheck("stop", "warning", f"the emergency stop is on: {stopped}", "alodial resume", "stopped")
     for hold in store.call(holds.held):
         problem = f"account {hold.account} pauses for {hold.seconds:.0f} s more ({hold.why})"
         if hold.misaddressed:
@@ -178,22 +185,24 @@ def _check_redis(store: "Store") -> Iterator["RedisCheck"]:
             yield RedisCheck("provider_address_wrong", "error", problem, remedy)
         elif hold.unreachable:
             remedy = "check ALODIAL_PROVIDER_URL and the way to AloVoice; it is tried again by itself, once a minute at least"
-            yield RedisCheck("account", "error", f"no connection to AloVoice for {problem}", remedy)
+            yield RedisCheck("account", "error", f"no connection to AloVoice for {problem}", remedy, "breaker_open")
         elif hold.breaker:
-            yield RedisCheck("account", "error", problem, "check its token, then: alodial resume")
+            yield RedisCheck("account", "error", problem, "check its token, then: alodial resume", "breaker_open")
         else:
-            yield RedisCheck("account", "warning", problem)
+            yield RedisCheck("account", "warning", problem, code="account_held")
     for endpoint in store.call(run, webhooks.health_steps()):
         if not endpoint.enabled:
             problem = f"{endpoint.url} is off ({endpoint.off_reason}), {count_text(endpoint.parked, 'event')} parked"
-            yield RedisCheck("webhook", "warning", problem, f"alodial webhooks enable {endpoint.id}")
+            yield RedisCheck(
+                "webhook", "warning", problem, f"alodial webhooks enable {endpoint.id}", "webhook_disabled"
+            )
     now = store.call(server_ms)
     alive = [beat for beat in store.call(workers.heartbeats) if now - beat.at < SILENT_AFTER * 1000]
     if alive:
         names = ", ".join(f"{beat.name} ({beat.in_flight} in flight)" for beat in alive)
         yield RedisCheck("workers", "ok", names)
     else:
-        yield RedisCheck("workers", "warning", "no worker is alive: calls wait", "alodial worker")
+        yield RedisCheck("workers", "warning", "no worker is alive: calls wait", "alodial worker", "no_worker")
     web = [beat for beat in store.call(workers.heartbeats, keys.WEB) if now - beat.at < SILENT_AFTER * 1000]
     for code, process, beats in (
         ("worker_loop_failing", "worker", alive),

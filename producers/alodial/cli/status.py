@@ -11,6 +11,7 @@ from .session import open_queue
 
 if TYPE_CHECKING:
     from ..calls.queue import CallQueue
+    from ..observability.diagnosis import Diagnosis
     from ..store.overview import AccountState, Overview
 
 BAR_WIDTH = 20
@@ -25,12 +26,10 @@ def status(as_json: Json = False) -> None:
 
     Example: alodial status
     """
-    from ..observability.diagnosis import diagnose
-
     with open_queue() as queue:
         overview = _read_overview(queue)
     _print_overview(overview, as_json=as_json)
-    if any(diagnosis.severity == "problem" for diagnosis in diagnose(overview)):
+    if any(diagnosis.severity == "problem" for diagnosis in _diagnoses(overview)):
         raise typer.Exit(1)
 
 
@@ -96,8 +95,17 @@ def _read_overview(queue: "CallQueue") -> "Overview":
     return queue.store.call(read, *arguments_of(queue.settings))
 
 
+def _diagnoses(now: "Overview") -> "list[Diagnosis]":
+    """What is wrong, the worst first, with what is wrong with the settings of this command."""
+    from ..observability.diagnosis import diagnose
+    from ..observability.process_findings import settings_findings
+    from ..settings import load_settings
+
+    return diagnose(now, own=settings_findings(load_settings()))
+
+
 def _overview_document(now: "Overview") -> dict[str, Any]:
-    from ..observability.diagnosis import diagnose, render_remedy, render_sentence
+    from ..observability.diagnosis import render_remedy, render_sentence
 
     findings = [
         {
@@ -109,7 +117,7 @@ def _overview_document(now: "Overview") -> dict[str, Any]:
             **d.values,
         }
         | ({"cause": d.reason} if d.reason else {})
-        for d in diagnose(now)
+        for d in _diagnoses(now)
     ]
     figures = now.to_dict()
     figures.pop("minutes")
@@ -146,10 +154,10 @@ def _account_lines(account: "AccountState") -> list[str]:
 def _overview_lines(now: "Overview") -> list[str]:
     from alodial_schemas.counts import count_text
 
-    from ..observability.diagnosis import diagnose, render_sentence
+    from ..observability.diagnosis import render_sentence
 
     lines = []
-    for diagnosis in diagnose(now):
+    for diagnosis in _diagnoses(now):
         colour, label = COLOURS[diagnosis.severity], diagnosis.severity + ":"
         lines.append(f"[{colour}]{label:<9}[/{colour}]{safe(render_sentence(diagnosis))}")
         if diagnosis.command:

@@ -9,7 +9,8 @@ from alodial_schemas.durations import duration_text
 from ..store.events import ALARM_SHARE
 from ..store.memory import FULL_SHARE
 from ..store.missing_results import MISSING_AFTER
-from ..store.overview import AccountState, Overview, WorkerState
+from ..store.overview import AccountState, Overview
+from ..store.workers import WorkerState
 from .finding_texts import REMEDIES, TEXTS
 
 Severity = Literal["problem", "warning", "info"]
@@ -34,6 +35,18 @@ FIRST: Final = frozenset({"callback_secret_missing", "callbacks_refused", "resul
 
 LONG_UNCONFIRMED: Final = 900.0
 
+SUBJECTS: Final = ("account", "worker", "process", "url", "group", "name")
+"""Values that tell findings of one code apart."""
+
+OF_PROCESSES: Final[Mapping[str, Severity]] = {
+    "broker_unreachable": "problem",
+    "spool_not_writable": "problem",
+    "store_loses_on_failover": "warning",
+    "setting_unknown": "warning",
+    "clock_differs": "warning",
+}
+"""Codes of what processes say of their own surroundings in their heartbeats."""
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
@@ -51,19 +64,25 @@ class Diagnosis:
     reason: str = ""
 
     @property
+    def subject(self) -> str:
+        """What of several it is about, such as an account or a worker; "" where there can be one only."""
+        return next((str(self.values[name]) for name in SUBJECTS if self.values.get(name)), "")
+
+    @property
     def text_key(self) -> str:
         """The name of its texts, in ``TEXTS`` and in the monitor's locales."""
         return f"{self.code}.{self.reason}" if self.reason else self.code
 
 
-def diagnose(now: Overview) -> list[Diagnosis]:
-    """Returns everything that is wrong, the worst first."""
+def diagnose(now: Overview, own: Mapping[str, str] | None = None) -> list[Diagnosis]:
+    """Returns everything that is wrong, the worst first. ``own`` is what is wrong with the asking process, by code."""
     arrival = list(_arrival(now))
     lost = any(row.severity == "problem" for row in arrival)
     rows = [
         *arrival,
         *_stop(now),
         *_store(now),
+        *_surroundings(now, own or {}),
         *_workers(now),
         *_accounts(now, lost=lost),
         *_rejections(now),
@@ -112,6 +131,25 @@ def _store(now: Overview) -> Iterator[Diagnosis]:
     if memory.filling:
         values = {"percent": int(memory.share * 100), "limit_mb": memory.limit >> 20, "allowed": int(FULL_SHARE * 100)}
         yield Diagnosis("store_full", "problem" if memory.full else "warning", values, command="alodial doctor")
+    fitness = now.fitness
+    if fitness.evicts:
+        yield Diagnosis("store_evicts", "problem", {"policy": fitness.policy}, command="alodial doctor")
+    if fitness.cluster:
+        yield Diagnosis("store_cluster", "problem", {}, command="alodial doctor")
+    if not fitness.append_only:
+        yield Diagnosis("store_not_durable", "warning", {}, command="alodial doctor")
+
+
+def _surroundings(now: Overview, own: Mapping[str, str]) -> Iterator[Diagnosis]:
+    """Yields what living processes and the asking one say of their surroundings, once for all that say the same."""
+    said: dict[tuple[str, str], list[str]] = {(code, detail): ["this command"] for code, detail in own.items()}
+    for process in (*now.workers, *now.web_processes):
+        for code, detail in process.findings.items() if process.alive else ():
+            said.setdefault((code, detail), []).append(process.name)
+    for (code, detail), names in sorted(said.items()):
+        if code in OF_PROCESSES:
+            values = {"detail": detail, "processes": ", ".join(sorted(names))}
+            yield Diagnosis(code, OF_PROCESSES[code], values, command="alodial doctor")
 
 
 def _workers(now: Overview) -> Iterator[Diagnosis]:
@@ -127,10 +165,11 @@ def _workers(now: Overview) -> Iterator[Diagnosis]:
             values = {"worker": worker.name, "loops": _failing(worker)}
             yield Diagnosis("worker_loop_failing", "problem", values, "/workers", command)
     parts = [part for part in ("limits", "provider", "calling rules") if _differ(now, part)]
-    if len({worker.version for worker in now.living if worker.version}) > 1:
+    web = [process for process in now.web_processes if process.alive]
+    if len({process.version for process in (*now.living, *web) if process.version}) > 1:
         parts.append("version")
     if parts:
-        names = ", ".join(worker.name for worker in now.living)
+        names = ", ".join(process.name for process in (*now.living, *(web if parts == ["version"] else ())))
         yield Diagnosis("workers_differ", "warning", {"parts": ", ".join(parts), "workers": names}, "/workers")
     for process in now.web_processes:
         if process.alive and process.failing:

@@ -13,6 +13,7 @@ TEXTS: Final = {
     "breaker_open.unreachable": (
         "No connection to AloVoice comes about for account {account} ({why}). {ready:call waits|calls wait}."
     ),
+    "broker_unreachable": "The broker’s Redis (ALODIAL_BROKER_URL) does not answer {processes}: {detail}.",
     "callback_secret_missing": "ALODIAL_CALLBACK_SECRET is not set: no result can arrive, and calls never complete.",
     "callbacks_refused.double_slash": (
         "{count:callback was refused|callbacks were refused}: the callback address at AloVoice "
@@ -45,6 +46,7 @@ TEXTS: Final = {
         "Channels are the bottleneck of account {account}: {used} of {allowed} are in use, "
         "{ready:call waits|calls wait}."
     ),
+    "clock_differs": "The clock of {processes} differs from that of Redis by {detail}.",
     "dead_results": "{count:result|results} matched nothing or could not be read.",
     "events_lost": ("{count:event was|events were} dropped in the last 7 days before every group had read them."),
     "events_unread": (
@@ -68,11 +70,17 @@ TEXTS: Final = {
         "No result has come for {count:submitted call|submitted calls}, the oldest for "
         "{oldest_s}, and no callback at all since. They keep their channels."
     ),
+    "setting_unknown": "{detail} ({processes}).",
+    "spool_not_writable": "{processes} cannot keep results on disk while Redis is away: {detail}.",
     "stopped": "The emergency stop has been on for {since_s}: {reason} ({who}). Nothing is dialled.",
+    "store_cluster": "Redis is a part of a Redis Cluster, in which calls cannot be kept.",
+    "store_evicts": "A full Redis throws calls away: its maxmemory-policy is {policy}.",
     "store_full": (
         "The store uses {percent} % of its {limit_mb} MB. Above {allowed} % no new calls and "
         "campaigns are taken; stops, cancellations, do-not-call lists and results go on."
     ),
+    "store_loses_on_failover": "A failover of Redis loses the calls and results of its last seconds ({detail}).",
+    "store_not_durable": "Redis has no append-only file: its restart loses every call since its last snapshot.",
     "stuck": ("Account {account} has room, and yet {ready:call waits|calls wait}, the oldest for {oldest_s}."),
     "unconfirmed_old": (
         "{count:call is|calls are} unconfirmed, the oldest for {oldest_s}: nobody knows whether the phone rang."
@@ -94,6 +102,7 @@ REMEDIES: Final = {
     "breaker_open.unreachable": (
         "Check ALODIAL_PROVIDER_URL and the network. Calls go on by themselves once AloVoice answers."
     ),
+    "broker_unreachable": "Start it, or correct ALODIAL_BROKER_URL; workers are not woken until it answers.",
     "callback_secret_missing": (
         "Set it, restart web, and give AloVoice the address https://YOUR-HOST/callbacks/alovoice/SECRET."
     ),
@@ -113,6 +122,7 @@ REMEDIES: Final = {
     "campaign_bound.hours": "Nothing to do: they go when its hours open.",
     "campaign_bound.pace": "Nothing to do. Raise the campaign’s pace if it should go faster.",
     "channels_full": "Raise ALODIAL_MAX_CONCURRENT_CALLS if your PBX has more lines.",
+    "clock_differs": "Set the clock of that machine (NTP). No call depends on it; log lines and certificates are dated by it.",
     "dead_results": "Look at them, replay or drop them.",
     "events_lost": (
         "The log names the groups (events.dropped). Their readers must catch up from the calls themselves."
@@ -136,8 +146,14 @@ REMEDIES: Final = {
         "Check the callback address in AloVoice’s settings and that it reaches alodial web from "
         "outside. Once that is repaired: alodial channels release."
     ),
+    "setting_unknown": "Correct the name in the environment or in .env, or remove it, and restart the process.",
+    "spool_not_writable": "Make ALODIAL_SPOOL_DIR a folder that this user may write, on a disk with room.",
     "stopped": "Resume when the reason is gone.",
+    "store_cluster": "Give ALODIAL_REDIS_URL a single Redis, or one with Sentinels.",
+    "store_evicts": "Run: redis-cli CONFIG SET maxmemory-policy noeviction. At a hosted Redis, choose it in its settings.",
     "store_full": ("Give Redis more memory (maxmemory), or keep ended calls for less time (ALODIAL_CALL_RETENTION)."),
+    "store_loses_on_failover": "Set ALODIAL_DURABILITY=replica for all processes.",
+    "store_not_durable": "Run: redis-cli CONFIG SET appendonly yes. At a hosted Redis, switch its persistence on.",
     "stuck": "Look at the log: workers may be busy or without a connection.",
     "unconfirmed_old": "Wait for the result, or ring again knowing the risk.",
     "web_loop_failing": (

@@ -16,6 +16,7 @@ from ..calls.threads import CONTROL
 from ..errors import AlodialError
 from ..key_limits import limits_from_text
 from ..observability import tracing
+from ..observability.process_findings import ProcessFindings
 from ..setting_risks import require_no_risk
 from ..settings import Settings
 from ..web.audit import AuditWriter
@@ -73,7 +74,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     context: AppContext = app.state.context
     context.intake.start()
     app.state.authenticator.keys.start()
-    heartbeat = WebHeartbeat(context.queue)
+    findings = ProcessFindings(context.settings, lambda: context.intake.spool_problem)
+    heartbeat = WebHeartbeat(context.queue, findings)
     heartbeat.start()
     try:
         yield

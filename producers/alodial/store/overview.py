@@ -1,8 +1,7 @@
 """The present state of the whole system, for screens and ``alodial status``; as quick with a million calls as with one."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import redis
@@ -11,9 +10,9 @@ import redis.asyncio as aioredis
 from ..settings import Settings
 from . import keys
 from .answers import number, text
-from .call_context import SILENT_AFTER
 from .call_filter import entries
 from .events import UnreadEvents, unread_events
+from .fitness import FIT, StoreFitness, read_fitness
 from .holds import EmergencyStop, read_stop
 from .inbox import SEEN_MS
 from .memory import UNLIMITED, StoreMemory, read_memory
@@ -21,6 +20,7 @@ from .missing_results import ALL_THERE, MISSING_AFTER, MissingResults, missing_c
 from .refused_callbacks import NONE_REFUSED, RefusedCallbacks, read_refused
 from .sansio import Command, Steps, run, run_async
 from .webhooks import EndpointHealth, health_steps
+from .workers import WorkerState, read_processes
 
 MINUTES = 60
 """Minutes of counters that are read: an hour."""
@@ -83,29 +83,6 @@ class AccountState:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerState:
-    """A worker or web process. ``silent`` is in seconds since its heartbeat; ``started_at`` is Unix ms, None in older versions.
-
-    ``failing`` names the loops whose last round failed, each with its error.
-    """
-
-    name: str
-    host: str
-    pid: int
-    in_flight: int
-    silent: float
-    started_at: int | None
-    version: str
-    failing: Mapping[str, str] = field(default_factory=dict)
-    marks: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def alive(self) -> bool:
-        """Whether its heartbeat is younger than 10 s."""
-        return self.silent < SILENT_AFTER
-
-
-@dataclass(frozen=True, slots=True)
 class MinuteCounts:
     """The counters of one minute that starts at ``at``, Unix seconds; ``armed`` are POSTs that went out."""
 
@@ -158,6 +135,7 @@ class Overview:
     missing: MissingResults = ALL_THERE
     refused: RefusedCallbacks = NONE_REFUSED
     takes_callbacks: bool = True
+    fitness: StoreFitness = FIT
 
     @property
     def ready(self) -> int:
@@ -202,29 +180,6 @@ def _minute(minute: int, raw: Mapping[bytes, bytes]) -> MinuteCounts:
         elif kind == "d":
             dispositions[rest] = int(value)
     return MinuteCounts(minute * 60, number(raw.get(b"a")), number(raw.get(b"c")), ends, dispositions)
-
-
-def _worker(raw: bytes, now: int) -> WorkerState | None:
-    try:
-        beat = json.loads(raw)
-        return WorkerState(
-            name=str(beat["name"]),
-            host=str(beat["host"]),
-            pid=int(beat["pid"]),
-            in_flight=int(beat["in_flight"]),
-            silent=max(0.0, (now - float(beat["at"])) / 1000),
-            started_at=int(beat["started_at"]) if beat.get("started_at") else None,
-            version=str(beat.get("version", "")),
-            marks={str(name): str(mark) for name, mark in dict(beat.get("marks") or {}).items()},
-            failing={str(name): str(error) for name, error in dict(beat.get("failing") or {}).items()},
-        )
-    except (ValueError, TypeError, LookupError):
-        return None
-
-
-def _processes(beats: Mapping[bytes, bytes], now: int) -> tuple[WorkerState, ...]:
-    states = [state for raw in beats.values() if (state := _worker(raw, now)) is not None]
-    return tuple(sorted(states, key=lambda state: (state.alive, state.name)))
 
 
 def _ready_since(timeline: Any) -> int | None:
@@ -313,12 +268,12 @@ def _overview(limits: Mapping[str, AccountLimits], result_timeout: float, takes_
         ("GET", keys.LOGS_LOST),
         ("HGETALL", keys.EVENTS_HELD),
         ("GET", keys.EVENTS_LOST),
-        ("INFO", "memory"),
+        ("INFO",),
         ("PTTL", keys.CALLBACK_SEEN),
         ("HGETALL", keys.CALLBACKS_REFUSED),
     ]
     seen, counts, scheduled, awaiting, unsure, oldest_unsure, inbox, inbox_first, orphans, dead = first[:10]
-    stop, beats, web_beats, live, lost, unread, events_lost, memory, seen_for, refused = first[10:]
+    stop, beats, web_beats, live, lost, unread, events_lost, info, seen_for, refused = first[10:]
     now_us = int(clock[0]) * 1_000_000 + int(clock[1])
     now = now_us // 1000
     names = sorted({name.decode() for name in seen} | set(limits))
@@ -404,15 +359,16 @@ def _overview(limits: Mapping[str, AccountLimits], result_timeout: float, takes_
         inbox_oldest=max(0.0, (now - int(inbox_first[0][0].partition(b"-")[0])) / 1000) if inbox_first else 0.0,
         orphans=orphans,
         dead=dead,
-        workers=_processes(beats, now),
-        web_processes=_processes(web_beats, now),
+        workers=read_processes(beats, now),
+        web_processes=read_processes(web_beats, now),
         minutes=minutes,
         campaigns=tuple(live_campaigns),
         endpoints=tuple(endpoints),
         logs_lost=number(lost),
         events_unread=unread_events(unread, now),
         events_lost=number(events_lost),
-        memory=read_memory(memory),
+        memory=read_memory(info),
+        fitness=read_fitness(info),
         missing=missing,
         refused=read_refused(refused),
         takes_callbacks=takes_callbacks,

@@ -11,6 +11,7 @@ from ..settings import Settings
 from . import keys
 from .answers import text
 from .connect import is_sentinel, watcher_of
+from .fitness import read_fitness
 from .memory import read_memory
 from .redis_errors import is_forbidden
 
@@ -28,12 +29,18 @@ LOSES_ON_FAILOVER = "store_loses_on_failover"
 
 @dataclass(frozen=True, slots=True)
 class RedisCheck:
-    """The result of one check: ``hint`` is the command that fixes it."""
+    """The result of one check: ``hint`` is the command that fixes it, ``code`` that of the finding which says the same."""
 
     name: str
     level: Level
     message: str
     hint: str = ""
+    code: str = ""
+
+    @property
+    def finding(self) -> str:
+        """The finding's code; its own name where no finding says the same."""
+        return self.code or self.name
 
 
 def _config(client: "redis.Redis", name: str) -> str | None:
@@ -51,8 +58,8 @@ def inspect(client: "redis.Redis") -> list[RedisCheck]:
     info: Any = client.info()
     checks: list[RedisCheck] = []
 
-    def add(name: str, level: Level, message: str, hint: str = "") -> None:
-        checks.append(RedisCheck(f"redis.{name}", level, message, hint))
+    def add(name: str, level: Level, message: str, hint: str = "", code: str = "") -> None:
+        checks.append(RedisCheck(f"redis.{name}", level, message, hint, code))
 
     version = str(info.get("redis_version", "0"))
     if tuple(int(part) for part in version.split(".")[:2]) < MIN_VERSION:
@@ -61,25 +68,33 @@ def inspect(client: "redis.Redis") -> list[RedisCheck]:
         add("version", "ok", f"Redis {version}")
     if info.get("role") == "slave":
         add("role", "error", "this is a replica and cannot be written", "point ALODIAL_REDIS_URL at the primary")
-    policy = _config(client, "maxmemory-policy")
-    if policy is None:
-        add("eviction", "warning", "CONFIG is not allowed here: make sure that the policy is noeviction")
-    elif policy != "noeviction":
-        message = f"maxmemory-policy is {policy}: a full Redis would throw calls away"
-        add("eviction", "error", message, "redis-cli CONFIG SET maxmemory-policy noeviction")
+    # INFO says it too, where CONFIG is forbidden.
+    fitness = read_fitness(info)
+    if fitness.cluster:
+        message = "a part of a Redis Cluster, in which calls cannot be kept"
+        add(
+            "cluster", "error", message, "give ALODIAL_REDIS_URL a single Redis, or one with Sentinels", "store_cluster"
+        )
+    if "maxmemory_policy" not in info and _config(client, "maxmemory-policy") is None:
+        add("eviction", "warning", "neither INFO nor CONFIG is allowed here: make sure that the policy is noeviction")
+    elif fitness.evicts:
+        message = f"maxmemory-policy is {fitness.policy}: a full Redis would throw calls away"
+        add("eviction", "error", message, "redis-cli CONFIG SET maxmemory-policy noeviction", "store_evicts")
     else:
         add("eviction", "ok", "maxmemory-policy noeviction")
-    aof, fsync = _config(client, "appendonly"), _config(client, "appendfsync")
-    if aof == "no":
+    fsync = _config(client, "appendfsync")
+    if not fitness.append_only:
         message = "no append-only file: a restart of Redis loses every call since its last snapshot"
-        add("durability", "warning", message, "redis-cli CONFIG SET appendonly yes")
-    elif aof == "yes" and _config(client, "no-appendfsync-on-rewrite") == "yes":
+        add("durability", "warning", message, "redis-cli CONFIG SET appendonly yes", "store_not_durable")
+    elif _config(client, "no-appendfsync-on-rewrite") == "yes":
         message = (
             f"append-only file, not synced while Redis rewrites it (no-appendfsync-on-rewrite yes, fsync {fsync}): "
         )
         message += "a power failure then loses up to 30 s"
-        add("durability", "warning", message, "redis-cli CONFIG SET no-appendfsync-on-rewrite no")
-    elif aof == "yes":
+        add("durability", "warning", message, "redis-cli CONFIG SET no-appendfsync-on-rewrite no", "store_not_durable")
+    elif fsync is None:
+        add("durability", "ok", "append-only file; how often it is synced is not known here (CONFIG is forbidden)")
+    else:
         risk = "" if fsync == "always" else ": safe if Redis dies, not if its host loses power (ALODIAL_DURABILITY)"
         add("durability", "ok", f"append-only file, appendfsync {fsync}{risk}")
     memory = read_memory(info)
@@ -103,7 +118,7 @@ def inspect_for(client: "redis.Redis", settings: Settings) -> list[RedisCheck]:
     if settings.durability == "fsync" and not any("appendfsync always" in check.message for check in checks):
         message = "ALODIAL_DURABILITY=fsync needs appendfsync always, and no-appendfsync-on-rewrite no"
         hint = "redis-cli CONFIG SET appendfsync always; redis-cli CONFIG SET no-appendfsync-on-rewrite no"
-        checks.append(RedisCheck("redis.fsync", "error", message, hint))
+        checks.append(RedisCheck("redis.fsync", "error", message, hint, "store_not_durable"))
     if not is_sentinel(settings.redis_url.get_secret_value()):
         return checks
     if settings.durability != "replica":

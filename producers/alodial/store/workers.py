@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -9,6 +10,7 @@ import redis
 
 from ..settings import Settings
 from . import keys
+from .call_context import SILENT_AFTER
 from .server_clock import server_ms
 
 _WHEN_FULL = "redis.call('DEL', KEYS[1] .. ':none') return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])"
@@ -38,6 +40,8 @@ class Heartbeat:
     failing: dict[str, str] = field(default_factory=dict)
     marks: dict[str, str] = field(default_factory=dict)
     """Marks of its settings by what they are of, which all workers must have alike."""
+    findings: dict[str, str] = field(default_factory=dict)
+    """Codes of what is wrong with its own surroundings, each with what it is."""
 
 
 def marks_of(settings: Settings) -> dict[str, str]:
@@ -87,3 +91,53 @@ def forget_silent(client: "redis.Redis") -> None:
             replaced = any(other.host == beat.host and other.started_at > beat.at for other in beats)
             if silent > GONE_AFTER or (replaced and silent > REPLACED_AFTER):
                 deregister(client, beat.name, key)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """A worker or web process. ``silent`` is in seconds since its heartbeat; ``started_at`` is Unix ms, None in older versions.
+
+    ``failing`` names the loops whose last round failed, each with its error; ``findings`` has codes of what is wrong with its own
+    surroundings, each with what it is.
+    """
+
+    name: str
+    host: str
+    pid: int
+    in_flight: int
+    silent: float
+    started_at: int | None
+    version: str
+    failing: Mapping[str, str] = field(default_factory=dict)
+    marks: Mapping[str, str] = field(default_factory=dict)
+    findings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def alive(self) -> bool:
+        """Whether its heartbeat is younger than 10 s."""
+        return self.silent < SILENT_AFTER
+
+
+def _state(raw: bytes, now: int) -> WorkerState | None:
+    try:
+        beat = json.loads(raw)
+        return WorkerState(
+            name=str(beat["name"]),
+            host=str(beat["host"]),
+            pid=int(beat["pid"]),
+            in_flight=int(beat["in_flight"]),
+            silent=max(0.0, (now - float(beat["at"])) / 1000),
+            started_at=int(beat["started_at"]) if beat.get("started_at") else None,
+            version=str(beat.get("version", "")),
+            marks={str(name): str(mark) for name, mark in dict(beat.get("marks") or {}).items()},
+            findings={str(code): str(detail) for code, detail in dict(beat.get("findings") or {}).items()},
+            failing={str(name): str(error) for name, error in dict(beat.get("failing") or {}).items()},
+        )
+    except (ValueError, TypeError, LookupError):
+        return None
+
+
+def read_processes(beats: Mapping[bytes, bytes], now: int) -> tuple[WorkerState, ...]:
+    """Reads the hash of heartbeats at ``now``, Redis' Unix ms: the silent first, by name. Leaves out what cannot be read."""
+    states = [state for raw in beats.values() if (state := _state(raw, now)) is not None]
+    return tuple(sorted(states, key=lambda state: (state.alive, state.name)))

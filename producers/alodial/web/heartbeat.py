@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from ..calls.queue import AsyncCallQueue
 from ..errors import StoreUnavailable
+from ..observability.process_findings import ProcessFindings
 from ..store import keys, workers
 from ..store.heartbeat import HeartbeatWriter
 from ..store.supervision import process_loops
@@ -21,8 +22,9 @@ def process_name() -> str:
 class WebHeartbeat:
     """Writes the heartbeat from ``start`` to ``stop``. Redis may be away all the time."""
 
-    def __init__(self, queue: AsyncCallQueue) -> None:
+    def __init__(self, queue: AsyncCallQueue, findings: ProcessFindings) -> None:
         self._queue = queue
+        self._findings = findings
         self._name = process_name()
         self._began = time.monotonic()
         self._writer: HeartbeatWriter | None = None
@@ -49,4 +51,5 @@ class WebHeartbeat:
             started_at=now_ms - int((time.monotonic() - self._began) * 1000),
             version=version("alodial"),
             failing=process_loops.failing(),
+            findings=self._findings.current(),
         )

@@ -41,7 +41,9 @@ async def readyz(request: Request) -> Response:
         # Calls and, while Redis is there, results go on: no reason to take this process out of service.
         text = f"results that come while Redis is away cannot be kept: {problem_of_spool}"
         findings = [*findings, RedisCheck("spool_not_writable", "warning", text, "correct ALODIAL_SPOOL_DIR")]
-    rows = [{"name": f.name, "level": f.level, "message": f.message, "hint": f.hint} for f in findings]
+    rows = [
+        {"code": f.finding, "name": f.name, "level": f.level, "message": f.message, "hint": f.hint} for f in findings
+    ]
     away = any(f.level == "error" and f.name == "redis.reachable" for f in findings)
     if away or (any(f.level == "error" for f in findings) and not context.settings.accept_risk):
         code = "store_unavailable" if away else "store_unfit"

@@ -1,0 +1,71 @@
+"""What is wrong with a process' own surroundings, which no other process sees: its settings, broker, folders and clock."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+import redis.exceptions
+
+from ..environment import unknown_settings
+from ..errors import ConfigurationError
+from ..settings import Settings, variables
+from ..store.connect import connect, is_sentinel
+from ..store.redis_address import failure_cause
+
+CLOCK_TOLERANCE: Final = 5.0
+"""Seconds that a process' clock may differ from Redis': log lines and certificates are dated by it, no call is."""
+
+PING_TIMEOUT: Final = 2.0
+
+
+def settings_findings(settings: Settings) -> dict[str, str]:
+    """Returns what the settings of this process say, by code: names that are none, Sentinels that lose calls."""
+    findings = {}
+    try:
+        unknown = unknown_settings(variables())
+    except ConfigurationError:
+        unknown = []  # a .env that cannot be read has stopped this process already
+    if unknown:
+        findings["setting_unknown"] = "; ".join(unknown)
+    if is_sentinel(settings.redis_url.get_secret_value()) and settings.durability != "replica":
+        findings["store_loses_on_failover"] = f"ALODIAL_DURABILITY={settings.durability}"
+    return findings
+
+
+def broker_problem(settings: Settings) -> str:
+    """Returns why the broker's own Redis does not answer; "" where it does, or is the store's."""
+    if settings.broker_url is None:
+        return ""
+    url = settings.broker_url.get_secret_value()
+    try:
+        client = connect(url, timeout=min(PING_TIMEOUT, settings.redis_timeout), connections=1, repeat=0)
+        try:
+            client.ping()
+        finally:
+            client.close()
+    except (redis.exceptions.RedisError, OSError) as exc:
+        return failure_cause(exc)
+    return ""
+
+
+class ProcessFindings:
+    """The findings of this process, for its heartbeat. ``spool_problem`` says why results cannot be kept on disk, "" for none."""
+
+    def __init__(self, settings: Settings, spool_problem: Callable[[], str] = str) -> None:
+        self._settings = settings
+        self._spool_problem = spool_problem
+        self._fixed = settings_findings(settings)
+        self._changing: dict[str, str] = {}
+
+    def refresh(self, server_ms: int) -> None:
+        """Looks again at what may change while the process runs. ``server_ms`` is Redis' time now."""
+        found = {"broker_unreachable": broker_problem(self._settings)}
+        differs = abs(time.time() - server_ms / 1000)
+        if differs > CLOCK_TOLERANCE:
+            found["clock_differs"] = f"{differs:.0f} s"
+        self._changing = {code: detail for code, detail in found.items() if detail}
+
+    def current(self) -> dict[str, str]:
+        """Returns them by code, each with what it is."""
+        spool = self._spool_problem()
+        return self._fixed | self._changing | ({"spool_not_writable": spool} if spool else {})
