@@ -9,15 +9,15 @@ import pytest
 
 import alodial
 import alodial_schemas
+from alodial import i18n as module
 from alodial.campaigns.importing.questions import CODES as QUESTION_CODES
-from alodial.monitor import i18n as module
-from alodial.monitor.i18n import FORMS, LANGUAGES, PLURALS, Translator, catalogue, preferred
+from alodial.i18n import FORMS, LANGUAGES, PLURALS, Translator, catalogue, preferred
 from web.conftest import Web
 
 from .client import Operator, words_on
 
 ZONE = ZoneInfo("Asia/Tashkent")
-TEMPLATES = Path(module.__file__).parent / "templates"
+TEMPLATES = Path(module.__file__).parent / "monitor" / "templates"
 
 
 def placeholders(text: str) -> set[str]:

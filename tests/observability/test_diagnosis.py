@@ -133,7 +133,7 @@ def test_one_is_said_otherwise_than_many(count: int, words: str) -> None:
 
 
 def test_the_monitors_english_is_the_terminals() -> None:
-    screens = json.loads(files("alodial").joinpath("monitor/locales/en/findings.json").read_text("utf-8"))
+    screens = json.loads(files("alodial").joinpath("locales/en/findings.json").read_text("utf-8"))
     sentences = {name.removeprefix("finding."): text for name, text in screens.items() if not name.endswith(".do")}
     assert sentences == TEXTS
     remedies = {

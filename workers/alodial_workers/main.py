@@ -12,7 +12,7 @@ from dramatiq import Worker
 
 from alodial.errors import AlodialError, ConfigurationError
 from alodial.observability.logging import configure, drain
-from alodial.setting_risks import require_no_risk
+from alodial.observability.setting_risks import require_no_risk
 from alodial.settings import Settings
 
 from .actors import declare

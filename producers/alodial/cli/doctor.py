@@ -64,7 +64,7 @@ def _check_settings(settings: "Settings") -> Iterator["RedisCheck"]:
     from ..api_keys import MIN_SECRET, ApiKeys
     from ..environment import unknown_settings
     from ..errors import ConfigurationError
-    from ..setting_risks import risks
+    from ..observability.setting_risks import risks
     from ..settings import variables
     from ..store.redis_checks import RedisCheck
 

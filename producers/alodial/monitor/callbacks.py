@@ -16,6 +16,7 @@ from alodial_schemas import mask_numbers
 from alodial_schemas.alovoice.result import CallResult, parse_results
 
 from ..calls.threads import WAKEUPS, WORK
+from ..i18n import Translator
 from ..results.dead_letters import MAX_AT_ONCE, drop_all, replay_all
 from ..store import dead_letters
 from ..store.call_filter import CallFilter
@@ -25,7 +26,6 @@ from ..web.context import app_context
 from . import call_rows
 from .auth import Signed, audit, can, form_of, text_of
 from .context import translator_of
-from .i18n import Translator
 from .now import overview_of
 from .rendering import PeopleRoute, page
 

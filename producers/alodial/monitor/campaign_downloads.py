@@ -8,13 +8,13 @@ from ..calls.threads import UPLOADS, WORK
 from ..campaigns.exporting.rejected_rows import problem_blocks
 from ..campaigns.exporting.report import make_report
 from ..campaigns.exporting.results import csv_blocks, write_xlsx
+from ..campaigns.exporting.texts import delimiter_of
 from ..web.context import app_context
+from ..web.responses import attachment
 from ..web.routes import campaigns as api
 from ..web.uploads import create_file
 from .auth import Signed, audit
-from .campaign_terms import terms
 from .context import translator_of
-from .export_texts import attachment, delimiter_of, export_texts, rejected_texts
 from .rendering import PeopleRoute
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
@@ -28,7 +28,7 @@ async def results_csv(request: Request, operator: Signed, name: str) -> Response
     record = await campaigns.get(name)
     await audit(request, operator, "campaign.export", campaign=record.id, kind="csv")
     rows = campaigns.blocking.rows(record.id)
-    blocks = csv_blocks(rows, record.columns, delimiter=delimiter_of(t), texts=export_texts(t))
+    blocks = csv_blocks(rows, record.columns, delimiter=delimiter_of(t), texts=t)
     return StreamingResponse(blocks, media_type=CSV, headers=attachment(record.name, "csv"))
 
 
@@ -40,7 +40,7 @@ async def results_xlsx(request: Request, operator: Signed, name: str) -> Respons
     path = await UPLOADS.run(create_file, app_context(request).settings)
     rows = campaigns.blocking.rows(record.id)
     try:
-        await WORK.run(write_xlsx, path, rows, record.columns, texts=export_texts(t), zone=t.zone)
+        await WORK.run(write_xlsx, path, rows, record.columns, texts=t, zone=t.zone)
     except BaseException:
         await UPLOADS.run(path.unlink, missing_ok=True)
         raise
@@ -53,7 +53,7 @@ async def problems_csv(request: Request, operator: Signed, name: str) -> Respons
     record = await campaigns.get(name)
     await audit(request, operator, "campaign.export", campaign=record.id, kind="problems")
     rows = campaigns.blocking.problems(record.id)
-    blocks = problem_blocks(rows, record.columns, delimiter=delimiter_of(t), texts=rejected_texts(t))
+    blocks = problem_blocks(rows, record.columns, delimiter=delimiter_of(t), texts=t)
     headers = attachment(t("export.rejected_file", name=record.name), "csv")
     return StreamingResponse(blocks, media_type=CSV, headers=headers)
 
@@ -62,6 +62,5 @@ async def problems_csv(request: Request, operator: Signed, name: str) -> Respons
 async def report(request: Request, operator: Signed, name: str) -> Response:
     t, campaigns = translator_of(request), app_context(request).queue.campaigns
     record = await campaigns.get(name)
-    settings = terms(record.request, t)
-    page = await WORK.run(make_report, campaigns.blocking, record.id, style="link", texts=t, settings=settings)
+    page = await WORK.run(make_report, campaigns.blocking, record.id, style="link", texts=t)
     return HTMLResponse(page)

@@ -10,17 +10,18 @@ from starlette.responses import Response, StreamingResponse
 from ..calls.threads import UPLOADS, WORK
 from ..campaigns.errors import BadFile
 from ..campaigns.exporting.results import csv_blocks, write_xlsx
+from ..campaigns.exporting.texts import delimiter_of
 from ..campaigns.importing.columns import name_place
 from ..campaigns.records import CampaignRecord, ResultRow
 from ..campaigns.row_search import MAX_TEXT, RowSearch
 from ..web.context import app_context
+from ..web.responses import attachment
 from ..web.routes.campaigns import XLSX_TYPE, TemporaryFileResponse
 from ..web.uploads import create_file
 from . import call_rows
 from .auth import Signed, audit
 from .campaign_figures import DISPOSITIONS, STATES
 from .context import translator_of
-from .export_texts import attachment, delimiter_of, export_texts
 from .rendering import PeopleRoute, page
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
@@ -105,7 +106,7 @@ async def rows_csv(request: Request, operator: Signed, name: str) -> Response:
     record = await campaigns.get(name)
     await audit(request, operator, "campaign.export", campaign=record.id, kind="csv")
     rows = campaigns.blocking.matching_rows(record.id, _search(request))
-    blocks = csv_blocks(rows, record.columns, delimiter=delimiter_of(t), texts=export_texts(t))
+    blocks = csv_blocks(rows, record.columns, delimiter=delimiter_of(t), texts=t)
     return StreamingResponse(blocks, media_type="text/csv; charset=utf-8", headers=attachment(record.name, "csv"))
 
 
@@ -117,7 +118,7 @@ async def rows_xlsx(request: Request, operator: Signed, name: str) -> Response:
     path = await UPLOADS.run(create_file, app_context(request).settings)
     rows = campaigns.blocking.matching_rows(record.id, _search(request))
     try:
-        await WORK.run(write_xlsx, path, rows, record.columns, texts=export_texts(t), zone=t.zone)
+        await WORK.run(write_xlsx, path, rows, record.columns, texts=t, zone=t.zone)
     except BaseException:
         await UPLOADS.run(path.unlink, missing_ok=True)
         raise

@@ -13,12 +13,12 @@ from alodial_schemas.campaigns import CampaignState
 
 from ..calls.awaitable import AsyncCampaigns
 from ..calls.threads import READS
+from ..campaigns.exporting.terms import terms
 from ..campaigns.records import CampaignRecord
 from ..campaigns.row_codec import RowProblem
 from ..web.context import app_context
 from . import campaign_figures
 from .auth import Signed, audit, form_of, text_of
-from .campaign_terms import terms
 from .context import translator_of
 from .rendering import PeopleRoute, go, page
 

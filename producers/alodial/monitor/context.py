@@ -5,11 +5,11 @@ from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 
+from ..i18n import LANGUAGES, Translator, preferred
 from ..settings import Settings
 from ..store.client import AsyncStore
 from ..web.key_ring import KeyRing
 from ..web.rate_limit import RateLimiter
-from .i18n import LANGUAGES, Translator, preferred
 from .people import TrustedPeople
 from .session import Sessions
 from .upload_drafts import UploadDrafts

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from alodial_schemas import Disposition, State
 
+from ..i18n import Translator
 from ..store.call_context import CallContext
 from ..store.records import CallRecord, iso
-from .i18n import Translator
 
 _RETRY: Final = (
     "connect_failed",

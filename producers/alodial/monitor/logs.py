@@ -12,6 +12,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..i18n import Translator
 from ..store.client import AsyncStore
 from ..store.log_stream import LEVELS, LogFilter, LogLine, LogPage, has_news_async, lost_async, page_async
 from ..web.context import app_context
@@ -19,7 +20,6 @@ from ..web.query_times import unix_ms
 from ..web.routes.logs import names_async
 from .auth import Signed
 from .context import monitor_context, translator_of
-from .i18n import Translator
 from .rendering import PeopleRoute, page
 
 PAGE_SIZE: Final = 100

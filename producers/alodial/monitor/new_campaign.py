@@ -12,15 +12,16 @@ from alodial_schemas.campaigns import WEEKDAYS
 from ..calls.threads import UPLOADS
 from ..campaigns.errors import BadFile, CampaignDuplicate, InvalidCampaign
 from ..campaigns.exporting.rejected_rows import problem_blocks
+from ..campaigns.exporting.texts import delimiter_of
 from ..campaigns.service import CampaignService
 from ..errors import StoreFull, StoreUnavailable
 from ..web.context import app_context
+from ..web.responses import attachment
 from ..web.uploads import receive_upload
 from .auth import TOKEN_FIELD, Forbidden, Signed, audit, can, check_origin, check_token, form_of
 from .campaign_form import DELAYS, KINDS, REDIALS, WINDOWS, default_fields, fields_of, form_field
 from .context import monitor_context, translator_of
 from .draft_check import begin_check, rejected_rows
-from .export_texts import attachment, delimiter_of, rejected_texts
 from .file_form import FileAnswers, answers_of, header_hash, is_of_file, view_of
 from .rendering import PeopleRoute, error_page, go, page
 from .upload_drafts import BUSY, UploadDraft
@@ -216,7 +217,7 @@ async def rejected_csv(request: Request, operator: Signed, id: str) -> Response:
         return draft_gone(request)
     t = translator_of(request)
     rows = rejected_rows(draft.rejected_path)
-    blocks = problem_blocks(rows, draft.report.columns, delimiter=delimiter_of(t), texts=rejected_texts(t))
+    blocks = problem_blocks(rows, draft.report.columns, delimiter=delimiter_of(t), texts=t)
     headers = attachment(
         t("export.rejected_file", name=draft.fields["name"] or draft.filename.rpartition(".")[0]), "csv"
     )

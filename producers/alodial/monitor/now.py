@@ -9,13 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..errors import StoreUnavailable
+from ..i18n import Translator
 from ..observability.diagnosis import Diagnosis, diagnose, fill
 from ..store.overview import AccountState, Overview, arguments_of, read_async
 from ..web.context import app_context
 from ..web.responses import json_response
 from .auth import Signed, operator_of
 from .context import monitor_context, translator_of
-from .i18n import Translator
 from .rendering import PeopleRoute, page
 from .sign_in import sign_in_page
 

@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ..errors import AlodialError, NotFound, StoreFull, StoreUnavailable
+from ..i18n import LANGUAGES
 from ..web.problems import RETRY_AFTER, Refusal
 from . import campaign_figures
 from .auth import SESSION_COOKIE, TOKEN_FIELD, Forbidden, SignInNeeded, can, load_operator, log, operator_of, set_cookie
 from .context import monitor_context, translator_of
-from .i18n import LANGUAGES
 from .session import SESSION_SECONDS, Operator, form_token
 
 HTMX_CONFIG: Final = (

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..api_keys import ApiKey
+from ..i18n import LANGUAGES
 from ..web.auth import address_of
 from ..web.request_bodies import read_form
 from .auth import (
@@ -25,7 +26,6 @@ from .auth import (
     text_of,
 )
 from .context import LANGUAGE_COOKIE, monitor_context
-from .i18n import LANGUAGES
 from .rendering import PeopleRoute, go, own_address, page
 from .session import SESSION_SECONDS, form_token
 

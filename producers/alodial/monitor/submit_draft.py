@@ -15,17 +15,17 @@ from alodial_schemas.campaigns import CampaignRequest
 
 from ..calls.threads import WORK
 from ..campaigns.errors import InvalidCampaign
+from ..campaigns.exporting.terms import hours_text, terms
 from ..campaigns.importing.files import open_source
 from ..campaigns.importing.row_check import CheckReport
 from ..errors import StoreUnavailable
+from ..i18n import Translator
 from ..store.records import iso
 from ..web.context import app_context
 from .auth import Signed, audit, form_of, text_of
 from .campaign_form import request_of
-from .campaign_terms import hours_text, terms
 from .context import monitor_context, translator_of
 from .draft_check import keep_mapping
-from .i18n import Translator
 from .new_campaign import draft_gone, draft_of, error_variables
 from .rendering import PeopleRoute, go, page
 from .upload_drafts import BUSY, Step, UploadDraft

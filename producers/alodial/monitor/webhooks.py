@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..calls.awaitable import AsyncWebhookAdmin
+from ..i18n import Translator
 from ..store.webhooks import EndpointHealth
 from ..web.context import app_context
 from .auth import Signed, audit, can, form_of, text_of
 from .context import translator_of
-from .i18n import Translator
 from .rendering import PeopleRoute, page
 from .session import Operator
 

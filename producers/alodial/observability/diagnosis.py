@@ -70,7 +70,7 @@ class Diagnosis:
 
     @property
     def text_key(self) -> str:
-        """The name of its texts, in ``TEXTS`` and in the monitor's locales."""
+        """The name of its texts, in ``TEXTS`` and in the locales."""
         return f"{self.code}.{self.reason}" if self.reason else self.code
 
 

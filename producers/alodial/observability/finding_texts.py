@@ -1,6 +1,6 @@
 """What findings say and what to do about them, in English, by code or by code and reason.
 
-The monitor translates them in its locales; a test keeps its English equal to these.
+The monitor translates them in `locales`; a test keeps its English equal to these.
 """
 
 from typing import Final

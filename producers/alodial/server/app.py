@@ -17,7 +17,7 @@ from ..errors import AlodialError
 from ..key_limits import limits_from_text
 from ..observability import tracing
 from ..observability.process_findings import ProcessFindings
-from ..setting_risks import require_no_risk
+from ..observability.setting_risks import require_no_risk
 from ..settings import Settings
 from ..web.audit import AuditWriter
 from ..web.auth import Authenticator, SecretSet

@@ -1,10 +1,14 @@
-"""JSON answers without FastAPI's encoder: every value here is plain JSON already."""
+"""Answers: JSON without FastAPI's encoder, as every value is plain JSON already, and files to save."""
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
 from starlette.responses import Response
+
+MAX_FILE_NAME: Final = 80
+_NOT_IN_NAMES: Final = frozenset('<>:"/\\|?*')
 
 
 def json_text(body: Any) -> bytes:
@@ -14,3 +18,11 @@ def json_text(body: Any) -> bytes:
 
 def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return Response(json_text(body), status, None if headers is None else dict(headers), "application/json")
+
+
+def attachment(name: str, ending: str) -> dict[str, str]:
+    """The headers that save an answer as a file with this name, whatever its letters."""
+    plain = "".join("_" if c in _NOT_IN_NAMES or not c.isprintable() else c for c in name).strip(" .")
+    file = f"{plain[:MAX_FILE_NAME] or 'campaign'}.{ending}"
+    ascii_name = "".join(c if c.isascii() else "_" for c in file)
+    return {"Content-Disposition": f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(file, safe='')}"}

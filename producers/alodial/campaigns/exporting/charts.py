@@ -5,12 +5,13 @@ be read in black and white.
 """
 
 from collections.abc import Sequence
+from datetime import UTC
 from html import escape
 from typing import Final
 
-from .report_texts import EnglishTexts, ReportTexts
+from ...i18n import DEFAULT, Translator
 
-ENGLISH_TEXTS: Final = EnglishTexts()
+ENGLISH: Final = Translator(DEFAULT, UTC)
 
 WIDTH: Final = 640
 ROW: Final = 28
@@ -27,7 +28,7 @@ def short(text: str, limit: int = MAX_LABEL) -> str:
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
-def bars(title: str, values: Sequence[tuple[str, int]], t: ReportTexts = ENGLISH_TEXTS) -> str:
+def bars(title: str, values: Sequence[tuple[str, int]], t: Translator = ENGLISH) -> str:
     """Horizontal bars with their labels, numbers and shares of the total."""
     highest = max((count for _, count in values), default=0) or 1
     total = sum(count for _, count in values) or 1
@@ -43,7 +44,7 @@ def bars(title: str, values: Sequence[tuple[str, int]], t: ReportTexts = ENGLISH
     return "".join(parts) + "</svg>"
 
 
-def columns(title: str, values: Sequence[tuple[str, int, int]], t: ReportTexts = ENGLISH_TEXTS) -> str:
+def columns(title: str, values: Sequence[tuple[str, int, int]], t: Translator = ENGLISH) -> str:
     """Vertical bars, each with a label, its height and the filled part of it."""
     highest = max((whole for _, whole, _ in values), default=0) or 1
     top, base = 22, 162
@@ -71,7 +72,7 @@ def columns(title: str, values: Sequence[tuple[str, int, int]], t: ReportTexts =
     return "".join(parts) + "</svg>"
 
 
-def strip(title: str, values: Sequence[tuple[str, int]], t: ReportTexts = ENGLISH_TEXTS) -> str:
+def strip(title: str, values: Sequence[tuple[str, int]], t: Translator = ENGLISH) -> str:
     """One bar of up to four parts, each with its own fill, above a legend."""
     total = sum(count for _, count in values) or 1
     parts = [
@@ -94,7 +95,7 @@ def strip(title: str, values: Sequence[tuple[str, int]], t: ReportTexts = ENGLIS
     return "".join(parts) + "</svg>"
 
 
-def _open(t: ReportTexts, title: str, height: int, description: Sequence[str]) -> str:
+def _open(t: Translator, title: str, height: int, description: Sequence[str]) -> str:
     return (
         f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}" '
         f'xmlns="http://www.w3.org/2000/svg"><title>{escape(title)}</title>'

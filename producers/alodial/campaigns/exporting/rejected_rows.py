@@ -8,16 +8,17 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Final
 
+from ...i18n import Translator
 from ..formula_guard import safe_cell, unsafe_cell
 from ..row_codec import DUPLICATE, RowProblem
 from .results import BOM, csv_blocks_of, fit_cells, header_names
-from .texts import ExportTexts
+from .texts import headings
 
 REASONS: Final = ("alodial_row", "alodial_column", "alodial_reason", "alodial_remedy")
 
 
 def problem_blocks(
-    problems: Iterable[RowProblem], columns: Sequence[str], *, delimiter: str = ",", texts: ExportTexts | None = None
+    problems: Iterable[RowProblem], columns: Sequence[str], *, delimiter: str = ",", texts: Translator | None = None
 ) -> Iterator[bytes]:
     """The rejected rows with all their original columns, as blocks of CSV."""
     lines = (
@@ -25,7 +26,7 @@ def problem_blocks(
         for problem in problems
         if problem.code != DUPLICATE
     )
-    ours = [texts.headings[name] for name in REASONS] if texts else REASONS
+    ours = headings(texts, REASONS) if texts else REASONS
     return csv_blocks_of(header_names(columns, ours), lines, delimiter)
 
 
@@ -57,8 +58,8 @@ class RejectedRowsWriter:
         self._text.detach()
 
 
-def _reasons(problem: RowProblem, texts: ExportTexts | None = None) -> tuple[str, ...]:
+def _reasons(problem: RowProblem, texts: Translator | None = None) -> tuple[str, ...]:
     words = (problem.problem, problem.remedy)
     if texts is not None:
-        words = texts.problem(problem.code, *words)
+        words = texts.problem(problem.code, *words)[:2]
     return str(problem.number), problem.column, *words

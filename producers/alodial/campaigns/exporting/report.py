@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ...i18n import DEFAULT, Translator
 from ..records import Activity, CampaignRecord
 from .charts import bars, columns, strip
-from .report_texts import EnglishTexts, ReportTexts
 from .summary import Summary, summarise
+from .terms import terms
 
 if TYPE_CHECKING:
     from ..service import CampaignService
@@ -24,7 +25,6 @@ MAX_TEXT = 500
 """Characters of one text on the page: names and reasons are shorter, and a longer one would fill the page."""
 
 MAX_DAYS = 31
-MAX_POLICY = 40
 
 
 @cache
@@ -58,19 +58,17 @@ def make_report(
     name: str,
     *,
     style: Style = "inline",
-    texts: ReportTexts | None = None,
-    settings: Sequence[tuple[str, str]] | None = None,
+    texts: Translator | None = None,
 ) -> str:
     """The report of a campaign as HTML; reads its rows once. Raises CampaignNotFound.
 
-    ``texts`` translate it, and ``settings`` are the campaign's as labels and values; without them it is English, with the
-    names that programs use.
+    ``texts`` are the language that it is in, English by default.
     """
     record = campaigns.get(name)
     zone = campaigns.settings.timezone
     summary = summarise(campaigns.rows(record.id), zone)
     activity = campaigns.activity(record.id)
-    return render_report(record, summary, activity, zone=zone, style=style, texts=texts, settings=settings)
+    return render_report(record, summary, activity, zone=zone, style=style, texts=texts)
 
 
 def render_report(
@@ -80,12 +78,11 @@ def render_report(
     *,
     zone: str = "UTC",
     style: Style = "inline",
-    texts: ReportTexts | None = None,
-    settings: Sequence[tuple[str, str]] | None = None,
+    texts: Translator | None = None,
 ) -> str:
     """The page as HTML, with times in ``zone``. ``style="link"`` refers to ``/report.css`` instead of including it."""
     tz = ZoneInfo(zone)
-    t = texts or EnglishTexts()
+    t = texts or Translator(DEFAULT, tz)
 
     def moment(text: str | None) -> str:
         return "" if text is None else datetime.fromisoformat(text).astimezone(tz).strftime("%Y-%m-%d %H:%M")
@@ -105,7 +102,7 @@ def render_report(
             talk=t.span(talk),
             mean=t.span(talk / answered) if answered else t("printed.none"),
             longest=t.span(summary.longest_talk),
-            settings=_policy(record.request) if settings is None else settings,
+            settings=terms(record.request, t),
             moment=moment,
             now=datetime.now(UTC).astimezone(tz).strftime("%Y-%m-%d %H:%M"),
             zone=zone,
@@ -115,7 +112,7 @@ def render_report(
     )
 
 
-def _charts(record: CampaignRecord, summary: Summary, t: ReportTexts) -> list[dict[str, Any]]:
+def _charts(record: CampaignRecord, summary: Summary, t: Translator) -> list[dict[str, Any]]:
     total = sum(record.calls.values())
     ended = min(total, round(record.progress * total))
     waiting = min(total - ended, record.calls.get("waiting", 0))
@@ -161,24 +158,6 @@ def _charts(record: CampaignRecord, summary: Summary, t: ReportTexts) -> list[di
         ),
         _chart(t("printed.attempts_each"), (head[0], counted), tries, bars(t("printed.attempts_about"), tries, t)),
     ]
-
-
-def _policy(request: dict[str, Any]) -> list[tuple[str, str]]:
-    """The request's settings, such as ("policy redial max_attempts", "3"); without metadata, as others read the page."""
-    lines: list[tuple[str, str]] = []
-
-    def walk(name: str, value: Any) -> None:
-        if isinstance(value, dict) and value:
-            for key, inner in value.items():
-                walk(f"{name} {key}".strip(), inner)
-        elif isinstance(value, list | tuple) and any(isinstance(inner, dict | list | tuple) for inner in value):
-            for number, inner in enumerate(value, 1):
-                walk(f"{name} {number}", inner)
-        elif value not in (None, "", [], {}):
-            lines.append((name, ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)))
-
-    walk("", {key: value for key, value in request.items() if key not in ("name", "columns", "metadata")})
-    return lines[:MAX_POLICY]
 
 
 def _chart(title: str, head: Sequence[str], rows: Sequence[Sequence[Any]], svg: str) -> dict[str, Any]:

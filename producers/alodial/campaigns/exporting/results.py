@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...errors import AlodialError
+from ...i18n import Translator
 from ..formula_guard import is_formula, safe_cell
 from ..records import ResultRow
-from .texts import ExportTexts
+from .texts import headings, local_moment
 
 OURS: Final = (
     "alodial_row",
@@ -64,13 +65,13 @@ class TooWide(AlodialError):
     code = "export_too_wide"
 
 
-def values_of(row: ResultRow, texts: ExportTexts | None = None) -> list[str]:
+def values_of(row: ResultRow, texts: Translator | None = None) -> list[str]:
     """The outcome of one row, in the order of :data:`OURS`."""
     state, disposition, last, answered = row.state, row.disposition, row.last_attempt_at, row.answered_at
     if texts is not None:
-        state = texts.word("call", state)
-        disposition = disposition and texts.word("disposition", disposition)
-        last, answered = last and texts.moment(last), answered and texts.moment(answered)
+        state = texts.known("call", state)
+        disposition = disposition and texts.known("disposition", disposition)
+        last, answered = last and local_moment(texts, last), answered and local_moment(texts, answered)
     values = (
         row.number,
         " / ".join(row.phones),
@@ -107,7 +108,7 @@ SEPARATORS: Final = {",": ",", ";": ";", "|": "|", "tab": "\t"}
 
 
 def csv_blocks(
-    rows: Iterable[ResultRow], columns: Sequence[str], *, delimiter: str = ",", texts: ExportTexts | None = None
+    rows: Iterable[ResultRow], columns: Sequence[str], *, delimiter: str = ",", texts: Translator | None = None
 ) -> Iterator[bytes]:
     """CSV in blocks of about 64 KiB: UTF-8 with the mark that Excel expects, CRLF.
 
@@ -127,8 +128,8 @@ def csv_blocks(
     return csv_blocks_of(header_names(columns, _headings(texts)), lines(), delimiter)
 
 
-def _headings(texts: ExportTexts | None) -> Sequence[str]:
-    return OURS if texts is None else [texts.headings[name] for name in OURS]
+def _headings(texts: Translator | None) -> Sequence[str]:
+    return OURS if texts is None else headings(texts, OURS)
 
 
 def fit_cells(cells: Sequence[str], width: int) -> Sequence[str]:
@@ -192,7 +193,7 @@ def write_xlsx(
     columns: Sequence[str],
     *,
     sheet_rows: int = SHEET_ROWS,
-    texts: ExportTexts | None = None,
+    texts: Translator | None = None,
     zone: tzinfo = UTC,
 ) -> None:
     """Writes a workbook, with a further sheet whenever one is full. Its times are dates, in ``zone``.

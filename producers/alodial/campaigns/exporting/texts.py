@@ -1,20 +1,21 @@
-"""How an export speaks to people. Without it, exports have the names and times that programs read."""
+"""How exports speak to people. Without a translator they have the names and times that programs read."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from collections.abc import Sequence
+from datetime import datetime
+
+from ...i18n import Translator
 
 
-@dataclass(frozen=True, slots=True)
-class ExportTexts:
-    """``headings`` are the names of our columns by their names for programs; ``word`` translates a state or a disposition,
-    ``problem`` the code, problem and remedy of a rejected row; times are written in ``zone``."""
+def headings(t: Translator, names: Sequence[str]) -> list[str]:
+    """Our columns' names for people, by their names for programs."""
+    return [t(f"export.{name.removeprefix('alodial_')}") for name in names]
 
-    headings: Mapping[str, str]
-    word: Callable[[str, str], str]
-    problem: Callable[[str, str, str], tuple[str, str]]
-    zone: tzinfo
 
-    def moment(self, iso: str) -> str:
-        """A moment in the reader's zone, as spreadsheet programs read it."""
-        return f"{datetime.fromisoformat(iso).astimezone(self.zone):%Y-%m-%d %H:%M:%S}"
+def local_moment(t: Translator, iso: str) -> str:
+    """A moment in the reader's zone, as spreadsheet programs read it."""
+    return f"{datetime.fromisoformat(iso).astimezone(t.zone):%Y-%m-%d %H:%M:%S}"
+
+
+def delimiter_of(t: Translator) -> str:
+    """Spreadsheet programs set to Russian or Uzbek split at semicolons, because the comma is their decimal sign."""
+    return "," if t.language == "en" else ";"

@@ -1,4 +1,4 @@
-"""The monitor's texts in English, Russian and Uzbek, and how each language writes numbers, times and plurals."""
+"""The texts for people in English, Russian and Uzbek, and how each language writes numbers, times and plurals."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from alodial_schemas.durations import split_duration
-
-from ..campaigns.exporting.report_texts import ENGLISH
 
 FOLDER: Final = Path(__file__).parent / "locales"
 LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "ru": "Русский", "uz": "O‘zbekcha"}
@@ -45,8 +43,7 @@ def catalogue(language: str) -> Mapping[str, Any]:
 
     Raises ValueError for a key that two files have.
     """
-    # The report's English is where the report is, for programs and commands that print it.
-    texts: dict[str, Any] = dict(ENGLISH) if language == "en" else {}
+    texts: dict[str, Any] = {}
     for path in sorted((FOLDER / language).glob("*.json")):
         for key, text in json.loads(path.read_text("utf-8")).items():
             if key in texts:

@@ -5,7 +5,7 @@ from typing import Any
 
 from alodial_schemas.campaigns import CampaignRequest
 
-from .i18n import Translator
+from ...i18n import Translator
 
 
 def hours_text(hours: Mapping[str, Any], t: Translator) -> str:
