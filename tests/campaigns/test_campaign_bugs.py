@@ -422,6 +422,32 @@ PLANTED = {
         "arrived = ms",
         "daily_caps.a_result_that_waited_counts_by_its_arrival",
     ),
+    # A clock that goes back
+    "a pace stays as far ahead as the clock went back": (
+        "if flow.tat > furthest then",
+        "if false then",
+        "clock.a_pace_holds_nothing_for_an_hour_when_the_clock_goes_back_an_hour",
+    ),
+    "a share of channels is taken for as long as the clock went back": (
+        "shift(P .. 'gchan:' .. g, step)",
+        "",
+        "clock.a_share_of_channels_is_free_after_its_own_time_when_the_clock_goes_back",
+    ),
+    "a hopper is filled when the clock comes round again": (
+        "redis.call('ZADD', HUNGRY, 'LT', int(ms), g)",
+        "redis.call('ZADD', HUNGRY, 'NX', int(ms), g)",
+        "clock.a_hopper_that_ran_low_is_filled_when_the_clock_goes_back",
+    ),
+    "a slot comes when the clock comes round again": (
+        "redis.call('DEL', P .. 'bell:inbox:', P .. 'drain', P .. 'patrol')",
+        "redis.call('DEL', P .. 'bell:inbox:', P .. 'drain')",
+        "clock.whoever_waited_for_a_slot_goes_on_when_the_clock_goes_back",
+    ),
+    "a clock that goes back goes through every campaign": (
+        "clamp_shares(LEASE, step, done)",
+        "for _, g in ipairs(redis.call('SMEMBERS', LIVE)) do shift(P .. 'gchan:' .. g, step) end",
+        "clock.a_clock_that_goes_back_costs_the_same_however_many_campaigns_there_are",
+    ),
     "rows are filled in twice": (
         "if c[1] ~= 'running' or number(c[2]) ~= from or c[6] then return { 'stale' } end",
         "if c[1] ~= 'running' or c[6] then return { 'stale' } end",

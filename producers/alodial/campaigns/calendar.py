@@ -1,4 +1,7 @@
-"""Writes a campaign's calling hours into the store as moments, 40 days ahead, and writes them anew daily and after a change."""
+"""Writes a campaign's calling hours into the store as moments, 40 days ahead, and writes them anew daily and after a change.
+
+They begin a day ago: a clock that is set back must not find itself before the first moment, where everything is closed.
+"""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -60,15 +63,15 @@ def write_calendar(
     ``source`` as :func:`renew_calendars` compares it; "" has the next worker write it once more with its own settings.
     """
     zone = main_zone(request, settings)
-    moments = opening_moments(request, settings, (zone,), now_ms)
-    days = day_starts(zone, _utc(now_ms), DAYS)
+    moments = opening_moments(request, settings, (zone,), now_ms - _DAY_MS, DAYS + 1)
+    days = day_starts(zone, _utc(now_ms - _DAY_MS), DAYS + 1)
     store.run(campaign_transitions.calendar(campaign, moments, source=source, days=days))
 
 
 def _write_zone(
     store: Store, settings: Settings, request: CampaignRequest, campaign: str, zones: str, now_ms: int
 ) -> None:
-    moments = opening_moments(request, settings, tuple(zones.split("|")), now_ms)
+    moments = opening_moments(request, settings, tuple(zones.split("|")), now_ms - _DAY_MS, DAYS + 1)
     store.run(campaign_transitions.calendar(campaign, moments, zone=zones))
 
 
@@ -89,7 +92,7 @@ def renew_calendars(store: Store, settings: Settings, since_ms: int) -> None:
     today = now_ms // _DAY_MS
     ours = _settings_hash(settings)
     if _is_due(store.call(campaigns.days_made_from), ours, today, since_ms):
-        days = day_starts(settings.timezone, _utc(now_ms), DAYS)
+        days = day_starts(settings.timezone, _utc(now_ms - _DAY_MS), DAYS + 1)
         made = f"{ours} {today} {since_ms}"
         store.run(campaign_transitions.calendar(campaign_transitions.INSTALLATION, (), source=made, days=days))
     for state in _states(store):

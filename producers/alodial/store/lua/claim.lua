@@ -147,6 +147,12 @@ local function flow_of(g, v, p)
   if c[11] and tonumber(c[11]) <= ms then return { g = g, v = v, w = 1, pace = 0, free = max, over = true } end
   local flow = { g = g, v = v, w = math.max(1, number(c[2])), pace = number(c[3]), tat = number(c[4]), pre = c[10] or nil, free = max,
     rows = not c[14] and number(c[12]) < number(c[13]) }
+  -- No slot is further ahead than that, unless the clock went back.
+  local furthest = us + 1000000 + 1000000 / flow.pace
+  if flow.tat > furthest then
+    flow.tat = furthest
+    redis.call('HSET', P .. 'g:' .. g, 'gtat', int(furthest))
+  end
   if not c[9] then
     local opens = opening(P .. 'cal:' .. g)
     if opens ~= 0 then return wait_until(flow, p, opens or ms + 3600000) end

@@ -15,7 +15,9 @@ local function shift(zset, step)
   for i = 1, #rows, 2 do redis.call('ZADD', zset, int(tonumber(rows[i + 1]) + step), rows[i]) end
 end
 
--- The clock went back: what was a moment ahead would be hours ahead now.
+-- The clock went back: what was a moment ahead would be hours ahead now. Campaigns are not gone through here, however many they
+-- are: claim sees by itself that a pace is too far ahead, and what waits for a slot or to be filled is looked at by the patrol,
+-- which starts over.
 local function clamp_account(account, step)
   local acct = P .. 'acct:' .. account
   local state = redis.call('HMGET', acct, 'hold', 'tat')
@@ -23,13 +25,17 @@ local function clamp_account(account, step)
   if number(state[2]) > us then redis.call('HSET', acct, 'tat', int(math.max(us, number(state[2]) + step * 1000))) end
   redis.call('DEL', P .. 'starts:' .. account, P .. 'bell:' .. account, P .. 'help:' .. account)
   shift(P .. 'chan:' .. account, step)
-  for _, p in ipairs({ 'n', 'b' }) do shift(P .. 'paced:' .. account .. ':' .. p, step * 1000) end
 end
 
-local function clamp_campaign(g, step)
-  local gtat = number(redis.call('HGET', P .. 'g:' .. g, 'gtat'))
-  if gtat > us then redis.call('HSET', P .. 'g:' .. g, 'gtat', int(math.max(us, gtat + step * 1000))) end
-  shift(P .. 'gchan:' .. g, step)
+-- The shares of channels of the campaigns that these calls are of, each once.
+local function clamp_shares(calls, step, done)
+  for _, x in ipairs(redis.call('ZRANGE', calls, 0, -1)) do
+    local g = redis.call('HGET', P .. 'c:' .. x, 'g')
+    if g and not done[g] then
+      done[g] = true
+      shift(P .. 'gchan:' .. g, step)
+    end
+  end
 end
 
 -- Takes note of the time, and makes good what a step of it would break. Answers the step in ms.
@@ -42,9 +48,12 @@ local function keep_time()
     -- Results may wait in a spool: nothing is overdue before they had time to come in.
     redis.call('SET', P .. 'drain', int(ms + math.min(step, DRAIN)))
   else
-    for _, account in ipairs(redis.call('SMEMBERS', P .. 'accounts')) do clamp_account(account, step) end
-    for _, g in ipairs(redis.call('SMEMBERS', LIVE)) do clamp_campaign(g, step) end
-    shift(HUNGRY, step)
+    local done = {}
+    clamp_shares(LEASE, step, done)
+    for _, account in ipairs(redis.call('SMEMBERS', P .. 'accounts')) do
+      clamp_account(account, step)
+      clamp_shares(P .. 'chan:' .. account, step, done)
+    end
     redis.call('DEL', P .. 'bell:inbox:', P .. 'drain', P .. 'patrol')
     for _, field in ipairs({ 'open', 'until' }) do
       local at = number(redis.call('HGET', P .. 'primary', field))

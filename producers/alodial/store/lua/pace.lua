@@ -83,7 +83,7 @@ local function look(g)
     if opens ~= 0 then look_at(g, opens or ms + 3600000) end
     -- What has come to its end expires at whatever hour.
     if (opens == 0 or c[7]) and redis.call('EXISTS', P .. 'gq:' .. g) == 1 then join(g, c[2], c[8]) end
-    if opens == 0 and not c[7] and number(c[5]) < number(c[6]) then redis.call('ZADD', HUNGRY, 'NX', int(ms), g) end
+    if opens == 0 and not c[7] and number(c[5]) < number(c[6]) then redis.call('ZADD', HUNGRY, 'LT', int(ms), g) end
   end
   look_after(g)
 end
