@@ -12,6 +12,7 @@ Each has a ``code`` for programs, ``retry`` (whether the same request may succee
 | NotRedialable        | 409  | no    | info     | not_redialable                           |
 | KeyConflict          | 409  | no    | info     | key_exists                               |
 | InvalidKey           | 422  | no    | info     | invalid_key                              |
+| InvalidEndpoint      | 422  | no    | info     | url_...                                  |
 | StoreUnavailable     | 503  | yes   | error    | store_unavailable                        |
 | StoreFull            | 503  | yes   | error    | store_full                               |
 | StoreUnfit           | 503  | no    | critical | store_unfit                              |
@@ -68,6 +69,18 @@ class NotFound(AlodialError):
 
 class NoEndpoint(NotFound):
     """No webhook endpoint has that id. As :class:`NotFound`."""
+
+
+class InvalidEndpoint(AlodialError):
+    """A webhook endpoint cannot have that URL: ``code``, ``problem`` and ``remedy`` say why. Do not retry; logged as info."""
+
+    level = "info"
+
+    def __init__(self, code: str, problem: str, remedy: str) -> None:
+        self.code = code  # type: ignore[misc]  # a code for each problem
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"url: {problem}; {remedy}")
 
 
 class NoKey(NotFound):

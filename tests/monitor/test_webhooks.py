@@ -110,7 +110,67 @@ def test_there_is_no_such_endpoint(web: Web) -> None:
     assert Operator(web).post("/webhooks/abcdef/enable").status_code == 404
 
 
-@pytest.mark.parametrize("act", ["enable", "disable", "test", "resend"])
+def test_an_endpoint_is_added_its_secret_is_shown_once_and_it_is_removed_after_a_question(web: Web) -> None:
+    operator = Operator(web)
+    answer = operator.post("/webhooks", {"url": "https://crm.example/hooks?token=secret-in-query"})
+    assert "https://crm.example was added." in words_on(answer)
+    assert "whsec_" in answer.text
+    shown = operator.get("/webhooks").text
+    assert "https://crm.example" in shown
+    assert "whsec_" not in shown
+    assert "secret-in-query" not in shown
+    id = next(e["id"] for e in web.http.get("/v1/webhooks").json()["endpoints"] if e["url"] == "https://crm.example")
+    assert "Remove https://crm.example?" in words_on(operator.post(f"/webhooks/{id}/remove"))
+    assert len(web.http.get("/v1/webhooks").json()["endpoints"]) == 2
+    assert "Removed." in words_on(operator.post(f"/webhooks/{id}/remove", {"sure": "yes"}))
+    assert _one(web)["url"] == "https://shop.example"
+    assert id in web.logged("operator.acted", "webhooks.added")[0]
+    assert operator.post(f"/webhooks/{_one(web)['id']}/remove", {"sure": "yes"}).status_code == 404  # of the settings
+    assert operator.get("/webhooks/abcdef").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "is not https"), ("ru", "адрес не https"), ("uz", "manzil https emas")]
+)
+def test_an_address_that_cannot_be_used_comes_back_with_what_is_wrong(web: Web, language: str, words: str) -> None:
+    answer = Operator(web, language=language).post("/webhooks", {"url": "http://crm.example/"})
+    assert answer.status_code == 422
+    assert words in words_on(answer)
+    assert 'value="http://crm.example/"' in answer.text
+
+
+def test_nobody_adds_an_endpoint_without_the_role_or_from_another_site(web: Web, queue: CallQueue) -> None:
+    reader = web.http.post("/v1/keys", json={"name": "reader", "roles": ["read"]}).json()["key"]
+    url = {"url": "https://crm.example/"}
+    assert Operator(web, reader).post("/webhooks", url).status_code == 403
+    assert 'name="url"' not in Operator(web, reader).get("/webhooks").text
+    operator = Operator(web)
+    assert operator.http.post("/webhooks", data=url).status_code == 403
+    assert operator.post("/webhooks", url, Origin="https://elsewhere.example").status_code == 403
+    assert queue.endpoints.added() == ()
+
+
+def test_the_deliveries_of_an_endpoint_are_seen(web: Web, endpoint: str, queue: CallQueue) -> None:
+    queue.endpoints.enable(endpoint)
+    call = queue.enqueue(TWO_WAY)
+    pulled = queue.store.run(webhooks.pull(endpoint, "https://shop.example", room=5, lease=30)).deliveries
+    names = webhooks.event_names(pulled[0].event)
+    failed = webhooks.DeliveryTry(pulled[0].id, "failed", 300.0, 0, 15.0, "timeout", *names)
+    queue.store.run(webhooks.record_tries(endpoint, [failed]))
+    page = Operator(web).get(f"/webhooks/{endpoint}")
+    shown = words_on(page)
+    assert "alodial.call.queued" in shown
+    assert "no answer in time 15 s 1" in shown
+    assert f'href="/calls/{call.id}"' in page.text
+    assert "1 event waits" in shown
+    assert "3 parked events" in shown
+    assert "endpoint off" in shown  # why they are parked
+    reader = words_on(Operator(web, language="ru").get(f"/webhooks/{endpoint}"))
+    assert "нет ответа вовремя" in reader
+    assert "3 отложенных события" in reader
+
+
+@pytest.mark.parametrize("act", ["enable", "disable", "test", "resend", "remove"])
 def test_a_form_of_another_site_does_nothing(web: Web, endpoint: str, act: str) -> None:
     operator = Operator(web)
     assert operator.http.post(f"/webhooks/{endpoint}/{act}", data={}).status_code == 403

@@ -85,10 +85,14 @@ class AsyncDoNotCall(InThreads[DoNotCall]):
 class AsyncWebhookAdmin(InThreads[WebhookAdmin]):
     """The methods of :class:`~alodial.webhooks.admin.WebhookAdmin`."""
 
+    add = _awaited(WebhookAdmin.add)
+    added = _awaited(WebhookAdmin.added)
     disable = _awaited(WebhookAdmin.disable)
     enable = _awaited(WebhookAdmin.enable)
     find = _awaited(WebhookAdmin.find)
+    history = _awaited(WebhookAdmin.history)
     list = _awaited(WebhookAdmin.list)
+    remove = _awaited(WebhookAdmin.remove)
     resend = _awaited(WebhookAdmin.resend, WORK)
     resend_parked = _awaited(WebhookAdmin.resend_parked, WORK)
     test = _awaited(WebhookAdmin.test)

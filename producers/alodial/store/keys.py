@@ -77,6 +77,9 @@ core of one node, measured at tens of thousands of transitions a second, far abo
                                ok_at fail_at since (nothing but failures), status, why; it and the following are kept 40 days
 ``wh:{endpoint}:due`` zset     ids of events to be delivered by ms; ``:body`` and ``:tries`` are hashes by that id
 ``wh:{endpoint}:parked`` stream events that were given up, 30 days
+``wh:{endpoint}:tried`` stream the last tries: at, id, type, call, outcome, status, took, why, n, next (ms or "")
+``wh:added``          hash     endpoints that operators added at run time by their id: JSON with url, secret, added_at, added_by
+``wh:{endpoint}:gone`` string  it was removed within a day: nothing is kept for it
 ``campaigns``         zset     every campaign's id by the time it was made, ms
 ``campaigns:live``    set      those scheduled, running or paused
 ``purge``             set      those that ended with calls still waiting
@@ -154,6 +157,7 @@ KEYS_VERSION: Final = PREFIX + "keys:version"
 WEB: Final = PREFIX + "web"
 SESSIONS: Final = PREFIX + "sessions"
 WEBHOOKS: Final = PREFIX + "wh"
+WEBHOOKS_ADDED: Final = PREFIX + "wh:added"
 TALLY: Final = PREFIX + "tally"
 LOGS: Final = PREFIX + "logs"
 LOGS_LOST: Final = PREFIX + "logs:lost"

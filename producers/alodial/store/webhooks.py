@@ -21,6 +21,9 @@ MAX_WAITING = 50_000
 """Events that wait for one endpoint, about 25 MB; further ones are parked."""
 
 MAX_PARKED = 100_000
+MAX_TRIED = 500
+"""Tries of one endpoint that are remembered, about 150 kB."""
+
 PARKED_MS = 30 * 86_400_000
 KEEP_MS = 40 * 86_400_000
 """After so long without a worker that serves it an endpoint is forgotten with all its events."""
@@ -47,7 +50,8 @@ class PulledDeliveries(NamedTuple):
 class DeliveryTry(NamedTuple):
     """The outcome of one try. ``delay`` is in seconds until the next, None for no more; ``took`` is in seconds.
 
-    ``status`` is the HTTP status, 0 without an answer; ``why`` is a code of ours, never the receiver's text.
+    ``status`` is the HTTP status, 0 without an answer; ``why`` is a code of ours, never the receiver's text. ``type`` and
+    ``call`` are those of the event, for people.
     """
 
     id: str
@@ -56,6 +60,42 @@ class DeliveryTry(NamedTuple):
     status: int
     took: float
     why: str
+    type: str = ""
+    call: str = ""
+
+
+class PastTry(NamedTuple):
+    """A try as the monitor shows it: times are ISO 8601, ``took`` is in seconds, ``number`` counts the event's tries."""
+
+    at: str
+    event_id: str
+    type: str
+    call: str
+    outcome: str
+    status: int
+    took: float
+    why: str
+    number: int
+    next_at: str | None
+
+
+class QueuedEvent(NamedTuple):
+    """An event that waits or is parked: ``at`` is when it is due or was parked, ISO 8601; ``why`` it was parked."""
+
+    at: str
+    event_id: str
+    type: str
+    call: str
+    tries: int
+    why: str = ""
+
+
+class EndpointHistory(NamedTuple):
+    """The last tries, the newest first, and the first events that wait and that are parked."""
+
+    tries: list[PastTry]
+    waiting: list[QueuedEvent]
+    parked: list[QueuedEvent]
 
 
 def pull(endpoint: str, url: str, *, room: int, lease: float) -> Operation[PulledDeliveries]:
@@ -77,10 +117,10 @@ def record_tries(
     endpoint: str, items: Sequence[DeliveryTry], *, disable_after_ms: int = DISABLE_AFTER_MS
 ) -> Operation[bool]:
     """Records tries. Returns whether the endpoint was switched off by them."""
-    args: list[Arg] = [endpoint, MAX_PARKED, disable_after_ms]
+    args: list[Arg] = [endpoint, MAX_PARKED, disable_after_ms, MAX_TRIED]
     for item in items:
         delay = -1 if item.delay is None else round(item.delay * 1000)
-        args += (item.id, item.outcome, delay, item.status, round(item.took * 1000), item.why)
+        args += (item.id, item.outcome, delay, item.status, round(item.took * 1000), item.why, item.type, item.call)
     return Operation("delivered", args, lambda answer: bool(answer == b"off"))
 
 
@@ -179,6 +219,64 @@ def health_steps() -> Steps[list[EndpointHealth]]:
             )
         )
     return sorted(endpoints, key=lambda endpoint: (endpoint.url, endpoint.id))
+
+
+def event_names(event: bytes) -> tuple[str, str]:
+    """The type of an event and the id of its call; each "" where there is none."""
+    try:
+        fields = json.loads(event)
+        return str(fields.get("type") or ""), str((fields.get("data") or {}).get("call_id") or "")
+    except (ValueError, AttributeError):
+        return "", ""
+
+
+def history_steps(endpoint: str, limit: int) -> Steps[EndpointHistory]:
+    """Reads up to ``limit`` of the last tries, of the waiting and of the parked events of an endpoint."""
+    tried, due, parked = yield [
+        ("XREVRANGE", keys.webhook(endpoint, "tried"), "+", "-", "COUNT", limit),
+        ("ZRANGE", keys.webhook(endpoint, "due"), 0, limit - 1, "WITHSCORES"),
+        ("XREVRANGE", keys.webhook(endpoint, "parked"), "+", "-", "COUNT", limit),
+    ]
+    waits = list(zip(due[::2], due[1::2], strict=True))
+    ids = [id for id, _ in waits]
+    bodies, counts = [], []
+    if ids:
+        bodies, counts = yield [
+            ("HMGET", keys.webhook(endpoint, "body"), *ids),
+            ("HMGET", keys.webhook(endpoint, "tries"), *ids),
+        ]
+    return EndpointHistory(
+        [_past_try(fields) for _, fields in tried],
+        [
+            QueuedEvent(iso(number(at)), id.decode(), *event_names(body or b""), number(count))
+            for (id, at), body, count in zip(waits, bodies, counts, strict=True)
+        ],
+        [
+            QueuedEvent(
+                iso(number(place.partition(b"-")[0])),
+                text(row.get(b"id")),
+                *event_names(row.get(b"event", b"")),
+                number(row.get(b"tries")),
+                text(row.get(b"why")),
+            )
+            for place, row in parked
+        ],
+    )
+
+
+def _past_try(row: dict[bytes, bytes]) -> PastTry:
+    return PastTry(
+        iso(number(row.get(b"at"))),
+        text(row.get(b"id")),
+        text(row.get(b"type")),
+        text(row.get(b"call")),
+        text(row.get(b"outcome")),
+        number(row.get(b"status")),
+        number(row.get(b"took")) / 1000,
+        text(row.get(b"why")),
+        number(row.get(b"n")),
+        iso(number(row[b"next"])) if row.get(b"next") else None,
+    )
 
 
 def enable(client: "redis.Redis", endpoint: str) -> None:

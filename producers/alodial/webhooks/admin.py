@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 
 from alodial_schemas import new_ids
 
-from ..errors import NoEndpoint
+from ..errors import InvalidEndpoint, NoEndpoint
 from ..settings import Settings
-from ..store import webhooks
+from ..store import added_endpoints, webhooks
+from ..store.added_endpoints import AddedEndpoint
 from ..store.client import Store
 from ..store.sansio import run
-from ..store.webhooks import EndpointHealth
-from .config import endpoints_of
+from ..store.webhooks import EndpointHealth, EndpointHistory
+from .config import endpoints_of, new_secret, parse_endpoint
 
 CHUNK = 500
 
@@ -23,7 +24,7 @@ Progress = Callable[[int], object]
 
 
 class WebhookAdmin:
-    """The endpoints of ALODIAL_WEBHOOKS and those that workers served lately.
+    """The endpoints of ALODIAL_WEBHOOKS, those that were added at run time, and those that workers served lately.
 
     ``name`` is an endpoint's id or its first characters, four or more. Every method blocks, raises StoreUnavailable
     when Redis does not answer and, where it takes a name, NoEndpoint when no single endpoint has it.
@@ -37,8 +38,44 @@ class WebhookAdmin:
         """Returns the health of all endpoints by URL; those that no worker has served yet have zeros."""
         served = self._store.call(run, webhooks.health_steps())
         ids = {endpoint.id for endpoint in served}
-        fresh = [EndpointHealth(e.id, e.display_url) for e in endpoints_of(self._settings) if e.id not in ids]
+        added = [parse_endpoint(e.url.get_secret_value(), private=True) for e in self.added()]
+        known = {e.id: e.display_url for e in [*endpoints_of(self._settings), *added] if e.id not in ids}
+        fresh = [EndpointHealth(id, url) for id, url in known.items()]
         return sorted([*served, *fresh], key=lambda endpoint: (endpoint.url, endpoint.id))
+
+    def added(self) -> tuple[AddedEndpoint, ...]:
+        """Returns the endpoints that were added at run time, the oldest first."""
+        return tuple(self._store.call(run, added_endpoints.read_all()))
+
+    def add(self, url: str, *, actor: str = "") -> tuple[str, str]:
+        """Adds an endpoint, which workers serve within seconds. Returns its id and the secret that signs its events.
+
+        Raises InvalidEndpoint for a URL that is unusable, is an endpoint already, or would be one too many.
+        """
+        endpoint = parse_endpoint(url, private=self._settings.webhook_private)
+        outcome: str = "known"
+        secret = new_secret()
+        if endpoint.id not in {e.id for e in endpoints_of(self._settings)}:
+            outcome = self._store.call(added_endpoints.add, endpoint.id, url, secret, actor)
+        if outcome == "known":
+            raise InvalidEndpoint("url_known", "is an endpoint already", "give another URL")
+        if outcome == "full":
+            raise InvalidEndpoint("url_full", f"is above {added_endpoints.MAX_ADDED} endpoints", "remove others first")
+        return endpoint.id, secret
+
+    def remove(self, name: str) -> str:
+        """Removes an added endpoint with all its waiting and parked events, and returns its id.
+
+        Raises NoEndpoint for another, those of ALODIAL_WEBHOOKS too.
+        """
+        endpoint = self.find(name)
+        if not self._store.call(added_endpoints.remove, endpoint.id):
+            raise NoEndpoint(f"no webhook endpoint {name[:20]} was added")
+        return endpoint.id
+
+    def history(self, name: str, limit: int = 100) -> EndpointHistory:
+        """Returns the last tries of an endpoint and its first waiting and parked events, up to ``limit`` of each."""
+        return self._store.call(run, webhooks.history_steps(self.find(name).id, limit))
 
     def find(self, name: str) -> EndpointHealth:
         """Returns the health of one endpoint."""

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, InvalidEndpoint
 from ..settings import Settings
 
 PORTS: Final = (443, 8443)
@@ -55,31 +55,41 @@ def read_endpoint(url: str, number: int, *, private: bool) -> Endpoint:
 
     Raises ConfigurationError that names the number and never the URL.
     """
+    try:
+        return parse_endpoint(url, private=private)
+    except InvalidEndpoint as exc:
+        raise ConfigurationError(f"ALODIAL_WEBHOOKS: URL {number} {exc.problem}; {exc.remedy}") from None
 
-    def wrong(problem: str) -> ConfigurationError:
-        return ConfigurationError(f"ALODIAL_WEBHOOKS: URL {number} {problem}")
+
+def parse_endpoint(url: str, *, private: bool) -> Endpoint:
+    """Returns the endpoint of a URL; ``private`` allows http and every port. Raises InvalidEndpoint, without the URL."""
+
+    def wrong(code: str, problem: str, remedy: str) -> InvalidEndpoint:
+        return InvalidEndpoint(f"url_{code}", problem, remedy)
 
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url or len(url) > 2000:
-        raise wrong("holds characters that no URL has, or is too long; write others as %XX")
+        raise wrong("characters", "holds characters that no URL has, or is too long", "write others as %XX")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise wrong("is not a URL; write https://host/path") from None
+        raise wrong("unreadable", "is not a URL", "write https://host/path") from None
     if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise wrong("is not a URL; write https://host/path")
+        raise wrong("unreadable", "is not a URL", "write https://host/path")
     if parts.scheme == "http" and not private:
-        raise wrong("is not https; set ALODIAL_WEBHOOK_PRIVATE=true to send to it all the same, for development")
+        remedy = "set ALODIAL_WEBHOOK_PRIVATE=true to send to it all the same, for development"
+        raise wrong("not_https", "is not https", remedy)
     if "@" in parts.netloc:
-        raise wrong("holds a user; put a token into its path or query instead")
+        raise wrong("user", "holds a user", "put a token into its path or query instead")
     if parts.fragment:
-        raise wrong("holds a #fragment, which is never sent; leave it out")
+        raise wrong("fragment", "holds a #fragment, which is never sent", "leave it out")
     if not _HOST.fullmatch(parts.hostname):
-        raise wrong("has no usable host name")
+        raise wrong("host", "has no usable host name", "write https://host/path")
     tls = parts.scheme == "https"
     port = port if port is not None else (443 if tls else 80)
     if not private and port not in PORTS:
-        raise wrong("is at another port than 443 or 8443; set ALODIAL_WEBHOOK_PRIVATE=true to allow every port")
+        remedy = "set ALODIAL_WEBHOOK_PRIVATE=true to allow every port"
+        raise wrong("port", "is at another port than 443 or 8443", remedy)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Endpoint(endpoint_id(url), SecretStr(url), parts.hostname, port, tls, target)
 

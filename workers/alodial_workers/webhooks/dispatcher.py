@@ -4,20 +4,23 @@ import asyncio
 import contextlib
 import json
 import time
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from importlib.metadata import version
 
 import structlog
 
-from alodial.errors import StoreUnavailable
+from alodial.errors import InvalidEndpoint, StoreUnavailable
 from alodial.observability import tracing
 from alodial.settings import Settings
-from alodial.store import webhooks
+from alodial.store import added_endpoints, webhooks
+from alodial.store.added_endpoints import AddedEndpoint
 from alodial.store.client import AsyncStore
 from alodial.store.events import newest, wait_for_event
+from alodial.store.sansio import run_async
 from alodial.store.supervision import Supervisor, process_loops
 from alodial.store.webhooks import Delivery, DeliveryTry
-from alodial.webhooks.config import Endpoint, endpoints_of, keys_of
+from alodial.webhooks.config import Endpoint, endpoints_of, keys_of, parse_endpoint, read_secret
 from alodial.webhooks.signing import sign
 
 from ..alovoice.answer_classification import Clock, system_time
@@ -40,6 +43,9 @@ MAX_WAIT = 1.0
 BUSY_WAIT = 0.02
 """Seconds between two pulls: at most, and while deliveries are under way."""
 
+RELOAD_EVERY = 2.0
+"""Seconds between two looks at the endpoints that operators add and remove."""
+
 log = structlog.get_logger("alodial.webhooks")
 
 
@@ -49,13 +55,21 @@ def _call_of(event: bytes) -> str:
 
 
 class EndpointDispatcher:
-    """Sends the deliveries of one endpoint, in this process."""
+    """Sends the deliveries of one endpoint, in this process. ``signing_keys`` sign its events."""
 
-    def __init__(self, endpoint: Endpoint, settings: Settings, store: AsyncStore, now: Clock = system_time) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        settings: Settings,
+        store: AsyncStore,
+        now: Clock = system_time,
+        *,
+        signing_keys: tuple[bytes, ...],
+    ) -> None:
         self.endpoint = endpoint
         self._now = now
         self._store = store
-        self._keys = keys_of(settings)
+        self._keys = signing_keys
         self._timeout = settings.webhook_timeout
         self._client = EndpointClient(endpoint, private=settings.webhook_private, timeout=self._timeout)
         self._under_way: set[asyncio.Task[None]] = set()
@@ -120,7 +134,8 @@ class EndpointDispatcher:
                 problem=tried.why,
                 next_try_in=None if tried.delay is None else round(tried.delay),
             )
-        await self._record(tried)
+        event_type, subject = webhooks.event_names(delivery.event)
+        await self._record(tried._replace(type=event_type, call=subject))
 
     def _headers(self, delivery: Delivery) -> dict[str, str]:
         # Redis' time: a receiver refuses what a wrong clock of this machine would date minutes off.
@@ -184,20 +199,56 @@ class Dispatcher:
     ) -> None:
         self._settings = settings
         self._store = store
+        self._now = now
         self._supervisor = supervisor
-        self.endpoints = [EndpointDispatcher(endpoint, settings, store, now) for endpoint in endpoints_of(settings)]
+        keys = keys_of(settings)
+        self.endpoints = [
+            EndpointDispatcher(e, settings, store, now, signing_keys=keys) for e in endpoints_of(settings)
+        ]
+        self._fixed = frozenset(served.endpoint.id for served in self.endpoints)
+        self._refused: set[str] = set()
         self._position = ""
         self._new_event = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
-        self._stopping = False
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def start(self) -> None:
-        if self.endpoints:
-            run = self._supervisor.run_async
-            self._tasks = [asyncio.create_task(run("webhooks.follower", self._follow))]
-            for endpoint in self.endpoints:
-                name = f"webhook {endpoint.endpoint.id}"
-                self._tasks.append(asyncio.create_task(run(name, partial(self._send_due, endpoint))))
+        self._start("webhooks.endpoints", self._reload)
+        for endpoint in self.endpoints:
+            self._serve(endpoint)
+
+    def _start(self, name: str, step: Callable[[], Awaitable[float]]) -> None:
+        self._tasks[name] = asyncio.create_task(self._supervisor.run_async(name, step))
+
+    def _serve(self, endpoint: EndpointDispatcher) -> None:
+        if "webhooks.follower" not in self._tasks:
+            self._start("webhooks.follower", self._follow)
+        self._start(f"webhook {endpoint.endpoint.id}", partial(self._send_due, endpoint))
+
+    async def _reload(self) -> float:
+        """Begins to serve endpoints that were added meanwhile, and ends with those that were removed."""
+        added = {record.id: record for record in await self._store.call(run_async, added_endpoints.read_all())}
+        served = {endpoint.endpoint.id for endpoint in self.endpoints}
+        for endpoint in [e for e in self.endpoints if e.endpoint.id not in self._fixed and e.endpoint.id not in added]:
+            self.endpoints.remove(endpoint)
+            await _ended([self._tasks.pop(f"webhook {endpoint.endpoint.id}")])
+            await endpoint.close(0.0)
+        for record in added.values():
+            if record.id not in served and (fresh := self._read_added(record)) is not None:
+                self.endpoints.append(fresh)
+                self._serve(fresh)
+        return RELOAD_EVERY
+
+    def _read_added(self, record: AddedEndpoint) -> EndpointDispatcher | None:
+        """The dispatcher of an added endpoint; None, logged once, for a URL that this process' settings do not allow."""
+        try:
+            endpoint = parse_endpoint(record.url.get_secret_value(), private=self._settings.webhook_private)
+        except InvalidEndpoint as exc:
+            if record.id not in self._refused:
+                self._refused.add(record.id)
+                log.error("webhook.refused", endpoint=record.id, problem=exc.problem, hint=exc.remedy)
+            return None
+        secret = (read_secret(record.secret.get_secret_value()),)
+        return EndpointDispatcher(endpoint, self._settings, self._store, self._now, signing_keys=secret)
 
     async def _follow(self) -> float:
         """Waits a moment for the next event, on one connection, and wakes every endpoint when it has come."""
@@ -219,10 +270,15 @@ class Dispatcher:
 
     async def stop(self, grace: float) -> None:
         """Starts nothing new and waits at most ``grace`` seconds for the deliveries under way."""
-        self._stopping = True
-        while pending := [task for task in self._tasks if not task.done()]:
-            # Repeated: a cancel that meets a client's own timeout at the same moment is lost.
-            for task in pending:
-                task.cancel()
-            await asyncio.wait(pending, timeout=0.2)
+        await _ended([self._tasks.pop(name) for name in list(self._tasks) if name == "webhooks.endpoints"])
+        await _ended(self._tasks.values())
         await asyncio.gather(*(endpoint.close(grace) for endpoint in self.endpoints))
+
+
+async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancels tasks and waits until they have ended."""
+    while pending := [task for task in tasks if not task.done()]:
+        # Repeated: a cancel that meets a client's own timeout at the same moment is lost.
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=0.2)

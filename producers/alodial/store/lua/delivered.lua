@@ -1,18 +1,23 @@
 -- What became of tries to deliver. Run again it counts twice at worst; an event that is gone is not touched.
--- ARGV: endpoint, most that are parked, disable_after_ms, then for each try 6 values:
---   id, outcome (ok, failed, gone, throttled), delay_ms until the next try or -1 for none, status, took_ms, why
+-- ARGV: endpoint, most that are parked, disable_after_ms, tries that are remembered, then for each try 8 values:
+--   id, outcome (ok, failed, gone, throttled), delay_ms until the next try or -1 for none, status, took_ms, why,
+--   the event's type, its call
 -- Answer: 'off' when the endpoint was switched off by this, else ''
 local ep, most_parked, patience = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local key, due, bodies, tries = P .. 'wh:' .. ep, P .. 'wh:' .. ep .. ':due', P .. 'wh:' .. ep .. ':body', P .. 'wh:' .. ep .. ':tries'
-local said = ''
+local said, remembered = '', ARGV[4]
+if redis.call('EXISTS', key .. ':gone') == 1 then return said end
 local function off(why)
   if redis.call('HSETNX', key, 'off', why) == 1 then
     redis.call('HSET', key, 'off_at', ms)
     said = 'off'
   end
 end
-for i = 4, #ARGV, 6 do
+for i = 5, #ARGV, 8 do
   local id, outcome, delay, status, took, why = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]
+  redis.call('XADD', key .. ':tried', 'MAXLEN', '~', remembered, '*', 'at', ms, 'id', id, 'type', ARGV[i + 6], 'call', ARGV[i + 7],
+    'outcome', outcome, 'status', status, 'took', took, 'why', why, 'n', number(redis.call('HGET', tries, id)) + 1,
+    'next', outcome ~= 'ok' and delay >= 0 and ms + delay or '')
   if outcome == 'ok' then
     redis.call('HINCRBY', key, 'ok', 1)
     redis.call('HINCRBY', key, 'ok_ms', took)

@@ -5,7 +5,9 @@
 local ep, room, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local most, most_parked, keep = tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
 local key, due, bodies, tries = P .. 'wh:' .. ep, P .. 'wh:' .. ep .. ':due', P .. 'wh:' .. ep .. ':body', P .. 'wh:' .. ep .. ':tries'
-local parked = P .. 'wh:' .. ep .. ':parked'
+local parked, tried = P .. 'wh:' .. ep .. ':parked', P .. 'wh:' .. ep .. ':tried'
+-- Removed: its keys are not made again by a worker that has not noticed.
+if redis.call('EXISTS', P .. 'wh:' .. ep .. ':gone') == 1 then return { -1 } end
 redis.call('SADD', P .. 'wh', ep)
 redis.call('HSET', key, 'url', ARGV[7], 'seen', ms)
 local h = redis.call('HMGET', key, 'off', 'until')
@@ -63,5 +65,5 @@ elseif not h[2] or tonumber(h[2]) <= ms then
 end
 local nearest = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
 if nearest[2] then answer[1] = math.max(0, math.max(tonumber(nearest[2]), number(h[2])) - ms) end
-for _, name in ipairs({ key, due, bodies, tries, parked }) do redis.call('PEXPIRE', name, keep) end
+for _, name in ipairs({ key, due, bodies, tries, parked, tried }) do redis.call('PEXPIRE', name, keep) end
 return answer
