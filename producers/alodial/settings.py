@@ -133,6 +133,9 @@ class Settings(BaseSettings):
         le=65535,
         description="A port of `alodial web` for callbacks and probes alone, beside its own; 0 for none.",
     )
+    file_cpu_seconds: Seconds = Field(
+        300, gt=0, description="Processor time that web spends on checking and storing the file of one request."
+    )
     operator_port: int = Field(
         0,
         ge=0,

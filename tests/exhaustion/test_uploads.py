@@ -10,14 +10,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from alodial.campaigns.errors import BadFile
 from alodial.campaigns.importing.files.xlsx_archive import RelationReader, open_archive
 from alodial.campaigns.importing.files.xlsx_styles import shown_styles
 from alodial.errors import InvalidCall
 from alodial.settings import Settings
-from alodial.web.client_presence import while_present
 from alodial.web.problems import Refusal
 from alodial.web.uploads import Upload, receive_upload
 from alodial_schemas import field_problems, parse_call
@@ -109,28 +108,6 @@ def test_lists_of_a_workbook_take_little_memory(tmp_path: Path, part: str, begin
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert peak < 20 * MIB, "90 MB of attributes were read"
-
-
-def test_a_check_ends_when_its_client_has_gone() -> None:
-    async def run() -> int:
-        gone = asyncio.Event()
-
-        async def next_message() -> Any:
-            await gone.wait()
-            return {"type": "http.disconnect"}
-
-        rows = 0
-        async with while_present(Request({"type": "http", "headers": []}, next_message)) as present:
-            for row in range(10):
-                present(row)
-                rows += 1
-                if row == 4:
-                    gone.set()
-                await asyncio.sleep(0.01)
-        return rows
-
-    with pytest.raises(ClientDisconnect):
-        asyncio.run(run())
 
 
 def test_names_are_compared_for_the_first_unknown_fields_only(monkeypatch: pytest.MonkeyPatch) -> None:

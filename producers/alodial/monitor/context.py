@@ -39,7 +39,7 @@ def make_context(settings: Settings, keys: KeyRing, store: AsyncStore) -> Monito
         settings,
         Sessions(keys, store),
         TrustedPeople(settings),
-        UploadDrafts(),
+        UploadDrafts(settings.file_cpu_seconds),
         ZoneInfo(settings.timezone),
         RateLimiter(WRONG_KEYS_PER_SECOND, WRONG_KEYS_BURST),
     )

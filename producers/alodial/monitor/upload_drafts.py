@@ -3,6 +3,7 @@
 import contextlib
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,15 +15,19 @@ import structlog
 
 from alodial_schemas import FieldProblem
 
+from ..campaigns.errors import BadFile
+from ..campaigns.importing.interruption import interrupted_by
 from ..campaigns.importing.row_check import CheckReport, Progress
 from ..errors import AlodialError
+from ..web.client_presence import ProcessorTime
 from .file_form import FileAnswers
 
 IDLE_SECONDS = 3600.0
 """A file whose page nobody opened for so long is deleted."""
 
 MAX_DRAFTS = 50
-"""Above this the oldest are deleted, so that uploads do not fill the disk."""
+MAX_OF_OWNER = 10
+"""Above these the oldest are deleted, so that uploads do not fill the disk; those of one key first."""
 
 THREADS = 2
 """Files that are read at the same time: each takes a core."""
@@ -94,7 +99,9 @@ class UploadDraft:
 class UploadDrafts:
     """The drafts of this process. After a restart the file has to be uploaded again."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 300) -> None:
+        """``seconds``: processor time for one reading of a file."""
+        self._seconds = seconds
         self._drafts: dict[str, UploadDraft] = {}
         self._lock = Lock()
         self._threads = ThreadPoolExecutor(THREADS, "alodial-draft")
@@ -154,8 +161,20 @@ class UploadDrafts:
                 self._begin(draft, draft.step)
 
     def _attempt(self, draft: UploadDraft, action: Callable[[], Step]) -> tuple[Step, AlodialError | None]:
+        used = ProcessorTime(self._seconds)
+        used.start()
+
+        def check() -> None:
+            used.stop()
+            if draft.stopping:
+                raise UploadStopped
+            if used.is_used_up:
+                problem = f"it took more than {used.seconds:g} seconds of processor time"
+                raise BadFile("too_much_work", problem, "split it into several files")
+
         try:
-            return action(), None
+            with interrupted_by(check):
+                return action(), None
         except CheckReplaced:
             return draft.step, None
         except AlodialError as exc:
@@ -167,9 +186,11 @@ class UploadDrafts:
     def _tidy(self) -> None:
         now = time.monotonic()
         idle = sorted((d for d in self._drafts.values() if d.step not in BUSY), key=lambda draft: draft.touched)
-        over = max(0, len(self._drafts) - MAX_DRAFTS)
-        for place, draft in enumerate(idle):
-            if place < over or now - draft.touched > IDLE_SECONDS:
+        left = Counter(draft.owner for draft in self._drafts.values())
+        for draft in idle:
+            too_many = left[draft.owner] > MAX_OF_OWNER or len(self._drafts) > MAX_DRAFTS
+            if too_many or now - draft.touched > IDLE_SECONDS:
+                left[draft.owner] -= 1
                 self.drop(draft)
 
     def close(self) -> None:

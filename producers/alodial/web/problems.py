@@ -67,6 +67,7 @@ _TITLES: Mapping[str, str] = {
     "unsupported_media_type": "A body of another kind is needed",
     "too_large": "The body is too large",
     "too_many_rows": "Too many rows",
+    "too_much_work": "Reading it takes too long",
     "too_slow": "The body came too slowly",
     "store_unavailable": "The call store is away",
     "store_full": "The store is full",

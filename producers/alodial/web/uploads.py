@@ -5,6 +5,7 @@ import errno
 import os
 import secrets
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -15,9 +16,12 @@ from starlette.requests import Request
 
 from alodial_schemas import FieldProblem
 
+from ..api_keys import ApiKey
 from ..calls.threads import UPLOADS
 from ..settings import Settings
+from .auth import file_slot
 from .body_limits import FILE_TYPES
+from .client_presence import RequestWork, while_present
 from .context import app_context
 from .problems import RETRY_AFTER, Refusal
 from .request_bodies import media_type
@@ -121,6 +125,18 @@ async def receive_upload(request: Request) -> Upload:
     except BaseException:
         await UPLOADS.run(path.unlink, missing_ok=True)
         raise
+
+
+@contextlib.asynccontextmanager
+async def received_upload(request: Request, api_key: ApiKey) -> AsyncIterator[tuple[Upload, RequestWork]]:
+    """Yields the file of a request, which is deleted afterwards, and the work on it. Raises Refusal."""
+    with file_slot(request, api_key):
+        upload = await receive_upload(request)
+        try:
+            async with while_present(request, app_context(request).settings.file_cpu_seconds) as work:
+                yield upload, work
+        finally:
+            await UPLOADS.run(upload.path.unlink, missing_ok=True)
 
 
 def create_file(settings: Settings) -> Path:

@@ -15,6 +15,7 @@ from ..row_codec import DUPLICATE, RowProblem, RowSpec
 from .columns import ColumnUse, read_columns
 from .duplicates import DuplicateSet
 from .files import RowSource, SourceRow
+from .interruption import go_on
 from .questions import Choice, Question
 from .row_parser import MASK_128, RowParser, content_hash, phones_of_row, row_keys
 
@@ -205,6 +206,7 @@ class RowChecker:
         rejected: list[RowProblem] = []
         try:
             for rows, position in self._batches():
+                go_on()
                 self._check(rows, seen, good, rejected)
                 while len(good) >= size:
                     yield good[:size], rejected

@@ -19,6 +19,7 @@ from ...calls.queue import CHUNK
 from ...errors import Conflict, InvalidCall, LimitReached, StoreFull, StoreUnavailable
 from ...store.call_transitions import Enqueued, NewCall
 from ..auth import Submitter
+from ..client_presence import BATCH_SECONDS, ProcessorTime, too_much_work
 from ..context import AppContext, app_context
 from ..idempotency import idempotency_key
 from ..key_rules import check_call, quota_of
@@ -70,7 +71,8 @@ async def place_batch(request: Request, api_key: Submitter) -> Response:
     twice, the others are. Should the store go away half-way, the rows that may not have been stored carry the error
     `store_unavailable`.
     """
-    batch = Batch(app_context(request), BatchKeys(idempotency_key(request), api_key.scope), api_key)
+    keys = BatchKeys(idempotency_key(request), api_key.scope)
+    batch = Batch(app_context(request), keys, api_key, ProcessorTime(BATCH_SECONDS))
     with limited_suggestions():
         if media_type(request) in NDJSON:
             results = await _place_stream(batch, request)
@@ -88,6 +90,7 @@ class Batch(NamedTuple):
     context: AppContext
     keys: BatchKeys
     api_key: ApiKey
+    time: ProcessorTime
 
 
 async def _place_all(batch: Batch, request: Request) -> list[Result]:
@@ -186,19 +189,26 @@ def _value_of(row: Row) -> Any:
         raise MalformedBody(f"line {row.number}: {exc}") from None
 
 
+def _remedy(refused: Refusal) -> str:
+    return "send the row again in another batch" if refused.status == 413 else "ask for more"
+
+
 def _error(code: str, problems: list[FieldProblem], **more: Any) -> Result:
     return {"error": {"code": code, "errors": field_errors(problems)} | more}
 
 
 async def _place(batch: Batch, rows: Sequence[Row], start: int) -> list[Result]:
     """Stores one chunk by one script and returns a result for each row; ``start`` counts the rows before it."""
-    context, keys, api_key = batch
+    context, keys, api_key, time = batch
     results: list[Result | None] = []
     calls: list[NewCall] = []
     for index, row in enumerate(rows):
         if index % YIELD_AFTER == 0:
             await asyncio.sleep(0)
+        time.start()
         try:
+            if time.is_used_up:
+                raise too_much_work(time.seconds)
             call = read_call(_value_of(row), context.settings)
             check_call(api_key, call, context.settings)
             calls.append(
@@ -216,9 +226,10 @@ async def _place(batch: Batch, rows: Sequence[Row], start: int) -> list[Result]:
         except InvalidCall as exc:
             results.append(_error(exc.code, exc.problems))
         except Refusal as exc:
-            results.append(_error(exc.code, [FieldProblem("", exc.code, exc.detail, "ask for more")], limit=exc.limit))
+            results.append(_error(exc.code, [FieldProblem("", exc.code, exc.detail, _remedy(exc))], limit=exc.limit))
         else:
             results.append(None)
+        time.stop()
     try:
         answers = await context.acceptor.accept_many(calls)
     except StoreUnavailable as exc:

@@ -21,8 +21,8 @@ from ...campaigns.importing.files import RowSource, open_source
 from ...campaigns.records import CampaignRecord
 from ...campaigns.service import KEEP
 from ...campaigns.stored_fields import read_campaign
-from ..auth import Reader, Submitter, Writer, file_slot, require_visible, require_write
-from ..client_presence import while_present
+from ..auth import Reader, Submitter, Writer, require_visible, require_write
+from ..client_presence import RequestWork, while_present
 from ..context import app_context
 from ..idempotency import idempotency_key
 from ..key_rules import check_campaign, check_ends_at
@@ -31,7 +31,7 @@ from ..openapi.models import answers, refusals
 from ..problems import Refusal
 from ..request_bodies import media_type, printable, read_json_body, read_object, strict_json
 from ..responses import json_response
-from ..uploads import Upload, create_file, receive_upload
+from ..uploads import Upload, create_file, received_upload
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
 
@@ -70,6 +70,7 @@ class ReceivedCampaign(NamedTuple):
     request: CampaignRequest
     source: RowSource
     again: bool
+    work: RequestWork
 
 
 @asynccontextmanager
@@ -79,22 +80,19 @@ async def _received(request: Request, api_key: ApiKey) -> AsyncIterator[Received
     Raises Refusal, BadFile, InvalidCampaign.
     """
     if media_type(request) in ("application/json", ""):
-        yield await _from_json(request)
+        body = await read_json_body(request)
+        async with while_present(request, app_context(request).settings.file_cpu_seconds) as work:
+            yield ReceivedCampaign(*await work.run(_from_json, request, body), work)
         return
-    with file_slot(request, api_key):
-        upload = await receive_upload(request)
-        try:
-            yield await WORK.run(_from_upload, request, upload)
-        finally:
-            await UPLOADS.run(upload.path.unlink, missing_ok=True)
+    async with received_upload(request, api_key) as (upload, work):
+        yield ReceivedCampaign(*await work.run(_from_upload, request, upload), work)
 
 
 def _invalid(detail: str, field: str, code: str, problem: str, remedy: str) -> Refusal:
     return Refusal(422, "invalid_campaign", detail, [FieldProblem(field, code, problem, remedy)])
 
 
-async def _from_json(request: Request) -> ReceivedCampaign:
-    body = await read_json_body(request)
+def _from_json(request: Request, body: Any) -> tuple[CampaignRequest, RowSource, bool]:
     if not isinstance(body, dict):
         remedy = "send one JSON object with name, call and rows"
         raise _invalid("The body is no campaign.", "", "not_an_object", "must be an object", remedy)
@@ -107,7 +105,7 @@ async def _from_json(request: Request) -> ReceivedCampaign:
         raise Refusal(413, "too_many_rows", f"A body has up to {bodies.MAX_ROWS} rows; send more of them as a file.")
     campaign = read_campaign(body, app_context(request).settings)
     plain = [row if isinstance(row, dict | str | int) else str(row) for row in rows]
-    return ReceivedCampaign(campaign, await WORK.run(open_source, plain), again)
+    return campaign, open_source(plain), again
 
 
 def _fields(request: Request, upload: Upload) -> dict[str, str]:
@@ -115,7 +113,7 @@ def _fields(request: Request, upload: Upload) -> dict[str, str]:
     return {**dict(request.query_params), **upload.fields}
 
 
-def _from_upload(request: Request, upload: Upload) -> ReceivedCampaign:
+def _from_upload(request: Request, upload: Upload) -> tuple[CampaignRequest, RowSource, bool]:
     fields = _fields(request, upload)
     fields.pop("filename", None)
     if not upload.filename:
@@ -134,7 +132,7 @@ def _from_upload(request: Request, upload: Upload) -> ReceivedCampaign:
         detail, problem = "The campaign cannot be read.", f"is not JSON: {exc}"
         raise _invalid(detail, "campaign", "malformed_json", problem, "send one JSON object") from None
     campaign = read_campaign(body, app_context(request).settings)
-    return ReceivedCampaign(campaign, open_source(upload.path, name=upload.filename), again)
+    return campaign, open_source(upload.path, name=upload.filename), again
 
 
 @router.post(
@@ -148,9 +146,8 @@ async def check(request: Request, api_key: Submitter) -> Response:
     """Nothing is stored and nobody is called. Problems carry the spreadsheet's own row numbers."""
     async with _received(request, api_key) as received:
         check_campaign(api_key, received.request, app_context(request).settings)
-        async with while_present(request) as present:
-            campaigns, owner = _campaigns(request), api_key.name
-            report = await campaigns.check(received.source, received.request, owner=owner, progress=present)
+        check_file = _campaigns(request).blocking.check
+        report = await received.work.run(check_file, received.source, received.request, owner=api_key.name)
     return json_response(report.to_dict())
 
 
@@ -172,7 +169,8 @@ async def submit(request: Request, api_key: Submitter) -> Response:
     key = idempotency_key(request)
     async with _received(request, api_key) as received:
         check_campaign(api_key, received.request, app_context(request).settings)
-        record = await _campaigns(request).submit(
+        record = await received.work.run(
+            _campaigns(request).blocking.submit,
             received.source,
             received.request,
             actor=api_key.actor,
@@ -311,18 +309,21 @@ async def add_rows(request: Request, api_key: Writer, name: str) -> Response:
     """
     name = await _writable(request, api_key, name)
     key = idempotency_key(request)
-    upload = await receive_upload(request)
-    try:
+    async with received_upload(request, api_key) as (upload, work):
         if not upload.filename:
             raise BadFile("no_file", "no file came", "send the file as the form's part `file`")
         fields = _fields(request, upload)
         again, reading = fields.get("again", "").lower() in _TRUE, _file_reading(fields)
-        source = await WORK.run(open_source, upload.path, name=upload.filename)
-        record = await _campaigns(request).add(
-            name, source, actor=api_key.actor, again=again, idempotency_key=key, scope=api_key.scope, **reading
+        source = await work.run(open_source, upload.path, name=upload.filename)
+        record = await work.run(
+            _campaigns(request).blocking.add,
+            *(name, source),
+            actor=api_key.actor,
+            again=again,
+            idempotency_key=key,
+            scope=api_key.scope,
+            **reading,
         )
-    finally:
-        await UPLOADS.run(upload.path.unlink, missing_ok=True)
     return _made(record)
 
 

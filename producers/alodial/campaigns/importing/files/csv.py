@@ -11,6 +11,7 @@ from typing import IO, Final, NamedTuple
 
 from ...errors import BadFile
 from ...row_codec import RowProblem
+from ..interruption import go_on
 from ..questions import Question
 from .detect import ONE_COLUMN, SEPARATORS, encoding_of, fingerprint, separator_of
 from .header_row import HEAD_ROWS, find_header
@@ -112,6 +113,7 @@ class CsvFile:
                 number += 1
                 if number % _POSITION_EVERY == 1:
                     position = lines.position
+                    go_on()
                 if not line.strip(blank):
                     continue
                 error = None

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ...errors import BadFile
 from ...row_codec import RowProblem
+from ..interruption import EVERY, go_on
 from ..questions import Question
 from .detect import encoding_of, fingerprint
 from .header_row import HEAD_ROWS, SHOWN_ROWS
@@ -83,6 +84,8 @@ class NdjsonFile:
             while line := file.readline(MAX_LINE_LENGTH):
                 number += 1
                 position += len(line)
+                if number % EVERY == 0:
+                    go_on()
                 if len(line) >= MAX_LINE_LENGTH and not line.endswith(b"\n"):
                     while (rest := file.readline(MAX_LINE_LENGTH)) and not rest.endswith(b"\n"):
                         position += len(rest)

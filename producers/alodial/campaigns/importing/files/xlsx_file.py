@@ -11,6 +11,7 @@ from ...errors import BadFile
 from ...row_codec import RowProblem
 from ..cell_shapes import is_plausible, letters
 from ..header_words import CERTAIN, meaning
+from ..interruption import go_on
 from ..questions import Choice, Question
 from .detect import fingerprint
 from .header_row import HEAD_ROWS, HeadRow, find_header
@@ -172,6 +173,7 @@ class XlsxFile:
         stream = ArchivePart(archive, part, start=reader.start, end=reader.end, data=reader.data)
         more = True
         while more:
+            go_on()
             more = stream.feed()
             position = int(stream.share * 1_000_000)
             for row in reader.take():
@@ -193,7 +195,7 @@ class OdsFile(XlsxFile):
         reader = OdsReader(-1)
         stream = ArchivePart(archive, CONTENT, start=reader.start, end=reader.end, data=reader.data)
         while stream.feed():
-            pass
+            go_on()
         return [_Sheet(name, str(at), True, False) for at, name in enumerate(reader.tables)]
 
     def _rows(self, archive: zipfile.ZipFile, part: str) -> Iterator[tuple[ReadRow, int]]:
@@ -201,6 +203,7 @@ class OdsFile(XlsxFile):
         stream = ArchivePart(archive, CONTENT, start=reader.start, end=reader.end, data=reader.data)
         more = True
         while more and not reader.finished:
+            go_on()
             more = stream.feed()
             position = int(stream.share * 1_000_000)
             for row in reader.take():

@@ -1,0 +1,167 @@
+"""What takes long for one request ends: when its client has gone, and when it has used up its processor time."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from starlette.requests import ClientDisconnect, Request
+
+from alodial import CallQueue
+from alodial.api_keys import ApiKey
+from alodial.calls.prepare import BatchKeys
+from alodial.campaigns.errors import BadFile
+from alodial.campaigns.importing.files import open_source
+from alodial.campaigns.importing.interruption import interrupted_by
+from alodial.campaigns.stored_fields import read_campaign
+from alodial.monitor import upload_drafts
+from alodial.monitor.upload_drafts import UploadDraft, UploadDrafts
+from alodial.settings import Settings
+from alodial.web.client_presence import ProcessorTime, RequestWork, while_present
+from alodial.web.problems import Refusal
+from alodial.web.routes import calls_batch
+
+
+def burn(seconds: float) -> None:
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
+def test_work_for_a_client_that_has_gone_ends() -> None:
+    async def run() -> None:
+        gone = asyncio.Event()
+
+        async def next_message() -> Any:
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async with while_present(Request({"type": "http", "headers": []}, next_message), 60) as work:
+            assert await work.run(lambda: 5) == 5
+            gone.set()
+            await asyncio.sleep(0)
+
+            def go_on_for_long() -> None:
+                for _ in range(1000):
+                    work.check()
+                    time.sleep(0.01)
+
+            await work.run(go_on_for_long)
+
+    with pytest.raises(ClientDisconnect):
+        asyncio.run(run())
+
+
+def test_work_has_so_much_processor_time_however_many_threads_do_it() -> None:
+    async def run() -> None:
+        work = RequestWork(0.05)
+        await work.run(burn, 0.04)
+        await asyncio.to_thread(burn, 0.1)
+        await work.run(burn, 0.04)
+        await work.run(burn, 0)
+
+    with pytest.raises(Refusal) as refused:
+        asyncio.run(run())
+    assert (refused.value.status, refused.value.code, refused.value.limit) == (
+        413,
+        "too_much_work",
+        "processor_seconds",
+    )
+
+
+def ends_after(count: int) -> Callable[[], None]:
+    left = iter(range(count))
+
+    def check() -> None:
+        if next(left, None) is None:
+            raise ClientDisconnect
+
+    return check
+
+
+def test_a_submission_that_ends_half_way_has_called_nobody_and_goes_on_when_it_is_sent_again(
+    settings: Settings,
+) -> None:
+    with CallQueue(settings=settings) as queue:
+        campaign = read_campaign(
+            {"name": "list", "call": {"kind": "ivr", "ivrid": 222, "fromline": "712037006"}}, settings
+        )
+        rows = [f"{990000000 + n}" for n in range(5000)]
+        with interrupted_by(ends_after(3)), pytest.raises(ClientDisconnect):
+            queue.campaigns.submit(rows, campaign, actor="test")
+        assert [record.state for record in queue.campaigns.list().campaigns] == ["draft"]
+        record = queue.campaigns.submit(rows, campaign, actor="test")
+        assert (record.state, record.rows["good"]) == ("running", 5000)
+        assert len(queue.campaigns.list().campaigns) == 1
+
+
+@pytest.mark.parametrize(("name", "line"), [("a.csv", b";;\n"), ("a.ndjson", b"  \n")])
+def test_a_file_of_empty_lines_can_be_ended(tmp_path: Path, name: str, line: bytes) -> None:
+    first = b'{"phone": "994412860"}\n' if name.endswith("ndjson") else b"phone;name;note\n994412860;;\n"
+    path = tmp_path / name
+    path.write_bytes(first + line * 50_000)
+    source = open_source(path, name=name)
+    with interrupted_by(ends_after(3)), pytest.raises(ClientDisconnect):
+        list(source.rows())
+
+
+def test_rows_of_a_batch_beyond_its_processor_time_are_refused_and_the_others_placed(settings: Settings) -> None:
+    stored: list[Any] = []
+
+    class Acceptor:
+        async def accept_many(self, calls: list[Any]) -> list[Any]:
+            stored.extend(calls)
+            return []
+
+    context: Any = SimpleNamespace(settings=settings, acceptor=Acceptor())
+    key = ApiKey("scope", "shop", frozenset(), own=False)
+    spent = ProcessorTime(0)
+    spent.start()
+    burn(0.001)
+    spent.stop()
+    batch = calls_batch.Batch(context, BatchKeys("", "scope"), key, spent)
+    [result] = asyncio.run(calls_batch._place(batch, [{"ivrid": 1, "callto": "994412860"}], 0))
+    error = result["error"]
+    assert (error["code"], error["limit"]) == ("too_much_work", "processor_seconds")
+    assert error["errors"][0]["remedy"] == "send the row again in another batch"
+    assert stored == []
+
+
+def test_an_uploaded_file_has_so_much_processor_time(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"phone\n" + b"994412860\n" * 50_000)
+    drafts = UploadDrafts(seconds=0)
+    try:
+        draft = drafts.add(path, "a.csv", "key", {})
+
+        def read() -> Any:
+            source = open_source(path, name="a.csv")
+            burn(0.001)
+            list(source.rows())
+
+        step, error = drafts._attempt(draft, read)
+        assert (step, isinstance(error, BadFile)) == ("refused", True)
+        assert "split it into several files" in str(error)
+    finally:
+        drafts.close()
+
+
+def test_uploads_of_one_key_do_not_push_those_of_another_out(tmp_path: Path) -> None:
+    drafts = UploadDrafts()
+    try:
+
+        def add(owner: str, n: int) -> UploadDraft:
+            path = tmp_path / f"{owner}{n}"
+            path.touch()
+            return drafts.add(path, "a.csv", owner, {})
+
+        first = add("crm", 0)
+        for n in range(upload_drafts.MAX_DRAFTS + 5):
+            add("shop", n)
+        assert drafts.get(first.id, "crm") is first
+        assert len(list(tmp_path.glob("shop*"))) == upload_drafts.MAX_OF_OWNER
+    finally:
+        drafts.close()
