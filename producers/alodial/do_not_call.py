@@ -88,6 +88,10 @@ class DoNotCall:
         """The number of entries of a list."""
         return self._store.call(do_not_call.count, self._id_of(scope, owner))
 
+    def erased(self) -> int:
+        """How many people were erased: their numbers are on the list of all calls as hashes, and in no page of it."""
+        return self._store.call(do_not_call.count_erased)
+
     def listed(self, numbers: list[str], scope: str = "") -> list[bool]:
         """For each E.164 number whether it is on the list."""
         return self._store.call(do_not_call.is_listed, numbers, ["", self._id_of(scope)] if scope else [""])

@@ -156,6 +156,9 @@ class Harness:
         entry = do_not_call.entry_json("asked", "test", self.ms)
         self.store.run(do_not_call.add_entries(scope, [(number, entry) for number in numbers]))
 
+    def forget(self, *numbers: str) -> None:
+        self.store.run(do_not_call.forget_numbers(numbers, do_not_call.entry_json("erased", "test", self.ms)))
+
     # Workers
 
     def pace(self, *, fill: bool = True) -> call_transitions.Pace:

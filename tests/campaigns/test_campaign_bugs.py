@@ -148,6 +148,16 @@ PLANTED = {
         "local code, from = nil, nil",
         "dnc.a_number_is_not_rung_from_the_moment_it_is_on_a_list",
     ),
+    "people who were erased are not looked for": (
+        "if erased and redis.call('HEXISTS', P .. 'dnc:#', hashed(n)) == 1 then return 'do_not_call' end",
+        "",
+        "dnc.an_erased_number_is_not_rung_and_nobody_can_read_it",
+    ),
+    "a claimed single call is not looked up again where only erased people are listed": (
+        "redis.call('EXISTS', P .. 'dnc', P .. 'dnc:#') > 0 or #rules > 0",
+        "redis.call('EXISTS', P .. 'dnc') == 1 or #rules > 0",
+        "dnc.an_erased_number_is_not_rung_and_nobody_can_read_it",
+    ),
     "a campaign's own list is not looked into": (
         "local own_list = g and redis.call('EXISTS', P .. 'dnc:' .. g) == 1",
         "local own_list = false",

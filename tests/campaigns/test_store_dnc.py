@@ -3,33 +3,39 @@
 import pytest
 from campaign_harness import Harness, phone
 
-from alodial.store import do_not_call
+from alodial.store import do_not_call, keys
 from alodial.testing.redis_server import EmbeddedRedis
 
 AGENT = "+998712037006"
 OF_AGENT = {"kind": "two-way", "callfrom": AGENT}
 
 
-@pytest.mark.parametrize("scope", ["all", "campaign"])
+@pytest.mark.parametrize("scope", ["all", "campaign", "erased"])
 @pytest.mark.parametrize("when", ["packed", "queued", "claimed"])
 def test_a_number_is_not_rung_from_the_moment_it_is_on_a_list(
     redis_server: EmbeddedRedis, when: str, scope: str
 ) -> None:
     harness = Harness(redis_server)
     campaign = harness.submit(3)
-    where = campaign if scope == "campaign" else ""
+
+    def forbid() -> None:
+        if scope == "erased":
+            harness.forget(phone(0))
+        else:
+            harness.forbid(phone(0), scope=campaign if scope == "campaign" else "")
+
     if when == "packed":
-        harness.forbid(phone(0), scope=where)
+        forbid()
         harness.pace()
         calls = harness.claim(3).calls
     elif when == "queued":
         harness.pace()
-        harness.forbid(phone(0), scope=where)
+        forbid()
         calls = harness.claim(3).calls
     else:
         harness.pace()
         calls = harness.claim(3).calls
-        harness.forbid(phone(0), scope=where)
+        forbid()
     for call in calls:
         harness.post(call)
     assert [row.numbers[0] for row in harness.rung] == [phone(1), phone(2)]
@@ -38,6 +44,24 @@ def test_a_number_is_not_rung_from_the_moment_it_is_on_a_list(
     assert phone(0) in refused["b"]
     assert [event["data"]["attempt"] for event in harness.events("call.rejected")] == [1]
     harness.check(campaign)
+
+
+def test_an_erased_number_is_not_rung_and_nobody_can_read_it(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server)
+    harness.enqueue(phone(1), phone(0))
+    call = harness.take()
+    harness.forget(phone(0))
+    assert harness.arm(call) == ["lost"], "a single call that was claimed already"
+    client = harness.store.redis
+    entries = client.hgetall(keys.ERASED)
+    assert phone(0).encode() not in b"".join([*entries, *entries.values()])
+    assert do_not_call.is_listed(client, [phone(0), phone(1)]) == [True, False]
+    assert [entry.reason for entry in do_not_call.find(client, phone(0))] == ["erased"]
+    assert do_not_call.find(client, phone(0), ["~shop"]) == [], "a tenant learns nothing of it"
+    harness.forget(phone(0), phone(2))
+    assert do_not_call.count_erased(client) == 2
+    assert do_not_call.remove(client, [phone(0)]) == 1
+    assert do_not_call.is_listed(client, [phone(0), phone(2)]) == [False, True]
 
 
 def test_a_campaigns_own_list_does_not_apply_to_others(redis_server: EmbeddedRedis) -> None:

@@ -50,6 +50,7 @@ ASKS_REDIS: dict[str, tuple[str, ...]] = {
     "webhooks disable": ("https://example.com/hook",),
     "webhooks test": ("https://example.com/hook",),
     "audit": (),
+    "forget": ("994412860", "--yes"),
     "keys create": ("shop",),
     "keys list": (),
     "keys rotate": ("shop",),

@@ -46,6 +46,7 @@ def test_all_public_commands_exist() -> None:
         *(f"webhooks {name}" for name in ("list", "enable", "disable", "test", "secret")),
         *(
             "audit",
+            "forget",
             "status",
             "top",
             "logs",

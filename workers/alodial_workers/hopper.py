@@ -49,7 +49,7 @@ class HopperFiller:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._settings = settings
-        self._chunks: OrderedDict[tuple[str, int], tuple[int, list[PackedRow]]] = OrderedDict()
+        self._chunks: OrderedDict[tuple[str, int, int], tuple[int, list[PackedRow]]] = OrderedDict()
         self._zones: set[tuple[str, str]] = set()
 
     def rooms(self) -> dict[str, int]:
@@ -75,7 +75,7 @@ class HopperFiller:
         while room > 0 and cursor < expander.total:
             if index >= stored[0].number("nc"):
                 raise DamagedRows(f"rows from number {cursor} on are missing")
-            base, rows = self._chunk(hopper.campaign, index)
+            base, rows = self._chunk(hopper.campaign, index, stored[0].number("er"))
             if rows and base + offset != cursor:
                 raise DamagedRows(f"rows from number {cursor} to {base} are missing")
             step = rows[offset : offset + min(STEP, room)]
@@ -97,11 +97,15 @@ class HopperFiller:
             room -= len(step)
         return sorted(woken)
 
-    def _chunk(self, campaign: str, index: int) -> tuple[int, list[PackedRow]]:
-        """Returns the chunk's first position and its rows, none when all of its rows were bad."""
-        cached = self._chunks.get((campaign, index))
+    def _chunk(self, campaign: str, index: int, erasures: int) -> tuple[int, list[PackedRow]]:
+        """Returns the chunk's first position and its rows, none when all of its rows were bad.
+
+        ``erasures`` grows when somebody is erased from the rows: they are read anew then.
+        """
+        key = campaign, index, erasures
+        cached = self._chunks.get(key)
         if cached is not None:
-            self._chunks.move_to_end((campaign, index))
+            self._chunks.move_to_end(key)
             return cached
         chunk = self._store.call(campaigns.chunk, campaign, index)
         try:
@@ -109,7 +113,7 @@ class HopperFiller:
         except _DAMAGED as exc:
             raise DamagedRows(f"chunk {index} cannot be unpacked ({type(exc).__name__})") from None
         if chunk is not None:
-            self._chunks[campaign, index] = fresh
+            self._chunks[key] = fresh
             while len(self._chunks) > MAX_CACHED:
                 self._chunks.popitem(last=False)
         return fresh

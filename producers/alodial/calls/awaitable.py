@@ -75,6 +75,7 @@ class AsyncDoNotCall(InThreads[DoNotCall]):
     add_file = _awaited(DoNotCall.add_file, WORK)
     add_lines = _awaited(DoNotCall.add_lines, WORK)
     count = _awaited(DoNotCall.count)
+    erased = _awaited(DoNotCall.erased)
     every = _iterated(DoNotCall.every)
     find = _awaited(DoNotCall.find)
     listed = _awaited(DoNotCall.listed)

@@ -17,6 +17,7 @@ from . import (
     do_not_call,
     doctor,
     events,
+    forget,
     keys,
     logs,
     status,
@@ -76,6 +77,7 @@ app.add_typer(keys.app, name="keys")
 for _command in (
     init,
     audit.audit,
+    forget.forget,
     status.status,
     status.top,
     logs.logs,

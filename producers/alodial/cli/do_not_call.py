@@ -77,12 +77,17 @@ def list_numbers(
                     return
             return
         rows = [(entry.number, local_time(entry.at), entry.actor, entry.reason) for entry in entries]
+        erased = queue.dnc.erased() if not (number or campaign) else 0
     if rows:
         table(("number", "since", "by", "reason"), rows)
     elif number:
         line(f"{number} is not on the list")
     else:
         say("the list is empty")
+    if erased:
+        from alodial_schemas.counts import count_text
+
+        say(f"besides, {count_text(erased, 'erased person', 'erased people')} by a hash: ask with --number")
 
 
 @app.command("import")

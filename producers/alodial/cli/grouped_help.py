@@ -9,7 +9,7 @@ GROUPS = {
     "Place and follow calls": ("call", "calls", "campaign", "dnc"),
     "Run": ("worker", "web", "status", "top", "doctor", "logs", "stop", "resume"),
     "Events and results": ("events", "webhooks", "dead", "channels"),
-    "Access": ("keys", "audit"),
+    "Access and privacy": ("keys", "audit", "forget"),
 }
 """The commands under each title; one that is in none comes last, under "Other"."""
 

@@ -1,10 +1,16 @@
 """The do-not-call lists: one for all calls, one for each campaign that has its own, and one for the calls of each owner that
-has its own. claim and arm read them."""
+has its own. claim and arm read them.
 
+A number that was erased is on the list of all calls as a hash (docs/decisions/0024): whoever has the number can ask about it, and
+nobody can read it from the list.
+"""
+
+import hashlib
 import json
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import redis
 
@@ -14,6 +20,13 @@ from .client import Arg, Operation
 from .records import iso
 
 CHUNK = 1000
+
+ERASED_NUMBER: Final = "+0"
+"""Stands in a campaign's row in place of a number that was erased. It is on the list itself, so that the row calls nobody."""
+
+_BLOCK: Final = hashlib.sha1(usedforsecurity=False).block_size
+_HASH_KEYS: Final = ("i", "o")
+"""Fields of the list of erased numbers that hold its HMAC key, as the blocks that are hashed before a message."""
 
 
 class DncEntry(NamedTuple):
@@ -50,6 +63,28 @@ def add_entries(scope: str, entries: Iterable[tuple[str | bytes, str | bytes]]) 
     return Operation("forbid", args, lambda answer: read_row(Added, answer))
 
 
+def forget_numbers(numbers: Iterable[str], entry: str) -> Operation[int]:
+    """Keeps E.164 numbers on the list of all calls as hashes. Answers how many were not there before."""
+    key = secrets.token_bytes(_BLOCK)
+    args: list[Arg] = [bytes(byte ^ 0x36 for byte in key), bytes(byte ^ 0x5C for byte in key)]
+    for number in (*numbers, ERASED_NUMBER):
+        args += (number, entry)
+    return Operation("forget", args, int)
+
+
+def _hashes(client: "redis.Redis", numbers: Sequence[str]) -> list[str]:
+    """The numbers as the list of erased numbers has them; [] while nobody was erased."""
+    blocks: Any = client.hmget(keys.ERASED, list(_HASH_KEYS))
+    inner, outer = blocks
+    if inner is None or outer is None:
+        return []
+    return [_sha1(outer + _sha1(inner + number.encode()).digest()).hexdigest() for number in numbers]
+
+
+def _sha1(message: bytes) -> "hashlib._Hash":
+    return hashlib.sha1(message, usedforsecurity=False)
+
+
 def entry_json(reason: str, actor: str, now_ms: int) -> str:
     """What the list keeps beside a number."""
     entry = {"r": reason, "w": actor, "t": now_ms // 1000 * 1000}
@@ -62,18 +97,23 @@ def raw_entries(client: "redis.Redis", scope: str) -> Iterator[tuple[bytes, byte
 
 
 def remove(client: "redis.Redis", numbers: Iterable[str], *, scope: str = "") -> int:
-    """Removes E.164 numbers. Returns how many were on the list."""
+    """Removes E.164 numbers, erased ones too. Returns how many were on the list."""
     gone = 0
     source = iter(numbers)
     while chunk := list(islice(source, CHUNK)):
         answer: Any = client.hdel(keys.do_not_call(scope), *chunk)
         gone += answer
+        if hashes := [] if scope else _hashes(client, chunk):
+            answer = client.hdel(keys.ERASED, *hashes)
+            gone += answer
     return gone
 
 
 def find(client: "redis.Redis", number: str, scopes: Sequence[str] = ("",)) -> list[DncEntry]:
     """The entries of an E.164 number in the lists of these scopes."""
     values: list[tuple[str, Any]] = [(scope, client.hget(keys.do_not_call(scope), number)) for scope in scopes]
+    if "" in scopes:
+        values += [("", client.hget(keys.ERASED, hashed)) for hashed in _hashes(client, [number])]
     return [_entry(number, scope, value) for scope, value in values if value is not None]
 
 
@@ -83,6 +123,9 @@ def is_listed(client: "redis.Redis", numbers: Sequence[str], scopes: Sequence[st
     for scope in scopes if numbers else ():
         values: Any = client.hmget(keys.do_not_call(scope), list(numbers))
         listed = [before or value is not None for before, value in zip(listed, values, strict=True)]
+    if numbers and "" in scopes and (hashes := _hashes(client, numbers)):
+        values = client.hmget(keys.ERASED, hashes)
+        listed = [before or value is not None for before, value in zip(listed, values, strict=True)]
     return listed
 
 
@@ -90,6 +133,12 @@ def count(client: "redis.Redis", scope: str = "") -> int:
     """How many numbers a list holds."""
     answer: Any = client.hlen(keys.do_not_call(scope))
     return int(answer)
+
+
+def count_erased(client: "redis.Redis") -> int:
+    """How many numbers are on the list of all calls as hashes."""
+    answer: Any = client.hlen(keys.ERASED)
+    return max(0, int(answer) - len(_HASH_KEYS) - 1)
 
 
 class DncPage(NamedTuple):

@@ -32,6 +32,7 @@ NAMES = (
     "fill",
     "steer",
     "forbid",
+    "forget",
     "calendar",
     "redial",
     "release",
@@ -47,12 +48,26 @@ NAMES = (
 )
 
 CONFIRMED = frozenset(
-    {"enqueue", "arm", "cancel", "redial", "resume", "create", "append", "finish", "steer", "drop", "forbid", "stop"}
+    {
+        "enqueue",
+        "arm",
+        "cancel",
+        "redial",
+        "resume",
+        "create",
+        "append",
+        "finish",
+        "steer",
+        "drop",
+        "forbid",
+        "forget",
+        "stop",
+    }
 )
 """Scripts whose answer promises something: with ``ALODIAL_DURABILITY=replica`` it waits for the replicas."""
 
 WHEN_FULL = frozenset(
-    {"stop", "resume", "cancel", "steer", "drop", "forbid", "settle", "apply", "park", "sweep", "repeat"}
+    {"stop", "resume", "cancel", "steer", "drop", "forbid", "forget", "settle", "apply", "park", "sweep", "repeat"}
     | {"trim", "tidy", "delivered", "primary", "audit", "session"}
 )
 """Scripts that run although Redis is full: they hold calls back, write down what rang already or who did

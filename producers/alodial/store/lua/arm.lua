@@ -15,7 +15,7 @@ local stopped = redis.call('EXISTS', P .. 'stop') == 1
 local most = math.floor(rate) + math.max(1, burst - 1)
 local early = rate > 0 and math.min(1000000 / rate, 5000) or 0
 read_rules(ARGV[7], ARGV[8])
-local dnc_or_rules = redis.call('EXISTS', P .. 'dnc') == 1 or #rules > 0
+local dnc_or_rules = redis.call('EXISTS', P .. 'dnc', P .. 'dnc:#') > 0 or #rules > 0
 local answer = {}
 local function arm(x, token, slot)
   if same == 'moved' then return { 'hold', 0, 0 } end

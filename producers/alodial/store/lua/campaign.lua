@@ -266,11 +266,21 @@ local function has_list(owner)
   return owner_lists[owner]
 end
 
-local lists
+-- A number as the list of people who were erased has it: HMAC-SHA-1. `i` and `o` of the list are the key's inner and outer block.
+local pads
+local function hashed(n)
+  pads = pads or redis.call('HMGET', P .. 'dnc:#', 'i', 'o')
+  local inner = redis.sha1hex(pads[1] .. n)
+  return redis.sha1hex(pads[2] .. string.gsub(inner, '%x%x', function(byte) return string.char(tonumber(byte, 16)) end))
+end
+
+local lists, erased
 -- What forbids this attempt of call x now: nil, or a code and the ms from which it may be tried again (nil: never).
 local function forbidden(x, attempt, body, g, zone, prefixes, owner)
-  if not lists then
-    lists = redis.call('EXISTS', P .. 'dnc') == 1
+  if lists == nil then
+    -- Both in a command: most installations have erased nobody.
+    lists = redis.call('EXISTS', P .. 'dnc', P .. 'dnc:#') > 0
+    erased = lists and redis.call('EXISTS', P .. 'dnc:#') == 1
   end
   local own_list = g and redis.call('EXISTS', P .. 'dnc:' .. g) == 1
   local owner_list = has_list(owner)
@@ -278,6 +288,7 @@ local function forbidden(x, attempt, body, g, zone, prefixes, owner)
   local numbers = numbers_of(body)
   for _, n in ipairs(numbers) do
     if lists and redis.call('HEXISTS', P .. 'dnc', n) == 1 then return 'do_not_call' end
+    if erased and redis.call('HEXISTS', P .. 'dnc:#', hashed(n)) == 1 then return 'do_not_call' end
     if own_list and redis.call('HEXISTS', P .. 'dnc:' .. g, n) == 1 then return 'do_not_call' end
     if owner_list and redis.call('HEXISTS', P .. 'dnc:~' .. owner, n) == 1 then return 'do_not_call' end
     if prefixes and not own[n] then
