@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from model_quotas import Quotas
 from model_values import Account, Attempt, Call, Emitted, Limits, Rules, Seen, event_id
 
 from alodial.store.call_transitions import (
@@ -71,6 +72,7 @@ class ModelStore:
     bells: dict[str, int] = field(default_factory=dict)
     refused: dict[str, dict[str, int]] = field(default_factory=dict)
     claims: dict[str, tuple[str, int, tuple[tuple[str, int], ...]]] = field(default_factory=dict)
+    quotas: Quotas = field(default_factory=Quotas)
     counts: Counter[str] = field(default_factory=Counter)
     events: list[Emitted] = field(default_factory=list)
     seen: int | None = None
@@ -99,6 +101,7 @@ class ModelStore:
             bells=dict(self.bells),
             refused={name: dict(waiting) for name, waiting in self.refused.items()},
             claims=dict(self.claims),
+            quotas=self.quotas.copy(),
             counts=self.counts.copy(),
             events=list(self.events),
         )
@@ -232,6 +235,8 @@ class ModelStore:
                 rows.append(Enqueued("conflict", x, "", None, x))
             elif self.full:
                 rows.append(Enqueued("full", x, "", None, x))
+            elif new.quota and (refused := self.quotas.take(new.quota, new.body, self.ms)):
+                rows.append(Enqueued("limit", x, refused[0], None, str(refused[1])))
             else:
                 if theirs:
                     new = new._replace(extid=spare, id=spare_id)

@@ -5,6 +5,7 @@ nothing and answers the same.
 """
 
 import os
+import random
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from model_quotas import live_under_quotas
 from store_harness import ClockedStore
 from store_pair import Pair, live, worlds
 
@@ -105,3 +107,10 @@ def test_long_random_runs_reach_every_outcome_and_agree(redis_server: EmbeddedRe
     }
     assert reached <= set(seen), f"never seen: {sorted(reached - set(seen))}"
     assert sum(seen[name] for name in NAMES) >= EXAMPLES * 100
+
+
+def test_lives_under_the_limits_of_api_keys_agree(redis_server: EmbeddedRedis) -> None:
+    store, seen = ClockedStore(worlds(redis_server.url)[0]), Counter[str]()
+    for seed in range(6):
+        live_under_quotas(Pair(store, random.Random(seed).choice, seen), seed)
+    assert set(seen) >= {"enqueued:created", "enqueued:same", "enqueued:limit", "enqueued:full"}

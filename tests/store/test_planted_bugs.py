@@ -1,14 +1,16 @@
 """Bugs planted in the Lua, one at a time: the comparison with the model finds every one, so it would find a real one."""
 
 import hashlib
+import random
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import redis.exceptions
+from model_quotas import live_under_quotas
 from store_harness import ClockedStore
-from store_pair import live, worlds
+from store_pair import Pair, live, worlds
 from test_late_information import Late
 from test_late_information import (
     test_an_answer_of_the_first_attempt_ends_the_call_while_the_second_is_out as first_attempt_answers,
@@ -237,9 +239,45 @@ SELDOM = {
 }
 """Random lives come seldom where these show: the tests of late information find them."""
 
+QUOTAS = {
+    "a key's day has room for one more": (
+        "number(redis.call('GET', used)) >= daily",
+        "number(redis.call('GET', used)) > daily",
+    ),
+    "a key's calls are not counted": ("redis.call('INCR', used)", ""),
+    "a key's days are all one day": ("name .. ':' .. int(day)", "name .. ':day'"),
+    "a number may be called once more": ("':' .. n, cap - 1)", "':' .. n, cap)"),
+    "a number's cap never ends": ("if at and ms - at < seconds * 1000 then", "if at then"),
+    "a number's cap ends a moment late": ("ms - at < seconds * 1000", "ms - at <= seconds * 1000"),
+    "only the first recipient is looked at": (
+        "for _, n in ipairs(recipients) do\n      local at",
+        "for _, n in ipairs({ recipients[1] }) do\n      local at",
+    ),
+    "your own number counts as a recipient": ("then table.remove(recipients, 1) end", "then end"),
+    "the recipient of an IVR call is taken for your own number": (
+        "if string.sub(body, 1, 13) == '{\"callfrom\":{' then table",
+        "if true then table",
+    ),
+    "a number's caps are shared by all keys": (
+        "local calls = P .. 'quota:' .. name .. ':' .. n",
+        "local calls = P .. 'quota:b:' .. n",
+    ),
+    "a refused call counts for the day": (
+        "  local recipients = {}\n  if cap > 0 then",
+        "  if daily > 0 then redis.call('INCR', used) end\n  local recipients = {}\n  if cap > 0 then",
+    ),
+    "a call sent again counts twice": (
+        "if r[1] then\n    local outcome = 'conflict'",
+        "if ARGV[i + 18] ~= '' then over_quota(ARGV[i + 18], ARGV[i + 2]) end\n  if r[1] then\n    local outcome = 'conflict'",
+    ),
+    "a number's last calls are kept for ever": ("redis.call('LTRIM', calls, 0, cap - 1)", ""),
+    "a refusal does not say for how long": ("int(math.ceil(wait))", "0"),
+}
+"""What limits the calls of an API key, in enqueue: lives under such limits find them."""
+
 
 def planted(store: ClockedStore, name: str) -> ClockedStore:
-    script, old, new = (PLANTED | SELDOM)[name]
+    script, old, new = (PLANTED | SELDOM | {quota: ("enqueue", *change) for quota, change in QUOTAS.items()})[name]
     text = store._scripts[script].text
     assert text.count(old) == 1, f"the place of {name!r} has changed"
     text = text.replace(old, new)
@@ -277,3 +315,15 @@ def test_a_planted_bug_that_random_lives_seldom_meet_is_found(
     monkeypatch.setattr(Late, "__init__", plant)
     with pytest.raises(FOUND):
         first_attempt_answers(redis_server, "submitted")
+
+
+def lives_under_quotas(store: ClockedStore) -> None:
+    for seed in range(40):
+        live_under_quotas(Pair(store, random.Random(seed).choice, Counter()), seed)
+
+
+@pytest.mark.parametrize("name", QUOTAS)
+def test_a_planted_bug_in_the_limits_of_keys_is_found(redis_server: EmbeddedRedis, name: str) -> None:
+    store = planted(ClockedStore(worlds(redis_server.url)[0]), name)
+    with pytest.raises(FOUND):
+        lives_under_quotas(store)
