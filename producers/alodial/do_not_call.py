@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from alodial_schemas import FieldProblem, PhoneError, normalise_phone
 
 from .campaigns.errors import CampaignNotFound
-from .campaigns.formula_guard import unsafe_cell
+from .campaigns.exporting.results import csv_blocks_of
+from .campaigns.formula_guard import safe_cell, unsafe_cell
 from .campaigns.importing.cell_shapes import BETWEEN_PHONES, may_be_phone
 from .campaigns.importing.columns import read_columns
 from .campaigns.importing.files import as_source
@@ -164,6 +165,12 @@ class DoNotCall:
                 raise CampaignNotFound(f"no campaign {campaign}")
             new += added.new
         return new
+
+
+def csv_of(entries: Iterable[DncEntry], *, delimiter: str = ",") -> Iterator[bytes]:
+    """The entries as blocks of a CSV that :meth:`DoNotCall.add_file` reads: number, since, by, reason."""
+    lines = ([safe_cell(text) for text in (entry.number, entry.at, entry.actor, entry.reason)] for entry in entries)
+    return csv_blocks_of(["number", "since", "by", "reason"], lines, delimiter)
 
 
 class _Import:

@@ -1,5 +1,10 @@
 """The do-not-call screen."""
 
+import time
+
+import httpx
+import pytest
+
 from alodial import CallQueue
 from web.conftest import Web
 
@@ -58,3 +63,74 @@ def test_a_long_list_is_looked_through_in_pages(web: Web, queue: CallQueue) -> N
         address = f"{PAGE}?cursor={address}"
     assert seen == set(numbers)
     assert operator.get(f"{PAGE}?cursor=99999999999999999999").status_code == 200
+
+
+def _import(operator: Operator, content: bytes, name: str = "optout.csv", **fields: str) -> httpx.Response:
+    data = {"form_token": operator.token(PAGE)} | fields
+    return operator.http.post(f"{PAGE}/import", data=data, files={"file": (name, content)})
+
+
+def _ended(operator: Operator, address: str) -> httpx.Response:
+    """The page of an import when it has ended."""
+    until = time.monotonic() + 15
+    while (page := operator.get(address)).text.count("<progress") and time.monotonic() < until:
+        time.sleep(0.02)
+    return page
+
+
+def test_a_file_is_imported_and_the_exported_list_is_one_that_can_be_imported(web: Web, queue: CallQueue) -> None:
+    operator = Operator(web, name="Aziza")
+    content = b'phone,name\n901234567,Ali\nnobody,Vali\n"907654321; 901112233",\n901234567,\n'
+    began = _import(operator, content, reason="regulator")
+    done = words_on(_ended(operator, began.headers["location"]))
+    assert "3 numbers added. 1 was there already. 1 " in done
+    assert "Row 3: " in done
+    entry = queue.dnc.find("901234567")[0]
+    assert (entry.reason, entry.actor) == ("regulator", "key:#1 (Aziza)")
+    export = operator.get("/do-not-call.csv")
+    assert export.headers["content-disposition"].startswith("attachment")
+    lines = export.content.decode("utf-8-sig").splitlines()
+    assert lines[0] == "number,since,by,reason"
+    assert len(lines) == 4
+    queue.dnc.remove(["901234567", "907654321", "901112233"])
+    again = _import(operator, export.content)
+    assert "3 numbers added." in words_on(_ended(operator, again.headers["location"]))
+    assert web.logged("operator.acted", "dnc.export")
+
+
+def test_a_file_that_leaves_its_phone_column_open_is_imported_after_the_answer(web: Web, queue: CallQueue) -> None:
+    operator = Operator(web, language="ru")
+    content = b"a;b\n901234567;907654321\n901234568;907654322\n"
+    address = _import(operator, content).headers["location"]
+    asked = _ended(operator, address)
+    assert "Пока ничего не загружено" in words_on(asked)
+    assert queue.dnc.count() == 0
+    operator.post(address, {"answer0": ["b", "not offered"]}, page=address)
+    assert "2 номера" in words_on(_ended(operator, address))
+    assert [bool(queue.dnc.find(number)) for number in ("907654321", "901234567")] == [True, False]
+
+
+def test_a_file_that_cannot_be_read_is_named_with_the_problem_and_no_file_is_asked_for(web: Web) -> None:
+    operator = Operator(web)
+    page = words_on(_ended(operator, _import(operator, b"\x00\x01\x02").headers["location"]))
+    assert "Choose another file" in page
+    assert operator.get(f"{PAGE}/import/0123456789abcdef").status_code == 404
+    nothing = operator.http.post(f"{PAGE}/import", files={"x": ("", b"")}, data={"form_token": operator.token(PAGE)})
+    assert "no_file" in nothing.headers["location"]
+    assert "Choose a file." in words_on(operator.get(nothing.headers["location"]))
+
+
+@pytest.mark.parametrize(("roles", "imports", "exports"), [(["read"], 403, 403), (["read", "submit"], 303, 403)])
+def test_the_list_goes_in_with_the_role_submit_and_out_with_the_role_operate(
+    web: Web, roles: list[str], imports: int, exports: int
+) -> None:
+    key = web.http.post("/v1/keys", json={"name": "dispatcher", "roles": roles}).json()["key"]
+    operator = Operator(web, key)
+    assert _import(operator, b"901234567\n").status_code == imports
+    assert operator.get("/do-not-call.csv").status_code == exports
+    foreign = operator.http.post(
+        f"{PAGE}/import", headers={"Origin": "https://elsewhere.example"}, files={"file": b"1"}
+    )
+    assert foreign.status_code == 403
+    untold = operator.http.post(f"{PAGE}/import", files={"file": b"1"})
+    assert untold.status_code == 403

@@ -12,7 +12,10 @@ from .output import READER_LEFT, document, line, say, table
 from .session import current_actor, open_queue
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..calls.queue import CallQueue
+    from ..store.do_not_call import DncEntry
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -139,19 +142,20 @@ def export(
 
     Example: alodial dnc export optout.csv
     """
-    import csv
-
     from alodial_schemas.counts import count_text
 
-    from ..campaigns.formula_guard import safe_cell
+    from ..do_not_call import csv_of
 
     count = 0
-    with open_queue() as queue, to.open("w", encoding="utf-8-sig", newline="") as file:
-        out = csv.writer(file)
-        out.writerow(["number", "since", "by", "reason"])
-        for entry in queue.dnc.every(scope=_scope(queue, scope)):
-            out.writerow([safe_cell(text) for text in (entry.number, entry.at, entry.actor, entry.reason)])
+
+    def counted(entries: "Iterator[DncEntry]") -> "Iterator[DncEntry]":
+        nonlocal count
+        for entry in entries:
             count += 1
+            yield entry
+
+    with open_queue() as queue, to.open("wb") as file:
+        file.writelines(csv_of(counted(queue.dnc.every(scope=_scope(queue, scope)))))
     say(f"written: {to} ({count_text(count, 'number')})")
 
 

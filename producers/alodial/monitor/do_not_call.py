@@ -42,6 +42,7 @@ async def _screen(request: Request, operator: Signed, *, status: int = 200, **mo
         "removed": None,
         "typed": "",
         "reason": "",
+        "no_file": request.query_params.get("no_file") == "1",
     }
     return page(
         request,

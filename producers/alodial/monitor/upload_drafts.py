@@ -18,6 +18,7 @@ from alodial_schemas import FieldProblem
 from ..campaigns.errors import BadFile
 from ..campaigns.importing.interruption import interrupted_by
 from ..campaigns.importing.row_check import CheckReport, Progress
+from ..do_not_call import DoNotCallImport
 from ..errors import AlodialError
 from ..web.client_presence import ProcessorTime
 from .file_form import FileAnswers
@@ -53,7 +54,8 @@ class UploadDraft:
     In step ``settings`` the fields have ``problems``; in step ``questions`` the ``report`` has some; in step ``refused`` the
     ``error`` says why the file was not accepted. ``preview`` is how the file is read, before its rows are counted, and
     ``fresh`` once it is of the present answers. ``version`` changes with every check, so that only what was shown is
-    submitted. ``remembered`` when the columns are used as in an earlier file.
+    submitted. ``remembered`` when the columns are used as in an earlier file. A file of the ``purpose`` do_not_call has
+    ``imported`` in step ``submitted``.
     """
 
     id: str
@@ -75,6 +77,8 @@ class UploadDraft:
     version: str = ""
     error: AlodialError | None = None
     campaign: str = ""
+    purpose: Literal["campaign", "do_not_call"] = "campaign"
+    imported: DoNotCallImport | None = None
     touched: float = field(default_factory=time.monotonic)
 
     stopping: bool = False
@@ -95,6 +99,12 @@ class UploadDraft:
         self.rows, self.good, self.bad = progress.rows, progress.good, progress.bad
         self.share = min(1.0, progress.position / progress.size) if progress.size else None
 
+    def imported_rows(self, rows: int) -> None:
+        """Called while the file is imported. Raises UploadStopped when this process ends."""
+        if self.stopping:
+            raise UploadStopped
+        self.rows = rows
+
 
 class UploadDrafts:
     """The drafts of this process. After a restart the file has to be uploaded again."""
@@ -106,18 +116,25 @@ class UploadDrafts:
         self._lock = Lock()
         self._threads = ThreadPoolExecutor(THREADS, "alodial-draft")
 
-    def add(self, path: Path, filename: str, owner: str, fields: dict[str, str]) -> UploadDraft:
+    def add(
+        self,
+        path: Path,
+        filename: str,
+        owner: str,
+        fields: dict[str, str],
+        purpose: Literal["campaign", "do_not_call"] = "campaign",
+    ) -> UploadDraft:
         """Keeps an uploaded file for its ``owner``, the scope of an API key."""
-        draft = UploadDraft(secrets.token_hex(8), path, filename, owner, fields)
+        draft = UploadDraft(secrets.token_hex(8), path, filename, owner, fields, purpose=purpose)
         with self._lock:
             self._drafts[draft.id] = draft
         self._tidy()
         return draft
 
-    def get(self, id: str, owner: str) -> UploadDraft | None:
+    def get(self, id: str, owner: str, purpose: Literal["campaign", "do_not_call"] = "campaign") -> UploadDraft | None:
         """A draft, for the key that uploaded it alone; None without one."""
         draft = self._drafts.get(id)
-        if draft is None or draft.owner != owner:
+        if draft is None or draft.owner != owner or draft.purpose != purpose:
             return None
         draft.touched = time.monotonic()
         return draft

@@ -39,7 +39,7 @@ FILE: Final = BodyLimit(1024 * MIB, 1800, on_disk=True)
 LARGE: Final = BodyLimit(16 * MIB, 60)
 DEFAULT: Final = BodyLimit(MIB, 30)
 
-_FILE_ROUTES: Final = re.compile(r"/v1/campaigns(/check|/[^/]+/rows)?|/campaigns/new")
+_FILE_ROUTES: Final = re.compile(r"/v1/campaigns(/check|/[^/]+/rows)?|/campaigns/new|/do-not-call/import")
 _LARGE_ROUTES: Final = re.compile(r"/v1/calls/batch|/v1/campaigns(/check)?")
 _SMALL: Final = (
     ("/callbacks/", BodyLimit(256 * KIB, 10)),
