@@ -9,11 +9,9 @@ STAMP := $(VENV)/.installed-$(VERSION)
 # measure rates and times run after the others, alone.
 JOBS ?= 3
 CORE := tests/schemas tests/store tests/workers
-# Searches that take minutes and reach no line that other tests do not.
-SEARCHES := tests/store/test_exhaustive.py tests/store/test_model_agrees.py tests/store/test_planted_bugs.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit cover floors lint lock audit sbom chaos failover bench clean
+.PHONY: help install demo test unit cover floors lint lock audit sbom search chaos failover bench clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-9s %s\n", $$1, $$2}'
@@ -30,9 +28,9 @@ install: $(STAMP) ## Install alodial and its tools into .venv, every version as 
 demo: $(STAMP) ## Place a varied set of calls through the sandbox and show what became of them
 	@$(BIN)/alodial demo
 
-test: $(STAMP) lint ## Lint, types and the whole quick suite, with the fault campaigns shortened
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal -m 'not alone and not failover'
-	$(BIN)/python -m pytest -m alone
+test: $(STAMP) lint ## Lint, types and all tests but the campaigns and searches that have commands of their own
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal -m 'not alone and not failover and not chaos and not search'
+	$(BIN)/python -m pytest -m 'alone and not chaos'
 
 unit: $(STAMP) ## The tests of rules, scripts and workers without slow ones, about half a minute
 	$(BIN)/python -m pytest $(CORE) -m 'not slow and not chaos'
@@ -40,7 +38,7 @@ unit: $(STAMP) ## The tests of rules, scripts and workers without slow ones, abo
 cover: $(STAMP) ## Branch coverage of the core (store, engine, submit, collect, alovoice), which must be 95 % or more
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m coverage run -m pytest --numprocesses $(JOBS) --dist worksteal --ignore tests/browser --ignore tests/outside -m 'not slow and not chaos and not alone'
-	$(BIN)/python -m coverage run -m pytest --numprocesses $(JOBS) --dist worksteal tests/store tests/workers tests/observability $(SEARCHES:%=--ignore %) -m '(slow or alone) and not chaos'
+	$(BIN)/python -m coverage run -m pytest --numprocesses $(JOBS) --dist worksteal tests/store tests/workers tests/observability -m '(slow or alone) and not chaos and not search'
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 
@@ -78,8 +76,11 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-chaos: $(STAMP) ## The fault campaigns at full length
-	ALODIAL_CHAOS=full $(BIN)/python -m pytest -m chaos --timeout 3600 -s
+search: $(STAMP) ## Search the models of the store for a broken promise, and for each planted bug
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal -m search --timeout 1800
+
+chaos: $(STAMP) ## The fault campaigns at full length; in a few minutes with ALODIAL_CHAOS=short
+	ALODIAL_CHAOS=$${ALODIAL_CHAOS:-full} $(BIN)/python -m pytest -m 'chaos and not failover' --timeout 3600 -s
 
 failover: $(STAMP) ## Failovers of Redis under load with real Sentinels; all of them with ALODIAL_CHAOS=full
 	$(BIN)/python -m pytest -m failover --timeout 1200 -s

@@ -500,6 +500,7 @@ def look_for(name: str, redis_server: EmbeddedRedis) -> None:
         function(redis_server=redis_server, **case)
 
 
+@pytest.mark.search
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_bug_is_found(redis_server: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch, name: str) -> None:

@@ -39,6 +39,7 @@ def test_random_lives_of_campaigns_reach_every_outcome_and_agree(redis_server: E
     assert set(seen) >= OUTCOMES, f"never seen: {sorted(OUTCOMES - set(seen))}"
 
 
+@pytest.mark.search
 @pytest.mark.slow
 def test_long_random_lives_of_campaigns_agree(redis_server: EmbeddedRedis) -> None:
     store, seen = clocked_store(redis_server), Counter[str]()

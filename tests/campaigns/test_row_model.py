@@ -41,6 +41,7 @@ def test_random_lives_of_campaigns_go_as_the_model_says(redis_server: EmbeddedRe
     assert set(seen) >= wanted, f"never seen: {sorted(wanted - set(seen))}"
 
 
+@pytest.mark.search
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("depth", "names"), [(4, ()), (10, RETRIES), (8, PAUSES), (5, ENDS)], ids=["all", "retries", "pauses", "ends"]
@@ -51,6 +52,7 @@ def test_every_longer_sequence_leaves_model_and_store_the_same(
     explore(Harness(redis_server), depth, Counter(), names)
 
 
+@pytest.mark.search
 @pytest.mark.slow
 def test_long_random_lives_go_as_the_model_says(redis_server: EmbeddedRedis) -> None:
     harness = Harness(redis_server)
@@ -87,6 +89,7 @@ SCRIPT_BUGS = (
 )
 
 
+@pytest.mark.search
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ROW_BUGS)
 def test_the_model_of_rows_finds_a_planted_bug(redis_server: EmbeddedRedis, name: str) -> None:
@@ -101,6 +104,7 @@ def test_the_model_of_rows_finds_a_planted_bug(redis_server: EmbeddedRedis, name
         look()
 
 
+@pytest.mark.search
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SCRIPT_BUGS)
 def test_the_model_of_campaigns_finds_a_planted_bug(redis_server: EmbeddedRedis, name: str) -> None:

@@ -311,6 +311,7 @@ class SweepsToQueued(ModelStore):
         return super().sweep(spares)
 
 
+@pytest.mark.search
 @pytest.mark.slow
 def test_no_order_of_events_breaks_an_invariant() -> None:
     states, broken = explore(ModelStore, calls=[REDIALLED, EXPIRING], workers=2, faults=2, limit=120_000)

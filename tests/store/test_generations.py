@@ -292,6 +292,7 @@ PLANTED = {
 }  # fmt: skip
 
 
+@pytest.mark.search
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_bug_is_found(settings: Settings, name: str) -> None:

@@ -57,8 +57,9 @@ class Machine(RuleBasedStateMachine):
         self.do(data, what)
 
 
+@pytest.mark.search
 @pytest.mark.slow
-@pytest.mark.timeout(900)  # hundreds of lives: minutes on a slow machine
+@pytest.mark.timeout(1800)  # hundreds of lives: minutes on a slow machine
 def test_hypothesis_finds_no_difference_between_the_model_and_the_lua(redis_server: EmbeddedRedis) -> None:
     class Bound(Machine):
         stores = tuple(ClockedStore(world) for world in worlds(redis_server.url))
@@ -77,8 +78,9 @@ def test_hypothesis_finds_no_difference_between_the_model_and_the_lua(redis_serv
     run_state_machine_as_test(Bound, settings=chosen)
 
 
+@pytest.mark.search
 @pytest.mark.slow
-@pytest.mark.timeout(900)  # hundreds of lives: minutes on a slow machine
+@pytest.mark.timeout(1800)  # hundreds of lives: minutes on a slow machine
 def test_long_random_runs_reach_every_outcome_and_agree(redis_server: EmbeddedRedis) -> None:
     stores = [ClockedStore(world) for world in worlds(redis_server.url)]
     seen: Counter[str] = Counter()

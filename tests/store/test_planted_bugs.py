@@ -293,8 +293,9 @@ def lives(stores: Sequence[ClockedStore]) -> None:
         live(stores[seed % len(stores)], seed, Counter())
 
 
+@pytest.mark.search
 @pytest.mark.slow
-@pytest.mark.timeout(900)  # hundreds of lives: minutes on a slow machine
+@pytest.mark.timeout(1800)  # hundreds of lives: minutes on a slow machine
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_bug_is_found(redis_server: EmbeddedRedis, name: str) -> None:
     stores = [planted(ClockedStore(world), name) for world in worlds(redis_server.url)]
