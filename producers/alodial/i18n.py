@@ -1,7 +1,8 @@
 """The texts for people in English, Russian and Uzbek, and how each language writes numbers, times and plurals."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from functools import cache
 from itertools import pairwise
@@ -60,6 +61,18 @@ def _problems(language: str) -> Mapping[str, list[str]]:
     return texts
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A text of the catalogue that is put into words later: its key, its values and, for a plural, its count.
+
+    A value may be a message too, or several of them, which are listed.
+    """
+
+    key: str
+    values: Mapping[str, "str | Message | Sequence[Message]"] = field(default_factory=dict)
+    count: int | None = None
+
+
 class ErrorText(NamedTuple):
     """``language`` is that of the texts, for screen readers."""
 
@@ -88,8 +101,11 @@ class Translator:
 
     def __init__(self, language: str, zone: tzinfo) -> None:
         self.language = language
-        self._texts = catalogue(language)
         self.zone = zone
+
+    @property
+    def _texts(self) -> Mapping[str, Any]:
+        return catalogue(self.language)
 
     def __call__(self, key: str, **values: Any) -> str:
         """The text of a key, with ``values`` in its places. Raises KeyError for an unknown key."""
@@ -100,6 +116,22 @@ class Translator:
         """The text of a key in the plural form of ``count``, which fills ``{count}``. Raises KeyError."""
         form: str = self._texts[key][PLURALS[self.language](count)]
         return form.format_map({"count": self.number(count)} | values)
+
+    def say(self, message: Message) -> str:
+        """The message in this language. Raises KeyError for an unknown key."""
+        values = {name: self._value(value) for name, value in message.values.items()}
+        return (
+            self(message.key, **values) if message.count is None else self.count(message.key, message.count, **values)
+        )
+
+    def _value(self, value: str | Message | Sequence[Message]) -> str:
+        match value:
+            case str():
+                return value
+            case Message():
+                return self.say(value)
+            case _:
+                return ", ".join(self.say(part) for part in value)
 
     def known(self, prefix: str, word: str) -> str:
         """The text of ``prefix.word``; the word itself where the catalogue has none."""
@@ -176,3 +208,7 @@ class Translator:
 
     def _local(self, iso: str) -> datetime:
         return datetime.fromisoformat(iso).astimezone(self.zone)
+
+
+ENGLISH: Final = Translator(DEFAULT, UTC)
+"""For programs, logs and whoever names no language; its times are in UTC."""

@@ -93,8 +93,8 @@ def test_a_weak_word_beside_a_phone_is_a_question_where_its_cells_look_like_phon
         found = reading(f"{weak} | ФИО | Сотовый тел.\n301234567 | Иванов | 901234567")
         (question,) = found.questions
         assert question.code == "weak_phone_column"
-        assert weak in question.text
-        assert "Сотовый тел." in question.text
+        assert weak in question.text()
+        assert "Сотовый тел." in question.text()
         assert {choice.option for choice in question.choices} >= {'--map "phone=Сотовый тел."'}
         assert found.columns.phones == ()
         assert reading(f"{weak} | ФИО | Сотовый тел.\n17 | Иванов | 901234567").columns.phones == (2,)
@@ -132,7 +132,7 @@ def test_a_second_column_that_nobody_confirmed_is_not_used_and_the_check_says_ho
     found = reading(f"Телефон | {name}\n901234567 | 911234567", call=CampaignCall(callfrom="+998712037006"))
     assert found.columns.by_field() == {"phone": "Телефон"}
     assert found.ignored == (name,)
-    assert option in found.table[1].hint
+    assert option in found.table[1].hint_text()
     assert not found.questions
 
 
@@ -176,7 +176,7 @@ def test_a_column_without_any_name_for_it_is_never_chosen_by_its_shape() -> None
     (question,) = found.questions
     assert question.code == "no_phone_column"
     assert question.choices[0].option == "--map phone=Ключ"
-    assert "901234567" in question.choices[0].text
+    assert "901234567" in question.choices[0].text()
     assert question.choices[0].answer == {"columns": {"phone": "Ключ"}}
 
 

@@ -62,7 +62,7 @@ def test_a_file_without_headings_is_asked_about_with_the_cells_of_each_column(te
     assert codes(report) == ["no_phone_column"]
     assert (report.rows, report.header_row) == (0, 0)
     last = text.splitlines()[0].split(";")[-1]
-    assert any(last in choice.text for choice in report.questions[0].choices)
+    assert any(last in choice.text() for choice in report.questions[0].choices)
     letter = "ABC"[text.splitlines()[0].count(";")]
     assert f"--map phone={letter}" in options(report)
     answered = checked(written(tmp_path, text), {"phone": letter})
@@ -153,7 +153,7 @@ def test_hidden_rows_are_left_out_and_asked_about_with_their_number(tmp_path: Pa
     path = written(tmp_path, book({"S": PEOPLE}, hidden=(1, 3)), "a.xlsx")
     report = asked(path)
     assert codes(report) == ["hidden_rows"]
-    assert "2 rows" in report.questions[0].text
+    assert "2 rows" in report.questions[0].text()
     assert (report.good, report.hidden, options(report)) == (1, 2, ["--hidden skip", "--hidden keep"])
     assert [asked(path, {"hidden": answer}).good for answer in ("skip", "keep")] == [1, 3]
     assert not asked(path, {"hidden": "keep"}).questions
@@ -192,7 +192,7 @@ def test_a_code_that_no_operator_has_is_a_warning_and_no_mistake(tmp_path: Path)
     assert report.good == 2
     (warning,) = report.warnings
     assert (warning.code, warning.rows) == ("operator_unknown", 1)
-    assert ": 30" in warning.text
+    assert ": 30" in warning.text()
 
 
 def test_a_row_repeats_another_by_any_number_that_it_may_ring(tmp_path: Path) -> None:

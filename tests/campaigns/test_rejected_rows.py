@@ -1,13 +1,17 @@
 """Rejected rows are reported with the right number and cell, and do not include a number that was accepted."""
 
 import io
+from datetime import UTC
 from pathlib import Path
 
 import pytest
 
-from alodial.campaigns.exporting.rejected_rows import RejectedRowsWriter
+from alodial.campaigns.exporting.rejected_rows import REASONS, RejectedRowsWriter, problem_blocks
+from alodial.campaigns.exporting.texts import headings
 from alodial.campaigns.importing.files import open_source
 from alodial.campaigns.importing.row_check import CheckReport, RowChecker
+from alodial.campaigns.row_codec import RowProblem
+from alodial.i18n import Translator
 from alodial.settings import Settings
 from alodial_schemas.campaigns import parse_campaign
 
@@ -61,3 +65,24 @@ def test_a_corrected_errors_file_does_not_ring_a_number_that_was_accepted_before
     assert checker.report.duplicate == 1
     assert out.getvalue().count(b"994412860") == 0
     assert out.getvalue().count(b"\r\n") == 2
+
+
+@pytest.mark.parametrize("language", ["en", "ru", "uz"])
+def test_reasons_of_an_earlier_file_are_replaced_whatever_their_language(language: str) -> None:
+    texts = Translator(language, UTC)
+    ours = headings(texts, REASONS)
+    problem = RowProblem(
+        2, "Phone", "phone_missing", "is empty", "give it", "", ("", "why", "2", "Phone", "old", "old")
+    )
+    columns = ("Phone", "Причина", *ours)
+    out = io.BytesIO()
+    writer = RejectedRowsWriter(out, columns, texts)
+    writer.add(problem)
+    writer.close()
+    (head, row) = out.getvalue().decode("utf-8-sig").splitlines()
+    separator = "," if language == "en" else ";"
+    assert head == separator.join(["Phone", "Причина", *ours])
+    assert row.startswith(separator.join(["", "why", "2", "Phone"]))
+    assert "old" not in row
+    streamed = b"".join(problem_blocks([problem], columns, delimiter=separator, texts=texts))
+    assert streamed == out.getvalue()

@@ -184,6 +184,36 @@ def test_a_file_that_leaves_a_doubt_is_asked_about_and_the_option_answers_it(alo
     assert "not used" in table
 
 
+def test_the_report_is_in_the_language_of_the_option_else_of_the_terminal(
+    alodial: Alodial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("doubt.csv").write_text("Номер;ФИО;Сотовый тел.\n301234567;Иванов;901234567\n12;Б;12\n", encoding="utf-8")
+    monkeypatch.delenv("LC_ALL", raising=False)
+    monkeypatch.setenv("LANG", "ru_RU.UTF-8")
+    russian = alodial("campaign", "check", "doubt.csv")
+    assert (
+        "вопрос: Телефоном может быть не один столбец: «Сотовый тел.» (столбец C), «Номер» (столбец A)" in russian.err
+    )
+    assert "не используется" in russian.out
+    uzbek = alodial("campaign", "check", "doubt.csv", "--map", "phone=C", "--language", "uz", "--errors", "bad.csv")
+    assert "raqamda raqamlar yetishmaydi" in uzbek.out
+    assert Path("bad.csv").read_text("utf-8-sig").startswith("Номер;ФИО;Сотовый тел.;Qator;Ustun;Sabab;")
+    refused = alodial("campaign", "submit", "doubt.csv", *ALWAYS, "--language", "uz")
+    assert "Qaysi biri bo‘yicha qo‘ng‘iroq qilinsin?" in refused.err
+    assert "файла нет" in alodial("campaign", "check", "none.csv").err
+    assert alodial("campaign", "check", "doubt.csv", "--language", "de").code == 2
+    assert (
+        alodial("campaign", "submit", "doubt.csv", *ALWAYS, "--map", "phone=C", "--name", "mine", "--paused").code == 0
+    )
+    assert "в номере не хватает цифр" in alodial("campaign", "problems", "mine").out
+    assert alodial("campaign", "report", "mine", "report.html").code == 0
+    assert "отчёт о кампании" in Path("report.html").read_text("utf-8")
+    assert alodial("campaign", "export", "mine", "out.csv").code == 0
+    assert "alodial_state" in Path("out.csv").read_text("utf-8-sig")
+    assert alodial("campaign", "export", "mine", "out.csv", "--language", "ru").code == 0
+    assert Path("out.csv").read_text("utf-8-sig").startswith("Номер;ФИО;Сотовый тел.;Строка;Куда звонили;Состояние;")
+
+
 def test_without_a_kind_of_call_the_message_names_the_options_and_no_bad_rows(alodial: Alodial) -> None:
     write("list.csv", "994412860", "977076909")
     done = alodial("campaign", "submit", "list.csv")

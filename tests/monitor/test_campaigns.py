@@ -156,7 +156,7 @@ def test_a_file_that_cannot_be_used_is_refused_with_the_reason(
 
 def test_the_column_with_the_phone_can_be_chosen_afterwards(operator: Operator) -> None:
     address, page = checked(operator, b"who;where\n901000001;Ali\n901000002;Vali\n")
-    assert "no heading says which column is the phone" in words_on(page)
+    assert "No heading says which column is the phone" in words_on(page)
     assert "Continue" not in words_on(page)
     page = answered(operator, address, use0="phone")
     assert "good 2" in words_on(page)

@@ -42,6 +42,25 @@ def test_rows_inside_of_json_become_a_campaign_that_can_be_paused_changed_and_ca
     assert [one["id"] for one in web.http.get("/v1/campaigns").json()["campaigns"]] == [record["id"]]
 
 
+def test_a_file_is_spoken_of_in_the_language_of_the_request(web: Web) -> None:
+    made = submit(web)
+    address = made.headers["location"]
+    russian = {"Accept-Language": "ru-RU,ru;q=0.9,en;q=0.8"}
+    rejected = web.http.get(f"{address}/problems.csv", headers=russian)
+    assert "Строка;Столбец;Причина;Как исправить" in rejected.text
+    assert "в номере не хватает цифр" in rejected.text
+    assert "over%20http" in rejected.headers["content-disposition"]
+    assert "отчёт о кампании" in web.http.get(f"{address}/report", headers=russian).text
+    doubt = ASKED | {"rows": [{"Номер": "301234567", "Сотовый": "901234567"}]}
+    report = web.http.post("/v1/campaigns/check", json=doubt, headers=russian).json()
+    assert report["questions"][0]["code"] == "weak_phone_column"
+    assert "«Номер» (столбец A)" in report["questions"][0]["text"]
+    refused = web.http.post("/v1/campaigns", json=doubt, headers=russian)
+    assert refused.status_code == 422
+    assert refused.json()["questions"] == report["questions"]
+    assert "(column A)" in web.http.post("/v1/campaigns", json=doubt).json()["errors"][0]["problem"]
+
+
 def test_an_uploaded_file_is_checked_and_submitted_once(web: Web) -> None:
     text = "Телефон;Имя\r\n994412860;А\r\n=1+1;Б\r\n".encode("cp1251")
     form = {"campaign": (None, json.dumps(ASKED)), "file": ("list.csv", text, "text/csv")}

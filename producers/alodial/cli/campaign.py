@@ -8,7 +8,8 @@ import typer
 from .arguments import Json, Yes, check_choice, confirm
 from .campaign_options import Again, Errors, File, HeaderRow, HiddenRows, Key, Name, NewName, Reason, Sheet, new_key
 from .campaign_output import print_campaign, print_campaigns, print_problems, watch_campaign
-from .campaign_submit import check, rejected_rows_to, submit
+from .campaign_submit import check, read_in, rejected_rows_to, submit
+from .language import Language, reader
 from .local_time import local_time
 from .output import document, say, table
 from .session import current_actor, open_queue
@@ -139,6 +140,7 @@ def add(
     again: Again = False,
     key: Key = "",
     errors: Errors = None,
+    language: Language = None,
     as_json: Json = False,
 ) -> None:
     """Add a file's good rows, all or none, to a campaign that has not ended.
@@ -149,8 +151,9 @@ def add(
 
     if hidden is not None and hidden not in ("keep", "skip"):
         raise typer.BadParameter(f"--hidden {hidden!r}: use keep or skip")
-    rejected = rejected_rows_to(errors, file, sheet=sheet, header_row=header_row)
-    with open_queue() as queue, rejected as on_problem, reading("adding") as progress:
+    t = reader(language)
+    rejected = rejected_rows_to(errors, file, t, sheet=sheet, header_row=header_row)
+    with open_queue() as queue, read_in(t), rejected as on_problem, reading("adding") as progress:
         record = queue.campaigns.add(
             name,
             file,
@@ -217,7 +220,7 @@ def activity(name: Name, as_json: Json = False) -> None:
 
 
 @app.command()
-def problems(name: Name, as_json: Json = False) -> None:
+def problems(name: Name, language: Language = None, as_json: Json = False) -> None:
     """List the rejected rows, with their row numbers in the file.
 
     Example: alodial campaign problems clients
@@ -228,14 +231,21 @@ def problems(name: Name, as_json: Json = False) -> None:
             for problem in rejected:
                 document(problem.to_dict())
         else:
-            print_problems(rejected)
+            print_problems(rejected, reader(language))
 
 
 @app.command()
 def export(
     name: Name,
     to: Annotated[Path, typer.Argument(metavar="FILE", help="Ending in .csv or .xlsx.")],
-    delimiter: Annotated[str, typer.Option(help="Separator of a CSV: , or ; or | or tab.")] = ",",
+    delimiter: Annotated[
+        str | None,
+        typer.Option(help="Separator of a CSV: , or ; or | or tab; what Excel expects in --language by default."),
+    ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option(help="en, ru or uz: headings, words and local times for people; for programs by default."),
+    ] = None,
 ) -> None:
     """Write every row with its original columns and its outcome.
 
@@ -244,7 +254,11 @@ def export(
     from zoneinfo import ZoneInfo
 
     from ..campaigns.exporting.results import SEPARATORS, write_csv, write_xlsx
+    from ..campaigns.exporting.texts import delimiter_of
 
+    t = None if language is None else reader(language)
+    if delimiter is None:
+        delimiter = "," if t is None else delimiter_of(t)
     separator = SEPARATORS.get("tab" if delimiter == "\t" else delimiter)
     if separator is None:
         raise typer.BadParameter(f"--delimiter {delimiter!r}: use {' or '.join(SEPARATORS)}")
@@ -253,14 +267,18 @@ def export(
         record = queue.campaigns.get(name)
         rows = queue.campaigns.rows(record.id)
         if to.suffix.lower() == ".xlsx":
-            write_xlsx(to, rows, record.columns, zone=ZoneInfo(queue.settings.timezone))
+            write_xlsx(to, rows, record.columns, texts=t, zone=ZoneInfo(queue.settings.timezone))
         else:
-            write_csv(to, rows, record.columns, delimiter=separator)
+            write_csv(to, rows, record.columns, delimiter=separator, texts=t)
     say(f"written: {to}")
 
 
 @app.command()
-def report(name: Name, to: Annotated[Path, typer.Argument(metavar="FILE", help="Ending in .html.")]) -> None:
+def report(
+    name: Name,
+    to: Annotated[Path, typer.Argument(metavar="FILE", help="Ending in .html.")],
+    language: Language = None,
+) -> None:
     """Write a one-page report with charts, to read or print.
 
     Example: alodial campaign report clients report.html
@@ -268,7 +286,7 @@ def report(name: Name, to: Annotated[Path, typer.Argument(metavar="FILE", help="
     from ..campaigns.exporting.report import make_report
 
     with open_queue() as queue:
-        to.write_text(make_report(queue.campaigns, name), encoding="utf-8")
+        to.write_text(make_report(queue.campaigns, name, texts=reader(language)), encoding="utf-8")
     say(f"written: {to}")
 
 

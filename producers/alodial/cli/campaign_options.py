@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from .arguments import Json
+from .language import Language
 
 File = Annotated[Path, typer.Argument(help="CSV, XLSX or NDJSON; `alodial campaign template` writes an empty one.")]
 Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Its id, the beginning of its id, or its name.")]
@@ -84,6 +85,7 @@ def request_options(
         Path | None, typer.Option(help="The policy as a JSON or TOML file; the options override it.")
     ] = None,
     errors: Errors = None,
+    language: Language = None,
     as_json: Json = False,
 ) -> None:
     """What a campaign is made from: the file and the options of ``check`` and ``submit``."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..campaigns.importing.row_check import CheckReport
     from ..campaigns.records import CampaignRecord
     from ..campaigns.row_codec import RowProblem
+    from ..i18n import Translator
 
 POLL = 1.0
 """Seconds between two reads of a campaign that is watched."""
@@ -84,57 +85,75 @@ def print_campaign(record: "CampaignRecord", as_json: bool = False) -> None:
         line(f"  {name.ljust(width)}  {value}")
 
 
-def print_problems(problems: "Iterable[RowProblem]") -> None:
+def print_problems(problems: "Iterable[RowProblem]", t: "Translator") -> None:
     """Prints a table of rows that were rejected."""
-    table(
-        ("row", "column", "value", "problem", "remedy"),
-        ((problem.number, problem.column, problem.value, problem.problem, problem.remedy) for problem in problems),
-    )
+    rows = []
+    for problem in problems:
+        text = t.problem(problem.code, problem.problem, problem.remedy)
+        rows.append((problem.number, problem.column, problem.value, text.problem, text.remedy))
+    names = [t(f"check.row.{name}") for name in ("row", "column", "value", "problem", "remedy")]
+    table(names, rows, sentences=names[2:])
 
 
-def print_report(report: "CheckReport") -> None:
+def print_report(report: "CheckReport", t: "Translator") -> None:
     """Prints what a file holds and how long its campaign would last."""
-    from alodial_schemas.counts import count_text
-    from alodial_schemas.durations import duration_text
-
     form = [str(part) for part in (report.kind, report.encoding, report.sheet) if part]
     if report.delimiter:
-        form.append("tab" if report.delimiter == "\t" else f"separator {report.delimiter}")
+        form.append(t("report.tab") if report.delimiter == "\t" else t("check.separator", character=report.delimiter))
     line(f"{report.name}: {', '.join(form)}")
+    facts = {}
     if report.skipped:
-        above = ", ".join(f"row {number} {text!r}" for number, text in report.skipped[:5])
-        line(f"  header     row {report.header_row}; above it is not read: {above} (--header-row to correct)")
-    print_columns(report)
-    line(
-        f"  rows       {report.rows}: {report.good} good, {report.bad} bad, {report.duplicate} duplicate, "
-        f"{report.suppressed} suppressed"
-    )
+        above = ", ".join(t("check.row_text", number=number, text=repr(text)) for number, text in report.skipped[:5])
+        facts["header"] = t("check.header_text", row=report.header_row, rows=above)
+    counts = {name: t.number(getattr(report, name)) for name in ("rows", "good", "bad", "duplicate", "suppressed")}
+    facts["rows"] = t("check.counts", **counts)
     if report.seconds is not None:
-        line(f"  will take  {duration_text(report.seconds)}, at the allowed rate within its hours")
+        facts["takes"] = t("check.takes_text", span=t.span(report.seconds))
     if report.hidden and not report.questions:
-        line(f"  hidden     {count_text(report.hidden, 'row is', 'rows are')} hidden in the spreadsheet program")
+        facts["hidden"] = t.count("check.hidden_text", report.hidden)
+    width = max(len(t(f"check.{name}")) for name in facts)
+    if "header" in facts:
+        _print_fact(t, width, "header", facts.pop("header"))
+    print_columns(report, t)
+    for name, text in facts.items():
+        _print_fact(t, width, name, text)
     for warning in report.warnings:
-        say(f"warning: {count_text(warning.rows, 'row')}: {warning.text}")
+        say(t("check.warning", text=warning.text(t)))
     if report.problems:
-        print_problems(report.problems)
-    print_questions(report.questions)
+        print_problems(report.problems, t)
+    print_questions(report.questions, t)
     more = report.bad + report.duplicate + report.suppressed - len(report.problems)
     if more > 0:
-        say(f"hint: {more} more; --errors out.csv writes them all")
+        say(t("check.more", count=t.number(more)))
 
 
-def print_columns(report: "CheckReport") -> None:
+def _print_fact(t: "Translator", width: int, name: str, text: str) -> None:
+    line(f"  {t(f'check.{name}').ljust(width)}  {text}")
+
+
+def print_columns(report: "CheckReport", t: "Translator") -> None:
     """Prints what each column is used for, with some of its cells."""
-    rows = [(use.letter, use.name, use.field or "not used", ", ".join(use.samples), use.hint) for use in report.table]
-    table(("column", "name", "used as", "cells", "hint"), rows)
+    rows = [
+        (use.letter, use.name, use_text(use.field, t), ", ".join(use.samples), use.hint_text(t)) for use in report.table
+    ]
+    names = [t(f"check.column.{name}") for name in ("letter", "name", "use", "cells", "hint")]
+    table(names, rows, sentences=[names[1], *names[3:]])
 
 
-def print_questions(questions: "Iterable[Question]") -> None:
+def use_text(field: str, t: "Translator") -> str:
+    """What a column is used for, in words; with the field's own name, which ``--map`` takes."""
+    if not field:
+        return t("use.none")
+    word = t.known("use", field)
+    return field if word == field else f"{field}: {word}"
+
+
+def print_questions(questions: "Iterable[Question]", t: "Translator") -> None:
     """Prints each question with the options that answer it."""
     for question in questions:
-        say(f"question: {question.text}")
+        say(t("check.ask", text=question.text(t)))
         for choice in question.choices:
-            say(f"  {choice.option}    {choice.text}")
+            say(f"  {choice.option}    {choice.text(t)}")
 
 
 def watch_campaign(queue: "CallQueue", id: str, *, as_json: bool) -> None:

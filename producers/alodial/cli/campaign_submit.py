@@ -10,6 +10,7 @@ import typer
 from .arguments import shares_options
 from .campaign_options import Again, Key, new_key, request_options
 from .campaign_output import print_campaign, print_report, watch_campaign
+from .language import reader
 from .output import document, print_call, say
 from .session import current_actor, open_queue
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..calls.queue import CallQueue
+    from ..i18n import Translator
 
 
 @shares_options(request_options)
@@ -33,10 +35,11 @@ def check(options: dict[str, Any]) -> None:
         options["queue"] = "0"
     from .progress import reading
 
-    file = options["file"]
+    file, t = options["file"], reader(options["language"])
     with (
         open_queue() as queue,
-        rejected_rows_to(options["errors"], file, **read_options(options)) as on_problem,
+        read_in(t),
+        rejected_rows_to(options["errors"], file, t, **read_options(options)) as on_problem,
         reading("checking") as progress,
     ):
         from .campaign_request import build_request
@@ -44,9 +47,9 @@ def check(options: dict[str, Any]) -> None:
         request = build_request(queue.settings, options)
         report = queue.campaigns.check(file, request, progress=progress, on_problem=on_problem)
     if options["as_json"]:
-        document(report.to_dict())
+        document(report.to_dict(t))
     else:
-        print_report(report)
+        print_report(report, t)
     if report.bad or report.questions:
         raise typer.Exit(1)
 
@@ -75,13 +78,13 @@ def submit(
     from .campaign_request import build_request
     from .progress import reading
 
-    file, as_json = options["file"], options["as_json"]
-    with open_queue() as queue:
+    file, as_json, t = options["file"], options["as_json"], reader(options["language"])
+    with open_queue() as queue, read_in(t):
         request = build_request(queue.settings, options)
         if test is not None:
             _place_test_call(queue, file, request, test, as_json)
             return
-        rejected = rejected_rows_to(options["errors"], file, **read_options(options))
+        rejected = rejected_rows_to(options["errors"], file, t, **read_options(options))
         with _kind_named(options), rejected as on_problem, reading("submitting") as progress:
             record = queue.campaigns.submit(
                 file,
@@ -124,6 +127,21 @@ def _kind_named(options: dict[str, Any]) -> "Iterator[None]":
         ) from None
 
 
+@contextmanager
+def read_in(t: "Translator") -> "Iterator[None]":
+    """Puts what is wrong with a file, and the questions about it, into the reader's language."""
+    from ..campaigns.errors import BadFile
+    from ..campaigns.importing.questions import OpenQuestions
+
+    try:
+        yield
+    except OpenQuestions as exc:
+        raise OpenQuestions(exc.questions, t) from None
+    except BadFile as exc:
+        text = t.problem(exc.code, exc.problem, exc.remedy)
+        raise BadFile(exc.code, text.problem, text.remedy) from None
+
+
 def read_options(options: dict[str, Any]) -> dict[str, Any]:
     """The options that say how a file is read."""
     return {name: options[name] for name in ("sheet", "header_row")}
@@ -131,7 +149,7 @@ def read_options(options: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def rejected_rows_to(
-    path: Path | None, file: Path, *, sheet: str | None = None, header_row: int | None = None
+    path: Path | None, file: Path, t: "Translator", *, sheet: str | None = None, header_row: int | None = None
 ) -> "Iterator[Callable[[Any], None] | None]":
     """Gives a function that writes a rejected row to ``path``, with the columns of ``file``; None without a path."""
     if path is None:
@@ -139,6 +157,7 @@ def rejected_rows_to(
         return
     from ..campaigns.errors import BadFile
     from ..campaigns.exporting.rejected_rows import RejectedRowsWriter
+    from ..campaigns.exporting.texts import for_programs
     from ..campaigns.importing.files import open_source
 
     if path.resolve() == file.resolve():
@@ -150,7 +169,7 @@ def rejected_rows_to(
     with out:
         source = open_source(file)
         source.choose(sheet=sheet, header_row=header_row)
-        writer = RejectedRowsWriter(out, source.columns)
+        writer = RejectedRowsWriter(out, source.columns, for_programs(t))
         yield writer.add
         writer.close()
 

@@ -81,8 +81,8 @@ def report(exc: Exception, *, as_json: bool = False) -> int:
         say(f"hint: {exc.remedy}")
         return 1
     if isinstance(exc, OpenQuestions):
-        say("error: the file has open questions; nothing was submitted")
-        print_questions(exc.questions)
+        say(f"error: {exc.reader('check.open_questions')}")
+        print_questions(exc.questions, exc.reader)
         return 1
     say(f"error: {exc}")
     if hint := _hint(exc):
@@ -95,7 +95,7 @@ def _error_document(exc: AlodialError) -> dict[str, Any]:
     if isinstance(exc, NotRedialable):
         error["hint"] = exc.remedy
     if isinstance(exc, OpenQuestions):
-        error["questions"] = [question.to_dict() for question in exc.questions]
+        error["questions"] = [question.to_dict(exc.reader) for question in exc.questions]
     if problems := getattr(exc, "problems", None):
         error["errors"] = [
             {"field": p.field, "code": p.code, "problem": p.problem, "remedy": p.remedy} for p in problems

@@ -4,7 +4,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, TextIO
@@ -129,8 +129,8 @@ def styled(word: object) -> str:
     return f"[{colour}]{word}[/{colour}]" if colour else safe(word)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Prints an aligned table, states and dispositions in their colours. Nothing is cut off.
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, sentences: Collection[str] = SENTENCES) -> None:
+    """Prints an aligned table, states and dispositions in their colours. Nothing is cut off; ``sentences`` may wrap.
 
     In a pipe a row is one line. Where a terminal is too narrow, empty columns go and sentences wrap; where that is not
     enough, each row is printed as lines ``column  value``, so that no number is broken.
@@ -141,14 +141,14 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     ]
     out = console()
     kept = list(range(len(columns)))
-    aligned = _aligned(columns, cells, kept, wrap=False)
+    aligned = _aligned(columns, cells, kept, ())
     width = out.measure(aligned, options=out.options.update(max_width=10_000)).maximum
     if width <= out.width or not out.is_terminal:
         out.width = max(out.width, width)
         out.print(aligned)
         return
     kept = [i for i in kept if any(row[i] for row in cells)]
-    aligned = _aligned(columns, cells, kept, wrap=True)
+    aligned = _aligned(columns, cells, kept, sentences)
     if out.measure(aligned, options=out.options.update(max_width=10_000)).minimum <= out.width:
         out.print(aligned, soft_wrap=False)
         return
@@ -159,12 +159,14 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         out.print()
 
 
-def _aligned(columns: Sequence[str], cells: Sequence[Sequence[str]], kept: Sequence[int], *, wrap: bool) -> "Table":
+def _aligned(
+    columns: Sequence[str], cells: Sequence[Sequence[str]], kept: Sequence[int], wrapped: Collection[str]
+) -> "Table":
     from rich.table import Table
 
     aligned = Table(box=None, pad_edge=False, header_style="bold")
     for i in kept:
-        if wrap and columns[i] in SENTENCES:
+        if columns[i] in wrapped:
             aligned.add_column(columns[i], overflow="fold", min_width=MIN_SENTENCE)
         else:
             aligned.add_column(columns[i], no_wrap=True)

@@ -11,7 +11,7 @@ from ..campaigns.exporting.results import csv_blocks, write_xlsx
 from ..campaigns.exporting.texts import delimiter_of
 from ..web.context import app_context
 from ..web.responses import attachment
-from ..web.routes import campaigns as api
+from ..web.routes import campaign_exports as api
 from ..web.uploads import create_file
 from .auth import Signed, audit
 from .context import translator_of

@@ -16,7 +16,7 @@ from ..campaigns.records import CampaignRecord, ResultRow
 from ..campaigns.row_search import MAX_TEXT, RowSearch
 from ..web.context import app_context
 from ..web.responses import attachment
-from ..web.routes.campaigns import XLSX_TYPE, TemporaryFileResponse
+from ..web.routes.campaign_exports import XLSX_TYPE, TemporaryFileResponse
 from ..web.uploads import create_file
 from . import call_rows
 from .auth import Signed, audit

@@ -54,7 +54,7 @@ class HeaderChoice(NamedTuple):
 
 
 class Picker(NamedTuple):
-    """One column of the table: its letter and name, the use that is chosen ("" for none), and the uses that can be chosen."""
+    """A column of the table: its letter, its name or "", the use that is chosen ("" for none), and those that can be chosen."""
 
     letter: str
     name: str
@@ -100,7 +100,8 @@ def _pickers(preview: CheckReport, kind: str) -> tuple[Picker, ...]:
     for column, use in zip(preview.table, _shown_uses(preview), strict=True):
         uses = tuple(name for name in USES if name not in left_out or name == use)
         known = use in uses or use in ("", UNDECIDED)
-        pickers.append(Picker(column.letter, column.name, use, uses if known else (*uses, use)))
+        name = "" if column.name == f"column {column.letter}" else column.name
+        pickers.append(Picker(column.letter, name, use, uses if known else (*uses, use)))
     return tuple(pickers)
 
 

@@ -1,10 +1,12 @@
 """The objects that all routes of an app share."""
 
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 
 from ..calls.queue import AsyncCallQueue
+from ..i18n import Translator, preferred
 from ..settings import Settings
 from .audit import AuditWriter
 from .call_acceptor import CallAcceptor
@@ -32,3 +34,9 @@ def app_context(request: Request) -> AppContext:
     """Returns the context of the app that serves this request."""
     context: AppContext = request.app.state.context
     return context
+
+
+def reader_of(request: Request) -> Translator:
+    """A translator into the language of ``Accept-Language``: English without one, as programs send none."""
+    zone = ZoneInfo(app_context(request).settings.timezone)
+    return Translator(preferred(request.headers.get("accept-language", "")), zone)

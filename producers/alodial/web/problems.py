@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from http import HTTPStatus
 from typing import Any
 
@@ -30,6 +31,7 @@ from ..errors import (
     StoreFull,
     StoreUnavailable,
 )
+from ..i18n import ENGLISH, Translator, preferred
 from .rate_limit import RateLimiter
 
 CONTENT_TYPE = "application/problem+json"
@@ -154,22 +156,23 @@ def too_large(limit: int) -> Refusal:
     return Refusal(413, "too_large", detail, headers={"Connection": "close"})
 
 
-def of_error(exc: AlodialError) -> Response:
-    """Returns the answer for an error of the library, and logs it."""
+def of_error(exc: AlodialError, t: Translator = ENGLISH) -> Response:
+    """Returns the answer for an error of the library, and logs it. What it says about a file is in the reader's language."""
     if isinstance(exc, InvalidCall | InvalidCampaign | InvalidKey):
         log.info("request.refused", code=exc.code, fields=[p.field for p in exc.problems])
         return problem(422, exc.code, _see_errors(len(exc.problems), "field"), exc.problems)
     if isinstance(exc, OpenQuestions):
         log.info("request.refused", code="open_questions", questions=[question.code for question in exc.questions])
-        problems = [FieldProblem("file", q.code, q.text, _remedy(q)) for q in exc.questions]
+        problems = [FieldProblem("file", q.code, q.text(t), _remedy(q)) for q in exc.questions]
         detail = (
             f"{count_text(len(exc.questions), 'open question')} about the file; send the answers with the campaign."
         )
-        asked = [question.to_dict() for question in exc.questions]
+        asked = [question.to_dict(t) for question in exc.questions]
         return problem(422, "open_questions", detail, problems, questions=asked)
     if isinstance(exc, BadFile):
         log.info("request.refused", code=exc.code)
-        problems = [FieldProblem("file", exc.code, exc.problem, exc.remedy)]
+        text = t.problem(exc.code, exc.problem, exc.remedy)
+        problems = [FieldProblem("file", exc.code, text.problem, text.remedy)]
         return problem(422, "bad_file", "The file cannot be read; see errors.", problems)
     if isinstance(exc, CampaignDuplicate):
         log.info("request.refused", code=exc.code, campaign=exc.id)
@@ -217,9 +220,9 @@ def of_refusal(exc: Refusal) -> Response:
     return problem(exc.status, exc.code, exc.detail, exc.problems, exc.headers, **more)
 
 
-async def answer_alodial_error(_request: Request, exc: Exception) -> Response:
+async def answer_alodial_error(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, AlodialError)  # noqa: S101  # Starlette registers it for this class alone
-    return of_error(exc)
+    return of_error(exc, Translator(preferred(request.headers.get("accept-language", "")), UTC))
 
 
 async def answer_refusal(_request: Request, exc: Exception) -> Response:

@@ -5,13 +5,10 @@ be read in black and white.
 """
 
 from collections.abc import Sequence
-from datetime import UTC
 from html import escape
 from typing import Final
 
-from ...i18n import DEFAULT, Translator
-
-ENGLISH: Final = Translator(DEFAULT, UTC)
+from ...i18n import ENGLISH, Translator
 
 WIDTH: Final = 640
 ROW: Final = 28

@@ -153,10 +153,17 @@ def csv_blocks_of(header: list[str], lines: Iterable[list[str]], delimiter: str)
     yield mark + buffer.getvalue().encode("utf-8", "replace")
 
 
-def write_csv(path: Path, rows: Iterable[ResultRow], columns: Sequence[str], *, delimiter: str = ",") -> None:
+def write_csv(
+    path: Path,
+    rows: Iterable[ResultRow],
+    columns: Sequence[str],
+    *,
+    delimiter: str = ",",
+    texts: Translator | None = None,
+) -> None:
     """Writes :func:`csv_blocks` to a file, which appears under its name only when it is complete."""
     with _complete_file(path) as part, part.open("wb") as file:
-        for block in csv_blocks(rows, columns, delimiter=delimiter):
+        for block in csv_blocks(rows, columns, delimiter=delimiter, texts=texts):
             file.write(block)
 
 

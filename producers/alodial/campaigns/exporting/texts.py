@@ -19,3 +19,8 @@ def local_moment(t: Translator, iso: str) -> str:
 def delimiter_of(t: Translator) -> str:
     """Spreadsheet programs set to Russian or Uzbek split at semicolons, because the comma is their decimal sign."""
     return "," if t.language == "en" else ";"
+
+
+def for_programs(t: Translator) -> Translator | None:
+    """None for English: without a translator the columns have the names that programs read."""
+    return None if t.language == "en" else t

@@ -7,6 +7,7 @@ from typing import Final, Literal, NamedTuple
 
 from alodial_schemas.campaigns import CampaignCall
 
+from ...i18n import ENGLISH, Message, Translator
 from ..errors import BadFile
 from .cell_shapes import is_plausible, letters, phone_shapes
 from .header_words import Meaning, meaning, normalise_name
@@ -20,12 +21,8 @@ METADATA: Final = ("metadata:", "meta:")
 """A column with this prefix goes into the call's metadata, under the rest of its name."""
 
 FIELDS: Final = ("phone", "name", "lang", "initiator", "queue", "reference", "expires_at")
-_FIELD_HINTS: Final = {
-    "initiator": "perhaps the phone that rings first",
-    "queue": "perhaps a PBX queue",
-    "expires_at": "perhaps the time after which the row is not called",
-    "lang": "perhaps the language of announcements",
-}
+_MAYBE: Final = ("initiator", "queue", "expires_at", "lang")
+"""Fields that an unused column may be meant for, by its name."""
 
 Rows = Sequence[tuple[str, ...]]
 
@@ -63,10 +60,13 @@ class ColumnUse(NamedTuple):
     name: str
     field: str
     samples: tuple[str, ...]
-    hint: str = ""
+    hint: Message | None = None
 
-    def to_dict(self) -> dict[str, object]:
-        return self._asdict() | {"samples": list(self.samples)}
+    def hint_text(self, t: Translator = ENGLISH) -> str:
+        return "" if self.hint is None else t.say(self.hint)
+
+    def to_dict(self, t: Translator = ENGLISH) -> dict[str, object]:
+        return self._asdict() | {"samples": list(self.samples), "hint": self.hint_text(t)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,24 +196,18 @@ class _ColumnReader:
         for at in certain:
             by_number.setdefault(self._meanings[at].number, []).append(at)
         if any(len(places) > 1 for places in by_number.values()):
-            named = self._listed(certain)
-            self._ask("columns_ambiguous", f"several columns are phones: {named}. Which one is rung?", certain)
+            self._ask("columns_ambiguous", "question.several_phones", certain)
             return []
         doubtful = [at for at in weak if self._meanings[at].number == 1 and self._holds_phones(at)]
         phones = [by_number[number][0] for number in sorted(by_number)]
         if doubtful:
-            named = self._listed([*phones[:1], *doubtful])
-            self._ask(
-                "weak_phone_column", f"{named} may both be the phone. Which one is rung?", [*phones[:1], *doubtful]
-            )
+            self._ask("weak_phone_column", "question.which_phone", [*phones[:1], *doubtful])
             return []
         if self._cells[phones[0]] and not any(map(phone_shapes, self._cells[phones[0]])):
             elsewhere = [at for at in free if at not in phones and self._is_plausible(at)]
             if elsewhere:
-                text = (
-                    f"{self._listed(phones[:1])} holds no phone, and {self._listed(elsewhere)} does. Which one is rung?"
-                )
-                self._ask("weak_phone_column", text, [*elsewhere, *phones[:1]])
+                values = {"columns": self._listed(phones[:1]), "others": self._listed(elsewhere)}
+                self._ask("weak_phone_column", "question.phones_elsewhere", [*elsewhere, *phones[:1]], values=values)
                 return []
         return phones
 
@@ -227,8 +221,8 @@ class _ColumnReader:
             if len(candidates) == 1 and only in weak and not rivals and (not self._rows or self._is_plausible(only)):
                 return candidates
             choices = [*candidates, *rivals]
-            named = self._listed(choices)
-            self._ask("weak_phone_column", f"{named}: is it the phone that is rung?", choices)
+            key = "question.maybe_phone" if len(choices) == 1 else "question.which_phone"
+            self._ask("weak_phone_column", key, choices)
             return []
         if self._names == ("column A",) and self._is_plausible(0):
             # One column without a heading, and every cell is a phone with a known code: nothing is chosen.
@@ -240,17 +234,13 @@ class _ColumnReader:
             return []
         choices = [*holding, *(at for at in free if at not in holding)]
         choices.sort(key=lambda at: (at not in holding, self._meanings[at].known, not self._is_plausible(at)))
-        listed = self._listed(choices)
-        text = f"no heading says which column is the phone: {listed}. Which one is rung?"
-        if unnamed:
-            text = f"the file has no headings. Which column is rung? {listed}"
-        self._ask("no_phone_column", text, choices)
+        self._ask("no_phone_column", "question.no_headings" if unnamed else "question.no_heading", choices)
         return []
 
     def _not_chosen(self, free: Sequence[int]) -> list[int]:
         """Somebody says that no column is the phone: it is asked which is, and none is taken by its name."""
         choices = sorted(free, key=lambda at: (self._certainty(at, "phone") < 2, not self._holds_phones(at)))
-        self._ask("no_phone_column", f"which column is rung? {self._listed(choices)}", choices)
+        self._ask("no_phone_column", "question.which_column", choices)
         return []
 
     def _other(self, target: str, free: Sequence[int]) -> int | None:
@@ -266,8 +256,9 @@ class _ColumnReader:
             if self._call is not None and self._call.kind == "ivr":
                 found = [at for at in found if at in exact]
         if len(exact or found) > 1:
-            named = self._listed(found)
-            self._ask("columns_ambiguous", f"several columns may be {target}: {named}. Which one is it?", found, target)
+            values: dict[str, str | Message | Sequence[Message]] = {"use": Message(f"use.{target}")}
+            values["columns"] = self._listed(found)
+            self._ask("columns_ambiguous", "question.several_columns", found, target, values=values)
             return None
         return next(iter(exact or found), None)
 
@@ -279,25 +270,37 @@ class _ColumnReader:
             return
         maybe = [at for at in free if at not in phones and self._is_maybe("initiator", at)]
         if maybe:
-            text = f"the campaign has no phone that rings first. Is it {self._listed(maybe)}?"
-            self._ask("initiator_column", text, maybe, "initiator")
+            self._ask("initiator_column", "question.initiator", maybe, "initiator")
 
     def _ask_expires(self, free: Sequence[int]) -> None:
         likely = [at for at in free if self._certainty(at, "expires_at") == 1 and self._meanings[at].rank == 0]
         if likely and self._purpose == "call" and any(self._cells[at] for at in likely):
-            text = f"is a row not called any more after {self._listed(likely)}?"
-            self._ask("expires_column", text, likely, "expires_at", none="every row is called, whatever it says")
+            self._ask("expires_column", "question.expires", likely, "expires_at", none="choice.every_row")
 
-    def _ask(self, code: str, text: str, places: Sequence[int], target: str = "phone", *, none: str = "") -> None:
+    def _ask(
+        self,
+        code: str,
+        key: str,
+        places: Sequence[int],
+        target: str = "phone",
+        *,
+        none: str = "",
+        values: Mapping[str, str | Message | Sequence[Message]] | None = None,
+    ) -> None:
+        """Asks with the text of ``key``, which names the columns; ``none`` is the text of the answer that none is meant."""
         repeated = {name for name in self._names if self._names.count(name) > 1}
         choices = []
         for at in places[:MAX_CHOICES]:
             name = self._names[at]
             value = letters(at) if name in repeated or name.startswith("column ") or len(name) > 60 else name
-            choices.append(Choice(target, value, f"{self._described(at)}: {self._examples(at) or 'empty'}"))
+            cells = self._examples(at) or Message("choice.empty")
+            choices.append(
+                Choice(target, value, Message("choice.column", {"column": self._described(at), "cells": cells}))
+            )
         if none:
-            choices.append(Choice(target, NOT_USED, none))
-        self._questions.append(Question(code, text, tuple(choices)))
+            choices.append(Choice(target, NOT_USED, Message(none)))
+        message = Message(key, values or {"columns": self._listed(places)})
+        self._questions.append(Question(code, message, tuple(choices)))
 
     def _table(self, columns: Columns) -> tuple[ColumnUse, ...]:
         used: dict[int, str] = {}
@@ -308,16 +311,16 @@ class _ColumnReader:
             for at, name in enumerate(self._names)
         )
 
-    def _hint(self, at: int, used: Mapping[int, str]) -> str:
+    def _hint(self, at: int, used: Mapping[int, str]) -> Message | None:
         if at in used or self._purpose != "call":
-            return ""
+            return None
         found = self._meanings[at]
-        for target, text in _FIELD_HINTS.items():
+        for target in _MAYBE:
             if self._is_maybe(target, at):
-                return f"{text}: {Choice(target, letters(at), '').option}"
+                return Message(f"maybe.{target}", {"option": Choice(target, letters(at)).option})
         if found.field == "phone" and (found.certainty == 2 or found.speaks) and not self._is_empty(at):
-            return f"perhaps a further phone: {Choice('phone2', letters(at), '').option}"
-        return ""
+            return Message("maybe.phone", {"option": Choice("phone2", letters(at)).option})
+        return None
 
     def _is_maybe(self, target: str, at: int) -> bool:
         found = self._meanings[at]
@@ -343,12 +346,14 @@ class _ColumnReader:
         cells = self._cells[at]
         return sum(map(is_language, cells)) * 2 >= len(cells)
 
-    def _listed(self, places: Sequence[int]) -> str:
-        return ", ".join(self._described(at) for at in places[:MAX_CHOICES])
+    def _listed(self, places: Sequence[int]) -> tuple[Message, ...]:
+        return tuple(self._described(at) for at in places[:MAX_CHOICES])
 
-    def _described(self, at: int) -> str:
-        name = self._names[at]
-        return name if name == f"column {letters(at)}" else f"{name[:60]!r} (column {letters(at)})"
+    def _described(self, at: int) -> Message:
+        name, letter = self._names[at], letters(at)
+        if name == f"column {letter}":
+            return Message("column.letter", {"letter": letter})
+        return Message("column.named", {"name": name[:60], "letter": letter})
 
     def _examples(self, at: int) -> str:
         return ", ".join(cell[:30] for cell in self._cells[at][:MAX_SAMPLES])

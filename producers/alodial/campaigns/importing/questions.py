@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from ...i18n import ENGLISH, Message, Translator
 from ..errors import BadFile
 
 NOT_USED: Final = "-"
@@ -25,11 +26,15 @@ CODES: Final = frozenset(
 
 class Choice(NamedTuple):
     """One answer. ``field`` is a field of the campaign (``sheet``, ``header_row``, ``hidden``, ``prefix``) or, for a column,
-    of a row (``phone``, ``initiator`` ...); ``value`` is what to set it to, ``text`` what it means."""
+    of a row (``phone``, ``initiator`` ...); ``value`` is what to set it to, ``message`` what it means, or a text of the file."""
 
     field: str
     value: str
-    text: str
+    message: Message | str = ""
+
+    def text(self, t: Translator = ENGLISH) -> str:
+        """What it means, in a language."""
+        return self.message if isinstance(self.message, str) else t.say(self.message)
 
     @property
     def option(self) -> str:
@@ -55,8 +60,8 @@ class Choice(NamedTuple):
             case _:
                 return {"columns": {self.field: self.value}}
 
-    def to_dict(self) -> dict[str, Any]:
-        return {"option": self.option, "answer": self.answer, "text": self.text}
+    def to_dict(self, t: Translator = ENGLISH) -> dict[str, Any]:
+        return {"option": self.option, "answer": self.answer, "text": self.text(t)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +69,31 @@ class Question:
     """Something that only the file's owner knows. While one is open, nothing of the file is submitted."""
 
     code: str
-    text: str
+    message: Message
     choices: tuple[Choice, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        return {"code": self.code, "text": self.text, "choices": [choice.to_dict() for choice in self.choices]}
+    def text(self, t: Translator = ENGLISH) -> str:
+        """The question in a language; it names the columns or sheets that it is about."""
+        return t.say(self.message)
+
+    def to_dict(self, t: Translator = ENGLISH) -> dict[str, Any]:
+        return {"code": self.code, "text": self.text(t), "choices": [choice.to_dict(t) for choice in self.choices]}
 
 
 class OpenQuestions(BadFile):
     """A file was submitted while questions about it are open; nothing was stored.
 
-    ``questions`` has all of them; ``code``, ``problem`` and ``remedy`` are those of the first.
+    ``questions`` has all of them; ``code``, ``problem`` and ``remedy`` are those of the first. ``reader`` is in whose language
+    they are put.
     """
 
-    def __init__(self, questions: tuple[Question, ...]) -> None:
+    def __init__(self, questions: tuple[Question, ...], reader: Translator = ENGLISH) -> None:
         self.questions = questions
+        self.reader = reader
         first = questions[0]
-        super().__init__(first.code, first.text, "answer with " + ", or ".join(c.option for c in first.choices[:4]))
+        super().__init__(
+            first.code, first.text(reader), "answer with " + ", or ".join(c.option for c in first.choices[:4])
+        )
 
 
 def require_answers(questions: Sequence[Question]) -> None:

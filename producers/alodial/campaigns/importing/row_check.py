@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from alodial_schemas.campaigns import CampaignRequest
-from alodial_schemas.counts import count_text
-from alodial_schemas.durations import duration_text
 from alodial_schemas.operator_codes import AS_OF
 
+from ...i18n import ENGLISH, Message, Translator
 from ...settings import Settings
 from ..row_codec import DUPLICATE, RowProblem, RowSpec
 from .columns import ColumnUse, read_columns
@@ -52,12 +51,21 @@ OnProblem = Callable[[RowProblem], None]
 class CheckWarning(NamedTuple):
     """Something that is perhaps not meant, and keeps no row from being called."""
 
-    code: str
-    text: str
-    rows: int
+    message: Message
 
-    def to_dict(self) -> dict[str, Any]:
-        return self._asdict()
+    @property
+    def code(self) -> str:
+        return self.message.key.removeprefix("warning.")
+
+    @property
+    def rows(self) -> int:
+        return self.message.count or 0
+
+    def text(self, t: Translator = ENGLISH) -> str:
+        return t.say(self.message)
+
+    def to_dict(self, t: Translator = ENGLISH) -> dict[str, Any]:
+        return {"code": self.code, "text": self.text(t), "rows": self.rows}
 
 
 @dataclass(slots=True)
@@ -113,7 +121,8 @@ class CheckReport:
         """The file's rows by their outcome, as a campaign stores them."""
         return {"file": self.rows} | {name: getattr(self, name) for name in ("good", "bad", "duplicate", "suppressed")}
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, t: Translator = ENGLISH) -> dict[str, Any]:
+        """The report as JSON; its texts are in the translator's language, its names and codes are the same in all."""
         from ...store.records import iso  # noqa: PLC0415  # everything else here works without the store
 
         return {
@@ -126,22 +135,27 @@ class CheckReport:
             "header_row": self.header_row,
             "skipped": [{"row": number, "text": text} for number, text in self.skipped],
             "hidden": self.hidden,
-            "table": [use.to_dict() for use in self.table],
-            "problems": [problem.to_dict() for problem in self.problems],
+            "table": [use.to_dict(t) for use in self.table],
+            "problems": [problem.to_dict() | _words(problem, t) for problem in self.problems],
             "by_code": dict(self.by_code.most_common()),
-            "warnings": [warning.to_dict() for warning in self.warnings],
+            "warnings": [warning.to_dict(t) for warning in self.warnings],
             "seconds": self.seconds,
-            "duration": None if self.seconds is None else duration_text(self.seconds),
+            "duration": None if self.seconds is None else t.span(self.seconds).replace("\u00a0", " "),
             "expected_end": None if self.expected_end is None else iso(self.expected_end),
             "columns": self.understood,
             "ignored": list(self.ignored),
-            "questions": [question.to_dict() for question in self.questions],
+            "questions": [question.to_dict(t) for question in self.questions],
             "rows": self.rows,
             "good": self.good,
             "bad": self.bad,
             "duplicate": self.duplicate,
             "suppressed": self.suppressed,
         }
+
+
+def _words(problem: RowProblem, t: Translator) -> dict[str, str]:
+    text = t.problem(problem.code, problem.problem, problem.remedy)
+    return {"problem": text.problem, "remedy": text.remedy}
 
 
 class RowChecker:
@@ -281,26 +295,25 @@ class RowChecker:
         report, parser = self.report, self._parser
         report.hidden = self._source.hidden_rows
         if report.hidden and self._hidden is None:
-            rows = count_text(report.hidden, "hidden row")
-            text = f"The spreadsheet program hides or filters out {count_text(report.hidden, 'row')}: are they called?"
-            skip = Choice("hidden", "skip", f"leave {rows} out")
-            keep = Choice("hidden", "keep", f"call {rows} too")
-            report.questions.append(Question("hidden_rows", text, (skip, keep)))
+            choices = tuple(
+                Choice("hidden", answer, Message(f"choice.hidden_{answer}", count=report.hidden))
+                for answer in ("skip", "keep")
+            )
+            report.questions.append(Question("hidden_rows", Message("question.hidden", count=report.hidden), choices))
         if parser is None:
             return
         if parser.without_country:
-            count = parser.without_country
-            numbers = count_text(count, "number has", "numbers have")
-            text = f"{numbers} nine digits and no country code, and other countries with nine may be called too"
-            uzbek = Choice("prefix", "+998", "they are numbers of Uzbekistan, and no other country is called")
-            report.questions.append(Question("country_unclear", f"{text}. Are they of Uzbekistan?", (uzbek,)))
+            uzbek = Choice("prefix", "+998", Message("choice.uzbek"))
+            message = Message("question.country", count=parser.without_country)
+            report.questions.append(Question("country_unclear", message, (uzbek,)))
         if self._expired:
-            text = "no call any more, as the time until which it is allowed has passed"
-            report.warnings.append(CheckWarning("rows_expired", text, self._expired))
+            report.warnings.append(CheckWarning(Message("warning.rows_expired", count=self._expired)))
         if parser.unknown_codes:
             codes = ", ".join(sorted(parser.unknown_codes)[:20])
-            text = f"the code is none that an operator of Uzbekistan had in {AS_OF}: {codes}"
-            report.warnings.append(CheckWarning("operator_unknown", text, parser.unknown_codes.total()))
+            values = {"codes": codes, "date": AS_OF}
+            report.warnings.append(
+                CheckWarning(Message("warning.operator_unknown", values, parser.unknown_codes.total()))
+            )
 
     def _rejection(self, code: str, row: SourceRow | RowProblem, phone: str) -> RowProblem:
         problem, remedy = _REJECTIONS[code]

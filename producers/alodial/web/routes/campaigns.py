@@ -1,21 +1,18 @@
 """``/v1/campaigns``: checks, submits, shows, controls and exports campaigns."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Annotated, Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
+from starlette.responses import Response
 
 from alodial_schemas import FieldProblem
 from alodial_schemas.campaigns import CampaignRequest, CampaignState, parse_campaign
 
 from ...api_keys import ApiKey
 from ...calls.awaitable import AsyncCampaigns
-from ...calls.threads import EXPORTS, UPLOADS, WORK
 from ...campaigns.errors import BadFile
 from ...campaigns.importing.files import RowSource, open_source
 from ...campaigns.records import CampaignRecord
@@ -23,7 +20,7 @@ from ...campaigns.service import KEEP
 from ...campaigns.stored_fields import read_campaign
 from ..auth import Reader, Submitter, Writer, require_visible, require_write
 from ..client_presence import RequestWork, while_present
-from ..context import app_context
+from ..context import app_context, reader_of
 from ..idempotency import idempotency_key
 from ..key_rules import check_campaign, check_ends_at
 from ..openapi import bodies, models
@@ -31,7 +28,7 @@ from ..openapi.models import answers, refusals
 from ..problems import Refusal
 from ..request_bodies import media_type, printable, read_json_body, read_object, strict_json
 from ..responses import json_response
-from ..uploads import Upload, create_file, received_upload
+from ..uploads import Upload, received_upload
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
 
@@ -43,7 +40,7 @@ def _campaigns(request: Request) -> AsyncCampaigns:
     return app_context(request).queue.campaigns
 
 
-async def _visible(request: Request, api_key: ApiKey, name: str) -> CampaignRecord:
+async def visible_campaign(request: Request, api_key: ApiKey, name: str) -> CampaignRecord:
     """Returns the campaign. Raises NotFound, also when the key may not see it."""
     record = await _campaigns(request).get(name, owner=api_key.owner_filter)
     require_visible(api_key, record.owner, name, "campaign")
@@ -54,7 +51,7 @@ async def _writable(request: Request, api_key: ApiKey, name: str) -> str:
     """Returns the id of a campaign that the key may change. Raises NotFound, Refusal 403."""
     if not api_key.own and api_key.has_role("operate"):
         return name
-    record = await _visible(request, api_key, name)
+    record = await visible_campaign(request, api_key, name)
     require_write(api_key, record.owner, name, "campaign")
     return record.id
 
@@ -143,12 +140,15 @@ def _from_upload(request: Request, upload: Upload) -> tuple[CampaignRequest, Row
     openapi_extra=bodies.CAMPAIGN,
 )
 async def check(request: Request, api_key: Submitter) -> Response:
-    """Nothing is stored and nobody is called. Problems carry the spreadsheet's own row numbers."""
+    """Nothing is stored and nobody is called. Problems carry the spreadsheet's own row numbers.
+
+    Texts are in the language of `Accept-Language`: en, ru or uz. Names and codes are the same in all.
+    """
     async with _received(request, api_key) as received:
         check_campaign(api_key, received.request, app_context(request).settings)
         check_file = _campaigns(request).blocking.check
         report = await received.work.run(check_file, received.source, received.request, owner=api_key.name)
-    return json_response(report.to_dict())
+    return json_response(report.to_dict(reader_of(request)))
 
 
 @router.post(
@@ -208,7 +208,7 @@ _SHOWN = answers({200: ("The campaign", models.Campaign)})
 @router.get("/{name}", summary="Show a campaign", responses=refusals(401, 403, 429, 404, 503) | _SHOWN)
 async def show(request: Request, api_key: Reader, name: str) -> Response:
     """Its state, its figures and its expected end, by id."""
-    return json_response((await _visible(request, api_key, name)).to_dict())
+    return json_response((await visible_campaign(request, api_key, name)).to_dict())
 
 
 _CHANGED = refusals(400, 401, 403, 429, 404, 409, 422, 503) | _SHOWN
@@ -347,94 +347,9 @@ def _file_reading(fields: dict[str, str]) -> dict[str, Any]:
     responses=refusals(401, 403, 429, 404, 503) | answers({200: ("Newest first", models.ActivityList)}),
 )
 async def activity(request: Request, api_key: Reader, name: str) -> Response:
-    name = (await _visible(request, api_key, name)).id
+    name = (await visible_campaign(request, api_key, name)).id
     acts = await _campaigns(request).activity(name)
     return json_response({"activity": [act.to_dict() for act in acts]})
-
-
-def _csv(blocks: Iterator[bytes], filename: str) -> Response:
-    """Returns an answer that runs the blocking iterator in threads."""
-    headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
-    rows = EXPORTS.iterate(blocks)
-    return StreamingResponse((block async for [block] in rows), media_type="text/csv; charset=utf-8", headers=headers)
-
-
-_CSV: dict[int | str, dict[str, Any]] = {200: {"description": "A CSV file", "content": {"text/csv": {}}}}
-
-
-@router.get(
-    "/{name}/results.csv", summary="Export the results", responses=refusals(401, 403, 429, 404, 422, 503) | _CSV
-)
-async def results_csv(
-    request: Request,
-    api_key: Reader,
-    name: str,
-    delimiter: Annotated[str, Query(pattern=r"^(,|;|\||tab)$", description="`,`, `;`, `|` or `tab`")] = ",",
-) -> Response:
-    """Every good row with its original columns and what became of it, in the file's order, streamed."""
-    from ...campaigns.exporting.results import SEPARATORS, csv_blocks  # noqa: PLC0415  # only this route needs it
-
-    record = await _visible(request, api_key, name)
-    rows = _campaigns(request).blocking.rows(record.id)
-    blocks = csv_blocks(rows, record.columns, delimiter=SEPARATORS[delimiter])
-    return _csv(blocks, f"campaign-{record.id}.csv")
-
-
-XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_XLSX: dict[int | str, dict[str, Any]] = {200: {"description": "A workbook", "content": {XLSX_TYPE: {}}}}
-
-
-@router.get("/{name}/results.xlsx", summary="Export as a workbook", responses=refusals(401, 403, 429, 404, 503) | _XLSX)
-async def results_xlsx(request: Request, api_key: Reader, name: str) -> Response:
-    """As results.csv. It is written to disk first, so it begins to arrive when it is whole."""
-    from ...campaigns.exporting.results import write_xlsx  # noqa: PLC0415  # as above
-
-    record = await _visible(request, api_key, name)
-    path = await UPLOADS.run(create_file, app_context(request).settings)
-    try:
-        zone = ZoneInfo(app_context(request).settings.timezone)
-        await WORK.run(write_xlsx, path, _campaigns(request).blocking.rows(record.id), record.columns, zone=zone)
-    except BaseException:
-        await UPLOADS.run(path.unlink, missing_ok=True)
-        raise
-    return TemporaryFileResponse(path, media_type=XLSX_TYPE, filename=f"campaign-{record.id}.xlsx")
-
-
-class TemporaryFileResponse(FileResponse):
-    """Sends a file and deletes it, also when the client disconnects before the end."""
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            await UPLOADS.run(Path(self.path).unlink, missing_ok=True)
-
-
-@router.get(
-    "/{name}/problems.csv",
-    summary="The rows that were not taken",
-    responses=refusals(401, 403, 429, 404, 503) | _CSV,
-)
-async def problems_csv(request: Request, api_key: Reader, name: str) -> Response:
-    """The bad, repeated and suppressed rows as they came, each with its reason: mend it and send it again."""
-    from ...campaigns.exporting.rejected_rows import problem_blocks  # noqa: PLC0415  # as above
-
-    record = await _visible(request, api_key, name)
-    blocks = problem_blocks(_campaigns(request).blocking.problems(record.id), record.columns)
-    return _csv(blocks, f"campaign-{record.id}-problems.csv")
-
-
-@router.get(
-    "/{name}/report",
-    summary="A page to print",
-    responses=refusals(401, 403, 429, 404, 503) | {200: {"description": "HTML", "content": {"text/html": {}}}},
-)
-async def report(request: Request, api_key: Reader, name: str) -> Response:
-    """One page with charts and figures, without scripts."""
-    from ...campaigns.exporting.report import make_report  # noqa: PLC0415  # as above
-
-    name = (await _visible(request, api_key, name)).id
-    return HTMLResponse(await WORK.run(make_report, _campaigns(request).blocking, name, style="link"))
 
 
 async def _reason(request: Request) -> str:

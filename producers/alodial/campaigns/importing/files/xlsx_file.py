@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from ....i18n import Message
 from ...errors import BadFile
 from ...row_codec import RowProblem
 from ..cell_shapes import is_plausible, letters
@@ -219,9 +220,9 @@ def _record(row: ReadRow, position: int) -> HeadRow:
 
 
 def _which_sheet(sheets: Sequence[_Sheet]) -> Question:
-    named = ", ".join(repr(sheet.name) for sheet in sheets)
+    named = ", ".join(f"“{sheet.name}”" for sheet in sheets)
     choices = tuple(Choice("sheet", sheet.name, _first_rows(sheet)) for sheet in sheets)
-    return Question("sheet_unclear", f"several sheets have phones: {named}. Which one is called?", choices)
+    return Question("sheet_unclear", Message("question.sheets", {"sheets": named}), choices)
 
 
 def _first_rows(sheet: _Sheet) -> str:

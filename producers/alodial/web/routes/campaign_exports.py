@@ -1,0 +1,117 @@
+"""``/v1/campaigns/{name}``: results, rejected rows and the report as files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
+
+from ...calls.threads import EXPORTS, UPLOADS, WORK
+from ..auth import Reader
+from ..context import app_context, reader_of
+from ..openapi.models import refusals
+from ..responses import attachment
+from ..uploads import create_file
+from .campaigns import visible_campaign
+
+router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
+
+
+def _csv(blocks: Iterator[bytes], name: str) -> Response:
+    """Returns an answer that runs the blocking iterator in threads, to be saved as ``name``."""
+    rows = EXPORTS.iterate(blocks)
+    content = (block async for [block] in rows)
+    return StreamingResponse(content, media_type="text/csv; charset=utf-8", headers=attachment(name, "csv"))
+
+
+_CSV: dict[int | str, dict[str, Any]] = {200: {"description": "A CSV file", "content": {"text/csv": {}}}}
+
+
+@router.get(
+    "/{name}/results.csv", summary="Export the results", responses=refusals(401, 403, 429, 404, 422, 503) | _CSV
+)
+async def results_csv(
+    request: Request,
+    api_key: Reader,
+    name: str,
+    delimiter: Annotated[str, Query(pattern=r"^(,|;|\||tab)$", description="`,`, `;`, `|` or `tab`")] = ",",
+) -> Response:
+    """Every good row with its original columns and what became of it, in the file's order, streamed."""
+    from ...campaigns.exporting.results import SEPARATORS, csv_blocks  # noqa: PLC0415  # only this route needs it
+
+    record = await visible_campaign(request, api_key, name)
+    rows = app_context(request).queue.campaigns.blocking.rows(record.id)
+    blocks = csv_blocks(rows, record.columns, delimiter=SEPARATORS[delimiter])
+    return _csv(blocks, record.name)
+
+
+XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_XLSX: dict[int | str, dict[str, Any]] = {200: {"description": "A workbook", "content": {XLSX_TYPE: {}}}}
+
+
+@router.get("/{name}/results.xlsx", summary="Export as a workbook", responses=refusals(401, 403, 429, 404, 503) | _XLSX)
+async def results_xlsx(request: Request, api_key: Reader, name: str) -> Response:
+    """As results.csv. It is written to disk first, so it begins to arrive when it is whole."""
+    from ...campaigns.exporting.results import write_xlsx  # noqa: PLC0415  # as above
+
+    record = await visible_campaign(request, api_key, name)
+    path = await UPLOADS.run(create_file, app_context(request).settings)
+    try:
+        zone = ZoneInfo(app_context(request).settings.timezone)
+        await WORK.run(
+            write_xlsx, path, app_context(request).queue.campaigns.blocking.rows(record.id), record.columns, zone=zone
+        )
+    except BaseException:
+        await UPLOADS.run(path.unlink, missing_ok=True)
+        raise
+    return TemporaryFileResponse(path, media_type=XLSX_TYPE, headers=attachment(record.name, "xlsx"))
+
+
+class TemporaryFileResponse(FileResponse):
+    """Sends a file and deletes it, also when the client disconnects before the end."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await UPLOADS.run(Path(self.path).unlink, missing_ok=True)
+
+
+@router.get(
+    "/{name}/problems.csv",
+    summary="The rows that were not taken",
+    responses=refusals(401, 403, 429, 404, 503) | _CSV,
+)
+async def problems_csv(request: Request, api_key: Reader, name: str) -> Response:
+    """The bad and suppressed rows as they came, each with its reason: mend it and send it again.
+
+    Headings and reasons are in the language of `Accept-Language`, with semicolons in Russian and Uzbek, as Excel reads them;
+    in English the headings are those that programs read.
+    """
+    from ...campaigns.exporting.rejected_rows import problem_blocks  # noqa: PLC0415  # as above
+    from ...campaigns.exporting.texts import delimiter_of, for_programs  # noqa: PLC0415  # as above
+
+    record, t = await visible_campaign(request, api_key, name), reader_of(request)
+    rows = app_context(request).queue.campaigns.blocking.problems(record.id)
+    blocks = problem_blocks(rows, record.columns, delimiter=delimiter_of(t), texts=for_programs(t))
+    return _csv(blocks, t("export.rejected_file", name=record.name))
+
+
+@router.get(
+    "/{name}/report",
+    summary="A page to print",
+    responses=refusals(401, 403, 429, 404, 503) | {200: {"description": "HTML", "content": {"text/html": {}}}},
+)
+async def report(request: Request, api_key: Reader, name: str) -> Response:
+    """One page with charts and figures, without scripts, in the language of `Accept-Language`."""
+    from ...campaigns.exporting.report import make_report  # noqa: PLC0415  # as above
+
+    name = (await visible_campaign(request, api_key, name)).id
+    return HTMLResponse(
+        await WORK.run(
+            make_report, app_context(request).queue.campaigns.blocking, name, style="link", texts=reader_of(request)
+        )
+    )
