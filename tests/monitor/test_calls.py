@@ -13,7 +13,7 @@ from alodial.api_keys import ApiKey
 from alodial.monitor import call_rows
 from alodial.monitor.call_filter_form import cancelable, read_query, redialable
 from alodial.monitor.session import Operator as Session
-from alodial.store import call_transitions
+from alodial.store import call_listing, call_transitions
 from alodial.store.call_filter import CallFilter
 from alodial_schemas import State
 from alodial_schemas.campaigns import parse_campaign
@@ -123,8 +123,40 @@ def test_other_names_lead_to_a_list(operator: Operator, stage: Stage) -> None:
     assert number.headers["location"] == "/calls?phone=%2B998994412860"
     assert operator.http.get("/calls", params={"find": "twice"}).headers["location"] == "/calls?reference=twice"
     nothing = operator.http.get("/calls", params={"find": "//evil.example"})
-    assert nothing.headers["location"] == "/calls?reference=%2F%2Fevil.example&nothing=1"
-    assert "no call of that name" in words_on(operator.get(nothing.headers["location"]))
+    assert nothing.headers["location"] == "/calls?part=%2F%2Fevil.example"
+    assert "No call that is kept here has that" in words_on(operator.get(nothing.headers["location"]))
+
+
+@pytest.mark.parametrize("part", ["441 28", "4128", "ORDER-2026", "order-2026-1", "азиза"])
+def test_a_part_of_a_number_a_reference_or_a_name_is_found(operator: Operator, stage: Stage, part: str) -> None:
+    other = stage.place({"callfrom": "712000000", "callto": ["901112233"]}, reference="other")
+    placed = stage.place(reference="Order-2026-11", metadata={"name": "Азиза Каримова"})
+    answer = operator.get(operator.http.get("/calls", params={"find": part}).headers["location"])
+    assert listed(answer) == [placed.id]
+    assert other.id not in answer.text
+    assert "hx-trigger" not in answer.text  # it reads many records
+    assert listed(operator.http.get("/calls", params={"part": part, "state": "completed"})) == []
+
+
+def test_a_part_is_looked_for_page_by_page_and_two_letters_are_too_few(
+    operator: Operator, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed = stage.place(reference="needle")
+    for _ in range(3):
+        stage.place()
+    assert operator.get("/calls?part=ne").status_code == 422
+    assert "at least three" in words_on(operator.get("/calls?part=--a--"))
+    monkeypatch.setattr(call_listing, "PART_SCAN", 1)
+    monkeypatch.setattr(call_listing, "CHUNK", 2)
+    wanted = CallFilter(part="EEDL")
+    pages, cursor = [], None
+    while True:
+        calls = stage.queue.calls(wanted, cursor=cursor, limit=5)
+        pages.append([call.id for call in calls.calls])
+        cursor = calls.cursor
+        if cursor is None:
+            break
+    assert pages[:2] == [[], [placed.id]]
 
 
 def test_all_that_is_filtered_is_canceled_with_the_count_on_the_button(

@@ -13,9 +13,22 @@ from alodial_schemas import ENDS, Disposition, PhoneError, State, normalise_phon
 from ..store.call_filter import CallFilter
 from ..web.query_times import unix_ms
 
-FIELDS: Final = ("state", "disposition", "campaign", "phone", "reference", "reason", "account", "since", "until")
+FIELDS: Final = (
+    "state",
+    "disposition",
+    "campaign",
+    "phone",
+    "reference",
+    "reason",
+    "account",
+    "since",
+    "until",
+    "part",
+)
 
 MAX_TEXT: Final = 128
+MIN_PART: Final = 3
+"""Letters or digits of a part: with fewer nearly every call would match."""
 REASON: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
 CANCELABLE: Final = (State.SCHEDULED, State.QUEUED)
 REDIALABLE: Final = frozenset({State.UNCONFIRMED, *ENDS})
@@ -65,6 +78,8 @@ def read_query(values: Mapping[str, str], zone: ZoneInfo) -> CallQuery:
             phone = normalise_phone(fields["phone"], allowed=())
         except PhoneError:
             invalid.add("phone")
+    if "part" in fields and sum(char.isalnum() for char in fields["part"]) < MIN_PART:
+        invalid.add("part")
     times: dict[str, int | None] = {}
     for name in ("since", "until"):
         try:

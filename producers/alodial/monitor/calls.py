@@ -1,6 +1,7 @@
 """The list of calls. Its address holds its filter."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -14,7 +15,7 @@ from alodial_schemas import ENDS, Disposition, PhoneError, State, normalise_phon
 from ..calls.queue import AsyncCallQueue
 from ..errors import InvalidCall, NotFound
 from ..store.call_filter import CallFilter
-from ..store.call_listing import Count, Page
+from ..store.call_listing import PART_SCAN, Count, Page
 from ..web.context import app_context
 from . import call_rows
 from .auth import Signed, can
@@ -37,7 +38,7 @@ def query_of(request: Request, values: Mapping[str, str] | None = None) -> CallQ
 
 
 async def _address_of(queue: AsyncCallQueue, name: str) -> str:
-    """The call with this id, extid or only reference; else the list of calls with this reference or phone."""
+    """The call with this id, extid or only reference; else the list of calls with this reference or phone, or a part of it."""
     try:
         return f"/calls/{(await queue.get(name)).id}"
     except NotFound:
@@ -47,10 +48,11 @@ async def _address_of(queue: AsyncCallQueue, name: str) -> str:
         return f"/calls/{calls[0].id}"
     if calls:
         return CallQuery({"reference": name}).address()
-    try:
-        return CallQuery({"phone": normalise_phone(name, allowed=())}).address()
-    except PhoneError:
-        return CallQuery({"reference": name}).address() + "&nothing=1"
+    with contextlib.suppress(PhoneError):
+        phone = normalise_phone(name, allowed=())
+        if (await queue.calls(CallFilter(phone=phone), limit=1)).calls:
+            return CallQuery({"phone": phone}).address()
+    return CallQuery({"part": name}).address()
 
 
 async def _counts(queue: AsyncCallQueue, query: CallQuery) -> dict[str, int]:
@@ -107,8 +109,7 @@ async def list_calls(request: Request, operator: Signed) -> Response:
         cursor=calls.cursor,
         first=first,
         live=live,
-        refreshed=first and live and not query.invalid,
-        nothing=request.query_params.get("nothing") == "1" and not calls.calls,
+        refreshed=first and live and not query.invalid and not query.filter.part,
         counts=counts,
         states=[state.value for state in State],
         ends=ENDS,
@@ -118,5 +119,6 @@ async def list_calls(request: Request, operator: Signed) -> Response:
         redial=redial if may_redial else Count(0, more=False),
         may_redial=may_redial,
         waiting=CANCELABLE,
+        part_scan=PART_SCAN,
         full=call_rows.in_full(operator),
     )

@@ -17,12 +17,16 @@ _BETWEEN = re.compile(rb";(?=[a-z_]+ [0-9]+(?:[ ;]|$))")
 """Separates two entries of a timeline, ``state ms note``; a semicolon within a note does not."""
 
 
+_LIKE_A_NUMBER = re.compile(r"[0-9 +().-]+", re.ASCII)
+
+
 @dataclass(frozen=True, slots=True)
 class CallFilter:
     """Restricts a list of calls; an empty text means everything.
 
     ``phone`` is E.164 and may be the initiator or a recipient. ``reason`` is the code with which a call ended badly.
-    ``since`` (included) and ``until`` (excluded) are Unix ms of its creation.
+    ``since`` (included) and ``until`` (excluded) are Unix ms of its creation. ``part`` is a part of a number, of the
+    reference or of a value of the metadata, such as a name: no index has it, so that records are read until a page is full.
     """
 
     state: str = ""
@@ -35,6 +39,7 @@ class CallFilter:
     reason: str = ""
     since: int | None = None
     until: int | None = None
+    part: str = ""
 
     def __post_init__(self) -> None:
         """Raises InvalidCall for a state or disposition that does not exist: an empty list would say that none is in it."""
@@ -62,7 +67,7 @@ class CallFilter:
             created = _created_ms(raw)
             if (self.since is not None and created < self.since) or (self.until is not None and created >= self.until):
                 return False
-        return not self.phone or _rings(raw, self.phone)
+        return (not self.phone or _rings(raw, self.phone)) and (not self.part or _has_part(raw, self.part))
 
 
 def entries(timeline: bytes) -> list[bytes]:
@@ -84,6 +89,25 @@ def recipients(raw: Hash) -> set[str]:
     """The E.164 numbers of a record's recipients."""
     parties = parties_of(json.loads(raw[b"b"]))
     return {number for party, number in parties if party in ("recipient", "ivr")}
+
+
+def _has_part(raw: Hash, part: str) -> bool:
+    """Whether a number, the reference or a value of the metadata contains the text, whatever the case of its letters.
+
+    A text of digits with the usual punctuation is looked for in numbers by its digits.
+    """
+    folded = part.casefold()
+    if folded in text(raw.get(b"r")).casefold():
+        return True
+    digits = "".join(char for char in part if char.isdigit()) if _LIKE_A_NUMBER.fullmatch(part) else ""
+    try:
+        if digits and digits.encode() in raw.get(b"b", b""):
+            numbers = numbers_of(json.loads(raw[b"b"]))
+            if any(digits in number for number in numbers):
+                return True
+        return b"m" in raw and any(folded in str(value).casefold() for value in json.loads(raw[b"m"]).values())
+    except (ValueError, AttributeError):
+        return False
 
 
 def _rings(raw: Hash, phone: str) -> bool:

@@ -169,7 +169,7 @@ def labels_of(state: str, disposition: str) -> list[str]:
 def index_for(filter: CallFilter) -> Steps[tuple[CallIndex, bool]]:
     """The narrowest index for the filter, and whether every call that it names matches."""
     state, ended = filter.state, filter.state in ENDS or bool(filter.disposition and not filter.state)
-    narrow = bool(filter.account)
+    narrow = bool(filter.account or filter.part)
     if filter.owner:
         # An owner's cursors are places among its own calls: one in a list of all would name a stranger's.
         return StreamIndex("o", [keys.by_owner(filter.owner)], filter.since, filter.until), False

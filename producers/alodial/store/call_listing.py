@@ -18,6 +18,9 @@ from .sansio import Steps, run, run_async
 PAGE_SCAN = 2000
 """Records read for one page: about 50 ms in all. A page with too few matches comes back short, with its cursor."""
 
+PART_SCAN = 10_000
+"""The same for a part of a number or a name, which no index has: about 250 ms."""
+
 CHUNK = 200
 """Records of one round trip."""
 
@@ -76,7 +79,7 @@ def _listed_elsewhere(filter: CallFilter, at: str, raw: Hash) -> bool:
 
 
 def _page(filter: CallFilter, cursor: str | None, limit: int) -> Steps[Page]:
-    rows, after = yield from _walk(filter, cursor, limit, PAGE_SCAN)
+    rows, after = yield from _walk(filter, cursor, limit, PART_SCAN if filter.part else PAGE_SCAN)
     calls = [record for x, raw in rows if (record := read_record(x, raw)) is not None]
     return Page(calls, after)
 
@@ -104,7 +107,7 @@ class Count:
 
 def _known_count(filter: CallFilter) -> Steps[int | None]:
     """The figure that the store keeps for just this filter; None where the calls have to be counted."""
-    rest = (filter.phone, filter.reference, filter.account, filter.owner, filter.reason)
+    rest = (filter.phone, filter.reference, filter.account, filter.owner, filter.reason, filter.part)
     if any(rest) or filter.since is not None or filter.until is not None:
         return None
     if filter.disposition and filter.state not in ("", State.COMPLETED):
