@@ -27,10 +27,12 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A browser is no unit: its tests are slow ones."""
+    """A browser is no unit: its tests are slow ones, and one that fails is tried once more, as Chromium beside other tests may
+    take seconds to draw."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.fixture(scope="module")
