@@ -38,7 +38,8 @@ class KeyLimits:
     """The limits of one key. 0, None or an empty set is no limit; both sources of keys fill it (:func:`read_limits`).
 
     ``daily_calls`` are calls, without rows of campaigns, placed in a day of the installation's time zone. ``accounts`` and
-    ``priorities`` are those that it may use, ``recipient_cap`` how many of these calls one number gets. ``event_streams``
+    ``priorities`` are those that it may use. ``recipient_cap`` is how often it may call a number, ``initiator_cap`` how often it
+    may ring one as the first phone of two, rows of campaigns included. ``event_streams``
     and ``files`` are at once, and with ``requests_per_second`` for each web process.
     """
 
@@ -46,6 +47,7 @@ class KeyLimits:
     accounts: frozenset[str] = frozenset()
     priorities: frozenset[str] = frozenset()
     recipient_cap: FrequencyCap | None = None
+    initiator_cap: FrequencyCap | None = None
     event_streams: int = 0
     files: int = 0
     requests_per_second: float = 0
@@ -58,7 +60,7 @@ LIMIT_NAMES: Final = tuple(field.name for field in fields(KeyLimits))
 def read_limits(values: Mapping[str, str], base: KeyLimits = NO_LIMITS) -> KeyLimits:
     """Returns ``base`` with the limits that ``values`` holds as texts, by their names in :class:`KeyLimits`.
 
-    ``accounts`` and ``priorities`` have + between them, ``recipient_cap`` is such as 3/1d, and 0 lifts a limit.
+    ``accounts`` and ``priorities`` have + between them, caps are such as 3/1d, and 0 lifts a limit.
     Raises ValueError, which names the limit and how to write it.
     """
     changes: dict[str, object] = {}
@@ -137,6 +139,7 @@ _READERS: Final = {
     "accounts": _accounts,
     "priorities": _priorities,
     "recipient_cap": _cap,
+    "initiator_cap": _cap,
     "event_streams": _count,
     "files": _count,
     "requests_per_second": _rate,

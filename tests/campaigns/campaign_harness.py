@@ -127,11 +127,13 @@ class Harness:
         *,
         paused: bool = False,
         call: Any = None,
+        caps: str = "",
         **policy: Any,
     ) -> str:
         """A campaign of so many numbers, or of these rows; answers its id."""
         source = [phone(n) for n in range(rows)] if isinstance(rows, int) else list(rows)
-        record = self.front.submit(source, request(name, call=call, **policy), actor="test", again=True, paused=paused)
+        wanted = request(name, call=call, **policy)
+        record = self.front.submit(source, wanted, actor="test", again=True, paused=paused, caps=caps)
         return record.id
 
     def enqueue(self, *numbers: str, **options: Any) -> str:

@@ -144,7 +144,7 @@ PLANTED = {
     ),
     # The do-not-call list
     "the list is looked into by claim only": (
-        "local code, from = forbidden(x, r.n, body, r.g, zone, c and c[3], r.w)",
+        "local code, from = forbidden(x, r.n, body, r.g, zone, c and c[3], r.w, r.kc)",
         "local code, from = nil, nil",
         "dnc.a_number_is_not_rung_from_the_moment_it_is_on_a_list",
     ),
@@ -179,6 +179,26 @@ PLANTED = {
         "dnc.numbers_put_on_the_list_do_not_pause_a_campaign_as_failures_do",
     ),
     # Frequency caps
+    "a key's caps are looked at by claim only": (
+        "if r.g or dnc_or_rules or r.kc or has_list(r.w) then",
+        "r.kc = nil\n  if r.g or dnc_or_rules or has_list(r.w) then",
+        "frequency.a_key_rings_a_person_as_often_as_its_caps_say_whatever_its_calls_are",
+    ),
+    "whoever waits for a queue is rung without end": (
+        "if #numbers > 1 then return",
+        "if true then return",
+        "frequency.a_key_rings_a_person_as_often_as_its_caps_say_whatever_its_calls_are",
+    ),
+    "a key's campaigns have no caps": (
+        "if c[9] then fields[n + 1], fields[n + 2], n = 'kc', c[9], n + 2 end",
+        "",
+        "frequency.a_key_rings_a_person_as_often_as_its_caps_say_whatever_its_calls_are",
+    ),
+    "a POST that rang nobody counts for a key": (
+        "for _, rule in ipairs(r.kc and key_rules(took[2] or '', r.kc) or {}) do redis.call('LREM', rule[1], 1, at) end",
+        "",
+        "frequency.a_post_that_rang_nobody_gives_back_what_the_key_used",
+    ),
     "a cap lets one more through": (
         "redis.call('LINDEX', key, rule[1] - 1)",
         "redis.call('LINDEX', key, rule[1])",

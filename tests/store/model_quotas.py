@@ -29,7 +29,7 @@ class Quotas:
     def take(self, quota: str, body: str, ms: int) -> tuple[str, int] | None:
         """Counts a call, or says which limit it would exceed and in how many seconds there is room."""
         name, *limits = quota.split()
-        daily, cap, seconds = map(int, limits)
+        daily, cap, seconds, *_ = (*map(int, limits), 0, 0)
         today = ms - ms % DAY_MS
         if daily and self.placed[name, today] >= daily:
             return "daily_calls", math.ceil((today + DAY_MS - ms) / 1000)
@@ -50,9 +50,12 @@ class Quotas:
 
 
 def recipients_of(body: str) -> list[str]:
-    """The numbers that a call is for, which is not its first phone."""
-    callto = json.loads(body).get("callto", [])
-    return [callto] if isinstance(callto, str) else [leg["phone"] for leg in callto if "phone" in leg]
+    """The numbers that a call is for: not its first phone, but where that is connected with a queue."""
+    call = json.loads(body)
+    callto = call.get("callto", [])
+    if isinstance(callto, str):
+        return [callto]
+    return [leg["phone"] for leg in callto if "phone" in leg] or [call["callfrom"]["phone"]]
 
 
 def kept(client: "redis.Redis") -> dict[str, Any]:
@@ -68,7 +71,7 @@ def kept(client: "redis.Redis") -> dict[str, Any]:
 
 
 PHONES = ("+998901112233", "+998901112244", "+998712037006")
-QUOTAS = ("a 2 0 0", "a 0 1 60", "b 3 2 60", "b 0 2 3600", "c 1 1 86400", "")
+QUOTAS = ("a 2", "a 0 1 60 0 0", "b 3 2 60 1 60", "b 0 2 3600 0 0", "c 1 1 86400 0 0", "")
 BODIES = (
     '{"callto":"+998901112233","ivrid":222}',
     '{"callto":"+998901112244","ivrid":222}',

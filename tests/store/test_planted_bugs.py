@@ -253,10 +253,13 @@ QUOTAS = {
         "for _, n in ipairs(recipients) do\n      local at",
         "for _, n in ipairs({ recipients[1] }) do\n      local at",
     ),
-    "your own number counts as a recipient": ("then table.remove(recipients, 1) end", "then end"),
-    "the recipient of an IVR call is taken for your own number": (
-        "if string.sub(body, 1, 13) == '{\"callfrom\":{' then table",
-        "if true then table",
+    "your own number counts as a recipient": (
+        "then return table.remove(numbers, 1), numbers end",
+        "then return nil, numbers end",
+    ),
+    "whoever is called alone, by a menu or for a queue, is taken for your own number": (
+        "if #numbers > 1 then return",
+        "if true then return",
     ),
     "a number's caps are shared by all keys": (
         "local calls = P .. 'quota:' .. name .. ':' .. n",

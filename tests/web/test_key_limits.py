@@ -43,7 +43,7 @@ def test_an_unusable_limit_is_named_with_its_remedy_and_without_the_key(limit: s
 
 
 def test_limits_are_written_as_they_are_read() -> None:
-    text = "daily_calls=5;accounts=a+b;priorities=bulk;recipient_cap=3/1d;files=2;requests_per_second=0.5"
+    text = "daily_calls=5;accounts=a+b;priorities=bulk;recipient_cap=3/1d;initiator_cap=9/1h;files=2;requests_per_second=0.5"
     assert limits_to_text(limits_from_text(text)) == text
     assert limits_from_text("", OWN) == OWN
 

@@ -75,12 +75,15 @@ class CampaignSubmission:
         again: bool = False,
         paused: bool = False,
         owner: str = "",
+        caps: str = "",
         idempotency_key: str = "",
         scope: str = "",
         progress: OnProgress | None = None,
         on_problem: OnProblem | None = None,
     ) -> CampaignRecord:
         """Stores the good rows and starts dialling at the campaign's start; ``paused`` waits for a resume instead.
+
+        ``caps`` say how often the key by which it comes may call a number, as ``enqueue.lua`` describes them.
 
         After an interruption the same call with the same file continues where it stopped. The same ``idempotency_key``
         (of the same ``scope``, the caller) returns the same campaign, also with ``again``. Raises BadFile, InvalidCampaign
@@ -105,6 +108,7 @@ class CampaignSubmission:
             checker = self._check.checker(opened, request, progress, on_problem, owner=owner)
             require_answers(checker.report.questions)
             fields = {"src": json.dumps(description), "cols": json.dumps(list(checker.columns))}
+            fields |= {"kc": caps} if caps else {}
             created = self._create(
                 request, fields, draft=draft, file=file, again=again, actor=actor, owner=owner, key=key, over=start > 0
             )
@@ -233,6 +237,7 @@ class CampaignSubmission:
         policy = old.policy.model_copy(update={"starts_at": None, "ends_at": None})
         request = old.model_copy(update={"name": title, "policy": policy})
         fields = {"src": stored.fields["src"], "cols": stored.fields["cols"], "from": stored.id}
+        fields |= {name: stored.fields[name] for name in ("kc",) if name in stored.fields}
         draft = once or key.hash or secrets.token_hex(16)
         for start in range(MAX_STARTS):
             created = self._create(

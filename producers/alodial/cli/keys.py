@@ -49,6 +49,9 @@ def create(
     expires: Expires = "",
     daily_calls: Annotated[str, typer.Option(help="Calls a day, at most.")] = "",
     recipient_cap: Annotated[str, typer.Option(help="How often it may call one number, such as 3/1d.")] = "",
+    initiator_cap: Annotated[
+        str, typer.Option(help="How often it may ring one phone first, before the one that it calls, such as 60/1h.")
+    ] = "",
     priorities: Annotated[str, typer.Option(help="Those it may use, such as normal+bulk.")] = "",
     accounts: Annotated[str, typer.Option(help="Those it may use, such as default+sales.")] = "",
     as_json: Json = False,
@@ -68,6 +71,7 @@ def create(
     values = {
         "daily_calls": daily_calls,
         "recipient_cap": recipient_cap,
+        "initiator_cap": initiator_cap,
         "priorities": priorities,
         "accounts": accounts,
     }

@@ -91,7 +91,7 @@ core of one node, measured at tens of thousands of transitions a second, far abo
                                cur cursor, cc co chunk and offset of the next row, nc chunks, tot rows, open (rows are being
                                added until ms), left (what became of rows never called), rd redial, goal, fm failures in a
                                row, dc dm rs day's caps, nz hours in the number's zone, pre prefixes, u on_unconfirmed,
-                               vt virtual time, req src cols rows (JSON), er chunks rewritten by erasures
+                               vt virtual time, req src cols rows (JSON), kc its key's caps, er chunks rewritten by erasures
 ``gc:{campaign}``     hash     calls by state, live, attempts, talk seconds, row (failures in a row),
                                ``d:{disposition}`` of calls, ``a:{disposition}`` of attempts
 ``gq:{campaign}``     list     its ready calls: the hopper
@@ -116,7 +116,8 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``maps:{hash}``       hash     of an API key's files: hash of the column names -> what the columns are used for, JSON; 180 days
 ``dnc``, ``dnc:{campaign}``, ``dnc:~{owner}`` hash numbers that are not called -> why, JSON
 ``dnc:#``             hash     HMAC-SHA-1 of numbers that were erased and are not called -> why, JSON; ``i`` and ``o`` are its key
-``freq:{number}``     list     when it was called, ms, newest first, while frequency caps are set
+``freq:{number}``     list     when it was called, ms, newest first, while frequency caps are set; ``freq:{key}:{number}`` the
+                               same of an API key that has caps, ``freq:{key}:first:{number}`` where it was rung first
 ``use:{scope}:{day}`` hash     c calls, s talk seconds, o calls without a result of a day; scope is ``@account`` or a campaign
 """
 

@@ -19,11 +19,21 @@ def limit_refusal(name: str, detail: str) -> Refusal:
 
 def quota_of(api_key: ApiKey) -> str:
     """Returns the limits that the store counts, as a new call carries them; "" without any."""
-    limits = api_key.limits
-    calls, seconds = limits.recipient_cap or (0, 0)
-    if not (limits.daily_calls or calls):
+    limits, caps = api_key.limits, _caps(api_key)
+    if not (limits.daily_calls or caps):
         return ""
-    return f"{api_key.name or api_key.scope} {limits.daily_calls} {calls} {seconds}"
+    return f"{api_key.name or api_key.scope} {limits.daily_calls}{caps}"
+
+
+def caps_of(api_key: ApiKey) -> str:
+    """Returns the caps under which a campaign of this key calls, as its rows carry them; "" without any."""
+    caps = _caps(api_key)
+    return f"{api_key.name or api_key.scope}{caps}" if caps else ""
+
+
+def _caps(api_key: ApiKey) -> str:
+    called, first = api_key.limits.recipient_cap or (0, 0), api_key.limits.initiator_cap or (0, 0)
+    return " {} {} {} {}".format(*called, *first) if any((*called, *first)) else ""
 
 
 def check_call(api_key: ApiKey, call: CallRequest, settings: Settings) -> None:

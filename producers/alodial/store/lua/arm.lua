@@ -38,7 +38,7 @@ local function arm(x, token, slot)
   if rate > 0 and us < slot - early then return { 'wait', int(slot - us), int(slot) } end
   -- Everything that claim looked at may have changed since: the lists, the caps, the hours, the campaign.
   local body, scopes, fresh = '', {}, false
-  if r.g or dnc_or_rules or has_list(r.w) then
+  if r.g or dnc_or_rules or r.kc or has_list(r.w) then
     local c, zone = nil, nil
     if r.g then
       c = redis.call('HMGET', P .. 'g:' .. r.g, 's', 'nz', 'pre', 'dc', 'dm', 'rs', 'end')
@@ -57,7 +57,7 @@ local function arm(x, token, slot)
     end
     local values = redis.call('HMGET', P .. 'c:' .. x, 'b', 'z', 'a' .. r.n)
     body, zone, fresh = values[1] or '', values[2], not values[3]
-    local code, from = forbidden(x, r.n, body, r.g, zone, c and c[3], r.w)
+    local code, from = forbidden(x, r.n, body, r.g, zone, c and c[3], r.w, r.kc)
     if code then
       redis.call('HDEL', P .. 'c:' .. x, 'tok')
       redis.call('ZREM', LEASE, x)
@@ -86,7 +86,7 @@ local function arm(x, token, slot)
     -- An attempt whose POST was refused for the moment is the same attempt when it goes out again.
     if fresh then redis.call('HINCRBY', P .. 'gc:' .. r.g, 'attempts', 1) end
   end
-  if #scopes > 0 or #rules > 0 then
+  if #scopes > 0 or #rules > 0 or r.kc then
     if body == '' then body = redis.call('HGET', P .. 'c:' .. x, 'b') or '' end
     spend(r, body, scopes)
   end

@@ -218,6 +218,26 @@ local function numbers_of(body)
   return found
 end
 
+-- Who is rung first by a body (nil for nobody) and who is called. With a queue alone the first phone is the person who is called.
+local function roles_of(body)
+  local numbers = numbers_of(body)
+  if #numbers > 1 then return table.remove(numbers, 1), numbers end
+  return nil, numbers
+end
+
+-- What the caps of an API key (`kc` of a call) say about its numbers: the lists of when the key called each, calls and ms.
+local function key_rules(body, caps)
+  local key, calls, seconds, first_calls, first_seconds = string.match(caps, '^(%S+) (%d+) (%d+) (%d+) (%d+)$')
+  local first, called = roles_of(body)
+  local found = {}
+  local function add(role, n, most, per)
+    if n and not own[n] and tonumber(most) > 0 then found[#found + 1] = { P .. 'freq:' .. key .. role .. n, tonumber(most), per * 1000 } end
+  end
+  add(':first:', first, first_calls, first_seconds)
+  for _, n in ipairs(called) do add(':', n, calls, seconds) end
+  return found
+end
+
 -- When the call's earlier attempts went out, as `freq` lists hold it; nil for a first attempt.
 local function earlier_starts(x, attempt)
   if attempt < 2 then return nil end
@@ -244,17 +264,18 @@ end
 
 -- 0 when a number may be rung by this attempt of the call, or the ms from which it may. A call's own attempts do not count
 -- against its redials, whose number and delays its policy bounds; for other calls they do.
-local function capped(numbers, x, attempt)
+local function capped(numbers, x, attempt, of_key)
   local from, mine = 0, earlier_starts(x, attempt)
+  local function look(key, most, per)
+    local at = mine and nth_start(key, most, mine) or not mine and redis.call('LINDEX', key, most - 1)
+    if at and ms - at < per then from = math.max(from, at + per) end
+  end
   for _, n in ipairs(numbers) do
     if not own[n] then
-      for _, rule in ipairs(rules) do
-        local key = P .. 'freq:' .. n
-        local at = mine and nth_start(key, rule[1], mine) or not mine and redis.call('LINDEX', key, rule[1] - 1)
-        if at and ms - at < rule[2] then from = math.max(from, at + rule[2]) end
-      end
+      for _, rule in ipairs(rules) do look(P .. 'freq:' .. n, rule[1], rule[2]) end
     end
   end
+  for _, rule in ipairs(of_key) do look(unpack(rule)) end
   return from
 end
 
@@ -276,7 +297,7 @@ end
 
 local lists, erased
 -- What forbids this attempt of call x now: nil, or a code and the ms from which it may be tried again (nil: never).
-local function forbidden(x, attempt, body, g, zone, prefixes, owner)
+local function forbidden(x, attempt, body, g, zone, prefixes, owner, caps)
   if lists == nil then
     -- Both in a command: most installations have erased nobody.
     lists = redis.call('EXISTS', P .. 'dnc', P .. 'dnc:#') > 0
@@ -284,7 +305,7 @@ local function forbidden(x, attempt, body, g, zone, prefixes, owner)
   end
   local own_list = g and redis.call('EXISTS', P .. 'dnc:' .. g) == 1
   local owner_list = has_list(owner)
-  if not (lists or own_list or owner_list or prefixes or zone or #rules > 0) then return nil end
+  if not (lists or own_list or owner_list or prefixes or zone or caps or #rules > 0) then return nil end
   local numbers = numbers_of(body)
   for _, n in ipairs(numbers) do
     if lists and redis.call('HEXISTS', P .. 'dnc', n) == 1 then return 'do_not_call' end
@@ -304,8 +325,8 @@ local function forbidden(x, attempt, body, g, zone, prefixes, owner)
     -- None known: the pacer writes calendars on; it looks again in an hour.
     if opens ~= 0 then return 'window', opens or ms + 3600000 end
   end
-  if #rules > 0 then
-    local from = capped(numbers, x, attempt)
+  if caps or #rules > 0 then
+    local from = capped(numbers, x, attempt, caps and key_rules(body, caps) or {})
     if from > 0 then return 'frequency_cap', from end
   end
   return nil
@@ -345,15 +366,17 @@ end
 
 -- Writes down that the numbers ring now and that the day's allowance is used; `dy` of the attempt tells how to take it back.
 local function spend(r, body, scopes)
+  local function rung(key, most, per)
+    redis.call('LPUSH', key, ms)
+    redis.call('LTRIM', key, 0, most - 1 + MOST_REDIALS)
+    redis.call('PEXPIRE', key, per)
+  end
   if #rules > 0 then
     for _, n in ipairs(numbers_of(body)) do
-      if not own[n] then
-        redis.call('LPUSH', P .. 'freq:' .. n, ms)
-        redis.call('LTRIM', P .. 'freq:' .. n, 0, most_calls - 1 + MOST_REDIALS)
-        redis.call('PEXPIRE', P .. 'freq:' .. n, longest)
-      end
+      if not own[n] then rung(P .. 'freq:' .. n, most_calls, longest) end
     end
   end
+  for _, rule in ipairs(r.kc and key_rules(body, r.kc) or {}) do rung(unpack(rule)) end
   local mark = {}
   for _, scope in ipairs(scopes) do
     use_day(scope[1], scope[2], 1, scope[3], 1)
@@ -374,7 +397,7 @@ local function spend_again(r, from)
   if tonumber(ARGV[from + 2]) > 0 or tonumber(ARGV[from + 3]) > 0 then
     scopes[#scopes + 1] = { '@' .. r.a, today(), tonumber(ARGV[from + 4]) }
   end
-  if #scopes > 0 or #rules > 0 then spend(r, redis.call('HGET', P .. 'c:' .. r.x, 'b') or '', scopes) end
+  if #scopes > 0 or #rules > 0 or r.kc then spend(r, redis.call('HGET', P .. 'c:' .. r.x, 'b') or '', scopes) end
 end
 
 -- A POST that provably rang nobody gives back what it took.
@@ -384,6 +407,7 @@ local function take_back(r)
   if not took[1] then return end
   local at = string.match(took[1], '^(%d+)')
   for _, n in ipairs(numbers_of(took[2] or '')) do redis.call('LREM', P .. 'freq:' .. n, 1, at) end
+  for _, rule in ipairs(r.kc and key_rules(took[2] or '', r.kc) or {}) do redis.call('LREM', rule[1], 1, at) end
   for scope, day, reserve in string.gmatch(took[1], ';(%S+) (%d+) (%d+)') do
     use_day(scope, tonumber(day), -1, -tonumber(reserve), -1)
   end

@@ -22,7 +22,7 @@ if store ~= 'same' then return { store, 0 } end
 if settling > 0 then return { 'ok', int(math.min(settling, 100) * 1000) } end
 local CLAIM = P .. 'claim:' .. token
 local PRIORITY = { u = 'urgent', n = 'normal', b = 'bulk' }
-local WANTED = { 's', 'tok', 'x', 'id', 'b', 'n', 'rt', 'cx', 'g', 'r', 'z', 'cr', 'p', 'w' }
+local WANTED = { 's', 'tok', 'x', 'id', 'b', 'n', 'rt', 'cx', 'g', 'r', 'z', 'cr', 'p', 'w', 'kc' }
 
 local function row(x, r, slot, p)
   return { x, r[4], r[5], int(slot - us), tonumber(r[6] or 1), tonumber(r[7] or 0), r[8] or x, PRIORITY[p], r[9] or '',
@@ -268,7 +268,7 @@ while #answer - 2 < max and #answer - 2 < free do
         emit(gone, 'expired')
         code = 'expired'
       else
-        code, from = forbidden(x, tonumber(r[6] or 1), r[5] or '', r[9], r[11], flow and flow.pre, r[14])
+        code, from = forbidden(x, tonumber(r[6] or 1), r[5] or '', r[9], r[11], flow and flow.pre, r[14], r[15])
         if code then withhold(load(x), code, from) end
       end
       if not code and stale > 0 and not r[3] then

@@ -5,7 +5,8 @@
 --   key: the idempotency key, and behind a space the one under which an older version stored the same row
 --   tenant: 1 when the owner has extids of its own, '' when it shares those of the installation
 --   spare: "extid id" of ours, for an extid of the caller's choice that another owner has
---   quota: "key daily_calls cap_calls cap_seconds" of the API key that it comes by, 0 for no limit
+--   quota: "key daily_calls" of the API key that it comes by and, where it has such, " cap_calls cap_seconds first_calls first_seconds":
+--     how often it may call a number and ring it first, 0 for no limit; campaign.lua looks at them again when it is armed
 -- Answer: { {accounts to ring}, row, ... }; a row is 1 (stored and queued), 2 (stored and scheduled) or
 --   {outcome, extid of the record, id, state, the caller's extid} of the call that was there: created (by this very request, or just
 --   now under the spare), same or conflict, which is of this owner; full: there is no room for a new one; or
@@ -46,15 +47,14 @@ end
 
 -- The limit of its API key that a new call would exceed and the seconds until there is room again; nil when it is counted.
 local function over_quota(quota, body)
-  local name, daily, cap, seconds = string.match(quota, '^(%S+) (%d+) (%d+) (%d+)$')
-  daily, cap, seconds = tonumber(daily), tonumber(cap), tonumber(seconds)
+  local name, daily, cap, seconds = string.match(quota, '^(%S+) (%d+) ?(%d*) ?(%d*)')
+  daily, cap, seconds = tonumber(daily), tonumber(cap) or 0, tonumber(seconds) or 0
   local day, tomorrow = today()
   local used = P .. 'quota:' .. name .. ':' .. int(day)
   if daily > 0 and number(redis.call('GET', used)) >= daily then return 'daily_calls', (tomorrow - ms) / 1000 end
   local recipients = {}
   if cap > 0 then
-    recipients = numbers_of(body)
-    if string.sub(body, 1, 13) == '{"callfrom":{' then table.remove(recipients, 1) end
+    recipients = select(2, roles_of(body))
     for _, n in ipairs(recipients) do
       local at = redis.call('LINDEX', P .. 'quota:' .. name .. ':' .. n, cap - 1)
       if at and ms - at < seconds * 1000 then return 'recipient_cap', seconds - (ms - at) / 1000 end
@@ -128,6 +128,8 @@ for i = 3, #ARGV, 20 do
         local value = ARGV[i + at]
         if value ~= '' then fields[n + 1], fields[n + 2], n = name, value, n + 2 end
       end
+      local capping, caps = string.match(ARGV[i + 18], '^(%S+) %d+( %d+ %d+ %d+ %d+)$')
+      if caps then fields[n + 1], fields[n + 2], n = 'kc', capping .. caps, n + 2 end
       if tenant ~= '' then fields[n + 1], fields[n + 2], n = 'tn', 1, n + 2 end
       if theirs then
         fields[n + 1], fields[n + 2], n = 'ox', name, n + 2

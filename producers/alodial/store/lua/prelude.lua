@@ -8,7 +8,7 @@ local ms = math.floor(us / 1000)
 
 local DUE, EXP, LEASE, AWAIT = P .. 'due', P .. 'exp', P .. 'lease', P .. 'await'
 local COUNTS = P .. 'counts'
-local FIELDS = { 's', 'id', 'cx', 'r', 'g', 'm', 'v', 'dp', 'n', 'tl', 'a', 'p', 'tok', 'x', 'rt', 'u', 'rd', 'cr', 'st', 'w', 'ik', 'ri', 'xr', 'ox' }
+local FIELDS = { 's', 'id', 'cx', 'r', 'g', 'm', 'v', 'dp', 'n', 'tl', 'a', 'p', 'tok', 'x', 'rt', 'u', 'rd', 'cr', 'st', 'w', 'ik', 'ri', 'xr', 'ox', 'kc' }
 
 -- Whether a new call or campaign would take the last of the memory, which stops, cancellations and results need. Asked once a
 -- script (5 us); a Redis that does not say how much it uses is not full.

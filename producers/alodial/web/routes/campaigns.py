@@ -22,7 +22,7 @@ from ..auth import Reader, Submitter, Writer, require_visible, require_write
 from ..client_presence import RequestWork, while_present
 from ..context import app_context, reader_of
 from ..idempotency import idempotency_key
-from ..key_rules import check_campaign, check_ends_at
+from ..key_rules import caps_of, check_campaign, check_ends_at
 from ..openapi import bodies, models
 from ..openapi.models import answers, refusals
 from ..problems import Refusal
@@ -175,6 +175,7 @@ async def submit(request: Request, api_key: Submitter) -> Response:
             received.request,
             actor=api_key.actor,
             owner=api_key.name,
+            caps=caps_of(api_key),
             again=received.again,
             idempotency_key=key,
             scope=api_key.scope,
