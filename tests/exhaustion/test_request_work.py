@@ -13,13 +13,12 @@ from starlette.requests import ClientDisconnect, Request
 from alodial import CallQueue
 from alodial.api_keys import ApiKey
 from alodial.calls.prepare import BatchKeys
-from alodial.campaigns.errors import BadFile
 from alodial.campaigns.importing.files import open_source
 from alodial.campaigns.importing.interruption import interrupted_by
 from alodial.campaigns.stored_fields import read_campaign
-from alodial.monitor import upload_drafts
-from alodial.monitor.upload_drafts import UploadDraft, UploadDrafts
+from alodial.monitor.upload_drafts import DraftWork, UploadDrafts
 from alodial.settings import Settings
+from alodial.store.client import Store
 from alodial.web.client_presence import ProcessorTime, RequestWork, while_present
 from alodial.web.problems import Refusal
 from alodial.web.routes import calls_batch
@@ -130,38 +129,22 @@ def test_rows_of_a_batch_beyond_its_processor_time_are_refused_and_the_others_pl
     assert stored == []
 
 
-def test_an_uploaded_file_has_so_much_processor_time(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
+def test_an_uploaded_file_has_so_much_processor_time(settings: Settings, store: Store) -> None:
+    settings.upload_folder.mkdir()
+    path = settings.upload_folder / "upload-0123456789abcdef"
     path.write_bytes(b"phone\n" + b"994412860\n" * 50_000)
-    drafts = UploadDrafts(seconds=0)
+    drafts = UploadDrafts(store, seconds=0)
     try:
         draft = drafts.add(path, "a.csv", "key", {})
 
-        def read() -> Any:
+        def read(_work: DraftWork) -> Any:
             source = open_source(path, name="a.csv")
             burn(0.001)
             list(source.rows())
 
-        step, error = drafts._attempt(draft, read)
-        assert (step, isinstance(error, BadFile)) == ("refused", True)
-        assert "split it into several files" in str(error)
-    finally:
-        drafts.close()
-
-
-def test_uploads_of_one_key_do_not_push_those_of_another_out(tmp_path: Path) -> None:
-    drafts = UploadDrafts()
-    try:
-
-        def add(owner: str, n: int) -> UploadDraft:
-            path = tmp_path / f"{owner}{n}"
-            path.touch()
-            return drafts.add(path, "a.csv", owner, {})
-
-        first = add("crm", 0)
-        for n in range(upload_drafts.MAX_DRAFTS + 5):
-            add("shop", n)
-        assert drafts.get(first.id, "crm") is first
-        assert len(list(tmp_path.glob("shop*"))) == upload_drafts.MAX_OF_OWNER
+        step, error = drafts._attempt(DraftWork(draft, read))
+        assert step == "refused"
+        assert error is not None
+        assert "split it into several files" in str(error.bad_file)
     finally:
         drafts.close()

@@ -212,7 +212,7 @@ def test_the_same_rows_twice_need_a_word(operator: Operator) -> None:
 def test_an_upload_is_seen_only_with_the_key_that_made_it_and_can_be_thrown_away(web: Web, operator: Operator) -> None:
     before = uploads(web)
     address, _ = checked(operator, rows(2))
-    assert len(uploads(web) - before) == 2  # the file, and the rows that its check rejected
+    assert len(uploads(web) - before) == 4  # the file, how it is read, the report, and the rows that its check rejected
     other = Operator(web, OTHER_KEY)
     assert other.get(address).status_code == 404
     assert other.post(f"{address}/submit").status_code == 404

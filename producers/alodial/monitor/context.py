@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from ..i18n import LANGUAGES, Translator, preferred
 from ..settings import Settings
-from ..store.client import AsyncStore
+from ..store.client import AsyncStore, Store
 from ..web.key_ring import KeyRing
 from ..web.rate_limit import RateLimiter
 from .people import TrustedPeople
@@ -33,13 +33,13 @@ class MonitorContext:
     wrong_keys: RateLimiter
 
 
-def make_context(settings: Settings, keys: KeyRing, store: AsyncStore) -> MonitorContext:
-    """For an app that keeps it as ``app.state.monitor``; its ``drafts`` are to be closed at the end."""
+def make_context(settings: Settings, keys: KeyRing, store: AsyncStore, thread_store: Store) -> MonitorContext:
+    """For an app that keeps it as ``app.state.monitor``; its ``drafts`` are to be started, and closed at the end."""
     return MonitorContext(
         settings,
         Sessions(keys, store),
         TrustedPeople(settings),
-        UploadDrafts(settings.file_cpu_seconds),
+        UploadDrafts(thread_store, settings.file_cpu_seconds),
         ZoneInfo(settings.timezone),
         RateLimiter(WRONG_KEYS_PER_SECOND, WRONG_KEYS_BURST),
     )

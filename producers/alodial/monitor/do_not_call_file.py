@@ -7,11 +7,10 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from ..calls.threads import UPLOADS
-from ..campaigns.errors import BadFile
+from ..calls.threads import READS, UPLOADS
 from ..campaigns.exporting.texts import delimiter_of
 from ..campaigns.importing.files import open_source
-from ..campaigns.importing.questions import NOT_USED, OpenQuestions, Question
+from ..campaigns.importing.questions import NOT_USED, Question
 from ..do_not_call import csv_of
 from ..web.context import app_context
 from ..web.responses import attachment
@@ -19,8 +18,9 @@ from ..web.uploads import receive_upload
 from .auth import TOKEN_FIELD, Forbidden, Signed, audit, can, check_origin, check_token, form_of
 from .context import monitor_context, translator_of
 from .do_not_call import MAX_REASON
+from .draft_record import BUSY, Step, UploadDraft
 from .rendering import PeopleRoute, error_page, go, page
-from .upload_drafts import BUSY, Step, UploadDraft
+from .upload_drafts import DraftWork
 
 MAX_ANSWERS: Final = 64
 """Columns or sheets of which somebody may choose."""
@@ -56,34 +56,39 @@ async def upload(request: Request, operator: Signed) -> Response:
         return go("/do-not-call?no_file=1")
     fields = {"reason": received.fields.get("reason", "").strip()[:MAX_REASON]}
     drafts = monitor_context(request).drafts
-    draft = drafts.add(received.path, received.filename, operator.api_key.scope, fields, "do_not_call")
+    owner = operator.api_key.scope
+    try:
+        draft = await UPLOADS.run(drafts.add, received.path, received.filename, owner, fields, "do_not_call")
+    except BaseException:
+        await UPLOADS.run(received.path.unlink, missing_ok=True)
+        raise
     await audit(request, operator, "dnc.import", draft=draft.id)
-    _begin(request, operator, draft)
+    await _begin(request, operator, draft)
     return go(f"/do-not-call/import/{draft.id}")
 
 
-def _begin(request: Request, operator: Signed, draft: UploadDraft, **answers: Any) -> None:
+async def _begin(request: Request, operator: Signed, draft: UploadDraft, **answers: Any) -> None:
     dnc, actor = app_context(request).queue.dnc.blocking, operator.actor
 
-    def import_file() -> Step:
+    def import_file(work: DraftWork) -> Step:
         source = open_source(draft.path, name=draft.filename)
-        draft.imported = dnc.add_file(
-            source, reason=draft.fields["reason"], actor=actor, progress=draft.imported_rows, **answers
+        work.draft.imported = dnc.add_file(
+            source, reason=draft.fields["reason"], actor=actor, progress=work.imported_rows, **answers
         )
         draft.path.unlink(missing_ok=True)
         return "submitted"
 
-    monitor_context(request).drafts.work(draft, "submitting", import_file)
+    await UPLOADS.run(monitor_context(request).drafts.work, draft, "submitting", import_file)
 
 
-def _draft_of(request: Request, operator: Signed, id: str) -> UploadDraft | None:
-    return monitor_context(request).drafts.get(id, operator.api_key.scope, "do_not_call")
+async def _draft_of(request: Request, operator: Signed, id: str) -> UploadDraft | None:
+    return await READS.run(monitor_context(request).drafts.get, id, operator.api_key.scope, "do_not_call")
 
 
 @router.get("/do-not-call/import/{id}")
 async def show_import(request: Request, operator: Signed, id: str) -> Response:
     """How far the import is, what the file leaves open, or what became of it."""
-    draft = _draft_of(request, operator, id)
+    draft = await _draft_of(request, operator, id)
     if draft is None:
         return error_page(request, 404, "refused.draft")
     return page(
@@ -92,8 +97,8 @@ async def show_import(request: Request, operator: Signed, id: str) -> Response:
         operator,
         draft=draft,
         busy=draft.step in BUSY,
-        questions=draft.error.questions if isinstance(draft.error, OpenQuestions) else (),
-        bad_file=draft.error if isinstance(draft.error, BadFile) else None,
+        questions=draft.error.questions if draft.error else (),
+        bad_file=draft.error.bad_file if draft.error else None,
         failed=draft.error is not None,
         several=_takes_several,
         not_used=NOT_USED,
@@ -109,14 +114,14 @@ def _takes_several(question: Question) -> bool:
 async def answer(request: Request, operator: Signed, id: str) -> Response:
     """Imports the file with the answers that were chosen."""
     form = await form_of(request, operator, "dnc.add")
-    draft = _draft_of(request, operator, id)
+    draft = await _draft_of(request, operator, id)
     if draft is None:
         return error_page(request, 404, "refused.draft")
-    if draft.step not in BUSY and isinstance(draft.error, OpenQuestions):
+    if draft.step not in BUSY and draft.error is not None and draft.error.questions:
         for name, value in answers_of(form, draft.error.questions).items():
             # What was said about the sheet stays said when the next question is about its columns.
             draft.fields[f"answer.{name}"] = value
-        _begin(request, operator, draft, **_arguments(draft.fields))
+        await _begin(request, operator, draft, **_arguments(draft.fields))
     return go(f"/do-not-call/import/{id}")
 
 

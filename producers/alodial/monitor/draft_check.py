@@ -13,8 +13,9 @@ from ..campaigns.row_codec import RowProblem
 from ..campaigns.service import CampaignService
 from ..errors import StoreUnavailable
 from .campaign_form import request_of
+from .draft_record import Step, UploadDraft
 from .file_form import FileAnswers, header_hash, request_part
-from .upload_drafts import Step, UploadDraft, UploadDrafts
+from .upload_drafts import DraftWork, UploadDrafts
 
 _OF_SETTINGS = "initiator_column"
 """A question that the settings answer: without them it is not asked."""
@@ -22,16 +23,15 @@ _OF_SETTINGS = "initiator_column"
 
 def begin_check(drafts: UploadDrafts, draft: UploadDraft, campaigns: CampaignService) -> None:
     """Starts the check of a draft; one that is running gives way to it."""
-    draft.problems = []
-    drafts.work(draft, "checking", lambda: check(draft, campaigns))
+    drafts.work(draft, "checking", lambda work: check(work, campaigns))
 
 
-def check(draft: UploadDraft, campaigns: CampaignService) -> Step:
+def check(work: DraftWork, campaigns: CampaignService) -> Step:
     """Reads the draft's file: the preview first, then all rows. Returns the step that follows.
 
     Raises BadFile and StoreUnavailable.
     """
-    draft.report = None
+    draft = work.draft
     request: CampaignRequest | None
     try:
         request = request_of(draft.fields, campaigns.settings, draft.filename, draft.answers)
@@ -53,7 +53,7 @@ def check(draft: UploadDraft, campaigns: CampaignService) -> Step:
             def keep(problem: RowProblem) -> None:
                 file.write(json.dumps(problem, ensure_ascii=False) + "\n")
 
-            report = campaigns.check(source, request, progress=draft.progressed, on_problem=keep)
+            report = campaigns.check(source, request, progress=work.progressed, on_problem=keep)
     except InvalidCampaign as exc:
         draft.problems = exc.problems
         return "settings"

@@ -1,6 +1,5 @@
 """A new campaign: the file is uploaded, shown as it is read, and corrected; nobody is called yet."""
 
-from copy import copy
 from typing import Any
 
 from fastapi import APIRouter
@@ -9,12 +8,11 @@ from starlette.responses import Response, StreamingResponse
 
 from alodial_schemas.campaigns import WEEKDAYS
 
-from ..calls.threads import UPLOADS
-from ..campaigns.errors import BadFile, CampaignDuplicate, InvalidCampaign
+from ..calls.threads import READS, UPLOADS
+from ..campaigns.errors import InvalidCampaign
 from ..campaigns.exporting.rejected_rows import problem_blocks
 from ..campaigns.exporting.texts import delimiter_of
 from ..campaigns.service import CampaignService
-from ..errors import StoreFull, StoreUnavailable
 from ..web.context import app_context
 from ..web.responses import attachment
 from ..web.uploads import receive_upload
@@ -22,9 +20,9 @@ from .auth import TOKEN_FIELD, Forbidden, Signed, audit, can, check_origin, chec
 from .campaign_form import DELAYS, KINDS, REDIALS, WINDOWS, default_fields, fields_of, form_field
 from .context import monitor_context, translator_of
 from .draft_check import begin_check, rejected_rows
+from .draft_record import BUSY, UploadDraft
 from .file_form import FileAnswers, answers_of, header_hash, is_of_file, view_of
 from .rendering import PeopleRoute, error_page, go, page
-from .upload_drafts import BUSY, UploadDraft
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
@@ -74,19 +72,32 @@ async def upload(request: Request, operator: Signed) -> Response:
         await UPLOADS.run(path.unlink, missing_ok=True)
         variables = form_variables(request, fields)
         return page(request, "new_campaign.html", operator, status=422, no_file=True, **variables)
-    draft = monitor_context(request).drafts.add(path, received.filename, operator.api_key.scope, fields)
+    drafts = monitor_context(request).drafts
+    try:
+        draft = await UPLOADS.run(drafts.add, path, received.filename, operator.api_key.scope, fields)
+    except BaseException:
+        await UPLOADS.run(path.unlink, missing_ok=True)
+        raise
     await audit(request, operator, "campaign.upload", draft=draft.id)
-    _check(request, draft)
+    await _check(request, draft)
     return go(f"/campaigns/drafts/{draft.id}")
 
 
-def _check(request: Request, draft: UploadDraft) -> None:
-    begin_check(monitor_context(request).drafts, draft, _campaigns(request))
+async def _check(request: Request, draft: UploadDraft) -> None:
+    await UPLOADS.run(begin_check, monitor_context(request).drafts, draft, _campaigns(request))
 
 
-def draft_of(request: Request, operator: Signed, id: str) -> UploadDraft | None:
-    """The draft that a page is about, for the key that uploaded it alone."""
-    return monitor_context(request).drafts.get(id, operator.api_key.scope)
+async def draft_of(request: Request, operator: Signed, id: str) -> UploadDraft | None:
+    """The draft that a page is about, for the key that uploaded it alone. Raises StoreUnavailable."""
+    return await READS.run(monitor_context(request).drafts.get, id, operator.api_key.scope)
+
+
+async def _draft_going_on(request: Request, operator: Signed, id: str) -> UploadDraft | None:
+    """As :func:`draft_of`; a check whose process has ended goes on in this one."""
+    draft = await draft_of(request, operator, id)
+    if draft is not None and draft.step == "stopped":
+        await _check(request, draft)
+    return draft
 
 
 def draft_gone(request: Request) -> Response:
@@ -96,15 +107,12 @@ def draft_gone(request: Request) -> Response:
 def error_variables(draft: UploadDraft) -> dict[str, Any]:
     """What the templates know of the draft's error."""
     return {
-        "duplicate": draft.error if isinstance(draft.error, CampaignDuplicate) else None,
-        "bad_file": draft.error if isinstance(draft.error, BadFile) else None,
-        "away": isinstance(draft.error, StoreUnavailable),
-        "full": isinstance(draft.error, StoreFull),
+        "duplicate": draft.error.duplicate if draft.error else None,
+        "bad_file": draft.error.bad_file if draft.error else None,
     }
 
 
 def _show(request: Request, operator: Signed, draft: UploadDraft, headers: dict[str, str] | None = None) -> Response:
-    """Shows a copy of the draft, because a thread may be changing it."""
     wrong: dict[str, Any] = {}
     for problem in draft.problems:
         wrong.setdefault(form_field(problem), problem)
@@ -130,12 +138,11 @@ def _show(request: Request, operator: Signed, draft: UploadDraft, headers: dict[
 
 @router.get("/campaigns/drafts/{id}")
 async def show_draft(request: Request, operator: Signed, id: str) -> Response:
-    draft = draft_of(request, operator, id)
+    draft = await _draft_going_on(request, operator, id)
     if draft is None:
         return draft_gone(request)
-    draft = copy(draft)
     if draft.step == "submitted":
-        monitor_context(request).drafts.drop(draft)
+        await UPLOADS.run(monitor_context(request).drafts.drop, draft)
         return go(f"/campaigns/{draft.campaign}?done=submit")
     return _show(request, operator, draft)
 
@@ -146,7 +153,7 @@ async def update_progress(request: Request, operator: Signed, id: str) -> Respon
 
     Where the settings have problems the whole page is loaded, because their form is marked.
     """
-    draft = copy(draft_of(request, operator, id))
+    draft = await _draft_going_on(request, operator, id)
     if draft is None or draft.step in ("settings", "submitted") or "hx-request" not in request.headers:
         return Response(
             status_code=200,
@@ -163,7 +170,7 @@ async def update_progress(request: Request, operator: Signed, id: str) -> Respon
 async def answer(request: Request, operator: Signed, id: str) -> Response:
     """Checks the file again with other answers about its sheet, header row and columns."""
     form = await form_of(request, operator, "campaign.submit")
-    draft = draft_of(request, operator, id)
+    draft = await draft_of(request, operator, id)
     if draft is None:
         return draft_gone(request)
     if draft.step not in ("submitting", "submitted"):
@@ -171,11 +178,12 @@ async def answer(request: Request, operator: Signed, id: str) -> Response:
             answers = answers_of(form, draft.answers, draft.preview)
         except InvalidCampaign as exc:
             if draft.step not in BUSY:
-                draft.problems, draft.step, draft.report = exc.problems, "settings", None
+                draft.problems, draft.step, draft.report_of = exc.problems, "settings", ""
+                await UPLOADS.run(monitor_context(request).drafts.change, draft)
         else:
             draft.remembered = draft.remembered and answers.mapping == draft.answers.mapping
             draft.answers = answers
-            _check(request, draft)
+            await _check(request, draft)
     return go(f"/campaigns/drafts/{draft.id}")
 
 
@@ -183,7 +191,7 @@ async def answer(request: Request, operator: Signed, id: str) -> Response:
 async def forget_mapping(request: Request, operator: Signed, id: str) -> Response:
     """Reads the columns by their names again, and forgets how those of an earlier file were used."""
     await form_of(request, operator, "campaign.submit")
-    draft = draft_of(request, operator, id)
+    draft = await draft_of(request, operator, id)
     if draft is None:
         return draft_gone(request)
     if draft.preview is not None and draft.step not in BUSY:
@@ -192,7 +200,7 @@ async def forget_mapping(request: Request, operator: Signed, id: str) -> Respons
         before = draft.answers
         draft.answers = FileAnswers(before.sheet, before.header_row, before.hidden, None, before.uzbek)
         draft.remembered = False
-        _check(request, draft)
+        await _check(request, draft)
     return go(f"/campaigns/drafts/{draft.id}")
 
 
@@ -200,19 +208,19 @@ async def forget_mapping(request: Request, operator: Signed, id: str) -> Respons
 async def check_again(request: Request, operator: Signed, id: str) -> Response:
     """Checks the same file with other settings."""
     form = await form_of(request, operator, "campaign.submit")
-    draft = draft_of(request, operator, id)
+    draft = await draft_of(request, operator, id)
     if draft is None:
         return draft_gone(request)
     if draft.step not in ("submitting", "submitted"):
         draft.fields = fields_of(form)
-        _check(request, draft)
+        await _check(request, draft)
     return go(f"/campaigns/drafts/{draft.id}")
 
 
 @router.get("/campaigns/drafts/{id}/rejected.csv")
 async def rejected_csv(request: Request, operator: Signed, id: str) -> Response:
     """The rows that would not be taken, with their reasons in the reader's language, to be corrected and uploaded again."""
-    draft = draft_of(request, operator, id)
+    draft = await draft_of(request, operator, id)
     if draft is None or draft.report is None or draft.step in BUSY:
         return draft_gone(request)
     t = translator_of(request)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import secrets
-from copy import copy
 from typing import Any
 
 from fastapi import APIRouter
@@ -13,7 +12,7 @@ from starlette.responses import Response
 from alodial_schemas import PhoneError, normalise_phone
 from alodial_schemas.campaigns import CampaignRequest
 
-from ..calls.threads import WORK
+from ..calls.threads import UPLOADS, WORK
 from ..campaigns.errors import InvalidCampaign
 from ..campaigns.exporting.terms import hours_text, terms
 from ..campaigns.importing.files import open_source
@@ -26,9 +25,10 @@ from .auth import Signed, audit, form_of, text_of
 from .campaign_form import request_of
 from .context import monitor_context, translator_of
 from .draft_check import keep_mapping
+from .draft_record import BUSY, Step, UploadDraft
 from .new_campaign import draft_gone, draft_of, error_variables
 from .rendering import PeopleRoute, go, page
-from .upload_drafts import BUSY, Step, UploadDraft
+from .upload_drafts import DraftWork
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
@@ -83,10 +83,9 @@ def _is_ready(draft: UploadDraft) -> bool:
 
 @router.get("/campaigns/drafts/{id}/confirm")
 async def confirm(request: Request, operator: Signed, id: str) -> Response:
-    draft = draft_of(request, operator, id)
+    draft = await draft_of(request, operator, id)
     if draft is None:
         return draft_gone(request)
-    draft = copy(draft)
     if not _is_ready(draft):
         return go(f"/campaigns/drafts/{id}")
     return _confirm(request, operator, draft)
@@ -96,7 +95,7 @@ async def confirm(request: Request, operator: Signed, id: str) -> Response:
 async def submit(request: Request, operator: Signed, id: str) -> Response:
     """Submits what the page showed; after another check the page is shown again instead."""
     form = await form_of(request, operator, "campaign.submit")
-    draft = draft_of(request, operator, id)
+    draft = await draft_of(request, operator, id)
     if draft is None:
         return draft_gone(request)
     if not _is_ready(draft) or not draft.version or text_of(form, "version") != draft.version:
@@ -106,7 +105,7 @@ async def submit(request: Request, operator: Signed, id: str) -> Response:
     again = text_of(form, "again") == "yes"
     loop = asyncio.get_running_loop()
 
-    def do_submit() -> Step:
+    def do_submit(work: DraftWork) -> Step:
         source = open_source(draft.path, name=draft.filename)
         try:
             record = campaigns.submit(
@@ -117,19 +116,19 @@ async def submit(request: Request, operator: Signed, id: str) -> Response:
                 # A draft makes one campaign, however often it is clicked and sent again after an error.
                 idempotency_key=draft.id,
                 scope=operator.api_key.scope,
-                progress=draft.progressed,
+                progress=work.progressed,
             )
         except InvalidCampaign as exc:
-            draft.problems = exc.problems
+            work.draft.problems = exc.problems
             return "settings"
-        draft.campaign = record.id
+        work.draft.campaign = record.id
         done = audit(request, operator, "campaign.submit", campaign=record.id, again=again)
         asyncio.run_coroutine_threadsafe(done, loop)
         with contextlib.suppress(StoreUnavailable):
-            keep_mapping(draft, campaigns)
+            keep_mapping(work.draft, campaigns)
         return "submitted"
 
-    monitor_context(request).drafts.work(draft, "submitting", do_submit)
+    await UPLOADS.run(monitor_context(request).drafts.work, draft, "submitting", do_submit)
     return go(f"/campaigns/drafts/{draft.id}")
 
 
@@ -137,10 +136,9 @@ async def submit(request: Request, operator: Signed, id: str) -> Response:
 async def test_call(request: Request, operator: Signed, id: str) -> Response:
     """Places the first row's call to the operator's own phone, once for each page that was shown."""
     form = await form_of(request, operator, "campaign.submit")
-    draft = draft_of(request, operator, id)
+    draft = await draft_of(request, operator, id)
     if draft is None:
         return draft_gone(request)
-    draft = copy(draft)
     if not _is_ready(draft):
         return go(f"/campaigns/drafts/{id}")
     queue = app_context(request).queue
@@ -160,7 +158,7 @@ async def test_call(request: Request, operator: Signed, id: str) -> Response:
 @router.post("/campaigns/drafts/{id}/drop")
 async def drop(request: Request, operator: Signed, id: str) -> Response:
     await form_of(request, operator, "campaign.submit")
-    draft = draft_of(request, operator, id)
+    draft = await draft_of(request, operator, id)
     if draft is not None and draft.step not in BUSY:
-        monitor_context(request).drafts.drop(draft)
+        await UPLOADS.run(monitor_context(request).drafts.drop, draft)
     return go("/campaigns")

@@ -79,6 +79,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     findings = ProcessFindings(context.settings, lambda: context.intake.spool_problem)
     heartbeat = WebHeartbeat(context.queue, findings)
     heartbeat.start()
+    app.state.monitor.drafts.start()
     try:
         yield
     finally:
@@ -122,7 +123,7 @@ def create_app(settings: Settings) -> FastAPI:
     check_length("ALODIAL_CALLBACK_SECRET", settings.callback_secret)
     ring = KeyRing(ApiKeys(settings.api_keys, limits_from_text(settings.own_key_limits)), queue.store)
     app.state.authenticator = Authenticator(ring, settings.api_requests_per_second)
-    app.state.monitor = monitor.make_context(settings, ring, queue.store)
+    app.state.monitor = monitor.make_context(settings, ring, queue.store, queue.thread_store)
     callbacks = CallbackEndpoint(
         SecretSet(settings.callback_secret), intake, metrics, settings.callback_sources, settings.public_url
     )

@@ -72,6 +72,9 @@ core of one node, measured at tens of thousands of transitions a second, far abo
                                deleted at its use, and 10 minutes later at the latest
 ``sessions``          zset     those hashes by the second in which the session ends at the latest; ``sessions:{scope}`` those
                                of a key or person
+``draft:{id}``        hash     an uploaded file until it is submitted: o owner, v version, s step, r the rest, JSON; ends when
+                               nobody looked at it for an hour. ``:work`` behind it while a process works on it; ``drafts`` is
+                               the hash of them -> owner, until their files are deleted
 ``wh``                set      webhook endpoints by their id
 ``wh:{endpoint}``     hash     url shown, seen, off and off_at, until (throttled), ok failed row parked counters, ok_ms,
                                ok_at fail_at since (nothing but failures), status, why; it and the following are kept 40 days
@@ -158,6 +161,7 @@ KEYS_USED: Final = PREFIX + "keys:used"
 KEYS_VERSION: Final = PREFIX + "keys:version"
 WEB: Final = PREFIX + "web"
 SESSIONS: Final = PREFIX + "sessions"
+DRAFTS: Final = PREFIX + "drafts"
 WEBHOOKS: Final = PREFIX + "wh"
 WEBHOOKS_ADDED: Final = PREFIX + "wh:added"
 TALLY: Final = PREFIX + "tally"
@@ -254,6 +258,14 @@ def session(id: str) -> str:
 
 def sign_in_link(id: str) -> str:
     return f"{PREFIX}sign-in:{id}"
+
+
+def upload_draft(id: str) -> str:
+    return f"{PREFIX}draft:{id}"
+
+
+def draft_work(id: str) -> str:
+    return f"{upload_draft(id)}:work"
 
 
 def dead_body(id: str) -> str:

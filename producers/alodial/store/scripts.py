@@ -45,6 +45,7 @@ NAMES = (
     "stop",
     "audit",
     "session",
+    "draft",
 )
 
 CONFIRMED = frozenset(
@@ -68,7 +69,7 @@ CONFIRMED = frozenset(
 
 WHEN_FULL = frozenset(
     {"stop", "resume", "cancel", "steer", "drop", "forbid", "forget", "settle", "apply", "park", "sweep", "repeat"}
-    | {"trim", "tidy", "delivered", "primary", "audit", "session"}
+    | {"trim", "tidy", "delivered", "primary", "audit", "session", "draft"}
 )
 """Scripts that run although Redis is full: they hold calls back, write down what rang already or who did
 it, let people in to stop calls, or make room.
