@@ -177,7 +177,11 @@ def whole_number(text: str) -> str:
     if scientific is None:
         return text
     whole, fraction, exponent = scientific[1], scientific[2] or "", scientific[3]
-    has_all = len(whole.lstrip("+-")) == 1 and exponent.removeprefix("+") == str(len(fraction)) and len(fraction) >= 8
+    has_all = (
+        len(whole.lstrip("+-")) == 1
+        and exponent.removeprefix("+").lstrip("0") == str(len(fraction))
+        and len(fraction) >= 8
+    )
     return whole + fraction if has_all else text
 
 

@@ -9,6 +9,7 @@ from alodial_schemas.operator_codes import MOBILE_CODES, OPERATOR_CODES
 BETWEEN_PHONES: Final = re.compile(r"[,;/|\n]|:::|\s{2,}")
 _DATE: Final = re.compile(r"[0-3]?\d[./-][01]?\d[./-](?:19|20)?\d\d(?!\d)|(?:19|20)\d\d[./-][01]?\d[./-][0-3]?\d(?!\d)")
 _SUM: Final = re.compile(r"\d{1,3}(?:[ \u00a0\u202f]\d{3})*(?:[ \u00a0\u202f]000|[ \u00a0\u202f]\d{3}[.,]\d+)")
+_QUOTED: Final = re.compile(r'="([^"=]{0,200})"')
 _MAX: Final = 512
 
 
@@ -22,9 +23,16 @@ def letters(at: int) -> str:
     return name
 
 
+def phone_text(cell: str) -> str:
+    """The text of a cell without what programs put around a phone: Excel's mark of a text, ``="..."``, ``p:`` of lead forms."""
+    text = cell.strip().removeprefix("'")
+    quoted = _QUOTED.fullmatch(text)
+    return quoted[1] if quoted else text[2:].lstrip() if text.startswith(("p:+", "p:9")) else text
+
+
 def phone_shapes(cell: str) -> list[str]:
     """The digits of each phone in a cell that looks as if it held phones only; with "+" where it was written."""
-    text = cell.strip().removeprefix("tel:").removeprefix("'")
+    text = phone_text(cell.removeprefix("tel:"))
     if not text or len(text) > _MAX:
         return []
     shapes = [_shape(part.strip()) for part in BETWEEN_PHONES.split(text) if part.strip()]

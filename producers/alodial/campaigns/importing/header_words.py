@@ -63,7 +63,13 @@ OTHER_PERSON: Final = _words(
     "driver relative spouse husband wife mother father parent parents guarantor emergency assistant office branch store "
     "shop supervisor doctor teacher sender owner responsible sales rep menejer menejeri menejerining agenti operatori xodim "
     "xodimi kafil qarindosh qarindoshi ota ona onasi otasi turmush o'rtogi haydovchi kuryer sotuvchi filial filiali ofis "
-    "do'kon mas'ul rahbar direktor менежер ходим кафил қариндош ота она онаси отаси ҳайдовчи сотувчи дўкон масъул раҳбар"
+    "do'kon mas'ul rahbar direktor менежер ходим кафил қариндош ота она онаси отаси ҳайдовчи сотувчи дўкон масъул раҳбар "
+    "eri xotini rafiqasi akasi ukasi opasi singlisi o'g'li qizi bobosi buvisi tog'asi amakisi xolasi "
+    "do'sti qo'shni qo'shnisi vakili "
+    "эри хотини рафиқаси акаси укаси опаси синглиси ўғли қизи бобоси бувиси дўсти қўшни қўшниси вакили "
+    "дедушки дедушка бабушки бабушка тети тетя дяди дядя сына дочери соседа соседки сосед соседка знакомого знакомый "
+    "опекуна опекун представителя представитель помощника помощник секретаря секретарь коллеги коллега начальника "
+    "brother sister son daughter friend neighbor neighbour partner colleague guardian representative secretary boss"
 )
 OTHER_PERSON_STEMS: Final = (
     "менеджер", "оператор", "агент", "куратор", "сотрудник", "продав", "курьер", "водител", "родствен", "родител", "супруг",
@@ -210,7 +216,8 @@ def _exact(text: str, has_words: bool) -> Meaning | None:
 def _phone(words: list[str]) -> Meaning | None:
     number, words = _number(words)
     phones = [word for word in words if _is_phone(word)]
-    rest = [word for word in words if word not in phones]
+    # "otasining telefoni" is of the same person as "otasi".
+    rest = [word.removesuffix("ning").removesuffix("нинг") for word in words if word not in phones]
     fused = any(_fused_attribute(word) for word in phones)
     if fused or any(word in ATTRIBUTE and word not in NEUTRAL for word in rest):
         # "Phone type", "Дата звонка", "Номер договора": of a phone perhaps, and no phone.

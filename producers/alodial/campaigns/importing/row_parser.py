@@ -18,7 +18,7 @@ from ...settings import Settings
 from ..formula_guard import unsafe_cell
 from ..pbx_queues import queue_problem
 from ..row_codec import RowProblem, RowSpec, excerpt
-from .cell_shapes import BETWEEN_PHONES
+from .cell_shapes import BETWEEN_PHONES, phone_text
 from .columns import Columns
 from .files import SourceRow
 from .row_values import language_of
@@ -122,8 +122,7 @@ class RowParser:
         return numbers
 
     def _phones_of_cell(self, text: str, at: int) -> list[str]:
-        # An apostrophe before a number is Excel's mark of a text.
-        text = unsafe_cell(text.strip()).removeprefix("'")
+        text = phone_text(unsafe_cell(text.strip()))
         if not text:
             return []
         if text.lstrip()[:1] in ("=", "@"):

@@ -32,6 +32,7 @@ _BOMS: Final = (
 
 _OTHER_KINDS: Final = (
     (b"%PDF", "a PDF"),
+    (b"BEGIN:VCARD", "a list of contacts (vCard)"),
     (b"\x1f\x8b", "compressed with gzip"),
     (b"7z\xbc\xaf", "a 7-Zip archive"),
     (b"Rar!", "a RAR archive"),

@@ -77,7 +77,9 @@ def _find(head: Sequence[HeadRow]) -> int | None:
         meanings = [meaning(cell.strip()) for cell in filled if len(cell) <= MAX_HEADER]
         certain = max((found.certainty for found in meanings if found.field == "phone"), default=0)
         known = sum(found.known for found in meanings)
-        if certain < 2 and (any(map(is_plausible, filled)) or (any(map(phone_shapes, filled)) and known < 2)):
+        has_phone = any(map(is_plausible, filled)) or (any(map(phone_shapes, filled)) and known < 2)
+        # "Телефон" beside a number may be the kind of a contact, in a row of data.
+        if has_phone and (certain < 2 or known < 2):
             first_data = at
             break
         scores.append((at, 2 if certain == 2 else 1 if certain or known else 0, known * 2 + (len(filled) > 1)))
@@ -89,7 +91,8 @@ def _find(head: Sequence[HeadRow]) -> int | None:
     if best[1]:
         return best[0]
     if first_data is None:
-        return 0
+        # Numbers only are no names of columns.
+        return 0 if any(map(str.isalpha, "".join(head[0].cells))) else None
     # No word is known: the row above the first phones names the columns if it has as many cells as they.
     above = scores[-1][0]
     width = sum(bool(cell.strip()) for cell in head[first_data].cells)

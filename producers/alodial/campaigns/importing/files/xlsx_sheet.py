@@ -70,7 +70,8 @@ class SheetReader:
             self._cells = []
             self._at = -1
             self._too_wide = False
-            self._hidden = attributes.get("hidden") in ("1", "true")
+            # A row without height is as hidden as one that says so.
+            self._hidden = attributes.get("hidden") in ("1", "true") or not attributes.get("ht", "1").strip("0.")
         elif tag == "t":
             self._collects = "" if self._phonetic else "v"
         elif tag == "f":
