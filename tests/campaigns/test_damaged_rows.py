@@ -69,10 +69,10 @@ def test_a_trouble_of_ours_pauses_no_campaign_and_the_others_are_filled(
     bad, good = harness.submit(700), harness.submit(30)
     real = harness.filler._chunk
 
-    def chunk(campaign: str, index: int) -> object:
+    def chunk(campaign: str, *place: int) -> object:
         if campaign == bad:
             raise MemoryError
-        return real(campaign, index)
+        return real(campaign, *place)
 
     monkeypatch.setattr(harness.filler, "_chunk", chunk)
     supervisor = Supervisor(Counters())
