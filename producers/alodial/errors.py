@@ -57,7 +57,7 @@ class LimitReached(AlodialError):
     def __init__(self, limit: str, wait: float) -> None:
         self.limit = limit
         self.wait = wait
-        super().__init__(f"the limit {limit} of this key is reached; there is room again in {wait:.0f} s")
+        super().__init__(f"the limit {limit} of this key is reached; ask again in {wait:.0f} s")
 
 
 class NotFound(AlodialError):

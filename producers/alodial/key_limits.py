@@ -37,17 +37,21 @@ class FrequencyCap(NamedTuple):
 class KeyLimits:
     """The limits of one key. 0, None or an empty set is no limit; both sources of keys fill it (:func:`read_limits`).
 
-    ``daily_calls`` are calls, without rows of campaigns, placed in a day of the installation's time zone. ``accounts`` and
-    ``priorities`` are those that it may use. ``recipient_cap`` is how often it may call a number, ``initiator_cap`` how often it
-    may ring one as the first phone of two, rows of campaigns included. ``event_streams``
-    and ``files`` are at once, and with ``requests_per_second`` for each web process.
+    ``daily_calls`` are calls and rows of campaigns placed in a day of the installation's time zone. ``waiting_calls`` are calls
+    and rows that have not ended, ``stored_bytes`` what these and ended ones take in Redis; ``calls_per_second`` is how fast
+    calls and rows become ready. ``accounts`` and ``priorities`` are those that it may use. ``recipient_cap`` is how often it
+    may call a number, ``initiator_cap`` how often it may ring one as the first phone of two, rows of campaigns included.
+    ``event_streams`` and ``files`` are at once, and with ``requests_per_second`` for each web process.
     """
 
     daily_calls: int = 0
+    waiting_calls: int = 0
+    stored_bytes: int = 0
     accounts: frozenset[str] = frozenset()
     priorities: frozenset[str] = frozenset()
     recipient_cap: FrequencyCap | None = None
     initiator_cap: FrequencyCap | None = None
+    calls_per_second: float = 0
     event_streams: int = 0
     files: int = 0
     requests_per_second: float = 0
@@ -136,10 +140,13 @@ def _priorities(text: str) -> frozenset[str]:
 
 _READERS: Final = {
     "daily_calls": _count,
+    "waiting_calls": _count,
+    "stored_bytes": _count,
     "accounts": _accounts,
     "priorities": _priorities,
     "recipient_cap": _cap,
     "initiator_cap": _cap,
+    "calls_per_second": _rate,
     "event_streams": _count,
     "files": _count,
     "requests_per_second": _rate,

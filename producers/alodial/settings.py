@@ -30,7 +30,9 @@ SECRETS = (
 DEFAULT_ACCOUNT = "default"
 DEFAULT_HOURS = "09:00-20:00"
 DEFAULT_COURTESY_HOURS = "08:00-21:00"
-DEFAULT_OWN_LIMITS = "recipient_cap=10/1h;initiator_cap=120/1h;event_streams=10;files=2"
+DEFAULT_OWN_LIMITS = (
+    "recipient_cap=10/1h;initiator_cap=120/1h;waiting_calls=1000000;stored_bytes=1073741824;event_streams=10;files=2"
+)
 
 
 class AccountSettings(BaseModel):

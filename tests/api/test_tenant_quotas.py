@@ -18,8 +18,11 @@ from web.conftest import Web
 from .conftest import ALL, SHOP, Clients
 
 SMALL, SLOW = "planted-key-small-88bb", "planted-key-slow-88bc"
+FEW, BULKY = "planted-key-few-88bd", "planted-key-bulky-88be"
 SMALL_LIMITS = "daily_calls=3;priorities=normal;accounts=default;event_streams=1"
 KEYS = f"{ALL},{SHOP};own;name=shop,{SMALL};own;name=small;{SMALL_LIMITS},{SLOW};own;name=slow;requests_per_second=0.1"
+KEYS += f",{BULKY};own;name=bulky;requests_per_second=1"
+KEYS += f",{FEW};own;name=few;recipient_cap=0;waiting_calls=2;stored_bytes=100000"
 TWO_WAY = {"callfrom": "712037006", "callto": ["994412860"]}
 
 
@@ -81,6 +84,24 @@ def test_a_key_uses_its_accounts_and_priorities_only(by: Clients) -> None:
     refusal(by(SMALL).post("/v1/calls", json=TWO_WAY | {"account": "second"}), 403, "accounts")
 
 
+def test_so_many_calls_of_a_key_wait_and_so_many_bytes_are_kept(by: Clients) -> None:
+    rows = [number(n) for n in range(3)]
+    results = by(FEW).post("/v1/calls/batch", json=rows).json()["results"]
+    assert ["id" in row for row in results] == [True, True, False]
+    assert results[2]["error"]["limit"] == "waiting_calls"
+    refusal(by(FEW).post("/v1/calls", json=number(4)), 429, "waiting_calls")
+    campaign = {"name": "c", "call": {"kind": "ivr", "ivrid": 7, "fromline": "712037006"}, "rows": ["994412860"]}
+    refusal(by(FEW).post("/v1/campaigns", json=campaign), 429, "waiting_calls")
+    assert by(SHOP).post("/v1/campaigns", json=campaign).status_code == 202
+    assert by(FEW).post(f"/v1/calls/{results[0]['id']}/cancel").status_code == 200
+    large = number(5) | {"metadata": {f"m{n}": "x" * 200 for n in range(16)}}
+    placed = by(FEW).post("/v1/calls", json=large)
+    while placed.status_code == 202:
+        by(FEW).post(f"/v1/calls/{placed.json()['id']}/cancel")
+        placed = by(FEW).post("/v1/calls", json=large)
+    refusal(placed, 429, "stored_bytes")
+
+
 def test_one_key_does_not_take_every_event_stream(by: Clients, web: Web) -> None:
     with by(SMALL).stream("GET", "/v1/events") as first:
         assert first.status_code == 200
@@ -100,6 +121,16 @@ def test_a_key_sends_as_many_files_at_once_as_its_limit_says() -> None:
             with pytest.raises(Refusal) as refused, file_slot(request, key("shop")):
                 pass
             assert (refused.value.status, refused.value.limit) == (429, "files")
+
+
+def test_a_request_counts_by_what_it_costs(by: Clients) -> None:
+    rows = [number(n) for n in range(1000)]
+    batch = by(BULKY).post("/v1/calls/batch", json=rows)
+    assert batch.status_code == 202
+    refused = by(BULKY).get("/v1/calls")
+    refusal(refused, 429, "requests_per_second")
+    assert 5 <= int(refused.headers["retry-after"]) <= 11, "a batch of 1,000 rows is as 11 requests"
+    assert by(SHOP).get("/v1/calls").status_code == 200
 
 
 def test_a_key_with_a_rate_of_its_own_waits_above_it(by: Clients) -> None:

@@ -128,12 +128,14 @@ class Harness:
         paused: bool = False,
         call: Any = None,
         caps: str = "",
+        quota: str = "",
         **policy: Any,
     ) -> str:
         """A campaign of so many numbers, or of these rows; answers its id."""
         source = [phone(n) for n in range(rows)] if isinstance(rows, int) else list(rows)
         wanted = request(name, call=call, **policy)
-        record = self.front.submit(source, wanted, actor="test", again=True, paused=paused, caps=caps)
+        limits = {"caps": caps, "quota": quota}
+        record = self.front.submit(source, wanted, actor="test", again=True, paused=paused, **limits)
         return record.id
 
     def enqueue(self, *numbers: str, **options: Any) -> str:

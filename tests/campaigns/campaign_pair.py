@@ -200,9 +200,9 @@ class CampaignPair:
             rows.append(HopperRow(extid, call, '{"callto":"+998901000000"}', "", "", expires, "", "9", "x", own))
         op = campaign_transitions.fill(id, cursor, rows, chunk=0, offset=0)
         said = self.store.run(op)
-        self.seen[f"fill {'stale' if said is None else 'filled'}"] += 1
-        assert (said is not None) == self.model.fill(id, cursor, limits)
-        assert self.store.run(op) is None, "the cursor has moved on"
+        self.seen[f"fill {said.outcome}"] += 1
+        assert (said.outcome == "filled") == self.model.fill(id, cursor, limits)
+        assert self.store.run(op).outcome == "stale", "the cursor has moved on"
         self.compare()
 
     def extid(self, id: str, row: int) -> str:

@@ -478,6 +478,72 @@ PLANTED = {
         "for _, g in ipairs(redis.call('SMEMBERS', LIVE)) do shift(P .. 'gchan:' .. g, step) end",
         "clock.a_clock_that_goes_back_costs_the_same_however_many_campaigns_there_are",
     ),
+    # Limits of API keys
+    "rows count for no day": (
+        "count_today(used, rows)",
+        "",
+        "quotas.rows_count_for_the_calls_of_a_day_and_the_others_wait_for_tomorrow",
+    ),
+    "a day that is used up is tried again and again": (
+        "look_at(g, more)\n    end\n    return { 'room'",
+        "look_at(g, ms)\n    end\n    return { 'room'",
+        "quotas.rows_count_for_the_calls_of_a_day_and_the_others_wait_for_tomorrow",
+    ),
+    "a flood of one key is ready at once": (
+        "if at > ms then state, not_before = 'scheduled', int(at) end",
+        "",
+        "quotas.a_flood_of_one_key_keeps_no_other_waiting",
+    ),
+    "calls for one moment are ready at once": (
+        "elseif not (r.pg and waits_for_turn(r)) then",
+        "else",
+        "quotas.calls_of_a_key_for_one_moment_come_one_after_another",
+    ),
+    "a call waits for its turn again and again": (
+        "redis.call('HDEL', P .. 'c:' .. r.x, 'pg')",
+        "",
+        "quotas.calls_of_a_key_for_one_moment_come_one_after_another",
+    ),
+    "rows have no rate": (
+        "if turns < allowed then allowed, more",
+        "if false then allowed, more",
+        "quotas.rows_and_calls_of_a_key_share_its_rate",
+    ),
+    "rows leave calls their rate": (
+        "redis.call('SET', turn, int(at), 'PX', int((at - us) / 1000 + 60000))\n  end\nend",
+        "end\nend",
+        "quotas.rows_and_calls_of_a_key_share_its_rate",
+    ),
+    "a call that ended waits for ever": (
+        "redis.call('HINCRBY', P .. 'held:' .. name, 'c', -1)",
+        "",
+        "quotas.so_many_calls_and_rows_of_a_key_may_wait",
+    ),
+    "rows of a campaign that ended wait for ever": (
+        "if c[5] then release_rows(c[5], g) end",
+        "",
+        "quotas.so_many_calls_and_rows_of_a_key_may_wait",
+    ),
+    "a dropped draft takes room for ever": (
+        "if quota then release_rows(quota, g, true) end",
+        "",
+        "quotas.so_many_calls_and_rows_of_a_key_may_wait",
+    ),
+    "bytes of records that are gone count for ever": (
+        "if day and day < oldest then",
+        "if false then",
+        "quotas.bytes_of_a_key_count_until_its_records_are_gone",
+    ),
+    "bytes of ended calls do not count": (
+        "redis.call('HINCRBY', P .. 'held:' .. name, 'e' .. math.floor(ms / 86400000), bytes)",
+        "redis.call('HINCRBY', P .. 'held:' .. name, 'b', -bytes)",
+        "quotas.bytes_of_a_key_count_until_its_records_are_gone",
+    ),
+    "bytes of campaigns that are gone count for ever": (
+        "if redis.call('EXISTS', P .. 'g:' .. g) == 0 then release_rows(q.name, g, true) end",
+        "",
+        "quotas.bytes_of_a_campaign_count_until_it_is_gone",
+    ),
     "rows are filled in twice": (
         "if c[1] ~= 'running' or number(c[2]) ~= from or c[6] then return { 'stale' } end",
         "if c[1] ~= 'running' or c[6] then return { 'stale' } end",

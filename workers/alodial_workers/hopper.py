@@ -84,15 +84,17 @@ class HopperFiller:
             except _DAMAGED as exc:
                 raise DamagedRows(f"rows of chunk {index} cannot be read ({type(exc).__name__})") from None
             self._know_zones(expander, hopper.campaign, calls)
-            offset += len(step)
-            if offset >= len(rows):
-                index, offset = index + 1, 0
-            accounts = self._store.run(
-                campaign_transitions.fill(hopper.campaign, cursor, calls, chunk=index, offset=offset)
+            after = (index + 1, 0) if offset + len(step) >= len(rows) else (index, offset + len(step))
+            filled = self._store.run(
+                campaign_transitions.fill(hopper.campaign, cursor, calls, chunk=after[0], offset=after[1])
             )
-            if accounts is None:
-                break  # paused, canceled, or filled by another worker meanwhile
-            woken.update(accounts)
+            if filled.outcome == "limited" and filled.room:
+                room = min(room, filled.room)
+                continue
+            if filled.outcome != "filled":
+                break  # paused, canceled, or filled by another worker meanwhile; or as many as today's limit allows
+            woken.update(filled.accounts)
+            index, offset = after
             cursor += len(step)
             room -= len(step)
         return sorted(woken)

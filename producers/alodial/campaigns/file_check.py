@@ -34,11 +34,13 @@ class FileCheck:
         request: CampaignRequest,
         *,
         owner: str = "",
+        quota: str = "",
         progress: OnProgress | None = None,
         on_problem: OnProblem | None = None,
     ) -> CheckReport:
         """What a submission of ``owner`` would accept and reject, and how long it would last. Stores nothing.
 
+        ``quota`` are the limits of the owner's key, as in NewCall.
         ``source`` is a path, an iterable of mappings or numbers, or a RowSource. Raises BadFile and InvalidCampaign.
         """
         self.require_valid(request)
@@ -49,7 +51,7 @@ class FileCheck:
         now_ms = self._store.call(server_ms)
         starts_at = request.policy.starts_at
         start_ms = 0 if starts_at is None else int(starts_at.timestamp() * 1000)
-        report.expected_end = self._queries.expected_end(request, report.good, now_ms, {}, start_ms)
+        report.expected_end = self._queries.expected_end(request, report.good, now_ms, {}, start_ms, quota)
         if report.expected_end is not None:
             report.seconds = max(0.0, (report.expected_end - now_ms) / 1000)
         return report

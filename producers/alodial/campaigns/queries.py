@@ -15,6 +15,7 @@ from ..store import campaigns, row_outcomes
 from ..store.campaigns import StoredCampaign
 from ..store.client import Store
 from ..store.find_call import find_records
+from ..store.new_calls import daily_calls_of
 from ..store.records import CallRecord, iso
 from ..store.row_outcomes import RowOutcome
 from .calendar import main_zone, opening_moments
@@ -180,18 +181,25 @@ class CampaignQueries:
                 yield row, call, (kept[index - first] or RowOutcome(UNKNOWN)) if gone else None
 
     def expected_end(
-        self, request: CampaignRequest, calls: int, now_ms: int, counts: dict[str, int], start_ms: int
+        self,
+        request: CampaignRequest,
+        calls: int,
+        now_ms: int,
+        counts: dict[str, int],
+        start_ms: int,
+        quota: str = "",
     ) -> int | None:
         """When this many further calls will have ended, Unix ms; None when that cannot be estimated.
 
         ``counts`` are the campaign's calls by state so far: their attempts and talk time refine the estimate.
+        ``quota``: as in NewCall.
         """
         if calls <= 0:
             return now_ms
         limits, policy = self._settings.account(request.call.account), request.policy
         rates = [rate for rate in (limits.calls_per_second, policy.pace or 0) if rate > 0]
         channels = [n for n in (limits.max_concurrent_calls, policy.channels or 0) if n > 0]
-        daily = [n for n in (limits.daily_calls, policy.daily.calls if policy.daily else 0) if n]
+        daily = [n for n in (limits.daily_calls, policy.daily.calls if policy.daily else 0, daily_calls_of(quota)) if n]
         attempts, ended = counts.get("attempts", 0), sum(counts.get(state, 0) for state in ENDS)
         attempts_per_call = max(1.0, attempts / ended) if ended >= 20 else 1.0
         seconds_per_call = counts.get("talk", 0) / attempts + 20 if attempts >= 20 else SECONDS_PER_CALL
@@ -223,7 +231,8 @@ class CampaignQueries:
         expected = None
         if stored.state not in (CampaignState.COMPLETED, CampaignState.CANCELED, CampaignState.PAUSED):
             start_ms = stored.number("start")
-            expected = self.expected_end(read_request(stored), total - ended, stored.now_ms, counts, start_ms)
+            request, quota = read_request(stored), fields.get("qt", "")
+            expected = self.expected_end(request, total - ended, stored.now_ms, counts, start_ms, quota)
         return CampaignRecord(
             id=stored.id,
             name=fields["n"],

@@ -154,12 +154,14 @@ class CampaignService:
         actor: str,
         new_name: str = "",
         owner: str = "",
+        quota: str = "",
         idempotency_key: str = "",
         scope: str = "",
     ) -> CampaignRecord:
         """A new campaign with the same rows, policy and own do-not-call list, paused until it is resumed.
 
-        It stays with the campaign's owner, and is ``owner``'s where there is none. The same ``idempotency_key`` (of the same
+        It stays with the campaign's owner, and is ``owner``'s where there is none; ``quota`` as in :meth:`submit`, by default
+        the campaign's. The same ``idempotency_key`` (of the same
         ``scope``, the caller) returns the same campaign.
         """
         stored = self._queries.find(name)
@@ -172,7 +174,7 @@ class CampaignService:
             return (row for _, row in self._queries.packed_rows(stored))
 
         owner = stored.fields.get("ow") or owner
-        record = self._submission.copy(stored, title, rows, actor=actor, owner=owner, paused=True, key=key)
+        record = self._submission.copy(stored, title, rows, actor=actor, owner=owner, quota=quota, paused=True, key=key)
         if record is None:
             raise InvalidCampaign([FieldProblem("rows", "no_rows", "are none", "submit a file")])
         return record
@@ -184,6 +186,7 @@ class CampaignService:
         actor: str,
         new_name: str = "",
         owner: str = "",
+        quota: str = "",
         idempotency_key: str = "",
         scope: str = "",
         leave_out: bool = False,
@@ -233,6 +236,7 @@ class CampaignService:
                 rows,
                 actor=actor,
                 owner=stored.fields.get("ow") or owner,
+                quota=quota,
                 paused=False,
                 key=key,
                 once=hash_of("retry", stored.id),

@@ -10,6 +10,7 @@ from typing import Any
 from alodial_schemas import FieldProblem, new_ids
 from alodial_schemas.campaigns import CampaignRequest, CampaignState
 
+from ..errors import LimitReached
 from ..settings import Settings
 from ..store import campaign_transitions, campaigns, do_not_call
 from ..store.campaign_transitions import Created, Finished, NewChunk, RequestKey
@@ -76,6 +77,7 @@ class CampaignSubmission:
         paused: bool = False,
         owner: str = "",
         caps: str = "",
+        quota: str = "",
         idempotency_key: str = "",
         scope: str = "",
         progress: OnProgress | None = None,
@@ -85,6 +87,7 @@ class CampaignSubmission:
 
         ``caps`` say how often the key by which it comes may call a number, as ``enqueue.lua`` describes them.
 
+        ``quota`` are the limits of the API key that submits, as in NewCall: LimitReached for more than may wait or be stored.
         After an interruption the same call with the same file continues where it stopped. The same ``idempotency_key``
         (of the same ``scope``, the caller) returns the same campaign, also with ``again``. Raises BadFile, InvalidCampaign
         (also without a good row), CampaignKeyConflict, and CampaignDuplicate, unless ``again``, for a file or rows that
@@ -109,6 +112,7 @@ class CampaignSubmission:
             require_answers(checker.report.questions)
             fields = {"src": json.dumps(description), "cols": json.dumps(list(checker.columns))}
             fields |= {"kc": caps} if caps else {}
+            fields |= {"qt": quota} if quota else {}
             created = self._create(
                 request, fields, draft=draft, file=file, again=again, actor=actor, owner=owner, key=key, over=start > 0
             )
@@ -118,7 +122,7 @@ class CampaignSubmission:
                 (pack(rows) if rows else b"", len(rows), rejected) for rows, rejected in checker.chunks(CHUNK_ROWS)
             )
             report = checker.report
-            whole = self._append_chunks(chunks, created)
+            whole = self._append_chunks(chunks, created, draft)
             if not whole or report.questions or report.good == 0:
                 # A rival's submission of the same request may be running by now: then that is the campaign.
                 if self._store.run(campaign_transitions.drop(created.id, draft)).outcome == "kept":
@@ -225,6 +229,7 @@ class CampaignSubmission:
         owner: str,
         paused: bool,
         key: RequestKey,
+        quota: str = "",
         once: str = "",
         left_out: Callable[[], int] = int,
     ) -> CampaignRecord | None:
@@ -238,6 +243,7 @@ class CampaignSubmission:
         request = old.model_copy(update={"name": title, "policy": policy})
         fields = {"src": stored.fields["src"], "cols": stored.fields["cols"], "from": stored.id}
         fields |= {name: stored.fields[name] for name in ("kc",) if name in stored.fields}
+        fields["qt"] = quota or stored.fields.get("qt", "")
         draft = once or key.hash or secrets.token_hex(16)
         for start in range(MAX_STARTS):
             created = self._create(
@@ -261,7 +267,7 @@ class CampaignSubmission:
                     total += len(chunk)
                     yield pack(chunk), len(chunk), []
 
-            whole = self._append_chunks(chunks(), created)
+            whole = self._append_chunks(chunks(), created, draft)
             if not whole or total == 0:
                 if self._store.run(campaign_transitions.drop(created.id, draft)).outcome == "kept":
                     return self._queries.get(created.id)
@@ -311,7 +317,7 @@ class CampaignSubmission:
 
         The outcome is created, resumed or same. Raises CampaignDuplicate, CampaignKeyConflict.
         """
-        stored_fields = fields_of(request, owner) | fields
+        stored_fields = fields_of(request, owner) | {name: value for name, value in fields.items() if value}
         keep = self._settings.call_retention
         created = self._store.run(
             campaign_transitions.create(
@@ -334,8 +340,10 @@ class CampaignSubmission:
             write_calendar(self._store, self._settings, request, created.id, self._store.call(server_ms))
         return created
 
-    def _append_chunks(self, chunks: Iterator[tuple[bytes, int, list[RowProblem]]], created: Created) -> bool:
-        """Appends chunks to a draft; False when it holds other rows, or is no draft any more.
+    def _append_chunks(
+        self, chunks: Iterator[tuple[bytes, int, list[RowProblem]]], created: Created, draft: str
+    ) -> bool:
+        """Appends chunks to a draft; False when it holds other rows, or is no draft any more. Raises LimitReached.
 
         Another process may be submitting the same file: every chunk is either appended here or equal to the one there.
         Chunks are cut by good rows, so that a mixture of two readings could hold a row twice.
@@ -347,7 +355,12 @@ class CampaignSubmission:
                 problems = rejected[: max(0, MAX_STORED_PROBLEMS - stored_problems)]
                 stored_problems += len(problems)
                 chunk = NewChunk(count, blob, pack_problems(problems) if problems else b"")
-                appended = self._store.run(campaign_transitions.append(created.id, index - 1, [chunk]))
+                try:
+                    appended = self._store.run(campaign_transitions.append(created.id, index - 1, [chunk]))
+                except LimitReached:
+                    # It could not go on from here before others have ended, and takes room until then.
+                    self._store.run(campaign_transitions.drop(created.id, draft))
+                    raise
                 if appended.outcome in ("closed", "gap"):
                     return False
                 had = appended.outcome == "had"

@@ -54,6 +54,7 @@ def create(
     ] = "",
     priorities: Annotated[str, typer.Option(help="Those it may use, such as normal+bulk.")] = "",
     accounts: Annotated[str, typer.Option(help="Those it may use, such as default+sales.")] = "",
+    limit: Annotated[list[str] | None, typer.Option(help="Any limit, such as waiting_calls=1000.")] = None,
     as_json: Json = False,
 ) -> None:
     """Make a key and print it, this once.
@@ -75,7 +76,8 @@ def create(
         "priorities": priorities,
         "accounts": accounts,
     }
-    texts = {limit: text for limit, text in values.items() if text}
+    others = dict(part.partition("=")[::2] for part in limit or ())
+    texts = {name: text for name, text in values.items() if text} | others
     now = _now()
     with open_queue() as queue:
         settings = queue.settings
@@ -102,11 +104,13 @@ def list_keys(as_json: Json = False) -> None:
     Example: alodial keys list
     """
     from ..api_keys import ApiKeys
+    from ..key_limits import limits_from_text
     from ..store import key_records
     from ..store.sansio import run
 
     with open_queue() as queue:
-        of_settings = ApiKeys(queue.settings.api_keys).listing()
+        own_limits = limits_from_text(queue.settings.own_key_limits)
+        of_settings = ApiKeys(queue.settings.api_keys, own_limits).listing()
         rows = queue.store.call(run, key_records.listings(of_settings, _now()))
     if as_json:
         for row in rows:

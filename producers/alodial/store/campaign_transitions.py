@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from ..errors import StoreFull
+from ..errors import LimitReached, StoreFull
 from . import keys
 from .answers import read_row, text
 from .client import Arg, Operation
@@ -31,6 +31,9 @@ class RequestKey(NamedTuple):
 
 NO_KEY = RequestKey()
 
+LIMIT_WAIT = 60
+"""Seconds after which it is worth while to ask again for room that calls and campaigns of an API key take."""
+
 
 class Created(NamedTuple):
     """``chunks`` are how many it holds already; ``id`` is the earlier campaign's for duplicate, same and conflict."""
@@ -43,6 +46,8 @@ class Created(NamedTuple):
 def _require_room(answer: list[Any]) -> list[Any]:
     if answer[0] == b"full":
         raise StoreFull
+    if answer[0] == b"limit":
+        raise LimitReached(text(answer[1]), LIMIT_WAIT)
     return answer
 
 
@@ -89,7 +94,7 @@ class Appended(NamedTuple):
 
 
 def append(campaign: str, index: int, chunks: Sequence[NewChunk]) -> Operation[Appended]:
-    """Appends chunks of rows to a draft from number ``index`` on, all or none. Raises StoreFull."""
+    """Appends chunks of rows to a draft from number ``index`` on, all or none. Raises StoreFull, LimitReached."""
     args: list[Arg] = [campaign, index, "", 0, "", *NO_KEY, "", "{}"]
     for chunk in chunks:
         args += chunk
@@ -109,7 +114,7 @@ def add(
     """Appends chunks of rows after the last one of a campaign that is no draft, all or none.
 
     ``content`` is the fingerprint of these rows, ``totals`` (JSON) is added to the campaign's. Raises
-    StoreFull.
+    StoreFull, LimitReached.
     """
     args: list[Arg] = [campaign, -1, content, int(again), secrets.token_hex(8), *key, actor, totals]
     for chunk in chunks:
@@ -177,20 +182,29 @@ class HopperRow(NamedTuple):
     own_expires: int | str = ""
 
 
-def fill(
-    campaign: str, cursor: int, rows: Sequence[HopperRow], *, chunk: int, offset: int
-) -> Operation[list[str] | None]:
-    """Makes calls of the rows from ``cursor`` on, in the hopper; the next row is number ``offset`` of ``chunk``.
-
-    Returns the accounts to wake, or None when another process was quicker, the campaign does not run or Redis has no room.
+class Filled(NamedTuple):
+    """``stale``: another process was quicker, the campaign does not run, or Redis has no room. ``limited``: the campaign's API
+    key may place only ``room`` more calls today. ``accounts`` are to be woken.
     """
+
+    outcome: Literal["filled", "stale", "limited"]
+    accounts: list[str]
+    room: int = 0
+
+
+def fill(campaign: str, cursor: int, rows: Sequence[HopperRow], *, chunk: int, offset: int) -> Operation[Filled]:
+    """Makes calls of the rows from ``cursor`` on, in the hopper; the next row is number ``offset`` of ``chunk``."""
     args: list[Arg] = [campaign, cursor, cursor + len(rows), chunk, offset]
     for row in rows:
         args += row
         args.append(keys.buckets(row.body, row.reference))
 
-    def read(answer: list[Any]) -> list[str] | None:
-        return [text(name) for name in answer[1:]] if answer[0] == b"filled" else None
+    def read(answer: list[Any]) -> Filled:
+        if answer[0] == b"room":
+            return Filled("limited", [], int(answer[1]))
+        if answer[0] == b"filled":
+            return Filled("filled", [text(name) for name in answer[1:]])
+        return Filled("stale", [])
 
     return Operation("fill", args, read)
 

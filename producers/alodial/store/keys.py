@@ -12,6 +12,9 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``k:{hash}``          string   idempotency key -> extid; expires some time after its call's end, until then it does not
 ``q:{account}:{u n b}`` list   ready calls: urgent, normal, bulk
 ``quota:{key}:{day}`` string   calls that an API key placed in a day; ``quota:{key}:{number}`` list of when it called a number, ms
+``turn:{key}``        string   when the next call of a key with a rate may become ready, microseconds
+``held:{key}``        hash     its calls and rows that wait ``c``, bytes ``b`` of these and of ended ones, of the ended ones by
+                               day ``e{day}``; ``held:{key}:g`` its campaigns -> rows that wait and bytes, ``at``: looked through
 ``due``               zset     scheduled calls by due time, ms
 ``exp``               zset     waiting calls that have an ``expires_at``, ms
 ``lease``             zset     claimed and submitting calls by the end of their lease, ms
@@ -94,7 +97,8 @@ core of one node, measured at tens of thousands of transitions a second, far abo
                                cur cursor, cc co chunk and offset of the next row, nc chunks, tot rows, open (rows are being
                                added until ms), left (what became of rows never called), rd redial, goal, fm failures in a
                                row, dc dm rs day's caps, nz hours in the number's zone, pre prefixes, u on_unconfirmed,
-                               vt virtual time, req src cols rows (JSON), kc its key's caps, er chunks rewritten by erasures
+                               vt virtual time, req src cols rows (JSON), kc its key's caps, qt its limits,
+                               er chunks rewritten by erasures
 ``gc:{campaign}``     hash     calls by state, live, attempts, talk seconds, row (failures in a row),
                                ``d:{disposition}`` of calls, ``a:{disposition}`` of attempts
 ``gq:{campaign}``     list     its ready calls: the hopper

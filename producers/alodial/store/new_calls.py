@@ -18,7 +18,7 @@ class NewCall(NamedTuple):
 
     ``key`` is an idempotency key's hash, and behind a space the one under which an older version stored the same row.
     ``tenant`` is "1" for an owner with extids of its own; ``spare`` is an "extid id" of ours, with an extid of the caller's
-    choice: the wire gets it when that extid is another owner's already. ``quota`` is as in the script's header.
+    choice: the wire gets it when that extid is another owner's already. ``quota`` is as in lua/quota.lua.
     """
 
     extid: str
@@ -40,6 +40,11 @@ class NewCall(NamedTuple):
     tenant: str = ""
     spare: str = ""
     quota: str = ""
+
+
+def daily_calls_of(quota: str) -> int:
+    """The calls of a day that a quota allows; 0 for no limit."""
+    return int(quota.split()[1]) if quota else 0
 
 
 class Enqueued(NamedTuple):

@@ -23,6 +23,11 @@ MIN_SHOWN = 16
 
 _HEADERS = {"WWW-Authenticate": 'Bearer realm="alodial"'}
 
+ROWS_OF_A_REQUEST = 100
+"""Rows in a body that count as one more request of their key."""
+EXPORT_COST = 10
+"""Requests as which an export or a report counts."""
+
 WRONG_KEYS_PER_SECOND = 0.5
 WRONG_KEYS_BURST = 20
 """Wrong keys from one address before it must wait. They never delay a valid key."""
@@ -63,18 +68,32 @@ class Authenticator:
         if api_key is not None:
             wait = self._requests.take(api_key.scope)
             detail = "This key asks more often than ALODIAL_API_REQUESTS_PER_SECOND allows."
-            if not wait and (rate := api_key.limits.requests_per_second):
-                own = self._own.setdefault((api_key.scope, rate), RateLimiter(rate, max(1.0, rate)))
-                if wait := own.take(api_key.scope):
-                    detail = f"This key may ask {rate:g} times a second."
-                    headers = {"Retry-After": retry_after(wait)}
-                    raise Refusal(429, "limit_reached", detail, headers=headers, limit="requests_per_second")
+            rate = api_key.limits.requests_per_second
+            if not wait and rate and (own_wait := self._limiter_of(api_key).take(api_key.scope)):
+                headers = {"Retry-After": retry_after(own_wait)}
+                text = f"This key may ask {rate:g} times a second."
+                raise Refusal(429, "limit_reached", text, headers=headers, limit="requests_per_second")
         else:
             wait = self._wrong_keys.take(address)
             detail = "Too many wrong keys came from this address."
         if wait:
             raise Refusal(429, "too_many_requests", detail, headers={"Retry-After": retry_after(wait)})
         return api_key
+
+    def _limiter_of(self, api_key: ApiKey) -> RateLimiter:
+        rate = api_key.limits.requests_per_second
+        return self._own.setdefault((api_key.scope, rate), RateLimiter(rate, max(1.0, rate)))
+
+    def charge(self, api_key: ApiKey, requests: float) -> None:
+        """Counts a request that costs more than others as so many further ones: the key's next request waits for them."""
+        self._requests.owe(api_key.scope, requests)
+        if api_key.limits.requests_per_second:
+            self._limiter_of(api_key).owe(api_key.scope, requests)
+
+
+def charge_rows(request: Request, api_key: ApiKey, rows: int) -> None:
+    """Counts the rows of a request's body for the key's requests a second."""
+    request.app.state.authenticator.charge(api_key, rows / ROWS_OF_A_REQUEST)
 
 
 @contextmanager
@@ -155,14 +174,19 @@ def require_write(api_key: ApiKey, owner: str | None, name: str, kind: str = "ca
         raise Refusal(403, "forbidden", f"This {kind} is not this key's own: that takes the role operate.")
 
 
-def requires(*roles: Role, all_owners: bool = False) -> Callable[[Request], Coroutine[Any, Any, ApiKey]]:
-    """Returns a dependency that gives a route its key. ``all_owners``: a key marked own gets Refusal 403."""
+def requires(
+    *roles: Role, all_owners: bool = False, cost: float = 1
+) -> Callable[[Request], Coroutine[Any, Any, ApiKey]]:
+    """Returns a dependency that gives a route its key. ``all_owners``: a key marked own gets Refusal 403. The route counts as
+    ``cost`` requests of the key."""
 
     async def dependency(request: Request) -> ApiKey:
         # Async, or FastAPI would run it in a thread.
         api_key = require_role(await caller(request), *roles)
         if all_owners and api_key.own:
             raise Refusal(403, "forbidden", "This key is marked own, and what is asked for belongs to everybody.")
+        if cost > 1:
+            request.app.state.authenticator.charge(api_key, cost - 1)
         request.state.api_key = api_key  # for the audit
         return api_key
 
@@ -171,6 +195,7 @@ def requires(*roles: Role, all_owners: bool = False) -> Callable[[Request], Coro
 
 Submitter = Annotated[ApiKey, Depends(requires("submit"))]
 Reader = Annotated[ApiKey, Depends(requires("read"))]
+Exporter = Annotated[ApiKey, Depends(requires("read", cost=EXPORT_COST))]
 Writer = Annotated[ApiKey, Depends(requires("submit", "operate"))]
 """May change its own records with ``submit``, all with ``operate``; the route calls :func:`require_write`."""
 

@@ -20,9 +20,12 @@ def limit_refusal(name: str, detail: str) -> Refusal:
 def quota_of(api_key: ApiKey) -> str:
     """Returns the limits that the store counts, as a new call carries them; "" without any."""
     limits, caps = api_key.limits, _caps(api_key)
-    if not (limits.daily_calls or caps):
+    gap = round(1_000_000 / limits.calls_per_second) if limits.calls_per_second else 0
+    counted = (limits.waiting_calls, limits.stored_bytes, gap)
+    store = ";{} {} {}".format(*counted) if any(counted) else ""
+    if not (limits.daily_calls or caps or store):
         return ""
-    return f"{api_key.name or api_key.scope} {limits.daily_calls}{caps}"
+    return f"{api_key.name or api_key.scope} {limits.daily_calls}{caps}{store}"
 
 
 def caps_of(api_key: ApiKey) -> str:

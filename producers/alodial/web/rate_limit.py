@@ -25,11 +25,20 @@ class RateLimiter:
         at = time.monotonic() if now is None else now
         wait = self.wait(name, at)
         if self._rate and not wait:
-            self._full_at[name] = max(self._full_at.get(name, 0.0), at) + cost / self._rate
-            self._full_at.move_to_end(name)
-            if len(self._full_at) > self._limit:
-                self._full_at.popitem(last=False)
+            self._take(name, at, cost)
         return wait
+
+    def owe(self, name: str, cost: float, now: float | None = None) -> None:
+        """Takes ``cost`` tokens in any case, for what is under way already: the next :meth:`take` waits for them."""
+        if self._rate:
+            at = time.monotonic() if now is None else now
+            self._take(name, at, cost)
+
+    def _take(self, name: str, at: float, cost: float) -> None:
+        self._full_at[name] = max(self._full_at.get(name, 0.0), at) + cost / self._rate
+        self._full_at.move_to_end(name)
+        if len(self._full_at) > self._limit:
+            self._full_at.popitem(last=False)
 
     def wait(self, name: str, now: float | None = None) -> float:
         """Returns in how many seconds there is a token, 0 for now, without taking it."""

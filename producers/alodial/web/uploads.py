@@ -139,6 +139,11 @@ async def received_upload(request: Request, api_key: ApiKey) -> AsyncIterator[tu
             await UPLOADS.run(upload.path.unlink, missing_ok=True)
 
 
+def fields_beside(request: Request, upload: Upload) -> dict[str, str]:
+    """Returns what came beside the file: the query's parameters and the form's fields, which win."""
+    return {**dict(request.query_params), **upload.fields}
+
+
 def create_file(settings: Settings) -> Path:
     """Returns a new empty file in the upload folder, and deletes old ones there. Blocks. Raises Refusal 503 when it is full."""
     folder = settings.upload_folder

@@ -4,7 +4,8 @@
 --   request, who, totals json (both for -1), then for each chunk: rows, blob, problems blob ('' for none)
 -- Answer: {outcome, id}; outcome is added, had (the first chunk was there), gap (one before it is missing), closed with the state
 --   ('ended': its end has passed and its rows have expired), or with the id of the first: duplicate (rows that were submitted
---   before), same or conflict (the idempotency key was used); full: there is no room for them
+--   before), same or conflict (the idempotency key was used); full: there is no room for them; or limit with the name of the limit
+--   of its API key that they would exceed
 local g, index, content, again = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local key = P .. 'g:' .. g
 local adds = index < 0
@@ -14,7 +15,7 @@ if named then
   local outcome, first = key_used(named, ARGV[7])
   if outcome then return { outcome, first } end
 end
-local c = redis.call('HMGET', key, 's', 'nc', 'tot', 'rows', 'left', 'end')
+local c = redis.call('HMGET', key, 's', 'nc', 'tot', 'rows', 'left', 'end', 'qt')
 if not c[1] or c[1] == 'completed' or c[1] == 'canceled' or adds == (c[1] == 'draft') then return { 'closed', c[1] or '' } end
 -- Nobody would call these rows, and nobody would hear of it.
 if adds and (c[5] or c[6] and number(c[6]) <= ms) then return { 'closed', 'ended' } end
@@ -26,6 +27,15 @@ if store_full() then return { 'full', '' } end
 if adds then
   local first = again ~= '1' and redis.call('GET', P .. 'gr:' .. content)
   if first and redis.call('EXISTS', P .. 'g:' .. first) == 1 then return { 'duplicate', first } end
+end
+local q, rows, bytes = quota_of(c[7]), 0, 0
+if q then
+  for i = 10, #ARGV, 3 do rows, bytes = rows + tonumber(ARGV[i]), bytes + #ARGV[i + 1] + #ARGV[i + 2] + CALL_BYTES end
+  local limit = over_store(q, rows, bytes)
+  if limit then return { 'limit', limit } end
+  hold_rows(q, g, rows, bytes)
+end
+if adds then
   name_campaign(g, 'gr:' .. content)
   if named then name_campaign(g, named, ARGV[7]) end
   redis.call('SET', once, g, 'PX', 3600000)

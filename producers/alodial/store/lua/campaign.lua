@@ -100,6 +100,8 @@ local function key_used(name, digest)
 end
 
 local function forget_campaign(g)
+  local quota = redis.call('HGET', P .. 'g:' .. g, 'qt')
+  if quota then release_rows(quota, g, true) end
   for _, name in ipairs(names_of(g)) do redis.call('DEL', name) end
   redis.call('DEL', unpack(campaign_keys(g)))
   redis.call('ZREM', P .. 'campaigns', g)
@@ -108,8 +110,9 @@ end
 -- To one of its ends. What waits in its lists is canceled by whoever cleans up, `left` says what became of rows never called.
 local function finish(g, state, why, left)
   local key = P .. 'g:' .. g
-  local c = redis.call('HMGET', key, 'a', 'p', 'cur', 'tot')
+  local c = redis.call('HMGET', key, 'a', 'p', 'cur', 'tot', 'qt')
   redis.call('HSET', key, 's', state, 'why', why, 'en', ms)
+  if c[5] then release_rows(c[5], g) end
   if left and number(c[3]) < number(c[4]) then redis.call('HSETNX', key, 'left', left) end
   redis.call('SREM', LIVE, g)
   redis.call('ZREM', WAKE, g)

@@ -6,7 +6,8 @@
 --   tenant: 1 when the owner has extids of its own, '' when it shares those of the installation
 --   spare: "extid id" of ours, for an extid of the caller's choice that another owner has
 --   quota: "key daily_calls" of the API key that it comes by and, where it has such, " cap_calls cap_seconds first_calls first_seconds":
---     how often it may call a number and ring it first, 0 for no limit; campaign.lua looks at them again when it is armed
+--     how often it may call a number and ring it first, 0 for no limit; campaign.lua looks at them again when it is armed.
+--     What follows behind a semicolon is described in quota.lua
 -- Answer: { {accounts to ring}, row, ... }; a row is 1 (stored and queued), 2 (stored and scheduled) or
 --   {outcome, extid of the record, id, state, the caller's extid} of the call that was there: created (by this very request, or just
 --   now under the spare), same or conflict, which is of this owner; full: there is no room for a new one; or
@@ -111,8 +112,12 @@ for i = 3, #ARGV, 20 do
   elseif store_full() then
     answer[#answer + 1] = { 'full', x, '', '', x }
   else
-    local limit, wait
-    if ARGV[i + 18] ~= '' then limit, wait = over_quota(ARGV[i + 18], ARGV[i + 2]) end
+    local q, limit, wait, bytes = quota_of(ARGV[i + 18]), nil, 60, nil
+    if q then
+      bytes = CALL_BYTES + #ARGV[i + 2] + #ARGV[i + 5] + #ARGV[i + 6]
+      limit = over_store(q, 1, bytes)
+      if not limit then limit, wait = over_quota(ARGV[i + 18], ARGV[i + 2]) end
+    end
     if limit then
       answer[#answer + 1] = { 'limit', x, limit, '', int(math.ceil(wait)) }
     else
@@ -120,6 +125,11 @@ for i = 3, #ARGV, 20 do
       local key = P .. 'c:' .. x
       local not_before, expires = ARGV[i + 7], ARGV[i + 8]
       local state = (not_before ~= '' and tonumber(not_before) > ms) and 'scheduled' or 'queued'
+      local paced = q and q.gap > 0 and state
+      if paced == 'queued' then
+        local at = next_turn(q.name, q.gap)
+        if at > ms then state, not_before = 'scheduled', int(at) end
+      end
       local fields, n = { 's', state, 'id', id, 'b', ARGV[i + 2], 'tl', state .. ' ' .. ms }, 8
       if state == 'queued' then fields[9], fields[10], n = 'v', 1, 10 end
       if account ~= 'default' then fields[n + 1], fields[n + 2], n = 'a', account, n + 2 end
@@ -128,13 +138,15 @@ for i = 3, #ARGV, 20 do
         local value = ARGV[i + at]
         if value ~= '' then fields[n + 1], fields[n + 2], n = name, value, n + 2 end
       end
-      local capping, caps = string.match(ARGV[i + 18], '^(%S+) %d+( %d+ %d+ %d+ %d+)$')
+      local capping, caps = string.match(ARGV[i + 18], '^(%S+) %d+( %d+ %d+ %d+ %d+)')
       if caps then fields[n + 1], fields[n + 2], n = 'kc', capping .. caps, n + 2 end
       if tenant ~= '' then fields[n + 1], fields[n + 2], n = 'tn', 1, n + 2 end
       if theirs then
         fields[n + 1], fields[n + 2], n = 'ox', name, n + 2
         redis.call('SET', P .. 'xo:' .. name, x)
       end
+      if paced == 'scheduled' then fields[n + 1], fields[n + 2], n = 'pg', q.name .. ' ' .. int(q.gap), n + 2 end
+      if q and (q.live > 0 or q.bytes > 0) then fields[n + 1], fields[n + 2], n = 'hb', hold_call(q, bytes), n + 2 end
       if idem ~= '' then fields[n + 1], fields[n + 2] = 'ik', idem end
       redis.call('HSET', key, unpack(fields))
       if idem ~= '' then redis.call('SET', P .. 'k:' .. idem, x) end

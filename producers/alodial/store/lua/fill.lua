@@ -1,13 +1,26 @@
 -- A campaign's next rows as calls into its hopper, each once: only from where its cursor stands.
 -- ARGV: campaign, cursor before, cursor after, chunk after, offset after, then for each row 11 values:
 --   extid id body reference metadata expires zone other_extid other_id own_expires buckets
--- Answer: {filled, accounts to ring...}, {stale} or {full}: the rows stay packed until there is room
+-- Answer: {filled, accounts to ring...}, {stale}, {full}: the rows stay packed until there is room, or {room, rows}: its API key may
+--   have so many more calls now; the others wait for tomorrow or for the key's rate
 local g, from, to = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local key = P .. 'g:' .. g
-local c = redis.call('HMGET', key, 's', 'cur', 'a', 'p', 'u', 'left', 'ow', 'tot', 'kc')
+local c = redis.call('HMGET', key, 's', 'cur', 'a', 'p', 'u', 'left', 'ow', 'tot', 'kc', 'qt')
 -- Before its turn ends: the pacer asks for these rows again in 2 s, not at once.
 if store_full() then return { 'full' } end
 if c[1] ~= 'running' or number(c[2]) ~= from or c[6] then return { 'stale' } end
+local q = quota_of(c[10])
+if q and to > from then
+  local allowed, more = rows_allowed(q, to - from)
+  if allowed < to - from then
+    if allowed == 0 then
+      redis.call('ZREM', HUNGRY, g)
+      look_at(g, more)
+    end
+    return { 'room', int(allowed) }
+  end
+  count_rows(q, int(to - from))
+end
 local a, p, u, owner = c[3], c[4], c[5], c[7]
 local ready, lost, lost_rows = {}, 0, {}
 local function taken(x) return redis.call('EXISTS', P .. 'c:' .. x, P .. 'x:' .. x) > 0 end

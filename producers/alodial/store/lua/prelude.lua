@@ -8,7 +8,7 @@ local ms = math.floor(us / 1000)
 
 local DUE, EXP, LEASE, AWAIT = P .. 'due', P .. 'exp', P .. 'lease', P .. 'await'
 local COUNTS = P .. 'counts'
-local FIELDS = { 's', 'id', 'cx', 'r', 'g', 'm', 'v', 'dp', 'n', 'tl', 'a', 'p', 'tok', 'x', 'rt', 'u', 'rd', 'cr', 'st', 'w', 'ik', 'ri', 'xr', 'ox', 'kc' }
+local FIELDS = { 's', 'id', 'cx', 'r', 'g', 'm', 'v', 'dp', 'n', 'tl', 'a', 'p', 'tok', 'x', 'rt', 'u', 'rd', 'cr', 'st', 'w', 'ik', 'ri', 'xr', 'ox', 'kc', 'hb', 'pg' }
 
 -- Whether a new call or campaign would take the last of the memory, which stops, cancellations and results need. Asked once a
 -- script (5 us); a Redis that does not say how much it uses is not full.
@@ -29,6 +29,8 @@ end
 
 -- What campaigns add to a move and to a ready list; campaign.lua says how.
 local campaign_moved, join, campaign_redial, channel_freed
+-- What the limits of API keys need to know of a campaign; quota.lua says how.
+local release_rows
 -- What the lists of calls need to know of one that ended; lists.lua says how.
 local listed_end, listed_as, tick
 
@@ -167,7 +169,14 @@ local function move(r, to, note, ...)
   local key = P .. 'c:' .. r.x
   redis.call('HSET', key, 's', to, 'tl', r.tl, ...)
   if ENDS[to] then
-    redis.call('HDEL', key, 'tok', 'st')
+    redis.call('HDEL', key, 'tok', 'st', 'hb')
+    if r.hb then
+      -- It waits no longer; its bytes count among those of this day's ends until its record is gone (quota.lua).
+      local name, bytes = string.match(r.hb, '^(%S+) (%d+)$')
+      redis.call('HINCRBY', P .. 'held:' .. name, 'c', -1)
+      redis.call('HINCRBY', P .. 'held:' .. name, 'e' .. math.floor(ms / 86400000), bytes)
+      r.hb = nil
+    end
     redis.call('PEXPIRE', key, RETAIN)
     if r.cx then
       for i = 2, r.n do

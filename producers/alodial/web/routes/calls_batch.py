@@ -18,7 +18,7 @@ from ...calls.prepare import BatchKeys, read_call
 from ...calls.queue import CHUNK
 from ...errors import Conflict, InvalidCall, LimitReached, StoreFull, StoreUnavailable
 from ...store.call_transitions import Enqueued, NewCall
-from ..auth import Submitter
+from ..auth import Submitter, charge_rows
 from ..client_presence import BATCH_SECONDS, ProcessorTime, too_much_work
 from ..context import AppContext, app_context
 from ..idempotency import idempotency_key
@@ -96,6 +96,7 @@ class Batch(NamedTuple):
 async def _place_all(batch: Batch, request: Request) -> list[Result]:
     """Places a whole body chunk by chunk. Raises ClientDisconnect when nobody waits for the answer any more."""
     rows = await _rows(await request.body())
+    charge_rows(request, batch.api_key, len(rows))
     results: list[Result] = []
     for start in range(0, len(rows), CHUNK):
         if start and await request.is_disconnected():
@@ -132,6 +133,8 @@ async def _place_stream(batch: Batch, request: Request) -> list[Result]:
         if not results:
             raise
         cut = [_cut(exc.code, exc.detail, number + 1)]
+    finally:
+        charge_rows(request, batch.api_key, number)
     if rows:
         results += await _place(batch, rows, len(results))
     return results + cut

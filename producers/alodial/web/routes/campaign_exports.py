@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
 
 from ...calls.threads import EXPORTS, UPLOADS, WORK
-from ..auth import Reader
+from ..auth import Exporter
 from ..context import app_context, reader_of
 from ..openapi.models import refusals
 from ..responses import attachment
@@ -35,7 +35,7 @@ _CSV: dict[int | str, dict[str, Any]] = {200: {"description": "A CSV file", "con
 )
 async def results_csv(
     request: Request,
-    api_key: Reader,
+    api_key: Exporter,
     name: str,
     delimiter: Annotated[str, Query(pattern=r"^(,|;|\||tab)$", description="`,`, `;`, `|` or `tab`")] = ",",
 ) -> Response:
@@ -53,7 +53,7 @@ _XLSX: dict[int | str, dict[str, Any]] = {200: {"description": "A workbook", "co
 
 
 @router.get("/{name}/results.xlsx", summary="Export as a workbook", responses=refusals(401, 403, 429, 404, 503) | _XLSX)
-async def results_xlsx(request: Request, api_key: Reader, name: str) -> Response:
+async def results_xlsx(request: Request, api_key: Exporter, name: str) -> Response:
     """As results.csv. It is written to disk first, so it begins to arrive when it is whole."""
     from ...campaigns.exporting.results import write_xlsx  # noqa: PLC0415  # as above
 
@@ -85,7 +85,7 @@ class TemporaryFileResponse(FileResponse):
     summary="The rows that were not taken",
     responses=refusals(401, 403, 429, 404, 503) | _CSV,
 )
-async def problems_csv(request: Request, api_key: Reader, name: str) -> Response:
+async def problems_csv(request: Request, api_key: Exporter, name: str) -> Response:
     """The bad and suppressed rows as they came, each with its reason: mend it and send it again.
 
     Headings and reasons are in the language of `Accept-Language`, with semicolons in Russian and Uzbek, as Excel reads them;
@@ -105,7 +105,7 @@ async def problems_csv(request: Request, api_key: Reader, name: str) -> Response
     summary="A page to print",
     responses=refusals(401, 403, 429, 404, 503) | {200: {"description": "HTML", "content": {"text/html": {}}}},
 )
-async def report(request: Request, api_key: Reader, name: str) -> Response:
+async def report(request: Request, api_key: Exporter, name: str) -> Response:
     """One page with charts and figures, without scripts, in the language of `Accept-Language`."""
     from ...campaigns.exporting.report import make_report  # noqa: PLC0415  # as above
 

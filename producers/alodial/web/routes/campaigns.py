@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Query
@@ -18,17 +19,17 @@ from ...campaigns.importing.files import RowSource, open_source
 from ...campaigns.records import CampaignRecord
 from ...campaigns.service import KEEP
 from ...campaigns.stored_fields import read_campaign
-from ..auth import Reader, Submitter, Writer, require_visible, require_write
+from ..auth import Reader, Submitter, Writer, charge_rows, require_visible, require_write
 from ..client_presence import RequestWork, while_present
 from ..context import app_context, reader_of
 from ..idempotency import idempotency_key
-from ..key_rules import caps_of, check_campaign, check_ends_at
+from ..key_rules import caps_of, check_campaign, check_ends_at, quota_of
 from ..openapi import bodies, models
 from ..openapi.models import answers, refusals
 from ..problems import Refusal
 from ..request_bodies import media_type, printable, read_json_body, read_object, strict_json
 from ..responses import json_response
-from ..uploads import Upload, received_upload
+from ..uploads import Upload, fields_beside, received_upload
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
 
@@ -78,6 +79,8 @@ async def _received(request: Request, api_key: ApiKey) -> AsyncIterator[Received
     """
     if media_type(request) in ("application/json", ""):
         body = await read_json_body(request)
+        if isinstance(body, dict) and isinstance(body.get("rows"), list):
+            charge_rows(request, api_key, len(body["rows"]))
         async with while_present(request, app_context(request).settings.file_cpu_seconds) as work:
             yield ReceivedCampaign(*await work.run(_from_json, request, body), work)
         return
@@ -105,13 +108,8 @@ def _from_json(request: Request, body: Any) -> tuple[CampaignRequest, RowSource,
     return campaign, open_source(plain), again
 
 
-def _fields(request: Request, upload: Upload) -> dict[str, str]:
-    """Returns what came beside the file: the query's parameters and the form's fields, which win."""
-    return {**dict(request.query_params), **upload.fields}
-
-
 def _from_upload(request: Request, upload: Upload) -> tuple[CampaignRequest, RowSource, bool]:
-    fields = _fields(request, upload)
+    fields = fields_beside(request, upload)
     fields.pop("filename", None)
     if not upload.filename:
         raise _invalid("No file came.", "file", "missing", "is missing", "send the file as the form's part `file`")
@@ -146,8 +144,8 @@ async def check(request: Request, api_key: Submitter) -> Response:
     """
     async with _received(request, api_key) as received:
         check_campaign(api_key, received.request, app_context(request).settings)
-        check_file = _campaigns(request).blocking.check
-        report = await received.work.run(check_file, received.source, received.request, owner=api_key.name)
+        check_file = partial(_campaigns(request).blocking.check, owner=api_key.name, quota=quota_of(api_key))
+        report = await received.work.run(check_file, received.source, received.request)
     return json_response(report.to_dict(reader_of(request)))
 
 
@@ -176,6 +174,7 @@ async def submit(request: Request, api_key: Submitter) -> Response:
             actor=api_key.actor,
             owner=api_key.name,
             caps=caps_of(api_key),
+            quota=quota_of(api_key),
             again=received.again,
             idempotency_key=key,
             scope=api_key.scope,
@@ -269,6 +268,7 @@ async def clone(request: Request, api_key: Writer, name: str) -> Response:
         name,
         actor=api_key.actor,
         owner=api_key.name,
+        quota=quota_of(api_key),
         idempotency_key=idempotency_key(request),
         scope=api_key.scope,
     )
@@ -313,7 +313,7 @@ async def add_rows(request: Request, api_key: Writer, name: str) -> Response:
     async with received_upload(request, api_key) as (upload, work):
         if not upload.filename:
             raise BadFile("no_file", "no file came", "send the file as the form's part `file`")
-        fields = _fields(request, upload)
+        fields = fields_beside(request, upload)
         again, reading = fields.get("again", "").lower() in _TRUE, _file_reading(fields)
         source = await work.run(open_source, upload.path, name=upload.filename)
         record = await work.run(
