@@ -25,7 +25,7 @@ __all__ = ["shared_web", "web"]
 NO_BODY = ("/enable", "/disable")
 """Endings of addresses that read no body."""
 
-READERS = {"receive_upload", "_received"}
+READERS = {"receive_upload", "received_upload", "_received"}
 
 
 @pytest.fixture(scope="module")
