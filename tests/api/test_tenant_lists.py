@@ -145,3 +145,11 @@ def test_cursors_name_nothing_of_others(by: Clients) -> None:
 def test_a_key_with_submit_alone_does_not_write_lists_of_foreign_campaigns_for_another_tenant(by: Clients) -> None:
     foreign = submit(by(CRM))["id"]
     assert by(SUBMIT).post("/v1/dnc/remove", json={"numbers": ["994412860"], "campaign": foreign}).status_code == 403
+
+
+def test_times_before_all_others_are_no_fault_of_the_server(by: Clients) -> None:
+    for path in ("/v1/calls", "/v1/logs"):
+        for moment in ("0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):
+            for name in ("since", "until"):
+                assert by(ALL).get(path, params={name: moment}).status_code == 200, (path, name, moment)
+    assert by(SHOP).get("/v1/calls", params={"until": "0001-01-01T00:00:00Z"}).json()["calls"] == []

@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -47,3 +48,27 @@ def test_the_list_of_parts_has_every_package_with_its_hashes() -> None:
     names = {part["name"] for part in document["components"]}
     assert names == set(re.findall(r"^([\w.-]+)==", LOCK, re.M))
     assert all(part["hashes"] and part["purl"].startswith("pkg:pypi/") for part in document["components"])
+
+
+def test_an_audit_says_what_it_found_and_which_packages_it_could_not_compare() -> None:
+    report = runpy.run_path(str(ROOT / "deploy" / "audit.py"))["report"]
+    bad = {"name": "jinja2", "version": "3.0", "vulns": [{"id": "PYSEC-1", "fix_versions": ["3.1.6"]}]}
+    good, unknown = {"name": "h11", "version": "0.16", "vulns": []}, {"name": "redis", "skip_reason": "not found"}
+
+    def read(*packages: dict[str, Any]) -> tuple[str, int]:
+        lines, code = report(json.dumps({"dependencies": packages, "fixes": []}), "")
+        return "\n".join(lines), code
+
+    text, code = read(bad, good, unknown)
+    assert code == 1, "what is found counts, whatever could not be audited"
+    assert "jinja2 3.0: PYSEC-1, fixed in 3.1.6" in text
+    assert "2 packages audited, 1 advisories" in text
+    assert "not audited" in text
+    assert text.endswith("1: redis")
+    assert read(good, unknown)[1] == 0
+    assert "not audited" not in read(good)[0]
+    assert report("", "requests.exceptions.ConnectionError: refused") == (
+        ["no audit: the advisories cannot be reached"],
+        0,
+    )
+    assert report("", "no such file")[1] == 1

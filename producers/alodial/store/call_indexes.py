@@ -59,7 +59,7 @@ class StreamIndex:
     def read(self, place: str, count: int) -> Steps[list[Row]]:
         at, place_stream = self._place(place)
         first = "-" if self.since is None else str(max(0, self.since - _APART_MS))
-        last = "+" if self.until is None else f"({max(0, self.until + _APART_MS)}-0"
+        last = "+" if self.until is None else f"({max(1, self.until + _APART_MS)}-0"
         commands: list[Command] = []
         for index, name in enumerate(self.names):
             after = last if not at else at if index < place_stream else f"({at}"

@@ -154,7 +154,7 @@ def _matching(rows: Iterable[Any], filter: LogFilter) -> Iterator[LogLine]:
 
 
 def _page(filter: LogFilter, cursor: str | None, limit: int) -> Steps[LogPage]:
-    upper = "+" if filter.until is None else str(filter.until + LATE)
+    upper = "+" if filter.until is None else str(max(1, filter.until + LATE))
     lower = "-" if filter.since is None else str(max(0, filter.since - EARLY))
     if cursor:
         upper = f"({cursor}"
