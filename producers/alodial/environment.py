@@ -22,7 +22,7 @@ OTHER_NAMES: Final = frozenset(
 )
 """Variables of commands and tests, which are no settings."""
 
-_LISTED_SECRETS: Final = frozenset({"callback_secret", "api_keys", "webhooks", "webhook_secret"})
+_LISTED_SECRETS: Final = frozenset({"callback_secret", "api_keys", "webhooks", "webhook_secret", "alerts"})
 
 _SPOILED_BY_SLASHES: Final = re.compile(r"^[a-z+]+://[^/?#@]*[/?#].*@")
 
@@ -121,6 +121,11 @@ def _without_password(url: str) -> str:
     """The URL without its user and its query, which may hold a password too."""
     scheme, _, rest = url.partition("?")[0].partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+def listed_urls(text: str) -> tuple[str, ...]:
+    """Returns the URLs of a list; a comma within one of them does not end it."""
+    return tuple(part for part in re.split(r",?\s+|,(?=[a-z][a-z0-9+.-]*://)", text.strip().rstrip(",")) if part)
 
 
 def secret_problem(text: str) -> str | None:

@@ -264,6 +264,12 @@ class Settings(BaseSettings):
     sentry_dsn: SecretStr | None = Field(
         None, description="The Sentry project to which workers and web send errors; needs `alodial[sentry]`."
     )
+    alerts: SecretList = Field(
+        (), description="Apprise URLs that get findings, comma-separated; needs `alodial[alerts]`."
+    )
+    alert_reminder: Seconds = Field(
+        3600, ge=0, description="How often a problem that lasts is sent again; 0 for never."
+    )
 
     @field_validator("redis_url", "broker_url")
     @classmethod
@@ -305,6 +311,11 @@ class Settings(BaseSettings):
             if not (prefix.startswith("+") and prefix[1:].isascii() and prefix[1:].isdigit()):
                 raise ValueError("each prefix is + and digits, such as +998")
         return value
+
+    @field_validator("alerts", mode="before")
+    @classmethod
+    def _receivers(cls, value: object) -> object:
+        return environment.listed_urls(value) if isinstance(value, str) else value
 
     @field_validator("trusted_proxies", "callback_sources")
     @classmethod

@@ -1,4 +1,4 @@
-"""The events: CloudEvents 1.0 in JSON, one for each change of a call, a campaign or a result that fits no call.
+"""The events: CloudEvents 1.0 in JSON, one for each change of a call, a campaign, a finding or a result that fits no call.
 
 The Lua scripts write them, in the same atomic step as the change itself.
 """
@@ -36,6 +36,8 @@ EVENT_TYPES: Final[frozenset[str]] = frozenset(
         "alodial.campaign.resumed",
         "alodial.campaign.completed",
         "alodial.campaign.canceled",
+        "alodial.finding.raised",
+        "alodial.finding.resolved",
     }
 )
 

@@ -99,7 +99,8 @@ def _agrees_with_its_type(kind: str, event: dict[str, Any]) -> None:
     _, group, word = kind.split(".", 2)
     data = event["data"]
     assert event["type"] == kind
-    assert event["id"].startswith(f"result-{event['subject']}" if group == "result" else event["subject"])
+    begins = {"result": f"result-{event['subject']}", "finding": "finding-"}.get(group, event["subject"])
+    assert event["id"].startswith(begins)
     assert ("result" in data) == (data["disposition"] is not None) == (kind in WITH_RESULT)
     if result := data.get("result"):
         assert list(result) == list(CallResult().public())

@@ -14,6 +14,7 @@ import structlog
 
 from alodial.campaigns.calendar import renew_calendars
 from alodial.errors import StoreUnavailable, StoreUnfit
+from alodial.observability.alerts import alert_threads
 from alodial.observability.process_findings import ProcessFindings
 from alodial.settings import Settings
 from alodial.store import inbox, primary, redis_checks, workers
@@ -110,6 +111,7 @@ class Runtime:
             Pacer(self.store, waker, HopperFiller(self.store, self.settings)),
             WakeupSender(self.store, waker),
             Sweeper(self.store, self.settings, self.broker, self.name, since_ms),
+            *alert_threads(self.store, self.name, self.findings),
         ]
         for loop in self.loops:
             loop.start()

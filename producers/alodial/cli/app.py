@@ -8,6 +8,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from . import (
+    alerts,
     audit,
     call,
     calls,
@@ -74,6 +75,7 @@ app.add_typer(dead_letters.app, name="dead")
 app.add_typer(events.app, name="events")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(keys.app, name="keys")
+app.add_typer(alerts.app, name="alerts")
 for _command in (
     init,
     audit.audit,

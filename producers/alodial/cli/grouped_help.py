@@ -8,7 +8,7 @@ GROUPS = {
     "Begin": ("init", "dev", "demo", "sandbox", "provider", "completion"),
     "Place and follow calls": ("call", "calls", "campaign", "dnc"),
     "Run": ("worker", "web", "status", "top", "doctor", "logs", "stop", "resume"),
-    "Events and results": ("events", "webhooks", "dead", "channels"),
+    "Events and results": ("events", "webhooks", "alerts", "dead", "channels"),
     "Access and privacy": ("keys", "audit", "forget"),
 }
 """The commands under each title; one that is in none comes last, under "Other"."""

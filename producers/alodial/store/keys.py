@@ -64,6 +64,7 @@ core of one node, measured at tens of thousands of transitions a second, far abo
                                oldest), ``length``, and the bounds ``age`` (ms) and ``most``
 ``events:lost``       string   events dropped before every group had read them; kept 7 days after the last
 ``logs:lost``         string   log lines that did not get there; kept a day after the last
+``shared:{work}``     hash     work of one process for all (findings, alerts): holder, until ms, n and state (JSON), digest
 ``tally``             hash     counters of all worker processes for the metrics, added up. ``tally:{process}`` is the
                                number of its last flush, kept a day
 ``keys``              hash     name of an API key -> its record, JSON, with hashes in place of secrets; ``keys:used`` when each
@@ -359,6 +360,10 @@ def column_mappings(owner: str) -> str:
 
 def campaign_key(hash: str) -> str:
     return f"{PREFIX}gk:{hash}"
+
+
+def shared_work(name: str) -> str:
+    return f"{PREFIX}shared:{name}"
 
 
 def spool_mark(segment: str) -> str:

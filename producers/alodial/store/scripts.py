@@ -46,6 +46,7 @@ NAMES = (
     "audit",
     "session",
     "draft",
+    "shared",
 )
 
 CONFIRMED = frozenset(
@@ -69,7 +70,7 @@ CONFIRMED = frozenset(
 
 WHEN_FULL = frozenset(
     {"stop", "resume", "cancel", "steer", "drop", "forbid", "forget", "settle", "apply", "park", "sweep", "repeat"}
-    | {"trim", "tidy", "delivered", "primary", "audit", "session", "draft"}
+    | {"trim", "tidy", "delivered", "primary", "audit", "session", "draft", "shared"}
 )
 """Scripts that run although Redis is full: they hold calls back, write down what rang already or who did
 it, let people in to stop calls, or make room.

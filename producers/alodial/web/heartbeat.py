@@ -1,4 +1,4 @@
-"""The heartbeat of a web process: it carries the failures of its loops to ``alodial doctor`` and ``status``."""
+"""The heartbeat of a web process, which carries its failures to ``alodial doctor`` and ``status``, and its look for findings."""
 
 import contextlib
 import os
@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from ..calls.queue import AsyncCallQueue
 from ..errors import StoreUnavailable
+from ..observability.alerts import alert_threads
 from ..observability.process_findings import ProcessFindings
 from ..store import keys, workers
 from ..store.heartbeat import HeartbeatWriter
@@ -28,14 +29,20 @@ class WebHeartbeat:
         self._name = process_name()
         self._began = time.monotonic()
         self._writer: HeartbeatWriter | None = None
+        # Made here: receivers that Apprise does not know keep the process from starting.
+        self._alerts = alert_threads(queue.thread_store, self._name, findings)
 
     def start(self) -> None:
-        """Starts the thread."""
+        """Starts the threads."""
         self._writer = HeartbeatWriter(self._queue.thread_store, self._describe, key=keys.WEB)
         self._writer.start()
+        for thread in self._alerts:
+            thread.start()
 
     def stop(self) -> None:
-        """Ends the thread and takes the process off the list; blocks for two timeouts of Redis at most."""
+        """Ends the threads and takes the process off the list; blocks for two timeouts of Redis at most."""
+        for thread in self._alerts:
+            thread.ended.set()
         if self._writer is not None:
             self._writer.stop(self._queue.settings.redis_timeout)
             with contextlib.suppress(StoreUnavailable):

@@ -28,6 +28,7 @@ _MEANINGS = {
     "redial_scheduled": "A further attempt will be made",
     "corrected": "A later result than the one that ended it says more",
 }
+_FINDINGS = {"raised": "Something is wrong", "resolved": "It is not there any more"}
 
 
 # What a call or campaign is after an event that is not named for its state.
@@ -61,7 +62,7 @@ def _payload(kind: str, data: dict[str, Any]) -> dict[str, Any]:
         "owner": _TEXT | {"description": "The name of the API key that made it; absent when it had none"},
         "source": {"const": "/alodial"},
         "type": {"const": kind},
-        "subject": _TEXT | {"description": "The call's or the campaign's id"},
+        "subject": _TEXT | {"description": "The call's or the campaign's id, or the code of a finding"},
         "time": _TEXT | {"format": "date-time"},
         "datacontenttype": {"const": "application/json"},
         "data": data,
@@ -115,22 +116,35 @@ def _campaign_data() -> dict[str, Any]:
     )
 
 
+def _finding_data() -> dict[str, Any]:
+    return _data(
+        code=_TEXT | {"description": "The stable code, as in `alodial status --json`"},
+        severity={"enum": ["problem", "warning", "info"]},
+        text=_TEXT,
+        remedy=_TEXT | {"description": "What to do"},
+        command=_TEXT | {"description": 'The command that helps, "" for none'},
+        since=_TEXT | {"format": "date-time"},
+    )
+
+
 def _example(kind: str) -> dict[str, Any]:
     _, group, word = kind.split(".", 2)
     data = examples.event_data(group, word)
-    if group != "result":
+    if group not in ("result", "finding"):
         data["state"] = _STATES.get(word, word)
     id = data["call_id"] or data["campaign_id"] or "1795413409008-0"
     named = {"id": f"result-{id}" if group == "result" else f"{id}-4-h5f2c81aa", "type": kind, "subject": id}
+    if group == "finding":
+        named |= {"id": f"finding-0c9f63f8a71bb3e5-{1 if word == 'raised' else 2}", "subject": data["code"]}
     return {**examples.EVENTS["event"], **named, "data": data}
 
 
 def _message(kind: str) -> dict[str, Any]:
     _, group, word = kind.split(".", 2)
-    data = {"call": _call_data, "campaign": _campaign_data, "result": _result_data}[group]()
+    data = {"call": _call_data, "campaign": _campaign_data, "result": _result_data, "finding": _finding_data}[group]()
     if "result" in examples.event_data(group, word):
         data["properties"]["result"] = _result()
-    summary = _MEANINGS.get(word) if group == "call" else None
+    summary = {"call": _MEANINGS, "finding": _FINDINGS}.get(group, {}).get(word)
     return {
         "name": kind,
         "title": kind,
@@ -175,8 +189,8 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "Alodial's events",
             "version": version("alodial"),
-            "description": "CloudEvents 1.0 in JSON: one for each change of a call, a campaign or an odd result. Each is told at "
-            "least once, with the same id; a reader leaves types and members alone that it does not know.",
+            "description": "CloudEvents 1.0 in JSON: one for each change of a call, a campaign, a finding or an odd result. Each "
+            "is told at least once, with the same id; a reader leaves types and members alone that it does not know.",
             "license": {"name": "MIT"},
         },
         "defaultContentType": "application/cloudevents+json",
