@@ -290,10 +290,13 @@ class Settings(BaseSettings):
         "trusted_proxies",
         "group_roles",
         "callback_sources",
+        "alerts",
         mode="before",
     )
     @classmethod
-    def _split(cls, value: object) -> object:
+    def _split(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, str) and info.field_name == "alerts":
+            return environment.listed_urls(value)
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     # Declared after what splits and strips lists: pydantic runs the last one first, so this sees what was written.
@@ -311,11 +314,6 @@ class Settings(BaseSettings):
             if not (prefix.startswith("+") and prefix[1:].isascii() and prefix[1:].isdigit()):
                 raise ValueError("each prefix is + and digits, such as +998")
         return value
-
-    @field_validator("alerts", mode="before")
-    @classmethod
-    def _receivers(cls, value: object) -> object:
-        return environment.listed_urls(value) if isinstance(value, str) else value
 
     @field_validator("trusted_proxies", "callback_sources")
     @classmethod

@@ -201,7 +201,18 @@ def _not_digits(text: str, plain: str, digits: str) -> PhoneError:
     if sum(ch.isdecimal() for ch in text) < _FEWEST and plain.isprintable():
         # It is no number that could be private, and its sender must see which of his values this is.
         return PhoneError("phone_invalid", f"{plain!r} {reason}", _HOW_TO_WRITE)
+    if len(plain) <= _LONGEST_ECHO and plain.isprintable():
+        return PhoneError("phone_invalid", f"{_hint_of(plain)!r} {reason}", _HOW_TO_WRITE)
     return _invalid(text, reason)
+
+
+_LONGEST_ECHO: Final = 40
+
+
+def _hint_of(text: str) -> str:
+    """The text with stars for all digits but the first two and the last two: enough for its sender to find it again."""
+    places = [at for at, ch in enumerate(text) if ch.isdecimal()][2:-2]
+    return "".join("*" if at in places else ch for at, ch in enumerate(text))
 
 
 _NO_LETTER_O: Final = str.maketrans("", "", "0123456789OoОо")

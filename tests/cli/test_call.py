@@ -69,7 +69,7 @@ def test_another_call_under_a_taken_extid_fails(alodial: Alodial) -> None:
     [
         (("call", "two-way", "--from", "712037006", "--to", "12"), "callto"),
         ((*TWO_WAY, "--extid", "0123"), "extid"),
-        ((*TWO_WAY, "--not-before", "tomorrow"), "not_before"),
+        ((*TWO_WAY, "--not-before", "tomorrow"), "--not-before"),
         ((*TWO_WAY, "--priority", "high"), "priority"),
         ((*TWO_WAY, "--account", "nope"), "account"),
         ((*TWO_WAY, "--on-unconfirmed", "perhaps"), "on_unconfirmed"),
@@ -107,3 +107,25 @@ def test_waiting_for_a_call_that_ends_otherwise_than_completed_fails(alodial: Al
     assert done.code == 1
     assert done.documents[0]["state"] == "canceled"
     assert [line.split()[3] for line in done.err.splitlines()] == ["queued", "canceled"]
+
+
+def test_a_time_that_is_over_is_accepted_with_a_warning(alodial: Alodial) -> None:
+    done = alodial(*TWO_WAY, "--not-before", "2020-01-01T00:00:00+05:00", "--json")
+    assert done.code == 0
+    (document,) = done.documents
+    assert document["warnings"] == ["not_before is over already: the call goes at once"]
+    assert "warning: not_before is over already" in done.err
+    assert "warnings" not in alodial(*TWO_WAY, "--not-before", "+0s", "--json").documents[0]
+
+
+def test_waiting_without_a_worker_says_so(alodial: Alodial, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alodial.cli.call.WORKER_CHECK", 0.1)
+    done = alodial(*TWO_WAY, "--wait", "--timeout", "30")
+    assert done.code == 1
+    assert "error: no worker is running; the call is stored and waits for one" in done.err
+    assert "hint: alodial worker" in done.err
+
+
+def test_a_value_with_letters_is_shown_to_its_sender(alodial: Alodial) -> None:
+    done = alodial("call", "two-way", "--from", "712037006", "--to", "9944x2860")
+    assert "'99**x**60' holds something other than digits" in done.err

@@ -147,3 +147,17 @@ def test_a_table_fits_a_narrow_terminal_and_breaks_no_number(
     assert all(value in printed for value in ROW[:4])
     if width >= 80:
         assert max(map(len, printed.splitlines())) <= width
+
+
+@pytest.mark.parametrize("command", [("calls", "cancel", "17"), ("keys", "revoke", "shop")])
+def test_a_person_is_asked_before_a_key_or_a_call_ends_and_a_script_is_not(
+    command: tuple[str, ...], alodial: Alodial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("typer.confirm", lambda question, **_: asked.append(question))
+    alodial(*command)
+    assert asked == []
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    alodial(*command)
+    alodial(*command, "--yes")
+    assert len(asked) == 1

@@ -68,6 +68,7 @@ OTHERS = {
     "campaign check": "reads a file, and goes on without Redis",
     "campaign template": "writes an empty file",
     "webhooks secret": "makes a secret",
+    "alerts test": "asks the receivers in ALODIAL_ALERTS",
     "doctor": "reports that Redis does not answer and goes on",
     "top": "goes on, and prints that Redis does not answer",
     "worker": "waits for Redis",

@@ -213,7 +213,7 @@ def test_a_test_message_goes_to_each_receiver_and_names_who_did_not_take_it(
     finally:
         load_settings.cache_clear()
     printed = capsys.readouterr()
-    assert '{"receiver": "1 (json)", "ok": true}' in printed.out
+    assert '{"receiver":"1 (json)","ok":true}' in printed.out
     assert "receiver 1 (json): not sent" in printed.err
     assert "token-of-receiver" not in printed.out + printed.err
     assert receiver.messages[0]["title"] == "Alodial: test"

@@ -1,8 +1,9 @@
 """Turns the store's rows into the results that callers get: queued, refused or canceled calls."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from alodial_schemas import CallRequest, FieldProblem, State
 
@@ -15,14 +16,26 @@ from .prepare import prepare, read_call
 
 Source = CallRequest | Mapping[str, Any]
 
+PAST: Final = "not_before is over already: the call goes at once"
+
+PAST_TOLERANCE: Final = 5.0
+"""Seconds: whoever writes the present moment means now."""
+
 
 class QueuedCall(NamedTuple):
-    """A call that is stored. ``created`` is False when the same call had been stored before."""
+    """A call that is stored. ``created`` is False when the same call had been stored before; ``warnings`` say what may not
+    have been meant."""
 
     id: str
     extid: str
     state: State
     created: bool = True
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def noted(self) -> dict[str, list[str]]:
+        """``{"warnings": [...]}`` for a JSON answer, {} without any."""
+        return {"warnings": list(self.warnings)} if self.warnings else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +60,13 @@ def queued_call(row: call_transitions.Enqueued, call: NewCall) -> QueuedCall:
         raise LimitReached(row.id, float(row.caller_extid))
     if row.outcome == "full":
         raise StoreFull
-    return QueuedCall(row.id, row.caller_extid, row.state or State.QUEUED, row.outcome == "created")
+    created = row.outcome == "created"
+    warnings = (PAST,) if created and _is_past(call.not_before) else ()
+    return QueuedCall(row.id, row.caller_extid, row.state or State.QUEUED, created, warnings)
+
+
+def _is_past(not_before: int | str) -> bool:
+    return isinstance(not_before, int) and not_before < (time.time() - PAST_TOLERANCE) * 1000
 
 
 def outcome_of(row: call_transitions.Enqueued, call: NewCall) -> QueuedCall | RefusedCall:

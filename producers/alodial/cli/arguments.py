@@ -30,6 +30,12 @@ def confirm(question: str, *, yes: bool) -> None:
     typer.confirm(question, abort=True, err=True)
 
 
+def confirm_person(question: str, *, yes: bool) -> None:
+    """Asks a person on a terminal; a script goes on, as it did when this was not asked yet. Raises Abort for a no."""
+    if not yes and sys.stdin.isatty():
+        typer.confirm(question, abort=True, err=True)
+
+
 def shares_options(template: Callable[..., None]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Returns a decorator for commands that take the parameters of ``template`` after their own.
 
@@ -123,12 +129,14 @@ def parse_time(option: str, text: str | None, now: datetime | None = None) -> in
 
 
 def parse_moment(option: str, text: str | None, now: datetime | None = None) -> str | None:
-    """Returns ISO 8601 of ``+2h`` (from now); any other text is returned as it is. Raises BadParameter."""
-    if text is None or not text.startswith("+"):
+    """Returns ISO 8601 of ``+2h`` (from now), or the ISO 8601 that was typed. Raises BadParameter for any other text."""
+    if text is None or text[:4].isdecimal():
         return text
     later = _LATER.fullmatch(text)
     if later is None:
-        raise typer.BadParameter(f"{option} {text!r}: write for example +90s, +15m, +2h or +1d")
+        raise typer.BadParameter(
+            f"{option} {text!r}: write for example +15m, +2h or +1d, or ISO 8601 with a zone: 2026-01-02T09:00:00+05:00"
+        )
     try:
         return ((now or datetime.now(UTC)) + timedelta(seconds=int(later[1]) * UNITS[later[2]])).isoformat()
     except OverflowError:

@@ -4,9 +4,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .arguments import Json, Yes, check_choice, confirm, parse_time
+from .arguments import Json, Yes, check_choice, confirm, confirm_person, parse_time
 from .local_time import local_time
-from .output import READER_LEFT, console, document, plain, print_call, safe, say, seconds_between, styled, table
+from .output import (
+    READER_LEFT,
+    console,
+    count_of,
+    document,
+    plain,
+    print_call,
+    safe,
+    say,
+    seconds_between,
+    styled,
+    table,
+)
 from .session import current_actor, open_queue
 
 if TYPE_CHECKING:
@@ -187,14 +199,16 @@ def _recipients(record: "CallRecord") -> str:
 @app.command()
 def cancel(
     names: Annotated[list[str], typer.Argument(metavar="ID|EXTID...", help="Calls that are not submitted yet.")],
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Cancel calls before they are submitted. Exit code 1 if one of them could not be canceled.
+    """Cancel calls before they are submitted. Asks on a terminal. Exit code 1 if one of them could not be canceled.
 
     Example: alodial calls cancel 937986460982123
     """
     from ..errors import NotCancelable, NotFound
 
+    confirm_person(f"Cancel {count_of(len(names), 'call')} for good?", yes=yes)
     failed = False
     with open_queue() as queue:
         for name in names:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .arguments import Json, check_choice, parse_seconds
+from .arguments import Json, Yes, check_choice, confirm_person, parse_seconds
 from .local_time import local_time
 from .output import document, line, say, table
 from .session import current_actor, open_queue
@@ -165,14 +165,15 @@ def rotate(
 
 
 @app.command()
-def revoke(name: Name, as_json: Json = False) -> None:
-    """Revoke a key: every web process refuses it within about a second, and its sessions end.
+def revoke(name: Name, yes: Yes = False, as_json: Json = False) -> None:
+    """Revoke a key: every web process refuses it within about a second, and its sessions end. Asks on a terminal.
 
     Example: alodial keys revoke shop
     """
     from ..store import key_records
     from ..store.sansio import run
 
+    confirm_person(f"Revoke key {name}? Programs that use it are refused at once.", yes=yes)
     now = _now()
     with open_queue() as queue:
         record = queue.store.call(run, key_records.revoke(name, now=now))

@@ -179,9 +179,11 @@ def print_call(call: "QueuedCall", as_json: bool, *, created: bool | None = None
     """Prints a call after a command about it; ``created`` is whether the command made it, None for other commands."""
     if as_json:
         made = {} if created is None else {"created": created}
-        document({"id": call.id, "extid": call.extid, "state": call.state} | made)
+        document({"id": call.id, "extid": call.extid, "state": call.state} | made | call.noted)
     else:
         line(f"{call.id}  extid {call.extid}  {call.state}{' (was there before)' if created is False else ''}")
+    for warning in call.warnings:
+        say(f"warning: {warning}")
 
 
 def seconds_between(start: str, end: str) -> str:

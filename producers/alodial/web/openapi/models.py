@@ -70,6 +70,7 @@ PlacedCall = _model(
     extid=_about(str, "Digits, sent to AloVoice"),
     state=State,
     reference=Text,
+    warnings=_optional(_about(list[str], "What may not have been meant; absent without any")),
 )
 CanceledCall = _model("CanceledCall", id=str, extid=str, state=State)
 RedialedCall = _model("RedialedCall", id=str, extid=str, state=State)
@@ -97,6 +98,7 @@ BatchRow = _model(
     id=_optional(str),
     extid=_optional(str),
     state=_optional(State),
+    warnings=_optional(list[str]),
     error=_optional(RowError),
 )
 BatchResults = _model("BatchResults", results=_list(BatchRow))

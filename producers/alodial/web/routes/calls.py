@@ -62,7 +62,7 @@ async def place_call(request: Request) -> Response:
         quota=quota_of(api_key),
     )
     placed = await context.acceptor.accept(new_call)
-    body = {"id": placed.id, "extid": placed.extid, "state": placed.state, "reference": call.reference}
+    body = {"id": placed.id, "extid": placed.extid, "state": placed.state, "reference": call.reference, **placed.noted}
     return json_response(body, 202 if placed.created else 200, {"Location": f"/v1/calls/{placed.id}"})
 
 

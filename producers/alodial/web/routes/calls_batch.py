@@ -258,4 +258,4 @@ def _result_of(row: Enqueued, call: NewCall) -> Result:
         return _error(exc.code, exc.problems)
     except StoreFull as exc:
         return _error(exc.code, exc.problems, retry=True)
-    return {"id": placed.id, "extid": placed.extid, "state": placed.state}
+    return {"id": placed.id, "extid": placed.extid, "state": placed.state, **placed.noted}
