@@ -170,6 +170,7 @@ def test_it_starts_without_redis_and_says_so(tmp_path: Path) -> None:
 
 
 def test_it_listens_beyond_loopback_only_when_keys_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALODIAL_REDIS_URL", "redis://127.0.0.1:1/0")  # a Redis of this machine may hold keys
     load_settings.cache_clear()
     with pytest.raises(ConfigurationError, match="ALODIAL_API_KEYS"):
         web_command(host="0.0.0.0")
