@@ -11,9 +11,11 @@ import pytest
 
 from alodial.api_keys import ApiKeys
 from alodial.errors import ConfigurationError, StoreUnavailable
+from alodial.observability.diagnosis import diagnose
 from alodial.server.app import create_app
 from alodial.settings import Settings
 from alodial.store.client import AsyncStore
+from alodial.store.overview import read_async
 from alodial.web.key_ring import KeyRing
 from monitor.client import Operator, words_on
 
@@ -35,6 +37,25 @@ def made(web: Web, name: str = "shop", **fields: Any) -> str:
     assert answer.status_code == 201, answer.text
     key: str = answer.json()["key"]
     return key
+
+
+def test_wrong_keys_from_many_addresses_are_a_finding(settings: Settings) -> None:
+    async def run() -> int:
+        store = AsyncStore(settings)
+        ring = KeyRing(ApiKeys(()), store)
+        ring.start()
+        for n in range(30):
+            ring.note_wrong(f"192.0.2.{n}")
+        now = await store.call(read_async, {})
+        while not now.guessers:
+            await asyncio.sleep(0.05)
+            now = await store.call(read_async, {})
+        await ring.aclose()
+        await store.aclose()
+        assert "keys_guessed" in [finding.code for finding in diagnose(now)]
+        return now.guessers
+
+    assert 28 <= asyncio.run(run()) <= 32
 
 
 def status(web: Web, key: str, path: str = "/v1/calls") -> int:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final
@@ -18,6 +19,7 @@ from ..store.find_call import find_records
 from ..store.new_calls import daily_calls_of
 from ..store.records import CallRecord, iso
 from ..store.row_outcomes import RowOutcome
+from ..store.workers import any_alive
 from .calendar import main_zone, opening_moments
 from .errors import CampaignNotFound, DamagedRows, InvalidCampaign
 from .eta import expected_end
@@ -49,7 +51,8 @@ class CampaignQueries:
 
         Raises CampaignNotFound, also when several campaigns have that name.
         """
-        return self._record(self.find(name, owner))
+        record = self._record(self.find(name, owner))
+        return replace(record, attended=self._store.call(any_alive))
 
     def list(self, *, state: str = "", owner: str = "", cursor: str | None = None, limit: int = 50) -> CampaignPage:
         """A page, newest first. With ``state`` or ``owner`` it may be short: continue until the cursor is None.

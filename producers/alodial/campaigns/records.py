@@ -12,7 +12,7 @@ class CampaignRecord:
     ``start`` (until its start). ``rows`` counts the file's rows: file, good, bad, duplicate, suppressed, and left_out by a
     retry. ``calls`` counts the good rows by their call's state, ``waiting`` for those not in the hopper yet. ``progress`` is
     the ended share of the good rows, 0 to 1. ``repeated`` when the request's idempotency key had made it before: known to
-    the caller only.
+    the caller only; ``attended`` is False when it was seen that no worker is alive: then ``expected_end`` will not be kept.
     """
 
     id: str
@@ -38,6 +38,7 @@ class CampaignRecord:
     expected_end: str | None
     progress: float
     repeated: bool = False
+    attended: bool = True
 
     @property
     def answered(self) -> int:
@@ -50,7 +51,7 @@ class CampaignRecord:
         return self.answered / reached if reached else None
 
     def to_dict(self) -> dict[str, Any]:
-        fields = {name: getattr(self, name) for name in self.__slots__ if name != "repeated"}
+        fields = {name: getattr(self, name) for name in self.__slots__ if name not in ("repeated", "attended")}
         return fields | {"answer_rate": self.answer_rate}
 
 

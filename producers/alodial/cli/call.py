@@ -116,19 +116,11 @@ def _enqueue(request: dict[str, Any], options: dict[str, Any]) -> None:
             say(f"hint: alodial calls show {call.extid}")
 
 
-def _has_worker(queue: "CallQueue") -> bool:
-    from ..store.call_context import SILENT_AFTER
-    from ..store.server_clock import server_ms
-    from ..store.workers import heartbeats
-
-    now = queue.store.call(server_ms)
-    return any(now - beat.at < SILENT_AFTER * 1000 for beat in queue.store.call(heartbeats))
-
-
 def _follow(queue: "CallQueue", call_id: str, timeout: float, as_json: bool) -> int:
     """Prints each change of state until the call ends. Returns 0 if it completed."""
     from alodial_schemas import ENDS, State
 
+    from ..store.workers import any_alive
     from .calls import print_record
     from .output import console
 
@@ -144,7 +136,7 @@ def _follow(queue: "CallQueue", call_id: str, timeout: float, as_json: bool) -> 
         if record.state in ENDS:
             break
         if record.state in (State.SCHEDULED, State.QUEUED) and time.monotonic() >= unattended_at:
-            if not _has_worker(queue):
+            if not queue.store.call(any_alive):
                 say("error: no worker is running; the call is stored and waits for one")
                 say("hint: alodial worker")
                 break

@@ -77,7 +77,7 @@ def print_campaign(record: "CampaignRecord", as_json: bool = False) -> None:
         ("attempts", str(record.attempts)),
         ("talk time", duration_text(record.talk_seconds)),
         ("ended", _minute(record.ended_at)),
-        ("expected end", "" if record.ended_at else _minute(record.expected_end)),
+        ("expected end", "" if record.ended_at else _expected_end(record)),
     ]
     facts = [(name, value) for name, value in facts if value]
     width = max(len(name) for name, _ in facts)
@@ -182,6 +182,12 @@ def watch_campaign(queue: "CallQueue", id: str, *, as_json: bool) -> None:
     print_campaign(record)
 
 
+def _expected_end(record: "CampaignRecord") -> str:
+    if record.expected_end and not record.attended:
+        return "never, while no worker is alive"
+    return _minute(record.expected_end)
+
+
 def _summary(record: "CampaignRecord") -> str:
     calls = " ".join(f"{state}={count}" for state, count in record.calls.items())
     return f"{state_of(record)} {record.progress:.0%} {calls} attempts={record.attempts} answered={record.answered}"
@@ -200,6 +206,6 @@ def _picture(record: "CampaignRecord") -> Any:
         figures.add_row(f"  {name}", f"{count:,}")
     figures.add_row("attempts", f"{record.attempts:,}")
     if record.expected_end:
-        figures.add_row("expected end", _minute(record.expected_end))
+        figures.add_row("expected end", _expected_end(record))
     head = Text.from_markup(f"[bold]{safe(record.name)}[/bold]  {styled(state_of(record))}  {record.progress:.1%}")
     return Group(head, ProgressBar(total=1.0, completed=record.progress, width=60), figures)

@@ -1,11 +1,10 @@
 """``alodial channels list|release``: channels held by calls without a result."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .arguments import Json, Yes, check_choice
+from .arguments import Json, Yes, check_choice, confirm
 from .output import count_of, document, say, table
 from .session import open_queue
 
@@ -22,21 +21,13 @@ app = typer.Typer(
 Account = Annotated[str, typer.Option(help="Only this account's.")]
 
 
-def _held(queue: "CallQueue", account: str) -> Iterator["HeldChannel"]:
-    from ..store import holds
-    from ..store.channels import held_channels
-    from ..store.sansio import run
+def _held(queue: "CallQueue", account: str) -> "list[HeldChannel]":
+    from ..calls.held_channels import accounts_with_channels, held_of
 
-    names = sorted({*queue.settings.account_names, *queue.store.call(holds.accounts)})
+    names = accounts_with_channels(queue.store)
     if account:
         check_choice("--account", account, names)
-    for name in [account] if account else names:
-        after = ""
-        while True:
-            channels, after = queue.store.call(run, held_channels(name, after))
-            yield from channels
-            if not after:
-                break
+    return list(held_of(queue.store, [account] if account else names))
 
 
 def _fields(channel: "HeldChannel") -> dict[str, object]:
@@ -58,7 +49,7 @@ def list_channels(account: Account = "", as_json: Json = False) -> None:
     from alodial_schemas.durations import duration_text
 
     with open_queue() as queue:
-        channels = list(_held(queue, account))
+        channels = _held(queue, account)
     if as_json:
         for channel in channels:
             document(_fields(channel))
@@ -78,22 +69,17 @@ def release_channels(account: Account = "", yes: Yes = False, as_json: Json = Fa
 
     Example: alodial channels release --yes
     """
-    from ..store.channels import PAGE, release
+    from ..calls.held_channels import release_held
 
     with open_queue() as queue:
-        channels = list(_held(queue, account))
+        channels = _held(queue, account)
         if not channels:
             say("no call without a result holds a channel")
             return
         if not yes:
             count = count_of(len(channels), "channel")
-            typer.confirm(f"free {count}? A call that is still talking is not counted any more", abort=True, err=True)
-        released = []
-        for start in range(0, len(channels), PAGE):
-            page = channels[start : start + PAGE]
-            answers = queue.store.run(release([channel.record for channel in page]))
-            released += [channel for channel, answer in zip(page, answers, strict=True) if answer == "released"]
-        queue.waker.submit(sorted({channel.account for channel in released}))
+            confirm(f"Free {count}? A call that is still talking is not counted any more.", yes=False)
+        released = release_held(queue.store, queue.waker, channels)
     for channel in released:
         if as_json:
             document(_fields(channel))

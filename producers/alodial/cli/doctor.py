@@ -101,6 +101,10 @@ def _check_settings(settings: "Settings") -> Iterator["RedisCheck"]:
         ApiKeys(settings.api_keys)
     except ConfigurationError as exc:
         yield RedisCheck("api.keys", "error", str(exc), f"{docs_page('http.md')} describes the form of keys")
+    from .callback_check import check_callback_address
+
+    if (answer := check_callback_address(settings)) is not None:
+        yield answer
     yield from _check_webhooks(settings)
     yield _check_spool(settings)
 

@@ -11,6 +11,7 @@ from . import (
     campaign_downloads,
     campaign_rows,
     campaigns,
+    channels,
     do_not_call,
     do_not_call_file,
     emergency_stop,
@@ -56,6 +57,7 @@ for screen in (
     webhooks,
     workers,
     callbacks,
+    channels,
     emergency_stop,
 ):
     router.include_router(screen.router)

@@ -70,6 +70,7 @@ def can(operator: Operator, act: str) -> bool:
 
 def refuse_wrong_key(request: Request) -> None:
     """Counts a wrong key. Raises Refusal 429 when too many came from its address."""
+    monitor_context(request).sessions.keys.note_wrong(address_of(request))
     wait = monitor_context(request).wrong_keys.take(address_of(request))
     if not wait:  # or somebody who tries keys would wash all other lines out of the log
         log.warning("operator.refused", reason="key", address=request.url.path)

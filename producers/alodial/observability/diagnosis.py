@@ -30,6 +30,9 @@ MASS: Final = 20
 
 MASS_MINUTES: Final = 5
 
+GUESSERS: Final = 20
+"""Addresses from which wrong keys come within minutes, from which on it is no program with an old key."""
+
 FIRST: Final = frozenset({"callback_secret_missing", "callbacks_refused", "results_missing"})
 """Problems that others follow from: above all others, and limits that they fill are not named as the cause."""
 
@@ -86,6 +89,7 @@ def diagnose(now: Overview, own: Mapping[str, str] | None = None) -> list[Diagno
         *_workers(now),
         *_accounts(now, lost=lost),
         *_rejections(now),
+        *_guesses(now),
         *_results(now),
         *_webhooks(now),
         *_events(now),
@@ -117,6 +121,11 @@ def _rejections(now: Overview) -> Iterator[Diagnosis]:
     if rejected >= MASS and 2 * rejected > armed:
         command = "alodial calls list --state rejected"
         yield Diagnosis("mass_rejection", "problem", {"count": rejected}, "/failed", command)
+
+
+def _guesses(now: Overview) -> Iterator[Diagnosis]:
+    if now.guessers >= GUESSERS:
+        yield Diagnosis("keys_guessed", "warning", {"count": now.guessers}, command="alodial keys list")
 
 
 def _stop(now: Overview) -> Iterator[Diagnosis]:

@@ -54,6 +54,7 @@ TEXTS: Final = {
         "are dropped after {limit_s}, or above {allowed}."
     ),
     "inbox_lag": "{count:result waits|results wait} to be read, the oldest for {oldest_s}.",
+    "keys_guessed": "API keys that nobody has came from about {count} addresses in the last minutes.",
     "logs_lost": "{count:log line|log lines} of the last day did not get to Redis.",
     "mass_rejection": "AloVoice rejected {count:call|calls} in the last 5 minutes, more than it took.",
     "no_worker": "No worker is alive. {waiting:call or result waits|calls and results wait}.",
@@ -131,6 +132,10 @@ REMEDIES: Final = {
         f"Start the group’s reader. If nobody needs the group: redis-cli XGROUP DESTROY {keys.EVENTS} NAME."
     ),
     "inbox_lag": "Workers are too few or stuck.",
+    "keys_guessed": (
+        "If your programs have an old key, give them the new one. Otherwise somebody tries keys: let only known addresses "
+        "reach alodial web. Each address is slowed down, and valid keys are never delayed."
+    ),
     "logs_lost": "Standard output has them.",
     "mass_rejection": (
         "Look at the reason before more are lost: alodial calls list --state rejected. Pause the "

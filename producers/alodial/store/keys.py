@@ -49,6 +49,7 @@ core of one node, measured at tens of thousands of transitions a second, far abo
                                letter, ``more`` counts those given up after the first
 ``callback``          string   a callback came within the last 7 days: its PTTL says when
 ``callbacks:refused`` hash     callbacks refused, by reason; kept for 5 minutes after the last
+``keys:refused``      string   (HyperLogLog) addresses from which wrong API keys came; kept for 5 minutes after the last
 ``dead``              stream   results that nobody could use, for replay; ``dead:{id}`` is the body, kept 30 days
 ``spool:{segment}``   string   bytes of a spool's file that are in the inbox; kept 7 days
 ``stop``              string   the emergency stop and its reason
@@ -146,6 +147,7 @@ UNCONFIRMED: Final = PREFIX + "unconfirmed"
 OWNERS: Final = PREFIX + "owners"
 INBOX: Final = PREFIX + "inbox"
 CALLBACK_SEEN: Final = PREFIX + "callback"
+KEYS_REFUSED: Final = PREFIX + "keys:refused"
 CALLBACKS_REFUSED: Final = PREFIX + "callbacks:refused"
 INBOX_GROUP: Final = "collect"
 ORPHANS: Final = PREFIX + "orphans"

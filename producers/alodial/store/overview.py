@@ -136,6 +136,8 @@ class Overview:
     refused: RefusedCallbacks = NONE_REFUSED
     takes_callbacks: bool = True
     fitness: StoreFitness = FIT
+    guessers: int = 0
+    """Addresses from which wrong API keys came lately, about."""
 
     @property
     def ready(self) -> int:
@@ -271,9 +273,10 @@ def _overview(limits: Mapping[str, AccountLimits], result_timeout: float, takes_
         ("INFO",),
         ("PTTL", keys.CALLBACK_SEEN),
         ("HGETALL", keys.CALLBACKS_REFUSED),
+        ("PFCOUNT", keys.KEYS_REFUSED),
     ]
     seen, counts, scheduled, awaiting, unsure, oldest_unsure, inbox, inbox_first, orphans, dead = first[:10]
-    stop, beats, web_beats, live, lost, unread, events_lost, info, seen_for, refused = first[10:]
+    stop, beats, web_beats, live, lost, unread, events_lost, info, seen_for, refused, guessers = first[10:]
     now_us = int(clock[0]) * 1_000_000 + int(clock[1])
     now = now_us // 1000
     names = sorted({name.decode() for name in seen} | set(limits))
@@ -369,6 +372,7 @@ def _overview(limits: Mapping[str, AccountLimits], result_timeout: float, takes_
         events_lost=number(events_lost),
         memory=read_memory(info),
         fitness=read_fitness(info),
+        guessers=guessers,
         missing=missing,
         refused=read_refused(refused),
         takes_callbacks=takes_callbacks,

@@ -81,6 +81,12 @@ def heartbeats(client: "redis.Redis", key: str = keys.WORKERS) -> list[Heartbeat
     return sorted(beats, key=lambda beat: beat.name)
 
 
+def any_alive(client: "redis.Redis") -> bool:
+    """Whether there is a worker that is alive."""
+    now = server_ms(client)
+    return any(now - beat.at < SILENT_AFTER * 1000 for beat in heartbeats(client))
+
+
 def forget_silent(client: "redis.Redis") -> None:
     """Removes processes that have been silent for an hour, or for a minute when their host has a later one."""
     now = server_ms(client)

@@ -74,6 +74,7 @@ class Authenticator:
                 text = f"This key may ask {rate:g} times a second."
                 raise Refusal(429, "limit_reached", text, headers=headers, limit="requests_per_second")
         else:
+            self.keys.note_wrong(address)
             wait = self._wrong_keys.take(address)
             detail = "Too many wrong keys came from this address."
         if wait:

@@ -5,6 +5,7 @@ looked up at once, because its key may have been made a moment ago.
 """
 
 import asyncio
+import contextlib
 import time
 
 import redis
@@ -15,6 +16,7 @@ from ..errors import AlodialError, KeyConflict
 from ..store import key_records
 from ..store.client import AsyncStore
 from ..store.key_records import KeyRecord
+from ..store.refused_keys import count_addresses
 from ..store.sansio import run_async
 
 REFRESH_SECONDS = 1.0
@@ -22,6 +24,9 @@ LOOK_UP_SECONDS = 0.1
 CLOSE_SECONDS = 3.0
 NOTE_SECONDS = 30.0
 """How often it is written when keys were used."""
+
+MAX_GUESSERS = 1000
+"""Addresses of wrong keys that are kept for a second."""
 
 log = structlog.get_logger("alodial.web")
 
@@ -42,6 +47,7 @@ class KeyRing:
         self._read_at = 0.0
         self._lock = asyncio.Lock()
         self._used: dict[str, int] = {}
+        self._guessers: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -82,6 +88,11 @@ class KeyRing:
             api_key = next((record.api_key for record in records), None)
         return api_key
 
+    def note_wrong(self, address: str) -> None:
+        """Counts the address of a wrong key, in the store within about a second."""
+        if len(self._guessers) < MAX_GUESSERS:
+            self._guessers.add(address)
+
     def check_name(self, name: str) -> None:
         """Raises KeyConflict for a name that a key of the settings has."""
         if any(key.name == name for key in self.of_settings.listing()):
@@ -115,12 +126,19 @@ class KeyRing:
         while not self._closing:
             try:
                 await self._try_refresh()
+                if self._guessers:
+                    await self._note_guessers()
                 if self._used and time.monotonic() - noted > NOTE_SECONDS:
                     noted = time.monotonic()
                     await self.note_used()
             except Exception:
                 log.exception("keys.refresh_failed")
             await asyncio.sleep(REFRESH_SECONDS)
+
+    async def _note_guessers(self) -> None:
+        guessers, self._guessers = self._guessers, set()
+        with contextlib.suppress(AlodialError, redis.RedisError):  # an outage is said elsewhere
+            await self._store.call(count_addresses, guessers)
 
     async def note_used(self) -> None:
         """Writes when keys were used; a Redis that is away is told the next time."""

@@ -76,7 +76,8 @@ class CallbackEndpoint:
         """Keeps the body. Returns None, or the answer instead of 200 when nothing was kept."""
         address = scope["client"][0] if scope.get("client") else ""
         secret, flaw = scope["path_params"]["secret"], scope["path_params"].get("flaw", "")
-        if not flaw and self._sources and address not in self._sources:
+        # Only a POST is a result; whoever has the secret may ask whether the address is right.
+        if not flaw and self._sources and scope["method"] == "POST" and address not in self._sources:
             flaw = "other_source"
         if flaw or not self._secrets.contains(secret):
             self._count_forged(self._reason(secret, flaw, scope))

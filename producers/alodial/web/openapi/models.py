@@ -205,7 +205,7 @@ Check = _model(
 Campaign = _model(
     "Campaign",
     CampaignRecord,
-    without=("repeated",),
+    without=("repeated", "attended"),
     extra=True,
     state=CampaignState,
     waiting=_about(str, '"", "window" (outside of its hours), "start" or "cap"'),
