@@ -32,7 +32,7 @@ def check_callback_address(settings: Settings) -> RedisCheck | None:
         status, body, target = exc.code, exc.read(MAX_BODY), exc.headers.get("Location", "")
     except (OSError, ValueError) as exc:
         cause = getattr(exc, "reason", exc)
-        message = f"{settings.public_url} cannot be reached from here ({type(cause).__name__}); AloVoice may reach it nevertheless"
+        message = f"{settings.public_url} cannot be reached from here ({type(cause).__name__}); AloVoice may reach it"
         return RedisCheck(NAME, "warning", message, "open it from a machine outside, such as a telephone")
     level, message, hint = judge(status, body, target)
     return RedisCheck(NAME, level, f"{settings.public_url}/callbacks/alovoice/SECRET {message}", hint)
