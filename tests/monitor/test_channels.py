@@ -1,8 +1,11 @@
 """The screen that frees channels which calls without a result hold."""
 
+import time
+
 import pytest
 
 from alodial import CallQueue
+from alodial.store import keys
 from alodial.store.overview import limits_of, read
 from web.conftest import Web
 
@@ -15,7 +18,8 @@ def test_channels_of_lost_results_are_freed_by_a_button_beside_what_it_means(
     web: Web, queue: CallQueue, stage: Stage, language: str
 ) -> None:
     for name in ("a", "b"):
-        stage.unconfirmed(reference=name)
+        extid = stage.unconfirmed(reference=name).extid
+        queue.store.redis.zadd(keys.channels("default"), {extid: (time.time() + 600) * 1000})
     operator = Operator(web, language=language)
     page = operator.get("/channels")
     assert page.status_code == 200

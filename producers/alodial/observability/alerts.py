@@ -5,7 +5,7 @@ A message goes at least once: a process that dies between sending and noting it 
 
 import importlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import structlog
@@ -24,8 +24,8 @@ from .redaction import Scrubber, secrets_of
 
 WORK: Final = "alerts"
 EVERY: Final = 5.0
-LEASE: Final = 90.0
-"""Seconds: longer than a round of messages takes while every receiver hangs."""
+LEASE: Final = 30.0
+"""Seconds, longer than a receiver may hang; it is renewed before each of them."""
 
 RETRY: Final = 30.0
 """Seconds to the next try after no receiver took a message."""
@@ -60,10 +60,11 @@ class AlertTargets:
                 )
             self._targets.append((f"{number} ({scheme})", target))
 
-    def send(self, title: str, body: str) -> dict[str, bool]:
+    def send(self, title: str, body: str, before_each: Callable[[], object] = lambda: None) -> dict[str, bool]:
         """Sends a message to each receiver. Returns by its number and service whether it was taken."""
         taken = {}
         for label, target in self._targets:
+            before_each()
             try:
                 taken[label] = bool(target.notify(title=title, body=body, body_format="text"))
             except Exception as exc:  # whatever a service's plugin does, the others get the message
@@ -118,7 +119,11 @@ class AlertSender(SupervisedThread):
         if not due:
             return EVERY
         title, body = alert_text(due, settings.public_url)
-        taken = self._targets.send(self._scrub.text(title), self._scrub.text(body))
+        taken = self._targets.send(
+            self._scrub.text(title),
+            self._scrub.text(body),
+            lambda: self._store.run(hold(WORK, self._process, lease=LEASE)),
+        )
         if failed := sorted(label for label, ok in taken.items() if not ok):
             log.error("alert.failed", targets=failed, findings=len(due), hint="alodial alerts test")
         if not any(taken.values()):
