@@ -489,6 +489,16 @@ PLANTED = {
         "look_at(g, ms)\n    end\n    return { 'room'",
         "quotas.rows_count_for_the_calls_of_a_day_and_the_others_wait_for_tomorrow",
     ),
+    "keys of one call take no room": (
+        "'NX') and q then hold_for_a_while(q, NAME_BYTES) end",
+        "'NX') and false then end",
+        "quotas.idempotency_keys_of_one_call_take_bytes_and_end_with_them",
+    ),
+    "a copied list takes no room": (
+        "if q then hold_rows(q, g, 0, bytes) end",
+        "",
+        "quotas.copies_of_a_do_not_call_list_take_bytes",
+    ),
     "a flood of one key is ready at once": (
         "if at > ms then state, not_before = 'scheduled', int(at) end",
         "",

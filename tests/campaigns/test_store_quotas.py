@@ -101,6 +101,28 @@ def test_bytes_of_a_campaign_count_until_it_is_gone(redis_server: EmbeddedRedis)
     assert held(harness)["c"] == 1
 
 
+def test_idempotency_keys_of_one_call_take_bytes_and_end_with_them(redis_server: EmbeddedRedis) -> None:
+    harness, limits = Harness(redis_server), quota(size=4000)
+    call_id, extid = new_ids()
+    for n in range(60):
+        call = NewCall(extid, call_id, "{}", digest="same", key=f"{n:032}", quota=limits)
+        _, [row] = harness.store.run(call_transitions.enqueue([call], harness.settings))
+        assert row.outcome in ("created", "same")
+    assert len(harness.store.redis.keys(f"{keys.PREFIX}k:*")) < 40
+    assert 3500 < held(harness)["b"] <= 4000
+
+
+def test_copies_of_a_do_not_call_list_take_bytes(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server)
+    campaign = harness.submit(1, quota=quota(size=5000))
+    for _ in range(2):
+        harness.forbid(*(phone(n) for n in range(10)), scope=campaign)
+    assert 2000 < held(harness)["b"] < 4000, "each number once"
+    harness.front.clone(campaign, actor="test")
+    with pytest.raises(LimitReached, match="stored_bytes"):
+        harness.front.clone(campaign, actor="test")
+
+
 def test_a_flood_of_one_key_keeps_no_other_waiting(redis_server: EmbeddedRedis) -> None:
     harness, limits = Harness(redis_server), quota(rate=2)
     flood = [place(harness, limits, phone(n))[0] for n in range(100)]

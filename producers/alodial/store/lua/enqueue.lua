@@ -19,13 +19,16 @@ local answer, ring, touched = { {} }, {}, {}
 local ready, scheduled, queued = {}, 0, 0
 local OPTIONAL = { [5] = 'r', [6] = 'm', [7] = 'nb', [8] = 'x', [9] = 'u', [10] = 'rd', [11] = 'g', [12] = 'd', [14] = 'w', [15] = 'of' }
 local MOST_NAMES = 528 -- characters: 16 keys
+local NAME_BYTES = 150 -- of one more
 
 -- A key has no expiry of its own while its call lives: `move` gives it one at the end, whenever that is. Further keys of a
--- call come with its extid, which names it too; beyond 16 they are kept for the retention from now on.
-local function name_by(idem, x, state)
+-- call come with its extid, which names it too; beyond 16 they are kept for the retention from now on, as long as the key that
+-- asks may store more.
+local function name_by(idem, x, state, q)
   local names = redis.call('HGET', P .. 'c:' .. x, 'ik') or ''
   if ENDS[state] or #names >= MOST_NAMES then
-    redis.call('SET', P .. 'k:' .. idem, x, 'PX', keep, 'NX')
+    if q and over_store(q, 0, NAME_BYTES) then return end
+    if redis.call('SET', P .. 'k:' .. idem, x, 'PX', keep, 'NX') and q then hold_for_a_while(q, NAME_BYTES) end
   elseif not string.find(names, idem, 1, true) then
     redis.call('SET', P .. 'k:' .. idem, x)
     redis.call('HSET', P .. 'c:' .. x, 'ik', names == '' and idem or names .. ' ' .. idem)
@@ -105,7 +108,7 @@ for i = 3, #ARGV, 20 do
     if r[1] == id or spare ~= '' and spare == found .. ' ' .. r[1] then outcome = 'created'
     elseif digest ~= '' and r[3] == digest then outcome = 'same' end
     -- A key that comes with an extid stored before names that call from now on.
-    if idem ~= '' and outcome ~= 'conflict' then name_by(idem, found, r[2]) end
+    if idem ~= '' and outcome ~= 'conflict' then name_by(idem, found, r[2], quota_of(ARGV[i + 18])) end
     answer[#answer + 1] = { outcome, found, r[1], r[2], r[6] and string.match(r[6], '%d+$') or found }
   elseif theirs and spare == '' then
     answer[#answer + 1] = { 'conflict', x, '', '', x }

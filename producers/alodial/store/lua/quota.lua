@@ -133,6 +133,13 @@ local function hold_call(q, bytes)
   return q.name .. ' ' .. bytes
 end
 
+-- Counts what nothing takes back: for as long as ended calls are kept.
+local function hold_for_a_while(q, bytes)
+  if q.live == 0 and q.bytes == 0 then return end
+  redis.call('HINCRBY', P .. 'held:' .. q.name, 'b', bytes)
+  redis.call('HINCRBY', P .. 'held:' .. q.name, 'e' .. math.floor(ms / 86400000), bytes)
+end
+
 -- Counts rows that are stored. They wait until their campaign ends, and their bytes are there as long as it is.
 local function hold_rows(q, g, rows, bytes)
   if q.live == 0 and q.bytes == 0 then return end
