@@ -12,7 +12,7 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 ``k:{hash}``          string   idempotency key -> extid; expires some time after its call's end, until then it does not
 ``q:{account}:{u n b}`` list   ready calls: urgent, normal, bulk
 ``quota:{key}:{day}`` string   calls that an API key placed in a day; ``quota:{key}:{number}`` list of when it called a number, ms
-``turn:{key}``        string   when the next call of a key with a rate may become ready, microseconds
+``turn:{key}:{u n b}`` string  when the next call of a key with a rate may become ready, microseconds
 ``held:{key}``        hash     its calls and rows that wait ``c``, bytes ``b`` of these and of ended ones, of the ended ones by
                                day ``e{day}``; ``held:{key}:g`` its campaigns -> rows that wait and bytes, ``at``: looked through
 ``due``               zset     scheduled calls by due time, ms

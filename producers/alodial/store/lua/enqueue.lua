@@ -130,7 +130,7 @@ for i = 3, #ARGV, 20 do
       local state = (not_before ~= '' and tonumber(not_before) > ms) and 'scheduled' or 'queued'
       local paced = q and q.gap > 0 and state
       if paced == 'queued' then
-        local at = next_turn(q.name, q.gap)
+        local at = next_turn(q.name .. ':' .. priority, q.gap)
         if at > ms then state, not_before = 'scheduled', int(at) end
       end
       local fields, n = { 's', state, 'id', id, 'b', ARGV[i + 2], 'tl', state .. ' ' .. ms }, 8
@@ -148,7 +148,7 @@ for i = 3, #ARGV, 20 do
         fields[n + 1], fields[n + 2], n = 'ox', name, n + 2
         redis.call('SET', P .. 'xo:' .. name, x)
       end
-      if paced == 'scheduled' then fields[n + 1], fields[n + 2], n = 'pg', q.name .. ' ' .. int(q.gap), n + 2 end
+      if paced == 'scheduled' then fields[n + 1], fields[n + 2], n = 'pg', q.name .. ':' .. priority .. ' ' .. int(q.gap), n + 2 end
       if q and (q.live > 0 or q.bytes > 0) then fields[n + 1], fields[n + 2], n = 'hb', hold_call(q, bytes), n + 2 end
       if idem ~= '' then fields[n + 1], fields[n + 2] = 'ik', idem end
       redis.call('HSET', key, unpack(fields))

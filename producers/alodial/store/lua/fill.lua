@@ -11,7 +11,7 @@ if store_full() then return { 'full' } end
 if c[1] ~= 'running' or number(c[2]) ~= from or c[6] then return { 'stale' } end
 local q = quota_of(c[10])
 if q and to > from then
-  local allowed, more = rows_allowed(q, to - from)
+  local allowed, more = rows_allowed(q, to - from, c[4])
   if allowed < to - from then
     if allowed == 0 then
       redis.call('ZREM', HUNGRY, g)
@@ -19,7 +19,7 @@ if q and to > from then
     end
     return { 'room', int(allowed) }
   end
-  count_rows(q, int(to - from))
+  count_rows(q, int(to - from), c[4])
 end
 local a, p, u, owner = c[3], c[4], c[5], c[7]
 local ready, lost, lost_rows = {}, 0, {}

@@ -30,19 +30,19 @@ local function count_today(used, calls)
   redis.call('PEXPIRE', used, 172800000)
 end
 
--- When the next call of a key may become ready, in ms: at once, or so long after the one before as the key's rate says. A flood
--- waits among the scheduled calls then, where it stands in nobody's way.
-local function next_turn(name, gap)
-  local turn = P .. 'turn:' .. name
+-- When the next call of a key and priority may become ready, in ms: at once, or so long after the one before as the key's
+-- rate says. A flood waits among the scheduled calls then, where it stands in nobody's way, nor before the key's own urgent calls.
+local function next_turn(queue, gap)
+  local turn = P .. 'turn:' .. queue
   local at = math.max(us, number(redis.call('GET', turn)))
   redis.call('SET', turn, int(at + gap), 'PX', int((at + gap - us) / 1000 + 60000))
   return math.floor(at / 1000)
 end
 
--- Whether a call whose time has come waits for its key's turn besides; that is looked at once (`pg`: key and gap).
+-- Whether a call whose time has come waits for its key's turn besides; that is looked at once (`pg`: key, priority and gap).
 local function waits_for_turn(r)
-  local name, gap = string.match(r.pg, '^(%S+) (%d+)$')
-  local at = next_turn(name, tonumber(gap))
+  local queue, gap = string.match(r.pg, '^(%S+) (%d+)$')
+  local at = next_turn(queue, tonumber(gap))
   redis.call('HDEL', P .. 'c:' .. r.x, 'pg')
   if at <= ms then return false end
   redis.call('ZADD', DUE, at, r.x)
@@ -50,27 +50,27 @@ local function waits_for_turn(r)
 end
 
 -- How many of so many rows a key may place now, and when there are more, ms.
-local function rows_allowed(q, rows)
+local function rows_allowed(q, rows, p)
   local allowed, more = rows, ms
   if q.daily > 0 then
     local left, _, tomorrow = calls_left(q)
     if left < allowed then allowed, more = left, tomorrow end
   end
   if q.gap > 0 then
-    local at = math.max(us, number(redis.call('GET', P .. 'turn:' .. q.name)))
+    local at = math.max(us, number(redis.call('GET', P .. 'turn:' .. q.name .. ':' .. p)))
     local turns = at <= us + AHEAD_US and math.floor((us + AHEAD_US - at) / q.gap) + 1 or 0
     if turns < allowed then allowed, more = turns, math.ceil((at - AHEAD_US) / 1000) end
   end
   return math.max(0, allowed), more
 end
 
-local function count_rows(q, rows)
+local function count_rows(q, rows, p)
   if q.daily > 0 then
     local _, used = calls_left(q)
     count_today(used, rows)
   end
   if q.gap > 0 then
-    local turn = P .. 'turn:' .. q.name
+    local turn = P .. 'turn:' .. q.name .. ':' .. p
     local at = math.max(us, number(redis.call('GET', turn))) + rows * q.gap
     redis.call('SET', turn, int(at), 'PX', int((at - us) / 1000 + 60000))
   end
