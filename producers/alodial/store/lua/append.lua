@@ -31,6 +31,9 @@ end
 local q, rows, bytes = quota_of(c[7]), 0, 0
 if q then
   for i = 10, #ARGV, 3 do rows, bytes = rows + tonumber(ARGV[i]), bytes + #ARGV[i + 1] + #ARGV[i + 2] + CALL_BYTES end
+  if chunks == 0 then
+    for _, field in ipairs({ 'req', 'cols', 'src' }) do bytes = bytes + redis.call('HSTRLEN', key, field) end
+  end
   local limit = over_store(q, rows, bytes)
   if limit then return { 'limit', limit } end
   hold_rows(q, g, rows, bytes)
