@@ -44,7 +44,7 @@ class NewCall(NamedTuple):
 
 def daily_calls_of(quota: str) -> int:
     """The calls of a day that a quota allows; 0 for no limit."""
-    return int(quota.split()[1]) if quota else 0
+    return int(quota.partition(";")[0].split()[1]) if quota else 0
 
 
 class Enqueued(NamedTuple):
