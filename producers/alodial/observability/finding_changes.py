@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from .diagnosis import Diagnosis, Severity, render_remedy, render_sentence
 
-RAISE_AFTER_MS: Final = 20_000
+RAISE_AFTER_MS: Final = 30_000
 """A finding that lasts shorter is no event: limits are reached for moments, and workers restart."""
 
 CALM_MS: Final = 60_000
