@@ -165,5 +165,7 @@ def test_people_and_programs_stop_calls_of_a_full_store(
         assert run(["stop", "--reason", "by hand"]) == 0
         assert run(["status", "--json"]) in (0, 1)
         assert "store_full" in capsys.readouterr().out
+        assert run(["call", "two-way", "--from", "712037006", "--to", "994412860"]) == 1
+        assert "of 24.0 MB" in capsys.readouterr().err
     finally:
         web.stop()

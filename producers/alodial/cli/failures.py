@@ -114,4 +114,23 @@ def _hint(exc: AlodialError) -> str:
         # An error that names no setting is about an option, and its text says what to do.
         where = f"correct it in the environment or in .env; {docs_page('settings.md')} has every setting"
         return where if "ALODIAL_" in str(exc) else ""
-    return next((hint for kind, hint in HINTS.items() if isinstance(exc, kind)), "")
+    hint = next((hint for kind, hint in HINTS.items() if isinstance(exc, kind)), "")
+    if isinstance(exc, StoreFull) and (used := _memory_used()):
+        return f"Redis uses {used}; {hint}"
+    return hint
+
+
+def _memory_used() -> str:
+    """How much of its memory Redis uses; "" where it has no limit or does not say."""
+    from ..settings import load_settings
+    from ..store.client import Store
+    from ..store.memory import read_memory
+
+    store = Store(load_settings())
+    try:
+        memory = read_memory(store.call(lambda client: dict(client.info("memory"))))
+    except AlodialError:
+        return ""
+    finally:
+        store.close()
+    return f"{memory.used / 2**20:.1f} of {memory.limit / 2**20:.1f} MB" if memory.limit else ""
