@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+import redis
 
 from alodial.testing.redis_server import free_port
 
@@ -79,6 +80,10 @@ def dev(tmp_path: Path) -> Iterator[Dev]:
 def test_a_newcomer_s_first_call_goes_through_and_ctrl_c_ends_everything(dev: Dev) -> None:
     started = [document["process"] for document in dev.documents if "process" in document]
     assert started == ["redis", "sandbox", "web", "worker"], (dev.folder / "dev.log").read_text()
+    redis_url = next(document["url"] for document in dev.documents if document["process"] == "redis")
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        synced: Any = client.config_get("appendfsync")
+    assert synced == {"appendfsync": "always"}, "as the .env that init writes asks for"
     ready = dev.documents[-1]
     call = httpx.post(
         f"{ready['api']}/calls",

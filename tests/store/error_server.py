@@ -20,32 +20,49 @@ def _command(stream: BinaryIO) -> list[bytes]:
     return words
 
 
+class _Refusing(socketserver.StreamRequestHandler):
+    server: "ErrorServer"
+
+    def handle(self) -> None:
+        while words := _command(self.rfile):
+            match words[0].upper():
+                case b"CLIENT" | b"SELECT" | b"MULTI":
+                    self.wfile.write(b"+OK\r\n")
+                case b"EXEC":
+                    self.wfile.write(b"-EXECABORT Transaction discarded because of previous errors.\r\n")
+                case _:
+                    self.wfile.write(f"-{self.server.error}\r\n".encode())
+
+
+class ErrorServer(socketserver.ThreadingTCPServer):
+    """Answers ``-error`` to all but the commands around a transaction."""
+
+    daemon_threads = True
+
+    def __init__(self, error: str) -> None:
+        self.error = error
+        super().__init__(("127.0.0.1", 0), _Refusing)
+        self.port: int = self.server_address[1]
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass  # a client that closed while it was answered
+
+
 @contextmanager
-def error_server(error: str) -> Iterator[int]:
-    """Yields the port of a server that answers ``-error`` to all but the commands around a transaction."""
-
-    class Refusing(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            while words := _command(self.rfile):
-                match words[0].upper():
-                    case b"CLIENT" | b"SELECT" | b"MULTI":
-                        self.wfile.write(b"+OK\r\n")
-                    case b"EXEC":
-                        self.wfile.write(b"-EXECABORT Transaction discarded because of previous errors.\r\n")
-                    case _:
-                        self.wfile.write(f"-{error}\r\n".encode())
-
-    class Server(socketserver.ThreadingTCPServer):
-        daemon_threads = True
-
-        def handle_error(self, request: object, client_address: object) -> None:
-            pass  # a client that closed while it was answered
-
-    with Server(("127.0.0.1", 0), Refusing) as server:
+def serving(error: str = "") -> Iterator[ErrorServer]:
+    """Yields a server whose error may be changed meanwhile."""
+    with ErrorServer(error) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
-            yield server.server_address[1]
+            yield server
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def error_server(error: str) -> Iterator[int]:
+    """Yields the port of a server that answers with this error."""
+    with serving(error) as server:
+        yield server.port

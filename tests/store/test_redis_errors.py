@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 import redis
 import redis.asyncio as aioredis
-from error_server import error_server
+from error_server import error_server, serving
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
 from redis.exceptions import DataError, ResponseError
+from redis.retry import Retry
 
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
@@ -18,6 +21,9 @@ from alodial.store import call_transitions, events, inbox, primary, redis_checks
 from alodial.store.client import AsyncStore, Store, store_errors
 from alodial.store.counters import APPLIED, Counters
 from alodial.store.redis_errors import error_code, is_group_missing, is_passing
+
+AT_ONCE = Retry(NoBackoff(), 0)
+"""redis-py itself would try again for seconds."""
 
 PASSING = {
     "LOADING": "LOADING Redis is loading the dataset in memory",
@@ -52,30 +58,38 @@ OURS = [
 
 
 def _plain(port: int) -> None:
-    with redis.Redis(port=port) as client, store_errors(Settings()):
+    with redis.Redis(port=port, retry=AT_ONCE) as client, store_errors(Settings()):
         client.get("key")
 
 
 def _pipeline(port: int) -> None:
-    with redis.Redis(port=port) as client, store_errors(Settings()), client.pipeline(transaction=False) as pipe:
+    with (
+        redis.Redis(port=port, retry=AT_ONCE) as client,
+        store_errors(Settings()),
+        client.pipeline(transaction=False) as pipe,
+    ):
         pipe.set("a", "of pipeline caused error: WRONGTYPE no").set("b", 1)
         pipe.execute()
 
 
 def _transaction(port: int) -> None:
-    with redis.Redis(port=port) as client, store_errors(Settings()), client.pipeline(transaction=True) as pipe:
+    with (
+        redis.Redis(port=port, retry=AT_ONCE) as client,
+        store_errors(Settings()),
+        client.pipeline(transaction=True) as pipe,
+    ):
         pipe.set("a", 1).set("b", 1)
         pipe.execute()
 
 
 async def _async_plain(port: int) -> None:
-    async with aioredis.Redis(port=port) as client:
+    async with aioredis.Redis(port=port, retry=AsyncRetry(NoBackoff(), 0)) as client:
         with store_errors(Settings()):
             await client.get("key")
 
 
 async def _async_pipeline(port: int, *, transaction: bool = False) -> None:
-    async with aioredis.Redis(port=port) as client:
+    async with aioredis.Redis(port=port, retry=AsyncRetry(NoBackoff(), 0)) as client:
         with store_errors(Settings()):
             async with client.pipeline(transaction=transaction) as pipe:
                 pipe.set("a", 1).set("b", 1)
@@ -122,18 +136,21 @@ FORMS: dict[str, Callable[[int], None]] = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_an_error_that_passes_is_a_store_that_is_unavailable_in_every_form(form: str) -> None:
-    for code, text in [*PASSING.items(), *IN_A_SCRIPT.items()]:
-        with error_server(text) as port, pytest.raises(StoreUnavailable) as raised:
-            FORMS[form](port)
-        assert "redis://" not in str(raised.value), code
-        assert "pipeline" not in str(raised.value), code
+    with serving() as server:
+        for code, text in [*PASSING.items(), *IN_A_SCRIPT.items()]:
+            server.error = text
+            with pytest.raises(StoreUnavailable) as raised:
+                FORMS[form](server.port)
+            assert "redis://" not in str(raised.value), code
+            assert "pipeline" not in str(raised.value), code
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_fault_of_ours_stays_one_in_every_form(form: str) -> None:
-    for text in OURS:
-        with error_server(text) as port, pytest.raises(ResponseError):
-            FORMS[form](port)
+    with serving() as server:
+        for server.error in OURS:
+            with pytest.raises(ResponseError):
+                FORMS[form](server.port)
 
 
 @pytest.mark.parametrize("code", PASSING)

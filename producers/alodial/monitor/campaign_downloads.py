@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response
 
 from ..calls.threads import UPLOADS, WORK
 from ..campaigns.exporting.rejected_rows import problem_blocks
@@ -10,6 +10,7 @@ from ..campaigns.exporting.report import make_report
 from ..campaigns.exporting.results import csv_blocks, write_xlsx
 from ..campaigns.exporting.texts import delimiter_of
 from ..web.context import app_context
+from ..web.csv_download import csv_download
 from ..web.responses import attachment
 from ..web.routes import campaign_exports as api
 from ..web.uploads import create_file
@@ -19,8 +20,6 @@ from .rendering import PeopleRoute
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
-CSV = "text/csv; charset=utf-8"
-
 
 @router.get("/campaigns/{name}/results.csv")
 async def results_csv(request: Request, operator: Signed, name: str) -> Response:
@@ -29,7 +28,7 @@ async def results_csv(request: Request, operator: Signed, name: str) -> Response
     await audit(request, operator, "campaign.export", campaign=record.id, kind="csv")
     rows = campaigns.blocking.rows(record.id)
     blocks = csv_blocks(rows, record.columns, delimiter=delimiter_of(t), texts=t)
-    return StreamingResponse(blocks, media_type=CSV, headers=attachment(record.name, "csv"))
+    return await csv_download(blocks, record.name)
 
 
 @router.get("/campaigns/{name}/results.xlsx")
@@ -54,8 +53,7 @@ async def problems_csv(request: Request, operator: Signed, name: str) -> Respons
     await audit(request, operator, "campaign.export", campaign=record.id, kind="problems")
     rows = campaigns.blocking.problems(record.id)
     blocks = problem_blocks(rows, record.columns, delimiter=delimiter_of(t), texts=t)
-    headers = attachment(t("export.rejected_file", name=record.name), "csv")
-    return StreamingResponse(blocks, media_type=CSV, headers=headers)
+    return await csv_download(blocks, t("export.rejected_file", name=record.name))
 
 
 @router.get("/campaigns/{name}/report")

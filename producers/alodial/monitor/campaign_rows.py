@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from ..calls.threads import UPLOADS, WORK
 from ..campaigns.errors import BadFile
@@ -15,6 +15,7 @@ from ..campaigns.importing.columns import name_place
 from ..campaigns.records import CampaignRecord, ResultRow
 from ..campaigns.row_search import MAX_TEXT, RowSearch
 from ..web.context import app_context
+from ..web.csv_download import csv_download
 from ..web.responses import attachment
 from ..web.routes.campaign_exports import XLSX_TYPE, TemporaryFileResponse
 from ..web.uploads import create_file
@@ -107,7 +108,7 @@ async def rows_csv(request: Request, operator: Signed, name: str) -> Response:
     await audit(request, operator, "campaign.export", campaign=record.id, kind="csv")
     rows = campaigns.blocking.matching_rows(record.id, _search(request))
     blocks = csv_blocks(rows, record.columns, delimiter=delimiter_of(t), texts=t)
-    return StreamingResponse(blocks, media_type="text/csv; charset=utf-8", headers=attachment(record.name, "csv"))
+    return await csv_download(blocks, record.name)
 
 
 @router.get("/campaigns/{name}/rows.xlsx")

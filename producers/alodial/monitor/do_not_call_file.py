@@ -5,7 +5,7 @@ from typing import Any, Final
 from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from ..calls.threads import READS, UPLOADS
 from ..campaigns.exporting.texts import delimiter_of
@@ -13,7 +13,7 @@ from ..campaigns.importing.files import open_source
 from ..campaigns.importing.questions import NOT_USED, Question
 from ..do_not_call import csv_of
 from ..web.context import app_context
-from ..web.responses import attachment
+from ..web.csv_download import csv_download
 from ..web.uploads import receive_upload
 from .auth import TOKEN_FIELD, Forbidden, Signed, audit, can, check_origin, check_token, form_of
 from .context import monitor_context, translator_of
@@ -36,7 +36,7 @@ async def export(request: Request, operator: Signed) -> Response:
     t, dnc = translator_of(request), app_context(request).queue.dnc
     await audit(request, operator, "dnc.export")
     blocks = csv_of(dnc.blocking.every(), delimiter=delimiter_of(t))
-    return StreamingResponse(blocks, media_type="text/csv; charset=utf-8", headers=attachment("do-not-call", "csv"))
+    return await csv_download(blocks, "do-not-call")
 
 
 @router.post("/do-not-call/import")

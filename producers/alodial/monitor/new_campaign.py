@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from alodial_schemas.campaigns import WEEKDAYS
 
@@ -14,7 +14,7 @@ from ..campaigns.exporting.rejected_rows import problem_blocks
 from ..campaigns.exporting.texts import delimiter_of
 from ..campaigns.service import CampaignService
 from ..web.context import app_context
-from ..web.responses import attachment
+from ..web.csv_download import csv_download
 from ..web.uploads import receive_upload
 from .auth import TOKEN_FIELD, Forbidden, Signed, audit, can, check_origin, check_token, form_of
 from .campaign_form import DELAYS, KINDS, REDIALS, WINDOWS, default_fields, fields_of, form_field
@@ -226,7 +226,5 @@ async def rejected_csv(request: Request, operator: Signed, id: str) -> Response:
     t = translator_of(request)
     rows = rejected_rows(draft.rejected_path)
     blocks = problem_blocks(rows, draft.report.columns, delimiter=delimiter_of(t), texts=t)
-    headers = attachment(
-        t("export.rejected_file", name=draft.fields["name"] or draft.filename.rpartition(".")[0]), "csv"
-    )
-    return StreamingResponse(blocks, media_type="text/csv; charset=utf-8", headers=headers)
+    name = draft.fields["name"] or draft.filename.rpartition(".")[0]
+    return await csv_download(blocks, t("export.rejected_file", name=name))

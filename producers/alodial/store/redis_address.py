@@ -19,8 +19,19 @@ _WORDS = {
     "NOAUTH": "wrong password",
     "WRONGPASS": "wrong password",
     "MAXCLIENTS": "it has too many clients",
-    "NOPERM": "its user may not run this command",
 }
+_REFUSALS = {
+    "BUSY": "it runs a long script",
+    "CLUSTERDOWN": "its cluster is down",
+    "LOADING": "it is loading its data",
+    "MASTERDOWN": "a replica without its primary",
+    "MISCONF": "it cannot save to its disk: free some space there",
+    "NOPERM": "its user may not run this command: ACL SETUSER gives the right",
+    "NOREPLICAS": "too few replicas follow it for min-replicas-to-write",
+    "READONLY": "a replica: name the primary, or its Sentinels",
+    "TRYAGAIN": "its cluster is moving data",
+}
+"""What a refusal means to whoever runs Redis, and what to do about those that do not end by themselves."""
 
 
 def address_of(url: str) -> str:
@@ -90,6 +101,7 @@ def unavailable_text(exc: BaseException, settings: Settings) -> str:
     where = f"Redis at {address_of(url)}"
     code = error_code(exc)
     if code in PASSING_CODES and code not in _WORDS:
-        return f"{where} refuses ({code})"
+        meaning = _REFUSALS.get(code)
+        return f"{where} refuses ({code}: {meaning})" if meaning else f"{where} refuses ({code})"
     source = _source(url, os.environ.get(SETTING))
     return f"{where} did not answer ({failure_cause(exc)}); the address comes from {source}"

@@ -7,6 +7,7 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..errors import StoreUnavailable
 from .audit import record_request
 from .body_limits import BodyMemory, BoundedReceive
 from .client_address import TrustedProxies
@@ -88,8 +89,12 @@ class RequestMiddleware:
             except Refusal as exc:
                 if not started:
                     await of_refusal(exc)(scope, receive, send_with_headers)
-            except Exception:
-                log.exception("request.failed")
+            except Exception as exc:
+                if started and isinstance(exc.__cause__ or exc, StoreUnavailable):
+                    # The reader sees that the file is not whole: the connection ends before the answer does.
+                    log.error("request.broken_off", reason=str(exc.__cause__ or exc))
+                else:
+                    log.exception("request.failed")
                 if not started:
                     await internal_error()(scope, receive, send_with_headers)
             finally:

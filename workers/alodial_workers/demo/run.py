@@ -85,6 +85,7 @@ def _values(folder: Path, speed: float) -> dict[str, Any]:
         "calls_per_second": 10,
         "max_concurrent_calls": 10,
         "provider_timeout": _PROVIDER_TIMEOUT,
+        "durability": "fsync",
         # The longest call takes under 200 simulated seconds; 6 s more for a busy machine.
         "result_timeout": 6.0 + 200.0 / speed,
         "accounts": {UNREADY: {}, ACCOUNT: {"token": "sandbox", **limits}},

@@ -43,7 +43,7 @@ class ProcessStack:
         *,
         sandbox: Sequence[str] = (),
         redis_options: tuple[str, ...] = (),
-        fsync: str = "everysec",
+        fsync: str = "always",
         grace: float = 0.0,
     ) -> None:
         self.folder = folder

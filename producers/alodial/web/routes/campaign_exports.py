@@ -1,30 +1,23 @@
 """``/v1/campaigns/{name}``: results, rejected rows and the report as files."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, HTMLResponse, Response
 
-from ...calls.threads import EXPORTS, UPLOADS, WORK
+from ...calls.threads import UPLOADS, WORK
 from ..auth import Exporter
 from ..context import app_context, reader_of
+from ..csv_download import csv_download
 from ..openapi.models import refusals
 from ..responses import attachment
 from ..uploads import create_file
 from .campaigns import visible_campaign
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
-
-
-def _csv(blocks: Iterator[bytes], name: str) -> Response:
-    """Returns an answer that runs the blocking iterator in threads, to be saved as ``name``."""
-    rows = EXPORTS.iterate(blocks)
-    content = (block async for [block] in rows)
-    return StreamingResponse(content, media_type="text/csv; charset=utf-8", headers=attachment(name, "csv"))
 
 
 _CSV: dict[int | str, dict[str, Any]] = {200: {"description": "A CSV file", "content": {"text/csv": {}}}}
@@ -45,7 +38,7 @@ async def results_csv(
     record = await visible_campaign(request, api_key, name)
     rows = app_context(request).queue.campaigns.blocking.rows(record.id)
     blocks = csv_blocks(rows, record.columns, delimiter=SEPARATORS[delimiter])
-    return _csv(blocks, record.name)
+    return await csv_download(blocks, record.name)
 
 
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -97,7 +90,7 @@ async def problems_csv(request: Request, api_key: Exporter, name: str) -> Respon
     record, t = await visible_campaign(request, api_key, name), reader_of(request)
     rows = app_context(request).queue.campaigns.blocking.problems(record.id)
     blocks = problem_blocks(rows, record.columns, delimiter=delimiter_of(t), texts=for_programs(t))
-    return _csv(blocks, t("export.rejected_file", name=record.name))
+    return await csv_download(blocks, t("export.rejected_file", name=record.name))
 
 
 @router.get(
