@@ -230,9 +230,7 @@ class Settings(BaseSettings):
     )
     events_keep: int = Field(100_000, ge=1000, description="Events kept for later readers.")
     events_max_age: Seconds = Field(
-        7 * 86400,
-        ge=3600,
-        description="An event beyond those kept is dropped after this time, even if a group has not read it.",
+        7 * 86400, ge=3600, description="When an event beyond those kept is dropped, even if a group has not read it."
     )
     events_max_bytes: int = Field(
         512 * 1024 * 1024,
