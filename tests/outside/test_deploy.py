@@ -20,7 +20,7 @@ from alodial.testing.redis_server import find_server, free_port
 from .text import ROOT
 
 DEPLOY = ROOT / "deploy"
-UNITS = ("alodial-web.service", "alodial-worker@.service")
+UNITS = ("alodial-web@.service", "alodial-worker@.service")
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,14 @@ def test_compose_waits_longer_for_web_than_web_waits_for_its_requests(services: 
     from alodial.server.serve import STOP_SECONDS  # noqa: PLC0415  # the web framework need not load for the other tests here
 
     assert _seconds(services["web"]["stop_grace_period"]) > STOP_SECONDS
+    unit = (DEPLOY / "alodial-web@.service").read_text()
+    drain, stop = (
+        re.search(r"--drain (\d+)$", unit, re.MULTILINE),
+        re.search(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE),
+    )
+    assert drain is not None
+    assert stop is not None
+    assert int(stop[1]) > int(drain[1]) + STOP_SECONDS
 
 
 def test_containers_hold_no_secret_no_root_and_no_way_to_write_but_the_spool(services: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from alodial.settings import Settings
 API_KEY = "planted-api-key-90dd"
 OTHER_KEY = "planted-api-key-of-another-client-17ce"
 SECRET = "planted-callback-secret-51b2"
-PROGRAM = "from alodial.cli.web import web; web(port=0)"
+PROGRAM = "from alodial.cli.web import web; web(port={port}, drain={drain})"
 TWO_WAY = {"callfrom": "712037006", "callto": ["994412860", "977076909"]}
 
 
@@ -30,7 +30,7 @@ def in_a_year() -> str:
 class Web:
     """One ``alodial web``. Everything it writes is kept and can be searched for what must not be there."""
 
-    def __init__(self, redis_url: str, folder: Path, **settings: str) -> None:
+    def __init__(self, redis_url: str, folder: Path, *, port: int = 0, drain: float = 0, **settings: str) -> None:
         self.folder = folder
         self.spool = folder / "spool"
         self.log = folder / "web.log"
@@ -47,7 +47,7 @@ class Web:
         environment |= {f"ALODIAL_{name}": value for name, value in given.items() if value}
         with self.log.open("ab") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM],
+                [sys.executable, "-c", PROGRAM.format(port=port, drain=drain)],
                 env=environment,
                 cwd=folder,
                 stdout=subprocess.PIPE,

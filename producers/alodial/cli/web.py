@@ -22,6 +22,14 @@ def _has_keys() -> bool:
 def web(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 chooses a free one and prints it.")] = 8080,
+    drain: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=60,
+            help="Seconds for which it goes on after SIGTERM while /readyz is 503, for balancers that check.",
+        ),
+    ] = 0,
 ) -> None:
     """Serve the HTTP API, callbacks and the monitor.
 
@@ -40,4 +48,4 @@ def web(
             f"ALODIAL_API_KEYS: is not set, no key was made, and other machines can reach {host}; "
             "alodial keys create NAME, or listen on 127.0.0.1"
         )
-    serve(settings, host, port)
+    serve(settings, host, port, drain)

@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import resource
 import signal
 import socket
+import struct
 import sys
 import threading
+import time
 from asyncio.events import TimerHandle
 from collections import Counter, OrderedDict
 from collections.abc import Generator
@@ -41,6 +44,10 @@ HEAD_SECONDS = 10.0
 HEAD_BYTES = 32 * 1024
 STOP_SECONDS = 20
 """For requests under way at SIGTERM; orchestrators kill after 30."""
+SO_ATTACH_FILTER = 26
+"""Of Linux; the module socket does not name it."""
+FIRST_REQUEST_SECONDS = 0.5
+"""For the request of a connection that was accepted in the last moment."""
 
 
 async def overloaded(scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,6 +64,7 @@ class Places:
         self._proxies = TrustedProxies(settings.trusted_proxies)
         self.ports = Ports(settings.callback_port, settings.operator_port)
         self.silent: OrderedDict[BoundedHead, None] = OrderedDict()
+        self.ending = False
         self.requests: Counter[str] = Counter()
 
     def enter(self, connection: "BoundedHead", connections: int) -> None:
@@ -137,6 +145,8 @@ class BoundedHead(HttpToolsProtocol):
         else:
             self.app = overloaded
         super().on_headers_complete()
+        if self._places.ending and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def on_response_complete(self) -> None:
         self._leave()
@@ -156,12 +166,17 @@ class BoundedHead(HttpToolsProtocol):
 
 
 class WebServer(uvicorn.Server):
-    """Prints its address, ends event streams at once, and exits with 0 after SIGTERM or SIGINT."""
+    """Prints its address, ends event streams at once, and exits with 0 after SIGTERM or SIGINT, losing no request.
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, address: str) -> None:
+    ``drain``: seconds for which it goes on after the signal while ``/readyz`` answers 503, so that load balancers notice.
+    """
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, address: str, places: Places, drain: float) -> None:
         super().__init__(config)
         self._app = app
         self._address = address
+        self._places = places
+        self._drain = drain
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -177,6 +192,27 @@ class WebServer(uvicorn.Server):
             # An event stream never ends by itself, and uvicorn waits for it.
             self._loop.call_soon_threadsafe(self._app.state.context.follower.close)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.state.context.readiness.ending = True
+        self._places.ending = True
+        until = time.monotonic() + self._drain
+        while time.monotonic() < until and not self.force_exit:  # noqa: ASYNC110  # uvicorn's flag, set in a signal's handler
+            await asyncio.sleep(0.1)
+        await self._stop_listening(sockets or [])
+        await super().shutdown(sockets)
+
+    async def _stop_listening(self, listeners: list[socket.socket]) -> None:
+        """Closes the sockets and answers those who connected before: closing alone would reset them."""
+        for listener in listeners:
+            take_no_more(listener)
+        for _ in range(3):  # the loop accepts all that wait when it looks next
+            await asyncio.sleep(0)
+        for server in self.servers:
+            server.close()
+        until = time.monotonic() + FIRST_REQUEST_SECONDS
+        while time.monotonic() < until and any(place.cycle is None for place in self._places.silent):  # noqa: ASYNC110  # rarely once
+            await asyncio.sleep(0.01)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """As in uvicorn, but a handled signal is not raised again, so that the exit code is 0."""
@@ -189,6 +225,19 @@ class WebServer(uvicorn.Server):
         finally:
             for sig, handler in before.items():
                 signal.signal(sig, handler)
+
+
+def take_no_more(listener: socket.socket) -> None:
+    """Has the kernel take no further connection, while those that wait stay. Their clients try again and are then refused.
+
+    A filter that keeps no packet; a system that knows none closes the socket a moment too early for a few.
+    """
+    if sys.platform != "linux":
+        return
+    program = struct.pack("HBBI", 0x06, 0, 0, 0)  # "return 0": keep 0 bytes of the packet
+    buffer = ctypes.create_string_buffer(program)
+    with contextlib.suppress(OSError):
+        listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HL", 1, ctypes.addressof(buffer)))
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -207,7 +256,7 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def make_server(settings: Settings, host: str, port: int) -> tuple[WebServer, list[socket.socket]]:
+def make_server(settings: Settings, host: str, port: int, drain: float = 0) -> tuple[WebServer, list[socket.socket]]:
     """Returns a server and its bound sockets; those of ALODIAL_CALLBACK_PORT and ALODIAL_OPERATOR_PORT follow the first one.
 
     Port 0 takes a free port. Raises ConfigurationError when it cannot listen.
@@ -221,9 +270,10 @@ def make_server(settings: Settings, host: str, port: int) -> tuple[WebServer, li
     listener = listeners[0]
     name = f"[{host}]" if ":" in host else host
     app = create_app(settings)
+    places = Places(settings)
     config = uvicorn.Config(
         app,
-        http=partial(BoundedHead, places=Places(settings)),  # type: ignore[arg-type]  # it is called
+        http=partial(BoundedHead, places=places),  # type: ignore[arg-type]  # it is called
         ws="none",
         lifespan="on",
         log_config=None,
@@ -233,7 +283,7 @@ def make_server(settings: Settings, host: str, port: int) -> tuple[WebServer, li
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
-    return WebServer(config, app, f"http://{name}:{listener.getsockname()[1]}"), listeners
+    return WebServer(config, app, f"http://{name}:{listener.getsockname()[1]}", places, drain), listeners
 
 
 def _allow_connections() -> None:
@@ -245,11 +295,14 @@ def _allow_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
 
 
-def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8080) -> None:
-    """Serves until SIGTERM or SIGINT; prints ``alodial web listening on URL``. Raises ConfigurationError."""
+def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8080, drain: float = 0) -> None:
+    """Serves until SIGTERM or SIGINT, and then for ``drain`` seconds; prints ``alodial web listening on URL``.
+
+    Raises ConfigurationError.
+    """
     logging.configure(settings, non_blocking=True, shared=True, worker=process_name())
     _allow_connections()
-    server, listeners = make_server(settings, host, port)
+    server, listeners = make_server(settings, host, port, drain)
     # Loaded modules stay until the end; a garbage collection over them delayed every request by 100 ms.
     gc.collect()
     gc.freeze()

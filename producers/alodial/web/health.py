@@ -17,9 +17,10 @@ CACHE_SECONDS = 1.0
 
 
 class Readiness:
-    """Runs one check at a time, however many probes wait for it."""
+    """Runs one check at a time, however many probes wait for it. ``ending`` once the process is about to stop."""
 
     def __init__(self, settings: Settings) -> None:
+        self.ending = False
         self._settings = settings
         self._check: asyncio.Task[list[RedisCheck]] | None = None
         self._started = -CACHE_SECONDS

@@ -75,6 +75,7 @@ _TITLES: Mapping[str, str] = {
     "store_full": "The store is full",
     "store_unfit": "The call store would lose calls as it is set up",
     "overloaded": "Too much at once",
+    "stopping": "The process stops",
     "internal_error": "Something went wrong here",
 }
 

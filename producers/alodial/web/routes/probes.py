@@ -36,6 +36,9 @@ async def healthz() -> Response:
 )
 async def readyz(request: Request) -> Response:
     context = app_context(request)
+    if context.readiness.ending:
+        detail = "This process stops soon; others go on."
+        return problem(503, "stopping", detail, headers={"Retry-After": RETRY_AFTER}, findings=[])
     findings = await context.readiness.findings()
     if problem_of_spool := context.intake.spool_problem:
         # Calls and, while Redis is there, results go on: no reason to take this process out of service.
