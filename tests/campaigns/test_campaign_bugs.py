@@ -200,13 +200,13 @@ PLANTED = {
         "frequency.a_post_that_rang_nobody_gives_back_what_the_key_used",
     ),
     "a cap lets one more through": (
-        "redis.call('LINDEX', key, rule[1] - 1)",
-        "redis.call('LINDEX', key, rule[1])",
+        "redis.call('LINDEX', key, most - 1)",
+        "redis.call('LINDEX', key, most)",
         "frequency.a_single_call_over_the_cap_is_refused_with_its_reason",
     ),
     "calls are not written down for the cap": (
-        "redis.call('LPUSH', P .. 'freq:' .. n, ms)",
-        "",
+        "redis.call('LPUSH', key, ms)\n    redis.call('LTRIM', key, 0, most - 1",
+        "redis.call('LTRIM', key, 0, most - 1",
         "frequency.every_role_counts_and_calls_of_campaigns_count_for_single_ones",
     ),
     "a POST that rang nobody is kept in the cap": (
@@ -215,8 +215,8 @@ PLANTED = {
         "frequency.several_caps_hold_together_and_giving_back_disturbs_none",
     ),
     "the longer of two caps is forgotten": (
-        "redis.call('LTRIM', P .. 'freq:' .. n, 0, most_calls - 1 + MOST_REDIALS)",
-        "redis.call('LTRIM', P .. 'freq:' .. n, 0, 0)",
+        "redis.call('LTRIM', key, 0, most - 1 + MOST_REDIALS)",
+        "redis.call('LTRIM', key, 0, 0)",
         "frequency.several_caps_hold_together_and_giving_back_disturbs_none",
     ),
     "a capped row is refused instead of waiting": (
@@ -428,8 +428,8 @@ PLANTED = {
         "frequency.a_redial_obeys_the_cap_for_what_other_calls_rang",
     ),
     "redials push out what others rang": (
-        "0, most_calls - 1 + MOST_REDIALS)",
-        "0, most_calls - 1)",
+        "0, most - 1 + MOST_REDIALS)",
+        "0, most - 1)",
         "frequency.a_redial_obeys_the_cap_for_what_other_calls_rang",
     ),
     "a repeated POST is not counted": (
