@@ -130,6 +130,19 @@ def test_problems_are_in_the_readers_language(web: Web) -> None:
     assert "Отправить: позвонить по 3 строкам" in words_on(russian.get(f"{address}/confirm"))
 
 
+def test_rows_that_were_not_taken_stand_by_kind_with_one_remedy_on_both_pages(web: Web) -> None:
+    russian = Operator(web, language="ru")
+    address, page = checked(russian, rows(3) + b";x\n12;y\n;z\n")
+    kinds = ["2 строки : номера нет; впишите номер", "1 строка : в номере не хватает цифр; напишите номер целиком"]
+    assert all(kind in words_on(page) for kind in kinds)
+    russian.confirm(address)
+    campaign = settled(russian, address).headers["location"].partition("?")[0]
+    for path in (campaign, f"{campaign}/problems"):
+        shown = russian.get(path)
+        assert all(kind in words_on(shown) for kind in kinds)
+        assert shown.text.count("<details><summary>Показать строки") == 2
+
+
 def test_a_number_on_the_do_not_call_list_is_counted_apart(operator: Operator) -> None:
     operator.post("/do-not-call", {"numbers": "901000002"}, page="/do-not-call")
     _, page = checked(operator, rows(5))

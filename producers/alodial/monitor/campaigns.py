@@ -20,14 +20,13 @@ from ..web.context import app_context
 from . import campaign_figures
 from .auth import Signed, audit, form_of, text_of
 from .context import translator_of
+from .problem_kinds import kinds_of_rows
 from .rendering import PeopleRoute, go, page
 
 PAGE_SIZE = 25
 MAX_ACTIVITY = 50
-FIRST_PROBLEMS = 20
-"""Bad rows on the campaign's page; a page of their own lists up to ``MAX_PROBLEMS``."""
-
 MAX_PROBLEMS = 1000
+"""Rows that were not taken, on the pages that group them by kind; the download has all."""
 
 ACTS = ("pause", "resume", "cancel", "clone", "retry", "pace")
 PACE_FIELDS = ("pace", "channels", "weight")
@@ -60,18 +59,19 @@ async def list_campaigns(request: Request, operator: Signed) -> Response:
     )
 
 
-async def _problems(campaigns: AsyncCampaigns, name: str, limit: int) -> tuple[list[RowProblem], bool]:
-    """The first bad rows, and whether there are more."""
-    rows = await READS.run(lambda: list(islice(campaigns.blocking.problems(name), limit + 1)))
-    return rows[:limit], len(rows) > limit
+async def _problems(campaigns: AsyncCampaigns, name: str) -> tuple[list[RowProblem], bool]:
+    """The first rows that were not taken, and whether there are more."""
+    rows = await READS.run(lambda: list(islice(campaigns.blocking.problems(name), MAX_PROBLEMS + 1)))
+    return rows[:MAX_PROBLEMS], len(rows) > MAX_PROBLEMS
 
 
 @router.get("/campaigns/{name}")
 async def show_campaign(request: Request, operator: Signed, name: str) -> Response:
     campaigns = _campaigns(request)
     record = await campaigns.get(name)
+    t = translator_of(request)
     activity, (problems, more) = await asyncio.gather(
-        campaigns.activity(record.id, MAX_ACTIVITY), _problems(campaigns, record.id, FIRST_PROBLEMS)
+        campaigns.activity(record.id, MAX_ACTIVITY), _problems(campaigns, record.id)
     )
     done = request.query_params.get("done", "")
     return page(
@@ -80,9 +80,9 @@ async def show_campaign(request: Request, operator: Signed, name: str) -> Respon
         operator,
         record=record,
         activity=activity,
-        problems=problems,
+        problem_kinds=kinds_of_rows(problems, t),
         more_problems=more,
-        terms=terms(record.request, translator_of(request)),
+        terms=terms(record.request, t),
         done=done if done in (*ACTS, "submit") else "",
     )
 
@@ -100,8 +100,9 @@ async def update_campaign(request: Request, operator: Signed, name: str) -> Resp
 @router.get("/campaigns/{name}/problems")
 async def list_problems(request: Request, operator: Signed, name: str) -> Response:
     record = await _campaigns(request).get(name)
-    rows, more = await _problems(_campaigns(request), record.id, MAX_PROBLEMS)
-    return page(request, "campaign_problems.html", operator, record=record, problems=rows, more_problems=more)
+    rows, more = await _problems(_campaigns(request), record.id)
+    kinds = kinds_of_rows(rows, translator_of(request), MAX_PROBLEMS)
+    return page(request, "campaign_problems.html", operator, record=record, problem_kinds=kinds, more_problems=more)
 
 
 def _count(record: CampaignRecord, act: str) -> int:

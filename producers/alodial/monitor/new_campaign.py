@@ -22,6 +22,7 @@ from .context import monitor_context, translator_of
 from .draft_check import begin_check, rejected_rows
 from .draft_record import BUSY, UploadDraft
 from .file_form import FileAnswers, answers_of, header_hash, is_of_file, view_of
+from .problem_kinds import kinds_of_report
 from .rendering import PeopleRoute, error_page, go, page
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
@@ -126,6 +127,7 @@ def _show(request: Request, operator: Signed, draft: UploadDraft, headers: dict[
         report=draft.report,
         preview=draft.preview,
         view=view_of(draft.preview, kind) if draft.preview else None,
+        problem_kinds=kinds_of_report(draft.report, translator_of(request)) if draft.report else [],
         asked={question.code for question in draft.report.questions} if draft.report else set(),
         title=draft.fields["name"] or draft.filename,
         busy=draft.step in BUSY,
