@@ -19,6 +19,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
+from alodial.campaigns.exporting.cell_types import typed
 from alodial.campaigns.exporting.rejected_rows import problem_blocks
 from alodial.campaigns.exporting.results import OURS, SEPARATORS, TooWide, csv_blocks, write_csv, write_xlsx
 from alodial.campaigns.formula_guard import is_formula, safe_cell, unsafe_cell
@@ -262,7 +263,7 @@ def test_numbers_are_numbers_times_are_local_dates_and_phones_are_text(tmp_path:
     row = a_row(2, *cells, last_attempt_at="2026-11-25T16:03:05.000Z", phones=("+998994412860",))
     write_xlsx(tmp_path / "a.xlsx", [row], list("abcdef"), zone=ZoneInfo("Asia/Tashkent"))
     (sheet,) = sheets_of(tmp_path / "a.xlsx")
-    assert sheet[1][:6] == ["994412860", 12500, "0012", 12345678, "1.50", "+998994412860"]
+    assert sheet[1][:6] == ["994412860", 12500, "0012", 12345678, 1.5, "+998994412860"]
     assert sheet[1][6 + OURS.index("alodial_last_attempt_at")] == datetime(2026, 11, 25, 21, 3, 5)  # noqa: DTZ001  # as a sheet has it
     with zipfile.ZipFile(tmp_path / "a.xlsx") as archive:
         styles = archive.read("xl/styles.xml").decode()
@@ -272,6 +273,28 @@ def test_numbers_are_numbers_times_are_local_dates_and_phones_are_text(tmp_path:
     styles_of_phones = re.findall(r'<c r="(?:A|F|H)2" s="(\d+)"', body)
     assert len(styles_of_phones) == 3
     assert not set(map(int, styles_of_phones)) & set(marked)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "number_format"),
+    [
+        ("1500,50", 1500.5, "0.00"),
+        ("-5", -5, "General"),
+        ("01.11.2026", datetime(2026, 11, 1), "dd.mm.yyyy"),  # noqa: DTZ001  # as a sheet has it
+        ("2026-11-01 09:05:00", datetime(2026, 11, 1, 9, 5), "yyyy-mm-dd hh:mm:ss"),  # noqa: DTZ001  # as above
+    ],
+)
+def test_decimals_and_dates_of_the_list_are_what_they_are_and_look_as_they_were_written(
+    text: str, value: object, number_format: str
+) -> None:
+    assert typed(text) == (value, number_format)
+
+
+@pytest.mark.parametrize(
+    "text", ["901234567", "007", "-0", "1.2.3", "31.02.2026", "01.01.1900", "1 500,50", "1e5", "-", "½"]
+)
+def test_what_would_lose_something_as_a_number_stays_a_text(text: str) -> None:
+    assert typed(text) is None
 
 
 def test_rows_beyond_one_sheet_go_on_to_the_next(tmp_path: Path) -> None:

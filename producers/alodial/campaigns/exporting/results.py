@@ -14,6 +14,7 @@ from ...errors import AlodialError
 from ...i18n import Translator
 from ..formula_guard import is_formula, safe_cell
 from ..records import ResultRow
+from .cell_types import typed
 from .texts import headings, local_moment
 
 OURS: Final = (
@@ -44,9 +45,6 @@ CELL_UNITS: Final = 32_767
 _CUT: Final = " [cut; the CSV export has all of it]"
 BOM: Final = b"\xef\xbb\xbf"
 _TIMES: Final = frozenset({"alodial_last_attempt_at", "alodial_answered_at"})
-_PLAIN_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,7}")
-"""What a spreadsheet program shows as it was written; a phone has more digits."""
-
 _PHONE: Final = re.compile(r"\+[0-9]{6,15}(?: / \+[0-9]{6,15})*")
 """A number, or several, in a cell that is text: nothing that could be evaluated, and no apostrophe is shown for it."""
 
@@ -205,9 +203,9 @@ def write_xlsx(
 ) -> None:
     """Writes a workbook, with a further sheet whenever one is full. Its times are dates, in ``zone``.
 
-    Our counts and plain numbers of up to eight digits are numbers; every other cell is text, so that nothing is evaluated and
-    no digit of a phone is lost. A text that would become a formula when somebody edits the cell carries the workbook's own
-    mark for text. Raises TooWide for more columns than a sheet has.
+    Our counts, and the file's own numbers of up to eight digits, decimals and dates are what they are, shown as they were
+    written; every other cell is text, so that nothing is evaluated and no digit of a phone is lost. A text that would become a
+    formula when somebody edits the cell carries the workbook's own mark for text. Raises TooWide for too many columns.
     """
     import xlsxwriter  # noqa: PLC0415  # only an export needs it
 
@@ -216,6 +214,7 @@ def write_xlsx(
         raise TooWide(f"a workbook has {SHEET_COLUMNS} columns and the export {len(header)}; export it as CSV")
     counts = frozenset(width + i for i, name in enumerate(OURS) if name in _NUMBERS)
     times = {width + i: name.removeprefix("alodial_") for i, name in enumerate(OURS) if name in _TIMES}
+    title = "results" if texts is None else texts("export.sheet")
     with _complete_file(path) as part:
         options = {
             "constant_memory": True,
@@ -229,17 +228,19 @@ def write_xlsx(
         book.use_zip64()
         try:
             write = _CellWriter(book)
-            sheet, at, sheets = _sheet(book, 1, header, write), 1, 1
+            sheet, at, sheets = _sheet(book, title, 1, header, write), 1, 1
             for row in rows:
                 if at > sheet_rows:
                     sheet.autofilter(0, 0, at - 1, len(header) - 1)
                     sheets += 1
-                    sheet, at = _sheet(book, sheets, header, write), 1
+                    sheet, at = _sheet(book, title, sheets, header, write), 1
                 for column, text in enumerate((*fit_cells(row.cells, width), *values_of(row, texts))):
                     if not text:
                         continue
-                    if column in counts or (column < width and _PLAIN_NUMBER.fullmatch(text)):
+                    if column in counts:
                         sheet.write_number(at, column, int(text))
+                    elif column < width and (cell := typed(text)):
+                        write.typed(sheet, at, column, *cell)
                     elif column in times:
                         moment = datetime.fromisoformat(getattr(row, times[column])).astimezone(zone)
                         sheet.write_datetime(at, column, moment.replace(tzinfo=None), write.moment)
@@ -252,13 +253,26 @@ def write_xlsx(
 
 
 class _CellWriter:
-    """Writes any text as text."""
+    """Writes any text as text, and numbers and dates as what they are."""
 
     def __init__(self, book: Any) -> None:
+        self._book = book
         self.bold = book.add_format({"bold": True, "num_format": "@"})
         self.moment = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         self._plain = book.add_format({"num_format": "@"})
         self._marked = book.add_format({"num_format": "@", "quote_prefix": True})
+
+        self._formats: dict[str, Any] = {}
+
+    def typed(self, sheet: Any, row: int, column: int, value: float | datetime, number_format: str) -> None:
+        """Writes a number or a date in a format of numbers."""
+        style = self._formats.get(number_format)
+        if style is None:
+            style = self._formats[number_format] = self._book.add_format({"num_format": number_format})
+        if isinstance(value, datetime):
+            sheet.write_datetime(row, column, value, style)
+        else:
+            sheet.write_number(row, column, value, style)
 
     def __call__(self, sheet: Any, row: int, column: int, text: str, style: Any = None) -> None:
         text = _cell_text(text)
@@ -270,8 +284,8 @@ class _CellWriter:
             sheet.write_string(row, column, text, style)
 
 
-def _sheet(book: Any, number: int, header: list[str], write: _CellWriter) -> Any:
-    sheet = book.add_worksheet("results" if number == 1 else f"results {number}")
+def _sheet(book: Any, title: str, number: int, header: list[str], write: _CellWriter) -> Any:
+    sheet = book.add_worksheet(title if number == 1 else f"{title} {number}")
     sheet.freeze_panes(1, 0)
     for column, name in enumerate(header):
         if name:

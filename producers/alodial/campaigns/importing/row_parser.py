@@ -87,9 +87,10 @@ class RowParser:
         cells = row.cells
         try:
             to = self._phones(cells)
-            lang = self._lang(cells)
-            queue = self._queue(cells, len(to))
-            reference = self._reference(cells)
+            columns = self._columns
+            lang = None if columns.lang is None else self._lang(cells)
+            queue = None if columns.queue is None else self._queue(cells, len(to))
+            reference = None if columns.reference is None else self._reference(cells)
             if self._is_simple:
                 return RowSpec(to, lang, None, queue, reference)
             initiator = self._initiator(cells)

@@ -9,6 +9,9 @@ from .xlsx_archive import MAX_DEPTH, broken_xlsx, local, too_deep
 from .xlsx_strings import MAX_TEXT, SharedStrings, unescaped
 from .xlsx_styles import DATE, ELAPSED, date_text, elapsed_text, masked
 
+_WITHIN: Final = frozenset({"is", "t", "v", "f"})
+"""Elements of a cell whose end changes nothing."""
+
 _LAST_COLUMN: Final = 16_384
 _DIGITS: Final = "0123456789"
 MAX_TAGS: Final = 1000
@@ -54,13 +57,19 @@ class SheetReader:
             self._in_data = tag == "sheetData"
         elif tag == "c":
             reference = attributes.get("r")
-            self._at = self._at + 1 if reference is None else self._column(reference)
+            if reference is None:
+                self._at += 1
+            else:
+                at = self._column_of.get(reference.rstrip(_DIGITS))
+                self._at = self._column(reference) if at is None else at
             self._kind = attributes.get("t", "n")
             self._style = attributes.get("s")
             self._formula = None
             if self._text:
                 self._text.clear()
             self._length = 0
+        elif tag == "t":
+            self._collects = "" if self._phonetic else "v"
         elif tag == "v":
             # A library may write a value beside an inline text, and Excel shows the text.
             self._collects = "" if self._kind == "inlineStr" else "v"
@@ -72,8 +81,6 @@ class SheetReader:
             self._too_wide = False
             # A row without height is as hidden as one that says so.
             self._hidden = attributes.get("hidden") in ("1", "true") or not attributes.get("ht", "1").strip("0.")
-        elif tag == "t":
-            self._collects = "" if self._phonetic else "v"
         elif tag == "f":
             self._collects = "f"
             self._formula = "="
@@ -92,8 +99,13 @@ class SheetReader:
         self._depth -= 1
         self._collects = ""
         tag = self._tags.get(name) or self._tag(name)
+        if tag in _WITHIN:
+            return
         if tag == "c":
-            if self._text or self._formula is not None:
+            text = self._text
+            if self._formula is None and self._style is None and len(text) == 1:
+                self._keep_plain(text[0])
+            elif text or self._formula is not None:
                 self._keep(self._value())
         elif tag == "row":
             if self._in_data and (self._too_wide or any(cell and not cell.isspace() for cell in self._cells)):
@@ -124,6 +136,20 @@ class SheetReader:
             if len(self._column_of) < _LAST_COLUMN:
                 self._column_of[name] = at
         return at
+
+    def _keep_plain(self, text: str) -> None:
+        """Keeps the value of a cell without style and formula: nearly all cells of a long list are like this."""
+        kind = self._kind
+        if len(text) < 10 and text.isdecimal() and text.isascii() and kind in ("s", "n"):
+            value = self._strings[int(text)] if kind == "s" else text
+        elif kind == "inlineStr" and "_x" not in text:
+            value = text
+        else:
+            value = self._value()
+        if value and self._at == len(self._cells) < MAX_COLUMNS:
+            self._cells.append(value)
+        else:
+            self._keep(value)
 
     def _keep(self, value: str) -> None:
         cells = self._cells
