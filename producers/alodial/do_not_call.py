@@ -11,7 +11,7 @@ from alodial_schemas import FieldProblem, PhoneError, normalise_phone
 from .campaigns.errors import CampaignNotFound
 from .campaigns.exporting.results import csv_blocks_of
 from .campaigns.formula_guard import safe_cell, unsafe_cell
-from .campaigns.importing.cell_shapes import BETWEEN_PHONES, may_be_phone
+from .campaigns.importing.cell_shapes import BETWEEN_PHONES, may_be_phone, phone_text
 from .campaigns.importing.columns import read_columns
 from .campaigns.importing.files import as_source
 from .campaigns.importing.questions import OpenQuestions
@@ -225,7 +225,8 @@ class _Import:
 
 def _texts(cell: str) -> list[str]:
     """The numbers of a cell: one as a whole where it can be read, else each part."""
-    text = unsafe_cell(cell.strip().strip('"')).removeprefix("'").strip()
+    text = phone_text(unsafe_cell(cell.strip()))
+    text = text.strip('"').removeprefix("'").strip()
     try:
         normalise_phone(text, allowed=())
     except PhoneError as exc:

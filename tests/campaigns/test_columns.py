@@ -136,6 +136,13 @@ def test_a_second_column_that_nobody_confirmed_is_not_used_and_the_check_says_ho
     assert not found.questions
 
 
+def test_who_is_not_to_be_called_is_not_called_on_a_further_phone_either() -> None:
+    names = ("ФИО", "Телефон", "Доп. телефон", "Телефон менеджера", "Второй телефон менеджера", "ИНН")
+    row = ("А", "901234567", "911234567", "931234567", "941234567", "301234567")
+    found = read_columns(names, (row,), purpose="do_not_call")
+    assert (found.columns.phones, found.questions) == ((1, 2), ())
+
+
 def test_a_campaign_without_an_initiator_asks_whether_the_managers_phone_is_it() -> None:
     found = reading("Телефон | Телефон менеджера\n901234567 | 911234567", call=NO_INITIATOR)
     assert [question.code for question in found.questions] == ["initiator_column"]

@@ -10,7 +10,7 @@ from alodial_schemas.campaigns import CampaignCall
 from ...i18n import ENGLISH, Message, Translator
 from ..errors import BadFile
 from .cell_shapes import is_plausible, letters, phone_shapes
-from .header_words import Meaning, meaning, normalise_name
+from .header_words import FURTHER, OTHER_PERSON, Meaning, meaning, normalise_name
 from .questions import NOT_USED, Choice, Question
 from .row_values import is_language
 
@@ -185,7 +185,9 @@ class _ColumnReader:
             certain = [at for at in free if self._certainty(at, "phone") == 2]
         weak = [at for at in free if self._certainty(at, "phone") == 1 and not self._meanings[at].other]
         if self._purpose == "do_not_call" and certain:
-            return certain
+            # Who asks not to be called means each of his phones.
+            further = [at for at in free if at not in certain and self._is_further(at) and self._holds_phones(at)]
+            return sorted([*certain, *further])
         if certain:
             return self._certain(certain, weak, free)
         others = [at for at in free if self._certainty(at, "phone") == 1 and self._meanings[at].other]
@@ -321,6 +323,11 @@ class _ColumnReader:
         if found.field == "phone" and (found.certainty == 2 or found.speaks) and not self._is_empty(at):
             return Message("maybe.phone", {"option": Choice("phone2", letters(at)).option})
         return None
+
+    def _is_further(self, at: int) -> bool:
+        """Whether a name speaks of another phone of the same person."""
+        words = set(normalise_name(self._names[at]).split())
+        return self._meanings[at].speaks and bool(words & FURTHER) and not words & OTHER_PERSON
 
     def _is_maybe(self, target: str, at: int) -> bool:
         found = self._meanings[at]
