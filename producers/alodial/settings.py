@@ -216,8 +216,7 @@ class Settings(BaseSettings):
     queues: TextList = Field((), description="Queues of the PBX; without them any name of up to 6 digits is one.")
     upload_dir: str | None = Field(
         None,
-        description="The folder of uploaded files, on a disk that all web processes share. "
-        "By default `uploads` in ALODIAL_SPOOL_DIR.",
+        description="Folder of uploaded files, on a disk that web processes share; by default `uploads` in ALODIAL_SPOOL_DIR.",
     )
     upload_max_bytes: int = Field(
         4 * 1024**3,
