@@ -6,6 +6,9 @@ import httpx
 import pytest
 
 from alodial import CallQueue
+from alodial.key_limits import KeyLimits
+from alodial.store import do_not_call, key_records
+from alodial.store.sansio import run
 from web.conftest import Web
 
 from .client import Operator, words_on
@@ -134,3 +137,24 @@ def test_the_list_goes_in_with_the_role_submit_and_out_with_the_role_operate(
     assert foreign.status_code == 403
     untold = operator.http.post(f"{PAGE}/import", files={"file": b"1"})
     assert untold.status_code == 403
+
+
+def test_operators_see_the_lists_of_keys_and_how_many_people_were_erased(web: Web, queue: CallQueue) -> None:
+    record, _ = key_records.new_record(
+        "shop", ["submit"], own=True, limits={}, base=KeyLimits(), expires=None, actor="cli:x", now=0
+    )
+    queue.store.call(run, key_records.create(record))
+    queue.dnc.add(["901234567"], owner="shop", reason="<b>asked</b>")
+    entry = do_not_call.entry_json("erased", "cli:x", 0)
+    queue.store.run(do_not_call.forget_numbers(["+998907654321"], entry))
+    operator = Operator(web)
+    page = operator.get(PAGE)
+    assert "1 erased person is never called either" in words_on(page)
+    assert '<a href="/do-not-call/keys/shop">shop</a>' in page.text
+    assert "907654321" not in page.text
+    own = operator.get(f"{PAGE}/keys/shop")
+    assert "Do-not-call list of shop" in words_on(own)
+    assert "+998901234567" in own.text
+    assert "<b>asked" not in own.text
+    assert "is on the list" in words_on(operator.get(f"{PAGE}?number=907654321")), "whoever has the number may ask"
+    assert operator.get(f"{PAGE}/keys/nobody").status_code == 404

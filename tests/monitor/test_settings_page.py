@@ -20,6 +20,10 @@ def test_settings_are_shown_with_their_sources_and_without_a_secret(redis_server
         assert "ALODIAL_LOG_LEVEL info environment" in shown
         assert "ALODIAL_PROVIDER_TOKEN set .env" in shown
         assert "ALODIAL_RETRY_BASE 1.0 default" in shown
+        assert (
+            "Records of calls, after their end, with the names and results in them 30 d ALODIAL_CALL_RETENTION" in shown
+        )
+        assert "Do-not-call lists, and the hashes of erased numbers until somebody removes it" in shown
         assert token not in page.text
         assert API_KEY not in page.text
         assert SECRET not in page.text

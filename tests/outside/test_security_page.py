@@ -4,6 +4,9 @@ import re
 
 import pytest
 
+from alodial.settings import Settings
+from alodial.store.retention import KINDS, kept_data
+
 from .text import ROOT
 
 PAGE = ROOT / "docs" / "security.md"
@@ -37,3 +40,16 @@ def test_no_page_and_no_help_puts_a_secret_on_a_command_line() -> None:
         if secret.search(line)
     ]
     assert lines == []
+
+
+def test_the_page_says_how_long_every_kind_of_data_is_kept() -> None:
+    kept = kept_data(Settings(_env_file=None))
+    assert [data.kind for data in kept] == list(KINDS)
+    rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", PAGE.read_text(), re.M))
+    for data in kept:
+        row = rows[KINDS[data.kind]]
+        time = {48 * 3600: "48 hours", 600: "10 minutes"}.get(
+            data.seconds or 0, f"{(data.seconds or 0) / 86400:g} days"
+        )
+        assert row.startswith(f"{data.newest:,}" if data.newest else time if data.seconds else "until somebody"), row
+        assert data.setting in row

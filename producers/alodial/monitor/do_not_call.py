@@ -1,6 +1,7 @@
 """The do-not-call list: search, add, remove, and page through it."""
 
 import asyncio
+import time
 from typing import Any
 
 from fastapi import APIRouter
@@ -10,8 +11,12 @@ from starlette.responses import Response
 from alodial_schemas import PhoneError, normalise_phone
 
 from ..calls.awaitable import AsyncDoNotCall
+from ..errors import NotFound
+from ..store import key_records
+from ..store.sansio import run_async
 from ..web.context import app_context
 from .auth import Signed, audit, form_of, text_of
+from .context import monitor_context
 from .rendering import PeopleRoute, page
 
 PAGE_SIZE = 100
@@ -33,7 +38,9 @@ def _cursor(request: Request) -> str | None:
 async def _screen(request: Request, operator: Signed, *, status: int = 200, **more: Any) -> Response:
     dnc = _dnc(request)
     cursor = _cursor(request)
-    count, listing = await asyncio.gather(dnc.count(), dnc.page(cursor, PAGE_SIZE))
+    count, listing, erased, owners = await asyncio.gather(
+        dnc.count(), dnc.page(cursor, PAGE_SIZE), dnc.erased(), _owners(request)
+    )
     context: dict[str, Any] = {
         "searched": "",
         "matches": None,
@@ -52,8 +59,28 @@ async def _screen(request: Request, operator: Signed, *, status: int = 200, **mo
         count=count,
         entries=listing.entries,
         cursor=listing.cursor,
+        erased=erased,
+        owners=owners,
         **context | more,
     )
+
+
+async def _owners(request: Request) -> list[str]:
+    """Names of the keys marked own: each has a list of its own."""
+    keys = monitor_context(request).sessions.keys.of_settings.listing()
+    rows = await app_context(request).queue.store.call(run_async, key_records.listings(keys, int(time.time() * 1000)))
+    return sorted({row.name for row in rows if row.own})
+
+
+@router.get("/do-not-call/keys/{owner}")
+async def list_numbers_of_key(request: Request, operator: Signed, owner: str) -> Response:
+    """The own list of a key marked own, to look at: the key alone changes it."""
+    if owner not in await _owners(request):
+        raise NotFound(f"no key {owner[:40]}")
+    dnc = _dnc(request)
+    count, listing = await asyncio.gather(dnc.count(owner=owner), dnc.page(_cursor(request), PAGE_SIZE, owner=owner))
+    rows = {"count": count, "entries": listing.entries, "cursor": listing.cursor}
+    return page(request, "do_not_call_of_key.html", operator, owner=owner, **rows)
 
 
 @router.get("/do-not-call")

@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from ..calls.threads import READS
 from ..environment import sources, visible_settings
+from ..store.retention import kept_data
 from ..web.context import app_context
 from .auth import Forbidden, Signed, can
 from .rendering import PeopleRoute, page
@@ -21,4 +22,4 @@ async def show_settings(request: Request, operator: Signed) -> Response:
     values = visible_settings(app_context(request).settings)
     origins = await READS.run(sources, values)
     rows = sorted(((name, value, origins[name]) for name, value in values.items()), key=lambda row: row[2] == "default")
-    return page(request, "settings.html", operator, rows=rows)
+    return page(request, "settings.html", operator, rows=rows, kept=kept_data(app_context(request).settings))

@@ -20,6 +20,8 @@ from .sansio import Steps
 TRIES: Final = 50
 """Attempts to write behind an entry that another process wrote in the meantime."""
 PAGE: Final = 500
+MAX_LOOKED: Final = 10_000
+"""Acts of keys marked own that one page looks through for those of a single key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,21 @@ def page(*, since: int | None = None, until: int | None = None, limit: int = PAG
     answers = yield [("XREVRANGE", keys.audit(own=own), upper, lower, "COUNT", limit) for own in (False, True)]
     lines = [line for own, rows in zip((False, True), answers, strict=True) for line in _lines(rows, own=own)]
     return sorted(lines, key=lambda line: _place(line.id), reverse=True)[:limit]
+
+
+def page_of_own(
+    actor: str, *, since: int | None = None, until: int | None = None, limit: int = PAGE
+) -> Steps[list[AuditLine]]:
+    """As :func:`page` for a key marked own: its acts alone, among the newest ``MAX_LOOKED`` of all such keys."""
+    lower, upper = "-" if since is None else str(since), "+" if until is None else f"({until}"
+    lines: list[AuditLine] = []
+    for _ in range(MAX_LOOKED // PAGE):
+        (rows,) = yield [("XREVRANGE", keys.audit(own=True), upper, lower, "COUNT", PAGE)]
+        lines += [line for line in _lines(rows, own=True) if line.to_dict()["actor"] == actor]
+        if len(rows) < PAGE or len(lines) >= limit:
+            break
+        upper = f"({text(rows[-1][0])}"
+    return lines[:limit]
 
 
 @dataclass(frozen=True, slots=True)

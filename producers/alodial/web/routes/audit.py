@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ...api_keys import ApiKey
 from ...store import audit
 from ...store.sansio import run_async
-from ..auth import GlobalOperator
+from ..auth import require_role, requires
 from ..context import app_context
 from ..openapi import models
 from ..openapi.models import answers, refusals
@@ -29,12 +30,16 @@ Moment = Annotated[int | None, Query(ge=0, le=_LATEST, description="Unix ms")]
 )
 async def listed(
     request: Request,
-    _key: GlobalOperator,
+    api_key: Annotated[ApiKey, Depends(requires("read", "operate"))],
     since: Moment = None,
     until: Moment = None,
     limit: Annotated[int, Query(ge=1, le=audit.PAGE)] = 100,
 ) -> Response:
-    """For those before, send `until` with the time of the last one."""
-    steps = audit.page(since=since, until=until, limit=limit)
+    """For those before, send `until` with the time of the last one. Takes the role operate; a key marked own sees its own."""
+    if api_key.own:
+        steps = audit.page_of_own(api_key.actor, since=since, until=until, limit=limit)
+    else:
+        require_role(api_key, "operate")
+        steps = audit.page(since=since, until=until, limit=limit)
     lines = await app_context(request).queue.store.call(run_async, steps)
     return json_response({"acts": [line.to_dict() for line in lines]})
