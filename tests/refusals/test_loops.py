@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ from structlog.testing import capture_logs
 from alodial import CallQueue, TwoWayCall
 from alodial.campaigns.calendar import renew_calendars
 from alodial.errors import StoreUnavailable
+from alodial.observability.alerts import AlertSender
+from alodial.observability.finding_watch import FindingWatch
+from alodial.observability.process_findings import ProcessFindings
 from alodial.settings import Settings
 from alodial.store import audit, keys, workers
 from alodial.store.client import AsyncStore, Store
@@ -54,6 +58,7 @@ def test_each_thread_of_a_worker_goes_on_and_loses_nothing(
     broker = worker_broker(through)
     waker = Waker(through, broker)
     flusher, heartbeat = CountersFlusher(away, counters), workers.Heartbeat("w", 0, 1, "host", 0)
+    nobody: Any = SimpleNamespace(send=lambda *_: {})
     act = audit.entry(1, actor="a", address="", act="stop", target="", via="test")
 
     def count_and_flush() -> None:
@@ -69,6 +74,8 @@ def test_each_thread_of_a_worker_goes_on_and_loses_nothing(
         "orphans": lambda: retry_orphans(away, through, 1),
         "heartbeat": HeartbeatWriter(away, lambda _now: heartbeat, supervisor)._step,
         "counters": count_and_flush,
+        "findings": FindingWatch(away, "w", ProcessFindings(through), supervisor)._step,
+        "alerts": AlertSender(away, "w", nobody, supervisor).send_due,
         "calendars": lambda: renew_calendars(away, through, 0),
         "audit": lambda: audit.write(away, act, own=False, keep=10),
     }
