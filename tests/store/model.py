@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from model_quotas import Quotas
+from model_quotas import Quotas, turn_of
 from model_values import Account, Attempt, Call, Emitted, Limits, Rules, Seen, event_id
 
 from alodial.store.call_transitions import (
@@ -134,6 +134,8 @@ class ModelStore:
             raise AssertionError(f"no way from {c.state} to {to}")
         self.counts[c.state.value] -= 1
         self.counts[to.value] += 1
+        if to in ENDS and c.state not in ENDS:
+            self.quotas.hold(c.new.quota, -1)
         c.state = to
         c.timeline += ((to.value, self.ms, note),)
         if to in ENDS:
@@ -249,6 +251,11 @@ class ModelStore:
 
     def _store(self, new: NewCall, shown: str) -> Call:
         later = new.not_before != "" and int(new.not_before) > self.ms
+        turn, due = turn_of(new), int(new.not_before or 0)
+        if turn and not later:
+            due = self.quotas.next_turn(turn, self.now)
+            later, turn = due > self.ms, None
+        self.quotas.hold(new.quota, 1)
         state = State.SCHEDULED if later else State.QUEUED
         c = self.calls[new.extid] = Call(new, state, {1: Attempt(new.extid)}, ((state.value, self.ms, ""),), shown)
         self.counts[state.value] += 1
@@ -256,8 +263,9 @@ class ModelStore:
         if new.key:
             self.keys[new.key] = new.extid
         self._await_expiry(c)
+        c.turn = turn
         if later:
-            self.due[new.extid] = int(new.not_before)
+            self.due[new.extid] = due
         else:
             self._queue(c).append(new.extid)
             self._emit(c, "queued")
@@ -826,6 +834,10 @@ class ModelStore:
         due = self._past(self.due)
         for c in due:
             if c.state is State.SCHEDULED:
+                turn, c.turn = c.turn, None
+                if turn and (at := self.quotas.next_turn(turn, self.now)) > self.ms:
+                    self.due[c.new.extid] = at
+                    continue
                 self._move(c, State.QUEUED)
                 self._emit(c, "queued")
                 self._queue(c).append(c.new.extid)

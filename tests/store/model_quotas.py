@@ -18,17 +18,39 @@ DAY_MS = 86_400_000
 
 @dataclass(slots=True)
 class Quotas:
-    """Calls of each key by day (its first ms), and the last times at which a key called a number, newest first, ms."""
+    """Calls of each key by day (its first ms), and the last times at which a key called a number, newest first, ms.
+
+    ``live`` are its calls that have not ended, ``turns`` when the next call of a key and priority may become ready, microseconds.
+    """
 
     placed: Counter[tuple[str, int]] = field(default_factory=Counter)
     rung: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    live: Counter[str] = field(default_factory=Counter)
+    turns: dict[str, int] = field(default_factory=dict)
 
     def copy(self) -> Self:
-        return type(self)(self.placed.copy(), {name: list(times) for name, times in self.rung.items()})
+        rung = {name: list(times) for name, times in self.rung.items()}
+        return type(self)(self.placed.copy(), rung, self.live.copy(), dict(self.turns))
+
+    def hold(self, quota: str, change: int) -> None:
+        """A call was stored (1) or ended (-1)."""
+        waiting, size, _ = store_limits(quota)
+        if waiting or size:
+            self.live[quota.split(maxsplit=1)[0]] += change
+
+    def next_turn(self, turn: tuple[str, int], now: int) -> int:
+        """When this call may become ready, ms; ``now`` is in microseconds."""
+        queue, gap = turn
+        at = max(now, self.turns.get(queue, 0))
+        self.turns[queue] = at + gap
+        return at // 1000
 
     def take(self, quota: str, body: str, ms: int) -> tuple[str, int] | None:
         """Counts a call, or says which limit it would exceed and in how many seconds there is room."""
-        name, *limits = quota.split()
+        waiting, _, _ = store_limits(quota)
+        name, *limits = quota.partition(";")[0].split()
+        if waiting and self.live[name] >= waiting:
+            return "waiting_calls", 60
         daily, cap, seconds, *_ = (*map(int, limits), 0, 0)
         today = ms - ms % DAY_MS
         if daily and self.placed[name, today] >= daily:
@@ -46,7 +68,20 @@ class Quotas:
 
     def picture(self) -> dict[str, Any]:
         days = {f"{name}:{day}": str(count) for (name, day), count in self.placed.items() if count}
-        return days | {f"{name}:{number}": times for (name, number), times in self.rung.items()}
+        live = {f"{name} waiting": count for name, count in self.live.items() if count}
+        return days | live | {f"{name}:{number}": times for (name, number), times in self.rung.items()}
+
+
+def store_limits(quota: str) -> tuple[int, int, int]:
+    """How many calls of a key may wait, how many bytes it may store, and microseconds between its calls; 0 for no limit."""
+    waiting, size, gap = (quota.partition(";")[2] or "0 0 0").split()
+    return int(waiting), int(size), int(gap)
+
+
+def turn_of(call: NewCall) -> tuple[str, int] | None:
+    """The line in which a call waits for its turn, and the gap in it; None without a rate."""
+    gap = store_limits(call.quota)[2]
+    return (f"{call.quota.split(maxsplit=1)[0]}:{call.priority}", gap) if gap else None
 
 
 def recipients_of(body: str) -> list[str]:
@@ -67,11 +102,23 @@ def kept(client: "redis.Redis") -> dict[str, Any]:
             picture[text] = [int(at) for at in client.lrange(name, 0, -1)]
         else:
             picture[text] = client.get(name).decode()
+    for name in client.scan_iter(f"{keys.PREFIX}held:*"):
+        if count := int(client.hget(name, "c") or 0):
+            picture[f"{name.decode().removeprefix(f'{keys.PREFIX}held:')} waiting"] = count
     return picture
 
 
 PHONES = ("+998901112233", "+998901112244", "+998712037006")
-QUOTAS = ("a 2", "a 0 1 60 0 0", "b 3 2 60 1 60", "b 0 2 3600 0 0", "c 1 1 86400 0 0", "")
+QUOTAS = (
+    "a 2",
+    "a 0 1 60 0 0",
+    "b 3 2 60 1 60",
+    "b 0 2 3600 0 0",
+    "c 1 1 86400 0 0",
+    "d 0;2 0 0",
+    "e 0;0 0 30000000",
+    "",
+)
 BODIES = (
     '{"callto":"+998901112233","ivrid":222}',
     '{"callto":"+998901112244","ivrid":222}',
@@ -90,12 +137,16 @@ def live_under_quotas(pair: Any, seed: int, steps: int = 18) -> None:
         batch: list[NewCall] = []
         for at in range(rng.choice((1, 2, 3))):
             extid = str(1000 + 10 * step + at)
-            batch.append(NewCall(extid, f"id-{extid}", rng.choice(BODIES), digest="d", quota=rng.choice(QUOTAS)))
+            call = NewCall(extid, f"id-{extid}", rng.choice(BODIES), digest="d", quota=rng.choice(QUOTAS))
+            batch.append(call._replace(not_before=rng.choice(("", "", pair.model.ms + 60_000))))
         if made and rng.random() < 0.3:
             again = rng.choice(made)
             batch.append(again._replace(id=f"again-{again.extid}-{step}", quota=rng.choice(QUOTAS)))
         made += batch
         pair.extids += [call.extid for call in batch if call.extid not in pair.extids]
         pair.enqueue(batch)
+        if rng.random() < 0.5:
+            pair.cancel()
+        pair.pace()
         assert kept(pair.store.redis) == pair.model.quotas.picture(), f"seed {seed}, step {step}"
         pair.pass_time(rng.choice(PAUSES))

@@ -101,6 +101,8 @@ class Call:
     reason: str | None = None
     unknown: tuple[str, int] | None = None
     """Token and number of an attempt that was redialled because nobody knew its outcome."""
+    turn: tuple[str, int] | None = None
+    """It waits for a later time, and then for its key's turn."""
 
     @property
     def current(self) -> Attempt:

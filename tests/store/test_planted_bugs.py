@@ -274,6 +274,8 @@ QUOTAS = {
         "if ARGV[i + 18] ~= '' then over_quota(ARGV[i + 18], ARGV[i + 2]) end\n  if r[1] then\n    local outcome = 'conflict'",
     ),
     "a number's last calls are kept for ever": ("redis.call('LTRIM', calls, 0, cap - 1)", ""),
+    "a key has room for one more waiting call": ("number(held[1]) + calls > q.live", "number(held[1]) > q.live"),
+    "a key's rate is not kept": ("if at > ms then state, not_before = 'scheduled', int(at) end", ""),
     "a refusal does not say for how long": ("int(math.ceil(wait))", "0"),
 }
 """What limits the calls of an API key, in enqueue: lives under such limits find them."""
