@@ -5,6 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Final, NamedTuple, Self
 
+DEFAULT_OWN_LIMITS: Final = (
+    "recipient_cap=10/1h;initiator_cap=120/1h;waiting_calls=1000000;stored_bytes=1073741824;event_streams=10;files=2"
+)
+"""Those of keys marked own, where neither the setting nor the key says otherwise."""
+
 PRIORITIES: Final = ("urgent", "normal", "bulk")
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -16,8 +16,8 @@ from alodial_schemas import normalise_phone
 
 from . import environment
 from .errors import ConfigurationError
+from .key_limits import DEFAULT_OWN_LIMITS, limits_from_text
 from .key_limits import FrequencyCap as FrequencyCap  # noqa: PLC0414  # part of the settings' types
-from .key_limits import limits_from_text
 
 Seconds = float
 SecretList = Annotated[tuple[SecretStr, ...], NoDecode]
@@ -30,9 +30,6 @@ SECRETS = (
 DEFAULT_ACCOUNT = "default"
 DEFAULT_HOURS = "09:00-20:00"
 DEFAULT_COURTESY_HOURS = "08:00-21:00"
-DEFAULT_OWN_LIMITS = (
-    "recipient_cap=10/1h;initiator_cap=120/1h;waiting_calls=1000000;stored_bytes=1073741824;event_streams=10;files=2"
-)
 
 
 class AccountSettings(BaseModel):
