@@ -41,7 +41,7 @@ PLANTED = {
         "shares.a_pace_holds_when_the_hopper_runs_dry_again_and_again",
     ),
     "a pace is forgotten when the hopper runs dry": (
-        "leave(flow.g, account, p, flow.v)\n  keep_pace(flow)",
+        "leave(flow.g, account, p, flow.v)\n    keep_pace(flow)",
         "leave(flow.g, account, p, flow.v)",
         "shares.a_pace_holds_when_the_hopper_runs_dry_again_and_again",
     ),
@@ -62,7 +62,7 @@ PLANTED = {
         "runnable.who_may_not_go_keeps_nobody_from_going",
     ),
     "whoever has no channel stays in the way": (
-        "table.remove(flows, where)\n      wait_for_channel(best, p)",
+        "table.remove(flows, where)\n        wait_for_channel(best, p)",
         "table.remove(flows, where)",
         "runnable.who_may_not_go_keeps_nobody_from_going",
     ),
@@ -82,7 +82,7 @@ PLANTED = {
         "runnable.a_channel_that_an_earlier_version_frees_brings_back_who_waited_for_it",
     ),
     "a slot that has come brings nobody back": (
-        "redis.call('ZREM', key, g)\n    join(g, account, p)",
+        "redis.call('ZREM', key, g)\n      join(g, account, p)",
         "redis.call('ZREM', key, g)",
         "shares.a_pace_holds_a_campaign_back_and_a_change_works_at_once",
     ),

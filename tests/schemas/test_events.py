@@ -65,7 +65,9 @@ def event_json(
 
 
 def event_id(call_id: str, version: int, type: str, state: str, *rest: Any) -> str:
-    """Returns the id: the call, its version, and eight digits of the digest of what it says."""
+    """Returns the id: the call, its version, and eight digits of the digest of what it says, but for its first of all."""
+    if version == 1 and type == "alodial.call.queued":
+        return f"{call_id}-1"
     *content, result = (type.removeprefix("alodial.call."), state, *rest)
     texts = [*("" if part is None else str(part) for part in content)]
     texts.append("" if result is None else json.dumps(result, ensure_ascii=False, separators=(",", ":")))

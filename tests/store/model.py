@@ -126,7 +126,9 @@ class ModelStore:
         n = attempt or c.attempt
         extid = c.attempts[n].extid
         extid = c.shown if extid == c.new.extid else extid
-        name = event_id(c.new.id, c.version, kind, c.state.value, c.disposition or "", n, extid, result)
+        name = f"{c.new.id}-1"
+        if kind != "queued" or c.version > 1:
+            name = event_id(c.new.id, c.version, kind, c.state.value, c.disposition or "", n, extid, result)
         self.events.append(Emitted(name, kind, c.new.id, extid, c.state.value, c.disposition, n))
 
     def _move(self, c: Call, to: State, note: str = "") -> None:

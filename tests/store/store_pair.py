@@ -508,7 +508,7 @@ class Pair:
             self.check_place(x, record, after)
             name = self.model.calls[x].new.id
             events = by_call.get(name, [])
-            assert [event[0].rpartition("-")[0] for event in events] == [
+            assert [event[0].rpartition("-h")[0] or event[0] for event in events] == [
                 f"{name}-{i + 1}" for i in range(record["version"])
             ]
             ends = [event for event in events if event[1] in ENDS]

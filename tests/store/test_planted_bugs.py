@@ -223,9 +223,10 @@ PLANTED = {
         "redis.call('DEL', P .. 'starts:' .. account, ",
         "redis.call('DEL', ",
     ),
+    "a move is not counted": ("settle", "counted[to] = (counted[to] or 0) + 1", ""),
     "an event's id does not tell what it says": (
         "settle",
-        "string.sub(redis.sha1hex(table.concat({ ... }, '|')), 1, 8)",
+        "string.sub(redis.sha1hex(says), 1, 8)",
         "'00000000'",
     ),
 }

@@ -67,14 +67,14 @@ LISTS: dict[str, tuple[str, str, str, Callable[[CallQueue, Settings], None]]] = 
     ),
     "a list's life is cut by the next call": (
         "enqueue",
-        "if redis.call('PTTL', key) < calls.life then",
+        "if length == #calls or redis.call('PTTL', key) < lives[name] then",
         "if true then",
         list_trim.test_a_list_lives_as_long_as_the_calls_in_it_can,
     ),
     "a list lives no longer for a far day": (
         "enqueue",
-        "RETAIN + SPARE + math.max(0, (tonumber(due) or ms) - ms)",
-        "RETAIN + SPARE",
+        "life = life + math.max(0, tonumber(due) - ms)",
+        "",
         list_trim.test_a_list_lives_as_long_as_the_calls_in_it_can,
     ),
     "the sweeper takes out calls that are there": (

@@ -4,7 +4,10 @@ import re
 from importlib.resources import files
 
 import pytest
+from redis.exceptions import ResponseError
 
+from alodial.store import keys
+from alodial.store.client import Store
 from alodial.store.script_parts import assemble, names_in, split
 from alodial.store.scripts import SHARED, load_scripts
 
@@ -22,6 +25,14 @@ later = function() touched.x = 1 end
 local function look_after_touched()
   two(1)
 end
+local makings = 0
+local function helper(n)
+  makings = makings + 1
+  return n .. ':' .. makings
+end
+local function rare(n) -- seldom
+  return helper(n)
+end
 """
 
 
@@ -30,8 +41,11 @@ def texts(own: str) -> str:
 
 
 def test_what_is_not_mentioned_is_left_out() -> None:
-    assert texts("return 1") == "local function main()\nreturn 1\nend\nlocal answer = main()\nreturn answer\n"
-    assert "local function" not in texts("return r.two .. 'two' -- two").replace("local function main", "")
+    assert texts("return 1") == (
+        "local function script()\nlocal function main()\nreturn 1\nend\nlocal good, answer = pcall(main)\n"
+        "if not good then error(answer, 0) end\nreturn answer\nend\nreturn script()\n"
+    )
+    assert texts("return r.two .. 'two' -- two").count("local function") == 2
 
 
 def test_what_a_function_needs_comes_before_it() -> None:
@@ -47,6 +61,27 @@ def test_what_only_the_end_needs_is_made_at_the_end_when_there_is_something_to_d
         text.index("if next(touched) then") < text.index("local function two") < text.index("look_after_touched()\nend")
     )
     assert text.count("local function one") == 1
+
+
+def test_what_is_seldom_needed_is_made_when_it_is_first_called(store: Store) -> None:
+    text = texts("return { rare('a'), rare('b'), makings }")
+    assert text.index("local makings") < text.index("function script()") < text.index("local function make()")
+    assert text.index("local function make()") < text.index("local function helper")
+    assert store.redis.eval(text, 0) == [b"a:1", b"b:2", 2]
+
+
+def test_what_others_need_too_is_made_at_once() -> None:
+    text = texts("return helper(1) .. rare(1)")
+    assert text.index("local function helper") < text.index("local function make()") < text.index("rare = function(n)")
+
+
+def test_the_end_comes_after_an_error_too(store: Store) -> None:
+    """The calls of a batch before one that is damaged have moved, and whatever follows from that happens."""
+    own = "later()\nlocal nothing\nreturn nothing.at_all"
+    text = texts(own).replace("two(1)", "redis.call('SET', KEYS[1], 'looked after')")
+    with pytest.raises(ResponseError, match="nothing"):
+        store.redis.eval(text, 1, keys.PREFIX + "end")
+    assert store.redis.get(keys.PREFIX + "end") == b"looked after"
 
 
 def test_comments_and_texts_mention_nothing() -> None:

@@ -53,9 +53,12 @@ def _check_policy(call: CallRequest, settings: Settings) -> None:
         raise InvalidCall(
             [FieldProblem("account", "account_unknown", f"no account {call.account!r}", f"use one of {names}")]
         )
-    for i, target in enumerate(() if isinstance(call, IvrCall) else call.callto):
-        if isinstance(target, Queue) and (problem := queue_problem(target.queue, settings)):
-            raise InvalidCall([FieldProblem(f"callto.{i}.queue", *problem)])
+    callto = call.callto
+    if not isinstance(callto, str):
+        for i, target in enumerate(callto):
+            # Not isinstance: of pydantic's classes it takes 0.3 microseconds, and there are none below these.
+            if type(target) is Queue and (problem := queue_problem(target.queue, settings)):
+                raise InvalidCall([FieldProblem(f"callto.{i}.queue", *problem)])
     if not (allowed := settings.allowed_prefixes):
         return
     numbers = [call.callto] if isinstance(call, IvrCall) else [call.callfrom.phone, *_recipients(call)]

@@ -42,6 +42,11 @@ class NewCall(NamedTuple):
     quota: str = ""
 
 
+_ALWAYS = NewCall._fields.index("on_unconfirmed")
+"""So many fields of each call are sent; those behind them where a call has any: each that is sent takes Redis 0.1 us."""
+_SELDOM = ("",) * (len(NewCall._fields) - _ALWAYS)
+
+
 def daily_calls_of(quota: str) -> int:
     """The calls of a day that a quota allows; 0 for no limit."""
     return int(quota.partition(";")[0].split()[1]) if quota else 0
@@ -78,8 +83,13 @@ def enqueue(
     """
     args: list[Arg] = [round(settings.idempotency_retention * 1000), deadline]
     for call in calls:
-        args += call
-        args.append(keys.buckets(call.body, call.reference))
+        buckets = keys.buckets(call.body, call.reference)
+        args += call[:_ALWAYS]
+        if call[_ALWAYS:] == _SELDOM:
+            args.append(buckets)
+        else:
+            args.append(" " + buckets)
+            args += call[_ALWAYS:]
 
     def read(answer: Any) -> tuple[list[str], list[Enqueued]]:
         if isinstance(answer, int):

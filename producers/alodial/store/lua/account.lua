@@ -17,13 +17,13 @@ local function account_of(name)
   return a
 end
 
-local function hold_account(a, until_ms, why)
+local function hold_account(a, until_ms, why) -- seldom
   a.hold = until_ms
   redis.call('HSET', a.key, 'hold', int(until_ms), 'why', why)
 end
 
 -- AloVoice asks for a pause. Without a time of its own (-1) it is the account's: 1 s, doubling to 30 s while nothing is taken.
-local function pause(a, for_ms, why)
+local function pause(a, for_ms, why) -- seldom
   if for_ms < 0 then
     -- What was under way when the pause began counts no further.
     if a.hold > ms then return end
@@ -33,7 +33,7 @@ local function pause(a, for_ms, why)
   if ms + for_ms > a.hold then hold_account(a, ms + for_ms, why) end
 end
 
-local function open_breaker(a, kind, why, until_ms)
+local function open_breaker(a, kind, why, until_ms) -- seldom
   a.brk, a.bk, a.probe = 1, kind, nil
   redis.call('HSET', a.key, 'brk', 1)
   if kind then redis.call('HSET', a.key, 'bk', kind) end
@@ -41,16 +41,16 @@ local function open_breaker(a, kind, why, until_ms)
   hold_account(a, until_ms, why)
 end
 
-local function close_breaker(a)
+local function close_breaker(a) -- seldom
   a.brk, a.bk, a.probe, a.hold = nil, nil, nil, 0
   redis.call('HDEL', a.key, 'brk', 'bk', 'probe', 'hold', 'why')
 end
 
 -- Whether this failure is the probe's: what was under way when the breaker opened fails too and counts no further.
-local function is_probe(a, token) return a.probe == token or a.hold <= ms end
+local function is_probe(a, token) return a.probe == token or a.hold <= ms end -- seldom
 
 -- Calls that wait because the token was refused go now, where they still wait for nothing else.
-local function let_refused_go(name)
+local function let_refused_go(name) -- seldom
   local key = P .. 'refused:' .. name
   local waiting = redis.call('HGETALL', key)
   for i = 1, #waiting, 2 do
@@ -93,7 +93,7 @@ end
 -- by itself, and others go. Refused again after others went through, OWN_REFUSALS times (`ta`: proofs then, such refusals,
 -- refusals), it is at an end. Whatever was refused comes after all that has not been tried.
 -- Answers the state, 'auth', or 'auth:opened'.
-local function refuse(r, token, json, code)
+local function refuse(r, token, json, code) -- seldom
   local a, key = account_of(r.a), P .. 'c:' .. r.x
   local proofs = number(redis.call('HGET', a.key, 'ak'))
   local at, counted, total = string.match(redis.call('HGET', key, 'ta') or '', '^(%d+) (%d+) (%d+)$')
@@ -140,7 +140,7 @@ end
 
 -- An answer says that the address is wrong, and nothing was ever taken at it (`tk`: the address at which a call was taken last): that
 -- is our configuration and no fault of a call's. The breaker opens at once, for 5 s, doubling to a minute. Answers whether it opened.
-local function doubt_address(a, token, code)
+local function doubt_address(a, token, code) -- seldom
   if not a.brk then
     open_breaker(a, 'address', code, ms + 5000)
     return true
@@ -159,7 +159,7 @@ end
 
 -- A call that was sent to such an address has used up no try. It comes after what has not been tried, so that another is the
 -- probe: should that be taken, this one's next refusal is its own. Answers the state, or 'address:opened'.
-local function misaddressed(r, token, json, code)
+local function misaddressed(r, token, json, code) -- seldom
   local a = account_of(r.a)
   if json ~= '' then redis.call('HSET', P .. 'c:' .. r.x, 'o' .. r.n, json) end
   local opened = doubt_address(a, token, code)
@@ -173,7 +173,7 @@ end
 -- No connection came about, so no byte left. That is no try of the call's: when it happens again and again the breaker opens,
 -- for 1 s, doubling to a minute, and the calls wait in their places; claim ends those that waited too long.
 -- Answers the state, or 'unsent:opened'.
-local function out_of_reach(r, token, delay, json, code)
+local function out_of_reach(r, token, delay, json, code) -- seldom
   local a, key = account_of(r.a), P .. 'c:' .. r.x
   if json ~= '' then redis.call('HSET', key, 'o' .. r.n, json) end
   local opened = false

@@ -57,7 +57,7 @@ end
 
 -- The call ends here, wherever it stands. An attempt that is out meanwhile cannot be called back: its channel stays taken until
 -- its own result, or until it counts as lost.
-local function complete(r, n, extid, json, disposition)
+local function complete(r, n, extid, json, disposition, ...)
   local chan, gchan
   if n < r.n and (r.s == 'submitting' or r.s == 'submitted' or r.s == 'unconfirmed') then
     chan = redis.call('ZSCORE', P .. 'chan:' .. r.a, r.x)
@@ -65,10 +65,9 @@ local function complete(r, n, extid, json, disposition)
   end
   r.dp = disposition
   if r.g then redis.call('HINCRBY', P .. 'gc:' .. r.g, 'd:' .. disposition, 1) end
-  move(r, 'completed', disposition, 'dp', disposition)
+  move_and_emit(r, 'completed', disposition, 'completed', json, n, extid, 'dp', disposition, ...)
   if chan then redis.call('ZADD', P .. 'chan:' .. r.a, chan, r.x) end
   if gchan then redis.call('ZADD', P .. 'gchan:' .. r.g, gchan, r.x) end
-  emit(r, 'completed', json, n, extid)
 end
 
 -- Nobody talks for longer than from the POST to the result: what its times say beyond that would use up the day's minutes.
@@ -78,10 +77,10 @@ local function plausible(talk, armed, arrived)
   return math.min(talk, math.ceil(life) + SLACK)
 end
 
--- The first result of attempt n: where it takes the call.
-local function first(r, n, extid, json, disposition, spare, talk, took)
+-- The first result of attempt n: where it takes the call. `seen` remembers it, where that is the call's end.
+local function first(r, n, extid, json, disposition, spare, talk, took, seen)
   tick('r:' .. disposition)
-  settle_talk(r, n, took, talk)
+  if took then settle_talk(r, n, took, talk) end
   if r.g then
     redis.call('HINCRBY', P .. 'gc:' .. r.g, 'talk', int(talk))
     redis.call('HINCRBY', P .. 'gc:' .. r.g, 'a:' .. disposition, 1)
@@ -102,7 +101,7 @@ local function first(r, n, extid, json, disposition, spare, talk, took)
     emit(r, 'redial_scheduled', json, n, extid)
     return 'redial'
   end
-  complete(r, n, extid, json, disposition)
+  complete(r, n, extid, json, disposition, 'h' .. n, seen)
   return 'completed'
 end
 
@@ -118,7 +117,7 @@ local function apply(extid, json, digest, disposition, spare, reported, arrived)
     if not r then return { 'unknown' } end
   end
   local key = P .. 'c:' .. x
-  local known = redis.call('HMGET', key, 'a' .. n, 'h' .. n, 'k' .. n, 'dy' .. n)
+  local known = { r['a' .. n], r['h' .. n], r['k' .. n], r['dy' .. n] }
   -- Nothing was ever POSTed under this extid: whoever sends this, it is not the result of our call.
   if not known[1] then return { 'unknown' } end
   local talk = plausible(reported, known[1], arrived)
@@ -144,8 +143,8 @@ local function apply(extid, json, digest, disposition, spare, reported, arrived)
   end
   redis.call('HSET', key, 'r' .. n, json, 'd' .. n, disposition)
   if talk < reported then redis.call('HSET', key, 'tc' .. n, int(talk)) end
-  local outcome = first(r, n, extid, json, disposition, spare, talk, known[4])
-  redis.call('HSET', key, 'h' .. n, mark(digest, spare, outcome))
+  local outcome = first(r, n, extid, json, disposition, spare, talk, known[4], mark(digest, spare, 'completed'))
+  if outcome ~= 'completed' then redis.call('HSET', key, 'h' .. n, mark(digest, spare, outcome)) end
   return says(outcome)
 end
 

@@ -7,12 +7,12 @@ local function number(value) return tonumber(value) or 0 end
 local function score(n) return string.format('%.17g', n) end
 
 -- The pacer looks at this campaign at that moment, or before.
-local function look_at(g, at) redis.call('ZADD', WAKE, 'LT', int(at), g) end
+local function look_at(g, at) redis.call('ZADD', WAKE, 'LT', int(at), g) end -- seldom
 
 -- Among the campaigns of its account that have a ready call and nothing that holds it back, as far as is known. Whoever was away
 -- comes in at the virtual time of the last call that was taken, or at his own when that is later: nobody saves up a share. What
 -- comes back to one that has ended is cleaned up.
-join = function(g, a, p)
+join = function(g, a, p) -- seldom
   local c = redis.call('HMGET', P .. 'g:' .. g, 's', 'vt')
   if c[1] == 'running' then
     local fair = P .. 'fair:' .. a .. ':' .. p
@@ -26,13 +26,13 @@ join = function(g, a, p)
   end
 end
 
-local function leave(g, a, p, at)
+local function leave(g, a, p, at) -- seldom
   redis.call('ZREM', P .. 'fair:' .. a .. ':' .. p, g)
   if at then redis.call('HSET', P .. 'g:' .. g, 'vt', score(at)) end
 end
 
 -- Nothing of it is to be called or filled in, for a long time or for good.
-local function withdraw(g, a, p, at)
+local function withdraw(g, a, p, at) -- seldom
   leave(g, a, p, at)
   redis.call('SREM', P .. 'full:' .. a .. ':' .. p, g)
   redis.call('ZREM', P .. 'paced:' .. a .. ':' .. p, g)
@@ -40,21 +40,21 @@ local function withdraw(g, a, p, at)
 end
 
 -- One of its channels is free, and it waited for that.
-channel_freed = function(r)
+channel_freed = function(r) -- seldom
   if redis.call('SREM', P .. 'full:' .. r.a .. ':' .. r.p, r.g) == 1 then join(r.g, r.a, r.p) end
 end
 
-local function act(g, who, action, detail)
+local function act(g, who, action, detail) -- seldom
   redis.call('XADD', P .. 'glog:' .. g, 'MAXLEN', '~', 1000, '*', 'who', who, 'action', action, 'detail', detail or '')
 end
 
-local function campaign_event(g, kind)
+local function campaign_event(g, kind) -- seldom
   local key = P .. 'g:' .. g
   local c = redis.call('HMGET', key, 's', 'n', 'why', 'ow')
   local v = redis.call('HINCRBY', key, 'v', 1)
   local calls = redis.call('HMGET', P .. 'gc:' .. g, 'completed', 'rejected', 'failed', 'expired', 'canceled', 'timed_out', 'd:answered')
   local owner = c[4] and ('","owner":"' .. c[4]) or ''
-  emit_raw('{"specversion":"1.0","id":"' .. event_id(g, v, kind, c[1], c[3] or '') .. owner .. '","source":"/alodial","type":"alodial.campaign.' .. kind ..
+  emit_raw('{"specversion":"1.0","id":"' .. event_id(g, v, kind .. '|' .. c[1] .. '|' .. (c[3] or '')) .. owner .. '","source":"/alodial","type":"alodial.campaign.' .. kind ..
     '","subject":"' .. g .. '","time":"' .. now_text() .. '","datacontenttype":"application/json","data":{"call_id":null,' ..
     '"extid":null,"reference":null,"campaign_id":"' .. g .. '","state":"' .. c[1] .. '","disposition":null,"attempt":null,' ..
     '"metadata":{},"name":' .. text(c[2]) .. ',"reason":' .. text(c[3]) .. ',"rows":' .. number(redis.call('HGET', key, 'tot')) ..
@@ -63,14 +63,14 @@ local function campaign_event(g, kind)
     '},"answered":' .. number(calls[7]) .. '}}')
 end
 
-local function campaign_keys(g)
+local function campaign_keys(g) -- seldom
   return { P .. 'g:' .. g, P .. 'gc:' .. g, P .. 'rows:' .. g, P .. 'bad:' .. g, P .. 'glog:' .. g, P .. 'cal:' .. g,
     P .. 'day:' .. g, P .. 'dnc:' .. g, P .. 'out:' .. g, P .. 'names:' .. g, P .. 'zones:' .. g,
     P .. 'window:' .. g }
 end
 
 -- What names a campaign (a file, its rows, an idempotency key with its request's digest) lives as long as the campaign.
-local function name_campaign(g, name, digest)
+local function name_campaign(g, name, digest) -- seldom
   redis.call('SET', P .. name, digest and g .. ' ' .. digest or g)
   redis.call('SADD', P .. 'names:' .. g, name)
   local left = redis.call('PTTL', P .. 'g:' .. g)
@@ -80,7 +80,7 @@ local function name_campaign(g, name, digest)
   end
 end
 
-local function names_of(g)
+local function names_of(g) -- seldom
   local mine = {}
   for _, name in ipairs(redis.call('SMEMBERS', P .. 'names:' .. g)) do
     -- A later campaign of the same rows has the name, where it was submitted `again`.
@@ -90,7 +90,7 @@ local function names_of(g)
 end
 
 -- What became of an idempotency key: nothing while its campaign is not there or still a draft of the same request.
-local function key_used(name, digest)
+local function key_used(name, digest) -- seldom
   local first, known = string.match(redis.call('GET', P .. name) or '', '^(%S+) (%S+)$')
   local state = first and redis.call('HGET', P .. 'g:' .. first, 's')
   if not state then return nil end
@@ -99,7 +99,7 @@ local function key_used(name, digest)
   return 'same', first
 end
 
-local function forget_campaign(g)
+local function forget_campaign(g) -- seldom
   local quota = redis.call('HGET', P .. 'g:' .. g, 'qt')
   if quota then release_rows(quota, g, true) end
   for _, name in ipairs(names_of(g)) do redis.call('DEL', name) end
@@ -108,7 +108,7 @@ local function forget_campaign(g)
 end
 
 -- To one of its ends. What waits in its lists is canceled by whoever cleans up, `left` says what became of rows never called.
-local function finish(g, state, why, left)
+local function finish(g, state, why, left) -- seldom
   local key = P .. 'g:' .. g
   local c = redis.call('HMGET', key, 'a', 'p', 'cur', 'tot', 'qt')
   redis.call('HSET', key, 's', state, 'why', why, 'en', ms)
@@ -123,7 +123,7 @@ local function finish(g, state, why, left)
   campaign_event(g, state)
 end
 
-local function pause_campaign(g, why)
+local function pause_campaign(g, why) -- seldom
   local c = redis.call('HMGET', P .. 'g:' .. g, 'a', 'p')
   redis.call('HSET', P .. 'g:' .. g, 's', 'paused', 'why', why)
   withdraw(g, c[1], c[2], tonumber(redis.call('ZSCORE', P .. 'fair:' .. c[1] .. ':' .. c[2], g) or nil))
@@ -131,13 +131,13 @@ local function pause_campaign(g, why)
 end
 
 -- The byte for how a call ended; nil for what has none.
-local function row_end(label)
+local function row_end(label) -- seldom
   local _, at = string.find(ROW_END, ' ' .. label .. '=', 1, true)
   return at and string.sub(ROW_END, at + 1, at + 1)
 end
 
 -- Keeps how a row's call ended, at the row's place. `ri` is missing in calls that were made before outcomes were kept.
-local function keep_outcome(r, reason)
+local function keep_outcome(r, reason) -- seldom
   local completed = r.s == 'completed'
   if not r.ri then return end
   local letter = row_end(r.s .. ':' .. (completed and (r.dp or 'unknown') or reason or ''))
@@ -145,7 +145,7 @@ local function keep_outcome(r, reason)
   if letter then redis.call('SETRANGE', P .. 'out:' .. r.g, r.ri, letter) end
 end
 
-campaign_moved = function(r, from, to, note)
+campaign_moved = function(r, from, to, note) -- seldom
   local counts = P .. 'gc:' .. r.g
   redis.call('HINCRBY', counts, from, -1)
   redis.call('HINCRBY', counts, to, 1)
@@ -160,7 +160,7 @@ campaign_moved = function(r, from, to, note)
 end
 
 -- What the end of its calls means for a campaign: its goal is reached, too many failed in a row, or it is over.
-local function look_after(g)
+local function look_after(g) -- seldom
   local key, counts = P .. 'g:' .. g, P .. 'gc:' .. g
   local c = redis.call('HMGET', key, 's', 'cur', 'tot', 'open', 'left', 'goal', 'fm')
   if c[1] ~= 'running' and c[1] ~= 'paused' then return end
@@ -183,7 +183,7 @@ end
 
 -- A calendar is a sorted set of the moments when it opens ('o' and ms) and closes ('c' and ms).
 -- Answers 0 when it is open, the ms of its next opening, or nil when none is known: then it is closed.
-local function opening(calendar)
+local function opening(calendar) -- seldom
   local nearest = redis.call('ZRANGEBYSCORE', calendar, '(' .. ms, '+inf', 'LIMIT', 0, 1)[1]
   if not nearest then return nil end
   if string.sub(nearest, 1, 1) == 'c' then return 0 end
@@ -194,7 +194,7 @@ end
 local function waits_for_hours(r) return r.g and string.find(r.tl or '', ' window$') ~= nil end
 
 -- The local midnight that began this day, and the next one. Without a calendar the day is UTC's.
-local function today(g)
+local function today(g) -- seldom
   local days = P .. 'day:' .. (g or '@')
   local from = redis.call('ZREVRANGEBYSCORE', days, ms, '-inf', 'LIMIT', 0, 1)[1]
   local to = redis.call('ZRANGEBYSCORE', days, '(' .. ms, '+inf', 'LIMIT', 0, 1)[1]
@@ -206,6 +206,7 @@ end
 local rules, longest, most_calls, own = {}, 0, 0, {}
 local MOST_REDIALS = 9 -- of one call, as policies allow
 local function read_rules(caps, numbers)
+  if caps == '' and numbers == '' then return end
   rules, own = {}, {}
   for n, per in string.gmatch(caps, '(%d+):(%d+)') do
     rules[#rules + 1] = { tonumber(n), tonumber(per) }
@@ -229,7 +230,7 @@ local function roles_of(body)
 end
 
 -- What the caps of an API key (`kc` of a call) say about its numbers: the lists of when the key called each, calls and ms.
-local function key_rules(body, caps)
+local function key_rules(body, caps) -- seldom
   local key, calls, seconds, first_calls, first_seconds = string.match(caps, '^(%S+) (%d+) (%d+) (%d+) (%d+)$')
   local first, called = roles_of(body)
   local found = {}
@@ -242,7 +243,7 @@ local function key_rules(body, caps)
 end
 
 -- When the call's earlier attempts went out, as `freq` lists hold it; nil for a first attempt.
-local function earlier_starts(x, attempt)
+local function earlier_starts(x, attempt) -- seldom
   if attempt < 2 then return nil end
   local names, starts = {}, {}
   for i = 1, attempt - 1 do names[i] = 'a' .. i end
@@ -267,7 +268,7 @@ end
 
 -- 0 when a number may be rung by this attempt of the call, or the ms from which it may. A call's own attempts do not count
 -- against its redials, whose number and delays its policy bounds; for other calls they do.
-local function capped(numbers, x, attempt, of_key)
+local function capped(numbers, x, attempt, of_key) -- seldom
   local from, mine = 0, earlier_starts(x, attempt)
   local function look(key, most, per)
     local at = mine and nth_start(key, most, mine) or not mine and redis.call('LINDEX', key, most - 1)
@@ -336,7 +337,7 @@ local function forbidden(x, attempt, body, g, zone, prefixes, owner, caps)
 end
 
 -- Takes a call that may not go out of the ready lists: a campaign's waits where waiting helps, everything else is refused.
-local function withhold(r, code, at)
+local function withhold(r, code, at) -- seldom
   if at and (r.g or code == 'window') then
     schedule(r, at - ms, code)
     if r.g and code == 'window' then redis.call('ZADD', P .. 'window:' .. r.g, int(ms), r.x) end
@@ -349,7 +350,7 @@ end
 
 -- Whether a day has no room for one more call; scope is '@account' or a campaign's id. The second value is when to look
 -- again: tomorrow, or in 5 s while calls are under way, which may give back most of what is held for them.
-local function day_is_full(scope, day, tomorrow, calls, seconds, reserve)
+local function day_is_full(scope, day, tomorrow, calls, seconds, reserve) -- seldom
   if calls == 0 and seconds == 0 then return false end
   local used = redis.call('HMGET', P .. 'use:' .. scope .. ':' .. int(day), 'c', 's', 'o')
   if (calls > 0 and number(used[1]) + 1 > calls) or (seconds > 0 and number(used[2]) + reserve > seconds) then
@@ -359,7 +360,7 @@ local function day_is_full(scope, day, tomorrow, calls, seconds, reserve)
 end
 
 -- Calls, talk seconds, and calls whose talk is not known yet.
-local function use_day(scope, day, calls, seconds, open)
+local function use_day(scope, day, calls, seconds, open) -- seldom
   local key = P .. 'use:' .. scope .. ':' .. int(day)
   redis.call('HINCRBY', key, 'c', calls)
   redis.call('HINCRBY', key, 's', int(seconds))
@@ -368,7 +369,7 @@ local function use_day(scope, day, calls, seconds, open)
 end
 
 -- Writes down that the numbers ring now and that the day's allowance is used; `dy` of the attempt tells how to take it back.
-local function spend(r, body, scopes)
+local function spend(r, body, scopes) -- seldom
   local function rung(key, most, per)
     redis.call('LPUSH', key, ms)
     redis.call('LTRIM', key, 0, most - 1 + MOST_REDIALS)
@@ -390,7 +391,7 @@ end
 
 -- A POST that Redis forgot (a failover, a power failure) is counted again, as arm had counted it.
 -- `from` is where the script's arguments name caps, own numbers, daily calls and seconds, and the reserve.
-local function spend_again(r, from)
+local function spend_again(r, from) -- seldom
   read_rules(ARGV[from], ARGV[from + 1])
   local scopes = {}
   if r.g then
@@ -404,7 +405,7 @@ local function spend_again(r, from)
 end
 
 -- A POST that provably rang nobody gives back what it took.
-local function take_back(r)
+local function take_back(r) -- seldom
   local key = P .. 'c:' .. r.x
   local took = redis.call('HMGET', key, 'dy' .. r.n, 'b')
   if not took[1] then return end
@@ -418,8 +419,7 @@ local function take_back(r)
 end
 
 -- The result of an attempt says how long was talked: that replaces what was held for it.
-local function settle_talk(r, n, took, talk)
-  if not took then return end
+local function settle_talk(r, n, took, talk) -- seldom
   for scope, day, reserve in string.gmatch(took, ';(%S+) (%d+) (%d+)') do
     use_day(scope, tonumber(day), 0, talk - tonumber(reserve), -1)
   end
@@ -427,7 +427,7 @@ local function settle_talk(r, n, took, talk)
 end
 
 -- The nth time that an attempt ends so, the nth delay is waited, and the last one repeats.
-local function nth_delay(r, policy, disposition)
+local function nth_delay(r, policy, disposition) -- seldom
   local delays = policy.delays[disposition]
   if not delays then return nil end
   local key, used = P .. 'c:' .. r.x, 0
@@ -457,7 +457,7 @@ end
 
 -- The ms after which a campaign's call is dialled again, or nil: never. Asked for `delay`, or for a disposition, whose delay
 -- the campaign's policy knows. A campaign's redials are written once, in the campaign; one that has ended dials nobody again.
-campaign_redial = function(r, delay, disposition)
+campaign_redial = function(r, delay, disposition) -- seldom
   local c = redis.call('HMGET', P .. 'g:' .. r.g, 'rd', 's', 'end')
   if c[2] ~= 'running' and c[2] ~= 'paused' then return nil end
   if c[1] then

@@ -22,11 +22,12 @@ if store ~= 'same' then return { store, 0 } end
 if settling > 0 then return { 'ok', int(math.min(settling, 100) * 1000) } end
 local CLAIM = P .. 'claim:' .. token
 local PRIORITY = { u = 'urgent', n = 'normal', b = 'bulk' }
-local WANTED = { 's', 'tok', 'x', 'id', 'b', 'n', 'rt', 'cx', 'g', 'r', 'z', 'cr', 'p', 'w', 'kc' }
+local us_text = int(us)
 
 local function row(x, r, slot, p)
-  return { x, r[4], r[5], int(slot - us), tonumber(r[6] or 1), tonumber(r[7] or 0), r[8] or x, PRIORITY[p], r[9] or '',
-    r[10] or '', int(slot), r[12] and 1 or 0 }
+  local at_once = slot == us
+  return { x, r[4], r[5], at_once and '0' or int(slot - us), r[6] or '1', r[7] or '0', r[8] or x, PRIORITY[p], r[9] or '',
+    r[10] or '', at_once and us_text or int(slot), r[12] and 1 or 0 }
 end
 
 -- What this very claim took before, as it was written down then: status, the end of the wait, and each call with its slot.
@@ -34,9 +35,9 @@ local function again(before)
   local status, ends = string.match(before, '^(%a+) (%d+)')
   local answer, back = { status, int(math.max(0, ends - us)) }, {}
   for x, slot in string.gmatch(before, ' (%d+):(%d+)') do
-    local r = redis.call('HMGET', P .. 'c:' .. x, unpack(WANTED))
+    local r = redis.call('HMGET', P .. 'c:' .. x, 's', 'tok', 'x', 'id', 'b', 'n', 'rt', 'cx', 'g', 'r', 'z', 'cr', 'w', 'kc', 'p')
     if r[1] == 'queued' and r[2] == token then
-      if max > 0 then answer[#answer + 1] = row(x, r, tonumber(slot), r[13] or 'n') else table.insert(back, 1, x) end
+      if max > 0 then answer[#answer + 1] = row(x, r, tonumber(slot), r[15] or 'n') else table.insert(back, 1, x) end
     end
   end
   for _, x in ipairs(back) do give_back(load(x)) end
@@ -101,136 +102,149 @@ local low = tonumber(state[9] or nil) or math.huge
 local flows, known, edge, more, looks = nil, {}, 0, false, 0
 local taken = {}
 
--- When the next call of a campaign with a pace of its own may start.
-local function keep_pace(flow)
-  if flow.taken and flow.pace > 0 then redis.call('HSET', P .. 'g:' .. flow.g, 'gtat', int(flow.tat)) end
-end
-
--- Its hopper is filled up while there are rows.
-local function keep_filled(flow)
-  if flow.rows and flow.popped and redis.call('LLEN', P .. 'gq:' .. flow.g) < low then
-    redis.call('ZADD', HUNGRY, 'NX', int(ms), flow.g)
+-- Campaigns are looked at by functions that are made when there are some.
+local from_campaigns, close_level
+local function make_campaigns()
+  -- When the next call of a campaign with a pace of its own may start.
+  local function keep_pace(flow)
+    if flow.taken and flow.pace > 0 then redis.call('HSET', P .. 'g:' .. flow.g, 'gtat', int(flow.tat)) end
   end
-end
 
--- Whoever may not go now stands in nobody's way: it leaves, and comes back with what it waits for.
-local function go(flow, p)
-  leave(flow.g, account, p, flow.v)
-  keep_pace(flow)
-  keep_filled(flow)
-end
-
-local function wait_until(flow, p, at)
-  look_at(flow.g, at)
-  go(flow, p)
-end
-
-local function wait_for_slot(flow, p)
-  redis.call('ZADD', P .. 'paced:' .. account .. ':' .. p, int(flow.tat), flow.g)
-  go(flow, p)
-end
-
--- Who frees a channel says so (channel_freed); workers of before did not, and of a call that is lost nobody hears.
-local function wait_for_channel(flow, p)
-  go(flow, p)
-  if redis.call('EXISTS', P .. 'gq:' .. flow.g) == 0 then return end
-  redis.call('SADD', P .. 'full:' .. account .. ':' .. p, flow.g)
-  local lapses = redis.call('ZRANGE', P .. 'gchan:' .. flow.g, 0, 0, 'WITHSCORES')[2]
-  look_at(flow.g, math.min(tonumber(lapses or nil) or ms, ms + 60000))
-end
-
--- A campaign with ready calls, or nil when nothing of it may go now.
-local function flow_of(g, v, p)
-  local c = redis.call('HMGET', P .. 'g:' .. g, 's', 'w', 'pace', 'gtat', 'ch', 'dc', 'dm', 'rs', 'nz', 'pre', 'end', 'cur', 'tot', 'left')
-  if c[1] ~= 'running' then leave(g, account, p, v); return nil end
-  -- Its end was set after these calls were ready: they expire, at whatever hour.
-  if c[11] and tonumber(c[11]) <= ms then return { g = g, v = v, w = 1, pace = 0, free = max, over = true } end
-  local flow = { g = g, v = v, w = math.max(1, number(c[2])), pace = number(c[3]), tat = number(c[4]), pre = c[10] or nil, free = max,
-    rows = not c[14] and number(c[12]) < number(c[13]) }
-  -- No slot is further ahead than that, unless the clock went back.
-  local furthest = us + 1000000 + 1000000 / flow.pace
-  if flow.tat > furthest then
-    flow.tat = furthest
-    redis.call('HSET', P .. 'g:' .. g, 'gtat', int(furthest))
-  end
-  if not c[9] then
-    local opens = opening(P .. 'cal:' .. g)
-    if opens ~= 0 then return wait_until(flow, p, opens or ms + 3600000) end
-  end
-  if number(c[5]) > 0 then
-    redis.call('ZREMRANGEBYSCORE', P .. 'gchan:' .. g, '-inf', ms)
-    flow.share = true
-    flow.free = number(c[5]) - redis.call('ZCARD', P .. 'gchan:' .. g)
-  end
-  if c[6] or c[7] then
-    local day, tomorrow = today(g)
-    local is_full, again = day_is_full(g, day, tomorrow, number(c[6]), number(c[7]), number(c[8]))
-    if is_full then return wait_until(flow, p, again) end
-  end
-  return flow
-end
-
--- The next few campaigns in the order of their virtual time. Those that were looked at before are still in front of them.
-local function load_more(p)
-  local rows = redis.call('ZRANGE', P .. 'fair:' .. account .. ':' .. p, #flows, #flows + 3, 'WITHSCORES')
-  more = #rows == 8
-  for i = 1, #rows, 2 do
-    edge = tonumber(rows[i + 1])
-    looks = looks + 1
-    if not known[rows[i]] then
-      known[rows[i]] = true
-      flows[#flows + 1] = flow_of(rows[i], edge, p)
+  -- Its hopper is filled up while there are rows.
+  local function keep_filled(flow)
+    if flow.rows and flow.popped and redis.call('LLEN', P .. 'gq:' .. flow.g) < low then
+      redis.call('ZADD', HUNGRY, 'NX', int(ms), flow.g)
     end
   end
-end
 
-local function open_level(p)
-  flows, known, edge = {}, {}, 0
-  local key = P .. 'paced:' .. account .. ':' .. p
-  for _, g in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', int(us + horizon), 'LIMIT', 0, 100)) do
-    redis.call('ZREM', key, g)
-    join(g, account, p)
-  end
-  load_more(p)
-end
-
--- The next call of this priority's campaigns: extid and flow. Nil when there is none that may go now.
-local function from_campaigns(p)
-  if p == 'u' then return nil end
-  if not flows then open_level(p) end
-  while true do
-    local best, where
-    for i, flow in ipairs(flows) do
-      if not best or flow.v < best.v then best, where = flow, i end
-    end
-    if more and looks < MAX_LOOKS and not (best and best.v <= edge) then
-      load_more(p)
-    elseif not best then
-      return nil
-    elseif best.pace > 0 and best.tat - us > horizon then
-      table.remove(flows, where)
-      wait_for_slot(best, p)
-    elseif best.free <= 0 then
-      table.remove(flows, where)
-      wait_for_channel(best, p)
-    else
-      local x = redis.call('LPOP', P .. 'gq:' .. best.g)
-      best.popped = true
-      if x then return x, best end
-      table.remove(flows, where)
-      go(best, p)
-    end
-  end
-end
-
--- Next level; what this one's campaigns used is written down.
-local function close_level(p)
-  for _, flow in ipairs(flows or {}) do
-    if flow.taken then redis.call('ZADD', P .. 'fair:' .. account .. ':' .. p, score(flow.v), flow.g) end
+  -- Whoever may not go now stands in nobody's way: it leaves, and comes back with what it waits for.
+  local function go(flow, p)
+    leave(flow.g, account, p, flow.v)
     keep_pace(flow)
     keep_filled(flow)
   end
-  flows = nil
+
+  local function wait_until(flow, p, at)
+    look_at(flow.g, at)
+    go(flow, p)
+  end
+
+  local function wait_for_slot(flow, p)
+    redis.call('ZADD', P .. 'paced:' .. account .. ':' .. p, int(flow.tat), flow.g)
+    go(flow, p)
+  end
+
+  -- Who frees a channel says so (channel_freed); workers of before did not, and of a call that is lost nobody hears.
+  local function wait_for_channel(flow, p)
+    go(flow, p)
+    if redis.call('EXISTS', P .. 'gq:' .. flow.g) == 0 then return end
+    redis.call('SADD', P .. 'full:' .. account .. ':' .. p, flow.g)
+    local lapses = redis.call('ZRANGE', P .. 'gchan:' .. flow.g, 0, 0, 'WITHSCORES')[2]
+    look_at(flow.g, math.min(tonumber(lapses or nil) or ms, ms + 60000))
+  end
+
+  -- A campaign with ready calls, or nil when nothing of it may go now.
+  local function flow_of(g, v, p)
+    local c = redis.call('HMGET', P .. 'g:' .. g, 's', 'w', 'pace', 'gtat', 'ch', 'dc', 'dm', 'rs', 'nz', 'pre', 'end', 'cur', 'tot', 'left')
+    if c[1] ~= 'running' then leave(g, account, p, v); return nil end
+    -- Its end was set after these calls were ready: they expire, at whatever hour.
+    if c[11] and tonumber(c[11]) <= ms then return { g = g, v = v, w = 1, pace = 0, free = max, over = true } end
+    local flow = { g = g, v = v, w = math.max(1, number(c[2])), pace = number(c[3]), tat = number(c[4]), pre = c[10] or nil, free = max,
+      rows = not c[14] and number(c[12]) < number(c[13]) }
+    -- No slot is further ahead than that, unless the clock went back.
+    local furthest = us + 1000000 + 1000000 / flow.pace
+    if flow.tat > furthest then
+      flow.tat = furthest
+      redis.call('HSET', P .. 'g:' .. g, 'gtat', int(furthest))
+    end
+    if not c[9] then
+      local opens = opening(P .. 'cal:' .. g)
+      if opens ~= 0 then return wait_until(flow, p, opens or ms + 3600000) end
+    end
+    if number(c[5]) > 0 then
+      redis.call('ZREMRANGEBYSCORE', P .. 'gchan:' .. g, '-inf', ms)
+      flow.share = true
+      flow.free = number(c[5]) - redis.call('ZCARD', P .. 'gchan:' .. g)
+    end
+    if c[6] or c[7] then
+      local day, tomorrow = today(g)
+      local is_full, again = day_is_full(g, day, tomorrow, number(c[6]), number(c[7]), number(c[8]))
+      if is_full then return wait_until(flow, p, again) end
+    end
+    return flow
+  end
+
+  -- The next few campaigns in the order of their virtual time. Those that were looked at before are still in front of them.
+  local function load_more(p)
+    local rows = redis.call('ZRANGE', P .. 'fair:' .. account .. ':' .. p, #flows, #flows + 3, 'WITHSCORES')
+    more = #rows == 8
+    for i = 1, #rows, 2 do
+      edge = tonumber(rows[i + 1])
+      looks = looks + 1
+      if not known[rows[i]] then
+        known[rows[i]] = true
+        flows[#flows + 1] = flow_of(rows[i], edge, p)
+      end
+    end
+  end
+
+  local function open_level(p)
+    flows, known, edge = {}, {}, 0
+    local key = P .. 'paced:' .. account .. ':' .. p
+    for _, g in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', int(us + horizon), 'LIMIT', 0, 100)) do
+      redis.call('ZREM', key, g)
+      join(g, account, p)
+    end
+    load_more(p)
+  end
+
+  -- The next call of this priority's campaigns: extid and flow. Nil when there is none that may go now.
+  from_campaigns = function(p)
+    if not flows then open_level(p) end
+    while true do
+      local best, where
+      for i, flow in ipairs(flows) do
+        if not best or flow.v < best.v then best, where = flow, i end
+      end
+      if more and looks < MAX_LOOKS and not (best and best.v <= edge) then
+        load_more(p)
+      elseif not best then
+        return nil
+      elseif best.pace > 0 and best.tat - us > horizon then
+        table.remove(flows, where)
+        wait_for_slot(best, p)
+      elseif best.free <= 0 then
+        table.remove(flows, where)
+        wait_for_channel(best, p)
+      else
+        local x = redis.call('LPOP', P .. 'gq:' .. best.g)
+        best.popped = true
+        if x then return x, best end
+        table.remove(flows, where)
+        go(best, p)
+      end
+    end
+  end
+
+  -- Next level; what this one's campaigns used is written down.
+  close_level = function(p)
+    for _, flow in ipairs(flows) do
+      if flow.taken then redis.call('ZADD', P .. 'fair:' .. account .. ':' .. p, score(flow.v), flow.g) end
+      keep_pace(flow)
+      keep_filled(flow)
+    end
+    flows = nil
+  end
+end
+
+-- The next call of this priority's campaigns, of which there may be none.
+local function next_of_campaigns(p)
+  if p == 'u' then return nil end
+  if not flows then
+    if redis.call('EXISTS', P .. 'fair:' .. account .. ':' .. p, P .. 'paced:' .. account .. ':' .. p) == 0 then return nil end
+    if not from_campaigns then make_campaigns() end
+  end
+  return from_campaigns(p)
 end
 
 while #answer - 2 < max and #answer - 2 < free do
@@ -241,14 +255,14 @@ while #answer - 2 < max and #answer - 2 < free do
   end
   local p = LEVELS[at]
   local x, flow = redis.call('LPOP', P .. 'q:' .. account .. ':' .. p), nil
-  if not x then x, flow = from_campaigns(p) end
+  if not x then x, flow = next_of_campaigns(p) end
   if not x then
-    close_level(p)
+    if flows then close_level(p) end
     at = at + 1
     if at > 3 then status = 'empty'; break end
   else
     looked = looked + 1
-    local r = redis.call('HMGET', P .. 'c:' .. x, unpack(WANTED))
+    local r = redis.call('HMGET', P .. 'c:' .. x, 's', 'tok', 'x', 'id', 'b', 'n', 'rt', 'cx', 'g', 'r', 'z', 'cr', 'w', 'kc')
     -- Canceled, expired or taken already: its place in the list is only a trace.
     if r[1] == 'queued' and not r[2] then
       -- A suspect among others would take them along if it kills its worker: the next claim begins with it.
@@ -268,7 +282,7 @@ while #answer - 2 < max and #answer - 2 < free do
         emit(gone, 'expired')
         code = 'expired'
       else
-        code, from = forbidden(x, tonumber(r[6] or 1), r[5] or '', r[9], r[11], flow and flow.pre, r[14], r[15])
+        code, from = forbidden(x, tonumber(r[6] or 1), r[5] or '', r[9], r[11], flow and flow.pre, r[13], r[14])
         if code then withhold(load(x), code, from) end
       end
       if not code and stale > 0 and not r[3] then
@@ -294,14 +308,14 @@ while #answer - 2 < max and #answer - 2 < free do
         if cap > 0 then redis.call('ZADD', chan, ms + lease + channel_ms, x) end
         if rate > 0 then tat = slot + gap end
         answer[#answer + 1] = row(x, r, slot, p)
-        taken[#taken + 1] = x .. ':' .. int(slot)
+        taken[#taken + 1] = x .. ':' .. (slot == us and us_text or int(slot))
         if r[12] then break end
       end
     end
     if looked >= 1000 then break end -- a bound on one script's time: 1,000 dead traces are about 2 ms
   end
 end
-if at <= 3 then close_level(LEVELS[at]) end
+if at <= 3 and flows then close_level(LEVELS[at]) end
 if #answer > 2 then
   if rate > 0 then redis.call('HSET', acct, 'tat', int(tat)) end
   if virtual.n > number(state[4]) then redis.call('HSET', acct, 'vn', score(virtual.n)) end

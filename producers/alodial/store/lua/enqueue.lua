@@ -1,7 +1,8 @@
 -- Stores calls, each once for its id, and for its owner's extid and idempotency key.
--- ARGV: retention of idempotency keys in ms, deadline in ms by Redis' clock (0: none), then for each call 20 values:
---   extid id body account priority reference metadata not_before expires on_unconfirmed redial campaign digest key owner redial_of
---   tenant spare quota buckets
+-- ARGV: retention of idempotency keys in ms, deadline in ms by Redis' clock (0: none), then for each call 10 values:
+--   extid id body account priority reference metadata not_before expires buckets
+--   and where buckets begin with a space 10 more:
+--   on_unconfirmed redial campaign digest key owner redial_of tenant spare quota
 --   key: the idempotency key, and behind a space the one under which an older version stored the same row
 --   tenant: 1 when the owner has extids of its own, '' when it shares those of the installation
 --   spare: "extid id" of ours, for an extid of the caller's choice that another owner has
@@ -17,7 +18,9 @@ local keep, deadline = ARGV[1], tonumber(ARGV[2])
 if deadline > 0 and ms > deadline then return ms end
 local answer, ring, touched = { {} }, {}, {}
 local ready, scheduled, queued = {}, 0, 0
-local OPTIONAL = { [5] = 'r', [6] = 'm', [7] = 'nb', [8] = 'x', [9] = 'u', [10] = 'rd', [11] = 'g', [12] = 'd', [14] = 'w', [15] = 'of' }
+local OPTIONAL = { 5, 'r', 6, 'm', 7, 'nb', 8, 'x', 10, 'u', 11, 'rd', 12, 'g', 13, 'd', 15, 'w', 16, 'of' }
+local fields = { 's', '', 'id', '', 'b', '', 'tl', '' }
+local values = ARGV -- a local variable: it is looked at ten times a call
 local MOST_NAMES = 528 -- characters: 16 keys
 local NAME_BYTES = 150 -- of one more
 
@@ -76,17 +79,33 @@ local function over_quota(quota, body)
   end
 end
 
-local function read(x) return redis.call('HMGET', P .. 'c:' .. x, 'id', 's', 'd', 'w', 'tn', 'ox') end
+-- A new call has no record: only where there is an id the rest is read.
+local NONE = {}
+local function read(x)
+  local key = P .. 'c:' .. x
+  return redis.call('HGET', key, 'id') and redis.call('HMGET', key, 'id', 's', 'd', 'w', 'tn', 'ox') or NONE
+end
 
-for i = 3, #ARGV, 20 do
-  local x, id, account, priority = ARGV[i], ARGV[i + 1], ARGV[i + 3], ARGV[i + 4]
-  local digest, owner, tenant, spare = ARGV[i + 12], ARGV[i + 14], ARGV[i + 16], ARGV[i + 17]
-  local shown, theirs = x, nil
-  local name = (tenant ~= '' and owner or '') .. ':' .. x
-  if spare ~= '' then x = redis.call('GET', P .. 'xo:' .. name) or x end
-  local idem, former = string.match(ARGV[i + 13], '^(%S*) ?(%S*)$')
-  local found = x
-  if idem ~= '' then found = named(idem, former, digest) or x end
+local i, following = 3, 3
+while i <= #values do
+  local x, id, account, priority, buckets = values[i], values[i + 1], values[i + 3], values[i + 4], values[i + 9]
+  local g, digest, idem, owner, tenant, spare, quota, optional = '', '', '', '', '', '', '', 8
+  following = i + 10
+  if string.byte(buckets) == 32 then
+    g, digest, idem, owner = values[i + 12], values[i + 13], values[i + 14], values[i + 15]
+    tenant, spare, quota, optional = values[i + 17], values[i + 18], values[i + 19], #OPTIONAL
+    following = i + 20
+  end
+  local shown, found, former, theirs, name = x, x, nil, nil, nil
+  if spare ~= '' then
+    name = (tenant ~= '' and owner or '') .. ':' .. x
+    x = redis.call('GET', P .. 'xo:' .. name) or x
+    found = x
+  end
+  if idem ~= '' then
+    idem, former = string.match(idem, '^(%S*) ?(%S*)$')
+    found = named(idem, former, digest) or x
+  end
   local r = read(found)
   if not r[1] and found ~= x then
     -- The key outlived its call's record; the extid may still be somebody's.
@@ -94,7 +113,7 @@ for i = 3, #ARGV, 20 do
     r = read(x)
   end
   if r[1] and found == x and not is_mine(r, owner, tenant) then
-    r, theirs = { false }, true
+    r, theirs = NONE, true
   elseif not r[1] and digest ~= '' then
     -- Only an extid of the caller's choice can meet one that a redial was given: ours have 50 random bits.
     local redialed = redis.call('GET', P .. 'x:' .. x)
@@ -108,41 +127,44 @@ for i = 3, #ARGV, 20 do
     if r[1] == id or spare ~= '' and spare == found .. ' ' .. r[1] then outcome = 'created'
     elseif digest ~= '' and r[3] == digest then outcome = 'same' end
     -- A key that comes with an extid stored before names that call from now on.
-    if idem ~= '' and outcome ~= 'conflict' then name_by(idem, found, r[2], quota_of(ARGV[i + 18])) end
+    if idem ~= '' and outcome ~= 'conflict' then name_by(idem, found, r[2], quota ~= '' and quota_of(quota)) end
     answer[#answer + 1] = { outcome, found, r[1], r[2], r[6] and string.match(r[6], '%d+$') or found }
   elseif theirs and spare == '' then
     answer[#answer + 1] = { 'conflict', x, '', '', x }
   elseif store_full() then
     answer[#answer + 1] = { 'full', x, '', '', x }
   else
-    local q, limit, wait, bytes = quota_of(ARGV[i + 18]), nil, 60, nil
+    local q, limit, wait, bytes = quota ~= '' and quota_of(quota), nil, 60, nil
     if q then
-      bytes = CALL_BYTES + #ARGV[i + 2] + #ARGV[i + 5] + #ARGV[i + 6]
+      bytes = CALL_BYTES + #values[i + 2] + #values[i + 5] + #values[i + 6]
       limit = over_store(q, 1, bytes)
-      if not limit then limit, wait = over_quota(ARGV[i + 18], ARGV[i + 2]) end
+      if not limit then limit, wait = over_quota(quota, values[i + 2]) end
     end
     if limit then
       answer[#answer + 1] = { 'limit', x, limit, '', int(math.ceil(wait)) }
     else
       if theirs then x, id = string.match(spare, '^(%d+) (.+)$') end
       local key = P .. 'c:' .. x
-      local not_before, expires = ARGV[i + 7], ARGV[i + 8]
+      local not_before, expires = values[i + 7], values[i + 8]
       local state = (not_before ~= '' and tonumber(not_before) > ms) and 'scheduled' or 'queued'
       local paced = q and q.gap > 0 and state
       if paced == 'queued' then
         local at = next_turn(q.name .. ':' .. priority, q.gap)
         if at > ms then state, not_before = 'scheduled', int(at) end
       end
-      local fields, n = { 's', state, 'id', id, 'b', ARGV[i + 2], 'tl', state .. ' ' .. ms }, 8
+      local n = 8
+      fields[2], fields[4], fields[6], fields[8] = state, id, values[i + 2], state .. ' ' .. now
       if state == 'queued' then fields[9], fields[10], n = 'v', 1, 10 end
       if account ~= 'default' then fields[n + 1], fields[n + 2], n = 'a', account, n + 2 end
       if priority ~= 'n' then fields[n + 1], fields[n + 2], n = 'p', priority, n + 2 end
-      for at, name in pairs(OPTIONAL) do
-        local value = ARGV[i + at]
-        if value ~= '' then fields[n + 1], fields[n + 2], n = name, value, n + 2 end
+      for at = 1, optional, 2 do
+        local value = values[i + OPTIONAL[at]]
+        if value ~= '' then fields[n + 1], fields[n + 2], n = OPTIONAL[at + 1], value, n + 2 end
       end
-      local capping, caps = string.match(ARGV[i + 18], '^(%S+) %d+( %d+ %d+ %d+ %d+)')
-      if caps then fields[n + 1], fields[n + 2], n = 'kc', capping .. caps, n + 2 end
+      if quota ~= '' then
+        local capping, caps = string.match(quota, '^(%S+) %d+( %d+ %d+ %d+ %d+)')
+        if caps then fields[n + 1], fields[n + 2], n = 'kc', capping .. caps, n + 2 end
+      end
       if tenant ~= '' then fields[n + 1], fields[n + 2], n = 'tn', 1, n + 2 end
       if theirs then
         fields[n + 1], fields[n + 2], n = 'ox', name, n + 2
@@ -150,11 +172,11 @@ for i = 3, #ARGV, 20 do
       end
       if paced == 'scheduled' then fields[n + 1], fields[n + 2], n = 'pg', q.name .. ':' .. priority .. ' ' .. int(q.gap), n + 2 end
       if q and (q.live > 0 or q.bytes > 0) then fields[n + 1], fields[n + 2], n = 'hb', hold_call(q, bytes), n + 2 end
-      if idem ~= '' then fields[n + 1], fields[n + 2] = 'ik', idem end
-      redis.call('HSET', key, unpack(fields))
+      if idem ~= '' then fields[n + 1], fields[n + 2], n = 'ik', idem, n + 2 end
+      redis.call('HSET', key, unpack(fields, 1, n))
       if idem ~= '' then redis.call('SET', P .. 'k:' .. idem, x) end
       if expires ~= '' then redis.call('ZADD', EXP, expires, x) end
-      listed(x, ARGV[i + 19], owner, ARGV[i + 11] ~= '' and ARGV[i + 11], not_before)
+      listed(x, buckets, owner, g ~= '' and g, not_before)
       if not touched[account] then
         redis.call('SADD', P .. 'accounts', account)
         touched[account] = true
@@ -169,7 +191,7 @@ for i = 3, #ARGV, 20 do
         end
         waiting[#waiting + 1] = x
         ring[account] = true
-        append_event({ x = x, id = id, s = state, r = ARGV[i + 5], m = ARGV[i + 6], g = ARGV[i + 11], w = owner, ox = theirs and name or nil, v = 1, n = 1 }, 'queued')
+        append_event({ x = x, id = id, s = state, r = values[i + 5], m = values[i + 6], g = g, w = owner, ox = theirs and name or nil, v = 1, n = 1 }, 'queued')
         answer[#answer + 1] = theirs and { 'created', x, id, state, shown } or 1
       else
         scheduled = scheduled + 1
@@ -178,6 +200,7 @@ for i = 3, #ARGV, 20 do
       end
     end
   end
+  i = following
 end
 for list, waiting in pairs(ready) do redis.call('RPUSH', P .. 'q:' .. list, unpack(waiting)) end
 if queued > 0 then redis.call('HINCRBY', COUNTS, 'queued', queued) end

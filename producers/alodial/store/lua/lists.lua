@@ -27,15 +27,11 @@ end
 
 -- Into a list of those that share four digits of a number, or a reference's hash. The calls of a batch that share one go in
 -- together: most have the same initiator.
-local waiting = {}
+local waiting, lives = {}, {}
 local function bucket(name, x, life)
   local calls = waiting[name]
-  if not calls then
-    calls = { life = 0 }
-    waiting[name] = calls
-  end
-  calls[#calls + 1] = x
-  calls.life = math.max(calls.life, life)
+  if calls then calls[#calls + 1] = x else waiting[name] = { x } end
+  if life > (lives[name] or 0) then lives[name] = life end
 end
 
 -- When a call was made, by its id; nil for an id that is none of ours.
@@ -70,9 +66,9 @@ end
 local function write_lists()
   for name, calls in pairs(waiting) do
     local key = P .. name
-    redis.call('LPUSH', key, unpack(calls))
+    local length = redis.call('LPUSH', key, unpack(calls))
     -- Exact to a day, so that most calls only look.
-    if redis.call('PTTL', key) < calls.life then redis.call('PEXPIRE', key, calls.life + DAY) end
+    if length == #calls or redis.call('PTTL', key) < lives[name] then redis.call('PEXPIRE', key, lives[name] + DAY) end
     if #calls >= 16 or tonumber(string.sub(calls[1], -2)) % 16 == 0 then trim(key, 32 + 2 * #calls) end
   end
 end
@@ -81,7 +77,8 @@ end
 -- of all. `due` is when it may go, '' for now.
 local function listed(x, buckets, owner, g, due)
   redis.call('XADD', P .. 'index', '*', 'x', x)
-  local life = RETAIN + SPARE + math.max(0, (tonumber(due) or ms) - ms)
+  local life = RETAIN + SPARE
+  if due and due ~= '' then life = life + math.max(0, tonumber(due) - ms) end
   for name in string.gmatch(buckets, '%S+') do bucket(name, x, life) end
   if owner and owner ~= '' then
     redis.call('SADD', P .. 'owners', owner)
@@ -92,7 +89,7 @@ local function listed(x, buckets, owner, g, due)
 end
 
 -- In the lists of another outcome too; readers look at the record, so that the entry in the former one does no harm.
-listed_as = function(r, label)
+listed_as = function(r, label) -- seldom
   redis.call('XADD', P .. 'e:' .. label, '*', 'x', r.x)
   if not r.g then return end
   local key = P .. 'ge:' .. r.g .. ':' .. label

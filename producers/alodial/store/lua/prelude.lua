@@ -5,24 +5,29 @@ local P, EVENTS = KEYS[1], KEYS[2]
 local clock = redis.call('TIME')
 local us = clock[1] * 1000000 + clock[2]
 local ms = math.floor(us / 1000)
+local now = string.format('%.0f', ms) -- the same as text: putting a number into a text costs more than a lookup in a table
 
 local DUE, EXP, LEASE, AWAIT = P .. 'due', P .. 'exp', P .. 'lease', P .. 'await'
 local COUNTS = P .. 'counts'
-local FIELDS = { 's', 'id', 'cx', 'r', 'g', 'm', 'v', 'dp', 'n', 'tl', 'a', 'p', 'tok', 'x', 'rt', 'u', 'rd', 'cr', 'st', 'w', 'ik', 'ri', 'xr', 'ox', 'kc', 'hb', 'pg' }
+
+-- A number of Redis' INFO; nil where it does not say. Found as plain text: a pattern is tried at each of 2,000 characters.
+local function figure(info, name)
+  local _, at = string.find(info, '\n' .. name .. ':', 1, true)
+  return at and tonumber(string.match(info, '^%d+', at + 1))
+end
 
 -- Whether a new call or campaign would take the last of the memory, which stops, cancellations and results need. Asked once a
 -- script (5 us); a Redis that does not say how much it uses is not full.
 local out_of_room
 local function store_full()
   if out_of_room == nil then
+    out_of_room = false
     local info = redis.pcall('INFO', 'memory')
-    local used, most, apart
-    if type(info) == 'string' then
-      used = tonumber(string.match(info, '\nused_memory:(%d+)'))
-      most = tonumber(string.match(info, '\nmaxmemory:(%d+)'))
-      apart = tonumber(string.match(info, '\nmem_not_counted_for_evict:(%d+)'))
+    local most = type(info) == 'string' and figure(info, 'maxmemory') or 0
+    if most > 0 then
+      local used = figure(info, 'used_memory')
+      out_of_room = used ~= nil and used - (figure(info, 'mem_not_counted_for_evict') or 0) > FULL * most
     end
-    out_of_room = used ~= nil and most ~= nil and most > 0 and used - (apart or 0) > FULL * most
   end
   return out_of_room
 end
@@ -89,10 +94,10 @@ end
 
 -- A record as a table that also knows its key `x`; nil when there is none.
 local function load(x)
-  local values = redis.call('HMGET', P .. 'c:' .. x, unpack(FIELDS))
-  if not values[2] then return nil end
-  local r = {}
-  for i = 1, #FIELDS do r[FIELDS[i]] = values[i] or nil end
+  -- All of it: Redis looks for each single field through the whole record.
+  local values, r = redis.call('HGETALL', P .. 'c:' .. x), {}
+  for i = 1, #values, 2 do r[values[i]] = values[i + 1] end
+  if not r.id then return nil end
   r.expires = r.x
   r.x = x
   r.n = tonumber(r.n or 1) or 1
@@ -108,8 +113,8 @@ end
 
 -- Its subject, its version and a digest of what it says: a store that went back a second (a failover, a power failure) counts
 -- the same versions again, and receivers drop ids that they know. The same change made again has the same id.
-local function event_id(subject, version, ...)
-  return subject .. '-' .. version .. '-h' .. string.sub(redis.sha1hex(table.concat({ ... }, '|')), 1, 8)
+local function event_id(subject, version, says)
+  return subject .. '-' .. version .. '-h' .. string.sub(redis.sha1hex(says), 1, 8)
 end
 
 -- The extid by which whoever placed a call knows an attempt: another owner may have taken his before, and the wire got one of ours.
@@ -130,12 +135,16 @@ local function append_event(r, kind, result, attempt, extid)
   if not after_subject then
     after_subject = '","time":"' .. now_text() .. '","datacontenttype":"application/json","data":{"call_id":"'
   end
+  attempt = attempt or r.n
+  if attempt == 1 then attempt = '1' end
+  -- That a call was queued is its first version or none, and always says the same.
+  local name = (kind == 'queued' and r.v == 1) and r.id .. '-1'
+    or event_id(r.id, r.v, kind .. '|' .. r.s .. '|' .. (r.dp or '') .. '|' .. attempt .. '|' .. extid .. '|' .. (result or ''))
   -- Whose it is stands before the type, as CloudEvents' extension attributes do; a call without an owner is everybody's.
   local owner = (r.w and r.w ~= '') and ('","owner":"' .. r.w) or ''
-  emit_raw('{"specversion":"1.0","id":"' .. event_id(r.id, r.v, kind, r.s, r.dp or '', attempt or r.n, extid, result or '') ..
-    owner .. before .. r.id .. after_subject .. r.id .. '","extid":"' ..
+  emit_raw('{"specversion":"1.0","id":"' .. name .. owner .. before .. r.id .. after_subject .. r.id .. '","extid":"' ..
     extid .. '","reference":' .. text(r.r) .. ',"campaign_id":' .. quoted(r.g) .. ',"state":"' .. r.s ..
-    '","disposition":' .. quoted(r.dp) .. ',"attempt":' .. (attempt or r.n) .. ',"metadata":' ..
+    '","disposition":' .. quoted(r.dp) .. ',"attempt":' .. attempt .. ',"metadata":' ..
     ((r.m and r.m ~= '') and r.m or '{}') .. (result and (',"result":' .. result) or '') .. '}}')
 end
 
@@ -148,7 +157,7 @@ end
 
 -- One line of the timeline is `state ms[ note]`; past 4,000 characters the oldest after the first line give way.
 local function line(tl, state, note)
-  local entry = state .. ' ' .. ms .. ((note and note ~= '') and (' ' .. note) or '')
+  local entry = state .. ' ' .. now .. ((note and note ~= '') and (' ' .. note) or '')
   if not tl or tl == '' then return entry end
   if #tl > 4000 then
     local first = string.find(tl, ';', 1, true)
@@ -158,12 +167,20 @@ local function line(tl, state, note)
   return tl .. ';' .. entry
 end
 
+-- How many calls are in each state more or fewer than before this script: written once, after its own work.
+local counted = {}
+local function write_counts()
+  for state, more in pairs(counted) do
+    if more ~= 0 then redis.call('HINCRBY', COUNTS, state, more) end
+  end
+end
+
 -- Moves a record to another state, with further fields; refuses what the transition table does not allow.
 local function move(r, to, note, ...)
   local from = r.s
   if not string.find(WAYS, ' ' .. from .. '>' .. to .. ' ', 1, true) then error('alodial: no way from ' .. from .. ' to ' .. to) end
-  redis.call('HINCRBY', COUNTS, r.s, -1)
-  redis.call('HINCRBY', COUNTS, to, 1)
+  counted[from] = (counted[from] or 0) - 1
+  counted[to] = (counted[to] or 0) + 1
   r.tl = line(r.tl, to, note)
   r.s = to
   local key = P .. 'c:' .. r.x
@@ -199,8 +216,15 @@ local function move(r, to, note, ...)
   if r.g then campaign_moved(r, from, to, note) end
 end
 
+-- Moves a record and tells of it: the version of the event is written in the same command.
+local function move_and_emit(r, to, note, kind, result, attempt, extid, ...)
+  r.v = r.v + 1
+  move(r, to, note, 'v', r.v, ...)
+  append_event(r, kind, result, attempt, extid)
+end
+
 -- Into the list that claim takes it from: its campaign's, or the account's for its priority.
-local function push_ready(r, command)
+local function push_ready(r, command) -- seldom
   if r.g then
     redis.call(command, P .. 'gq:' .. r.g, r.x)
     join(r.g, r.a, r.p)
@@ -228,7 +252,7 @@ local function unsuspect(r)
 end
 
 -- Back to where it was taken from: the front of its list.
-local function give_back(r)
+local function give_back(r) -- seldom
   redis.call('HDEL', P .. 'c:' .. r.x, 'tok')
   redis.call('ZREM', LEASE, r.x)
   free_channel(r)
@@ -260,7 +284,7 @@ end
 
 -- Out of the ready lists until `delay` ms from now; a spare extid makes it a redial. `lt` keeps the token of an attempt whose
 -- outcome nobody knew, and its number: its holder may yet say that the redial is not needed.
-local function schedule(r, delay, note, spare)
+local function schedule(r, delay, note, spare) -- seldom
   redis.call('ZREM', LEASE, r.x)
   redis.call('ZREM', AWAIT, r.x)
   free_channel(r)
@@ -298,7 +322,7 @@ local function await(r, timeout, hold)
 end
 
 -- What was POSTed and whose outcome nobody knows. Redialled by itself only where the call says so, three attempts at most.
-local function unconfirm(r, note, timeout, hold, redial_after, spare, ...)
+local function unconfirm(r, note, timeout, hold, redial_after, spare, ...) -- seldom
   move(r, 'unconfirmed', note, ...)
   await(r, timeout, hold)
   emit(r, 'unconfirmed')

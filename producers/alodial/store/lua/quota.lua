@@ -6,7 +6,7 @@ local AHEAD_US = 2000000 -- rows that a hopper gets before their turn: a single 
 local LOOKED_THROUGH = 100 -- campaigns in one step, for those that are gone
 
 local quotas = {}
-local function quota_of(written)
+local function quota_of(written) -- seldom
   if not written or written == '' then return nil end
   local q = quotas[written]
   if not q then
@@ -19,20 +19,20 @@ local function quota_of(written)
 end
 
 -- How many more calls the key may place today, the day's counter, and when the next day begins.
-local function calls_left(q)
+local function calls_left(q) -- seldom
   local day, tomorrow = today()
   local used = P .. 'quota:' .. q.name .. ':' .. int(day)
   return q.daily - number(redis.call('GET', used)), used, tomorrow
 end
 
-local function count_today(used, calls)
+local function count_today(used, calls) -- seldom
   redis.call('INCRBY', used, calls)
   redis.call('PEXPIRE', used, 172800000)
 end
 
 -- When the next call of a key and priority may become ready, in ms: at once, or so long after the one before as the key's
 -- rate says. A flood waits among the scheduled calls then, where it stands in nobody's way, nor before the key's own urgent calls.
-local function next_turn(queue, gap)
+local function next_turn(queue, gap) -- seldom
   local turn = P .. 'turn:' .. queue
   local at = math.max(us, number(redis.call('GET', turn)))
   redis.call('SET', turn, int(at + gap), 'PX', int((at + gap - us) / 1000 + 60000))
@@ -40,7 +40,7 @@ local function next_turn(queue, gap)
 end
 
 -- Whether a call whose time has come waits for its key's turn besides; that is looked at once (`pg`: key, priority and gap).
-local function waits_for_turn(r)
+local function waits_for_turn(r) -- seldom
   local queue, gap = string.match(r.pg, '^(%S+) (%d+)$')
   local at = next_turn(queue, tonumber(gap))
   redis.call('HDEL', P .. 'c:' .. r.x, 'pg')
@@ -50,7 +50,7 @@ local function waits_for_turn(r)
 end
 
 -- How many of so many rows a key may place now, and when there are more, ms.
-local function rows_allowed(q, rows, p)
+local function rows_allowed(q, rows, p) -- seldom
   local allowed, more = rows, ms
   if q.daily > 0 then
     local left, _, tomorrow = calls_left(q)
@@ -64,7 +64,7 @@ local function rows_allowed(q, rows, p)
   return math.max(0, allowed), more
 end
 
-local function count_rows(q, rows, p)
+local function count_rows(q, rows, p) -- seldom
   if q.daily > 0 then
     local _, used = calls_left(q)
     count_today(used, rows)
@@ -77,7 +77,7 @@ local function count_rows(q, rows, p)
 end
 
 -- The rows that are counted for this campaign wait no longer; gone: nor are their bytes there.
-release_rows = function(written, g, gone)
+release_rows = function(written, g, gone) -- seldom
   local held = P .. 'held:' .. string.match(written, '^%S+')
   local rows, bytes = string.match(redis.call('HGET', held .. ':g', g) or '', '^(%d+) (%d+)$')
   if not rows then return end
@@ -92,7 +92,7 @@ end
 
 -- Bytes that are in Redis no longer: of calls that ended so long ago that their records are gone, and of campaigns that are gone.
 local swept = {}
-local function forget_gone(q)
+local function forget_gone(q) -- seldom
   if swept[q.name] then return end
   swept[q.name] = true
   local held, oldest = P .. 'held:' .. q.name, math.floor((ms - RETAIN) / 86400000)
@@ -113,7 +113,7 @@ local function forget_gone(q)
 end
 
 -- The limit that so many more waiting calls and bytes would exceed, or nil.
-local function over_store(q, calls, bytes)
+local function over_store(q, calls, bytes) -- seldom
   if q.live == 0 and q.bytes == 0 then return nil end
   local function over()
     local held = redis.call('HMGET', P .. 'held:' .. q.name, 'c', 'b')
@@ -127,21 +127,21 @@ local function over_store(q, calls, bytes)
 end
 
 -- Counts a call that is stored. Answers what its record says of it, so that its end takes it back (`move`).
-local function hold_call(q, bytes)
+local function hold_call(q, bytes) -- seldom
   redis.call('HINCRBY', P .. 'held:' .. q.name, 'c', 1)
   redis.call('HINCRBY', P .. 'held:' .. q.name, 'b', bytes)
   return q.name .. ' ' .. bytes
 end
 
 -- Counts what nothing takes back: for as long as ended calls are kept.
-local function hold_for_a_while(q, bytes)
+local function hold_for_a_while(q, bytes) -- seldom
   if q.live == 0 and q.bytes == 0 then return end
   redis.call('HINCRBY', P .. 'held:' .. q.name, 'b', bytes)
   redis.call('HINCRBY', P .. 'held:' .. q.name, 'e' .. math.floor(ms / 86400000), bytes)
 end
 
 -- Counts rows that are stored. They wait until their campaign ends, and their bytes are there as long as it is.
-local function hold_rows(q, g, rows, bytes)
+local function hold_rows(q, g, rows, bytes) -- seldom
   if q.live == 0 and q.bytes == 0 then return end
   local held = P .. 'held:' .. q.name
   local more, most = string.match(redis.call('HGET', held .. ':g', g) or '', '^(%d+) (%d+)$')

@@ -46,9 +46,9 @@ local function record(r, token, outcome, delay, hold, json, code, spare)
     if armed then move(r, 'queued', code) end
     give_back(r)
   elseif outcome == 'taken' then
-    move(r, 'submitted', nil, 'o' .. r.n, json)
+    r.st = token .. ' submitted'
+    move_and_emit(r, 'submitted', nil, 'submitted', nil, nil, nil, 'o' .. r.n, json, 'st', r.st)
     await(r, timeout, channel)
-    emit(r, 'submitted')
   elseif outcome == 'unconfirmed' then
     unconfirm(r, code, timeout, channel, redial_after, spare, 'o' .. r.n, json)
     -- A redirect: whether that call rang nobody knows, and no other is sent there.
@@ -128,7 +128,7 @@ local function settle(x, token, outcome, delay, hold, json, code, spare, attempt
     return 'kept'
   end
   local answer = record(r, token, outcome, delay, hold, json, code, spare)
-  redis.call('HSET', key, 'st', mark .. answer)
+  if r.st ~= mark .. answer then redis.call('HSET', key, 'st', mark .. answer) end
   return answer
 end
 
