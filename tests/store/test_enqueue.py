@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from redis.exceptions import ResponseError
 
 from alodial import AsyncCallQueue, CallQueue, StoreUnavailable, TwoWayCall
 from alodial.calls.prepare import key_hash
@@ -40,6 +41,15 @@ def test_a_call_refused_while_redis_hung_is_not_queued_when_it_goes_on(tmp_path:
             assert client.ping()
             queue.enqueue(CALL)
             assert client.xlen(keys.INDEX) == 2
+
+
+def test_a_call_that_is_stored_before_an_error_in_its_batch_is_claimed(settings: Settings, store: Store) -> None:
+    store.redis.lpush(keys.record("10002"), "no record")
+    calls = [call_transitions.NewCall(extid, f"id-{extid}", "{}") for extid in ("10001", "10002")]
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        store.run(call_transitions.enqueue(calls, settings))
+    assert store.redis.hget(keys.COUNTS, "queued") == b"1"
+    assert store.redis.lrange(keys.ready("default", "normal"), 0, -1) == [b"10001"]
 
 
 def test_a_clock_that_was_set_is_learned_and_the_call_is_stored(settings: Settings) -> None:

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 AFTER = {
+    "made_ready": "write_ready",
     "touched": "look_after_touched",
     "waiting": "write_lists",
     "ticks": "write_ticks",
     "counted": "write_counts",
 }
-"""Tables that a script's work fills, and the functions that then do once what all of it needs: campaigns, lists, counters.
+"""Tables that a script's work fills, and the functions that then do once what all of it needs: ready calls, campaigns, lists,
+counters.
 
 They do it too for what was done before an error: the calls before a damaged one in a batch were moved.
 """

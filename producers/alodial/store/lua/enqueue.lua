@@ -17,7 +17,6 @@
 local keep, deadline = ARGV[1], tonumber(ARGV[2])
 if deadline > 0 and ms > deadline then return ms end
 local answer, ring, touched = { {} }, {}, {}
-local ready, scheduled, queued = {}, 0, 0
 local OPTIONAL = { 5, 'r', 6, 'm', 7, 'nb', 8, 'x', 10, 'u', 11, 'rd', 12, 'g', 13, 'd', 15, 'w', 16, 'of' }
 local fields = { 's', '', 'id', '', 'b', '', 'tl', '' }
 local values = ARGV -- a local variable: it is looked at ten times a call
@@ -182,19 +181,15 @@ while i <= #values do
         touched[account] = true
       end
       if state == 'queued' then
-        queued = queued + 1
+        counted.queued = (counted.queued or 0) + 1
         local list = account .. ':' .. priority
-        local waiting = ready[list]
-        if not waiting then
-          waiting = {}
-          ready[list] = waiting
-        end
-        waiting[#waiting + 1] = x
+        local calls = made_ready[list]
+        if calls then calls[#calls + 1] = x else made_ready[list] = { x } end
         ring[account] = true
         append_event({ x = x, id = id, s = state, r = values[i + 5], m = values[i + 6], g = g, w = owner, ox = theirs and name or nil, v = 1, n = 1 }, 'queued')
         answer[#answer + 1] = theirs and { 'created', x, id, state, shown } or 1
       else
-        scheduled = scheduled + 1
+        counted.scheduled = (counted.scheduled or 0) + 1
         redis.call('ZADD', DUE, not_before, x)
         answer[#answer + 1] = theirs and { 'created', x, id, state, shown } or 2
       end
@@ -202,9 +197,6 @@ while i <= #values do
   end
   i = following
 end
-for list, waiting in pairs(ready) do redis.call('RPUSH', P .. 'q:' .. list, unpack(waiting)) end
-if queued > 0 then redis.call('HINCRBY', COUNTS, 'queued', queued) end
-if scheduled > 0 then redis.call('HINCRBY', COUNTS, 'scheduled', scheduled) end
 for account in pairs(ring) do
   if bell(account) then answer[1][#answer[1] + 1] = account end
 end

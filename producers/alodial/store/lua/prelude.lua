@@ -175,6 +175,13 @@ local function write_counts()
   end
 end
 
+-- New calls that are ready, by account and priority. Written after the script's own work, which an error may have ended: a call
+-- that is stored is in its list.
+local made_ready = {}
+local function write_ready()
+  for list, calls in pairs(made_ready) do redis.call('RPUSH', P .. 'q:' .. list, unpack(calls)) end
+end
+
 -- Moves a record to another state, with further fields; refuses what the transition table does not allow.
 local function move(r, to, note, ...)
   local from = r.s
