@@ -272,7 +272,7 @@ QUOTAS = {
     ),
     "a call sent again counts twice": (
         "if r[1] then\n    local outcome = 'conflict'",
-        "if ARGV[i + 18] ~= '' then over_quota(ARGV[i + 18], ARGV[i + 2]) end\n  if r[1] then\n    local outcome = 'conflict'",
+        "if quota ~= '' then over_quota(quota, values[i + 2]) end\n  if r[1] then\n    local outcome = 'conflict'",
     ),
     "a number's last calls are kept for ever": ("redis.call('LTRIM', calls, 0, cap - 1)", ""),
     "a key has room for one more waiting call": ("number(held[1]) + calls > q.live", "number(held[1]) > q.live"),
