@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -165,9 +165,19 @@ class Translator:
         return " ".join(f"{self.number(count)}{_NBSP}{self._texts['unit.' + unit]}" for count, unit in parts)
 
     def moment(self, iso: str | None, now: datetime | None = None) -> str:
-        """A date and time of day, with the names of today, tomorrow and yesterday; "–" for None."""
+        """A date and time of day with its zone, and the names of today, tomorrow and yesterday; "–" for None."""
         if not iso:
             return "–"
+        return f"{self._moment(iso, now)}{_NBSP}{self.offset(iso)}"
+
+    def offset(self, iso: str | None = None) -> str:
+        """The zone of a moment, or of now, by its distance from UTC, such as UTC+5: its name says nothing to most readers."""
+        at = self._local(iso) if iso else datetime.now(self.zone)
+        minutes = round((at.utcoffset() or timedelta()).total_seconds() / 60)
+        hours, rest = divmod(abs(minutes), 60)
+        return f"UTC{'+' if minutes >= 0 else '-'}{hours}{f':{rest:02}' if rest else ''}" if minutes else "UTC"
+
+    def _moment(self, iso: str, now: datetime | None) -> str:
         at = self._local(iso)
         today = (now or datetime.now(UTC)).astimezone(self.zone).date()
         day = {-1: "yesterday", 0: "today", 1: "tomorrow"}.get((at.date() - today).days)
@@ -178,6 +188,10 @@ class Translator:
     def clock(self, at: float) -> str:
         """Hour and minute of a moment in Unix seconds."""
         return f"{datetime.fromtimestamp(at, self.zone):%H:%M}"
+
+    def day_clock(self, at: float) -> str:
+        """Day, hour and minute of a moment in Unix seconds."""
+        return f"{datetime.fromtimestamp(at, self.zone):%Y-%m-%d %H:%M}"
 
     def until(self, iso: str, now: datetime | None = None) -> str:
         """The duration from now to a moment."""

@@ -1,16 +1,20 @@
 """The lists of calls in the monitor: what they show, what their filters mean, what is done to many at once."""
 
+import csv
+import io
 import re
 import time
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
+import openpyxl
 import pytest
 
 from alodial import CallQueue
 from alodial.api_keys import ApiKey
-from alodial.monitor import call_rows
+from alodial.monitor import call_rows, calls_export
 from alodial.monitor.call_filter_form import cancelable, read_query, redialable
 from alodial.monitor.session import Operator as Session
 from alodial.store import call_listing, call_transitions
@@ -353,3 +357,66 @@ def test_hostile_texts_are_escaped(operator: Operator, stage: Stage) -> None:
         text = operator.get(address).text
         assert "<script>alert" not in text
         assert "<img src=x" not in text
+
+
+def test_what_is_filtered_is_downloaded_as_csv_and_as_a_workbook(operator: Operator, stage: Stage, web: Web) -> None:
+    stage.place(reference='=HYPERLINK("x")')
+    stage.settle("taken")
+    for n in range(3):
+        stage.place({"callfrom": "712037006", "callto": ["901112233"]}, reference=f"order-{n}")
+    page = operator.get("/calls?part=order")
+    (csv_address, xlsx_address) = re.findall(r'href="(/calls\.(?:csv|xlsx)[^"]*)"', page.text)
+    text = operator.get(csv_address).content.decode("utf-8-sig")
+    rows = list(csv.reader(io.StringIO(text)))
+    assert rows[0][:2] == ["Reference sent", "Call ID"]
+    assert [row[0] for row in rows[1:]] == ["order-2", "order-1", "order-0"]
+    assert [cell.lstrip("'") for cell in rows[1][3:5]] == ["+998712037006", "+998901112233"]
+    assert "'=HYPERLINK" in operator.get("/calls.csv").text
+    book = openpyxl.load_workbook(io.BytesIO(operator.get(xlsx_address).content))
+    cells = list(book.worksheets[0].iter_rows(values_only=True))
+    assert [row[0] for row in cells[1:]] == ["order-2", "order-1", "order-0"]
+    assert isinstance(cells[1][10], datetime)
+    assert len(web.logged("operator.acted", "calls.export")) == 3
+    assert operator.http.get("/calls.csv?state=nothing").headers["location"] == "/calls?state=nothing"
+
+
+def test_a_reader_downloads_masked_numbers_and_a_file_has_a_bounded_number_of_calls(
+    web: Web, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        stage.place()
+    key = web.http.post("/v1/keys", json={"name": "reader", "roles": ["read"]}).json()["key"]
+    assert "994412860" not in Operator(web, key, language="ru").get("/calls.csv").text
+    monkeypatch.setattr(calls_export, "MAX_EXPORT", 2)
+    assert len(list(calls_export.records(stage.queue.store, CallFilter()))) == 2
+
+
+def test_selected_calls_alone_are_canceled_and_called_again(operator: Operator, stage: Stage) -> None:
+    ended = stage.completed("no_answer")
+    placed = [stage.place(reference=f"order-{n}") for n in range(4)]
+    page = operator.get("/calls").text
+    ticks = re.findall(r'name="calls" value="(\d+)" form="selection" id="tick-([^"]+)"', page)
+    names = {id: name for name, id in ticks}
+    chosen = [names[call.id] for call in placed[:2]]
+    asked = operator.http.get("/calls/cancel", params={"selected": "1", "calls": chosen})
+    assert "2 calls" in words_on(asked)
+    assert stage.queue.get(placed[0].id).state is State.QUEUED
+    done = operator.post("/calls/cancel", {"calls": ",".join(chosen)})
+    assert "2 calls" in words_on(operator.get(done.headers["location"]))
+    assert [stage.queue.get(call.id).state for call in placed] == [State.CANCELED] * 2 + [State.QUEUED] * 2
+    # One that has ended is called again; of one that waits nothing more is rung.
+    both = ",".join((names[ended.id], names[placed[3].id]))
+    again = operator.post("/calls/redial", {"calls": both})
+    assert "1 call" in words_on(operator.get(again.headers["location"]))
+    assert stage.queue.get(placed[3].id).attempt == 1
+
+
+@pytest.mark.parametrize("act", ["cancel", "redial"])
+@pytest.mark.parametrize("calls", [{}, {"calls": "x"}, {"calls": "1,2,"}, {"calls": ",".join("7" * 51)}])
+def test_no_selection_is_never_all_calls(operator: Operator, stage: Stage, act: str, calls: dict[str, str]) -> None:
+    placed = stage.place()
+    asked = operator.http.get(f"/calls/{act}", params={"selected": "1"} | calls)
+    assert asked.headers["location"] == "/calls?selected=1"
+    assert "No call is selected." in words_on(operator.get("/calls?selected=1"))
+    operator.post(f"/calls/{act}", {"selected": "1"} | calls)
+    assert stage.queue.get(placed.id).state is State.QUEUED

@@ -330,13 +330,13 @@ def test_a_campaign_outside_of_its_hours_says_when_it_goes_on(queue: CallQueue, 
     id = placed(queue, 3, hours={"windows": "14:30-15:30", "timezone": zone})
     text = words_on(operator.get(f"/campaigns/{id}"))
     assert "waiting for calling hours" in text
-    assert re.search(r"It goes on (today|tomorrow) \d\d:30, in [12] h", text)
+    assert re.search(r"It goes on (today|tomorrow) \d\d:30 UTC\S*, in [12] h", text)
     assert "waiting for calling hours" in words_on(operator.get("/campaigns"))
 
 
 def test_a_campaign_that_is_to_begin_says_when(queue: CallQueue, operator: Operator) -> None:
     id = placed(queue, 3, starts_at=(datetime.now(UTC) + timedelta(hours=3, minutes=1)).isoformat())
-    assert re.search(r"It begins (today|tomorrow) \d\d:\d\d, in 3 h", words_on(operator.get(f"/campaigns/{id}")))
+    assert re.search(r"It begins (today|tomorrow) \d\d:\d\d UTC\S*, in 3 h", words_on(operator.get(f"/campaigns/{id}")))
 
 
 def test_the_live_part_leads_to_the_whole_page_once_the_state_is_another(queue: CallQueue, operator: Operator) -> None:

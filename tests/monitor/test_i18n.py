@@ -107,10 +107,13 @@ def test_a_length_of_time_has_its_two_largest_units(seconds: int, text: str) -> 
 def test_a_moment_is_in_the_installations_time_zone() -> None:
     english = Translator("en", ZONE)
     now = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)  # 01:00 on the 24th in Tashkent
-    assert english.moment("2026-11-23T20:30:00Z", now) == "today 01:30"
-    assert english.moment("2026-11-25T04:00:00Z", now) == "tomorrow 09:00"
-    assert english.moment("2026-11-23T10:00:00Z", now) == "yesterday 15:00"
-    assert english.moment("2026-12-24T04:00:00Z", now) == "Thu 2026-12-24 09:00"
+    assert english.moment("2026-11-23T20:30:00Z", now) == "today 01:30\u00a0UTC+5"
+    assert english.moment("2026-11-25T04:00:00Z", now) == "tomorrow 09:00\u00a0UTC+5"
+    assert english.moment("2026-11-23T10:00:00Z", now) == "yesterday 15:00\u00a0UTC+5"
+    assert english.moment("2026-12-24T04:00:00Z", now) == "Thu 2026-12-24 09:00\u00a0UTC+5"
+    berlin, kathmandu = (Translator("en", ZoneInfo(name)) for name in ("Europe/Berlin", "Asia/Kathmandu"))
+    assert [berlin.offset(f"2026-{month}-01T00:00:00Z") for month in ("01", "07")] == ["UTC+1", "UTC+2"]
+    assert (kathmandu.offset(), Translator("en", ZoneInfo("UTC")).offset()) == ("UTC+5:45", "UTC")
     assert english.moment(None, now) == "–"
 
 

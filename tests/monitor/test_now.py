@@ -95,17 +95,34 @@ def test_the_rate_is_named_as_the_bottleneck(web: Web, queue: CallQueue) -> None
 def test_the_last_hour_is_charted_from_the_counters_and_listed_in_a_table(web: Web, queue: CallQueue) -> None:
     minute = int(time.time() // 60)
     queue.store.redis.hset(
-        keys.minute(minute), mapping={"a": 30, "c": 40, "e:failed": 2, "d:answered": 25, "d:busy": 3}
+        keys.minute(minute), mapping={"a": 130, "c": 40, "e:failed": 2, "d:answered": 25, "d:busy": 3}
     )
     operator = Operator(web)
     series = json.loads(operator.get("/now/series").text)
     armed, limit = series["rate"]["series"][1:]
     assert len(armed["values"]) == 60
-    assert armed["values"][-1] + armed["values"][-2] == 30
+    assert armed["values"][-1] + armed["values"][-2] == 130
     assert set(limit["values"]) == {300}
     assert [one["label"] for one in series["outcomes"]["series"]] == ["time", "answered", "busy", "not placed"]
     shown = words_on(operator.get("/"))
     assert "25 answered" in shown or "answered 25" in shown
+
+
+def test_a_day_and_a_week_are_charted_by_hour_and_a_limit_far_above_is_left_out(web: Web, queue: CallQueue) -> None:
+    hour = int(time.time() // 3600)
+    queue.store.redis.hset(keys.hour(hour - 30), mapping={"a": 70, "c": 80, "d:answered": 60, "e:rejected": 7})
+    queue.store.redis.hset(keys.hour(hour - 2), mapping={"a": 30, "c": 40, "d:busy": 3})
+    operator = Operator(web)
+    day = json.loads(operator.get("/now/series?range=24h").text)
+    week = json.loads(operator.get("/now/series?range=7d").text)
+    assert [len(charts["rate"]["series"][0]["values"]) for charts in (day, week)] == [24, 168]
+    assert [sum(charts["rate"]["series"][1]["values"]) for charts in (day, week)] == [30, 100]
+    # 18,000 calls an hour are allowed: a line up there would leave the 30 on the ground.
+    assert [line["label"] for line in day["rate"]["series"]] == ["time", "went out"]
+    shown = words_on(operator.get("/?range=7d"))
+    assert "The last 7 days" in shown
+    assert "80 70 60" in shown
+    assert len(json.loads(operator.get("/now/series?range=x").text)["rate"]["series"][0]["values"]) == 60
 
 
 def test_a_worker_that_stopped_responding_comes_first_with_its_log(web: Web, queue: CallQueue) -> None:

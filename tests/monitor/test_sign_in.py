@@ -254,3 +254,20 @@ def test_the_pages_files_come_with_their_types_and_nothing_else_does(web: Web) -
         assert (again.status_code, again.content) == (304, b"")
     for name in ("README.md", "htmx.LICENSE.txt", "..%2Fsession.py", "%2e%2e/session.py"):
         assert httpx.get(f"{web.url}/static/{name}").status_code == 404
+
+
+def test_the_colours_follow_the_device_until_others_are_chosen_and_are_remembered(web: Web) -> None:
+    operator = Operator(web)
+    assert "data-colours" not in operator.get("/calls?state=queued").text
+    # The switch leads back to the same filter.
+    assert 'name="to" value="/calls?state=queued"' in operator.get("/calls?state=queued").text
+    chosen = operator.get("/colours?set=dark&to=/calls%3Fstate%3Dqueued")
+    assert chosen.headers["location"] == "/calls?state=queued"
+    page = operator.get("/calls").text
+    assert 'data-colours="dark"' in page
+    assert '<meta name="color-scheme" content="dark">' in page
+    assert 'value="dark" aria-pressed="true"' in page
+    operator.get("/colours?set=pink&to=/")
+    assert 'data-colours="dark"' in operator.get("/calls").text
+    assert operator.get("/colours?set=system&to=//evil.example").headers["location"] == "/"
+    assert "data-colours" not in operator.get("/calls").text

@@ -15,7 +15,7 @@ from ..store.call_context import CallContext, call_context_async
 from ..store.events import call_events_async
 from ..store.records import CallRecord
 from ..web.context import app_context
-from . import call_rows, call_view
+from . import call_rows, call_view, recordings
 from .auth import Forbidden, Signed, audit, can, form_of, text_of
 from .call_timeline import initiator_failed, unix_seconds
 from .context import translator_of
@@ -68,9 +68,19 @@ async def _timeline(request: Request, operator: Operator, record: CallRecord) ->
         "picture": call_view.timeline_of(record, moments, context, t),
         "mark": _mark(record, context),
         "over": record.state in ENDS,
+        "plays": _plays(request, operator, record),
         "mask": call_rows,
         "full": full,
     }
+
+
+def _plays(request: Request, operator: Operator, record: CallRecord) -> set[int]:
+    """The attempts whose recording plays in the page."""
+    if not can(operator, recordings.ACT):
+        return set()
+    own = app_context(request).settings.provider_url
+    results = {attempt["attempt"]: attempt["result"] or {} for attempt in record.attempts}
+    return {number for number, result in results.items() if recordings.source_of(result.get("record"), own)}
 
 
 async def _events(request: Request, record: CallRecord) -> list[dict[str, str]]:
@@ -93,6 +103,7 @@ async def show_call(request: Request, operator: Signed, name: str) -> Response:
         acts=acts_of(record, operator),
         done=done if done in DONE else "",
         terms=call_view.request_terms(record, translator_of(request), full=call_rows.in_full(operator)),
+        base=(app_context(request).settings.public_url or str(request.base_url)).rstrip("/"),
     )
 
 

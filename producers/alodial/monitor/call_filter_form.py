@@ -24,11 +24,16 @@ FIELDS: Final = (
     "since",
     "until",
     "part",
+    "calls",
 )
 
 MAX_TEXT: Final = 128
 MIN_PART: Final = 3
 """Letters or digits of a part: with fewer nearly every call would match."""
+MAX_SELECTED: Final = 50
+"""Calls that are chosen one by one: a page of the list."""
+
+NAMES: Final = re.compile(r"[1-9][0-9]{0,14}(?:,[1-9][0-9]{0,14}){0,49}")
 REASON: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
 CANCELABLE: Final = (State.SCHEDULED, State.QUEUED)
 REDIALABLE: Final = frozenset({State.UNCONFIRMED, *ENDS})
@@ -62,7 +67,8 @@ class CallQuery:
 
 def read_query(values: Mapping[str, str], zone: ZoneInfo) -> CallQuery:
     """Reads an address's query or a form; times without a zone are of ``zone``. Unknown fields are ignored."""
-    texts = {name: values.get(name, "").strip()[:MAX_TEXT] for name in FIELDS}
+    sizes = {"calls": 16 * MAX_SELECTED + 1}  # cut off, it has too many names and is refused
+    texts = {name: values.get(name, "").strip()[: sizes.get(name, MAX_TEXT)] for name in FIELDS}
     fields = {name: text for name, text in texts.items() if text}
     invalid: set[str] = set()
     if "state" in fields and fields["state"] not in [state.value for state in State]:
@@ -80,6 +86,8 @@ def read_query(values: Mapping[str, str], zone: ZoneInfo) -> CallQuery:
             invalid.add("phone")
     if "part" in fields and sum(char.isalnum() for char in fields["part"]) < MIN_PART:
         invalid.add("part")
+    if ("calls" in fields or "selected" in values) and not NAMES.fullmatch(texts["calls"]):
+        invalid.add("calls")  # nothing is ticked: never all calls
     times: dict[str, int | None] = {}
     for name in ("since", "until"):
         try:
@@ -88,8 +96,9 @@ def read_query(values: Mapping[str, str], zone: ZoneInfo) -> CallQuery:
             invalid.add(name)
     if invalid:
         return CallQuery(fields, invalid=frozenset(invalid))
-    plain = {name: texts[name] for name in FIELDS if name not in ("phone", "since", "until")}
-    return CallQuery(fields, CallFilter(**plain, phone=phone, since=times["since"], until=times["until"]))
+    plain = {name: texts[name] for name in FIELDS if name not in ("phone", "since", "until", "calls")}
+    calls = tuple(dict.fromkeys(texts["calls"].split(","))) if texts["calls"] else ()
+    return CallQuery(fields, CallFilter(**plain, phone=phone, since=times["since"], until=times["until"], calls=calls))
 
 
 def local_time(ms: int, zone: ZoneInfo) -> str:
@@ -108,4 +117,6 @@ def redialable(query: CallQuery) -> bool:
     """Whether all calls of this filter may be redialled: only where it names an end, never simply all calls."""
     if query.invalid:
         return False
+    if query.filter.calls:
+        return True
     return query.filter.state in REDIALABLE or bool(query.filter.disposition and not query.filter.state)

@@ -40,6 +40,7 @@ class CallRow:
     campaign: str
     attempt: int
     account: str
+    record: str
 
 
 def in_full(operator: Operator) -> bool:
@@ -102,6 +103,7 @@ def row_of(record: CallRecord, *, full: bool) -> CallRow:
         campaign=record.campaign_id or "",
         attempt=record.attempt,
         account=record.account,
+        record=record.wire_extid,
     )
 
 

@@ -34,7 +34,10 @@ router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
 def query_of(request: Request, values: Mapping[str, str] | None = None) -> CallQuery:
     """The filter of the request's address, or of ``values``."""
-    return read_query(request.query_params if values is None else values, monitor_context(request).zone)
+    if values is None:
+        ticked = {"calls": ",".join(request.query_params.getlist("calls"))}
+        values = dict(request.query_params) | ticked
+    return read_query(values, monitor_context(request).zone)
 
 
 async def _address_of(queue: AsyncCallQueue, name: str) -> str:
@@ -118,6 +121,7 @@ async def list_calls(request: Request, operator: Signed) -> Response:
         cancel=cancel if can(operator, "cancel_calls") else Count(0, more=False),
         redial=redial if may_redial else Count(0, more=False),
         may_redial=may_redial,
+        may_cancel=can(operator, "cancel_calls"),
         waiting=CANCELABLE,
         part_scan=PART_SCAN,
         full=call_rows.in_full(operator),

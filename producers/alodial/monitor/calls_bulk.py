@@ -77,6 +77,8 @@ async def _confirm(
     if not can(operator, ACTS[act]):
         raise Forbidden("refused.role")
     query = query_of(request, fields)
+    if "calls" in query.invalid:
+        return go("/calls?selected=1")
     if not _possible(query, act):
         return go(query.address())
     count = await count_of(app_context(request).queue, query, act, MAX_CALLS)
@@ -99,7 +101,7 @@ async def _confirm(
 async def _do(request: Request, operator: Operator, act: Act) -> Response:
     """Acts on up to ``MAX_CALLS`` calls, and leads to a page that says what was done: loading that again does nothing."""
     form = await form_of(request, operator, ACTS[act])
-    fields = {name: text_of(form, name) for name in FIELDS}
+    fields = {name: text_of(form, name) for name in (*FIELDS, "selected") if name in form}
     query = query_of(request, fields)
     if not _possible(query, act):
         return go(query.address())

@@ -16,6 +16,10 @@ from .upload_drafts import UploadDrafts
 
 LANGUAGE_COOKIE = "alodial_language"
 
+COLOURS_COOKIE = "alodial_colours"
+COLOURS = ("system", "light", "dark")
+"""The choices of the switch at the foot of every page; the first follows the device."""
+
 WRONG_KEYS_PER_SECOND = 1 / 6
 WRONG_KEYS_BURST = 10
 """Wrong keys that one address may try at the sign-in before the next wrong one has to wait. A right key never waits."""
@@ -56,3 +60,9 @@ def translator_of(request: Request) -> Translator:
     chosen = request.cookies.get(LANGUAGE_COOKIE, "")
     language = chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language", ""))
     return Translator(language, monitor_context(request).zone)
+
+
+def colours_of(request: Request) -> str:
+    """The chosen colours; "system" until somebody chooses others."""
+    chosen = request.cookies.get(COLOURS_COOKIE, "")
+    return chosen if chosen in COLOURS else COLOURS[0]

@@ -11,20 +11,20 @@ from starlette.responses import Response
 from ..errors import StoreUnavailable
 from ..i18n import Translator
 from ..observability.diagnosis import Diagnosis, diagnose, fill
-from ..store.overview import AccountState, Overview, arguments_of, read_async
+from ..store.hour_counts import hours_steps
+from ..store.overview import AccountState, MinuteCounts, Overview, arguments_of, read_async
+from ..store.sansio import run_async
 from ..web.context import app_context
 from ..web.responses import json_response
+from . import now_charts
 from .auth import Signed, operator_of
 from .context import monitor_context, translator_of
+from .now_charts import span_of
 from .rendering import PeopleRoute, page
 from .sign_in import sign_in_page
 
 MAX_CAMPAIGNS = 20
 """The list of campaigns has the others."""
-
-NOT_PLACED: Final = ("rejected", "failed", "expired", "timed_out")
-CHARTED: Final = ("answered", "no_answer", "busy", "unavailable", "congestion")
-"""Dispositions with a line in the chart; each has a colour in the style sheet."""
 
 STEPS: Final = frozenset({"no_worker", "callback_secret_missing"})
 """Codes of findings that are steps of a new installation."""
@@ -87,30 +87,6 @@ def gauges_of(account: AccountState, t: Translator) -> list[Gauge]:
     ]
 
 
-def series_of(now: Overview, t: Translator) -> dict[str, Any]:
-    """The charts' data: the last hour by minute."""
-
-    def line(label: str, values: list[float], colour: str, **style: bool) -> dict[str, Any]:
-        return {"label": label, "values": values, "colour": colour} | style
-
-    minutes = now.minutes
-    time = {"label": t("now.chart.time"), "values": [minute.at for minute in minutes]}
-    rate = [time, line(t("now.chart.armed"), [minute.armed for minute in minutes], "--c-under-way", fill=True)]
-    limits = [account.limits.rate if account.limits else 0 for account in now.accounts]
-    if limits and all(limits):
-        limit: float = 60 * sum(limits)
-        rate.append(line(t("now.chart.limit"), [limit] * len(minutes), "--c-rejected", dash=True))
-    outcomes = [time]
-    for name in CHARTED:
-        values: list[float] = [minute.dispositions.get(name, 0) for minute in minutes]
-        if name == "answered" or any(values):
-            outcomes.append(line(t(f"disposition.{name}"), values, f"--c-{name}"))
-    failed: list[float] = [sum(minute.ends.get(name, 0) for name in NOT_PLACED) for minute in minutes]
-    if any(failed):
-        outcomes.append(line(t("now.chart.failed"), failed, "--c-rejected"))
-    return {"rate": {"series": rate}, "outcomes": {"series": outcomes}}
-
-
 @dataclass(frozen=True, slots=True)
 class FirstStep:
     """A step to the first call: ``name`` is its text's, ``command`` does it."""
@@ -134,10 +110,21 @@ def first_steps(now: Overview, *, keys: bool, callback: bool) -> list[FirstStep]
     ]
 
 
-def _context(request: Request, now: Overview | None) -> dict[str, Any]:
+async def _counts(request: Request, now: Overview, span: str) -> tuple[MinuteCounts, ...]:
+    """The counters of a range: of minutes for the last hour, of hours for longer ones."""
+    if span == now_charts.SPANS[0]:
+        return now.minutes
+    steps = hours_steps(now_charts.HOURS[span])
+    return await app_context(request).queue.store.call(run_async, steps)
+
+
+async def _context(request: Request, now: Overview | None) -> dict[str, Any]:
     t = translator_of(request)
+    span = span_of(request.query_params)
+    ranges = {"span": span, "spans": now_charts.SPANS}
     if now is None:
-        return {"now": None, "diagnoses": [], "steps": [], "accounts": [], "totals": {}}
+        return {"now": None, "diagnoses": [], "steps": [], "accounts": [], "totals": {}, "counts": ()} | ranges
+    counts = await _counts(request, now, span)
     settings = app_context(request).settings
     keys = bool(monitor_context(request).sessions.keys)
     steps = first_steps(now, keys=keys, callback=bool(settings.callback_secret))
@@ -148,9 +135,9 @@ def _context(request: Request, now: Overview | None) -> dict[str, Any]:
         "diagnoses": diagnoses,
         "steps": steps,
         "accounts": [(account, gauges_of(account, t)) for account in now.accounts],
-        "totals": now.in_last(60, "dispositions")
-        | {name: n for name, n in now.in_last(60, "ends").items() if name in NOT_PLACED},
-    }
+        "totals": now_charts.totals_of(counts),
+        "counts": counts,
+    } | ranges
 
 
 @router.get("/")
@@ -163,29 +150,32 @@ async def show_now(request: Request) -> Response:
         now, listing = await asyncio.gather(overview_of(request), app.queue.campaigns.list(limit=MAX_CAMPAIGNS))
     except StoreUnavailable:
         # This screen says what is wrong, so it says that Redis is down, where the others show an error page.
-        return page(request, "now.html", operator, status=503, campaigns=[], more=False, **_context(request, None))
+        return page(
+            request, "now.html", operator, status=503, campaigns=[], more=False, **await _context(request, None)
+        )
     return page(
         request,
         "now.html",
         operator,
         campaigns=listing.campaigns,
         more=listing.cursor is not None,
-        **_context(request, now),
+        **await _context(request, now),
     )
 
 
 @router.get("/now")
 async def update_now(request: Request, operator: Signed) -> Response:
     """Updates the live part of an open page."""
-    return page(request, "now_live.html", operator, **_context(request, await overview_of(request)))
+    return page(request, "now_live.html", operator, **await _context(request, await overview_of(request)))
 
 
 @router.get("/now/series")
 async def chart_series(request: Request, _operator: Signed) -> Response:
-    """The charts' data as JSON."""
+    """The charts' data of the chosen range as JSON."""
     t = translator_of(request)
     zone = str(monitor_context(request).zone)
-    charts = series_of(await overview_of(request), t)
-    return json_response(
-        {name: chart | {"zone": zone} for name, chart in charts.items()}, headers={"Cache-Control": "no-store"}
-    )
+    span = span_of(request.query_params)
+    now = await overview_of(request)
+    charts = now_charts.series_of(now, await _counts(request, now, span), span, t)
+    more = {"zone": zone, "days": span == "7d"}
+    return json_response({name: chart | more for name, chart in charts.items()}, headers={"Cache-Control": "no-store"})

@@ -16,7 +16,7 @@ from ..i18n import LANGUAGES
 from ..web.problems import RETRY_AFTER, Refusal
 from . import campaign_figures
 from .auth import SESSION_COOKIE, TOKEN_FIELD, Forbidden, SignInNeeded, can, load_operator, log, operator_of, set_cookie
-from .context import monitor_context, translator_of
+from .context import COLOURS, colours_of, monitor_context, translator_of
 from .session import SESSION_SECONDS, Operator, form_token
 
 HTMX_CONFIG: Final = (
@@ -80,6 +80,9 @@ def page(
         operator=operator,
         token=form_token(operator.nonce) if operator else "",
         path=request.url.path,
+        switched_at=_switched_at(request),
+        colours=colours_of(request),
+        colour_choices=COLOURS,
         zone=monitor.settings.timezone,
         api_documents=not monitor.settings.operator_port,
         **context,
@@ -87,6 +90,12 @@ def page(
     return HTMLResponse(
         text, status, {"Cache-Control": "no-store", "Vary": "Cookie, Accept-Language"} | dict(headers or {})
     )
+
+
+def _switched_at(request: Request) -> str:
+    """The address to come back to after a switch: with its query, so that a filter is not lost."""
+    query = f"?{request.url.query}" if request.url.query and request.method == "GET" else ""
+    return request.url.path + query
 
 
 def go(address: str) -> Response:

@@ -25,7 +25,7 @@ from .auth import (
     set_cookie,
     text_of,
 )
-from .context import LANGUAGE_COOKIE, monitor_context
+from .context import COLOURS, COLOURS_COOKIE, LANGUAGE_COOKIE, monitor_context
 from .rendering import PeopleRoute, go, own_address, page
 from .session import SESSION_SECONDS, form_token
 
@@ -104,6 +104,16 @@ async def sign_out(request: Request, operator: Signed) -> Response:
     answer = go("/")
     answer.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="strict")
     await audit(request, operator, "sign_out")
+    return answer
+
+
+@router.get("/colours")
+async def colours(request: Request) -> Response:
+    """Keeps the chosen colours in a cookie, and goes back to the page with the switch."""
+    answer = go(own_address(request.query_params.get("to", "/")))
+    chosen = request.query_params.get("set", "")
+    if chosen in COLOURS:
+        set_cookie(request, answer, COLOURS_COOKIE, chosen, YEAR, lax=True)
     return answer
 
 

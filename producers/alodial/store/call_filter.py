@@ -27,6 +27,7 @@ class CallFilter:
     ``phone`` is E.164 and may be the initiator or a recipient. ``reason`` is the code with which a call ended badly.
     ``since`` (included) and ``until`` (excluded) are Unix ms of its creation. ``part`` is a part of a number, of the
     reference or of a value of the metadata, such as a name: no index has it, so that records are read until a page is full.
+    ``calls`` are the names of chosen records (``wire_extid``).
     """
 
     state: str = ""
@@ -40,6 +41,7 @@ class CallFilter:
     since: int | None = None
     until: int | None = None
     part: str = ""
+    calls: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises InvalidCall for a state or disposition that does not exist: an empty list would say that none is in it."""

@@ -157,6 +157,22 @@ class SortedSetIndex:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class NamedIndex:
+    """Calls that somebody chose, in the order in which they are named."""
+
+    kind: str
+    names: Sequence[str]
+
+    def read(self, place: str, count: int) -> Steps[list[Row]]:
+        start = place.partition(".")[0]
+        if place and not start.isdigit():
+            raise BadCursor
+        first = int(start) + 1 if place else 0
+        yield []
+        return [(name, f"{first + at}.{name}") for at, name in enumerate(self.names[first : first + count])]
+
+
 def labels_of(state: str, disposition: str) -> list[str]:
     """The labels under which calls that ended in a state, or with a disposition, are listed."""
     if disposition and state in ("", State.COMPLETED):
@@ -170,6 +186,8 @@ def index_for(filter: CallFilter) -> Steps[tuple[CallIndex, bool]]:
     """The narrowest index for the filter, and whether every call that it names matches."""
     state, ended = filter.state, filter.state in ENDS or bool(filter.disposition and not filter.state)
     narrow = bool(filter.account or filter.part)
+    if filter.calls:
+        return NamedIndex("n", filter.calls), False
     if filter.owner:
         # An owner's cursors are places among its own calls: one in a list of all would name a stranger's.
         return StreamIndex("o", [keys.by_owner(filter.owner)], filter.since, filter.until), False

@@ -107,7 +107,7 @@ class Count:
 
 def _known_count(filter: CallFilter) -> Steps[int | None]:
     """The figure that the store keeps for just this filter; None where the calls have to be counted."""
-    rest = (filter.phone, filter.reference, filter.account, filter.owner, filter.reason, filter.part)
+    rest = (filter.phone, filter.reference, filter.account, filter.owner, filter.reason, filter.part, filter.calls)
     if any(rest) or filter.since is not None or filter.until is not None:
         return None
     if filter.disposition and filter.state not in ("", State.COMPLETED):

@@ -172,7 +172,8 @@ def _rate(starts: list[bytes], now_us: int) -> float:
     return sum(now_us - at <= window * 1e6 for at in moments) / window
 
 
-def _minute(minute: int, raw: Mapping[bytes, bytes]) -> MinuteCounts:
+def read_counts(at: int, raw: Mapping[bytes, bytes]) -> MinuteCounts:
+    """The counters of the minute or hour that starts at ``at``, Unix seconds."""
     ends: dict[str, int] = {}
     dispositions: dict[str, int] = {}
     for name, value in raw.items():
@@ -181,7 +182,7 @@ def _minute(minute: int, raw: Mapping[bytes, bytes]) -> MinuteCounts:
             ends[rest] = int(value)
         elif kind == "d":
             dispositions[rest] = int(value)
-    return MinuteCounts(minute * 60, number(raw.get(b"a")), number(raw.get(b"c")), ends, dispositions)
+    return MinuteCounts(at, number(raw.get(b"a")), number(raw.get(b"c")), ends, dispositions)
 
 
 def _ready_since(timeline: Any) -> int | None:
@@ -325,7 +326,7 @@ def _overview(limits: Mapping[str, AccountLimits], result_timeout: float, takes_
             heads[place] += [head] if head is not None else []
             owners[head] = id
     missing = read_missing(last, now, [next(answers) for _ in range(2 * len(MISSING_AFTER) + 1)], result_timeout)
-    minutes = tuple(_minute(this - back, next(answers)) for back in range(MINUTES - 1, -1, -1))
+    minutes = tuple(read_counts((this - back) * 60, next(answers)) for back in range(MINUTES - 1, -1, -1))
     places = [(place, extid) for place, extids in heads.items() for extid in extids]
     live_campaigns, oldest, free_oldest = yield from _waits(places, owners, running, sizes, now)
     endpoints = yield from health_steps()

@@ -207,14 +207,37 @@ def write_xlsx(
     written; every other cell is text, so that nothing is evaluated and no digit of a phone is lost. A text that would become a
     formula when somebody edits the cell carries the workbook's own mark for text. Raises TooWide for too many columns.
     """
-    import xlsxwriter  # noqa: PLC0415  # only an export needs it
-
     width, header = len(columns), header_names(columns, _headings(texts))
     if len(header) > SHEET_COLUMNS:
         raise TooWide(f"a workbook has {SHEET_COLUMNS} columns and the export {len(header)}; export it as CSV")
     counts = frozenset(width + i for i, name in enumerate(OURS) if name in _NUMBERS)
     times = {width + i: name.removeprefix("alodial_") for i, name in enumerate(OURS) if name in _TIMES}
     title = "results" if texts is None else texts("export.sheet")
+
+    def cells(row: ResultRow) -> Iterator[Cell]:
+        for column, text in enumerate((*fit_cells(row.cells, width), *values_of(row, texts))):
+            if text and column in counts:
+                yield int(text)
+            elif text and column < width:
+                yield typed(text) or text
+            elif text and column in times:
+                yield datetime.fromisoformat(getattr(row, times[column])).astimezone(zone).replace(tzinfo=None)
+            else:
+                yield text
+
+    write_table(path, header, map(cells, rows), title=title, sheet_rows=sheet_rows)
+
+
+Cell = str | int | datetime | tuple[float | datetime, str]
+"""A value of a workbook: a text that stays text, a count, a local time without its zone, or a value with its number format."""
+
+
+def write_table(
+    path: Path, header: list[str], rows: Iterable[Iterable[Cell]], *, title: str, sheet_rows: int = SHEET_ROWS
+) -> None:
+    """Writes a workbook of typed cells below a header; ``title`` names its sheet, an empty text is an empty cell."""
+    import xlsxwriter  # noqa: PLC0415  # only an export needs it
+
     with _complete_file(path) as part:
         options = {
             "constant_memory": True,
@@ -234,18 +257,15 @@ def write_xlsx(
                     sheet.autofilter(0, 0, at - 1, len(header) - 1)
                     sheets += 1
                     sheet, at = _sheet(book, title, sheets, header, write), 1
-                for column, text in enumerate((*fit_cells(row.cells, width), *values_of(row, texts))):
-                    if not text:
-                        continue
-                    if column in counts:
-                        sheet.write_number(at, column, int(text))
-                    elif column < width and (cell := typed(text)):
-                        write.typed(sheet, at, column, *cell)
-                    elif column in times:
-                        moment = datetime.fromisoformat(getattr(row, times[column])).astimezone(zone)
-                        sheet.write_datetime(at, column, moment.replace(tzinfo=None), write.moment)
-                    else:
-                        write(sheet, at, column, text)
+                for column, value in enumerate(row):
+                    if isinstance(value, int):
+                        sheet.write_number(at, column, value)
+                    elif isinstance(value, datetime):
+                        sheet.write_datetime(at, column, value, write.moment)
+                    elif isinstance(value, tuple):
+                        write.typed(sheet, at, column, *value)
+                    elif value:
+                        write(sheet, at, column, value)
                 at += 1
             sheet.autofilter(0, 0, at - 1, len(header) - 1)
         finally:

@@ -1,4 +1,4 @@
-// Charts of the last hour. Without scripts the table below them has the same figures.
+// Charts of the last hour, day or week. Without scripts the table below them has the same figures.
 document.addEventListener("DOMContentLoaded", function () {
   var places = document.querySelectorAll(".chart[data-series]");
   if (!places.length || !window.uPlot) return;
@@ -6,9 +6,14 @@ document.addEventListener("DOMContentLoaded", function () {
   function colour(name) { return style.getPropertyValue(name).trim() || "#888"; }
   var charts = [];
 
+  function clock(at, chart) {
+    var style = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: chart.zone };
+    if (chart.days) { style.day = "2-digit"; style.month = "2-digit"; }
+    return new Date(at * 1000).toLocaleString(document.documentElement.lang, style);
+  }
+
   function options(place, chart) {
     var axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line") } };
-    var locale = document.documentElement.lang;
     return {
       width: place.clientWidth - 18,
       height: 190,
@@ -17,17 +22,15 @@ document.addEventListener("DOMContentLoaded", function () {
       axes: [
         Object.assign({
           values: function (u, moments) {
-            return moments.map(function (at) {
-              return new Date(at * 1000).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: chart.zone });
-            });
+            return moments.map(function (at) { return clock(at, chart); });
           }
-        }, axis),
+        }, chart.days ? { space: 90 } : {}, axis),
         Object.assign({ size: 56 }, axis)
       ],
       series: chart.series.map(function (line, n) {
         if (n === 0) {
           return { label: line.label, value: function (u, at) {
-            return at === null ? "–" : new Date(at * 1000).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: chart.zone });
+            return at === null ? "–" : clock(at, chart);
           } };
         }
         return { label: line.label, stroke: colour(line.colour), width: 2, dash: line.dash ? [6, 4] : undefined,
@@ -44,7 +47,7 @@ document.addEventListener("DOMContentLoaded", function () {
   }
 
   function update() {
-    fetch("/now/series", { credentials: "same-origin", headers: { "HX-Request": "true" } }).then(function (answer) {
+    fetch("/now/series?range=" + places[0].dataset.range, { credentials: "same-origin", headers: { "HX-Request": "true" } }).then(function (answer) {
       if (!answer.ok) throw new Error("series");
       return answer.json();
     }).then(function (series) {

@@ -56,3 +56,43 @@ document.addEventListener("DOMContentLoaded", function () {
     }
   });
 });
+
+// A button beside each text that somebody may want elsewhere. Without scripts the text is selected by hand.
+document.addEventListener("DOMContentLoaded", function () {
+  var words = document.body.dataset;
+  if (!words.copy) return;
+  function copied(text) {
+    if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);
+    // Plain http has no clipboard of its own.
+    var field = document.createElement("textarea");
+    field.value = text;
+    field.className = "hidden";
+    document.body.appendChild(field);
+    field.select();
+    var done = document.execCommand("copy");
+    field.remove();
+    return done ? Promise.resolve() : Promise.reject(new Error("copy"));
+  }
+  document.querySelectorAll("[data-copied]").forEach(function (place) {
+    var button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = words.copy;
+    button.setAttribute("aria-label", words.copy + ": " + place.textContent.trim().slice(0, 80));
+    button.addEventListener("click", function () {
+      copied(place.textContent.trim()).then(function () {
+        button.textContent = words.done;
+        button.focus();
+        setTimeout(function () { button.textContent = words.copy; }, 2000);
+      }).catch(function () { getSelection().selectAllChildren(place); });
+    });
+    place.after(button);
+  });
+});
+
+// The list of calls is not updated while some of it are ticked, or the ticks would be lost.
+document.addEventListener("DOMContentLoaded", function () {
+  document.body.addEventListener("htmx:beforeRequest", function (event) {
+    if (event.target.id === "calls" && event.target.querySelector(".tick input:checked")) event.preventDefault();
+  });
+});
