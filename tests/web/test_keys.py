@@ -144,7 +144,7 @@ def test_nobody_gives_more_than_they_have(other_web: Web) -> None:
 def test_the_page_of_keys_makes_rotates_and_revokes(web: Web) -> None:
     operator = Operator(web)
     page = operator.post("/keys", {"name": "aziza", "role_read": "on", "daily_calls": "10"}, page="/keys")
-    first = page.text.partition('id="secret">')[2].partition("<")[0]
+    first = page.text.partition('id="secret" data-copied>')[2].partition("<")[0]
     assert first.startswith("alodial_")
     assert "daily_calls=10" in words_on(page)
     person = Operator(web, first)
@@ -152,7 +152,7 @@ def test_the_page_of_keys_makes_rotates_and_revokes(web: Web) -> None:
     assert person.get("/keys").status_code == 403
     time.sleep(1.1)  # a session knows its second
     page = operator.post("/keys/aziza/rotate", page="/keys")
-    second = page.text.partition('id="secret">')[2].partition("<")[0]
+    second = page.text.partition('id="secret" data-copied>')[2].partition("<")[0]
     wait_for(lambda: status(web, first) == 401)
     wait_for(lambda: 'name="key"' in person.get("/").text)
     assert status(web, second) == 200
