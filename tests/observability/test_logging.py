@@ -331,6 +331,31 @@ def test_a_log_pipe_that_nobody_reads_blocks_nobody_and_what_was_dropped_is_coun
     assert process.returncode == 0
 
 
+LEAVING = """
+import os
+from alodial.observability.logging import configure, drain
+from alodial.settings import Settings
+import structlog
+configure(Settings(_env_file=None), non_blocking=True)
+for n in range(3_000):
+    structlog.get_logger("alodial.submit").info("call.submitted", n=n)
+drain()
+os._exit(0)
+"""
+
+
+def test_a_process_that_is_replaced_writes_its_last_lines_before() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVING],
+        capture_output=True,
+        env=environment(ALODIAL_LOG_FORMAT="json"),
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert len(done.stderr.splitlines()) == 3_000
+
+
 @pytest.mark.slow
 def test_a_process_ends_although_nobody_reads_its_logs(process: "subprocess.Popen[str]") -> None:
     assert process.stdin is not None

@@ -103,10 +103,14 @@ class NonBlockingStream(io.TextIOBase):
 
 
 _shippers: list[LogShipper] = []
+_streams: list[NonBlockingStream] = []
 
 
 def drain() -> None:
-    """Waits a moment for lines on their way to Redis, in a process that ends without Python's exit handlers."""
+    """Waits a moment for lines on their way to Redis and to standard error, in a process that ends without Python's exit
+    handlers."""
+    for stream in _streams:
+        stream.drain()
     for shipper in _shippers:
         shipper.drain()
 
@@ -125,6 +129,7 @@ def configure(
     out: Any = stream or sys.stderr
     if non_blocking:
         out = NonBlockingStream(out)
+        _streams[:] = [out]
     form = settings.log_format or ("console" if out.isatty() else "json")
     scrub = Scrubber(secrets_of(settings))
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
