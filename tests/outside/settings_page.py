@@ -35,8 +35,8 @@ HEAD = """\
 # Settings
 
 Read from the environment, or from a file `.env` in the working directory; the environment wins. This page is made from
-`producers/alodial/settings.py` by `python -m tests.outside.settings_page`, and a test keeps the two the same. A wrong value
-stops the start with the setting's name and the rule, and is not printed.
+`producers/alodial/settings/fields.py` by `python -m tests.outside.settings_page`, and a test keeps the two the same. A wrong
+value stops the start with the setting's name and the rule, and is not printed.
 
 Times are in seconds, sizes in bytes. A *secret* is never printed or logged.
 """

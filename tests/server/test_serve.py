@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from alodial.cli.web import web as web_command
-from alodial.environment import is_loopback
 from alodial.errors import ConfigurationError
 from alodial.settings import load_settings
+from alodial.settings.environment import is_loopback
 from alodial.testing.redis_server import EmbeddedRedis
 from web.conftest import API_KEY, OTHER_KEY, SECRET, TWO_WAY, Web, in_a_year
 

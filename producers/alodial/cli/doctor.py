@@ -32,8 +32,8 @@ def doctor(as_json: Json = False) -> None:
 
     Example: alodial doctor
     """
-    from ..environment import sources, visible_settings
     from ..settings import load_settings
+    from ..settings.environment import sources, visible_settings
 
     settings = load_settings()
     values = visible_settings(settings)
@@ -62,10 +62,10 @@ def doctor(as_json: Json = False) -> None:
 
 def _check_settings(settings: "Settings") -> Iterator["RedisCheck"]:
     from ..api_keys import MIN_SECRET, ApiKeys
-    from ..environment import unknown_settings
     from ..errors import ConfigurationError
     from ..observability.setting_risks import risks
     from ..settings import variables
+    from ..settings.environment import unknown_settings
     from ..store.redis_checks import RedisCheck
 
     for sentence in unknown_settings(variables()):

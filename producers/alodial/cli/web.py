@@ -37,10 +37,10 @@ def web(
 
     Example: alodial web --port 8080
     """
-    from ..environment import is_loopback
     from ..errors import ConfigurationError
     from ..server.serve import serve
     from ..settings import load_settings
+    from ..settings.environment import is_loopback
 
     settings = load_settings()
     if not settings.api_keys and not is_loopback(host) and not _has_keys():

@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..calls.threads import READS
-from ..environment import sources, visible_settings
+from ..settings.environment import sources, visible_settings
 from ..store.retention import kept_data
 from ..web.context import app_context
 from .auth import Forbidden, Signed, can

@@ -13,8 +13,8 @@ from typing import IO, Any
 
 import structlog
 
-from ..environment import unknown_settings
 from ..settings import Settings, variables
+from ..settings.environment import unknown_settings
 from .log_shipper import LogShipper, encode
 from .redaction import Event, Scrubber, secrets_of
 

@@ -6,9 +6,9 @@ from typing import Final
 
 import redis.exceptions
 
-from ..environment import unknown_settings
 from ..errors import ConfigurationError
 from ..settings import Settings, variables
+from ..settings.environment import unknown_settings
 from ..store.connect import connect, is_sentinel
 from ..store.redis_address import failure_cause
 

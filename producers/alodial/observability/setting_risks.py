@@ -3,9 +3,9 @@
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from ..environment import is_loopback
 from ..errors import ConfigurationError
 from ..settings import Settings
+from ..settings.environment import is_loopback
 
 
 class SettingRisk(NamedTuple):

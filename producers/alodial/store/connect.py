@@ -15,8 +15,8 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from ..environment import REDIS_SCHEMES
 from ..errors import ConfigurationError
+from ..settings.environment import REDIS_SCHEMES
 from .primary_pool import AsyncPrimaryPool, OnConnect, PrimaryPool
 from .sentinel import SentinelService, SentinelWatcher
 

@@ -9,9 +9,9 @@ from socket import gaierror
 
 import redis.exceptions
 
-from ..environment import ENV_FILE, read_env_file
 from ..errors import ConfigurationError
 from ..settings import Settings
+from ..settings.environment import ENV_FILE, read_env_file
 from .redis_errors import PASSING_CODES, error_code
 
 SETTING = "ALODIAL_REDIS_URL"

@@ -1,23 +1,13 @@
-"""All settings, typed, with units and defaults. Read from ``ALODIAL_*`` in the environment or in ``.env``."""
+"""Every setting: name, type, unit, default, and what it is for. docs/settings.md is made from here."""
 
 from datetime import date
-from functools import cached_property, lru_cache
-from pathlib import Path
-from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
-from pydantic_core.core_schema import ValidationInfo
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from alodial_schemas import normalise_phone
-
+from ..key_limits import DEFAULT_OWN_LIMITS, FrequencyCap
 from . import environment
-from .errors import ConfigurationError
-from .key_limits import DEFAULT_OWN_LIMITS, limits_from_text
-from .key_limits import FrequencyCap as FrequencyCap  # noqa: PLC0414  # part of the settings' types
 
 Seconds = float
 SecretList = Annotated[tuple[SecretStr, ...], NoDecode]
@@ -55,8 +45,8 @@ class AccountSettings(BaseModel):
         return self.burst if self.burst is not None else max(2, round(self.calls_per_second * 0.04))
 
 
-class Settings(BaseSettings):
-    """The settings of every alodial process. Times are in seconds. Printing it shows no secret."""
+class SettingsFields(BaseSettings):
+    """Every setting with its unit, default and bounds. Times are in seconds. ``Settings`` checks what no bound can say."""
 
     model_config = SettingsConfigDict(
         env_prefix="ALODIAL_",
@@ -265,183 +255,3 @@ class Settings(BaseSettings):
     alert_reminder: Seconds = Field(
         3600, ge=0, description="How often a problem that lasts is sent again; 0 for never."
     )
-
-    @field_validator("redis_url", "broker_url")
-    @classmethod
-    def _redis(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and (problem := environment.redis_url_problem(value.get_secret_value())):
-            raise ValueError(problem)
-        return value
-
-    @field_validator(
-        "callback_secret",
-        "api_keys",
-        "webhooks",
-        "webhook_secret",
-        "allowed_prefixes",
-        "holidays",
-        "own_numbers",
-        "queues",
-        "trusted_proxies",
-        "group_roles",
-        "callback_sources",
-        "alerts",
-        mode="before",
-    )
-    @classmethod
-    def _split(cls, value: object, info: ValidationInfo) -> object:
-        if isinstance(value, str) and info.field_name == "alerts":
-            return environment.listed_urls(value)
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-    # Declared after what splits and strips lists: pydantic runs the last one first, so this sees what was written.
-    @field_validator(*SECRETS, mode="before")
-    @classmethod
-    def _secrets(cls, value: object) -> object:
-        return environment.checked_secret(value)
-
-    @field_validator("allowed_prefixes")
-    @classmethod
-    def _prefixes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if "*" in value:
-            return ()
-        for prefix in value:
-            if not (prefix.startswith("+") and prefix[1:].isascii() and prefix[1:].isdigit()):
-                raise ValueError("each prefix is + and digits, such as +998")
-        return value
-
-    @field_validator("trusted_proxies", "callback_sources")
-    @classmethod
-    def _networks(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        if problem := environment.networks_problem(value, may_be_all=info.field_name == "callback_sources"):
-            raise ValueError(problem)
-        return value
-
-    @field_validator("frequency_caps", mode="before")
-    @classmethod
-    def _caps(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        return tuple(FrequencyCap.read(part.strip()) for part in value.split(",") if part.strip())
-
-    @field_validator("own_numbers")
-    @classmethod
-    def _numbers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(normalise_phone(number, allowed=()) for number in value)
-
-    @field_validator("own_key_limits")
-    @classmethod
-    def _own_key_limits(cls, value: str) -> str:
-        limits_from_text(value)
-        return value
-
-    @field_validator("calling_hours", "courtesy_hours")
-    @classmethod
-    def _hours(cls, value: str, info: ValidationInfo) -> str:
-        usable = (DEFAULT_HOURS, DEFAULT_COURTESY_HOURS, *(("off",) if info.field_name == "courtesy_hours" else ()))
-        if value not in usable:
-            from alodial_schemas.campaigns import parse_hours  # noqa: PLC0415  # a plain producer need not load it
-
-            parse_hours(value)
-        return value
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as exc:
-            raise ValueError("is not a zone of the tz database; write for example Asia/Tashkent") from exc
-        return value
-
-    @field_validator("provider_url")
-    @classmethod
-    def _url(cls, value: str) -> str:
-        if problem := environment.web_address_problem(value):
-            raise ValueError(problem)
-        return value.rstrip("/")
-
-    @field_validator("public_url")
-    @classmethod
-    def _public(cls, value: str) -> str:
-        if value and (not value.startswith(("https://", "http://")) or not urlsplit(value).hostname):
-            raise ValueError("must be https://host, as people write it in their browser")
-        return value.rstrip("/")
-
-    @model_validator(mode="after")
-    def _default_account_is_not_named_twice(self) -> Self:
-        if DEFAULT_ACCOUNT in self.accounts:
-            raise ValueError(
-                "ALODIAL_ACCOUNTS: 'default' is set by ALODIAL_PROVIDER_TOKEN and its limits; give this one another name"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _keys_do_not_outlive_their_calls(self) -> Self:
-        # Once the call of a key is deleted, the same request would ring again.
-        if self.call_retention < self.idempotency_retention:
-            raise ValueError("ALODIAL_CALL_RETENTION: must not be shorter than ALODIAL_IDEMPOTENCY_RETENTION")
-        return self
-
-    def account(self, name: str) -> AccountSettings:
-        """The account of that name. Raises KeyError when there is none."""
-        if name == DEFAULT_ACCOUNT:
-            return AccountSettings(
-                token=self.provider_token,
-                calls_per_second=self.calls_per_second,
-                max_concurrent_calls=self.max_concurrent_calls,
-                burst=self.burst,
-                daily_calls=self.daily_calls,
-                daily_minutes=self.daily_minutes,
-            )
-        return self.accounts[name]
-
-    @property
-    def upload_folder(self) -> Path:
-        """Where uploaded files are while they are read."""
-        return Path(self.upload_dir) if self.upload_dir else Path(self.spool_dir) / "uploads"
-
-    @cached_property
-    def account_names(self) -> tuple[str, ...]:
-        """The default account's name, then those of ``accounts``."""
-        return (DEFAULT_ACCOUNT, *self.accounts)
-
-
-@lru_cache(maxsize=1)
-def load_settings() -> Settings:
-    """The environment's settings, read once. Raises ConfigurationError that names the settings and no value."""
-    return read_settings()
-
-
-def read_settings(**overrides: object) -> Settings:
-    """The environment's settings with ``overrides``. Raises ConfigurationError as :func:`load_settings`."""
-    if "_env_file" not in overrides:
-        environment.read_env_file()  # for its errors: the library would raise its own, with tracebacks
-    try:
-        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates them
-    except ValidationError as exc:
-        raise ConfigurationError("; ".join([_problem(error) for error in exc.errors()])) from None
-    except SettingsError as exc:
-        # Its text is: error parsing value for field "accounts" from source "EnvSettingsSource"
-        name = str(exc).partition('"')[2].partition('"')[0]
-        raise ConfigurationError(f"{variable_of(name)}: is not JSON; docs/settings.md shows the form") from None
-
-
-def variable_of(field: str) -> str:
-    """The variable of the environment that sets a field."""
-    return f"{environment.PREFIX}{field.upper()}"
-
-
-def variables() -> list[str]:
-    """The variables of all settings."""
-    return [variable_of(name) for name in Settings.model_fields]
-
-
-def _problem(error: ErrorDetails) -> str:
-    """The setting's name and the rule that it breaks, without its value."""
-    if not error["loc"]:
-        return environment.value_problem(error, None)
-    name, *inner = (str(part) for part in error["loc"])
-    example = Settings.model_fields[name].get_default() if name in Settings.model_fields and not inner else None
-    path = "".join(f" {part}:" for part in (".".join(inner),) if part)
-    return f"{variable_of(name)}:{path} {environment.value_problem(error, example)}"

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr
 
-from .errors import ConfigurationError
+from ..errors import ConfigurationError
 
 PREFIX: Final = "ALODIAL_"
 ENV_FILE: Final = ".env"

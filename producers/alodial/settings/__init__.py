@@ -1,0 +1,20 @@
+"""All settings, typed, with units and defaults. Read from ``ALODIAL_*`` in the environment or in ``.env``."""
+
+from ..key_limits import FrequencyCap
+from .fields import DEFAULT_ACCOUNT, DEFAULT_COURTESY_HOURS, DEFAULT_HOURS, SECRETS, AccountSettings
+from .model import Settings
+from .reading import load_settings, read_settings, variable_of, variables
+
+__all__ = [
+    "DEFAULT_ACCOUNT",
+    "DEFAULT_COURTESY_HOURS",
+    "DEFAULT_HOURS",
+    "SECRETS",
+    "AccountSettings",
+    "FrequencyCap",
+    "Settings",
+    "load_settings",
+    "read_settings",
+    "variable_of",
+    "variables",
+]
