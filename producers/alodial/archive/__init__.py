@@ -1,0 +1,1 @@
+"""What has ended, for years, in a database of SQL."""
