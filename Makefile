@@ -11,7 +11,7 @@ JOBS ?= 3
 CORE := tests/schemas tests/store tests/workers
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit cover floors lint lock audit sbom search chaos failover bench clean
+.PHONY: help install demo test unit cover floors lint lock audit sbom search chaos drills failover bench clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-9s %s\n", $$1, $$2}'
@@ -77,6 +77,9 @@ search: $(STAMP) ## Search the models of the store for a broken promise, and for
 
 chaos: $(STAMP) ## The fault campaigns at full length; in a few minutes with ALODIAL_CHAOS=short
 	ALODIAL_CHAOS=$${ALODIAL_CHAOS:-full} $(BIN)/python -m pytest -m 'chaos and not failover' --timeout 3600 -s
+
+drills: $(STAMP) ## Troubles of a running installation, each of which it must name in time; a part of `make chaos`
+	$(BIN)/python -m pytest -m drill -s
 
 failover: $(STAMP) ## Failovers of Redis under load with real Sentinels; all of them with ALODIAL_CHAOS=full
 	$(BIN)/python -m pytest -m failover --timeout 1200 -s

@@ -49,6 +49,23 @@ def test_a_problem_that_stops_calls_has_a_command_and_ends_with_1(alodial: Alodi
     assert "normal         1 waiting" in done.out
 
 
+def test_a_campaign_whose_hours_are_closed_is_named_though_its_hopper_is_empty(
+    alodial: Alodial, queue: CallQueue
+) -> None:
+    beat(queue)
+    opens = round((time.time() + 7200) * 1000)
+    redis = queue.store.redis
+    redis.sadd(keys.CAMPAIGNS_LIVE, "night-1")
+    redis.hset(keys.campaign("night-1"), mapping={"n": "night", "s": "running", "a": "default", "tot": 30, "cur": 10})
+    redis.zadd(keys.calendar("night-1"), {f"o{opens}": opens, f"c{opens + 60_000}": opens + 60_000})
+    (status,) = alodial("status", "--json").documents
+    (finding,) = status["findings"]
+    assert (finding["code"], finding["cause"], finding["ready"]) == ("campaign_bound", "closed", 20)
+    redis.zadd(keys.calendar("night-1"), {f"c{opens - 60_000}": opens - 60_000})
+    (status,) = alodial("status", "--json").documents
+    assert status["findings"] == []
+
+
 def test_a_misspelt_setting_is_a_finding(alodial: Alodial, queue: CallQueue, environment: pytest.MonkeyPatch) -> None:
     beat(queue)
     environment.setenv("ALODIAL_MAX_CONCURENT_CALLS", "3")

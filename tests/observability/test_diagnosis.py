@@ -192,6 +192,24 @@ def test_without_a_callback_secret_no_result_can_arrive() -> None:
     assert codes(known) == [], "another process has the secret: results come"
 
 
+def test_channels_are_no_bottleneck_while_callbacks_are_refused_and_no_result_comes() -> None:
+    full = replace(QUIET, accounts=(account(channels=10),), refused=RefusedCallbacks(9), awaiting=10)
+    assert codes(replace(full, missing=MissingResults((0, 0, 0), 20.0))) == ["callbacks_refused"]
+    assert codes(replace(full, missing=MissingResults((0, 0, 0), 1.0))) == ["callbacks_refused", "channels_full"]
+
+
+def test_the_rate_in_use_is_never_said_to_be_above_its_limit() -> None:
+    (one,) = diagnose(replace(QUIET, accounts=(account(rate=5.298529062),)))
+    assert "5 of 5 a second are used" in render_sentence(one)
+
+
+def test_a_campaign_outside_its_hours_is_named_with_the_time_to_their_opening() -> None:
+    campaign = LiveCampaign("c1", "night", "running", "default", 0, "closed", 30, 7200.0)
+    (one,) = diagnose(replace(QUIET, campaigns=(campaign,)))
+    assert (one.code, one.severity) == ("campaign_bound", "info")
+    assert render_sentence(one) == "Campaign night is outside its hours: 30 calls wait, for 2 h more."
+
+
 def test_calls_that_their_campaign_holds_back_are_not_stuck() -> None:
     campaign = LiveCampaign("c1", "spring", "running", "default", 600, "pace")
     now = replace(QUIET, campaigns=(campaign,), accounts=(account(bound=600, free_oldest=0.0),))

@@ -13,18 +13,29 @@ if TYPE_CHECKING:
     from ..store.client import Store
     from ..store.redis_checks import RedisCheck
 
-SILENT_AFTER = 15.0
-"""Seconds without a heartbeat after which a worker is not alive."""
 CHECKED_HERE = frozenset(
     {
-        *("stopped", "breaker_open", "provider_address_wrong", "account_held", "store_full", "no_worker"),
-        *("worker_silent", "worker_loop_failing", "web_loop_failing", "webhook_disabled", "callback_secret_missing"),
+        *(
+            "stopped",
+            "store_full",
+            "no_worker",
+            "worker_silent",
+            "worker_loop_failing",
+            "web_loop_failing",
+            "webhook_disabled",
+            "callback_secret_missing",
+        ),
         *("store_evicts", "store_cluster", "store_not_durable", "store_loses_on_failover"),
     }
 )
 """Codes of findings that have a check of their own here, or are named by one of the settings."""
 
-MARKS = {"ok": "[green]ok[/green]     ", "warning": "[yellow]warning[/yellow]", "error": "[red]error[/red]  "}
+MARKS = {
+    "ok": "[green]ok[/green]     ",
+    "info": "[cyan]info[/cyan]   ",
+    "warning": "[yellow]warning[/yellow]",
+    "error": "[red]error[/red]  ",
+}
 
 
 def doctor(as_json: Json = False) -> None:
@@ -153,14 +164,14 @@ def _check_store(settings: "Settings") -> list["RedisCheck"]:
 
 
 def _check_findings(store: "Store") -> Iterator["RedisCheck"]:
-    """The problems and warnings of ``alodial status`` that no other check covers, by the same codes."""
+    """The findings of ``alodial status`` that no other check covers, by the same codes."""
     from ..observability.diagnosis import diagnose, render_remedy, render_sentence
     from ..store import overview
     from ..store.redis_checks import RedisCheck
 
-    levels: dict[str, Literal["warning", "error"]] = {"problem": "error", "warning": "warning"}
+    levels: dict[str, Literal["info", "warning", "error"]] = {"problem": "error", "warning": "warning", "info": "info"}
     for finding in diagnose(store.call(overview.read, *overview.arguments_of(store.settings))):
-        if finding.code not in CHECKED_HERE and finding.severity in levels:
+        if finding.code not in CHECKED_HERE:
             yield RedisCheck(finding.code, levels[finding.severity], render_sentence(finding), render_remedy(finding))
 
 
@@ -169,6 +180,7 @@ def _check_redis(store: "Store") -> Iterator["RedisCheck"]:
 
     from ..observability.process_findings import broker_problem
     from ..store import holds, keys, redis_checks, webhooks, workers
+    from ..store.call_context import SILENT_AFTER
     from ..store.redis_checks import RedisCheck
     from ..store.sansio import run
     from ..store.server_clock import server_ms
@@ -181,19 +193,6 @@ def _check_redis(store: "Store") -> Iterator["RedisCheck"]:
     stopped = store.call(holds.stopped)
     if stopped is not None:
         yield RedisCheck("stop", "warning", f"the emergency stop is on: {stopped}", "alodial resume", "stopped")
-    for hold in store.call(holds.held):
-        problem = f"account {hold.account} pauses for {hold.seconds:.0f} s more ({hold.why})"
-        if hold.misaddressed:
-            remedy = "correct ALODIAL_PROVIDER_URL or the token, restart the workers, then: alodial resume"
-            problem = f"AloVoice took no call at this address: {problem}"
-            yield RedisCheck("provider_address_wrong", "error", problem, remedy)
-        elif hold.unreachable:
-            remedy = "check ALODIAL_PROVIDER_URL and the way to AloVoice; it is tried again by itself, once a minute at least"
-            yield RedisCheck("account", "error", f"no connection to AloVoice for {problem}", remedy, "breaker_open")
-        elif hold.breaker:
-            yield RedisCheck("account", "error", problem, "check its token, then: alodial resume", "breaker_open")
-        else:
-            yield RedisCheck("account", "warning", problem, code="account_held")
     for endpoint in store.call(run, webhooks.health_steps()):
         if not endpoint.enabled:
             problem = f"{endpoint.url} is off ({endpoint.off_reason}), {count_text(endpoint.parked, 'event')} parked"

@@ -25,6 +25,9 @@ SLOW_INBOX: Final = 10.0
 MISSING: Final = (10, 3, 1)
 """Submitted calls that are too many after each of MISSING_AFTER without any callback: one long talk is no trouble, ten are."""
 
+UNHEARD: Final = 5.0
+"""Seconds without a result from which on callbacks that are refused are taken for the results that fill the channels."""
+
 MASS: Final = 20
 """Rejected calls in MASS_MINUTES from which on it is no matter of single numbers."""
 
@@ -80,7 +83,8 @@ class Diagnosis:
 def diagnose(now: Overview, own: Mapping[str, str] | None = None) -> list[Diagnosis]:
     """Returns everything that is wrong, the worst first. ``own`` is what is wrong with the asking process, by code."""
     arrival = list(_arrival(now))
-    lost = any(row.severity == "problem" for row in arrival)
+    unheard = now.missing.silent is None or now.missing.silent > UNHEARD
+    lost = any(row.severity == "problem" for row in arrival) or (now.refused.count > 0 and unheard)
     rows = [
         *arrival,
         *_stop(now),
@@ -218,7 +222,8 @@ def _accounts(now: Overview, *, lost: bool) -> Iterator[Diagnosis]:
             yield from _bottleneck(account, lost=lost)
     for campaign in now.campaigns if now.stop is None and now.living else ():
         if campaign.bound:
-            values = {"name": campaign.name, "ready": campaign.ready}
+            waiting = campaign.ready + campaign.rows if campaign.bound == "closed" else campaign.ready
+            values = {"name": campaign.name, "ready": waiting, "opens_s": campaign.opens}
             yield Diagnosis("campaign_bound", "info", values, f"/campaigns/{campaign.id}", reason=campaign.bound)
 
 
@@ -233,8 +238,9 @@ def _bottleneck(account: AccountState, *, lost: bool) -> Iterator[Diagnosis]:
             "channels_full", "info", values | {"used": account.channels, "allowed": limits.channels}, "/calls"
         )
     elif limits and limits.rate and account.rate >= FULL * limits.rate:
-        left = account.ready / limits.rate
-        yield Diagnosis("rate_bound", "info", values | {"rate": account.rate, "allowed": limits.rate, "left_s": left})
+        # The limiter's burst may pass the limit for a moment, which would read as if it did not hold.
+        rate, left = round(min(account.rate, limits.rate), 1), account.ready / limits.rate
+        yield Diagnosis("rate_bound", "info", values | {"rate": rate, "allowed": limits.rate, "left_s": left})
     elif account.free_oldest > STALE and account.ready > account.bound:
         yield Diagnosis(
             "stuck",

@@ -40,7 +40,10 @@ TEXTS: Final = {
         "has the right secret and a slash too many at its end."
     ),
     "campaign_bound.channels": "Campaign {name}: its own channels are in use, {ready:call waits|calls wait} for them.",
-    "campaign_bound.hours": "Campaign {name}: {ready:call waits|calls wait} for its hours or for tomorrow’s share.",
+    "campaign_bound.closed": "Campaign {name} is outside its hours: {ready:call waits|calls wait}, for {opens_s} more.",
+    "campaign_bound.hours": (
+        "Campaign {name}: {ready:call waits|calls wait} for the hours of their own zones or for tomorrow’s share."
+    ),
     "campaign_bound.pace": "Campaign {name}: its own pace holds {ready:call|calls} back.",
     "channels_full": (
         "Channels are the bottleneck of account {account}: {used} of {allowed} are in use, "
@@ -120,6 +123,7 @@ REMEDIES: Final = {
     ),
     "callbacks_refused.trailing_slash": "Remove the slash at the end of the callback address in AloVoice’s settings.",
     "campaign_bound.channels": "Raise the campaign’s channels if it may hold more lines.",
+    "campaign_bound.closed": "Nothing to do: they go when its hours open.",
     "campaign_bound.hours": "Nothing to do: they go when its hours open.",
     "campaign_bound.pace": "Nothing to do. Raise the campaign’s pace if it should go faster.",
     "channels_full": "Raise ALODIAL_MAX_CONCURRENT_CALLS if your PBX has more lines.",

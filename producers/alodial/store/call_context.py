@@ -12,8 +12,9 @@ from .holds import read_stop
 from .sansio import Command, Steps, run_async
 from .server_clock import to_ms
 
-SILENT_AFTER = 10.0
-"""Seconds without a heartbeat after which a worker counts as dead; they write one every second or two."""
+SILENT_AFTER = 8.0
+"""Seconds without a heartbeat after which a worker counts as dead: four were due. A person must read of it within 15 s, and on a
+busy machine the command that says so takes seconds too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,8 +95,9 @@ class MinuteCounts:
 
 @dataclass(frozen=True, slots=True)
 class LiveCampaign:
-    """A campaign that is scheduled, running or paused; ``ready`` are the calls in its hopper, ``bound`` is what of its own
-    holds them back: pace, channels, hours (or its day's caps), or nothing."""
+    """A campaign that is scheduled, running or paused; ``ready`` are the calls in its hopper, ``rows`` those that are not in
+    it yet. ``bound`` is what of its own holds them back: pace, channels, closed (its hours, for ``opens`` seconds more), hours
+    (of numbers' zones, or its day's caps), or nothing."""
 
     id: str
     name: str
@@ -104,6 +105,8 @@ class LiveCampaign:
     account: str
     ready: int
     bound: str = ""
+    rows: int = 0
+    opens: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +208,16 @@ def _oldest(
     return oldest
 
 
+def _live_campaign(id: str, raw: list[Any], boundary: list[bytes], size: int, now: int) -> LiveCampaign:
+    """A campaign from its fields, the next boundary of its calendar and the length of its hopper."""
+    state = text(raw[1])
+    # A boundary is the moment when its hours open ('o' and ms) or close. Numbers with hours of their own zones have others.
+    closed = state == "running" and not raw[6] and boundary and boundary[0][:1] == b"o"
+    opens = (int(boundary[0][1:]) - now) / 1000 if closed else 0.0
+    rows = max(0, number(raw[4]) - number(raw[5]))
+    return LiveCampaign(id, text(raw[0]), state, text(raw[2]) or "default", size, "", rows, opens)
+
+
 def _bound_commands(running: Sequence[tuple[LiveCampaign, str]]) -> list[Command]:
     commands: list[Command] = []
     for campaign, letter in running:
@@ -221,7 +234,9 @@ def _bound(running: Sequence[tuple[LiveCampaign, str]], answers: list[Any]) -> l
     for n, (campaign, _) in enumerate(running):
         fair, paced, full = answers[3 * n : 3 * n + 3]
         bound = ""
-        if campaign.state == "running" and campaign.ready and fair is None:
+        if campaign.opens and (campaign.ready or campaign.rows):
+            bound = "closed"
+        elif campaign.state == "running" and campaign.ready and fair is None:
             bound = "pace" if paced is not None else "channels" if full else "hours"
         campaigns.append(replace(campaign, bound=bound))
     return campaigns
@@ -293,7 +308,8 @@ def _overview(limits: Mapping[str, AccountLimits], result_timeout: float, takes_
             commands.append(("LLEN", keys.ready(name, priority)))
             commands.append(("LINDEX", keys.ready(name, priority), 0))
     for id in campaigns:
-        commands.append(("HMGET", keys.campaign(id), "n", "s", "a", "p"))
+        commands.append(("HMGET", keys.campaign(id), "n", "s", "a", "p", "tot", "cur", "nz"))
+        commands.append(("ZRANGEBYSCORE", keys.calendar(id), f"({now}", "+inf", "LIMIT", 0, 1))
         commands.append(("LLEN", keys.campaign_ready(id)))
         commands.append(("LINDEX", keys.campaign_ready(id), 0))
     last = now - (SEEN_MS - seen_for) if seen_for > 0 else 0
@@ -315,13 +331,13 @@ def _overview(limits: Mapping[str, AccountLimits], result_timeout: float, takes_
     owners: dict[bytes, str] = {}
     letters = {letter: priority for priority, letter in keys.PRIORITY_LETTERS.items()}
     for id in campaigns:
-        raw, size, head = next(answers), next(answers), next(answers)
-        title, state, account, letter = (text(value) for value in raw)
-        if not state:
+        raw, boundary, size, head = next(answers), next(answers), next(answers), next(answers)
+        campaign = _live_campaign(id, raw, boundary, size, now)
+        if not campaign.state:
             continue
-        running.append((LiveCampaign(id, title, state, account or "default", size), letter))
-        place = (account or "default", letters.get(letter, "normal"))
-        if place in sizes and state == "running":
+        running.append((campaign, text(raw[3])))
+        place = (campaign.account, letters.get(text(raw[3]), "normal"))
+        if place in sizes and campaign.state == "running":
             sizes[place] += size
             heads[place] += [head] if head is not None else []
             owners[head] = id

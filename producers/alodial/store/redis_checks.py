@@ -15,7 +15,7 @@ from .fitness import read_fitness
 from .memory import read_memory
 from .redis_errors import is_forbidden
 
-Level = Literal["ok", "warning", "error"]
+Level = Literal["ok", "info", "warning", "error"]
 
 MIN_VERSION = (6, 2)
 """XAUTOCLAIM and LPOP with a count came with Redis 6.2."""

@@ -120,7 +120,7 @@ class WorkerState:
 
     @property
     def alive(self) -> bool:
-        """Whether its heartbeat is younger than 10 s."""
+        """Whether its heartbeat is younger than SILENT_AFTER."""
         return self.silent < SILENT_AFTER
 
 

@@ -172,7 +172,7 @@ def _workers(o: Overview, settings: Settings) -> Iterable[Metric]:
     stopped = o.stop is not None
     wanted = workers_wanted(loads, inbox=o.inbox, max_in_flight=settings.max_in_flight, stopped=stopped)
     text = "Worker processes that the waiting work and the limits justify."
-    yield _gauge("alodial_workers_alive", "Worker processes heard of within 10 s.", len(o.living))
+    yield _gauge("alodial_workers_alive", "Worker processes heard of within 8 s.", len(o.living))
     yield _gauges("alodial_worker_posts_in_flight", "POSTs under way in the workers of a host.", "host", posts)
     yield _gauge("alodial_workers_wanted", text, wanted)
     yield CounterMetricFamily("alodial_logs_dropped", "Log lines that did not get to Redis.", value=o.logs_lost)
