@@ -4,9 +4,11 @@ import os
 import time
 
 from alodial import CallQueue, TwoWayCall
-from alodial.store import keys
+from alodial.store.keys import Keys
 
 from .machine import WORKER_CORE, redis_on_other_core
+
+keys = Keys()
 
 CALLS = 50_000
 

@@ -10,10 +10,12 @@ import tempfile
 import time
 
 from alodial import CallQueue, TwoWayCall
-from alodial.store import keys
+from alodial.store.keys import Keys
 
 from . import drain
 from .machine import WORKER_CORE, child, posts, redis_on_other_core, stub
+
+keys = Keys()
 
 PACES = (5, 20, 50)
 SECONDS = 20

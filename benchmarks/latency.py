@@ -4,10 +4,12 @@ import statistics
 import time
 
 from alodial import CallQueue, TwoWayCall
-from alodial.store import keys
+from alodial.store.keys import Keys
 
 from .drain import TOKEN, WORKER
 from .machine import WORKER_CORE, child, posts, redis_on_other_core, stub
+
+keys = Keys()
 
 TRIES = 60
 

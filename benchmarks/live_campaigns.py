@@ -12,10 +12,13 @@ from typing import Any
 
 from alodial import CallQueue
 from alodial.settings import Settings
-from alodial.store import call_transitions, keys, redis_checks
+from alodial.store import call_transitions, redis_checks
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial_schemas.campaigns import CampaignRequest, parse_campaign
 from alodial_workers.hopper import HopperFiller
+
+keys = Keys()
 
 KINDS = ("paused", "scheduled", "running", "channels full")
 TIMES = 20
@@ -41,7 +44,7 @@ class Field:
         )
         self.queue = CallQueue(settings=self.settings)
         self.store = self.queue.store
-        self.epoch = redis_checks.epoch(self.store.redis)
+        self.epoch = redis_checks.epoch(self.store.redis, keys)
         self.filler = HopperFiller(self.store, self.settings)
         self.count = 0
         later = datetime.now(UTC) + timedelta(days=3)

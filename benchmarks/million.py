@@ -16,11 +16,14 @@ import urllib.request
 
 from alodial import CallQueue
 from alodial.settings import Settings
-from alodial.store import call_transitions, keys, redis_checks
+from alodial.store import call_transitions, redis_checks
 from alodial.store.call_transitions import Applying, Arming, Settling
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 
 from .machine import OTHER_CORE, WORKER_CORE, child
+
+keys = Keys()
 
 KEY = "million-rows-api-key"
 LIMIT_MS = 200.0
@@ -48,7 +51,7 @@ def fill(queue: CallQueue, calls: int, ended: int) -> None:
 def way(queue: CallQueue, many: int) -> tuple[float, int]:
     """Takes calls through claim, arm, settle and apply; seconds for one, and how many they were."""
     settings, limits, redis = queue.settings, queue.settings.account("default"), queue.store
-    epoch = redis_checks.epoch(redis.redis)
+    epoch = redis_checks.epoch(redis.redis, keys)
     began = time.perf_counter()
     claim = call_transitions.claim(settings, "default", limits, epoch=epoch, room=many, horizon=1, attend=0)
     calls = redis.run(claim).calls

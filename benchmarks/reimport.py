@@ -25,8 +25,11 @@ from alodial.campaigns.importing.files.source import SourceRow
 from alodial.settings import Settings
 from alodial.store import call_transitions, redis_checks
 from alodial.store.call_transitions import Applying, Arming, Claimed, Settling
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial_workers.hopper import HopperFiller
+
+keys = Keys()
 
 RESULT = '{"dialstatus":"%s","talktime":%d}'
 ENDINGS = (("answered", "ANSWER"), ("busy", "BUSY"), ("no_answer", "NOANSWER"), ("congestion", "CONGESTION"))
@@ -67,7 +70,7 @@ def dial(queue: CallQueue, rows: int) -> None:
     """Until a twentieth is left."""
     filler, epoch, done, counts = (
         HopperFiller(queue.store, queue.settings),
-        redis_checks.epoch(queue.store.redis),
+        redis_checks.epoch(queue.store.redis, keys),
         0,
         Counter[str](),
     )

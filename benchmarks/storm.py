@@ -22,11 +22,14 @@ from typing import Any, NamedTuple
 
 from alodial import CallQueue, TwoWayCall
 from alodial.settings import Settings
-from alodial.store import call_transitions, keys, redis_checks
+from alodial.store import call_transitions, redis_checks
 from alodial.store.call_transitions import Arming, Settling
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 
 from .machine import child
+
+keys = Keys()
 
 SECRET = "storm-callback-secret"
 WORKER = """
@@ -81,7 +84,7 @@ def house(fsync: str, calls: int) -> Iterator[tuple[CallQueue, str, list[str]]]:
 def submitted(queue: CallQueue, count: int) -> list[str]:
     """Calls that AloVoice took, made by the store's own operations. Their extids."""
     settings, limits = queue.settings, queue.settings.account("default")
-    epoch = redis_checks.epoch(queue.store.redis)
+    epoch = redis_checks.epoch(queue.store.redis, keys)
     queue.enqueue_many(TwoWayCall(callfrom="712037006", callto=["994412860"]) for _ in range(count))
     extids: list[str] = []
     while len(extids) < count:

@@ -21,7 +21,6 @@ from .errors import InvalidCall
 from .store import do_not_call
 from .store.client import Store
 from .store.do_not_call import DncEntry, DncPage
-from .store.server_clock import server_ms
 
 MAX_PROBLEMS = 100
 
@@ -157,7 +156,7 @@ class DoNotCall:
         return self._queries.find(scope, owner).id if scope else do_not_call.scope_of(owner)
 
     def _add(self, numbers: Iterable[str], campaign: str, reason: str, actor: str) -> int:
-        entry = do_not_call.entry_json(reason, actor, self._store.call(server_ms))
+        entry = do_not_call.entry_json(reason, actor, self._store.server_ms())
         source, new = iter(numbers), 0
         while chunk := list(islice(source, do_not_call.CHUNK)):
             added = self._store.run(do_not_call.add_entries(campaign, [(number, entry) for number in chunk]))

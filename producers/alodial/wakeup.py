@@ -11,8 +11,8 @@ from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
 
 from .settings import Settings
-from .store import keys
 from .store.connect import connect
+from .store.keys import keys_of
 from .store.logger import LibraryLogger
 
 SUBMIT_QUEUE = "submit"
@@ -30,7 +30,7 @@ def make_broker(settings: Settings, *, connections: int = 16) -> RedisBroker:
     url = (settings.broker_url or settings.redis_url).get_secret_value()
     client = connect(url, timeout=settings.redis_timeout, connections=connections, repeat=0)
     return RedisBroker(  # type: ignore[no-untyped-call]  # dramatiq leaves it untyped
-        client=client, namespace=keys.BROKER_NAMESPACE, middleware=[], maintenance_chance=0
+        client=client, namespace=keys_of(settings).BROKER_NAMESPACE, middleware=[], maintenance_chance=0
     )
 
 

@@ -14,13 +14,15 @@ import pytest
 
 from alodial import CallQueue
 from alodial.settings import Settings
-from alodial.store import keys
+from alodial.store.keys import Keys
 from alodial_schemas.campaigns import parse_campaign
 from monitor.call_stage import RESULT, Stage
 from web.conftest import SECRET, Web
 
 from .conftest import Visitor
 from .test_monitor import ALWAYS, PAYLOADS, until
+
+keys = Keys()
 
 pytestmark = pytest.mark.slow
 

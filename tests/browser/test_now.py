@@ -6,11 +6,14 @@ from collections.abc import Callable
 import pytest
 
 from alodial import CallQueue
-from alodial.store import keys, webhooks, workers
+from alodial.store import webhooks, workers
+from alodial.store.keys import Keys
 from alodial.store.workers import Heartbeat
 
 from .conftest import Visitor
 from .test_monitor import PAYLOADS
+
+keys = Keys()
 
 pytestmark = pytest.mark.slow
 
@@ -33,12 +36,12 @@ def busy(queue: CallQueue, said: str = "dialer-1") -> None:
         queue.store.redis.hset(keys.minute(int(now // 60) - ago), mapping=minute)
     for name, ago, flight in ((f"{said}:811", 0.0, 4), (f"{said}:812", 0.0, 3), (f"{said}:640", 95.0, 2)):
         beat = Heartbeat(name, int((now - ago) * 1000), int(name[-3:]), said, flight, int((now - 9000) * 1000), "1.0")
-        workers.write_heartbeat(queue.store.redis, beat)
+        workers.write_heartbeat(queue.store.redis, keys, beat)
     for _ in range(30):
         queue.enqueue(TWO_WAY)
     queue.store.redis.zadd(keys.channels("default"), {str(n): int((now + 300) * 1000) for n in range(10)})
     queue.store.run(webhooks.pull("5e55f6c65e0e", f"https://{said[:40]}.example/hook", room=0, lease=1))
-    webhooks.disable(queue.store.redis, "5e55f6c65e0e", "failing")
+    webhooks.disable(queue.store.redis, keys, "5e55f6c65e0e", "failing")
     queue.store.run(webhooks.pull("8a1100ffe2b1", "https://crm.example/calls", room=0, lease=1))
 
 
@@ -66,7 +69,7 @@ def test_what_is_open_renews_itself(visit: Visit, queue: CallQueue) -> None:
     visitor = visit()
     visitor.sign_in()
     visitor.page.wait_for_selector("text=Five steps to the first call")
-    workers.write_heartbeat(queue.store.redis, Heartbeat("dialer-1:1", int(time.time() * 1000), 1, "dialer-1", 0))
+    workers.write_heartbeat(queue.store.redis, keys, Heartbeat("dialer-1:1", int(time.time() * 1000), 1, "dialer-1", 0))
     visitor.page.wait_for_selector("text=Nothing is wrong")
 
 
@@ -94,10 +97,10 @@ def test_no_text_from_outside_runs_on_these_screens(visit: Visit, queue: CallQue
     visitor.sign_in()
     for number, payload in enumerate(PAYLOADS):
         workers.write_heartbeat(
-            queue.store.redis, Heartbeat(payload, int(time.time() * 1000), 1, payload, 0, 0, payload)
+            queue.store.redis, keys, Heartbeat(payload, int(time.time() * 1000), 1, payload, 0, 0, payload)
         )
         queue.store.run(webhooks.pull(f"{number:012x}", payload, room=0, lease=1))
-        webhooks.disable(queue.store.redis, f"{number:012x}", payload)
+        webhooks.disable(queue.store.redis, keys, f"{number:012x}", payload)
         queue.store.redis.delete(keys.STOP)
         queue.stop(payload, actor=payload)
         visitor.go("/stop")

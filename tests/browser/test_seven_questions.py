@@ -6,12 +6,15 @@ from collections.abc import Callable
 import pytest
 
 from alodial import CallQueue
-from alodial.store import keys, workers
+from alodial.store import workers
+from alodial.store.keys import Keys
 from alodial.store.workers import Heartbeat
 from monitor.call_stage import Stage
 from monitor.test_callbacks import body, put
 
 from .conftest import Visitor
+
+keys = Keys()
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +26,7 @@ TWO_WAY = {"callfrom": "712037006", "callto": ["994412860"]}
 def operator(visit: Visit, queue: CallQueue) -> Visitor:
     now = int(time.time() * 1000)
     beat = Heartbeat("dialer-1:811", now + 3_600_000, 811, "dialer-1", 2, now - 60_000, "1.0")
-    workers.write_heartbeat(queue.store.redis, beat)
+    workers.write_heartbeat(queue.store.redis, keys, beat)
     visitor = visit()
     visitor.sign_in()
     return visitor
@@ -54,7 +57,7 @@ def test_is_the_rate_the_bottleneck(operator: Visitor, queue: CallQueue) -> None
 
 def test_which_worker_died(operator: Visitor, queue: CallQueue) -> None:
     at = int(time.time() * 1000) - 30_000
-    workers.write_heartbeat(queue.store.redis, Heartbeat("dialer-2:640", at, 640, "dialer-2", 3, at, "1.0"))
+    workers.write_heartbeat(queue.store.redis, keys, Heartbeat("dialer-2:640", at, 640, "dialer-2", 3, at, "1.0"))
     operator.page.wait_for_selector("text=Worker dialer-2:640 has been silent")
     click(operator, "Workers")
     assert operator.page.inner_text("tbody tr >> nth=0").startswith("dialer-2:640")

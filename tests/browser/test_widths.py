@@ -6,10 +6,12 @@ from collections.abc import Callable
 import pytest
 
 from alodial import CallQueue
-from alodial.store import keys
+from alodial.store.keys import Keys
 from monitor.call_stage import Stage
 
 from .conftest import Visitor
+
+keys = Keys()
 
 pytestmark = pytest.mark.slow
 

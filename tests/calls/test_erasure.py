@@ -11,11 +11,14 @@ import redis
 from alodial import CallQueue
 from alodial.calls.erasure import Eraser, ErasureReport
 from alodial.settings import Settings
-from alodial.store import inbox, keys, webhooks
+from alodial.store import inbox, webhooks
 from alodial.store.call_transitions import HopperNeed
+from alodial.store.keys import Keys
 from alodial_schemas.campaigns import parse_campaign
 from alodial_schemas.number_pattern import number_pattern
 from alodial_workers.hopper import HopperFiller
+
+keys = Keys()
 
 PERSON, OTHER = "+998901234567", "+998977076909"
 DIGITS = b"901234567"
@@ -84,7 +87,7 @@ def test_nothing_holds_the_number_after_an_erasure_and_all_else_stays(queue: Cal
         entry = queue.store.call(inbox.read_new, "test", 1)[0]
         queue.store.run(inbox.park("ack", entry.id, [inbox.ParkedResult("unreadable", body, "", "odd")], 600))
     event: Any = client.xrange(keys.EVENTS)[0][1][b"event"]
-    webhooks.put(client, "hook", [("e1", event)])
+    webhooks.put(client, keys, "hook", [("e1", event)])
     client.sadd(keys.WEBHOOKS, "hook")
     client.xadd(keys.webhook("hook", "parked"), {"id": "e2", "event": event, "tries": 0, "why": "disabled"})
 

@@ -17,13 +17,16 @@ from store_harness import EPOCH, START, ClockedStore
 
 from alodial.campaigns.service import CampaignService
 from alodial.settings import Settings
-from alodial.store import call_transitions, campaigns, do_not_call, keys
+from alodial.store import call_transitions, campaigns, do_not_call
 from alodial.store.call_transitions import Applying, Arming, Claim, Claimed, NewCall, Settling
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial.wakeup import Waker
 from alodial_schemas import ENDS, State, new_ids
 from alodial_schemas.campaigns import CampaignRequest, parse_campaign
 from alodial_workers.hopper import HopperFiller, purge
+
+keys = Keys()
 
 __all__ = ["EPOCH", "START", "Harness", "Rung", "phone", "request"]
 
@@ -259,7 +262,7 @@ class Harness:
     def clean(self) -> int:
         """What the sweeper does for campaigns that have ended, until no more comes of it."""
         gone = 0
-        for campaign in campaigns.purging(self.store.redis):
+        for campaign in campaigns.purging(self.store.redis, keys):
             while some := purge(self.store, campaign):
                 gone += some
         return gone
@@ -280,7 +283,7 @@ class Harness:
         return int(score)
 
     def campaign(self, id: str) -> campaigns.StoredCampaign:
-        return campaigns.read(self.store.redis, [id])[0]
+        return campaigns.read(self.store.redis, keys, [id])[0]
 
     def records(self, campaign: str = "") -> dict[str, dict[str, str]]:
         """All call records, those of one campaign when given, by extid."""

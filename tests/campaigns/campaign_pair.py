@@ -12,11 +12,14 @@ from typing import Any, TypeVar
 from campaign_harness import EPOCH, START, ClockedStore
 from campaign_model import KEPT, CampaignModel, ModelCampaign
 
-from alodial.store import call_transitions, campaign_transitions, keys
+from alodial.store import call_transitions, campaign_transitions
 from alodial.store.call_transitions import Applying, Arming, Settling
 from alodial.store.campaign_transitions import HopperRow, NewChunk, RequestKey
 from alodial.store.client import Operation
+from alodial.store.keys import Keys
 from alodial_schemas import State
+
+keys = Keys()
 
 T = TypeVar("T")
 

@@ -10,10 +10,12 @@ from campaign_harness import Harness, phone
 from row_model import ENDS, MINUTE, REDIAL, Place, RowModel
 
 from alodial.campaigns.errors import CampaignNotAllowed, CampaignRetried, InvalidCampaign
-from alodial.store import keys
 from alodial.store.call_transitions import Claimed
+from alodial.store.keys import Keys
 from alodial.store.row_outcomes import LETTERS
 from alodial_schemas.campaigns import CampaignState
+
+keys = Keys()
 
 Step = tuple[Any, ...]
 """The name of a method of :class:`RowPair` and its arguments."""

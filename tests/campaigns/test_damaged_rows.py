@@ -10,11 +10,13 @@ from campaign_harness import Harness, Silent
 from structlog.testing import capture_logs
 
 from alodial.campaigns.errors import DamagedRows
-from alodial.store import keys
 from alodial.store.counters import Counters
+from alodial.store.keys import Keys
 from alodial.store.supervision import Supervisor
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial_workers.pacer import Pacer
+
+keys = Keys()
 
 
 def _lose(client: "redis.Redis", campaign: str) -> None:

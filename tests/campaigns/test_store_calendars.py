@@ -8,8 +8,10 @@ from typing import Any
 from campaign_harness import Harness, phone
 
 from alodial.campaigns.calendar import renew_calendars
-from alodial.store import keys
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
+
+keys = Keys()
 
 DAY = 86_400
 

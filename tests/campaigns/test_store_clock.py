@@ -5,8 +5,10 @@ from typing import Any
 from campaign_harness import Harness
 from test_store_runnable import commands
 
-from alodial.store import keys
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
+
+keys = Keys()
 
 HOUR = 3600
 

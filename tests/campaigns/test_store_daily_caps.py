@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 from campaign_harness import Harness, phone
 
-from alodial.store import call_transitions, keys
+from alodial.store import call_transitions
 from alodial.store.call_transitions import RESERVE_SECONDS, Applying
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
+
+keys = Keys()
 
 
 def used(harness: Harness, scope: str) -> tuple[int, int, int]:

@@ -3,8 +3,11 @@
 import pytest
 from campaign_harness import Harness, phone
 
-from alodial.store import do_not_call, keys
+from alodial.store import do_not_call
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
+
+keys = Keys()
 
 AGENT = "+998712037006"
 OF_AGENT = {"kind": "two-way", "callfrom": AGENT}
@@ -55,13 +58,13 @@ def test_an_erased_number_is_not_rung_and_nobody_can_read_it(redis_server: Embed
     client = harness.store.redis
     entries = client.hgetall(keys.ERASED)
     assert phone(0).encode() not in b"".join([*entries, *entries.values()])
-    assert do_not_call.is_listed(client, [phone(0), phone(1)]) == [True, False]
-    assert [entry.reason for entry in do_not_call.find(client, phone(0))] == ["erased"]
-    assert do_not_call.find(client, phone(0), ["~shop"]) == [], "a tenant learns nothing of it"
+    assert do_not_call.is_listed(client, keys, [phone(0), phone(1)]) == [True, False]
+    assert [entry.reason for entry in do_not_call.find(client, keys, phone(0))] == ["erased"]
+    assert do_not_call.find(client, keys, phone(0), ["~shop"]) == [], "a tenant learns nothing of it"
     harness.forget(phone(0), phone(2))
-    assert do_not_call.count_erased(client) == 2
-    assert do_not_call.remove(client, [phone(0)]) == 1
-    assert do_not_call.is_listed(client, [phone(0), phone(2)]) == [False, True]
+    assert do_not_call.count_erased(client, keys) == 2
+    assert do_not_call.remove(client, keys, [phone(0)]) == 1
+    assert do_not_call.is_listed(client, keys, [phone(0), phone(2)]) == [False, True]
 
 
 def test_a_campaigns_own_list_does_not_apply_to_others(redis_server: EmbeddedRedis) -> None:
@@ -133,7 +136,7 @@ def test_a_number_removed_from_the_list_is_called_again(redis_server: EmbeddedRe
     harness.submit(2)
     harness.pace()
     harness.forbid(phone(0), phone(1))
-    do_not_call.remove(harness.store.redis, [phone(1)])
+    do_not_call.remove(harness.store.redis, keys, [phone(1)])
     assert len(harness.ring_all()) == 1
 
 

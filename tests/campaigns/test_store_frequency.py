@@ -5,10 +5,13 @@ import itertools
 import pytest
 from campaign_harness import Harness, phone
 
-from alodial.store import call_transitions, keys
+from alodial.store import call_transitions
 from alodial.store.call_transitions import Settling
+from alodial.store.keys import Keys
 from alodial.store.primary import Posted, repeat_posts
 from alodial.testing.redis_server import EmbeddedRedis
+
+keys = Keys()
 
 AGENT = "+998712037006"
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000

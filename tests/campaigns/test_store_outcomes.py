@@ -6,9 +6,12 @@ from campaign_harness import Harness, phone
 from alodial.campaigns.errors import CampaignNotAllowed, InvalidCampaign
 from alodial.campaigns.row_codec import CHUNK_ROWS
 from alodial.campaigns.submission import CampaignSubmission
-from alodial.store import campaigns, keys
+from alodial.store import campaigns
 from alodial.store.call_transitions import SettleOutcome
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
+
+keys = Keys()
 
 
 def forget_records(harness: Harness, campaign: str) -> None:
@@ -197,5 +200,5 @@ def test_a_retry_that_was_broken_off_does_not_go_on_with_who_answered_since(
             harness.front.retry_failed(campaign, actor="test")
     harness.result(last.extid, "answered")
     assert harness.front.retry_failed(campaign, actor="test").rows["good"] == CHUNK_ROWS
-    (retry,) = campaigns.live(harness.store.redis)
+    (retry,) = campaigns.live(harness.store.redis, keys)
     assert harness.campaign(retry).number("tot") == CHUNK_ROWS

@@ -7,10 +7,13 @@ import pytest
 from campaign_harness import Harness, phone
 
 from alodial.errors import LimitReached
-from alodial.store import call_transitions, keys
+from alodial.store import call_transitions
 from alodial.store.call_transitions import NewCall
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial_schemas import new_ids
+
+keys = Keys()
 
 HOUR = 3600
 

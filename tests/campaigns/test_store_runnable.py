@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from campaign_harness import Harness
 
-from alodial.store import keys
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
+
+keys = Keys()
 
 KINDS = ("g", "gc", "gq", "rows", "cal", "day", "out", "gchan", "zones")
 FAIR = f"{keys.PREFIX}fair:default:n"

@@ -5,8 +5,10 @@ from collections import Counter
 import pytest
 from campaign_harness import Harness, phone
 
-from alodial.store import keys
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
+
+keys = Keys()
 
 
 def shares(harness: Harness, calls: int, *, room: int = 1) -> Counter[str]:

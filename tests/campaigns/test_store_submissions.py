@@ -12,9 +12,12 @@ from campaign_harness import Harness, phone, request
 from alodial.campaigns.errors import CampaignDuplicate, CampaignKeyConflict, CampaignNotFound, CampaignRetried
 from alodial.campaigns.records import CampaignRecord
 from alodial.do_not_call import DoNotCall
-from alodial.store import campaign_transitions, campaigns, keys
+from alodial.store import campaign_transitions, campaigns
 from alodial.store.client import Operation
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
+
+keys = Keys()
 
 ROWS = [phone(n) for n in range(700)]
 
@@ -251,7 +254,7 @@ def test_many_equal_submissions_and_retries_at_once_make_one_campaign(redis_serv
     assert len(harness.rung) == 700
     harness.rung.clear()
     at_once(lambda: harness.front.retry_failed(first, actor="test"))
-    assert len(campaigns.live(harness.store.redis)) == 1
+    assert len(campaigns.live(harness.store.redis, keys)) == 1
     rung_once(harness)
     assert len(harness.rung) == 700
 
@@ -264,7 +267,7 @@ def test_a_submission_goes_on_after_an_interruption_with_another_key(redis_serve
     del harness.store.run
     record = harness.front.submit(ROWS, request(), actor="test", idempotency_key="b")
     assert harness.front.submit(ROWS, request(), actor="test", idempotency_key="a").id == record.id
-    assert len(campaigns.page(harness.store.redis, None, 9).ids) == 1
+    assert len(campaigns.page(harness.store.redis, keys, None, 9).ids) == 1
 
 
 def test_changes_of_two_people_at_once_are_both_made(redis_server: EmbeddedRedis) -> None:

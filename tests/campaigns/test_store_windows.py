@@ -6,8 +6,11 @@ from datetime import date, time
 import pytest
 from campaign_harness import Harness, phone
 
-from alodial.store import call_transitions, keys
+from alodial.store import call_transitions
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
+
+keys = Keys()
 
 LONDON, BERLIN, PARIS = "+442071838750", "+493012345678", "+33142685300"
 

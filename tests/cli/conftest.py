@@ -13,8 +13,11 @@ import pytest
 
 from alodial.cli.app import run
 from alodial.settings import Settings, load_settings
-from alodial.store import dead_letters, inbox, keys
+from alodial.store import dead_letters, inbox
 from alodial.store.client import Store
+from alodial.store.keys import Keys
+
+keys = Keys()
 
 CALLBACK_SECRET = "planted-callback-secret-51b2"
 PROVIDER_TOKEN = "planted-token-7f3a9c"
@@ -87,7 +90,7 @@ def dead(store: Store) -> Callable[..., str]:
 
     def dead(body: bytes, content_type: str = "application/json") -> str:
         store.call(inbox.create_group)
-        store.call(lambda client: client.xadd(keys.INBOX, {"b": body, "t": content_type}))
+        store.call(lambda client, _: client.xadd(keys.INBOX, {"b": body, "t": content_type}))
         entry = store.call(inbox.read_new, "test", 1)[0]
         kept = inbox.ParkedResult("unreadable", body, content_type, "not JSON")
         store.run(inbox.park("ack", entry.id, [kept], 600))

@@ -6,11 +6,13 @@ import pwd
 import pytest
 
 from alodial.cli.audit import READ_ONLY
-from alodial.store import keys
 from alodial.store.client import Store
+from alodial.store.keys import Keys
 
 from .conftest import Alodial
 from .test_every_command import LEAVES
+
+keys = Keys()
 
 
 def test_a_command_that_changes_something_leaves_an_entry_of_the_systems_user(

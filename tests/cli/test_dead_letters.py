@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from alodial.store import keys
 from alodial.store.client import Store
+from alodial.store.keys import Keys
 
 from .conftest import Alodial
+
+keys = Keys()
 
 Dead = Callable[..., str]
 
@@ -42,7 +44,7 @@ def test_a_replayed_result_is_back_in_the_inbox(alodial: Alodial, dead: Dead, st
     done = alodial("dead", "replay", name, "--json")
     assert done.documents == [{"id": name, "outcome": "replayed"}]
     assert alodial("dead", "list", "--json").documents == []
-    bodies = [fields[b"b"] for _, fields in store.call(lambda client: client.xrange(keys.INBOX))]
+    bodies = [fields[b"b"] for _, fields in store.call(lambda client, _: client.xrange(keys.INBOX))]
     assert bodies == [b'{"externalid": 5}']
 
 
@@ -50,7 +52,7 @@ def test_a_dropped_result_is_deleted(alodial: Alodial, dead: Dead, store: Store)
     name = dead(b"{")
     assert alodial("dead", "drop", name, "--yes").err == f"dropped {name}\n"
     assert alodial("dead", "list", "--json").documents == []
-    assert store.call(lambda client: client.xlen(keys.INBOX)) == 0
+    assert store.call(lambda client, _: client.xlen(keys.INBOX)) == 0
 
 
 @pytest.mark.parametrize("command", ["show", "replay", "drop"])

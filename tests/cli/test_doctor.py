@@ -11,11 +11,14 @@ import pytest
 from alodial.errors import ConfigurationError
 from alodial.server.app import create_app
 from alodial.settings import read_settings
-from alodial.store import keys, workers
+from alodial.store import workers
 from alodial.store.client import Store
+from alodial.store.keys import Keys
 from alodial_workers.main import run_worker
 
 from .conftest import API_KEY, CALLBACK_SECRET, PROVIDER_TOKEN, Alodial, Done
+
+keys = Keys()
 
 
 def _findings(done: Done) -> dict[str, Any]:
@@ -141,11 +144,11 @@ def test_missing_and_short_secrets_are_warned_of(alodial: Alodial, environment: 
 
 
 def test_an_unfit_redis_is_reported_with_the_command_that_fixes_it(alodial: Alodial, store: Store) -> None:
-    store.call(lambda client: client.config_set("maxmemory-policy", "allkeys-lru"))
+    store.call(lambda client, _: client.config_set("maxmemory-policy", "allkeys-lru"))
     try:
         done = alodial("doctor")
     finally:
-        store.call(lambda client: client.config_set("maxmemory-policy", "noeviction"))
+        store.call(lambda client, _: client.config_set("maxmemory-policy", "noeviction"))
     assert done.code == 1
     assert "hint: redis-cli CONFIG SET maxmemory-policy noeviction" in done.out
     assert "1 problem" in done.err
@@ -170,8 +173,8 @@ def test_the_emergency_stop_is_shown_with_its_reason_until_it_is_lifted(alodial:
 def test_a_breaker_is_an_error_and_a_pause_a_warning_until_they_are_lifted(alodial: Alodial, store: Store) -> None:
     later = int((time.time() + 600) * 1000)
     for name, fields in (("shut", {"hold": later, "why": "status_401", "brk": 1}), ("slow", {"hold": later})):
-        store.call(lambda client, n=name: client.sadd(keys.ACCOUNTS, n))  # type: ignore[misc]  # lambda default
-        store.call(lambda client, n=name, f=fields: client.hset(keys.account(n), mapping=f))  # type: ignore[misc]  # as above
+        store.call(lambda client, _, n=name: client.sadd(keys.ACCOUNTS, n))  # type: ignore[misc]  # lambda default
+        store.call(lambda client, _, n=name, f=fields: client.hset(keys.account(n), mapping=f))  # type: ignore[misc]  # as above
 
     def accounts() -> dict[str, str]:
         rows = alodial("doctor", "--json").documents[1:]

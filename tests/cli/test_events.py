@@ -5,10 +5,12 @@ import subprocess
 
 import pytest
 
-from alodial.store import keys
 from alodial.store.client import Store
+from alodial.store.keys import Keys
 
 from .conftest import PROGRAM, TWO_WAY, Alodial
+
+keys = Keys()
 
 
 def _types(alodial: Alodial, *options: str) -> list[str]:
@@ -45,7 +47,7 @@ def test_from_now_prints_no_earlier_event(alodial: Alodial, happened: str) -> No
 
 
 def test_from_a_stream_id_continues_after_it(alodial: Alodial, happened: str, store: Store) -> None:
-    first = store.call(lambda client: client.xrange(keys.EVENTS, count=1))[0][0].decode()
+    first = store.call(lambda client, _: client.xrange(keys.EVENTS, count=1))[0][0].decode()
     assert _types(alodial, "--from", first) == ["queued", "canceled"]
 
 
@@ -80,4 +82,4 @@ def test_a_reader_that_leaves_ends_following_and_loses_its_group_no_event(
     finally:
         process.kill()
     assert (process.returncode, said) == (0, b"")
-    assert store.call(lambda client: client.xpending(keys.EVENTS, "g"))["pending"] == 3
+    assert store.call(lambda client, _: client.xpending(keys.EVENTS, "g"))["pending"] == 3

@@ -14,10 +14,13 @@ import pytest
 
 from alodial import CallQueue
 from alodial.settings import Settings
-from alodial.store import keys, workers
+from alodial.store import workers
+from alodial.store.keys import Keys
 from alodial.store.workers import Heartbeat
 
 from .conftest import PROGRAM, Alodial
+
+keys = Keys()
 
 
 @pytest.fixture
@@ -28,7 +31,7 @@ def queue(settings: Settings) -> Iterator[CallQueue]:
 
 def beat(queue: CallQueue, ago: float = 0.0) -> None:
     at = int((time.time() - ago) * 1000)
-    workers.write_heartbeat(queue.store.redis, Heartbeat("dialer-1:1", at, 1, "dialer-1", 2, at, "1"))
+    workers.write_heartbeat(queue.store.redis, keys, Heartbeat("dialer-1:1", at, 1, "dialer-1", 2, at, "1"))
 
 
 def test_an_installation_without_problems_ends_with_0(alodial: Alodial, queue: CallQueue) -> None:

@@ -12,12 +12,15 @@ import pytest
 from alodial.errors import ConfigurationError
 from alodial.server.serve import MAX_CONNECTIONS, MAX_OF_ADDRESS, RESERVED, Places, make_server
 from alodial.settings import Settings
-from alodial.store import dead_letters, inbox, keys
+from alodial.store import dead_letters, inbox
 from alodial.store.client import Store
 from alodial.store.inbox import ParkedResult
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import free_port
 from alodial.web.rate_limit import RateLimiter
 from web.conftest import API_KEY, SECRET, Web, shared_web, web
+
+keys = Keys()
 
 __all__ = ["shared_web", "web"]
 
@@ -158,7 +161,7 @@ def test_a_bucket_may_be_charged_by_size() -> None:
 
 
 def test_dead_letters_take_a_bounded_number_of_bytes(store: Store) -> None:
-    inbox.create_group(store.redis)
+    inbox.create_group(store.redis, keys)
     body = "x" * 256 * 1024
     for _ in range(300):
         entry = store.redis.xadd(keys.INBOX, {"b": "x", "t": ""})
@@ -168,5 +171,5 @@ def test_dead_letters_take_a_bounded_number_of_bytes(store: Store) -> None:
     assert 200 < len(left) <= 256, "64 MiB of them, the newest"
     assert int(store.redis.get(keys.DEAD_BYTES)) == sum(row.size for row in left)
     for row in left:
-        assert dead_letters.drop(store.redis, row.id)
+        assert dead_letters.drop(store.redis, keys, row.id)
     assert int(store.redis.get(keys.DEAD_BYTES)) == 0

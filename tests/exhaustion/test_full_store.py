@@ -9,9 +9,10 @@ from alodial import CallQueue, RefusedCall, StoreFull
 from alodial.cli.app import run
 from alodial.observability.diagnosis import diagnose
 from alodial.settings import Settings
-from alodial.store import call_transitions, keys, overview, redis_checks, workers
+from alodial.store import call_transitions, overview, redis_checks, workers
 from alodial.store.call_transitions import Applying, Arming, Settling
 from alodial.store.holds import stopped
+from alodial.store.keys import Keys
 from alodial.store.redis_checks import epoch
 from alodial_schemas import State
 from alodial_workers.hopper import HopperFiller
@@ -19,6 +20,8 @@ from monitor.client import Operator
 from web.conftest import API_KEY, TWO_WAY, Web
 
 from .conftest import SmallRedis
+
+keys = Keys()
 
 CALL = {"callfrom": "712037006", "callto": ["994412860"]}
 CAMPAIGN = {
@@ -124,7 +127,9 @@ def test_a_store_that_fills_up_is_reported_before_it_is_full(
         small_redis.fill(share)
         (finding,) = [one for one in diagnose(queue.store.call(overview.read, {})) if one.code == "store_full"]
         assert finding.severity == ("problem" if share > 0.9 else "warning")
-        (check,) = [one for one in queue.store.call(redis_checks.inspect) if one.name == "store_full"]
+        (check,) = [
+            one for one in queue.store.call(lambda client, _: redis_checks.inspect(client)) if one.name == "store_full"
+        ]
         assert check.level == "warning", "a worker must still start: it applies results"
         assert ("are refused" in check.message) == (share > 0.9) or "above 90 %" in check.message
         assert check.hint.startswith("redis-cli CONFIG SET maxmemory ")

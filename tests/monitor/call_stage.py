@@ -6,8 +6,11 @@ from typing import Any
 
 from alodial import CallQueue
 from alodial.calls.outcomes import QueuedCall
-from alodial.store import call_transitions, keys, redis_checks
+from alodial.store import call_transitions, redis_checks
 from alodial.store.call_transitions import Applying, Arming, SettleOutcome, Settling
+from alodial.store.keys import Keys
+
+keys = Keys()
 
 TWO_WAY: dict[str, Any] = {
     "callfrom": {"phone": "712037006"},
@@ -36,7 +39,7 @@ class Stage:
         self.queue, self.store, self.worker = queue, queue.store, worker
         self.settings = queue.settings
         self.limits = self.settings.account("default")
-        self.epoch = redis_checks.epoch(self.store.redis)
+        self.epoch = redis_checks.epoch(self.store.redis, keys)
 
     def place(self, body: dict[str, Any] | None = None, **options: Any) -> QueuedCall:
         return self.queue.enqueue(TWO_WAY if body is None else body, **options)

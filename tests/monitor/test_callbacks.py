@@ -6,11 +6,14 @@ import pytest
 
 from alodial import CallQueue
 from alodial.settings import Settings
-from alodial.store import inbox, keys
+from alodial.store import inbox
 from alodial.store.inbox import ParkedResult
+from alodial.store.keys import Keys
 from web.conftest import API_KEY, Web
 
 from .client import Operator, words_on
+
+keys = Keys()
 
 RESULT = {"externalid": "926423109381634", "from_number": "712037006", "to_number": "994412860", "dialstatus": "BUSY"}
 

@@ -19,11 +19,13 @@ from alodial.campaigns.exporting.texts import headings
 from alodial.campaigns.importing.header_words import meaning
 from alodial.campaigns.row_search import RowSearch
 from alodial.i18n import LANGUAGES, Translator
-from alodial.store import keys
+from alodial.store.keys import Keys
 from alodial_schemas.campaigns import parse_campaign
 from web.conftest import OTHER_KEY, Web
 
 from .client import Operator, words_on
+
+keys = Keys()
 
 ALWAYS = "daily 00:00-24:00"
 XSS = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'

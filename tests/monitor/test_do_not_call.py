@@ -8,7 +8,6 @@ import pytest
 from alodial import CallQueue
 from alodial.key_limits import KeyLimits
 from alodial.store import do_not_call, key_records
-from alodial.store.sansio import run
 from web.conftest import Web
 
 from .client import Operator, words_on
@@ -143,7 +142,7 @@ def test_operators_see_the_lists_of_keys_and_how_many_people_were_erased(web: We
     record, _ = key_records.new_record(
         "shop", ["submit"], own=True, limits={}, base=KeyLimits(), expires=None, actor="cli:x", now=0
     )
-    queue.store.call(run, key_records.create(record))
+    queue.store.run_steps(key_records.create, record)
     queue.dnc.add(["901234567"], owner="shop", reason="<b>asked</b>")
     entry = do_not_call.entry_json("erased", "cli:x", 0)
     queue.store.run(do_not_call.forget_numbers(["+998907654321"], entry))

@@ -7,12 +7,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from alodial import CallQueue
-from alodial.store import call_transitions, keys, workers
+from alodial.store import call_transitions, workers
 from alodial.store.holds import stopped
+from alodial.store.keys import Keys
 from alodial.store.workers import Heartbeat
 from web.conftest import Web
 
 from .client import Operator, words_on
+
+keys = Keys()
 
 TWO_WAY = {"callfrom": "712037006", "callto": ["994412860"]}
 

@@ -10,11 +10,13 @@ import pytest
 
 from alodial import CallQueue
 from alodial.monitor.session import CHECK_SECONDS, form_token
-from alodial.store import keys
 from alodial.store.holds import stopped
+from alodial.store.keys import Keys
 from web.conftest import API_KEY, OTHER_KEY, Web
 
 from .client import Operator, words_on
+
+keys = Keys()
 
 READ = "planted-reading-key-1c9e"
 

@@ -17,12 +17,15 @@ from alodial import monitor
 from alodial.api_keys import ApiKeys
 from alodial.monitor.session import IDLE_SECONDS, SESSION_SECONDS, Sessions
 from alodial.settings import Settings
-from alodial.store import keys, sessions
+from alodial.store import sessions
 from alodial.store.client import AsyncStore, Store
+from alodial.store.keys import Keys
 from alodial.web.key_ring import KeyRing
 from web.conftest import API_KEY, OTHER_KEY, Web
 
 from .client import Operator, words_on
+
+keys = Keys()
 
 EVIL = "https://evil.example"
 

@@ -14,10 +14,12 @@ from alodial.errors import StoreUnavailable
 from alodial.monitor.draft_record import BUSY, NO_FILE, STOPPED, Step, UploadDraft
 from alodial.monitor.upload_drafts import DraftWork, UploadDrafts
 from alodial.settings import Settings
-from alodial.store import keys
 from alodial.store import upload_drafts as records
 from alodial.store.client import Store
+from alodial.store.keys import Keys
 from alodial.store.upload_drafts import MAX_DRAFTS, MAX_OF_OWNER, IdleDraft, surplus
+
+keys = Keys()
 
 OWNER = "owner"
 

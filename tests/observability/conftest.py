@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
-from alodial.store import keys
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 from web.conftest import shared_web
+
+keys = Keys()
 
 __all__ = ["shared_web"]
 

@@ -19,9 +19,12 @@ from alodial.observability.finding_changes import FindingChange, known_of
 from alodial.observability.finding_watch import FindingWatch
 from alodial.observability.process_findings import ProcessFindings
 from alodial.settings import Settings, load_settings
-from alodial.store import holds, keys, overview
+from alodial.store import holds, overview
 from alodial.store.client import Store
+from alodial.store.keys import Keys
 from alodial.store.shared_work import hold, save
+
+keys = Keys()
 
 MINUTE = 60_000
 

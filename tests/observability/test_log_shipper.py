@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from alodial.observability import log_shipper
 from alodial.observability.log_shipper import MAX_LINE, LogShipper, truncate
 from alodial.settings import Settings
-from alodial.store import keys
 from alodial.store.client import Store
+from alodial.store.keys import Keys
 from alodial.store.log_stream import LogWriter
 
 from .conftest import NUMBERS, PLANTED, Processes, wait_until
+
+keys = Keys()
 
 pytestmark = pytest.mark.alone
 
@@ -241,8 +243,8 @@ log.info("parent", n=3)
 
 
 def test_lines_whose_answer_was_lost_are_not_written_again(store: Store) -> None:
-    writer = LogWriter(store.redis, "p1", 1000)
-    other = LogWriter(store.redis, "p2", 1000)
+    writer = LogWriter(store.redis, keys, "p1", 1000)
+    other = LogWriter(store.redis, keys, "p2", 1000)
     lines = [b'{"n":%d}' % n for n in range(6)]
     writer.append(0, lines[:2])
     other.append(0, [b'{"other":1}'])

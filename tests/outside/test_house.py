@@ -16,12 +16,14 @@ import pytest
 from dramatiq.brokers.stub import StubBroker
 from redis.crc import key_slot
 
-from alodial.store import keys
+from alodial.store.keys import Keys
 from alodial.wakeup import COLLECT_QUEUE, SUBMIT_QUEUE
 from alodial_workers.actors import declare
 
 from . import import_graph
 from .text import PACKAGES, ROOT, at, modules, nodes, pages, tree, written
+
+keys = Keys()
 
 FOLDERS = ("schemas", "producers", "workers", "tests", "deploy", "benchmarks", "docs/decisions")
 HEAVY = {

@@ -11,9 +11,12 @@ from alodial.settings import Settings
 from alodial.store import overview
 from alodial.store.client import Store
 from alodial.store.counters import read_sums
+from alodial.store.keys import Keys
 from alodial.web.metrics import ProcessMetrics, StoreMetrics, StoreSnapshot
 
 from .text import ROOT
+
+keys = Keys()
 
 RULES = ROOT / "deploy" / "prometheus"
 PARTS = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
@@ -21,7 +24,7 @@ PARTS = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_coun
 
 @pytest.fixture
 def families(store: Store, settings: Settings) -> dict[str, Any]:
-    seen = StoreSnapshot(overview.read(store.redis, overview.limits_of(settings)), read_sums({}))
+    seen = StoreSnapshot(overview.read(store.redis, keys, overview.limits_of(settings)), read_sums({}))
     found = [*StoreMetrics(seen, settings, 0).collect(), *ProcessMetrics().registry.collect()]
     assert len({family.name for family in found}) == len(found)
     return {family.name: family for family in found}

@@ -7,11 +7,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import trustme
 
-from alodial.store import keys
 from alodial.store.client import Store
+from alodial.store.keys import Keys
 from alodial_workers.provider_check.attempt import ACCOUNT
 
 from .conftest import PHONE, REFUSED, RESULT, TAKEN, Stack, post
+
+keys = Keys()
 
 
 def test_without_a_phone_nothing_is_posted(stack: Stack) -> None:
@@ -74,7 +76,7 @@ def test_an_answer_that_is_not_about_the_body_ends_the_series(stack: Stack, stat
     assert [step["class"] for step in done.all("call")] == [label]
     assert (done.code, done.ledger["posts"], done.ledger["rung"]) == (1, 1, 0)
     store = Store(stack.settings)
-    held = store.call(lambda client: client.hgetall(f"{keys.PREFIX}acct:{ACCOUNT}"))
+    held = store.call(lambda client, _: client.hgetall(f"{keys.PREFIX}acct:{ACCOUNT}"))
     assert {b"hold", b"brk"}.isdisjoint(held), "the next check would be held"
     store.close()
 

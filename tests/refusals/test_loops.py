@@ -16,11 +16,12 @@ from alodial.observability.alerts import AlertSender
 from alodial.observability.finding_watch import FindingWatch
 from alodial.observability.process_findings import ProcessFindings
 from alodial.settings import Settings
-from alodial.store import audit, keys, workers
+from alodial.store import audit, workers
 from alodial.store.client import AsyncStore, Store
 from alodial.store.counters import APPLIED, Counters, read_sums
 from alodial.store.counters_flusher import CountersFlusher
 from alodial.store.heartbeat import HeartbeatWriter
+from alodial.store.keys import Keys
 from alodial.store.supervision import Supervisor
 from alodial.wakeup import Waker
 from alodial.web.event_follower import EventFollower
@@ -36,6 +37,8 @@ from workers.test_collect import Plant, result
 from workers.test_submit import Works, with_works
 
 from .proxy import REFUSALS, RefusingProxy
+
+keys = Keys()
 
 CALL = TwoWayCall(callfrom="712037006", callto=["994412860"])
 PLAIN = [code for code in REFUSALS if "in a script" not in code]

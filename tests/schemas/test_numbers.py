@@ -10,10 +10,12 @@ from call_bodies import bodies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alodial.store import keys
 from alodial.store.call_filter import CallFilter, recipients
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial_schemas import TwoWayCall, body_json, numbers_of, parse_call, parties_of
+
+keys = Keys()
 
 CAMPAIGN = (resources.files("alodial.store") / "lua" / "campaign.lua").read_text("utf-8")
 (LUA,) = re.findall(r"^local function numbers_of\(body\)\n.*?^end\n", CAMPAIGN, re.MULTILINE | re.DOTALL)

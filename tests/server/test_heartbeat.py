@@ -11,10 +11,13 @@ from alodial.cli.doctor import _check_redis
 from alodial.observability.diagnosis import diagnose, render_sentence
 from alodial.server.app import create_app
 from alodial.settings import Settings
-from alodial.store import keys, overview, workers
+from alodial.store import overview, workers
 from alodial.store.client import Store
+from alodial.store.keys import Keys
 from alodial.web.callbacks.spool import Head, Spool
 from web.conftest import Web
+
+keys = Keys()
 
 pytestmark = pytest.mark.slow
 

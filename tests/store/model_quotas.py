@@ -7,8 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from alodial.store import keys
+from alodial.store.keys import Keys
 from alodial.store.new_calls import NewCall
+
+keys = Keys()
 
 if TYPE_CHECKING:
     import redis

@@ -9,10 +9,12 @@ import redis
 from model import Account, Call, ModelStore, Seen
 
 from alodial.settings import Settings
-from alodial.store import keys
 from alodial.store.client import Operation, Store
+from alodial.store.keys import Keys
 from alodial.store.scripts import Script, load_scripts, retention_ms
 from alodial_schemas import ENDS
+
+keys = Keys()
 
 T = TypeVar("T")
 

@@ -11,11 +11,14 @@ from model import Limits, ModelStore, Rules
 from store_harness import EPOCH, START, ClockedStore, Picture, modelled, picture, spares_of
 
 from alodial.settings import Settings
-from alodial.store import call_transitions, channels, holds, keys
+from alodial.store import call_transitions, channels, holds
 from alodial.store.call_transitions import Applying, Arming, Claim, Claimed, NewCall, Settling
 from alodial.store.client import Operation
+from alodial.store.keys import Keys
 from alodial.store.primary import Posted, repeat_posts
 from alodial_schemas import ENDS, State
+
+keys = Keys()
 
 Choose = Callable[[Sequence[Any]], Any]
 

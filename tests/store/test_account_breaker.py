@@ -4,10 +4,13 @@ import pytest
 from pydantic import SecretStr
 from test_limits import Harness
 
-from alodial.store import call_transitions, keys
+from alodial.store import call_transitions
 from alodial.store.call_transitions import Claimed, Settling
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial_schemas import ENDS
+
+keys = Keys()
 
 DAY = 86_400
 

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 import pytest
 
 from alodial.settings import Settings
-from alodial.store import call_transitions, keys
+from alodial.store import call_transitions
 from alodial.store.call_transitions import Arming, NewCall
 from alodial.store.client import Store
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial_schemas import new_ids
+
+keys = Keys()
 
 TRIES = 10_000
 ROUND = 250

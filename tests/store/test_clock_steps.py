@@ -3,8 +3,11 @@
 import pytest
 from test_late_information import Late
 
-from alodial.store import call_transitions, keys
+from alodial.store import call_transitions
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
+
+keys = Keys()
 
 
 class Clock(Late):

@@ -10,10 +10,13 @@ from redis.exceptions import ConnectionError
 
 from alodial.errors import ConfigurationError, StoreUnavailable
 from alodial.settings import Settings
-from alodial.store import keys, primary
+from alodial.store import primary
 from alodial.store.client import AsyncStore, Store
 from alodial.store.connect import connect, connect_async, read_sentinel_url
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
+
+keys = Keys()
 
 
 @pytest.mark.parametrize("make", [connect, connect_async])
@@ -42,7 +45,7 @@ def test_a_sentinel_url_that_lacks_a_part_is_refused_with_that_part(url: str, re
 def test_sentinels_that_do_not_know_the_service_are_a_store_that_is_unavailable(settings: Settings) -> None:
     sentinel = FakeSentinel(None)
     with pytest.raises(StoreUnavailable):
-        Store(_behind(settings, sentinel.port)).call(lambda client: client.ping())
+        Store(_behind(settings, sentinel.port)).call(lambda client, _: client.ping())
     sentinel.close()
 
 
@@ -50,7 +53,7 @@ def test_a_plain_redis_named_as_a_sentinel_is_a_store_that_is_unavailable(
     settings: Settings, redis_server: EmbeddedRedis
 ) -> None:
     with pytest.raises(StoreUnavailable):
-        Store(_behind(settings, redis_server.port)).call(lambda client: client.ping())
+        Store(_behind(settings, redis_server.port)).call(lambda client, _: client.ping())
 
 
 def test_a_worker_writes_to_no_primary_that_the_sentinels_stopped_confirming(

@@ -12,11 +12,14 @@ from redis.exceptions import ResponseError
 from alodial import CallQueue
 from alodial.errors import NotFound, StoreUnavailable
 from alodial.settings import Settings
-from alodial.store import call_context, campaigns, events, inbox, keys, overview, webhooks, workers
+from alodial.store import call_context, campaigns, events, inbox, overview, webhooks, workers
 from alodial.store.client import AsyncStore, Store
+from alodial.store.keys import Keys
 from alodial.store.overview import limits_of
 from alodial.store.server_clock import server_ms
 from alodial.store.workers import GONE_AFTER, REPLACED_AFTER, Heartbeat
+
+keys = Keys()
 
 CALL = {"callfrom": "712037006", "callto": ["994412860"]}
 
@@ -37,8 +40,8 @@ def heartbeat(store: Store, name: str, *, silent: float = 0, host: str = "pbx1")
 def test_a_damaged_heartbeat_hides_no_other_worker(settings: Settings, store: Store, damage: bytes) -> None:
     heartbeat(store, "sound")
     store.redis.hset(keys.WORKERS, "damaged", damage)
-    assert [beat.name for beat in workers.heartbeats(store.redis)] == ["sound"]
-    assert [worker.name for worker in overview.read(store.redis, limits_of(settings)).workers] == ["sound"]
+    assert [beat.name for beat in workers.heartbeats(store.redis, keys)] == ["sound"]
+    assert [worker.name for worker in overview.read(store.redis, keys, limits_of(settings)).workers] == ["sound"]
 
     async def context() -> call_context.CallContext:
         own = AsyncStore(settings)
@@ -56,7 +59,7 @@ def test_a_silent_worker_is_forgotten_after_an_hour_or_once_its_host_has_a_later
     heartbeat(store, "silent", silent=REPLACED_AFTER + 5, host="pbx3")
     heartbeat(store, "alive")
     store.call(workers.forget_silent)
-    assert [beat.name for beat in workers.heartbeats(store.redis)] == ["alive", "silent"]
+    assert [beat.name for beat in workers.heartbeats(store.redis, keys)] == ["alive", "silent"]
 
 
 def test_a_call_whose_events_cannot_be_read_shows_those_that_can(settings: Settings, queue: CallQueue) -> None:

@@ -15,7 +15,10 @@ from alodial.settings import AccountSettings, Settings
 from alodial.store import call_transitions, events, redis_checks
 from alodial.store.call_transitions import Applying, Arming, Settling
 from alodial.store.client import AsyncStore, Store
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis, find_server, free_port
+
+keys = Keys()
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +34,7 @@ def a_whole_life(settings: Settings) -> None:
     """From enqueue to completed, and each script once."""
     store = Store(settings)
     with CallQueue(settings=settings, store=store) as queue:
-        epoch = redis_checks.epoch(store.redis)
+        epoch = redis_checks.epoch(store.redis, keys)
         call = queue.enqueue(CALL)
         canceled = queue.enqueue(CALL)
         queue.cancel(canceled.id)
@@ -120,7 +123,7 @@ def test_an_arm_waits_for_the_replica_and_is_refused_without_one(tmp_path: Path)
     with EmbeddedRedis(folder=tmp_path / "one", fsync="no", options=("--repl-diskless-sync-delay", "0")) as primary:
         settings = settings_for(primary.url, durability="replica")
         store = Store(settings)
-        epoch = redis_checks.epoch(store.redis)
+        epoch = redis_checks.epoch(store.redis, keys)
 
         def arm(*, replica: bool) -> int:
             with CallQueue(settings=settings_for(primary.url)) as queue:
@@ -164,9 +167,9 @@ def test_a_redis_that_evicts_is_called_unfit(tmp_path: Path) -> None:
 def test_a_redis_that_does_not_sync_while_it_rewrites_is_unfit_for_fsync(tmp_path: Path) -> None:
     with EmbeddedRedis(folder=tmp_path, fsync="always") as server, server.client() as client:
         settings = settings_for(server.url, durability="fsync")
-        assert {check.level for check in redis_checks.inspect_for(client, settings)} == {"ok"}
+        assert {check.level for check in redis_checks.inspect_for(client, keys, settings)} == {"ok"}
         client.config_set("no-appendfsync-on-rewrite", "yes")
-        checks = {check.name: check for check in redis_checks.inspect_for(client, settings)}
+        checks = {check.name: check for check in redis_checks.inspect_for(client, keys, settings)}
         assert checks["redis.durability"].level == "warning"
         assert checks["redis.durability"].hint == "redis-cli CONFIG SET no-appendfsync-on-rewrite no"
         assert checks["redis.fsync"].level == "error"

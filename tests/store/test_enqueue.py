@@ -16,10 +16,13 @@ from alodial import AsyncCallQueue, CallQueue, StoreUnavailable, TwoWayCall
 from alodial.calls.prepare import key_hash
 from alodial.calls.queue import CHUNK
 from alodial.settings import Settings
-from alodial.store import call_transitions, keys
+from alodial.store import call_transitions
 from alodial.store.client import Store
+from alodial.store.keys import Keys
 from alodial.store.server_clock import ServerClock
 from alodial.testing.redis_server import EmbeddedRedis
+
+keys = Keys()
 
 CALL = TwoWayCall(callfrom="712037006", callto=["994412860"])
 

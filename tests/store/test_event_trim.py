@@ -4,9 +4,12 @@ import time
 
 import pytest
 
-from alodial.store import events, keys
+from alodial.store import events
 from alodial.store.client import Store
 from alodial.store.events import trim
+from alodial.store.keys import Keys
+
+keys = Keys()
 
 DAY = 86_400_000
 WEEK = 7 * 86_400.0
@@ -23,7 +26,7 @@ def fill(store: Store, count: int, *, age_ms: int = 0) -> None:
 
 def group(store: Store, name: str, reads: int, *, acknowledges: int = 0) -> None:
     """A group of readers from the oldest event on that took ``reads`` events and acknowledged the first of them."""
-    events.create_group(store.redis, name, "0")
+    events.create_group(store.redis, keys, name, "0")
     if reads:
         rows = store.redis.xreadgroup(name, "reader", {keys.EVENTS: ">"}, count=reads)
         for position, _ in rows[0][1][:acknowledges]:  # type: ignore[index]
@@ -61,7 +64,7 @@ def test_what_a_group_has_not_acknowledged_is_kept_however_much_it_is(
     trimmed = store.run(trim(100, max_age=WEEK, max_length=5000))
     assert (trimmed.held, trimmed.dropped, trimmed.groups) == (True, 0, ["slow"])
     assert length(store) == 1000 - acknowledges
-    unread = events.read_unread(store.redis, int(time.time() * 1000))
+    unread = events.read_unread(store.redis, keys, int(time.time() * 1000))
     assert unread is not None
     assert (unread.group, unread.count, unread.max_count) == ("slow", 1000 - acknowledges, 5000)
 
@@ -105,13 +108,13 @@ def test_a_group_that_has_caught_up_is_no_trouble_any_more(store: Store) -> None
     fill(store, 500)
     group(store, "slow", 0)
     store.run(trim(100))
-    assert events.read_unread(store.redis, 0) is not None
+    assert events.read_unread(store.redis, keys, 0) is not None
     group(store, "slow", 500, acknowledges=500)
     assert store.run(trim(100)).held is False
-    assert events.read_unread(store.redis, 0) is None
+    assert events.read_unread(store.redis, keys, 0) is None
 
 
 def test_the_bound_of_memory_is_measured_in_events(store: Store) -> None:
-    assert events.length_within(store.redis, 1_000_000) == 2000
+    assert events.length_within(store.redis, keys, 1_000_000) == 2000
     fill(store, 5000)
-    assert 1000 < events.length_within(store.redis, 1_000_000) < 2500
+    assert 1000 < events.length_within(store.redis, keys, 1_000_000) < 2500

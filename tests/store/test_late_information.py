@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 from test_limits import Harness
 
-from alodial.store import call_transitions, keys
+from alodial.store import call_transitions
 from alodial.store.call_transitions import Applying, Claimed, Settling
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
+
+keys = Keys()
 
 REDIAL = json.dumps({"max_attempts": 3, "delays": {"busy": [60], "no_answer": [60]}})
 

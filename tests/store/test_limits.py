@@ -8,10 +8,13 @@ import pytest
 from store_harness import EPOCH, START, ClockedStore
 
 from alodial.settings import AccountSettings, Settings
-from alodial.store import call_transitions, keys
+from alodial.store import call_transitions
 from alodial.store.call_transitions import Applying, Arming, Claim, Claimed, NewCall, Settling
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial_schemas import new_ids
+
+keys = Keys()
 
 
 class Harness:

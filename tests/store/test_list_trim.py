@@ -9,9 +9,11 @@ from store_harness import ClockedStore
 
 from alodial import CallFilter, CallQueue
 from alodial.settings import Settings
-from alodial.store import keys
 from alodial.store.campaigns import forget_gone
+from alodial.store.keys import Keys
 from alodial.store.list_trim import tidy, trim_lists
+
+keys = Keys()
 
 DAY = 86_400_000
 PHONE = "+998901200000"
@@ -149,11 +151,11 @@ def test_campaigns_that_are_still_there_keep_no_later_one_in_the_list(queue: Cal
         client.lpush(keys.campaign_calls(id), "1")
     for id in kept:
         client.hset(keys.campaign(id), "s", "completed")
-    steps = [forget_gone(client, limit=10) for _ in range(3)]
+    steps = [forget_gone(client, keys, limit=10) for _ in range(3)]
     assert steps == [0, 0, 2]
     assert client.zrange(keys.CAMPAIGNS, 0, -1) == [id.encode() for id in kept]
     assert not client.exists(*map(keys.campaign_calls, gone))
     client.delete(keys.campaign(kept[0]))
-    assert [forget_gone(client, limit=10) for _ in range(3)] == [1, 0, 0], "and from the beginning again"
+    assert [forget_gone(client, keys, limit=10) for _ in range(3)] == [1, 0, 0], "and from the beginning again"
     client.delete(keys.campaign(kept[11]))
-    assert sum(forget_gone(client, limit=10) for _ in range(4)) == 1
+    assert sum(forget_gone(client, keys, limit=10) for _ in range(4)) == 1

@@ -11,10 +11,13 @@ import pytest
 from alodial import CallFilter, CallQueue
 from alodial.errors import InvalidCall, NotRedialable
 from alodial.settings import Settings
-from alodial.store import call_listing, call_transitions, inbox, keys, redis_checks
+from alodial.store import call_listing, call_transitions, inbox, redis_checks
 from alodial.store.call_transitions import Applying, Arming, Settling
+from alodial.store.keys import Keys
 from alodial.store.records import CallRecord, read_record
 from alodial_schemas import ENDS, Disposition, State
+
+keys = Keys()
 
 NO_LIMITS = Settings(_env_file=None, calls_per_second=0, max_concurrent_calls=0).account("default")
 PHONES = [f"+9989012{n:05d}" for n in (0, 1, 10_000, 20_000, 30_001)]
@@ -33,7 +36,7 @@ class World:
 
     def __init__(self, queue: CallQueue, seed: int, many: int = 160) -> None:
         self.queue, self.store = queue, queue.store
-        self.epoch = redis_checks.epoch(self.store.redis)
+        self.epoch = redis_checks.epoch(self.store.redis, keys)
         rng = random.Random(seed)
         for n in range(many):
             given = body(rng) | {
@@ -257,7 +260,7 @@ def test_hours_and_minutes_add_up_to_what_happened(queue: CallQueue) -> None:
 
 def unconfirmed(queue: CallQueue, **more: Any) -> str:
     placed = queue.enqueue({"callto": PHONES[0], "ivrid": 7, "fromline": "712037006"} | more)
-    settings, epoch = queue.settings, redis_checks.epoch(queue.store.redis)
+    settings, epoch = queue.settings, redis_checks.epoch(queue.store.redis, keys)
     call = queue.store.run(
         call_transitions.claim(settings, "default", NO_LIMITS, epoch=epoch, room=1, horizon=1, attend=0)
     ).calls[0]
@@ -358,11 +361,11 @@ def test_counting_stops_at_its_limit_and_reports_it(queue: CallQueue) -> None:
 def test_the_sweeper_removes_expired_calls_from_the_lists(queue: CallQueue) -> None:
     placed = queue.enqueue({"callto": PHONES[0], "ivrid": 7, "fromline": "712037006"})
     queue.cancel(placed.id)
-    inbox.forget_old(queue.store.redis, 86_400)
+    inbox.forget_old(queue.store.redis, keys, 86_400)
     assert queue.count(CallFilter(state="canceled")).number == 1
     position = queue.store.redis.xrange(keys.ended("canceled"))[0][0].decode()
     later = int(position.partition("-")[0]) + 86_400_001
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inbox, "server_ms", lambda _client: later)
-        inbox.forget_old(queue.store.redis, 86_400)
+        inbox.forget_old(queue.store.redis, keys, 86_400)
     assert queue.count(CallFilter(state="canceled")).number == 0

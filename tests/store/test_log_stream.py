@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from alodial.settings import Settings
-from alodial.store import keys, log_stream
+from alodial.store import log_stream
 from alodial.store.client import AsyncStore, Store
+from alodial.store.keys import Keys
 from alodial.store.log_stream import LogFilter, LogWriter, names_of_call
+
+keys = Keys()
 
 AT_MS = round(time.time()) * 1000
 AT = datetime.fromtimestamp(AT_MS / 1000, UTC).isoformat()
@@ -56,7 +59,7 @@ def test_a_line_is_found_by_each_part_of_a_filter(filter: LogFilter, matches: bo
     write(store, LINE)
     assert filter.matches(LINE) == matches
     assert filter.may_match(json.dumps(LINE, separators=(",", ":")).encode()) or not matches
-    assert len(log_stream.page(store.redis, filter).lines) == matches
+    assert len(log_stream.page(store.redis, keys, filter).lines) == matches
 
 
 @pytest.mark.parametrize("timestamp", [None, "yesterday", 5])
@@ -80,34 +83,34 @@ def test_damaged_lines_hide_no_other(store: Store) -> None:
     for raw in (b'{"event": "call.subm', b"[1]", b"\xff"):
         store.redis.xadd(keys.LOGS, {"l": raw})
     store.redis.xadd(keys.LOGS, {"other": "field"})
-    assert [line.fields for line in log_stream.page(store.redis, LogFilter()).lines] == [LINE]
+    assert [line.fields for line in log_stream.page(store.redis, keys, LogFilter()).lines] == [LINE]
 
 
 def test_pages_go_back_in_time_without_a_gap_and_following_goes_on_where_they_began(store: Store) -> None:
     write(store, *(LINE | {"n": n} for n in range(5)))
     seen: list[int] = []
-    first = page = log_stream.page(store.redis, LogFilter(), limit=2)
+    first = page = log_stream.page(store.redis, keys, LogFilter(), limit=2)
     while True:
         seen += [line.fields["n"] for line in page.lines]
         if page.cursor is None:
             break
-        page = log_stream.page(store.redis, LogFilter(), cursor=page.cursor, limit=2)
+        page = log_stream.page(store.redis, keys, LogFilter(), cursor=page.cursor, limit=2)
     assert seen == [4, 3, 2, 1, 0]
-    assert log_stream.after(store.redis, first.newest, LogFilter(), block=1) == ([], first.newest)
+    assert log_stream.after(store.redis, keys, first.newest, LogFilter(), block=1) == ([], first.newest)
     write(store, LINE | {"n": 5}, LINE | {"n": 6, "account": "support"}, first=5)
-    lines, position = log_stream.after(store.redis, first.newest, LogFilter(account="sales"), block=1)
+    lines, position = log_stream.after(store.redis, keys, first.newest, LogFilter(account="sales"), block=1)
     assert [line.fields["n"] for line in lines] == [5]
-    assert log_stream.after(store.redis, position, LogFilter(), block=1)[0] == []
+    assert log_stream.after(store.redis, keys, position, LogFilter(), block=1)[0] == []
 
 
 def test_a_page_of_an_empty_stream_is_the_last_one(store: Store) -> None:
-    page = log_stream.page(store.redis, LogFilter())
+    page = log_stream.page(store.redis, keys, LogFilter())
     assert (page.lines, page.cursor) == ([], None)
 
 
 def test_news_are_lines_that_match_and_what_was_lost_is_counted(settings: Settings, store: Store) -> None:
     write(store, LINE)
-    newest = log_stream.page(store.redis, LogFilter()).newest
+    newest = log_stream.page(store.redis, keys, LogFilter()).newest
 
     async def news(filter: LogFilter) -> bool:
         with_store = AsyncStore(settings)
@@ -133,13 +136,13 @@ def test_news_are_lines_that_match_and_what_was_lost_is_counted(settings: Settin
 
 def test_lines_of_an_answer_that_was_lost_are_not_written_twice(store: Store) -> None:
     store.redis.xadd(keys.LOGS, {"l": b"{}", "p": "another process", "n": 9})
-    writer = LogWriter(store.redis, "mine", 1000)
+    writer = LogWriter(store.redis, keys, "mine", 1000)
     writer._unsure = True  # the answer to an earlier append never came
     lines = [json.dumps(LINE | {"n": n}).encode() for n in range(3)]
     writer.append(0, lines[:2])
     writer._unsure = True
     writer.append(0, lines)
-    assert [line.fields.get("n") for line in log_stream.page(store.redis, LogFilter(account="sales")).lines] == [
+    assert [line.fields.get("n") for line in log_stream.page(store.redis, keys, LogFilter(account="sales")).lines] == [
         2,
         1,
         0,
@@ -152,4 +155,4 @@ def test_a_call_without_a_record_is_known_by_the_name_that_was_typed() -> None:
 
 def write(store: Store, *lines: dict[str, Any], first: int = 0, lost: int = 0) -> None:
     texts = [json.dumps(line, separators=(",", ":")).encode() for line in lines]
-    LogWriter(store.redis, "a process", 1000).append(first, texts, lost)
+    LogWriter(store.redis, keys, "a process", 1000).append(first, texts, lost)

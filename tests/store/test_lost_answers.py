@@ -9,12 +9,15 @@ import redis.exceptions
 
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
-from alodial.store import call_transitions, inbox, keys
+from alodial.store import call_transitions, inbox
 from alodial.store.call_transitions import Applying, Arming, Claimed, NewCall, Settling
 from alodial.store.client import Operation, Store
 from alodial.store.connect import connect
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial_schemas import new_ids
+
+keys = Keys()
 
 
 class Lossy(Store):
@@ -205,9 +208,9 @@ def test_sweep_repeated_moves_nothing(lossy: Lossy) -> None:
 
 
 def test_park_keeps_a_body_once(lossy: Lossy) -> None:
-    inbox.create_group(lossy.redis)
+    inbox.create_group(lossy.redis, keys)
     lossy.redis.xadd(keys.INBOX, {"b": b"?", "t": "text/plain"})
-    [entry] = inbox.read_new(lossy.redis, "reader", 1)
+    [entry] = inbox.read_new(lossy.redis, keys, "reader", 1)
     op = inbox.park("ack", entry.id, [inbox.ParkedResult("unreadable", entry.body, "text/plain", "why")], 600)
     lose_and_repeat(lossy, op)
     assert lossy.redis.xlen(keys.DEAD) == 1

@@ -8,10 +8,13 @@ import pytest
 
 from alodial import CallQueue
 from alodial.settings import Settings
-from alodial.store import events, keys
+from alodial.store import events
 from alodial.store.client import AsyncStore, Store
 from alodial.store.events import BATCH, EVENT_BYTES
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
+
+keys = Keys()
 
 CALL = {"callfrom": "712037006", "callto": ["994412860"]}
 

@@ -21,7 +21,7 @@ def _message(url: str) -> str:
     store = Store(Settings(redis_url=url, redis_timeout=0.2))
     try:
         with pytest.raises(StoreUnavailable) as refused:
-            store.call(lambda client: client.ping())
+            store.call(lambda client, _: client.ping())
     finally:
         store.close()
     assert ASK not in str(refused.value)

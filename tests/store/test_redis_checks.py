@@ -11,8 +11,11 @@ from fake_sentinel import FakeSentinel
 from alodial.settings import Settings
 from alodial.store import redis_checks
 from alodial.store.connect import connect
+from alodial.store.keys import Keys
 from alodial.store.redis_checks import RedisCheck
 from alodial.testing.redis_server import EmbeddedRedis, free_port
+
+keys = Keys()
 
 
 @pytest.fixture
@@ -79,7 +82,7 @@ def test_fewer_sentinels_than_a_majority_needs_are_warned_of(
     settings = Settings(_env_file=None, redis_url=url, durability="replica")
     with connect(url) as client:
         client.config_set("min-replicas-to-write", 1)
-        names = {check.name for check in redis_checks.inspect_for(client, settings)}
+        names = {check.name for check in redis_checks.inspect_for(client, keys, settings)}
     for fake in fakes:
         fake.close()
     assert ("redis.sentinels" in names) == warned

@@ -176,7 +176,7 @@ def test_a_command_that_redis_cannot_run_now_is_not_taken_for_one_that_it_does_n
 
     with error_server(PASSING[code]) as port:
         with pytest.raises(StoreUnavailable):
-            Store(_settings(port)).call(redis_checks._config, "maxmemory-policy")
+            Store(_settings(port)).call(lambda client, _: redis_checks._config(client, "maxmemory-policy"))
         with pytest.raises(StoreUnavailable):
             asyncio.run(connected(port))
 
@@ -184,7 +184,7 @@ def test_a_command_that_redis_cannot_run_now_is_not_taken_for_one_that_it_does_n
 @pytest.mark.parametrize("text", [PASSING["NOPERM"], "ERR unknown command 'CONFIG', with args beginning with: 'GET'"])
 def test_a_command_that_redis_does_not_allow_is_done_without(text: str) -> None:
     with error_server(text) as port:
-        assert Store(_settings(port)).call(redis_checks._config, "maxmemory-policy") is None
+        assert Store(_settings(port)).call(lambda client, _: redis_checks._config(client, "maxmemory-policy")) is None
 
 
 @pytest.mark.parametrize(

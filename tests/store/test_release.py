@@ -3,10 +3,12 @@
 import pytest
 from test_limits import Harness
 
-from alodial.store import keys
 from alodial.store.channels import held_channels, release
+from alodial.store.keys import Keys
 from alodial.store.sansio import run
 from alodial.testing.redis_server import EmbeddedRedis
+
+keys = Keys()
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def test_the_channel_of_a_call_without_a_result_is_freed_and_the_call_still_wait
         if outcome:
             harness.settle(call, outcome)  # type: ignore[arg-type]  # one of SettleOutcome
     assert harness.claim().status == "cap"
-    channels, after = run(harness.store.redis, held_channels("default", ""))
+    channels, after = run(harness.store.redis, held_channels(keys, "default", ""))
     assert {(channel.record, channel.state) for channel in channels} == {
         (taken[0].record, "submitted"),
         (taken[1].record, "unconfirmed"),

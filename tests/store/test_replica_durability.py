@@ -13,13 +13,16 @@ from fake_sentinel import FakeSentinel
 from alodial import AsyncCallQueue, CallQueue, TwoWayCall
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
-from alodial.store import holds, keys, redis_checks
+from alodial.store import holds, redis_checks
 from alodial.store.client import AsyncStore, Store
 from alodial.store.inbox import RawResult
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial.wakeup import Waker
 from alodial.web.call_acceptor import CallAcceptor
 from alodial.web.callbacks.intake import CallbackIntake
+
+keys = Keys()
 
 pytestmark = pytest.mark.slow
 

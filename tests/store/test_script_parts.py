@@ -6,10 +6,12 @@ from importlib.resources import files
 import pytest
 from redis.exceptions import ResponseError
 
-from alodial.store import keys
 from alodial.store.client import Store
+from alodial.store.keys import Keys
 from alodial.store.script_parts import assemble, names_in, split
 from alodial.store.scripts import SHARED, load_scripts
+
+keys = Keys()
 
 EXAMPLE = """
 -- The key of b.

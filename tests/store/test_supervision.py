@@ -10,10 +10,13 @@ import structlog
 from structlog.testing import capture_logs
 
 from alodial.errors import StoreUnavailable
-from alodial.store import keys, supervision
+from alodial.store import supervision
 from alodial.store.client import Store
 from alodial.store.counters import LOOP_FAILURES, Counters, read_sums
+from alodial.store.keys import Keys
 from alodial.store.supervision import SupervisedThread, Supervisor
+
+keys = Keys()
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +56,7 @@ def test_a_thread_outlives_every_error_of_its_rounds(store: Store) -> None:
         "OSError",
     ]
     assert [line["event"] for line in lines][-1] == "loop.recovered"
-    counters.flush(store.redis)
+    counters.flush(store.redis, keys)
     (row,) = read_sums(store.redis.hgetall(keys.TALLY))[LOOP_FAILURES.name]
     assert (row.labels, row.count) == (("flaky",), 3)
 

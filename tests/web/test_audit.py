@@ -10,13 +10,15 @@ import pytest
 from alodial import monitor
 from alodial.server.app import create_app
 from alodial.settings import Settings
-from alodial.store import audit, keys
+from alodial.store import audit
 from alodial.store.client import Store
-from alodial.store.sansio import run
+from alodial.store.keys import Keys
 from alodial.web.audit import NOT_ACTS, is_act
 from monitor.client import Operator, words_on
 
 from .conftest import API_KEY, TWO_WAY, Web
+
+keys = Keys()
 
 SHOP = "planted-key-shop-77aa"
 
@@ -29,7 +31,7 @@ def shop_web(settings: Settings, redis_server: Any, tmp_path: Path) -> Iterator[
 
 
 def acts(store: Store) -> list[dict[str, Any]]:
-    return [line.to_dict() for line in store.call(run, audit.page())]
+    return [line.to_dict() for line in store.run_steps(audit.page)]
 
 
 def test_acts_of_programs_are_recorded_with_key_address_and_target(web: Web, store: Store) -> None:
@@ -101,7 +103,7 @@ def test_a_changed_removed_or_cut_entry_shows(store: Store) -> None:
             audit.write(store, act, own=False, keep=1000)
 
     def check() -> audit.ChainCheck:
-        return store.call(run, audit.verify(own=False))
+        return store.run_steps(audit.verify, own=False)
 
     fill()
     assert (check().entries, check().broken) == (5, None)
@@ -128,7 +130,7 @@ def test_an_entry_whose_answer_was_lost_is_there_once_and_one_that_came_late_cha
     assert store.run(audit.append("", first, own=False, keep=1000))[0]
     assert not store.run(audit.append("", second, own=False, keep=1000))[0]
     audit.write(store, second, own=False, keep=1000)
-    assert store.call(run, audit.verify(own=False)) == audit.ChainCheck(
+    assert store.run_steps(audit.verify, own=False) == audit.ChainCheck(
         False, 2, None, audit.chained(audit.chained("", first.to_json()), second.to_json())
     )
 

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from alodial.settings import Settings
-from alodial.store import keys
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 
 from .conftest import Web, in_a_year
+
+keys = Keys()
 
 ASKED: dict[str, Any] = {"name": "over http", "call": {"callfrom": "712037006"}}
 ROWS = [{"phone": "994412860", "reference": "INV-1"}, {"phone": "977076909"}, {"phone": "12"}]

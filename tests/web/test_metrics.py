@@ -12,14 +12,17 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from alodial import CallQueue
 from alodial.settings import Settings
-from alodial.store import counters, keys, workers
+from alodial.store import counters, workers
 from alodial.store.autoscaling import AccountLoad, workers_wanted
 from alodial.store.client import Store
 from alodial.store.counters import ATTEMPTS, POSTS, Counters, read_sums
 from alodial.store.counters_flusher import CountersFlusher
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 
 from .conftest import TWO_WAY, Web
+
+keys = Keys()
 
 
 def scrape(web: Web) -> dict[str, Metric]:
@@ -54,7 +57,7 @@ def test_two_workers_are_one_sum_on_two_web_processes(
         here.observe(POSTS, 0.07, "default", "taken")
         here.observe(POSTS, 99, "default", "taken")
         here.count(ATTEMPTS, "default", "busy")
-        here.flush(store.redis)
+        here.flush(store.redis, keys)
     other = Web(redis_server.url, tmp_path)
     try:
         for families in (scrape(web), scrape(other)):
@@ -80,11 +83,11 @@ def test_a_flush_whose_answer_is_lost_is_not_counted_twice(store: Store, monkeyp
 
     monkeypatch.setattr(redis.client.Pipeline, "execute", lost)
     with pytest.raises(redis.exceptions.ConnectionError):
-        here.flush(store.redis)
+        here.flush(store.redis, keys)
     monkeypatch.undo()
     here.count(ATTEMPTS, "default", "busy")
-    assert here.flush(store.redis)
-    assert not here.flush(store.redis)
+    assert here.flush(store.redis, keys)
+    assert not here.flush(store.redis, keys)
     assert read_sums(store.redis.hgetall(keys.TALLY))["alodial_attempts_finished"][0].count == 2
 
 
@@ -120,7 +123,7 @@ def test_counting_is_bounded_and_right_with_many_threads(store: Store) -> None:
         thread.join()
     for number in range(2 * counters.MAX_FIELDS):
         here.count(ATTEMPTS, str(number), "busy")
-    here.flush(store.redis)
+    here.flush(store.redis, keys)
     assert store.redis.hlen(keys.TALLY) == counters.MAX_FIELDS
     sums = read_sums(store.redis.hgetall(keys.TALLY))["alodial_attempts_finished"]
     assert next(one.count for one in sums if one.labels == ("default", "busy")) == 4000
@@ -141,9 +144,9 @@ def test_queues_workers_and_what_keeps_calls_back_are_shown(web: Web, store: Sto
         for _ in range(3):
             web.place(TWO_WAY | {"priority": "urgent"})
         now = 2**42
-        workers.write_heartbeat(store.redis, workers.Heartbeat("w1", now, 1, "alpha", 3))
-        workers.write_heartbeat(store.redis, workers.Heartbeat("w2", now, 2, "alpha", 4))
-        workers.write_heartbeat(store.redis, workers.Heartbeat("w3", 0, 3, "beta", 9))
+        workers.write_heartbeat(store.redis, keys, workers.Heartbeat("w1", now, 1, "alpha", 3))
+        workers.write_heartbeat(store.redis, keys, workers.Heartbeat("w2", now, 2, "alpha", 4))
+        workers.write_heartbeat(store.redis, keys, workers.Heartbeat("w3", 0, 3, "beta", 9))
         queue.stop("fire")
     seen = scrape(web)
     assert value(seen, "alodial_ready_calls", account="default", priority="urgent") == 3

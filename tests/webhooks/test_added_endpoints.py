@@ -8,11 +8,14 @@ from standardwebhooks.webhooks import Webhook
 from alodial import CallQueue
 from alodial.errors import InvalidEndpoint, NoEndpoint
 from alodial.settings import Settings
-from alodial.store import added_endpoints, keys, webhooks
+from alodial.store import added_endpoints, webhooks
+from alodial.store.keys import Keys
 from alodial.store.sansio import run
 
 from .conftest import relay, with_hooks
 from .receiver import Receiver, status, until
+
+keys = Keys()
 
 URL = "https://shop.example/hook?token=secret-in-query"
 
@@ -103,4 +106,4 @@ def test_the_tries_that_are_remembered_are_bounded(queue: CallQueue) -> None:
         tries = [webhooks.DeliveryTry(str(n), "failed", 5, 500, 0.1, "http_500", "t", "c") for n in range(300)]
         queue.store.run(webhooks.record_tries(endpoint, tries))
     assert queue.store.redis.xlen(keys.webhook(endpoint, "tried")) <= webhooks.MAX_TRIED + 100
-    assert len(run(queue.store.redis, webhooks.history_steps(endpoint, 50)).tries) == 50
+    assert len(run(queue.store.redis, webhooks.history_steps(keys, endpoint, 50)).tries) == 50

@@ -11,18 +11,20 @@ from standardwebhooks.webhooks import Webhook
 
 from alodial import CallQueue
 from alodial.settings import Settings
-from alodial.store import keys, webhooks
-from alodial.store.sansio import run
+from alodial.store import webhooks
+from alodial.store.keys import Keys
 from alodial_workers.webhooks.http_post import EndpointClient, WebhookAnswer
 
 from .conftest import SECRET, relay, with_hooks
 from .receiver import OK, Receiver, status, until
 
+keys = Keys()
+
 Place = Callable[[], str]
 
 
 def health(queue: CallQueue) -> webhooks.EndpointHealth:
-    return queue.store.call(run, webhooks.health_steps())[0]
+    return queue.store.run_steps(webhooks.health_steps)[0]
 
 
 def test_an_event_arrives_as_it_is_in_the_stream_signed_as_standard_webhooks_wants(
@@ -170,7 +172,7 @@ def test_a_dead_endpoint_beside_nine_healthy_ones_keeps_none_of_them_waiting(
         until(lambda: all(len({got.id for got in receiver.got}) == 200 for receiver in healthy), 25)
         # Not one try at the dead one had even run out of its time.
         assert 0 < len(dead.got) <= 16
-        assert sum(endpoint.failed for endpoint in queue.store.call(run, webhooks.health_steps())) == 0
+        assert sum(endpoint.failed for endpoint in queue.store.run_steps(webhooks.health_steps)) == 0
 
 
 def test_no_secret_and_no_url_is_logged(settings: Settings, place: Place, queue: CallQueue) -> None:

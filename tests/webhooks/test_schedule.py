@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from alodial.settings import Settings
-from alodial.store import keys, webhooks
+from alodial.store import webhooks
 from alodial.store.call_transitions import NewCall, enqueue
 from alodial.store.events import trim
+from alodial.store.keys import Keys
 from alodial.store.sansio import run
 from alodial.store.webhooks import DeliveryTry
 from alodial.testing.redis_server import EmbeddedRedis
@@ -21,6 +22,8 @@ from alodial_workers.webhooks.retry_policy import SCHEDULE, classify_delivery, n
 sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
 
 from store_harness import START, ClockedStore
+
+keys = Keys()
 
 HOUR = 3600
 EP = "0123456789ab"
@@ -62,7 +65,7 @@ class Clocked:
 
     @property
     def health(self) -> webhooks.EndpointHealth:
-        return run(self.store.redis, webhooks.health_steps())[0]
+        return run(self.store.redis, webhooks.health_steps(keys))[0]
 
 
 @pytest.fixture
@@ -207,7 +210,7 @@ def test_an_endpoint_that_nobody_serves_any_more_holds_nothing_back(clocked: Clo
     assert groups == [f"webhook:{EP}".encode()]
     # Its last word is of the tests' clock, years from Redis' own.
     clocked.store.redis.hset(keys.webhook(EP), "seen", 1)
-    webhooks.forget_old(clocked.store.redis)
+    webhooks.forget_old(clocked.store.redis, keys)
     assert clocked.store.redis.xinfo_groups(keys.EVENTS) == []
     clocked.pull()
     assert len(clocked.store.redis.xinfo_groups(keys.EVENTS)) == 1

@@ -17,7 +17,7 @@ from dramatiq import Worker
 from alodial import CallQueue, TwoWayCall
 from alodial.errors import ConfigurationError
 from alodial.settings import Settings
-from alodial.store import keys
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial.wakeup import COLLECT_QUEUE, SUBMIT_QUEUE, Waker
 from alodial_workers.actors import declare
@@ -26,6 +26,8 @@ from alodial_workers.main import run_worker
 from alodial_workers.runtime import Runtime
 
 from .raw import TAKEN, Peer, RawServer
+
+keys = Keys()
 
 CALL = TwoWayCall(callfrom="712037006", callto=["994412860", "977076909"])
 

@@ -11,13 +11,15 @@ import structlog
 from alodial import CallQueue, TwoWayCall
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
-from alodial.store import call_transitions, dead_letters, inbox, keys, redis_checks
+from alodial.store import call_transitions, dead_letters, inbox, redis_checks
 from alodial.store.client import Operation, Store
-from alodial.store.server_clock import server_ms
+from alodial.store.keys import Keys
 from alodial_schemas import ENDS
 from alodial_schemas.alovoice.result import CallResult, Unreadable
 from alodial_workers import collect as collecting
 from alodial_workers.collect import collect, process, recover, result_json, retry_orphans
+
+keys = Keys()
 
 T = TypeVar("T")
 JSON = "application/json"
@@ -49,8 +51,8 @@ class Plant:
         self.settings, self.store, self.redis = settings, store, store.redis
         self.queue = CallQueue(settings=settings, store=store)
         self._limits = settings.account("default")
-        self._epoch = redis_checks.epoch(store.redis)
-        inbox.create_group(store.redis)
+        self._epoch = redis_checks.epoch(store.redis, keys)
+        inbox.create_group(store.redis, keys)
 
     def enqueue(self, **options: Any) -> str:
         return self.queue.enqueue(CALL, **options).extid
@@ -102,7 +104,7 @@ class Plant:
         return [e["type"] for e in self.events() if e["type"] in ends and e["data"]["extid"] == extid]
 
     def dead(self) -> list[dead_letters.DeadResult]:
-        items = (dead_letters.find(self.redis, id) for id in dead_letters.ids(self.store, limit=5000))
+        items = (dead_letters.find(self.redis, keys, id) for id in dead_letters.ids(self.store, limit=5000))
         return [item for item in items if item is not None]
 
     def waiting(self) -> int:
@@ -241,7 +243,7 @@ def test_an_unknown_extid_is_kept_and_adopted_when_its_call_appears(plant: Plant
 
 
 def plant_now(plant: Plant) -> int:
-    return plant.store.call(server_ms)
+    return plant.store.server_ms()
 
 
 def test_an_unknown_extid_is_given_up_after_its_time_kept_whole_and_told_once(plant: Plant) -> None:
@@ -297,7 +299,7 @@ def test_what_cannot_be_read_is_kept_whole_told_and_replayed_after_a_fix(
     assert (dead.kind, dead.body, dead.content_type) == ("unreadable", body, JSON)
     (event,) = plant.events("result.unreadable")
     assert event["subject"] == dead.id
-    dead_letters.replay(plant.redis, dead)
+    dead_letters.replay(plant.redis, keys, dead)
     assert plant.dead() == []
     plant.collect()
     assert plant.state(extid) == "completed"
@@ -342,7 +344,7 @@ def test_one_of_a_list_that_nobody_knows_is_kept_byte_for_byte_and_replayed(plan
     assert (dead.body, dead.content_type) == (body, "text/odd")
     assert plant.redis.keys(f"{keys.ORPHANS}:*") == []
     plant.submitted(extid="777000111")
-    dead_letters.replay(plant.redis, dead)
+    dead_letters.replay(plant.redis, keys, dead)
     plant.collect()
     record = plant.queue.get("777000111")
     assert (record.state, record.disposition) == ("completed", "busy")
@@ -379,7 +381,7 @@ def test_dead_letters_are_listed_without_their_bodies_and_go_with_them(plant: Pl
         ttl = plant.redis.pttl(keys.dead_body(row.id))
         # An empty body is a key all the same.
         assert 0 < ttl <= inbox.DEAD_RETENTION_MS
-        assert dead_letters.drop(plant.redis, row.id)
+        assert dead_letters.drop(plant.redis, keys, row.id)
     assert plant.redis.keys(f"{keys.DEAD}:*") == []
 
 
@@ -390,7 +392,7 @@ def test_a_dead_letter_of_an_older_version_is_listed_read_and_replayed(plant: Pl
     assert (row.size, row.preview) == (4, b"{o")
     (dead,) = plant.dead()
     assert dead.body == b"{odd"
-    dead_letters.replay(plant.redis, dead)
+    dead_letters.replay(plant.redis, keys, dead)
     assert (plant.waiting(), plant.dead()) == (1, [])
 
 
@@ -447,7 +449,7 @@ def test_a_crash_anywhere_between_reading_and_acknowledging_means_only_that_it_i
 def test_the_same_entry_processed_twice_does_everything_once(plant: Plant) -> None:
     extid = plant.submitted()
     plant.put(result(extid), b"nonsense", result("777000111"))
-    entries = inbox.read_new(plant.redis, "reader", 10)
+    entries = inbox.read_new(plant.redis, keys, "reader", 10)
     for _ in range(3):
         process(entries, plant.store, plant.settings)
     assert len(plant.events("call.completed")) == len(plant.dead()) == plant.redis.zcard(keys.ORPHANS) == 1

@@ -15,10 +15,13 @@ from fake_sentinel import FakeSentinel
 
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
-from alodial.store import inbox, keys
+from alodial.store import inbox
 from alodial.store.client import Store
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial_workers import collect as collecting
+
+keys = Keys()
 
 
 @pytest.fixture
@@ -36,7 +39,7 @@ def test_a_result_applied_on_the_old_primary_is_applied_on_the_new_one(
     body = b'{"externalid": 123456, "dialstatus": "ANSWER"}'
     with redis_server.client() as old, other.client() as new:
         for client in (old, new):  # the replica had the body when it was promoted
-            inbox.create_group(client)
+            inbox.create_group(client, keys)
             client.xadd(keys.INBOX, {"b": body, "t": "application/json"}, id="1-1")
         apply = collecting._apply
 
@@ -64,10 +67,10 @@ def test_bodies_are_put_back_once_the_new_primary_takes_them(store: Store, monke
     monkeypatch.setattr(collecting, "PUT_AGAIN_PAUSE", 0.0)
     real, refusals = inbox.put_again, [StoreUnavailable("LOADING")] * 2
 
-    def put_again(client: Any, entries: Any) -> None:
+    def put_again(client: Any, keys: Keys, entries: Any) -> None:
         if refusals:
             raise refusals.pop()
-        real(client, entries)
+        real(client, keys, entries)
 
     monkeypatch.setattr(inbox, "put_again", put_again)
     entry = inbox.InboxEntry("1-1", b"{}", "application/json")

@@ -10,14 +10,16 @@ import pytest
 import structlog
 
 from alodial.settings import Settings
-from alodial.store import inbox, keys
+from alodial.store import inbox
 from alodial.store.client import Store
-from alodial.store.server_clock import server_ms
+from alodial.store.keys import Keys
 from alodial_schemas.alovoice.result import CallResult, parse_results
 from alodial_workers import collect as collecting
 from alodial_workers.collect import GIVE_UP_AFTER, GIVE_UP_READS, recover, retry_orphans
 
 from .test_collect import JSON, Plant, result
+
+keys = Keys()
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +100,7 @@ def test_a_body_that_we_never_manage_to_read_becomes_a_dead_letter_with_the_reas
     plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(collecting, "parse_results", _crashing(b"BOOM", MemoryError))
-    old = plant.store.call(server_ms) - int((GIVE_UP_AFTER + 1) * 1000)
+    old = plant.store.server_ms() - int((GIVE_UP_AFTER + 1) * 1000)
     plant.redis.xadd(keys.INBOX, {"b": b"BOOM", "t": JSON}, id=f"{old}-0")
     plant.collect()
     for _ in range(GIVE_UP_READS - 2):
@@ -115,8 +117,8 @@ def test_an_orphan_that_we_fail_to_apply_waits_and_a_damaged_one_is_a_dead_lette
     plant.put(result("777000111"), result("777000222"))
     plant.collect()
     plant.redis.set(keys.record("777000111"), "no hash")
-    plant.redis.zadd(keys.ORPHANS, {"{damaged": plant.store.call(server_ms)})
-    now = plant.store.call(server_ms)
+    plant.redis.zadd(keys.ORPHANS, {"{damaged": plant.store.server_ms()})
+    now = plant.store.server_ms()
     for _ in range(2):
         retry_orphans(plant.store, plant.settings, now)
     assert [dead.body for dead in plant.dead()] == [b"{damaged"]
@@ -132,7 +134,6 @@ import os, resource, sys
 from alodial.observability.logging import configure
 from alodial.settings import Settings
 from alodial.store.client import Store
-from alodial.store import keys
 from alodial_workers.collect import collect, recover
 settings = Settings(_env_file=None, redis_url=sys.argv[1], log_format="json")
 configure(settings)
@@ -141,10 +142,10 @@ store.redis.ping()
 limits = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))), limits[1]))
 collect(store, settings, "reader")
-print(store.redis.xlen(keys.INBOX), store.redis.xlen(keys.DEAD))
+print(store.redis.xlen(store.keys.INBOX), store.redis.xlen(store.keys.DEAD))
 resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 recover(store, settings, "reader", 0)
-print(store.redis.xlen(keys.INBOX), store.redis.xlen(keys.DEAD))
+print(store.redis.xlen(store.keys.INBOX), store.redis.xlen(store.keys.DEAD))
 """
 
 
@@ -175,4 +176,4 @@ def test_a_lost_store_gets_its_group_of_collectors_again(plant: Plant) -> None:
     plant.redis.flushall()
     assert recover(plant.store, plant.settings, "second", idle=0) == 0
     plant.redis.flushall()
-    inbox.forget_readers(plant.redis, 0)
+    inbox.forget_readers(plant.redis, keys, 0)

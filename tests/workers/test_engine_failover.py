@@ -15,14 +15,16 @@ from fake_sentinel import FakeSentinel
 from alodial import CallQueue, TwoWayCall
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
-from alodial.store import keys, primary, redis_checks, workers
+from alodial.store import primary, redis_checks, workers
 from alodial.store.client import AsyncStore
-from alodial.store.server_clock import server_ms
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial_workers.alovoice.client import AloVoiceClient
 from alodial_workers.engine import Engine
 
 from .raw import TAKEN, Peer, RawServer, until
+
+keys = Keys()
 
 CALL = TwoWayCall(callfrom="712037006", callto=["994412860"])
 
@@ -68,7 +70,7 @@ def test_nothing_is_posted_while_the_sentinels_are_silent_and_all_of_it_when_the
         async with RawServer(all_taken) as server:
             ours = behind(settings, sentinels, server.url())
             with CallQueue(settings=ours) as queue:
-                epoch = redis_checks.epoch(queue.store.redis)
+                epoch = redis_checks.epoch(queue.store.redis, keys)
                 engine = engine_of(ours, "one", epoch)
                 attending = asyncio.create_task(attend(engine))
                 first = queue.enqueue(CALL)
@@ -97,7 +99,7 @@ def test_a_call_armed_on_a_primary_that_is_none_any_more_is_not_posted(
         async with RawServer(all_taken) as server:
             ours = behind(settings, sentinels, server.url())
             with EmbeddedRedis(fsync="no") as other, CallQueue(settings=ours) as queue:
-                epoch = redis_checks.epoch(queue.store.redis)
+                epoch = redis_checks.epoch(queue.store.redis, keys)
                 engine = engine_of(ours, "one", epoch)
                 call = queue.enqueue(CALL)
                 run = engine._store.run
@@ -156,13 +158,13 @@ def test_what_one_worker_posted_is_not_posted_by_another_when_redis_forgot_claim
         async with RawServer(held) as server:
             ours = settings.model_copy(update={"provider_url": server.url()})
             with CallQueue(settings=ours) as queue, redis_server.client() as client:
-                epoch = redis_checks.epoch(client)
+                epoch = redis_checks.epoch(client, keys)
                 one, two = engine_of(ours, "one", epoch), engine_of(ours, "two", epoch)
                 await one.follow_primary()
                 await two.follow_primary()
                 for name in ("one", "two"):
-                    now = queue.store.call(server_ms)
-                    workers.write_heartbeat(client, workers.Heartbeat(name, now, 1, "host", 0))
+                    now = queue.store.server_ms()
+                    workers.write_heartbeat(client, keys, workers.Heartbeat(name, now, 1, "host", 0))
                 calls = [queue.enqueue(CALL) for _ in range(6)]
                 before = snapshot(client)
                 attending = asyncio.create_task(attend(one))

@@ -12,12 +12,15 @@ from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
 from alodial.store import call_transitions, redis_checks
 from alodial.store.client import AsyncStore
+from alodial.store.keys import Keys
 from alodial_workers import engine as engine_module
 from alodial_workers import submit as submitting
 from alodial_workers.alovoice.client import AloVoiceClient
 from alodial_workers.engine import Engine
 
 from .raw import TAKEN, Peer, RawServer
+
+keys = Keys()
 
 CALL = TwoWayCall(callfrom="712037006", callto=["994412860", "977076909"])
 
@@ -81,7 +84,7 @@ def drain(
 ) -> tuple[int, list[Any], Engine]:
     """Attends as a worker does until every call has gone. Returns the POSTs, the calls and the engine."""
     calls = [queue.enqueue(CALL) for _ in range(count)]
-    epoch = redis_checks.epoch(queue.store.redis)
+    epoch = redis_checks.epoch(queue.store.redis, keys)
 
     async def work() -> tuple[int, Engine]:
         async with RawServer(all_taken) as server, Link(settings) as link:

@@ -12,8 +12,9 @@ import redis.exceptions
 from alodial import CallQueue, IvrCall, TwoWayCall
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
-from alodial.store import call_transitions, keys, redis_checks
+from alodial.store import call_transitions, redis_checks
 from alodial.store.client import AsyncStore, Operation
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial_workers import submit as submitting
 from alodial_workers.alovoice.answer_classification import Verdict
@@ -22,6 +23,8 @@ from alodial_workers.engine import Engine
 from alodial_workers.submit import SubmitContext, retry_delay, submit
 
 from .raw import TAKEN, Behave, Peer, RawServer, answer, sending, until
+
+keys = Keys()
 
 T = TypeVar("T")
 CALL = TwoWayCall(callfrom="712037006", callto=["994412860", "977076909"])
@@ -236,7 +239,7 @@ def with_works(
     store: AsyncStore | None = None,
     **options: Any,
 ) -> T:
-    epoch = redis_checks.epoch(queue.store.redis)
+    epoch = redis_checks.epoch(queue.store.redis, keys)
 
     async def whole() -> T:
         async with RawServer(behave) as server:
@@ -304,7 +307,7 @@ def test_a_refused_connection_leads_to_a_retry_and_no_ring(settings: Settings, q
         await works.engine.stop(5)
 
     nobody = settings.model_copy(update={"provider_url": "http://127.0.0.1:1"})
-    epoch = redis_checks.epoch(queue.store.redis)
+    epoch = redis_checks.epoch(queue.store.redis, keys)
 
     async def whole() -> None:
         store = AsyncStore(nobody)
@@ -481,7 +484,7 @@ def test_what_a_claim_brings_after_the_stop_was_requested_is_still_submitted_and
     settings: Settings, queue: CallQueue
 ) -> None:
     calls = [queue.enqueue(CALL) for _ in range(5)]
-    epoch = redis_checks.epoch(queue.store.redis)
+    epoch = redis_checks.epoch(queue.store.redis, keys)
 
     async def work() -> tuple[int, int]:
         async with RawServer(all_taken) as server:

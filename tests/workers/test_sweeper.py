@@ -8,7 +8,6 @@ import pytest
 from alodial.settings import Settings
 from alodial.store import workers
 from alodial.store.client import Store
-from alodial.store.server_clock import server_ms
 from alodial_workers.broker import worker_broker
 from alodial_workers.sweeper import AWAY, SLOW_EVERY, Sweeper
 
@@ -18,7 +17,7 @@ def test_a_silent_worker_is_forgotten_only_after_redis_has_answered_for_a_minute
 ) -> None:
     now = time.monotonic()
     monkeypatch.setattr("alodial_workers.sweeper.time", SimpleNamespace(monotonic=lambda: now))
-    sweeper = Sweeper(store, settings, worker_broker(settings), "reader", store.call(server_ms))
+    sweeper = Sweeper(store, settings, worker_broker(settings), "reader", store.server_ms())
 
     def rounds(seconds: float) -> int:
         """The workers that are left after rounds every AWAY seconds."""
@@ -28,7 +27,7 @@ def test_a_silent_worker_is_forgotten_only_after_redis_has_answered_for_a_minute
             sweeper.sweep()
         return len(store.call(workers.heartbeats))
 
-    silent_at = store.call(server_ms) - round(2 * workers.GONE_AFTER * 1000)
+    silent_at = store.server_ms() - round(2 * workers.GONE_AFTER * 1000)
     for name in ("one", "two"):
         store.call(workers.write_heartbeat, workers.Heartbeat(name, silent_at, 1, "host", 0))
     assert rounds(SLOW_EVERY - AWAY) == 2, "this process has just begun"

@@ -15,10 +15,13 @@ import pytest
 
 from alodial import CallQueue, TwoWayCall
 from alodial.settings import Settings
-from alodial.store import inbox, keys, workers
+from alodial.store import inbox, workers
 from alodial.store.client import Store
+from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial_workers.sweeper import INBOX_IDLE
+
+keys = Keys()
 
 WAIT = 30.0
 
@@ -192,7 +195,7 @@ def test_a_worker_whose_clock_is_two_hours_behind_is_alive(start: Start, store: 
     worker = start(before=FAST_CLOCK)
     worker.wait_for("worker.started")
     wait_until(lambda: store.call(workers.heartbeats))
-    workers.forget_silent(store.redis)
+    workers.forget_silent(store.redis, keys)
     (beat,) = store.call(workers.heartbeats)
     seconds: Any = store.redis.time()
     assert abs(seconds[0] - beat.at / 1000) < 10
@@ -261,7 +264,7 @@ def test_workers_that_live_for_two_seconds_recover_what_a_dead_worker_left(
         # The result of the second one was read by a collector that died with it.
         body = json.dumps({"externalid": int(calls[1].extid), "dialstatus": "ANSWER", "to_number": ["994412860"]})
         store.redis.xadd(keys.INBOX, {"b": body.encode(), "t": "application/json"})
-        assert len(inbox.read_new(store.redis, "dead", 10)) == 1
+        assert len(inbox.read_new(store.redis, keys, "dead", 10)) == 1
         time.sleep(INBOX_IDLE)
         # A lease of 7 s counts only while somebody looks at the clock, which each of these does for 2 s.
         for _ in range(8):

@@ -13,7 +13,7 @@ from dramatiq import Consumer, MessageProxy, Worker
 from dramatiq.brokers.redis import RedisBroker
 
 from alodial.settings import Settings
-from alodial.store import keys
+from alodial.store.keys import keys_of
 from alodial.wakeup import COLLECT_QUEUE, SUBMIT_QUEUE, make_broker
 
 log = structlog.get_logger("alodial.broker")
@@ -79,7 +79,7 @@ def worker_broker(settings: Settings) -> WakeupBroker:
     """Returns the broker of a worker process. Raises ConfigurationError for a URL that is not Redis'."""
     plain = make_broker(settings)
     return WakeupBroker(  # type: ignore[no-untyped-call]  # dramatiq leaves it untyped
-        client=plain.client, namespace=keys.BROKER_NAMESPACE, middleware=[], maintenance_chance=0
+        client=plain.client, namespace=keys_of(settings).BROKER_NAMESPACE, middleware=[], maintenance_chance=0
     )
 
 

@@ -14,7 +14,6 @@ from alodial.store import call_transitions, inbox
 from alodial.store.call_transitions import Applied, Applying
 from alodial.store.client import Store
 from alodial.store.inbox import InboxEntry, ParkedResult
-from alodial.store.server_clock import server_ms
 from alodial_schemas.alovoice.result import CallResult, Unreadable, parse_results
 
 from .result_metrics import measure
@@ -125,7 +124,7 @@ def _postpone(entry: InboxEntry, exc: Exception, store: Store, settings: Setting
     Only what is wrong with a body itself makes it unreadable at once: then the parser returns Unreadable.
     """
     problem = type(exc).__name__
-    reads, age = store.call(inbox.times_read, entry.id), (store.call(server_ms) - entry.arrived_ms) / 1000
+    reads, age = store.call(inbox.times_read, entry.id), (store.server_ms() - entry.arrived_ms) / 1000
     if reads < GIVE_UP_READS or age < GIVE_UP_AFTER:
         log.error("result.postponed", entry=entry.id, error=problem, reads=reads, exc_info=reads <= 1)
         return
@@ -144,7 +143,7 @@ def _process(entries: Sequence[InboxEntry], store: Store, settings: Settings) ->
     ]
     applied = iter(_apply(named, store))
     if named and not store.clock.fresh:
-        store.clock.learn(store.call(server_ms))
+        store.clock.learn(store.server_ms())
     now_ms = store.clock.deadline(0)
     finished: list[str] = []
     for entry, results in parsed:

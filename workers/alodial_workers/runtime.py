@@ -21,7 +21,6 @@ from alodial.store import inbox, primary, redis_checks, workers
 from alodial.store.client import AsyncStore, Store, store_errors
 from alodial.store.counters_flusher import CountersFlusher
 from alodial.store.heartbeat import HeartbeatWriter
-from alodial.store.server_clock import server_ms
 from alodial.store.supervision import SupervisedThread, process_loops
 from alodial.wakeup import Waker
 
@@ -140,13 +139,13 @@ class Runtime:
             try:
                 if not checked:
                     with store_errors(self.settings):
-                        checks = redis_checks.inspect_for(self.store.redis, self.settings)
+                        checks = redis_checks.inspect_for(self.store.redis, self.store.keys, self.settings)
                     self._require_fit(checks)
                     checked = True
                 with store_errors(self.settings):
-                    epoch = redis_checks.epoch(self.store.redis)
-                    inbox.create_group(self.store.redis)
-                since_ms = self.store.call(server_ms)
+                    epoch = redis_checks.epoch(self.store.redis, self.store.keys)
+                    inbox.create_group(self.store.redis, self.store.keys)
+                since_ms = self.store.server_ms()
                 # Before anyone claims: a holiday or courtesy hours that are new in these settings hold from the first call on.
                 renew_calendars(self.store, self.settings, since_ms)
             except StoreUnfit:

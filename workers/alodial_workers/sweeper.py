@@ -13,7 +13,6 @@ from alodial.settings import Settings
 from alodial.store import call_transitions, campaigns, events, inbox, webhooks, workers
 from alodial.store.client import Store, store_errors
 from alodial.store.list_trim import trim_lists
-from alodial.store.server_clock import server_ms
 from alodial.store.supervision import SupervisedThread, Supervisor, process_loops
 
 from .broker import discard_abandoned
@@ -77,7 +76,7 @@ class Sweeper(SupervisedThread):
             self._forget_workers_at = began + SLOW_EVERY
         self._try("calls", self._sweep_calls)
         self._try("results", self._recover_results)
-        self._try("orphans", lambda: retry_orphans(self._store, self._settings, self._store.call(server_ms)))
+        self._try("orphans", lambda: retry_orphans(self._store, self._settings, self._store.server_ms()))
         self._try("events", self._trim)
         for campaign in self._store.call(campaigns.purging):
             self._supervisor.attempt(
@@ -125,7 +124,7 @@ class Sweeper(SupervisedThread):
 
     def _warn_of_unread_events(self) -> None:
         """Logs that a group comes near the bound at which events are dropped before it has read them."""
-        now = self._store.call(server_ms)
+        now = self._store.server_ms()
         unread = self._store.call(events.read_unread, now)
         if unread is not None and unread.share >= events.ALARM_SHARE:
             log.warning("events.unread", group=unread.group, events=unread.count, oldest=round(unread.oldest))

@@ -12,12 +12,11 @@ from alodial_schemas import ENDS, State
 from alodial_schemas.number_pattern import number_pattern
 
 from ..campaigns.row_codec import PackedRow, RowSpec, pack, pack_problems, unpack, unpack_problems
-from ..store import call_transitions, do_not_call, erasure, keys
+from ..store import call_transitions, do_not_call, erasure
 from ..store.answers import text
 from ..store.client import Store
 from ..store.do_not_call import ERASED_NUMBER
 from ..store.erasure import PersonCall
-from ..store.server_clock import server_ms
 
 WAITING: Final = (State.SCHEDULED, State.QUEUED)
 REASON: Final = "erased"
@@ -106,25 +105,25 @@ class Eraser:
     def run(self, actor: str) -> ErasureReport:
         """Puts the number on the do-not-call list as a hash, so that nothing new begins, and then erases everything else."""
         if self._apply:
-            entry = do_not_call.entry_json(REASON, actor, self._store.call(server_ms))
+            entry = do_not_call.entry_json(REASON, actor, self._store.server_ms())
             self._store.run(do_not_call.forget_numbers([self._number], entry))
         names = self._store.call(erasure.store_keys, self._number)
         report = self.report
         report.lists = self._store.call(erasure.delete_listed, names.lists, self._number, apply=self._apply)
         self._erase_calls(names.calls)
         if self._apply:
-            self._store.call(erasure.delete_keys, names.counters)
+            self._store.call(lambda client, _: erasure.delete_keys(client, names.counters))
         self._erase_campaigns(names)
         self._note_subjects()
-        report.events = self._delete_entries(keys.EVENTS, b"event")
+        report.events = self._delete_entries(self._store.keys.EVENTS, b"event")
         for endpoint in names.endpoints:
             report.deliveries += self._store.call(
                 erasure.delete_deliveries, endpoint, self._concerns, apply=self._apply
             )
         report.results = self._store.call(erasure.delete_results, self._pattern, apply=self._apply)
-        report.logs = self._delete_entries(keys.LOGS, b"l")
+        report.logs = self._delete_entries(self._store.keys.LOGS, b"l")
         if self._apply:
-            if report.total and not self._store.call(erasure.rewrite_file):
+            if report.total and not self._store.call(lambda client, _: erasure.rewrite_file(client)):
                 report.kept.append("Redis' own files, until it writes them anew (BGREWRITEAOF, BGSAVE)")
             log.info("person.erased", actor=actor, under_way=len(report.under_way), kept=len(report.kept))
         return report
@@ -142,15 +141,17 @@ class Eraser:
 
     def _holding(self, extids: list[str]) -> list[PersonCall]:
         # SCAN may name a key twice.
-        return self._store.call(lambda client: list(erasure.person_calls(client, dict.fromkeys(extids), self._pattern)))
+        return self._store.call(
+            lambda client, keys: list(erasure.person_calls(client, keys, dict.fromkeys(extids), self._pattern))
+        )
 
     def _erase_campaigns(self, names: erasure.StoreKeys) -> None:
         change = partial(erased_rows, number=self._number, pattern=self._pattern)
         problems = partial(erased_problems, pattern=self._pattern)
         for campaign in names.rows:
-            self.report.rows += self._rewrite(campaign, keys.campaign_rows(campaign), change)
+            self.report.rows += self._rewrite(campaign, self._store.keys.campaign_rows(campaign), change)
         for campaign in names.problems:
-            self.report.rows += self._rewrite(campaign, keys.campaign_problems(campaign), problems)
+            self.report.rows += self._rewrite(campaign, self._store.keys.campaign_problems(campaign), problems)
         for campaign in names.campaigns:
             self._delete_activity(campaign)
             for what, words in self._store.call(erasure.texts_of_campaign, campaign).items():
@@ -164,7 +165,7 @@ class Eraser:
         def holds(fields: dict[bytes, bytes]) -> bool:
             return any(self._pattern.search(text(value)) for value in fields.values())
 
-        self._store.call(erasure.delete_entries, keys.campaign_log(campaign), holds, apply=self._apply)
+        self._delete(self._store.keys.campaign_log(campaign), holds)
 
     def _note_subjects(self) -> None:
         """Notes the calls of events that hold the number: their records may be gone already."""
@@ -175,16 +176,14 @@ class Eraser:
                 self._calls.add(subject[1])
             return False
 
-        self._store.call(erasure.delete_entries, keys.EVENTS, note, apply=False)
+        self._store.call(lambda client, keys: erasure.delete_entries(client, keys.EVENTS, note, apply=False))
         self._calls.difference_update(self.report.under_way)
 
     def _delete_entries(self, stream: str, name: bytes) -> int:
-        return self._store.call(
-            erasure.delete_entries,
-            stream,
-            lambda fields: self._concerns(text(fields.get(name, b""))),
-            apply=self._apply,
-        )
+        return self._delete(stream, lambda fields: self._concerns(text(fields.get(name, b""))))
+
+    def _delete(self, stream: str, holds: Callable[[dict[bytes, bytes]], bool]) -> int:
+        return self._store.call(lambda client, _: erasure.delete_entries(client, stream, holds, apply=self._apply))
 
     def _concerns(self, document: str) -> bool:
         """Whether an event or a log line is of a call that was erased, or holds the number and is of no call under way."""

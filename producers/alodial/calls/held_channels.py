@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from ..store import holds
 from ..store.channels import PAGE, HeldChannel, held_channels, release
 from ..store.client import Store
-from ..store.sansio import run
 from ..wakeup import Waker
 
 
@@ -19,7 +18,7 @@ def held_of(store: Store, accounts: Sequence[str]) -> Iterator[HeldChannel]:
     for account in accounts:
         after = ""
         while True:
-            channels, after = store.call(run, held_channels(account, after))
+            channels, after = store.run_steps(held_channels, account, after)
             yield from channels
             if not after:
                 break

@@ -185,7 +185,7 @@ class CallQueue:
                     yield parse_event(event)
                     self.store.call(events.acknowledge, group, position)
         finally:
-            events.leave_group(self.store.redis, group, reader)
+            events.leave_group(self.store.redis, self.store.keys, group, reader)
 
     def _read(self, group: str, reader: str, block: float | None) -> list[StreamEvent]:
         for wait in waits(block, self.settings.redis_timeout):
@@ -365,7 +365,7 @@ class AsyncCallQueue:
                     yield parse_event(event)
                     await self.store.call(events.acknowledge_async, group, position)
         finally:
-            await events.leave_group_async(self.store.redis, group, reader)
+            await events.leave_group_async(self.store.redis, self.store.keys, group, reader)
 
     async def _read(self, group: str, reader: str, block: float | None) -> list[StreamEvent]:
         for wait in waits(block, self.settings.redis_timeout):

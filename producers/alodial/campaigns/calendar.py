@@ -15,7 +15,6 @@ from ..store import campaign_transitions, campaigns
 from ..store.campaigns import CalendarState
 from ..store.client import Store
 from ..store.logger import LibraryLogger
-from ..store.server_clock import server_ms
 from .row_codec import unpack
 from .stored_fields import hash_of, read_stored_request
 
@@ -78,7 +77,7 @@ def _write_zone(
 def ensure_zone_calendar(store: Store, settings: Settings, request: CampaignRequest, campaign: str, zones: str) -> None:
     """Writes the calendar of rows with these zones, joined with "|", unless there is one. Raises StoreUnavailable."""
     if not store.call(campaigns.calendar_exists, campaign, zones):
-        _write_zone(store, settings, request, campaign, zones, store.call(server_ms))
+        _write_zone(store, settings, request, campaign, zones, store.server_ms())
 
 
 def renew_calendars(store: Store, settings: Settings, since_ms: int) -> None:
@@ -88,7 +87,7 @@ def renew_calendars(store: Store, settings: Settings, since_ms: int) -> None:
     processes differ, those of the one that started last count: ``since_ms`` is this one's start by Redis' clock. Two round
     trips when nothing is due, and one for each 500 campaigns. Raises StoreUnavailable.
     """
-    now_ms = store.call(server_ms)
+    now_ms = store.server_ms()
     today = now_ms // _DAY_MS
     ours = _settings_hash(settings)
     if _is_due(store.call(campaigns.days_made_from), ours, today, since_ms):

@@ -8,7 +8,6 @@ from alodial_schemas.campaigns import CampaignRequest
 from ..settings import Settings
 from ..store import do_not_call
 from ..store.client import Store
-from ..store.server_clock import server_ms
 from .calendar import main_zone, opening_moments
 from .errors import InvalidCampaign
 from .importing.files import RowSource, as_source
@@ -48,7 +47,7 @@ class FileCheck:
         for _ in checker.chunks(CHUNK_ROWS):
             pass
         report = checker.report
-        now_ms = self._store.call(server_ms)
+        now_ms = self._store.server_ms()
         starts_at = request.policy.starts_at
         start_ms = 0 if starts_at is None else int(starts_at.timestamp() * 1000)
         report.expected_end = self._queries.expected_end(request, report.good, now_ms, {}, start_ms, quota)
@@ -93,7 +92,7 @@ class FileCheck:
             suppressed=suppressed,
             progress=progress,
             on_problem=on_problem,
-            now_ms=self._store.call(server_ms),
+            now_ms=self._store.server_ms(),
         )
 
     def require_valid(self, request: CampaignRequest) -> None:
@@ -111,7 +110,7 @@ class FileCheck:
             text = "would ring for every row, and has a frequency cap"
             remedy = "add it to ALODIAL_OWN_NUMBERS if it is your own phone"
             problems.append(FieldProblem("call.callfrom", "frequency_cap", text, remedy))
-        now_ms = self._store.call(server_ms)
+        now_ms = self._store.server_ms()
         if policy.ends_at is not None and policy.ends_at.timestamp() * 1000 <= now_ms:
             problems.append(FieldProblem("policy.ends_at", "in_the_past", "has passed", "give a later time"))
         if not opening_moments(request, settings, (main_zone(request, settings),), now_ms):

@@ -81,7 +81,7 @@ class CampaignQueries:
     def problems(self, name: str) -> Iterator[RowProblem]:
         """The rejected rows, in the file's order. Raises CampaignNotFound."""
         stored = self.find(name)
-        for blob in campaigns.problem_blobs(self._store.redis, stored.id, stored.number("nc")):
+        for blob in campaigns.problem_blobs(self._store.redis, self._store.keys, stored.id, stored.number("nc")):
             yield from unpack_problems(blob)
 
     def rows(self, name: str) -> Iterator[ResultRow]:

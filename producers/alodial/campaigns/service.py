@@ -16,7 +16,6 @@ from ..store.client import Store
 from ..store.logger import LibraryLogger
 from ..store.records import CallRecord
 from ..store.row_outcomes import RowOutcome
-from ..store.server_clock import server_ms
 from ..wakeup import Waker
 from .errors import CampaignDuplicate, CampaignNotAllowed, CampaignRetried, InvalidCampaign
 from .file_check import FileCheck
@@ -98,7 +97,7 @@ class CampaignService:
         if mapping is None:
             self._store.call(column_mappings.forget, owner, header)
         else:
-            self._store.call(column_mappings.write, owner, header, mapping, self._store.call(server_ms))
+            self._store.call(column_mappings.write, owner, header, mapping, self._store.server_ms())
 
     def pause(self, name: str, *, actor: str, reason: str = "") -> CampaignRecord:
         """Stops dialling on every worker; calls in progress continue. Raises CampaignNotAllowed for an ended campaign."""

@@ -16,7 +16,6 @@ from ..store import campaign_transitions, campaigns, do_not_call
 from ..store.campaign_transitions import Created, Finished, NewChunk, RequestKey
 from ..store.campaigns import StoredCampaign
 from ..store.client import Store
-from ..store.server_clock import server_ms
 from ..wakeup import Waker
 from .calendar import write_calendar
 from .errors import CampaignDuplicate, CampaignKeyConflict, CampaignNotAllowed, InvalidCampaign, closed_to_rows
@@ -296,7 +295,7 @@ class CampaignSubmission:
         raise CampaignNotAllowed(_RIVAL)
 
     def _copy_do_not_call(self, source: str, target: str) -> None:
-        entries = do_not_call.raw_entries(self._store.redis, source)
+        entries = do_not_call.raw_entries(self._store.redis, self._store.keys, source)
         while chunk := list(islice(entries, do_not_call.CHUNK)):
             self._store.run(do_not_call.add_entries(target, chunk))
 
@@ -337,7 +336,7 @@ class CampaignSubmission:
         if created.outcome == "conflict":
             raise CampaignKeyConflict(created.id)
         if created.outcome != "same":
-            write_calendar(self._store, self._settings, request, created.id, self._store.call(server_ms))
+            write_calendar(self._store, self._settings, request, created.id, self._store.server_ms())
         return created
 
     def _append_chunks(

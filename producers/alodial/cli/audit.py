@@ -104,11 +104,10 @@ def audit(
     Example: alodial audit --since 1d
     """
     from ..store import audit as store
-    from ..store.sansio import run
 
     with open_queue() as queue:
         if verify:
-            checks = [queue.store.call(run, store.verify(own=own)) for own in (False, True)]
+            checks = [queue.store.run_steps(store.verify, own=own) for own in (False, True)]
             for check in checks:
                 if as_json:
                     document({"own": check.own, "entries": check.entries, "broken": check.broken, "head": check.head})
@@ -120,8 +119,8 @@ def audit(
             if any(check.broken for check in checks):
                 raise typer.Exit(1)
             return
-        steps = store.page(since=parse_time("--since", since), until=parse_time("--until", until), limit=limit)
-        lines = [line.to_dict() for line in reversed(queue.store.call(run, steps))]
+        within = {"since": parse_time("--since", since), "until": parse_time("--until", until)}
+        lines = [line.to_dict() for line in reversed(queue.store.run_steps(store.page, **within, limit=limit))]
     if as_json:
         for line in lines:
             document(line)

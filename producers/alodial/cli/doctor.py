@@ -179,11 +179,9 @@ def _check_redis(store: "Store") -> Iterator["RedisCheck"]:
     from alodial_schemas.counts import count_text
 
     from ..observability.process_findings import broker_problem
-    from ..store import holds, keys, redis_checks, webhooks, workers
+    from ..store import holds, redis_checks, webhooks, workers
     from ..store.call_context import SILENT_AFTER
     from ..store.redis_checks import RedisCheck
-    from ..store.sansio import run
-    from ..store.server_clock import server_ms
 
     yield from store.call(redis_checks.inspect_for, store.settings)
     if problem := broker_problem(store.settings):
@@ -193,20 +191,20 @@ def _check_redis(store: "Store") -> Iterator["RedisCheck"]:
     stopped = store.call(holds.stopped)
     if stopped is not None:
         yield RedisCheck("stop", "warning", f"the emergency stop is on: {stopped}", "alodial resume", "stopped")
-    for endpoint in store.call(run, webhooks.health_steps()):
+    for endpoint in store.run_steps(webhooks.health_steps):
         if not endpoint.enabled:
             problem = f"{endpoint.url} is off ({endpoint.off_reason}), {count_text(endpoint.parked, 'event')} parked"
             yield RedisCheck(
                 "webhook", "warning", problem, f"alodial webhooks enable {endpoint.id}", "webhook_disabled"
             )
-    now = store.call(server_ms)
+    now = store.server_ms()
     alive = [beat for beat in store.call(workers.heartbeats) if now - beat.at < SILENT_AFTER * 1000]
     if alive:
         names = ", ".join(f"{beat.name} ({beat.in_flight} in flight)" for beat in alive)
         yield RedisCheck("workers", "ok", names)
     else:
         yield RedisCheck("workers", "warning", "no worker is alive: calls wait", "alodial worker", "no_worker")
-    web = [beat for beat in store.call(workers.heartbeats, keys.WEB) if now - beat.at < SILENT_AFTER * 1000]
+    web = [beat for beat in store.call(workers.heartbeats, store.keys.WEB) if now - beat.at < SILENT_AFTER * 1000]
     for code, process, beats in (
         ("worker_loop_failing", "worker", alive),
         ("web_loop_failing", "web process", web),

@@ -128,7 +128,7 @@ def _memory_used() -> str:
 
     store = Store(load_settings())
     try:
-        memory = read_memory(store.call(lambda client: dict(client.info("memory"))))
+        memory = read_memory(store.call(lambda client, _: dict(client.info("memory"))))
     except AlodialError:
         return ""
     finally:

@@ -65,7 +65,6 @@ def create(
     from ..errors import KeyConflict
     from ..key_limits import limits_from_text
     from ..store import key_records
-    from ..store.sansio import run
 
     for role in roles.split("+"):
         check_choice("--roles", role, ROLES)
@@ -93,7 +92,7 @@ def create(
             actor=current_actor(),
             now=now,
         )
-        queue.store.call(run, key_records.create(record))
+        queue.store.run_steps(key_records.create, record)
     _print_new(key_records.listing_of(record, {}, now), secret, as_json)
 
 
@@ -106,12 +105,11 @@ def list_keys(as_json: Json = False) -> None:
     from ..api_keys import ApiKeys
     from ..key_limits import limits_from_text
     from ..store import key_records
-    from ..store.sansio import run
 
     with open_queue() as queue:
         own_limits = limits_from_text(queue.settings.own_key_limits)
         of_settings = ApiKeys(queue.settings.api_keys, own_limits).listing()
-        rows = queue.store.call(run, key_records.listings(of_settings, _now()))
+        rows = queue.store.run_steps(key_records.listings, of_settings, _now())
     if as_json:
         for row in rows:
             document(row.to_dict())
@@ -150,17 +148,16 @@ def rotate(
     Example: alodial keys rotate shop --grace 24h
     """
     from ..store import key_records
-    from ..store.sansio import run
 
     now = _now()
     with open_queue() as queue:
-        steps = key_records.rotate(
+        record, secret = queue.store.run_steps(
+            key_records.rotate,
             name,
             grace_ms=1000 * parse_seconds("--grace", grace),
             expires=_until("--expires", expires, now),
             now=now,
         )
-        record, secret = queue.store.call(run, steps)
     _print_new(key_records.listing_of(record, {}, now), secret, as_json)
 
 
@@ -171,12 +168,11 @@ def revoke(name: Name, yes: Yes = False, as_json: Json = False) -> None:
     Example: alodial keys revoke shop
     """
     from ..store import key_records
-    from ..store.sansio import run
 
     confirm_person(f"Revoke key {name}? Programs that use it are refused at once.", yes=yes)
     now = _now()
     with open_queue() as queue:
-        record = queue.store.call(run, key_records.revoke(name, now=now))
+        record = queue.store.run_steps(key_records.revoke, name, now=now)
     if as_json:
         document(key_records.listing_of(record, {}, now).to_dict())
     else:

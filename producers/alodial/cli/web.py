@@ -9,12 +9,11 @@ def _has_keys() -> bool:
     """Returns whether keys were made at run time; False while Redis is away."""
     from ..errors import StoreUnavailable
     from ..store import key_records
-    from ..store.sansio import run
     from .session import open_queue
 
     try:
         with open_queue() as queue:
-            return bool(queue.store.call(run, key_records.version()))
+            return bool(queue.store.run_steps(key_records.version))
     except StoreUnavailable:
         return False
 

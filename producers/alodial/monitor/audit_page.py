@@ -5,7 +5,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..store import audit
-from ..store.sansio import run_async
 from ..web.context import app_context
 from .auth import Forbidden, Signed, can
 from .rendering import PeopleRoute, page
@@ -23,6 +22,6 @@ async def show_audit(request: Request, operator: Signed) -> Response:
     text = request.query_params.get("until", "")
     until = int(text) if text.isascii() and text.isdigit() and len(text) < 15 else None
     store = app_context(request).queue.store
-    lines = await store.call(run_async, audit.page(until=until, limit=PAGE_SIZE))
+    lines = await store.run_steps(audit.page, until=until, limit=PAGE_SIZE)
     older = int(lines[-1].id.partition("-")[0]) if len(lines) == PAGE_SIZE else None
     return page(request, "audit.html", operator, acts=[line.to_dict() for line in lines], older=older)

@@ -13,7 +13,6 @@ from alodial_schemas import PhoneError, normalise_phone
 from ..calls.awaitable import AsyncDoNotCall
 from ..errors import NotFound
 from ..store import key_records
-from ..store.sansio import run_async
 from ..web.context import app_context
 from .auth import Signed, audit, form_of, text_of
 from .context import monitor_context
@@ -68,7 +67,7 @@ async def _screen(request: Request, operator: Signed, *, status: int = 200, **mo
 async def _owners(request: Request) -> list[str]:
     """Names of the keys marked own: each has a list of its own."""
     keys = monitor_context(request).sessions.keys.of_settings.listing()
-    rows = await app_context(request).queue.store.call(run_async, key_records.listings(keys, int(time.time() * 1000)))
+    rows = await app_context(request).queue.store.run_steps(key_records.listings, keys, int(time.time() * 1000))
     return sorted({row.name for row in rows if row.own})
 
 

@@ -10,7 +10,6 @@ from ..api_keys import ROLES
 from ..errors import InvalidKey, KeyConflict, NoKey
 from ..key_limits import limits_from_text
 from ..store import key_records
-from ..store.sansio import run_async
 from ..web.context import app_context
 from .auth import Forbidden, Signed, audit, can, form_of, key_given, remember_key, text_of
 from .context import monitor_context
@@ -42,8 +41,8 @@ async def _screen(
         raise Forbidden("refused.role")
     ring = monitor_context(request).sessions.keys
     await ring.note_used()
-    steps = key_records.listings(ring.of_settings.listing(), _now())
-    rows = await app_context(request).queue.store.call(run_async, steps)
+    store = app_context(request).queue.store
+    rows = await store.run_steps(key_records.listings, ring.of_settings.listing(), _now())
     roles = [role for role in ROLES if role in operator.api_key.roles]
     return page(
         request,
@@ -89,7 +88,7 @@ async def create_key(request: Request, operator: Signed) -> Response:
             actor=operator.actor,
             now=now,
         )
-        await context.queue.store.call(run_async, key_records.create(record))
+        await context.queue.store.run_steps(key_records.create, record)
     except (InvalidKey, KeyConflict) as exc:
         return await _screen(request, operator, status=422, problem=str(exc))
     await audit(request, operator, "keys.create", key=record.name, roles="+".join(record.roles), own=own)
@@ -104,11 +103,10 @@ async def rotate_key(request: Request, operator: Signed, name: str) -> Response:
     await remember_key(request, operator)
     store = app_context(request).queue.store
     try:
-        record = await store.call(run_async, key_records.read(name))
+        record = await store.run_steps(key_records.read, name)
         if not set(record.roles) <= operator.api_key.roles:
             raise Forbidden("refused.role")
-        steps = key_records.rotate(name, grace_ms=0, expires=None, now=_now())
-        record, secret = await store.call(run_async, steps)
+        record, secret = await store.run_steps(key_records.rotate, name, grace_ms=0, expires=None, now=_now())
     except (InvalidKey, NoKey) as exc:
         return await _screen(request, operator, status=422, problem=str(exc))
     await audit(request, operator, "keys.rotate", key=name)
@@ -119,7 +117,7 @@ async def rotate_key(request: Request, operator: Signed, name: str) -> Response:
 async def revoke_key(request: Request, operator: Signed, name: str) -> Response:
     await form_of(request, operator, "keys.revoke")
     try:
-        await app_context(request).queue.store.call(run_async, key_records.revoke(name, now=_now()))
+        await app_context(request).queue.store.run_steps(key_records.revoke, name, now=_now())
     except NoKey as exc:
         return await _screen(request, operator, status=422, problem=str(exc))
     await monitor_context(request).sessions.keys.refresh()

@@ -13,7 +13,6 @@ from ..i18n import Translator
 from ..observability.diagnosis import Diagnosis, diagnose, fill
 from ..store.hour_counts import hours_steps
 from ..store.overview import AccountState, MinuteCounts, Overview, arguments_of, read_async
-from ..store.sansio import run_async
 from ..web.context import app_context
 from ..web.responses import json_response
 from . import now_charts
@@ -114,8 +113,7 @@ async def _counts(request: Request, now: Overview, span: str) -> tuple[MinuteCou
     """The counters of a range: of minutes for the last hour, of hours for longer ones."""
     if span == now_charts.SPANS[0]:
         return now.minutes
-    steps = hours_steps(now_charts.HOURS[span])
-    return await app_context(request).queue.store.call(run_async, steps)
+    return await app_context(request).queue.store.run_steps(hours_steps, now_charts.HOURS[span])
 
 
 async def _context(request: Request, now: Overview | None) -> dict[str, Any]:

@@ -13,7 +13,6 @@ import structlog
 from ..errors import ConfigurationError
 from ..settings import Settings
 from ..store.client import Store
-from ..store.server_clock import server_ms
 from ..store.shared_work import hold, save, state_of
 from ..store.supervision import SupervisedThread, Supervisor, process_loops
 from .finding_changes import FindingChange, alerts_json, due_alerts, read_alerts, read_findings
@@ -113,7 +112,7 @@ class AlertSender(SupervisedThread):
         held = self._store.run(hold(WORK, self._process, lease=LEASE))
         if held.outcome == "other":
             return EVERY
-        now = self._store.call(server_ms)
+        now = self._store.server_ms()
         known = read_findings(self._store.call(state_of, FINDINGS))
         due, after = due_alerts(known, read_alerts(held.state), now, settings.alert_reminder)
         if not due:

@@ -5,7 +5,7 @@ The monitor translates them in `locales`; a test keeps its English equal to thes
 
 from typing import Final
 
-from ..store import keys
+from ..store.keys import Keys
 
 TEXTS: Final = {
     "account_held": "Account {account} pauses for {left_s} more ({why}).",
@@ -133,7 +133,7 @@ REMEDIES: Final = {
         "The log names the groups (events.dropped). Their readers must catch up from the calls themselves."
     ),
     "events_unread": (
-        f"Start the group’s reader. If nobody needs the group: redis-cli XGROUP DESTROY {keys.EVENTS} NAME."
+        f"Start the group’s reader. If nobody needs the group: redis-cli XGROUP DESTROY {Keys().EVENTS} NAME."
     ),
     "inbox_lag": "Workers are too few or stuck.",
     "keys_guessed": (

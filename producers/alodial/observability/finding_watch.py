@@ -12,7 +12,6 @@ from alodial_schemas.events import event_time
 
 from ..store import overview
 from ..store.client import Store
-from ..store.server_clock import server_ms
 from ..store.shared_work import hold, save
 from ..store.supervision import SupervisedThread, Supervisor, process_loops
 from .diagnosis import diagnose
@@ -69,7 +68,7 @@ class FindingWatch(SupervisedThread):
         self._scrub = Scrubber(secrets_of(store.settings))
 
     def _step(self) -> float:
-        now = self._store.call(server_ms)
+        now = self._store.server_ms()
         self._own.refresh(now)
         self.look()
         return EVERY

@@ -73,6 +73,7 @@ class LogShipper:
     def __init__(self, settings: Settings, bound: dict[str, str]) -> None:
         # Imported here, so that other programs need not load them, and now, as a thread cannot while the process ends.
         from ..store.connect import connect  # noqa: PLC0415  # see above
+        from ..store.keys import keys_of  # noqa: PLC0415  # see above
         from ..store.log_stream import LogWriter  # noqa: PLC0415  # see above
         from ..store.redis_errors import is_passing  # noqa: PLC0415  # see above
         from ..store.supervision import process_loops  # noqa: PLC0415  # see above
@@ -80,6 +81,7 @@ class LogShipper:
         self._connect, self._writer = connect, LogWriter
         self._is_passing, self._loops = is_passing, process_loops
         self._settings = settings
+        self._keys = keys_of(settings)
         self._bound = bound
         self.dropped = 0
         self._begin()
@@ -157,7 +159,7 @@ class LogShipper:
             try:
                 url = self._settings.redis_url.get_secret_value()
                 client = self._connect(url, timeout=timeout, connections=1, repeat=0)
-                self._ship(self._writer(client, self._name, self._settings.logs_keep))
+                self._ship(self._writer(client, self._keys, self._name, self._settings.logs_keep))
             except ConfigurationError:  # the process itself reports it and ends
                 self._idle.set()
                 return

@@ -7,7 +7,7 @@ from typing import Final, Literal
 import redis
 from pydantic import SecretStr
 
-from . import keys
+from .keys import Keys
 from .sansio import Steps
 from .server_clock import server_ms
 
@@ -47,14 +47,16 @@ class AddedEndpoint:
         return cls(id, SecretStr(fields["url"]), SecretStr(fields["secret"]), fields["added_at"], fields["added_by"])
 
 
-def read_all() -> Steps[list[AddedEndpoint]]:
+def read_all(keys: Keys) -> Steps[list[AddedEndpoint]]:
     """Reads every added endpoint, the oldest first."""
     (raw,) = yield [("HGETALL", keys.WEBHOOKS_ADDED)]
     records = (AddedEndpoint.from_json(id.decode(), record) for id, record in raw.items())
     return sorted(records, key=lambda added: added.added_at)
 
 
-def add(client: "redis.Redis", id: str, url: str, secret: str, actor: str) -> Literal["added", "known", "full"]:
+def add(
+    client: "redis.Redis", keys: Keys, id: str, url: str, secret: str, actor: str
+) -> Literal["added", "known", "full"]:
     """Stores an endpoint; ``known`` when it was added before, ``full`` when there are fifty."""
     if client.hlen(keys.WEBHOOKS_ADDED) >= MAX_ADDED:
         return "full"
@@ -65,7 +67,7 @@ def add(client: "redis.Redis", id: str, url: str, secret: str, actor: str) -> Li
     return "added"
 
 
-def remove(client: "redis.Redis", id: str) -> bool:
+def remove(client: "redis.Redis", keys: Keys, id: str) -> bool:
     """Removes an added endpoint with its queue and its history. Returns whether it was there."""
     if not client.hexists(keys.WEBHOOKS_ADDED, id):
         return False

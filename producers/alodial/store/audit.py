@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from ..errors import StoreUnavailable
-from . import keys
 from .answers import text
 from .client import AsyncStore, Operation, Store
+from .keys import Keys
 from .records import iso
 from .sansio import Steps
 
@@ -109,7 +109,9 @@ def _place(id: str) -> tuple[int, int]:
     return int(ms), int(number or 0)
 
 
-def page(*, since: int | None = None, until: int | None = None, limit: int = PAGE) -> Steps[list[AuditLine]]:
+def page(
+    keys: Keys, *, since: int | None = None, until: int | None = None, limit: int = PAGE
+) -> Steps[list[AuditLine]]:
     """Up to ``limit`` acts of a time (Unix ms), the newest first, of both streams."""
     lower = "-" if since is None else str(since)
     upper = "+" if until is None else f"({until}"
@@ -119,7 +121,7 @@ def page(*, since: int | None = None, until: int | None = None, limit: int = PAG
 
 
 def page_of_own(
-    actor: str, *, since: int | None = None, until: int | None = None, limit: int = PAGE
+    keys: Keys, actor: str, *, since: int | None = None, until: int | None = None, limit: int = PAGE
 ) -> Steps[list[AuditLine]]:
     """As :func:`page` for a key marked own: its acts alone, among the newest ``MAX_LOOKED`` of all such keys."""
     lower, upper = "-" if since is None else str(since), "+" if until is None else f"({until}"
@@ -143,7 +145,7 @@ class ChainCheck:
     head: str
 
 
-def verify(*, own: bool) -> Steps[ChainCheck]:
+def verify(keys: Keys, *, own: bool) -> Steps[ChainCheck]:
     """Checks each entry that is kept against the one before it, and the last against the head."""
     (head,) = yield [("GET", keys.audit_head(own=own))]
     previous: str | None = None

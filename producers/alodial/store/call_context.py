@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import redis.asyncio as aioredis
 
-from . import keys
 from .answers import number, text
 from .holds import read_stop
+from .keys import Keys
 from .sansio import Command, Steps, run_async
 from .server_clock import to_ms
 
@@ -59,7 +59,7 @@ def _silences(rows: Mapping[bytes, bytes], now: int) -> dict[str, float]:
     return silences
 
 
-def _context(extid: str, account: str, campaign: str) -> Steps[CallContext]:
+def _context(keys: Keys, extid: str, account: str, campaign: str) -> Steps[CallContext]:
     commands: list[Command] = [
         ("TIME",),
         ("ZSCORE", keys.DUE, extid),
@@ -87,17 +87,21 @@ def _context(extid: str, account: str, campaign: str) -> Steps[CallContext]:
     )
 
 
-async def call_context_async(client: "aioredis.Redis", extid: str, account: str, campaign: str = "") -> CallContext:
+async def call_context_async(
+    client: "aioredis.Redis", keys: Keys, extid: str, account: str, campaign: str = ""
+) -> CallContext:
     """The context of the call whose record has this extid, in one round trip."""
-    return await run_async(client, _context(extid, account, campaign))
+    return await run_async(client, _context(keys, extid, account, campaign))
 
 
-def _deadlines(extids: list[str]) -> Steps[tuple[CallContext, dict[str, int]]]:
-    context = yield from _context("", "default", "")
+def _deadlines(keys: Keys, extids: list[str]) -> Steps[tuple[CallContext, dict[str, int]]]:
+    context = yield from _context(keys, "", "default", "")
     scores = (yield [("ZSCORE", keys.AWAIT, extid) for extid in extids]) if extids else []
     return context, {extid: number(score) for extid, score in zip(extids, scores, strict=True) if score is not None}
 
 
-async def deadlines_async(client: "aioredis.Redis", extids: Iterable[str]) -> tuple[CallContext, dict[str, int]]:
+async def deadlines_async(
+    client: "aioredis.Redis", keys: Keys, extids: Iterable[str]
+) -> tuple[CallContext, dict[str, int]]:
     """When the results of calls are given up, Unix ms by their records' extids, and a context with the live workers."""
-    return await run_async(client, _deadlines(list(extids)))
+    return await run_async(client, _deadlines(keys, list(extids)))

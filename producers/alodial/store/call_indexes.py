@@ -12,9 +12,9 @@ from typing import Protocol
 from alodial_schemas import ENDS, Disposition, FieldProblem, State
 
 from ..errors import InvalidCall
-from . import keys
 from .answers import number, text
 from .call_filter import CallFilter
+from .keys import Keys
 from .sansio import Command, Steps
 
 Row = tuple[str, str]
@@ -104,7 +104,7 @@ class ListIndex:
                 elif not (self.moving or may_have_moved):
                     # It was trimmed, and with it every older call but those in the list of the old ones, where it may be.
                     index += 1
-                    may_have_moved = index < len(self.names) and self.names[index] == name + keys.OLD
+                    may_have_moved = index < len(self.names) and self.names[index] == name + Keys.OLD
                     after = after if may_have_moved else ""
                     continue
             may_have_moved = False
@@ -182,7 +182,7 @@ def labels_of(state: str, disposition: str) -> list[str]:
     return [state]
 
 
-def index_for(filter: CallFilter) -> Steps[tuple[CallIndex, bool]]:
+def index_for(keys: Keys, filter: CallFilter) -> Steps[tuple[CallIndex, bool]]:
     """The narrowest index for the filter, and whether every call that it names matches."""
     state, ended = filter.state, filter.state in ENDS or bool(filter.disposition and not filter.state)
     narrow = bool(filter.account or filter.part)
@@ -193,7 +193,7 @@ def index_for(filter: CallFilter) -> Steps[tuple[CallIndex, bool]]:
         return StreamIndex("o", [keys.by_owner(filter.owner)], filter.since, filter.until), False
     if filter.reference:
         name = keys.by_reference(filter.reference)
-        return ListIndex("r", [name, name + keys.OLD]), False
+        return ListIndex("r", [name, name + Keys.OLD]), False
     if filter.phone:
         # Calls with the number as a recipient first, then those with it as the initiator.
         names = [keys.by_number(filter.phone, initiator=role) + end for role in (False, True) for end in ("", keys.OLD)]
@@ -223,11 +223,11 @@ def index_for(filter: CallFilter) -> Steps[tuple[CallIndex, bool]]:
         case State.UNCONFIRMED:
             return SortedSetIndex("u", keys.UNCONFIRMED, downwards=True), whole
         case State.QUEUED:
-            return (yield from _queued(filter))
+            return (yield from _queued(keys, filter))
     return StreamIndex("i", [keys.INDEX], filter.since, filter.until), not narrow and not filter.reason
 
 
-def _queued(filter: CallFilter) -> Steps[tuple[CallIndex, bool]]:
+def _queued(keys: Keys, filter: CallFilter) -> Steps[tuple[CallIndex, bool]]:
     """Queued calls, in the order in which they will go."""
     accounts, live = yield [("SMEMBERS", keys.ACCOUNTS), ("SMEMBERS", keys.CAMPAIGNS_LIVE)]
     names = sorted(text(name) for name in accounts if not filter.account or text(name) == filter.account)

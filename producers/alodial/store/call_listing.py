@@ -9,9 +9,9 @@ import redis.asyncio as aioredis
 
 from alodial_schemas import ENDS, State
 
-from . import keys
 from .call_filter import CallFilter, recipients
 from .call_indexes import BadCursor, index_for, labels_of
+from .keys import Keys
 from .records import CallRecord, read_record
 from .sansio import Steps, run, run_async
 
@@ -41,10 +41,10 @@ class Page:
 
 
 def _walk(
-    filter: CallFilter, cursor: str | None, limit: int, scan: int
+    keys: Keys, filter: CallFilter, cursor: str | None, limit: int, scan: int
 ) -> Steps[tuple[list[tuple[str, Hash]], str | None]]:
     """Up to ``limit`` records after reading about ``scan`` at most, and where to go on. Raises BadCursor."""
-    index, exact = yield from index_for(filter)
+    index, exact = yield from index_for(keys, filter)
     place = ""
     if cursor:
         if not _CURSOR.fullmatch(cursor) or cursor[0] != index.kind:
@@ -78,23 +78,23 @@ def _listed_elsewhere(filter: CallFilter, at: str, raw: Hash) -> bool:
     return (filter.phone in recipients(raw)) is at.startswith(("2.", "3."))
 
 
-def _page(filter: CallFilter, cursor: str | None, limit: int) -> Steps[Page]:
-    rows, after = yield from _walk(filter, cursor, limit, PART_SCAN if filter.part else PAGE_SCAN)
+def _page(keys: Keys, filter: CallFilter, cursor: str | None, limit: int) -> Steps[Page]:
+    rows, after = yield from _walk(keys, filter, cursor, limit, PART_SCAN if filter.part else PAGE_SCAN)
     calls = [record for x, raw in rows if (record := read_record(x, raw)) is not None]
     return Page(calls, after)
 
 
-def page(client: "redis.Redis", filter: CallFilter, cursor: str | None, limit: int) -> Page:
+def page(client: "redis.Redis", keys: Keys, filter: CallFilter, cursor: str | None, limit: int) -> Page:
     """Up to ``limit`` calls that match, after ``cursor``. Raises BadCursor.
 
     Newest first; scheduled calls by their time, queued calls as they will go, ended calls as they ended.
     """
-    return run(client, _page(filter, cursor, limit))
+    return run(client, _page(keys, filter, cursor, limit))
 
 
-async def page_async(client: "aioredis.Redis", filter: CallFilter, cursor: str | None, limit: int) -> Page:
+async def page_async(client: "aioredis.Redis", keys: Keys, filter: CallFilter, cursor: str | None, limit: int) -> Page:
     """As :func:`page`."""
-    return await run_async(client, _page(filter, cursor, limit))
+    return await run_async(client, _page(keys, filter, cursor, limit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Count:
     more: bool
 
 
-def _known_count(filter: CallFilter) -> Steps[int | None]:
+def _known_count(keys: Keys, filter: CallFilter) -> Steps[int | None]:
     """The figure that the store keeps for just this filter; None where the calls have to be counted."""
     rest = (filter.phone, filter.reference, filter.account, filter.owner, filter.reason, filter.part, filter.calls)
     if any(rest) or filter.since is not None or filter.until is not None:
@@ -133,37 +133,37 @@ def _known_count(filter: CallFilter) -> Steps[int | None]:
     return int(value or 0)
 
 
-def _count(filter: CallFilter, limit: int) -> Steps[Count]:
-    known = yield from _known_count(filter)
+def _count(keys: Keys, filter: CallFilter, limit: int) -> Steps[Count]:
+    known = yield from _known_count(keys, filter)
     if known is not None:
         return Count(known, more=False)
-    names, more = yield from _select(filter, limit)
+    names, more = yield from _select(keys, filter, limit)
     return Count(len(names), more)
 
 
-def count(client: "redis.Redis", filter: CallFilter, limit: int = MAX_CALLS) -> Count:
+def count(client: "redis.Redis", keys: Keys, filter: CallFilter, limit: int = MAX_CALLS) -> Count:
     """How many calls match. Where the store keeps no figure they are counted up to ``limit``, reading at most twice as
     many records: 25 microseconds each."""
-    return run(client, _count(filter, limit))
+    return run(client, _count(keys, filter, limit))
 
 
-async def count_async(client: "aioredis.Redis", filter: CallFilter, limit: int = MAX_CALLS) -> Count:
+async def count_async(client: "aioredis.Redis", keys: Keys, filter: CallFilter, limit: int = MAX_CALLS) -> Count:
     """As :func:`count`."""
-    return await run_async(client, _count(filter, limit))
+    return await run_async(client, _count(keys, filter, limit))
 
 
-def _select(filter: CallFilter, limit: int) -> Steps[tuple[list[str], bool]]:
+def _select(keys: Keys, filter: CallFilter, limit: int) -> Steps[tuple[list[str], bool]]:
     names: list[str] = []
     cursor: str | None = None
     budget = max(2 * limit, PAGE_SCAN)  # records read for a filter that matches few
     while True:
-        rows, cursor = yield from _walk(filter, cursor, limit - len(names), PAGE_SCAN)
+        rows, cursor = yield from _walk(keys, filter, cursor, limit - len(names), PAGE_SCAN)
         names += [x for x, _ in rows]
         budget -= PAGE_SCAN
         if cursor is None or len(names) >= limit or budget <= 0:
             return names, cursor is not None
 
 
-def select(client: "redis.Redis", filter: CallFilter, limit: int = MAX_CALLS) -> tuple[list[str], bool]:
+def select(client: "redis.Redis", keys: Keys, filter: CallFilter, limit: int = MAX_CALLS) -> tuple[list[str], bool]:
     """The extids of up to ``limit`` calls that match, and whether there are more."""
-    return run(client, _select(filter, limit))
+    return run(client, _select(keys, filter, limit))

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from ..errors import LimitReached, StoreFull
-from . import keys
 from .answers import read_row, text
 from .client import Arg, Operation
+from .keys import Keys
 
 CreateOutcome = Literal["created", "resumed", "duplicate", "same", "conflict"]
 AppendOutcome = Literal["added", "had", "gap", "closed", "duplicate", "same", "conflict"]
@@ -197,7 +197,7 @@ def fill(campaign: str, cursor: int, rows: Sequence[HopperRow], *, chunk: int, o
     args: list[Arg] = [campaign, cursor, cursor + len(rows), chunk, offset]
     for row in rows:
         args += row
-        args.append(keys.buckets(row.body, row.reference))
+        args.append(Keys.buckets(row.body, row.reference))
 
     def read(answer: list[Any]) -> Filled:
         if answer[0] == b"room":

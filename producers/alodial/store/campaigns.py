@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import redis
 
-from . import keys
 from .answers import number, text
+from .keys import Keys
 from .server_clock import server_ms
 
 MIN_PREFIX = 6
@@ -41,7 +41,7 @@ class StoredCampaign:
         return self.number(name) if self.fields.get(name) else None
 
 
-def read(client: "redis.Redis", ids: Sequence[str]) -> list[StoredCampaign]:
+def read(client: "redis.Redis", keys: Keys, ids: Sequence[str]) -> list[StoredCampaign]:
     """The campaigns of these ids that exist, in their order; two round trips."""
     now_ms = server_ms(client)
     with client.pipeline(transaction=False) as pipe:
@@ -70,7 +70,7 @@ class CampaignIds(NamedTuple):
     cursor: str | None
 
 
-def page(client: "redis.Redis", cursor: str | None, limit: int) -> CampaignIds:
+def page(client: "redis.Redis", keys: Keys, cursor: str | None, limit: int) -> CampaignIds:
     """A page of the campaigns' ids; the cursor is a position in the list."""
     start = int(cursor or 0)
     rows: Any = client.zrevrange(keys.CAMPAIGNS, start, start + limit)
@@ -78,7 +78,7 @@ def page(client: "redis.Redis", cursor: str | None, limit: int) -> CampaignIds:
     return CampaignIds(ids, str(start + limit) if len(rows) > limit else None)
 
 
-def _owned(client: "redis.Redis", ids: list[str], owner: str) -> list[str]:
+def _owned(client: "redis.Redis", keys: Keys, ids: list[str], owner: str) -> list[str]:
     """Those of the ids that ``owner`` has; all of them for ""."""
     if not owner:
         return ids
@@ -88,31 +88,31 @@ def _owned(client: "redis.Redis", ids: list[str], owner: str) -> list[str]:
         return [id for id, value in zip(ids, pipe.execute(), strict=True) if value == owner.encode()]
 
 
-def page_of_owner(client: "redis.Redis", owner: str, after: str, limit: int) -> CampaignIds:
+def page_of_owner(client: "redis.Redis", keys: Keys, owner: str, after: str, limit: int) -> CampaignIds:
     """A page of an owner's campaigns after the id ``after``, "" for the start; nothing tells how many others there are."""
     start = 0
     if after:
-        rank: Any = client.zrevrank(keys.CAMPAIGNS, after) if _owned(client, [after], owner) else None
+        rank: Any = client.zrevrank(keys.CAMPAIGNS, after) if _owned(client, keys, [after], owner) else None
         if rank is None:
             return CampaignIds([], None)
         start = rank + 1
     ids: list[str] = []
     while len(ids) <= limit:
         rows: Any = client.zrevrange(keys.CAMPAIGNS, start, start + 499)
-        ids += _owned(client, [row.decode() for row in rows], owner)
+        ids += _owned(client, keys, [row.decode() for row in rows], owner)
         start += 500
         if len(rows) < 500:
             break
     return CampaignIds(ids[:limit], ids[limit - 1] if len(ids) > limit else None)
 
 
-def find(client: "redis.Redis", name: str, owner: str = "") -> list[str]:
+def find(client: "redis.Redis", keys: Keys, name: str, owner: str = "") -> list[str]:
     """Ids that a name may mean among an owner's campaigns ("" for all): the id, its first 6 characters or more, or the
     campaign's name; newest first."""
     if client.exists(keys.campaign(name)):
-        return _owned(client, [name], owner)
+        return _owned(client, keys, [name], owner)
     rows: Any = client.zrevrange(keys.CAMPAIGNS, 0, 9_999)
-    ids = _owned(client, [row.decode() for row in rows], owner)
+    ids = _owned(client, keys, [row.decode() for row in rows], owner)
     matches = [id for id in ids if len(name) >= MIN_PREFIX and id.startswith(name)]
     if matches:
         return matches
@@ -132,13 +132,13 @@ class Chunk(NamedTuple):
     blob: bytes
 
 
-def chunk(client: "redis.Redis", campaign: str, index: int) -> Chunk | None:
+def chunk(client: "redis.Redis", keys: Keys, campaign: str, index: int) -> Chunk | None:
     """A chunk of the campaign's rows; None for one that holds no rows, or is gone."""
     values: Any = client.hmget(keys.campaign_rows(campaign), [str(index), f"b{index}"])
     return None if values[0] is None else Chunk(int(values[1]), values[0])
 
 
-def problem_blobs(client: "redis.Redis", campaign: str, chunks: int) -> Iterator[bytes]:
+def problem_blobs(client: "redis.Redis", keys: Keys, campaign: str, chunks: int) -> Iterator[bytes]:
     """The problems of the rows left out, packed, chunk by chunk in the file's order."""
     for start in range(0, chunks, 20):
         numbers = [str(index) for index in range(start, min(start + 20, chunks))]
@@ -155,7 +155,7 @@ class ActivityEntry(NamedTuple):
     detail: str
 
 
-def activity(client: "redis.Redis", campaign: str, limit: int) -> list[ActivityEntry]:
+def activity(client: "redis.Redis", keys: Keys, campaign: str, limit: int) -> list[ActivityEntry]:
     """The latest acts on a campaign, newest first."""
     rows: Any = client.xrevrange(keys.campaign_log(campaign), count=limit)
     return [
@@ -164,7 +164,7 @@ def activity(client: "redis.Redis", campaign: str, limit: int) -> list[ActivityE
     ]
 
 
-def calendar_exists(client: "redis.Redis", campaign: str, zone: str) -> bool:
+def calendar_exists(client: "redis.Redis", keys: Keys, campaign: str, zone: str) -> bool:
     """Whether a zone has a calendar in this campaign."""
     return bool(client.exists(keys.calendar(campaign, zone)))
 
@@ -181,7 +181,7 @@ class CalendarState(NamedTuple):
     zones: list[str] | None
 
 
-def calendar_states(client: "redis.Redis", ids: Sequence[str]) -> list[CalendarState]:
+def calendar_states(client: "redis.Redis", keys: Keys, ids: Sequence[str]) -> list[CalendarState]:
     """The states of the calendars of these campaigns, in one round trip; without those that are gone."""
     with client.pipeline(transaction=False) as pipe:
         for id in ids:
@@ -197,46 +197,46 @@ def calendar_states(client: "redis.Redis", ids: Sequence[str]) -> list[CalendarS
     return states
 
 
-def days_made_from(client: "redis.Redis") -> str:
+def days_made_from(client: "redis.Redis", keys: Keys) -> str:
     """What the installation's midnights were made from; "" before the first time."""
     value: Any = client.get(keys.DAYS_MADE)
     return text(value)
 
 
-def live(client: "redis.Redis") -> list[str]:
+def live(client: "redis.Redis", keys: Keys) -> list[str]:
     """Campaigns that are scheduled, running or paused."""
     members: Any = client.smembers(keys.CAMPAIGNS_LIVE)
     return sorted(member.decode() for member in members)
 
 
-def purging(client: "redis.Redis") -> list[str]:
+def purging(client: "redis.Redis", keys: Keys) -> list[str]:
     """Campaigns that ended with calls still in their lists, to be purged."""
     members: Any = client.smembers(keys.CAMPAIGNS_PURGE)
     return sorted(member.decode() for member in members)
 
 
-def waiting_extids(client: "redis.Redis", campaign: str, limit: int) -> list[str]:
+def waiting_extids(client: "redis.Redis", keys: Keys, campaign: str, limit: int) -> list[str]:
     """The first calls of a campaign's ready list."""
     rows: Any = client.lrange(keys.campaign_ready(campaign), 0, limit - 1)
     return [row.decode() for row in rows]
 
 
-def drop_waiting(client: "redis.Redis", campaign: str, count: int) -> None:
+def drop_waiting(client: "redis.Redis", keys: Keys, campaign: str, count: int) -> None:
     """Removes the first ``count`` calls of a campaign's ready list."""
     client.ltrim(keys.campaign_ready(campaign), count, -1)
 
 
-def set_purge_position(client: "redis.Redis", campaign: str, position: int) -> None:
+def set_purge_position(client: "redis.Redis", keys: Keys, campaign: str, position: int) -> None:
     """Notes how many rows a purge has been through."""
     client.hset(keys.campaign(campaign), "pc", position)
 
 
-def purged(client: "redis.Redis", campaign: str) -> None:
+def purged(client: "redis.Redis", keys: Keys, campaign: str) -> None:
     """Records that nothing is left to purge."""
     client.srem(keys.CAMPAIGNS_PURGE, campaign)
 
 
-def forget_gone(client: "redis.Redis", limit: int = 500) -> int:
+def forget_gone(client: "redis.Redis", keys: Keys, limit: int = 500) -> int:
     """Removes expired campaigns from the list. Returns how many there were among the next ``limit``.
 
     Each step goes on where the last one ended, of whatever worker, and begins anew at the end: old campaigns that are still there
@@ -268,7 +268,7 @@ class KeyUse(NamedTuple):
     digest: str
 
 
-def use_of_key(client: "redis.Redis", hash: str) -> KeyUse | None:
+def use_of_key(client: "redis.Redis", keys: Keys, hash: str) -> KeyUse | None:
     """What an idempotency key was used for; None for a key that was not seen."""
     value: Any = client.get(keys.campaign_key(hash))
     if value is None:

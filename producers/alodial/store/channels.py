@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from alodial_schemas import State
 
-from . import keys
 from .answers import text
 from .call_filter import entries
 from .client import Operation
+from .keys import Keys
 from .sansio import Steps
 from .server_clock import to_ms
 
@@ -29,7 +29,7 @@ class HeldChannel:
     since: float
 
 
-def held_channels(account: str, after: str) -> Steps[tuple[list[HeldChannel], str]]:
+def held_channels(keys: Keys, account: str, after: str) -> Steps[tuple[list[HeldChannel], str]]:
     """Returns one page of an account's channels that calls without a result hold, and where the next begins ("" for none)."""
     start = int(after or 0)
     clock, members = yield [("TIME",), ("ZRANGE", keys.channels(account), start, start + PAGE - 1)]

@@ -16,14 +16,15 @@ from redis.exceptions import ConnectionError, NoScriptError, RedisError, Respons
 
 from ..errors import StoreFull, StoreUnavailable
 from ..settings import Settings
-from . import keys
 from .connect import connect, connect_async, watcher_of
+from .keys import Keys, keys_of
 from .loop_clients import LoopClients
 from .primary_pool import OnConnect
 from .redis_address import unavailable_text
 from .redis_errors import is_out_of_memory, is_passing
+from .sansio import Steps, run, run_async
 from .scripts import CONFIRMED, load_scripts, retention_ms
-from .server_clock import ServerClock
+from .server_clock import ServerClock, server_ms, server_ms_async
 
 # redis-py before 5.3 demands the command's name, later versions warn of it.
 POOL_ARGUMENTS = ("EVALSHA",) if tuple(int(n) for n in redis.__version__.split(".")[:2]) < (5, 3) else ()
@@ -87,6 +88,7 @@ class Store:
         self.settings = settings
         self.redis = client or connect(settings.redis_url.get_secret_value(), timeout=settings.redis_timeout)
         self.clock = ServerClock()
+        self.keys = keys_of(settings)
         self._scripts = load_scripts(*retention_ms(settings))
 
     def run(self, op: Operation[T]) -> T:
@@ -97,9 +99,9 @@ class Store:
             if wait is not None:
                 return op.read(self._confirmed(op, wait))
             try:
-                answer = self.redis.evalsha(script.sha, 2, keys.PREFIX, keys.EVENTS, *op.args)
+                answer = self.redis.evalsha(script.sha, 2, self.keys.PREFIX, self.keys.EVENTS, *op.args)
             except NoScriptError:
-                answer = self.redis.eval(script.text, 2, keys.PREFIX, keys.EVENTS, *op.args)
+                answer = self.redis.eval(script.text, 2, self.keys.PREFIX, self.keys.EVENTS, *op.args)
         return op.read(answer)
 
     def wait_for(self, op: Operation[Any]) -> Wait | None:
@@ -116,8 +118,8 @@ class Store:
         script = self._scripts[op.script]
         for command, text in (("EVALSHA", script.sha), ("EVAL", script.text)):
             with self.redis.pipeline(transaction=False) as pipe:
-                pipe.execute_command(command, text, 2, keys.PREFIX, keys.EVENTS, *op.args)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-                pipe.eval(MARK, 1, keys.CONFIRMED)
+                pipe.execute_command(command, text, 2, self.keys.PREFIX, self.keys.EVENTS, *op.args)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+                pipe.eval(MARK, 1, self.keys.CONFIRMED)
                 pipe.execute_command(*wait)  # type: ignore[no-untyped-call]  # as above
                 answers = pipe.execute(raise_on_error=False)
             if isinstance(answers[0], NoScriptError):
@@ -145,11 +147,11 @@ class Store:
                 script = self._scripts[op.script]
                 try:
                     # redis-py's own packing checks every argument first: a fifth of the whole time for 3,500 of them.
-                    words: Any = ("EVALSHA", script.sha, 2, keys.PREFIX, keys.EVENTS, *op.args)
+                    words: Any = ("EVALSHA", script.sha, 2, self.keys.PREFIX, self.keys.EVENTS, *op.args)
                     wait: Any = self.wait_for(op)
                     packed = [hiredis.pack_command(words)]
                     if wait is not None:
-                        marker: Any = ("EVAL", MARK, 1, keys.CONFIRMED)
+                        marker: Any = ("EVAL", MARK, 1, self.keys.CONFIRMED)
                         packed += [hiredis.pack_command(marker), hiredis.pack_command(wait)]
                     connection.send_packed_command(packed)
                 except (ConnectionError, TimeoutError):
@@ -190,10 +192,20 @@ class Store:
             with store_errors(self.settings):
                 raise exc
 
-    def call(self, function: Callable[Concatenate["redis.Redis", P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Calls ``function(client, *args, **kwargs)``. Raises StoreUnavailable when Redis does not answer."""
+    def call(self, function: Callable[Concatenate["redis.Redis", Keys, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Calls ``function(client, keys, *args, **kwargs)``. Raises StoreUnavailable when Redis does not answer."""
         with store_errors(self.settings):
-            return function(self.redis, *args, **kwargs)
+            return function(self.redis, self.keys, *args, **kwargs)
+
+    def run_steps(self, steps: Callable[Concatenate[Keys, P], Steps[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs the generator ``steps(keys, *args, **kwargs)``, see sansio.py. Raises StoreUnavailable."""
+        with store_errors(self.settings):
+            return run(self.redis, steps(self.keys, *args, **kwargs))
+
+    def server_ms(self) -> int:
+        """Redis' clock in milliseconds. Raises StoreUnavailable."""
+        with store_errors(self.settings):
+            return server_ms(self.redis)
 
     def close(self) -> None:
         """Closes the connections."""
@@ -214,6 +226,7 @@ class AsyncStore:
         url, timeout = settings.redis_url.get_secret_value(), settings.redis_timeout
         self._clients = LoopClients(lambda: connect_async(url, timeout=timeout, on_connect=on_connect), client)
         self.clock = ServerClock()
+        self.keys = keys_of(settings)
         self._scripts = load_scripts(*retention_ms(settings))
 
     @property
@@ -230,9 +243,9 @@ class AsyncStore:
         script = self._scripts[op.script]
         with store_errors(self.settings):
             try:
-                answer = await self.redis.evalsha(script.sha, 2, keys.PREFIX, keys.EVENTS, *op.args)
+                answer = await self.redis.evalsha(script.sha, 2, self.keys.PREFIX, self.keys.EVENTS, *op.args)
             except NoScriptError:
-                answer = await self.redis.eval(script.text, 2, keys.PREFIX, keys.EVENTS, *op.args)
+                answer = await self.redis.eval(script.text, 2, self.keys.PREFIX, self.keys.EVENTS, *op.args)
         return op.read(answer)
 
     @property
@@ -249,8 +262,8 @@ class AsyncStore:
         with store_errors(self.settings):
             for text, name in ((script.sha, "EVALSHA"), (script.text, "EVAL")):
                 async with self.redis.pipeline(transaction=False) as pipe:
-                    pipe.execute_command(name, text, 2, keys.PREFIX, keys.EVENTS, *op.args)
-                    pipe.eval(MARK, 1, keys.CONFIRMED)
+                    pipe.execute_command(name, text, 2, self.keys.PREFIX, self.keys.EVENTS, *op.args)
+                    pipe.eval(MARK, 1, self.keys.CONFIRMED)
                     pipe.execute_command(*wait)
                     answers = await pipe.execute(raise_on_error=False)
                 if isinstance(answers[0], NoScriptError):
@@ -263,11 +276,24 @@ class AsyncStore:
         raise StoreUnavailable("Redis does not keep scripts")
 
     async def call(
-        self, function: Callable[Concatenate["aioredis.Redis", P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+        self,
+        function: Callable[Concatenate["aioredis.Redis", Keys, P], Awaitable[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> T:
-        """Awaits ``function(client, *args, **kwargs)``. Raises StoreUnavailable when Redis does not answer."""
+        """Awaits ``function(client, keys, *args, **kwargs)``. Raises StoreUnavailable when Redis does not answer."""
         with store_errors(self.settings):
-            return await function(self.redis, *args, **kwargs)
+            return await function(self.redis, self.keys, *args, **kwargs)
+
+    async def run_steps(self, steps: Callable[Concatenate[Keys, P], Steps[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As :meth:`Store.run_steps`."""
+        with store_errors(self.settings):
+            return await run_async(self.redis, steps(self.keys, *args, **kwargs))
+
+    async def server_ms(self) -> int:
+        """As :meth:`Store.server_ms`."""
+        with store_errors(self.settings):
+            return await server_ms_async(self.redis)
 
     async def aclose(self) -> None:
         """Closes the connections of this loop, and has other loops that run close theirs."""

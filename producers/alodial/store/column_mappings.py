@@ -9,7 +9,7 @@ from typing import Final
 
 import redis
 
-from . import keys
+from .keys import Keys
 
 MAX_MAPPINGS: Final = 100
 """Headers that an owner has; above it the oldest is forgotten."""
@@ -18,23 +18,23 @@ KEEP_SECONDS: Final = 180 * 86_400
 MAX_BYTES: Final = 16_384
 
 
-def _key(owner: str) -> str:
+def _key(keys: Keys, owner: str) -> str:
     return keys.column_mappings(hashlib.sha256(owner.encode()).hexdigest()[:32])
 
 
-def read(client: "redis.Redis", owner: str, header: str) -> dict[str, str] | None:
+def read(client: "redis.Redis", keys: Keys, owner: str, header: str) -> dict[str, str] | None:
     """Field -> column of the last file with this header; None for a new one. ``header`` is a hash of the column names."""
-    stored = client.hget(_key(owner), header)
+    stored = client.hget(_key(keys, owner), header)
     if not isinstance(stored, bytes):
         return None
     mapping = json.loads(stored).get("m")
     return dict(mapping) if isinstance(mapping, dict) else None
 
 
-def write(client: "redis.Redis", owner: str, header: str, mapping: dict[str, str], now_ms: int) -> None:
+def write(client: "redis.Redis", keys: Keys, owner: str, header: str, mapping: dict[str, str], now_ms: int) -> None:
     """Keeps a mapping for 180 days after the owner's last one; a larger one than 16 KiB is not kept."""
     text = json.dumps({"m": mapping, "t": now_ms}, ensure_ascii=False, separators=(",", ":"))
-    key = _key(owner)
+    key = _key(keys, owner)
     if len(text) > MAX_BYTES:
         return
     client.hset(key, header, text)
@@ -45,5 +45,5 @@ def write(client: "redis.Redis", owner: str, header: str, mapping: dict[str, str
         client.hdel(key, *oldest)
 
 
-def forget(client: "redis.Redis", owner: str, header: str) -> None:
-    client.hdel(_key(owner), header)
+def forget(client: "redis.Redis", keys: Keys, owner: str, header: str) -> None:
+    client.hdel(_key(keys, owner), header)

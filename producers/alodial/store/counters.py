@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import redis
 
-from . import keys
+from .keys import Keys
 
 FLUSH_SECONDS: Final = 5.0
 """A scrape every 15 s misses the counts of one flush at most."""
@@ -111,7 +111,7 @@ class Counters:
         with self._lock:
             return {place.labels: int(by) for place, by in self._sums.items() if place.name == kind.name}
 
-    def flush(self, client: "redis.Redis") -> bool:
+    def flush(self, client: "redis.Redis", keys: Keys) -> bool:
         """Adds the counts to Redis' sums; False when there were none. Raises redis-py's errors, and keeps the counts then."""
         with self._flushing:
             mark = f"{keys.TALLY}:{self._name}"

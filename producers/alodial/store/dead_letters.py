@@ -6,9 +6,9 @@ from typing import Any
 
 import redis
 
-from . import keys
 from .answers import text
 from .client import Operation, Store
+from .keys import Keys
 
 MAX_SCANNED = 2000
 """Entries that one page looks through; beyond, its cursor goes on."""
@@ -93,7 +93,7 @@ def ids(store: Store, *, kind: str = "", reason: str = "", limit: int) -> Iterat
             return
 
 
-def find(client: "redis.Redis", id: str) -> DeadResult | None:
+def find(client: "redis.Redis", keys: Keys, id: str) -> DeadResult | None:
     """The dead letter with this id; None when there is none."""
     rows: Any = client.xrange(keys.DEAD, min=id, max=id)
     if not rows:
@@ -107,7 +107,7 @@ def find(client: "redis.Redis", id: str) -> DeadResult | None:
     return None if body is None else DeadResult(text(position), kind, reason, content_type, body)
 
 
-def drop(client: "redis.Redis", id: str) -> bool:
+def drop(client: "redis.Redis", keys: Keys, id: str) -> bool:
     """Deletes a dead letter. False when there was none."""
     with client.pipeline(transaction=True) as pipe:
         pipe.xdel(keys.DEAD, id)
@@ -115,7 +115,7 @@ def drop(client: "redis.Redis", id: str) -> bool:
         return bool(pipe.execute()[0])
 
 
-def replay(client: "redis.Redis", item: DeadResult) -> None:
+def replay(client: "redis.Redis", keys: Keys, item: DeadResult) -> None:
     """Moves the body to the inbox, as if AloVoice had just sent it: both steps or neither."""
     with client.pipeline(transaction=True) as pipe:
         pipe.xadd(keys.INBOX, {"b": item.body, "t": item.content_type})

@@ -14,9 +14,9 @@ from typing import Any, Final, Literal, NamedTuple
 
 import redis
 
-from . import keys
 from .answers import read_row
 from .client import Arg, Operation
+from .keys import Keys
 from .records import iso
 
 CHUNK = 1000
@@ -72,7 +72,7 @@ def forget_numbers(numbers: Iterable[str], entry: str) -> Operation[int]:
     return Operation("forget", args, int)
 
 
-def _hashes(client: "redis.Redis", numbers: Sequence[str]) -> list[str]:
+def _hashes(client: "redis.Redis", keys: Keys, numbers: Sequence[str]) -> list[str]:
     """The numbers as the list of erased numbers has them; [] while nobody was erased."""
     blocks: Any = client.hmget(keys.ERASED, list(_HASH_KEYS))
     inner, outer = blocks
@@ -91,51 +91,51 @@ def entry_json(reason: str, actor: str, now_ms: int) -> str:
     return json.dumps(entry, ensure_ascii=False, separators=(",", ":"))
 
 
-def raw_entries(client: "redis.Redis", scope: str) -> Iterator[tuple[bytes, bytes]]:
+def raw_entries(client: "redis.Redis", keys: Keys, scope: str) -> Iterator[tuple[bytes, bytes]]:
     """The numbers of a list with their entries, as Redis keeps them."""
     yield from client.hscan_iter(keys.do_not_call(scope), count=CHUNK)
 
 
-def remove(client: "redis.Redis", numbers: Iterable[str], *, scope: str = "") -> int:
+def remove(client: "redis.Redis", keys: Keys, numbers: Iterable[str], *, scope: str = "") -> int:
     """Removes E.164 numbers, erased ones too. Returns how many were on the list."""
     gone = 0
     source = iter(numbers)
     while chunk := list(islice(source, CHUNK)):
         answer: Any = client.hdel(keys.do_not_call(scope), *chunk)
         gone += answer
-        if hashes := [] if scope else _hashes(client, chunk):
+        if hashes := [] if scope else _hashes(client, keys, chunk):
             answer = client.hdel(keys.ERASED, *hashes)
             gone += answer
     return gone
 
 
-def find(client: "redis.Redis", number: str, scopes: Sequence[str] = ("",)) -> list[DncEntry]:
+def find(client: "redis.Redis", keys: Keys, number: str, scopes: Sequence[str] = ("",)) -> list[DncEntry]:
     """The entries of an E.164 number in the lists of these scopes."""
     values: list[tuple[str, Any]] = [(scope, client.hget(keys.do_not_call(scope), number)) for scope in scopes]
     if "" in scopes:
-        values += [("", client.hget(keys.ERASED, hashed)) for hashed in _hashes(client, [number])]
+        values += [("", client.hget(keys.ERASED, hashed)) for hashed in _hashes(client, keys, [number])]
     return [_entry(number, scope, value) for scope, value in values if value is not None]
 
 
-def is_listed(client: "redis.Redis", numbers: Sequence[str], scopes: Sequence[str] = ("",)) -> list[bool]:
+def is_listed(client: "redis.Redis", keys: Keys, numbers: Sequence[str], scopes: Sequence[str] = ("",)) -> list[bool]:
     """For each E.164 number whether it is on the list of any of these scopes."""
     listed = [False] * len(numbers)
     for scope in scopes if numbers else ():
         values: Any = client.hmget(keys.do_not_call(scope), list(numbers))
         listed = [before or value is not None for before, value in zip(listed, values, strict=True)]
-    if numbers and "" in scopes and (hashes := _hashes(client, numbers)):
+    if numbers and "" in scopes and (hashes := _hashes(client, keys, numbers)):
         values = client.hmget(keys.ERASED, hashes)
         listed = [before or value is not None for before, value in zip(listed, values, strict=True)]
     return listed
 
 
-def count(client: "redis.Redis", scope: str = "") -> int:
+def count(client: "redis.Redis", keys: Keys, scope: str = "") -> int:
     """How many numbers a list holds."""
     answer: Any = client.hlen(keys.do_not_call(scope))
     return int(answer)
 
 
-def count_erased(client: "redis.Redis") -> int:
+def count_erased(client: "redis.Redis", keys: Keys) -> int:
     """How many numbers are on the list of all calls as hashes."""
     answer: Any = client.hlen(keys.ERASED)
     return max(0, int(answer) - len(_HASH_KEYS) - 1)
@@ -148,7 +148,7 @@ class DncPage(NamedTuple):
     cursor: str | None
 
 
-def page(client: "redis.Redis", cursor: str | None = None, limit: int = 100, scope: str = "") -> DncPage:
+def page(client: "redis.Redis", keys: Keys, cursor: str | None = None, limit: int = 100, scope: str = "") -> DncPage:
     """About ``limit`` entries of a list: Redis' HSCAN decides."""
     answer: Any = client.hscan(keys.do_not_call(scope), int(cursor or 0), count=limit)
     position, rows = answer

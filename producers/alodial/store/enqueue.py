@@ -12,7 +12,6 @@ from ..errors import StoreUnavailable
 from . import call_transitions
 from .call_transitions import Enqueued, LateEnqueue, NewCall
 from .client import AsyncStore, Operation, Store
-from .server_clock import server_ms, server_ms_async
 
 
 class EnqueueResult(NamedTuple):
@@ -31,7 +30,7 @@ def enqueue_calls(store: Store, calls: Sequence[NewCall]) -> EnqueueResult:
     """Stores calls, each once. Raises StoreUnavailable; then nothing was stored, now or later."""
     for _ in range(2):
         if not store.clock.fresh:
-            store.clock.learn(store.call(server_ms))
+            store.clock.learn(store.server_ms())
         began = time.monotonic()
         try:
             return EnqueueResult(*store.run(_enqueue(store, calls)), time.monotonic() - began)
@@ -45,7 +44,7 @@ async def enqueue_calls_async(store: AsyncStore, calls: Sequence[NewCall]) -> En
     """As :func:`enqueue_calls`."""
     for _ in range(2):
         if not store.clock.fresh:
-            store.clock.learn(await store.call(server_ms_async))
+            store.clock.learn(await store.server_ms())
         began = time.monotonic()
         try:
             return EnqueueResult(*await store.run(_enqueue(store, calls)), time.monotonic() - began)

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 import redis
 
-from . import dead_letters, keys
+from . import dead_letters
 from .answers import text
+from .keys import Keys
 
 PAGE: Final = 500
 """Keys, records or entries of one round trip."""
@@ -52,7 +53,7 @@ class PersonCall:
     names: tuple[str, ...]
 
 
-def store_keys(client: "redis.Redis", number: str) -> StoreKeys:
+def store_keys(client: "redis.Redis", keys: Keys, number: str) -> StoreKeys:
     """Looks through all keys once; calls are only named, and take 60 bytes each."""
     found, prefix = StoreKeys(), keys.PREFIX.encode()
     by_kind = {
@@ -79,7 +80,7 @@ def _pages(items: Iterable[Any]) -> Iterator[list[Any]]:
         yield page
 
 
-def person_calls(client: "redis.Redis", extids: Iterable[str], pattern: Pattern) -> Iterator[PersonCall]:
+def person_calls(client: "redis.Redis", keys: Keys, extids: Iterable[str], pattern: Pattern) -> Iterator[PersonCall]:
     """Those of these calls whose record holds the number."""
     for page in _pages(extids):
         with client.pipeline(transaction=False) as pipe:
@@ -88,14 +89,14 @@ def person_calls(client: "redis.Redis", extids: Iterable[str], pattern: Pattern)
             records = pipe.execute()
         for extid, raw in zip(page, records, strict=True):
             if b"id" in raw and _holds(raw, pattern):
-                yield PersonCall(extid, text(raw[b"id"]), text(raw[b"s"]), _names(extid, raw))
+                yield PersonCall(extid, text(raw[b"id"]), text(raw[b"s"]), _names(keys, extid, raw))
 
 
 def _holds(raw: Mapping[bytes, bytes], pattern: Pattern) -> bool:
     return any(pattern.search(text(value)) for name, value in raw.items() if _TEXTS.fullmatch(name))
 
 
-def _names(extid: str, raw: Mapping[bytes, bytes]) -> tuple[str, ...]:
+def _names(keys: Keys, extid: str, raw: Mapping[bytes, bytes]) -> tuple[str, ...]:
     """The keys that lead to a record: its redials' extids, its owner's extid, its idempotency keys."""
     names = [keys.alias(text(value)) for name, value in raw.items() if re.fullmatch(rb"x\d+", name)]
     if b"ox" in raw:
@@ -103,7 +104,7 @@ def _names(extid: str, raw: Mapping[bytes, bytes]) -> tuple[str, ...]:
     return (*names, *(f"{keys.PREFIX}k:{name}" for name in text(raw.get(b"ik", b"")).split()))
 
 
-def delete_calls(client: "redis.Redis", calls: Iterable[PersonCall]) -> int:
+def delete_calls(client: "redis.Redis", keys: Keys, calls: Iterable[PersonCall]) -> int:
     """Deletes records of ended calls, as their expiry does later; lists pass over what is gone. Returns how many there were."""
     gone = 0
     for page in _pages(calls):
@@ -123,7 +124,13 @@ def delete_keys(client: "redis.Redis", names: Iterable[bytes]) -> None:
 
 
 def rewrite(
-    client: "redis.Redis", campaign: str, key: str, change: Callable[[bytes], tuple[bytes, int]], *, apply: bool
+    client: "redis.Redis",
+    keys: Keys,
+    campaign: str,
+    key: str,
+    change: Callable[[bytes], tuple[bytes, int]],
+    *,
+    apply: bool,
 ) -> int:
     """Rewrites a campaign's packed chunks: ``change`` returns a chunk's new bytes and how many of its entries it erased.
 
@@ -162,7 +169,9 @@ def delete_entries(
     return total
 
 
-def delete_deliveries(client: "redis.Redis", endpoint: str, holds: Callable[[str], bool], *, apply: bool) -> int:
+def delete_deliveries(
+    client: "redis.Redis", keys: Keys, endpoint: str, holds: Callable[[str], bool], *, apply: bool
+) -> int:
     """Deletes the events that wait for a webhook endpoint, or were given up, and hold the number; returns how many."""
     ids = [id for id, event in client.hscan_iter(keys.webhook(endpoint, "body"), count=PAGE) if holds(text(event))]
     if ids and apply:
@@ -179,14 +188,14 @@ def delete_deliveries(client: "redis.Redis", endpoint: str, holds: Callable[[str
     return len(ids) + parked
 
 
-def delete_results(client: "redis.Redis", pattern: Pattern, *, apply: bool) -> int:
+def delete_results(client: "redis.Redis", keys: Keys, pattern: Pattern, *, apply: bool) -> int:
     """Deletes dead letters and results without a call that hold the number; returns how many."""
     total = 0
     for page in stream_entries(client, keys.DEAD):
         for id, _ in page:
-            item = dead_letters.find(client, text(id))
+            item = dead_letters.find(client, keys, text(id))
             if item is not None and pattern.search(text(item.body)):
-                total += dead_letters.drop(client, item.id) if apply else 1
+                total += dead_letters.drop(client, keys, item.id) if apply else 1
     for member, _ in client.zscan_iter(keys.ORPHANS):
         if pattern.search(text(member)):
             total += int(client.zrem(keys.ORPHANS, member)) if apply else 1
@@ -197,7 +206,7 @@ def delete_results(client: "redis.Redis", pattern: Pattern, *, apply: bool) -> i
     return total
 
 
-def delete_listed(client: "redis.Redis", scopes: Iterable[str], number: str, *, apply: bool) -> int:
+def delete_listed(client: "redis.Redis", keys: Keys, scopes: Iterable[str], number: str, *, apply: bool) -> int:
     """Takes the number off the do-not-call lists of these scopes, where it can be read; returns how many had it."""
     total = 0
     for scope in ("", *scopes):
@@ -207,7 +216,7 @@ def delete_listed(client: "redis.Redis", scopes: Iterable[str], number: str, *, 
     return total
 
 
-def texts_of_campaign(client: "redis.Redis", campaign: str) -> dict[str, str]:
+def texts_of_campaign(client: "redis.Redis", keys: Keys, campaign: str) -> dict[str, str]:
     """A campaign's name and its request, as JSON: what cannot be taken out of it without changing what it is."""
     name, request = client.hmget(keys.campaign(campaign), ["n", "req"])
     return {"name": text(name or b""), "request": text(request or b"")}

@@ -13,9 +13,9 @@ import redis
 import redis.asyncio as aioredis
 from redis.exceptions import RedisError, ResponseError
 
-from . import keys
 from .answers import number, text
 from .client import Operation, Store
+from .keys import Keys
 from .redis_errors import is_forbidden, is_group_existing
 from .sansio import Command, Steps, run_async
 
@@ -60,58 +60,60 @@ def ignore_existing_group() -> Iterator[None]:
             raise
 
 
-def create_group(client: "redis.Redis", group: str, start: str) -> None:
+def create_group(client: "redis.Redis", keys: Keys, group: str, start: str) -> None:
     """Creates a group of readers unless it exists. It begins after ``start``: ``0`` for the oldest event, ``$`` for the next."""
     with ignore_existing_group():
         client.xgroup_create(keys.EVENTS, group, id=start, mkstream=True)
 
 
-async def create_group_async(client: "aioredis.Redis", group: str, start: str) -> None:
+async def create_group_async(client: "aioredis.Redis", keys: Keys, group: str, start: str) -> None:
     """As :func:`create_group`."""
     with ignore_existing_group():
         await client.xgroup_create(keys.EVENTS, group, id=start, mkstream=True)
 
 
-def read_group(client: "redis.Redis", group: str, reader: str, block: float) -> list[StreamEvent]:
+def read_group(client: "redis.Redis", keys: Keys, group: str, reader: str, block: float) -> list[StreamEvent]:
     """The next events that no member of the group has taken; waits up to ``block`` seconds for the first."""
     rows: Any = client.xreadgroup(group, reader, {keys.EVENTS: ">"}, GROUP_BATCH, max(1, int(block * 1000)))
     return _read(rows[0][1]) if rows else []
 
 
-async def read_group_async(client: "aioredis.Redis", group: str, reader: str, block: float) -> list[StreamEvent]:
+async def read_group_async(
+    client: "aioredis.Redis", keys: Keys, group: str, reader: str, block: float
+) -> list[StreamEvent]:
     """As :func:`read_group`."""
     rows: Any = await client.xreadgroup(group, reader, {keys.EVENTS: ">"}, GROUP_BATCH, max(1, int(block * 1000)))
     return _read(rows[0][1]) if rows else []
 
 
-def reclaim(client: "redis.Redis", group: str, reader: str) -> list[StreamEvent]:
+def reclaim(client: "redis.Redis", keys: Keys, group: str, reader: str) -> list[StreamEvent]:
     """Takes over events that other members took a minute ago or earlier and did not acknowledge."""
     return _read(client.xautoclaim(keys.EVENTS, group, reader, RECLAIM_MS, count=GROUP_BATCH)[1])
 
 
-async def reclaim_async(client: "aioredis.Redis", group: str, reader: str) -> list[StreamEvent]:
+async def reclaim_async(client: "aioredis.Redis", keys: Keys, group: str, reader: str) -> list[StreamEvent]:
     """As :func:`reclaim`."""
     return _read((await client.xautoclaim(keys.EVENTS, group, reader, RECLAIM_MS, count=GROUP_BATCH))[1])
 
 
-def acknowledge(client: "redis.Redis", group: str, position: str) -> None:
+def acknowledge(client: "redis.Redis", keys: Keys, group: str, position: str) -> None:
     """Records that the group is done with an event."""
     client.xack(keys.EVENTS, group, position)
 
 
-async def acknowledge_async(client: "aioredis.Redis", group: str, position: str) -> None:
+async def acknowledge_async(client: "aioredis.Redis", keys: Keys, group: str, position: str) -> None:
     """As :func:`acknowledge`."""
     await client.xack(keys.EVENTS, group, position)
 
 
-def leave_group(client: "redis.Redis", group: str, reader: str) -> None:
+def leave_group(client: "redis.Redis", keys: Keys, group: str, reader: str) -> None:
     """Takes the reader out of the group, unless it leaves unacknowledged events for others. Ignores a Redis that is away."""
     with suppress(RedisError, OSError):
         if not client.xpending_range(keys.EVENTS, group, "-", "+", 1, consumername=reader):
             client.xgroup_delconsumer(keys.EVENTS, group, reader)
 
 
-async def leave_group_async(client: "aioredis.Redis", group: str, reader: str) -> None:
+async def leave_group_async(client: "aioredis.Redis", keys: Keys, group: str, reader: str) -> None:
     """As :func:`leave_group`."""
     with suppress(RedisError, OSError):
         if not await client.xpending_range(keys.EVENTS, group, "-", "+", 1, consumername=reader):
@@ -156,7 +158,7 @@ def trim(
     return Operation("trim", [keep, step, age, max_length], read)
 
 
-def length_within(client: "redis.Redis", max_bytes: int) -> int:
+def length_within(client: "redis.Redis", keys: Keys, max_bytes: int) -> int:
     """How many events fit into so many bytes, by what the stream takes now."""
     length: Any = client.xlen(keys.EVENTS)
     if not length:
@@ -199,29 +201,29 @@ def unread_events(raw: Mapping[bytes, bytes], now_ms: int) -> UnreadEvents | Non
     )
 
 
-def read_unread(client: "redis.Redis", now_ms: int) -> UnreadEvents | None:
+def read_unread(client: "redis.Redis", keys: Keys, now_ms: int) -> UnreadEvents | None:
     """As :func:`unread_events`."""
     raw: Any = client.hgetall(keys.EVENTS_HELD)
     return unread_events(raw, now_ms)
 
 
-async def newest(client: "aioredis.Redis") -> str:
+async def newest(client: "aioredis.Redis", keys: Keys) -> str:
     """The id of the last event; ``0-0`` when there was none yet."""
     rows: Any = await client.xrevrange(keys.EVENTS, count=1)
     return text(rows[0][0]) if rows else "0-0"
 
 
-async def events_after(client: "aioredis.Redis", position: str, count: int) -> list[StreamEvent]:
+async def events_after(client: "aioredis.Redis", keys: Keys, position: str, count: int) -> list[StreamEvent]:
     """Up to ``count`` events after a place, oldest first."""
     return _read(await client.xrange(keys.EVENTS, min=f"({position}", count=count) or ())
 
 
-async def wait_for_event(client: "aioredis.Redis", position: str, seconds: float) -> bool:
+async def wait_for_event(client: "aioredis.Redis", keys: Keys, position: str, seconds: float) -> bool:
     """True once there is an event after a place, False after so many seconds without one."""
     return bool(await client.xread({keys.EVENTS: position}, count=1, block=max(1, int(seconds * 1000))))
 
 
-async def lost_after(client: "aioredis.Redis", position: str) -> str:
+async def lost_after(client: "aioredis.Redis", keys: Keys, position: str) -> str:
     """The oldest event that is kept, when a reader's last one is older than that and gone; "" otherwise."""
     exact = position if "-" in position else f"{position}-0"
     if await client.xrange(keys.EVENTS, min=exact, max=exact, count=1):
@@ -238,17 +240,17 @@ def _order(position: str) -> tuple[int, int]:
     return int(at), int(n)
 
 
-def _range(client: "redis.Redis", position: str) -> list[StreamEvent]:
+def _range(client: "redis.Redis", keys: Keys, position: str) -> list[StreamEvent]:
     rows: Any = client.xrange(keys.EVENTS, min=f"({position}", count=BATCH)
     return _read(rows)
 
 
-def _newest(client: "redis.Redis") -> str:
+def _newest(client: "redis.Redis", keys: Keys) -> str:
     rows: Any = client.xrevrange(keys.EVENTS, count=1)
     return text(rows[0][0]) if rows else "0-0"
 
 
-def _wait(client: "redis.Redis", position: str) -> None:
+def _wait(client: "redis.Redis", keys: Keys, position: str) -> None:
     # Half a second is well below the socket's own timeout, which would look like an outage.
     client.xread({keys.EVENTS: position}, count=1, block=500)
 
@@ -270,7 +272,7 @@ def read_events(store: Store, start: str, *, follow: bool) -> Iterator[str]:
         store.call(_wait, position)
 
 
-def _call_events(id: str, times: Iterable[int]) -> Steps[list[dict[str, Any]]]:
+def _call_events(keys: Keys, id: str, times: Iterable[int]) -> Steps[list[dict[str, Any]]]:
     latest = sorted(set(times))[-MAX_TIMES:]
     commands: list[Command] = [("XRANGE", keys.EVENTS, str(ms), str(ms + WITHIN_MS), "COUNT", ENTRIES) for ms in latest]
     answers = (yield commands) if commands else []
@@ -290,9 +292,11 @@ def _call_events(id: str, times: Iterable[int]) -> Steps[list[dict[str, Any]]]:
     return list(events.values())
 
 
-async def call_events_async(client: "aioredis.Redis", id: str, times: Iterable[int]) -> list[dict[str, Any]]:
+async def call_events_async(
+    client: "aioredis.Redis", keys: Keys, id: str, times: Iterable[int]
+) -> list[dict[str, Any]]:
     """The events of the call with this id that are still in the stream, oldest first.
 
     Each was written in the moment of a change that the call's timeline knows: ``times``, Unix ms.
     """
-    return await run_async(client, _call_events(id, times))
+    return await run_async(client, _call_events(keys, id, times))

@@ -7,8 +7,8 @@ import redis.asyncio as aioredis
 
 from alodial_schemas import State
 
-from . import keys
 from .answers import text
+from .keys import Keys
 from .sansio import Command, Steps, run_async
 from .server_clock import to_ms
 
@@ -43,7 +43,7 @@ class FailureReasons:
     week_since: int
 
 
-def _reasons(states: Sequence[str]) -> Steps[FailureReasons]:
+def _reasons(keys: Keys, states: Sequence[str]) -> Steps[FailureReasons]:
     (clock,) = yield [("TIME",)]
     this_hour = to_ms(clock) // HOUR_MS
     hours: list[Command] = [("HGETALL", keys.hour(this_hour - back)) for back in range(168)]
@@ -71,6 +71,6 @@ def _reasons(states: Sequence[str]) -> Steps[FailureReasons]:
     return FailureReasons(groups, (this_hour - 23) * HOUR_MS, (this_hour - 167) * HOUR_MS)
 
 
-async def reasons_async(client: "aioredis.Redis") -> FailureReasons:
+async def reasons_async(client: "aioredis.Redis", keys: Keys) -> FailureReasons:
     """The reasons of the last day and week, most frequent of the day first; two round trips."""
-    return await run_async(client, _reasons([state.value for state in BAD_ENDS]))
+    return await run_async(client, _reasons(keys, [state.value for state in BAD_ENDS]))

@@ -8,7 +8,7 @@ import redis.asyncio as aioredis
 
 from alodial_schemas import extid_of
 
-from . import keys
+from .keys import Keys
 from .records import CallRecord, read_record
 from .sansio import Steps, run, run_async
 
@@ -22,7 +22,7 @@ def possible_extid(name: str) -> str | None:
     return extid_of(name)
 
 
-def _records(extids: Sequence[str]) -> Steps[list[CallRecord | None]]:
+def _records(keys: Keys, extids: Sequence[str]) -> Steps[list[CallRecord | None]]:
     raws = (yield [("HGETALL", keys.record(extid)) for extid in extids]) if extids else []
     return [read_record(extid, raw) for extid, raw in zip(extids, raws, strict=True)]
 
@@ -41,7 +41,7 @@ class Viewer(NamedTuple):
 EVERYTHING: Final = Viewer()
 
 
-def _find(name: str, viewer: Viewer) -> Steps[CallRecord | None]:
+def _find(keys: Keys, name: str, viewer: Viewer) -> Steps[CallRecord | None]:
     extid = possible_extid(name)
     if extid is None:
         return None
@@ -50,23 +50,23 @@ def _find(name: str, viewer: Viewer) -> Steps[CallRecord | None]:
         aliases = yield [("GET", keys.own_extid(viewer.owner, extid)), ("GET", keys.alias(extid))]
         own, redialed = (value.decode().partition(":")[0] if isinstance(value, bytes) else "" for value in aliases)
         places = [place for place in (own, extid, redialed) if place]
-    for record in (yield from _records(places)):
+    for record in (yield from _records(keys, places)):
         if record is None or name not in (extid, record.id) or (viewer.exclusive and record.owner != viewer.owner):
             continue
         return record
     return None
 
 
-def find(client: "redis.Redis", name: str, viewer: Viewer = EVERYTHING) -> CallRecord | None:
+def find(client: "redis.Redis", keys: Keys, name: str, viewer: Viewer = EVERYTHING) -> CallRecord | None:
     """The call with this id, extid, or extid of a redial; None when there is none that the viewer may see."""
-    return run(client, _find(name, viewer))
+    return run(client, _find(keys, name, viewer))
 
 
-async def find_async(client: "aioredis.Redis", name: str, viewer: Viewer = EVERYTHING) -> CallRecord | None:
+async def find_async(client: "aioredis.Redis", keys: Keys, name: str, viewer: Viewer = EVERYTHING) -> CallRecord | None:
     """As :func:`find`."""
-    return await run_async(client, _find(name, viewer))
+    return await run_async(client, _find(keys, name, viewer))
 
 
-def find_records(client: "redis.Redis", extids: Sequence[str]) -> list[CallRecord | None]:
+def find_records(client: "redis.Redis", keys: Keys, extids: Sequence[str]) -> list[CallRecord | None]:
     """The records of calls by the extids of their first attempts, in one round trip; None for those that are gone."""
-    return run(client, _records(extids))
+    return run(client, _records(keys, extids))

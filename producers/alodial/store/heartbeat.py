@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from . import keys, workers
+from . import workers
 from .client import Store
-from .server_clock import server_ms
 from .supervision import SupervisedThread, Supervisor, process_loops
 
 HEARTBEAT: Final = 2.0
@@ -16,7 +15,7 @@ HEARTBEAT: Final = 2.0
 class HeartbeatWriter(SupervisedThread):
     """Writes the heartbeat, by Redis' clock: a process whose own clock is wrong is alive all the same.
 
-    ``describe`` returns the heartbeat at a moment, Redis' Unix ms; ``key`` is the hash for it.
+    ``describe`` returns the heartbeat at a moment, Redis' Unix ms; ``key`` is the hash for it, that of workers if "".
     """
 
     def __init__(
@@ -25,11 +24,11 @@ class HeartbeatWriter(SupervisedThread):
         describe: Callable[[int], workers.Heartbeat],
         supervisor: Supervisor = process_loops,
         *,
-        key: str = keys.WORKERS,
+        key: str = "",
     ) -> None:
         def step() -> float:
             began = time.monotonic()
-            now = store.call(server_ms)
+            now = store.server_ms()
             store.clock.learn(now)
             store.call(workers.write_heartbeat, describe(now), key)
             return max(0.0, HEARTBEAT - (time.monotonic() - began))

@@ -8,9 +8,9 @@ from typing import Any
 import redis
 import redis.asyncio as aioredis
 
-from . import keys
 from .answers import text
 from .client import Operation
+from .keys import Keys
 from .server_clock import server_ms
 
 
@@ -48,7 +48,7 @@ def read_stop(value: bytes | None) -> EmergencyStop | None:
         return EmergencyStop(text(value))
 
 
-async def read_stop_async(client: "aioredis.Redis") -> EmergencyStop | None:
+async def read_stop_async(client: "aioredis.Redis", keys: Keys) -> EmergencyStop | None:
     """The emergency stop that is on; None without one."""
     value: Any = await client.get(keys.STOP)
     return read_stop(value)
@@ -63,24 +63,24 @@ def stop(reason: str, actor: str) -> Operation[tuple[EmergencyStop, bool]]:
     return Operation("stop", [reason, actor, secrets.token_hex(8)], read)
 
 
-def stopped(client: "redis.Redis") -> str | None:
+def stopped(client: "redis.Redis", keys: Keys) -> str | None:
     """The emergency stop's reason; None when it is not on."""
     value: Any = client.get(keys.STOP)
     stop = read_stop(value)
     return None if stop is None else stop.reason
 
 
-def accounts(client: "redis.Redis") -> set[str]:
+def accounts(client: "redis.Redis", keys: Keys) -> set[str]:
     """The accounts that have had calls."""
     names: Any = client.smembers(keys.ACCOUNTS)
     return {name.decode() for name in names}
 
 
-def held(client: "redis.Redis") -> list[AccountHold]:
+def held(client: "redis.Redis", keys: Keys) -> list[AccountHold]:
     """Accounts that pause now or whose breaker is open."""
     now_ms = server_ms(client)
     holds = []
-    for name in sorted(accounts(client)):
+    for name in sorted(accounts(client, keys)):
         values: Any = client.hmget(keys.account(name), "hold", "why", "brk", "bk")
         hold, why, breaker, kind = values
         if breaker is not None or (hold is not None and float(hold) > now_ms):

@@ -1,6 +1,6 @@
 """The counters of past hours, which are kept for eight days."""
 
-from . import keys
+from .keys import Keys
 from .overview import MinuteCounts, read_counts
 from .sansio import Steps
 from .server_clock import to_ms
@@ -8,7 +8,7 @@ from .server_clock import to_ms
 MAX_HOURS = 168
 
 
-def hours_steps(hours: int) -> Steps[tuple[MinuteCounts, ...]]:
+def hours_steps(keys: Keys, hours: int) -> Steps[tuple[MinuteCounts, ...]]:
     """Reads the counters of the last ``hours`` hours, oldest first; the last is not over."""
     (clock,) = yield [("TIME",)]
     this = to_ms(clock) // 3_600_000

@@ -13,10 +13,10 @@ import redis.asyncio as aioredis
 from redis.exceptions import ResponseError
 
 from ..errors import StoreUnavailable
-from . import keys
 from .answers import text
 from .client import Arg, Operation, Wait, require_confirmed
 from .events import ignore_existing_group
+from .keys import Keys
 from .redis_errors import is_group_missing
 from .server_clock import server_ms
 
@@ -73,7 +73,7 @@ class ParkedResult(NamedTuple):
     event_data: str = "{}"
 
 
-async def put(client: "aioredis.Redis", items: Sequence[RawResult], wait: Wait | None = None) -> bool:
+async def put(client: "aioredis.Redis", keys: Keys, items: Sequence[RawResult], wait: Wait | None = None) -> bool:
     """Stores bodies in one round trip. Returns whether a collector has to be woken.
 
     ``wait`` is the command that confirms them; raises StoreUnavailable when replicas are missing, and then the bodies
@@ -92,7 +92,7 @@ async def put(client: "aioredis.Redis", items: Sequence[RawResult], wait: Wait |
     return bool(answers[len(items)])
 
 
-async def put_spooled(client: "aioredis.Redis", segment: str, end: int, items: Sequence[RawResult]) -> None:
+async def put_spooled(client: "aioredis.Redis", keys: Keys, segment: str, end: int, items: Sequence[RawResult]) -> None:
     """Stores bodies of a spool's segment and, both or neither, how many of its bytes they reach to.
 
     Each body goes into the inbox once, whatever dies between Redis and the disk.
@@ -105,7 +105,7 @@ async def put_spooled(client: "aioredis.Redis", segment: str, end: int, items: S
         await pipe.execute()
 
 
-def put_again(client: "redis.Redis", entries: Sequence[InboxEntry]) -> None:
+def put_again(client: "redis.Redis", keys: Keys, entries: Sequence[InboxEntry]) -> None:
     """Puts bodies back into the inbox, as new ones."""
     with client.pipeline(transaction=True) as pipe:
         for entry in entries:
@@ -113,7 +113,7 @@ def put_again(client: "redis.Redis", entries: Sequence[InboxEntry]) -> None:
         pipe.execute()
 
 
-async def confirm_spooled(client: "aioredis.Redis", segment: str, wait: Wait) -> None:
+async def confirm_spooled(client: "aioredis.Redis", keys: Keys, segment: str, wait: Wait) -> None:
     """Returns once replicas have what was stored of a spool's segment. Raises StoreUnavailable when they do not."""
     async with client.pipeline(transaction=False) as pipe:
         pipe.pexpire(keys.spool_mark(segment), SPOOL_MARK_MS)
@@ -124,23 +124,23 @@ async def confirm_spooled(client: "aioredis.Redis", segment: str, wait: Wait) ->
     require_confirmed(int(copies), wait)
 
 
-async def drained(client: "aioredis.Redis", segment: str) -> int:
+async def drained(client: "aioredis.Redis", keys: Keys, segment: str) -> int:
     """How many bytes of a spool's segment are in the inbox already."""
     return int(await client.get(keys.spool_mark(segment)) or 0)
 
 
-def create_group(client: "redis.Redis") -> None:
+def create_group(client: "redis.Redis", keys: Keys) -> None:
     """Creates the collectors' group, from the oldest body on, unless it exists."""
     with ignore_existing_group():
         client.xgroup_create(keys.INBOX, keys.INBOX_GROUP, id="0", mkstream=True)
 
 
-def clear_wakeup(client: "redis.Redis") -> None:
+def clear_wakeup(client: "redis.Redis", keys: Keys) -> None:
     """Lets the next body wake a collector."""
     client.delete(keys.INBOX_WAKEUP)
 
 
-def claim_wakeup(client: "redis.Redis") -> bool:
+def claim_wakeup(client: "redis.Redis", keys: Keys) -> bool:
     """Whether bodies wait and no collector was woken within the last second; then the caller is to wake one."""
     return bool(client.xlen(keys.INBOX)) and bool(client.set(keys.INBOX_WAKEUP, "1", nx=True, px=1000))
 
@@ -153,37 +153,37 @@ def _entries(rows: Any) -> list[InboxEntry]:
     ]
 
 
-def read_new(client: "redis.Redis", reader: str, count: int) -> list[InboxEntry]:
+def read_new(client: "redis.Redis", keys: Keys, reader: str, count: int) -> list[InboxEntry]:
     """The next bodies that no collector has read."""
 
     def read() -> Any:
         return client.xreadgroup(keys.INBOX_GROUP, reader, {keys.INBOX: ">"}, count=count)
 
-    answer = _with_group(client, read)
+    answer = _with_group(client, keys, read)
     return _entries(answer[0][1]) if answer else []
 
 
-def reclaim(client: "redis.Redis", reader: str, idle: float, count: int) -> list[InboxEntry]:
+def reclaim(client: "redis.Redis", keys: Keys, reader: str, idle: float, count: int) -> list[InboxEntry]:
     """Takes over bodies that another collector read ``idle`` seconds ago or earlier and did not finish."""
 
     def claim() -> Any:
         return client.xautoclaim(keys.INBOX, keys.INBOX_GROUP, reader, int(idle * 1000), count=count)
 
-    return _entries(_with_group(client, claim)[1])
+    return _entries(_with_group(client, keys, claim)[1])
 
 
-def _with_group(client: "redis.Redis", read: Callable[[], Any]) -> Any:
+def _with_group(client: "redis.Redis", keys: Keys, read: Callable[[], Any]) -> Any:
     """Reads as a member of the collectors' group, which is made again where Redis lost its data (FLUSHALL)."""
     try:
         return read()
     except ResponseError as exc:
         if not is_group_missing(exc):
             raise
-    create_group(client)
+    create_group(client, keys)
     return read()
 
 
-def last_id(client: "redis.Redis") -> str:
+def last_id(client: "redis.Redis", keys: Keys) -> str:
     """The id of the newest body that ever came, from which on :func:`watch` sees new ones."""
     try:
         info: Any = client.xinfo_stream(keys.INBOX)
@@ -192,7 +192,7 @@ def last_id(client: "redis.Redis") -> str:
     return text(info["last-generated-id"])
 
 
-def watch(client: "redis.Redis", after: str, block: float, count: int = 20) -> list[InboxEntry]:
+def watch(client: "redis.Redis", keys: Keys, after: str, block: float, count: int = 20) -> list[InboxEntry]:
     """Bodies that came behind ``after``, beside the collectors: nothing is taken from them. Waits ``block`` seconds.
 
     Redis answers a reader that waits before a collector can finish the body.
@@ -201,9 +201,9 @@ def watch(client: "redis.Redis", after: str, block: float, count: int = 20) -> l
     return _entries(answer[0][1]) if answer else []
 
 
-def times_read(client: "redis.Redis", entry: str) -> int:
+def times_read(client: "redis.Redis", keys: Keys, entry: str) -> int:
     """How often collectors have read an entry that none has finished; 0 when it is finished."""
-    rows = _with_group(client, lambda: client.xpending_range(keys.INBOX, keys.INBOX_GROUP, entry, entry, 1))
+    rows = _with_group(client, keys, lambda: client.xpending_range(keys.INBOX, keys.INBOX_GROUP, entry, entry, 1))
     return int(rows[0]["times_delivered"]) if rows else 0
 
 
@@ -221,7 +221,7 @@ def park(
     return Operation("park", args, bool)
 
 
-def finish(client: "redis.Redis", entries: Sequence[str]) -> None:
+def finish(client: "redis.Redis", keys: Keys, entries: Sequence[str]) -> None:
     """Removes entries of which nothing has to be kept, by their ids, in one step."""
     if entries:
         with client.pipeline(transaction=True) as pipe:
@@ -230,21 +230,21 @@ def finish(client: "redis.Redis", entries: Sequence[str]) -> None:
             pipe.execute()
 
 
-def orphans(client: "redis.Redis", count: int) -> list[tuple[bytes, int]]:
+def orphans(client: "redis.Redis", keys: Keys, count: int) -> list[tuple[bytes, int]]:
     """Results with an unknown extid, each with the moment it is given up, Unix ms."""
     rows: Any = client.zrange(keys.ORPHANS, 0, count - 1, withscores=True)
     return [(member, int(score)) for member, score in rows]
 
 
-def forget_readers(client: "redis.Redis", idle: float) -> None:
+def forget_readers(client: "redis.Redis", keys: Keys, idle: float) -> None:
     """Removes collectors that have been silent for ``idle`` seconds and left nothing unfinished from the group."""
-    rows = _with_group(client, lambda: client.xinfo_consumers(keys.INBOX, keys.INBOX_GROUP))
+    rows = _with_group(client, keys, lambda: client.xinfo_consumers(keys.INBOX, keys.INBOX_GROUP))
     for row in rows:
         if row["pending"] == 0 and row["idle"] > idle * 1000:
             client.xgroup_delconsumer(keys.INBOX, keys.INBOX_GROUP, row["name"])
 
 
-def _count_dead(client: "redis.Redis") -> None:
+def _count_dead(client: "redis.Redis", keys: Keys) -> None:
     """Sets the count of the dead letters' bytes, after the bodies of some have expired."""
     kept, after = 0, "-"
     while rows := client.xrange(keys.DEAD, min=after, count=1000):
@@ -254,10 +254,10 @@ def _count_dead(client: "redis.Redis") -> None:
     client.set(keys.DEAD_BYTES, kept)
 
 
-def forget_old(client: "redis.Redis", retention: float) -> None:
+def forget_old(client: "redis.Redis", keys: Keys, retention: float) -> None:
     """Drops dead letters after 30 days, and from the lists the calls that ended ``retention`` seconds ago or earlier."""
     now = server_ms(client)
     for label in keys.ENDED_LABELS:
         client.xtrim(keys.ended(label), minid=str(now - int(retention * 1000)))
     if client.xtrim(keys.DEAD, minid=str(now - DEAD_RETENTION_MS), approximate=False):
-        _count_dead(client)
+        _count_dead(client, keys)

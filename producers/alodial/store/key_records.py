@@ -14,8 +14,8 @@ from typing import Any, Final
 from ..api_keys import KEY_NAME, ROLES, ApiKey, digest_of
 from ..errors import InvalidKey, KeyConflict, NoKey
 from ..key_limits import KeyLimits, limits_from_text, limits_to_text, read_limits
-from . import keys
 from .answers import text
+from .keys import Keys
 from .records import iso
 from .sansio import Steps
 
@@ -144,10 +144,10 @@ def listing_of(key: KeyRecord | ApiKey, used: Mapping[str, int], now: int) -> Ke
     )
 
 
-def listings(of_settings: Iterable[ApiKey], now: int) -> Steps[list[KeyListing]]:
+def listings(keys: Keys, of_settings: Iterable[ApiKey], now: int) -> Steps[list[KeyListing]]:
     """All keys, those of the settings first, then by name."""
-    records = yield from read_all()
-    used = yield from last_used()
+    records = yield from read_all(keys)
+    used = yield from last_used(keys)
     return [
         *(listing_of(key, used, now) for key in of_settings),
         *(listing_of(records[name], used, now) for name in sorted(records)),
@@ -201,36 +201,36 @@ def rotated(record: KeyRecord, *, grace_ms: int, expires: int | None, now: int) 
     return replace(record, hashes=hashes, revoked=None, expires=expires or record.expires, since=now), secret
 
 
-def read_all() -> Steps[dict[str, KeyRecord]]:
+def read_all(keys: Keys) -> Steps[dict[str, KeyRecord]]:
     """All records by name."""
     (rows,) = yield [("HGETALL", keys.KEYS)]
     pairs = rows.items() if isinstance(rows, dict) else zip(rows[::2], rows[1::2], strict=True)
     return {text(name): KeyRecord.from_json(raw) for name, raw in pairs}
 
 
-def version() -> Steps[str]:
+def version(keys: Keys) -> Steps[str]:
     """A text that is another one after each change, "" before the first: a number would repeat in a store that was lost."""
     (value,) = yield [("GET", keys.KEYS_VERSION)]
     return text(value or b"")
 
 
-def _changed() -> tuple[str, ...]:
+def _changed(keys: Keys) -> tuple[str, ...]:
     return ("SET", keys.KEYS_VERSION, secrets.token_hex(8))
 
 
-def last_used() -> Steps[dict[str, int]]:
+def last_used(keys: Keys) -> Steps[dict[str, int]]:
     """When each key was last used, Unix ms, by its actor's name; exact to half a minute."""
     (rows,) = yield [("HGETALL", keys.KEYS_USED)]
     pairs = rows.items() if isinstance(rows, dict) else zip(rows[::2], rows[1::2], strict=True)
     return {text(name): int(value) for name, value in pairs}
 
 
-def note_used(times: Mapping[str, int]) -> Steps[None]:
+def note_used(keys: Keys, times: Mapping[str, int]) -> Steps[None]:
     """Notes when keys were used."""
     yield [("HSET", keys.KEYS_USED, *(part for pair in times.items() for part in pair))]
 
 
-def read(name: str) -> Steps[KeyRecord]:
+def read(keys: Keys, name: str) -> Steps[KeyRecord]:
     """The record of a name. Raises NotFound."""
     (raw,) = yield [("HGET", keys.KEYS, name)]
     if raw is None:
@@ -238,7 +238,7 @@ def read(name: str) -> Steps[KeyRecord]:
     return KeyRecord.from_json(raw)
 
 
-def create(record: KeyRecord) -> Steps[None]:
+def create(keys: Keys, record: KeyRecord) -> Steps[None]:
     """Keeps a new key. Raises KeyConflict when its name was ever used."""
     (count,) = yield [("HLEN", keys.KEYS)]
     if int(count) >= MAX_KEYS:
@@ -248,24 +248,24 @@ def create(record: KeyRecord) -> Steps[None]:
         raise KeyConflict(
             f"a key named {record.name} exists or existed, and owns its calls; rotate it for a new secret, or use another name"
         )
-    yield [_changed()]
+    yield [_changed(keys)]
 
 
-def write(record: KeyRecord) -> Steps[None]:
+def write(keys: Keys, record: KeyRecord) -> Steps[None]:
     """Keeps a changed key."""
-    yield [("HSET", keys.KEYS, record.name, record.to_json()), _changed()]
+    yield [("HSET", keys.KEYS, record.name, record.to_json()), _changed(keys)]
 
 
-def rotate(name: str, *, grace_ms: int, expires: int | None, now: int) -> Steps[tuple[KeyRecord, str]]:
+def rotate(keys: Keys, name: str, *, grace_ms: int, expires: int | None, now: int) -> Steps[tuple[KeyRecord, str]]:
     """As :func:`rotated`, of the key of that name. Raises NotFound."""
-    record, secret = rotated((yield from read(name)), grace_ms=grace_ms, expires=expires, now=now)
-    yield from write(record)
+    record, secret = rotated((yield from read(keys, name)), grace_ms=grace_ms, expires=expires, now=now)
+    yield from write(keys, record)
     return record, secret
 
 
-def revoke(name: str, *, now: int) -> Steps[KeyRecord]:
+def revoke(keys: Keys, name: str, *, now: int) -> Steps[KeyRecord]:
     """Makes all secrets of a key invalid, for good. Raises NotFound."""
-    record = yield from read(name)
+    record = yield from read(keys, name)
     record = replace(record, revoked=record.revoked or now, hashes=())
-    yield from write(record)
+    yield from write(keys, record)
     return record

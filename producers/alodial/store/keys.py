@@ -1,10 +1,10 @@
 """Every Redis key of the call store, in one place.
 
-All keys share one hash slot, so that one script may move a call and append its event on Redis Cluster too: the tag
-``dial`` and the public stream name ``alodial:events`` both hash to slot 1000 (guarded by a test). One slot is one
-core of one node, measured at tens of thousands of transitions a second, far above what a PBX can ring.
+All keys of a namespace share one hash slot, so that one script may move a call and append its event on Redis Cluster too:
+the tag in the prefix is chosen so that the public stream's name hashes to the same slot. One slot is one core of one node,
+measured at tens of thousands of transitions a second, far above what a PBX can ring.
 
-``PREFIX`` +          type     holds
+prefix +              type     holds
 ``c:{extid}``         hash     a call's record, found by the extid of its first attempt
 ``x:{extid}``         string   a redial's extid -> ``first extid:attempt``
 ``xo:{owner}:{extid}`` string  an owner's extid that another has -> the extid on the wire, under which the record is kept; the
@@ -131,242 +131,248 @@ core of one node, measured at tens of thousands of transitions a second, far abo
 """
 
 import zlib
-from typing import Final
+from binascii import crc_hqx
+from collections.abc import Mapping
+from functools import cache
+from itertools import count
+from typing import ClassVar, Final
 
 from alodial_schemas import ENDS, Disposition, State
 
-EVENTS: Final = "alodial:events"
-PREFIX: Final = "alodial:{dial}:"
+from ..settings import Settings
 
-INDEX: Final = PREFIX + "index"
-OLD: Final = ":o"
-"""Ends the name of the list of a bucket's old calls."""
-
-DEAD_BYTES: Final = PREFIX + "dead_bytes"
-UNCONFIRMED: Final = PREFIX + "unconfirmed"
-OWNERS: Final = PREFIX + "owners"
-INBOX: Final = PREFIX + "inbox"
-CALLBACK_SEEN: Final = PREFIX + "callback"
-KEYS_REFUSED: Final = PREFIX + "keys:refused"
-CALLBACKS_REFUSED: Final = PREFIX + "callbacks:refused"
-INBOX_GROUP: Final = "collect"
-ORPHANS: Final = PREFIX + "orphans"
-DEAD: Final = PREFIX + "dead"
-EVENTS_HELD: Final = PREFIX + "events:held"
-EVENTS_LOST: Final = PREFIX + "events:lost"
-DUE: Final = PREFIX + "due"
-LEASE: Final = PREFIX + "lease"
-AWAIT: Final = PREFIX + "await"
-COUNTS: Final = PREFIX + "counts"
-ACCOUNTS: Final = PREFIX + "accounts"
-STOP: Final = PREFIX + "stop"
-CONFIRMED: Final = PREFIX + "confirmed"
-EPOCH: Final = PREFIX + "epoch"
-WORKERS: Final = PREFIX + "workers"
-KEYS: Final = PREFIX + "keys"
-KEYS_USED: Final = PREFIX + "keys:used"
-KEYS_VERSION: Final = PREFIX + "keys:version"
-WEB: Final = PREFIX + "web"
-SESSIONS: Final = PREFIX + "sessions"
-DRAFTS: Final = PREFIX + "drafts"
-WEBHOOKS: Final = PREFIX + "wh"
-WEBHOOKS_ADDED: Final = PREFIX + "wh:added"
-TALLY: Final = PREFIX + "tally"
-LOGS: Final = PREFIX + "logs"
-LOGS_LOST: Final = PREFIX + "logs:lost"
-CAMPAIGNS: Final = PREFIX + "campaigns"
-TIDIED: Final = PREFIX + "tidied"
-CAMPAIGNS_LIVE: Final = PREFIX + "campaigns:live"
-DAYS_MADE: Final = PREFIX + "made:@"
-CAMPAIGNS_PURGE: Final = PREFIX + "purge"
-DNC: Final = PREFIX + "dnc"
-ERASED: Final = DNC + ":#"
-INBOX_WAKEUP: Final = PREFIX + "bell:inbox:"
-
-ENDED_LABELS: Final = (
-    *(f"completed:{name}" for name in sorted(Disposition)),
-    *sorted(ENDS - {State.COMPLETED}),
-)
-"""The labels under which ended calls are listed."""
-
-BROKER_NAMESPACE: Final = "alodial:broker"
-"""Dramatiq's own keys; they may live in another Redis (``ALODIAL_BROKER_URL``)."""
-
+DEFAULT_NAMESPACE: Final = "alodial"
+SLOTS: Final = 16384
 PRIORITY_LETTERS: Final = {"urgent": "u", "normal": "n", "bulk": "b"}
 
 
-def record(extid: str) -> str:
-    return f"{PREFIX}c:{extid}"
+def slot_of(key: str) -> int:
+    """The hash slot of a key on Redis Cluster: CRC-16/XMODEM of the part in its first braces, or of the whole key."""
+    _, brace, rest = key.partition("{")
+    tag, closed, _ = rest.partition("}")
+    return crc_hqx((tag if brace and closed and tag else key).encode(), 0) % SLOTS
 
 
-def alias(extid: str) -> str:
-    return f"{PREFIX}x:{extid}"
+@cache
+def _tag(namespace: str) -> str:
+    """A text whose slot is that of ``NAMESPACE:events``: ``dial`` by default, else the smallest ``NAMESPACE-N``."""
+    if namespace == DEFAULT_NAMESPACE:
+        return "dial"
+    slot = slot_of(f"{namespace}:events")
+    return next(tag for n in count() if slot_of(tag := f"{namespace}-{n}") == slot)
 
 
-def own_extid(owner: str, extid: str) -> str:
-    """The key of an owner's extid that was another's before; ``owner`` is "" for the installation itself."""
-    return f"{PREFIX}xo:{owner}:{extid}"
+@cache
+def _made(namespace: str) -> "Keys":
+    return Keys(namespace)
 
 
-def ready(account: str, priority: str) -> str:
-    return f"{PREFIX}q:{account}:{PRIORITY_LETTERS[priority]}"
+def keys_of(settings: Settings) -> "Keys":
+    """The names of the keys that these settings are about."""
+    return _made(DEFAULT_NAMESPACE)
 
 
-def webhook(endpoint: str, part: str = "") -> str:
-    return f"{WEBHOOKS}:{endpoint}:{part}" if part else f"{WEBHOOKS}:{endpoint}"
+class Keys:
+    """The names of one namespace's keys; a store carries them as ``keys``. Immutable.
 
-
-def by_number(number: str, *, initiator: bool) -> str:
-    return f"{PREFIX}{'i' if initiator else 'n'}:{number[-4:]}"
-
-
-def by_reference(reference: str) -> str:
-    return f"{PREFIX}{_reference_bucket(reference)}"
-
-
-def _reference_bucket(reference: str) -> str:
-    return f"r:{zlib.crc32(reference.encode('utf-8', 'surrogatepass')) & 4095}"
-
-
-def buckets(body: str, reference: str) -> str:
-    """The names of the lists that find a call by its numbers and reference, without the prefix, separated by spaces.
-
-    Reads the body as text and not as JSON: 1 microsecond of the 40 that a call takes in bulk. Only alodial writes bodies,
-    and a test compares the numbers with those of ``alodial_schemas.numbers_of``.
+    The prefix is ``NAMESPACE:{tag}:``, the stream ``NAMESPACE:events``, Dramatiq's own keys begin with
+    ``BROKER_NAMESPACE``; these may live in another Redis (``ALODIAL_BROKER_URL``).
     """
-    head, *phones = body.split('"phone":"')
-    if phones:
-        names = ["n:" + phone[: phone.find('"')][-4:] for phone in phones]
-        if head == '{"callfrom":{':
-            names[0] = "i" + names[0][1:]
-    else:
-        to = body.partition('"callto":"')[2]
-        names = ["n:" + to[: to.find('"')][-4:]] if to else []
-    if reference:
-        names.append(_reference_bucket(reference))
-    return " ".join(names)
 
+    OLD: Final = ":o"
+    """Ends the name of the list of a bucket's old calls."""
 
-def audit(*, own: bool) -> str:
-    return f"{PREFIX}audit:own" if own else f"{PREFIX}audit"
+    INBOX_GROUP: Final = "collect"
+    PRIORITY_LETTERS: ClassVar[Mapping[str, str]] = PRIORITY_LETTERS
+    ENDED_LABELS: Final = (
+        *(f"completed:{name}" for name in sorted(Disposition)),
+        *sorted(ENDS - {State.COMPLETED}),
+    )
+    """The labels under which ended calls are listed."""
 
+    def __init__(self, namespace: str = DEFAULT_NAMESPACE) -> None:
+        self.namespace: Final = namespace
+        self.EVENTS: Final = f"{namespace}:events"
+        prefix = f"{namespace}:{{{_tag(namespace)}}}:"
+        self.PREFIX: Final = prefix
+        # The default's name is older than namespaces: messages under way keep it.
+        self.BROKER_NAMESPACE: Final = "alodial:broker" if namespace == DEFAULT_NAMESPACE else prefix + "broker"
+        self.INDEX: Final = prefix + "index"
+        self.DEAD_BYTES: Final = prefix + "dead_bytes"
+        self.UNCONFIRMED: Final = prefix + "unconfirmed"
+        self.OWNERS: Final = prefix + "owners"
+        self.INBOX: Final = prefix + "inbox"
+        self.CALLBACK_SEEN: Final = prefix + "callback"
+        self.KEYS_REFUSED: Final = prefix + "keys:refused"
+        self.CALLBACKS_REFUSED: Final = prefix + "callbacks:refused"
+        self.ORPHANS: Final = prefix + "orphans"
+        self.DEAD: Final = prefix + "dead"
+        self.EVENTS_HELD: Final = prefix + "events:held"
+        self.EVENTS_LOST: Final = prefix + "events:lost"
+        self.DUE: Final = prefix + "due"
+        self.LEASE: Final = prefix + "lease"
+        self.AWAIT: Final = prefix + "await"
+        self.COUNTS: Final = prefix + "counts"
+        self.ACCOUNTS: Final = prefix + "accounts"
+        self.STOP: Final = prefix + "stop"
+        self.CONFIRMED: Final = prefix + "confirmed"
+        self.EPOCH: Final = prefix + "epoch"
+        self.WORKERS: Final = prefix + "workers"
+        self.KEYS: Final = prefix + "keys"
+        self.KEYS_USED: Final = prefix + "keys:used"
+        self.KEYS_VERSION: Final = prefix + "keys:version"
+        self.WEB: Final = prefix + "web"
+        self.SESSIONS: Final = prefix + "sessions"
+        self.DRAFTS: Final = prefix + "drafts"
+        self.WEBHOOKS: Final = prefix + "wh"
+        self.WEBHOOKS_ADDED: Final = prefix + "wh:added"
+        self.TALLY: Final = prefix + "tally"
+        self.LOGS: Final = prefix + "logs"
+        self.LOGS_LOST: Final = prefix + "logs:lost"
+        self.CAMPAIGNS: Final = prefix + "campaigns"
+        self.TIDIED: Final = prefix + "tidied"
+        self.CAMPAIGNS_LIVE: Final = prefix + "campaigns:live"
+        self.DAYS_MADE: Final = prefix + "made:@"
+        self.CAMPAIGNS_PURGE: Final = prefix + "purge"
+        self.DNC: Final = prefix + "dnc"
+        self.ERASED: Final = self.DNC + ":#"
+        self.INBOX_WAKEUP: Final = prefix + "bell:inbox:"
 
-def audit_head(*, own: bool) -> str:
-    return f"{audit(own=own)}:head"
+    def record(self, extid: str) -> str:
+        return f"{self.PREFIX}c:{extid}"
 
+    def alias(self, extid: str) -> str:
+        return f"{self.PREFIX}x:{extid}"
 
-def sessions_of(scope: str) -> str:
-    return f"{SESSIONS}:{scope}"
+    def own_extid(self, owner: str, extid: str) -> str:
+        """The key of an owner's extid that was another's before; ``owner`` is "" for the installation itself."""
+        return f"{self.PREFIX}xo:{owner}:{extid}"
 
+    def ready(self, account: str, priority: str) -> str:
+        return f"{self.PREFIX}q:{account}:{self.PRIORITY_LETTERS[priority]}"
 
-def session(id: str) -> str:
-    return f"{PREFIX}session:{id}"
+    def webhook(self, endpoint: str, part: str = "") -> str:
+        return f"{self.WEBHOOKS}:{endpoint}:{part}" if part else f"{self.WEBHOOKS}:{endpoint}"
 
+    def by_number(self, number: str, *, initiator: bool) -> str:
+        return f"{self.PREFIX}{'i' if initiator else 'n'}:{number[-4:]}"
 
-def sign_in_link(id: str) -> str:
-    return f"{PREFIX}sign-in:{id}"
+    def by_reference(self, reference: str) -> str:
+        return f"{self.PREFIX}{Keys._reference_bucket(reference)}"
 
+    @staticmethod
+    def _reference_bucket(reference: str) -> str:
+        return f"r:{zlib.crc32(reference.encode('utf-8', 'surrogatepass')) & 4095}"
 
-def upload_draft(id: str) -> str:
-    return f"{PREFIX}draft:{id}"
+    @staticmethod
+    def buckets(body: str, reference: str) -> str:
+        """The names of the lists that find a call by its numbers and reference, without the prefix, separated by spaces.
 
+        Reads the body as text and not as JSON: 1 microsecond of the 40 that a call takes in bulk. Only alodial writes bodies,
+        and a test compares the numbers with those of ``alodial_schemas.numbers_of``.
+        """
+        head, *phones = body.split('"phone":"')
+        if phones:
+            names = ["n:" + phone[: phone.find('"')][-4:] for phone in phones]
+            if head == '{"callfrom":{':
+                names[0] = "i" + names[0][1:]
+        else:
+            to = body.partition('"callto":"')[2]
+            names = ["n:" + to[: to.find('"')][-4:]] if to else []
+        if reference:
+            names.append(Keys._reference_bucket(reference))
+        return " ".join(names)
 
-def draft_work(id: str) -> str:
-    return f"{upload_draft(id)}:work"
+    def audit(self, *, own: bool) -> str:
+        return f"{self.PREFIX}audit:own" if own else f"{self.PREFIX}audit"
 
+    def audit_head(self, *, own: bool) -> str:
+        return f"{self.audit(own=own)}:head"
 
-def dead_body(id: str) -> str:
-    return f"{DEAD}:{id}"
+    def sessions_of(self, scope: str) -> str:
+        return f"{self.SESSIONS}:{scope}"
 
+    def session(self, id: str) -> str:
+        return f"{self.PREFIX}session:{id}"
 
-def by_owner(owner: str) -> str:
-    return f"{PREFIX}o:{owner}"
+    def sign_in_link(self, id: str) -> str:
+        return f"{self.PREFIX}sign-in:{id}"
 
+    def upload_draft(self, id: str) -> str:
+        return f"{self.PREFIX}draft:{id}"
 
-def ended(label: str) -> str:
-    """The stream of calls that ended in a state, or with ``completed:{disposition}``."""
-    return f"{PREFIX}e:{label}"
+    def draft_work(self, id: str) -> str:
+        return f"{self.upload_draft(id)}:work"
 
+    def dead_body(self, id: str) -> str:
+        return f"{self.DEAD}:{id}"
 
-def campaign_calls(id: str) -> str:
-    return f"{PREFIX}gi:{id}"
+    def by_owner(self, owner: str) -> str:
+        return f"{self.PREFIX}o:{owner}"
 
+    def ended(self, label: str) -> str:
+        """The stream of calls that ended in a state, or with ``completed:{disposition}``."""
+        return f"{self.PREFIX}e:{label}"
 
-def campaign_ended(id: str, label: str) -> str:
-    return f"{PREFIX}ge:{id}:{label}"
+    def campaign_calls(self, id: str) -> str:
+        return f"{self.PREFIX}gi:{id}"
 
+    def campaign_ended(self, id: str, label: str) -> str:
+        return f"{self.PREFIX}ge:{id}:{label}"
 
-def minute(number: int) -> str:
-    return f"{PREFIX}tick:{number}"
+    def minute(self, number: int) -> str:
+        return f"{self.PREFIX}tick:{number}"
 
+    def hour(self, number: int) -> str:
+        return f"{self.PREFIX}hour:{number}"
 
-def hour(number: int) -> str:
-    return f"{PREFIX}hour:{number}"
+    def channels(self, account: str) -> str:
+        return f"{self.PREFIX}chan:{account}"
 
+    def account(self, name: str) -> str:
+        return f"{self.PREFIX}acct:{name}"
 
-def channels(account: str) -> str:
-    return f"{PREFIX}chan:{account}"
+    def campaign(self, id: str) -> str:
+        return f"{self.PREFIX}g:{id}"
 
+    def campaign_counts(self, id: str) -> str:
+        return f"{self.PREFIX}gc:{id}"
 
-def account(name: str) -> str:
-    return f"{PREFIX}acct:{name}"
+    def campaign_rows(self, id: str) -> str:
+        return f"{self.PREFIX}rows:{id}"
 
+    def campaign_problems(self, id: str) -> str:
+        return f"{self.PREFIX}bad:{id}"
 
-def campaign(id: str) -> str:
-    return f"{PREFIX}g:{id}"
+    def campaign_ready(self, id: str) -> str:
+        return f"{self.PREFIX}gq:{id}"
 
+    def campaign_outcomes(self, id: str) -> str:
+        return f"{self.PREFIX}out:{id}"
 
-def campaign_counts(id: str) -> str:
-    return f"{PREFIX}gc:{id}"
+    def campaign_log(self, id: str) -> str:
+        return f"{self.PREFIX}glog:{id}"
 
+    def calendar(self, campaign: str, zone: str = "") -> str:
+        return f"{self.PREFIX}cal:{campaign}:{zone}" if zone else f"{self.PREFIX}cal:{campaign}"
 
-def campaign_rows(id: str) -> str:
-    return f"{PREFIX}rows:{id}"
+    def campaign_zones(self, campaign: str) -> str:
+        return f"{self.PREFIX}zones:{campaign}"
 
+    def days(self, campaign: str) -> str:
+        return f"{self.PREFIX}day:{campaign}"
 
-def campaign_problems(id: str) -> str:
-    return f"{PREFIX}bad:{id}"
+    def do_not_call(self, scope: str = "") -> str:
+        return f"{self.DNC}:{scope}" if scope else self.DNC
 
+    def column_mappings(self, owner: str) -> str:
+        return f"{self.PREFIX}maps:{owner}"
 
-def campaign_ready(id: str) -> str:
-    return f"{PREFIX}gq:{id}"
+    def campaign_key(self, hash: str) -> str:
+        return f"{self.PREFIX}gk:{hash}"
 
+    def shared_work(self, name: str) -> str:
+        return f"{self.PREFIX}shared:{name}"
 
-def campaign_outcomes(id: str) -> str:
-    return f"{PREFIX}out:{id}"
-
-
-def campaign_log(id: str) -> str:
-    return f"{PREFIX}glog:{id}"
-
-
-def calendar(campaign: str, zone: str = "") -> str:
-    return f"{PREFIX}cal:{campaign}:{zone}" if zone else f"{PREFIX}cal:{campaign}"
-
-
-def campaign_zones(campaign: str) -> str:
-    return f"{PREFIX}zones:{campaign}"
-
-
-def days(campaign: str) -> str:
-    return f"{PREFIX}day:{campaign}"
-
-
-def do_not_call(scope: str = "") -> str:
-    return f"{DNC}:{scope}" if scope else DNC
-
-
-def column_mappings(owner: str) -> str:
-    return f"{PREFIX}maps:{owner}"
-
-
-def campaign_key(hash: str) -> str:
-    return f"{PREFIX}gk:{hash}"
-
-
-def shared_work(name: str) -> str:
-    return f"{PREFIX}shared:{name}"
-
-
-def spool_mark(segment: str) -> str:
-    return f"{PREFIX}spool:{segment}"
+    def spool_mark(self, segment: str) -> str:
+        return f"{self.PREFIX}spool:{segment}"

@@ -6,9 +6,9 @@ from typing import Any, Final, NamedTuple
 import redis
 
 from ..settings import Settings
-from . import keys
 from .answers import text
 from .client import Operation, Store
+from .keys import Keys
 
 STEP: Final = 1000
 """Entries that one script looks at: about 1 ms of Redis."""
@@ -40,7 +40,7 @@ def tidy(stream: str, step: int = STEP, *, again_ms: int = AGAIN_MS) -> Operatio
     return Operation("tidy", [stream, step, again_ms], read)
 
 
-def keep_listed(client: "redis.Redis", extids: Sequence[str], life_ms: int) -> None:
+def keep_listed(client: "redis.Redis", keys: Keys, extids: Sequence[str], life_ms: int) -> None:
     """Lets the lists that find these calls by number and reference live for ``life_ms`` at least."""
     with client.pipeline(transaction=False) as pipe:
         for extid in extids:
@@ -65,7 +65,8 @@ def keep_listed(client: "redis.Redis", extids: Sequence[str], life_ms: int) -> N
 
 def trim_lists(store: Store, settings: Settings) -> int:
     """Runs over the streams of all calls and of each owner's; returns how many entries it took out."""
-    owners: Any = store.call(lambda client: client.smembers(keys.OWNERS))
+    owners: Any = store.call(lambda client, keys: client.smembers(keys.OWNERS))
+    keys = store.keys
     life_ms = int(settings.call_retention * 1000) + SPARE_MS
     removed = 0
     for name in (keys.INDEX, *(keys.by_owner(text(owner)) for owner in owners)):

@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple
 import redis
 import redis.asyncio as aioredis
 
-from . import keys
 from .answers import number, text
+from .keys import Keys
 from .records import CallRecord
 from .sansio import Steps, run, run_async
 
@@ -153,7 +153,7 @@ def _matching(rows: Iterable[Any], filter: LogFilter) -> Iterator[LogLine]:
             yield LogLine(text(at), text(raw), fields)
 
 
-def _page(filter: LogFilter, cursor: str | None, limit: int) -> Steps[LogPage]:
+def _page(keys: Keys, filter: LogFilter, cursor: str | None, limit: int) -> Steps[LogPage]:
     upper = "+" if filter.until is None else str(max(1, filter.until + LATE))
     lower = "-" if filter.since is None else str(max(0, filter.since - EARLY))
     if cursor:
@@ -172,19 +172,23 @@ def _page(filter: LogFilter, cursor: str | None, limit: int) -> Steps[LogPage]:
     return LogPage(lines, upper[1:], newest)
 
 
-def page(client: "redis.Redis", filter: LogFilter, *, cursor: str | None = None, limit: int = 200) -> LogPage:
+def page(
+    client: "redis.Redis", keys: Keys, filter: LogFilter, *, cursor: str | None = None, limit: int = 200
+) -> LogPage:
     """Up to ``limit`` lines that match, older than ``cursor``, among the next 20,000 lines."""
-    return run(client, _page(filter, cursor, limit))
+    return run(client, _page(keys, filter, cursor, limit))
 
 
 async def page_async(
-    client: "aioredis.Redis", filter: LogFilter, *, cursor: str | None = None, limit: int = 200
+    client: "aioredis.Redis", keys: Keys, filter: LogFilter, *, cursor: str | None = None, limit: int = 200
 ) -> LogPage:
     """As :func:`page`."""
-    return await run_async(client, _page(filter, cursor, limit))
+    return await run_async(client, _page(keys, filter, cursor, limit))
 
 
-def after(client: "redis.Redis", position: str, filter: LogFilter, *, block: int = 500) -> tuple[list[LogLine], str]:
+def after(
+    client: "redis.Redis", keys: Keys, position: str, filter: LogFilter, *, block: int = 500
+) -> tuple[list[LogLine], str]:
     """The next lines after a place that match, oldest first, and the place to go on from; waits ``block`` ms for lines."""
     answer: Any = client.xread({keys.LOGS: position}, count=CHUNK, block=block)
     if not answer:
@@ -193,13 +197,13 @@ def after(client: "redis.Redis", position: str, filter: LogFilter, *, block: int
     return list(_matching(rows, filter)), text(rows[-1][0])
 
 
-async def has_news_async(client: "aioredis.Redis", position: str, filter: LogFilter) -> bool:
+async def has_news_async(client: "aioredis.Redis", keys: Keys, position: str, filter: LogFilter) -> bool:
     """Whether lines after a place match. True as well for a whole chunk of others, so that the place moves on."""
     rows: Any = await client.xrange(keys.LOGS, min=f"({position}", count=CHUNK)
     return len(rows) == CHUNK or any(True for _ in _matching(rows, filter))
 
 
-async def lost_async(client: "aioredis.Redis") -> int:
+async def lost_async(client: "aioredis.Redis", keys: Keys) -> int:
     """How many lines of the last day did not reach the stream."""
     return number(await client.get(keys.LOGS_LOST))
 
@@ -210,8 +214,9 @@ class LogWriter:
     ``keep`` is about how many lines of all processes the stream holds.
     """
 
-    def __init__(self, client: "redis.Redis", process: str, keep: int) -> None:
+    def __init__(self, client: "redis.Redis", keys: Keys, process: str, keep: int) -> None:
         self._client = client
+        self._keys = keys
         self._process = process.encode()
         self._keep = keep
         self._unsure = False
@@ -227,7 +232,7 @@ class LogWriter:
         with self._client.pipeline(transaction=False) as pipe:
             for number, line in enumerate(lines[skip:], first + skip):
                 pipe.execute_command(  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-                    "XADD", keys.LOGS, "MAXLEN", "~", self._keep, "*", "l", line, "p", self._process, "n", number
+                    "XADD", self._keys.LOGS, "MAXLEN", "~", self._keep, "*", "l", line, "p", self._process, "n", number
                 )
             answers = pipe.execute(raise_on_error=False)
         refused = [answer for answer in answers if isinstance(answer, Exception)]
@@ -236,14 +241,14 @@ class LogWriter:
         self._unsure = False
         if lost + len(refused):
             with self._client.pipeline() as pipe:
-                pipe.incrby(keys.LOGS_LOST, lost + len(refused))
-                pipe.expire(keys.LOGS_LOST, LOST_KEPT)
+                pipe.incrby(self._keys.LOGS_LOST, lost + len(refused))
+                pipe.expire(self._keys.LOGS_LOST, LOST_KEPT)
                 pipe.execute()
         return len(refused)
 
     def _last(self) -> int:
         """The number of this process's newest line in the stream; -1 without one."""
-        rows: Any = self._client.xrevrange(keys.LOGS, count=REPEAT_SCAN)
+        rows: Any = self._client.xrevrange(self._keys.LOGS, count=REPEAT_SCAN)
         for _, fields in rows:
             if fields.get(b"p") == self._process:
                 return int(fields[b"n"])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from . import keys
+from .keys import Keys
 from .sansio import Command
 
 MISSING_AFTER: Final = (45.0, 180.0, 600.0)
@@ -26,7 +26,7 @@ class MissingResults:
 ALL_THERE: Final = MissingResults()
 
 
-def missing_commands(last: int, now: int, timeout: float) -> list[Command]:
+def missing_commands(keys: Keys, last: int, now: int, timeout: float) -> list[Command]:
     """Counts of calls submitted after the callback of ``last``, and of those among them that are unconfirmed."""
     commands: list[Command] = []
     for seconds in MISSING_AFTER:

@@ -6,9 +6,9 @@ from typing import Any, Literal, NamedTuple, cast
 from alodial_schemas import State
 
 from ..settings import Settings
-from . import keys
 from .answers import text
 from .client import Arg, Operation
+from .keys import Keys
 
 EnqueueOutcome = Literal["created", "same", "conflict", "full", "limit"]
 
@@ -83,7 +83,7 @@ def enqueue(
     """
     args: list[Arg] = [round(settings.idempotency_retention * 1000), deadline]
     for call in calls:
-        buckets = keys.buckets(call.body, call.reference)
+        buckets = Keys.buckets(call.body, call.reference)
         args += call[:_ALWAYS]
         if call[_ALWAYS:] == _SELDOM:
             args.append(buckets)

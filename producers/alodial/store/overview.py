@@ -8,13 +8,13 @@ import redis
 import redis.asyncio as aioredis
 
 from ..settings import Settings
-from . import keys
 from .answers import number, text
 from .call_filter import entries
 from .events import UnreadEvents, unread_events
 from .fitness import FIT, StoreFitness, read_fitness
 from .holds import EmergencyStop, read_stop
 from .inbox import SEEN_MS
+from .keys import Keys
 from .memory import UNLIMITED, StoreMemory, read_memory
 from .missing_results import ALL_THERE, MISSING_AFTER, MissingResults, missing_commands, read_missing
 from .refused_callbacks import NONE_REFUSED, RefusedCallbacks, read_refused
@@ -218,7 +218,7 @@ def _live_campaign(id: str, raw: list[Any], boundary: list[bytes], size: int, no
     return LiveCampaign(id, text(raw[0]), state, text(raw[2]) or "default", size, "", rows, opens)
 
 
-def _bound_commands(running: Sequence[tuple[LiveCampaign, str]]) -> list[Command]:
+def _bound_commands(keys: Keys, running: Sequence[tuple[LiveCampaign, str]]) -> list[Command]:
     commands: list[Command] = []
     for campaign, letter in running:
         place = f"{campaign.account}:{letter or 'n'}"
@@ -243,6 +243,7 @@ def _bound(running: Sequence[tuple[LiveCampaign, str]], answers: list[Any]) -> l
 
 
 def _waits(
+    keys: Keys,
     places: list[tuple[tuple[str, str], bytes]],
     owners: Mapping[bytes, str],
     running: Sequence[tuple[LiveCampaign, str]],
@@ -254,7 +255,7 @@ def _waits(
     ``owners`` are the campaigns of first calls. A call that has ended is subtracted from ``sizes``.
     """
     commands: list[Command] = [("HGET", keys.record(extid.decode()), "tl") for _, extid in places]
-    commands += _bound_commands(running)
+    commands += _bound_commands(keys, running)
     answers = (yield commands) if commands else []
     campaigns = _bound(running, answers[len(places) :])
     bound = {campaign.id for campaign in campaigns if campaign.bound}
@@ -266,7 +267,9 @@ def _waits(
     return campaigns, _oldest(places, answers[: len(places)], sizes, now), free
 
 
-def _overview(limits: Mapping[str, AccountLimits], result_timeout: float, takes_callbacks: bool) -> Steps[Overview]:
+def _overview(
+    keys: Keys, limits: Mapping[str, AccountLimits], result_timeout: float, takes_callbacks: bool
+) -> Steps[Overview]:
     clock, *first = yield [
         ("TIME",),
         ("SMEMBERS", keys.ACCOUNTS),
@@ -313,7 +316,7 @@ def _overview(limits: Mapping[str, AccountLimits], result_timeout: float, takes_
         commands.append(("LLEN", keys.campaign_ready(id)))
         commands.append(("LINDEX", keys.campaign_ready(id), 0))
     last = now - (SEEN_MS - seen_for) if seen_for > 0 else 0
-    commands += missing_commands(last, now, result_timeout)
+    commands += missing_commands(keys, last, now, result_timeout)
     commands += [("HGETALL", keys.minute(this - back)) for back in range(MINUTES - 1, -1, -1)]
     answers = iter((yield commands))
     held: dict[str, Any] = {}
@@ -344,8 +347,8 @@ def _overview(limits: Mapping[str, AccountLimits], result_timeout: float, takes_
     missing = read_missing(last, now, [next(answers) for _ in range(2 * len(MISSING_AFTER) + 1)], result_timeout)
     minutes = tuple(read_counts((this - back) * 60, next(answers)) for back in range(MINUTES - 1, -1, -1))
     places = [(place, extid) for place, extids in heads.items() for extid in extids]
-    live_campaigns, oldest, free_oldest = yield from _waits(places, owners, running, sizes, now)
-    endpoints = yield from health_steps()
+    live_campaigns, oldest, free_oldest = yield from _waits(keys, places, owners, running, sizes, now)
+    endpoints = yield from health_steps(keys)
     accounts = tuple(
         AccountState(
             name=name,
@@ -409,19 +412,21 @@ def limits_of(settings: Settings) -> dict[str, AccountLimits]:
 
 def read(
     client: "redis.Redis",
+    keys: Keys,
     limits: Mapping[str, AccountLimits],
     result_timeout: float = 7200.0,
     takes_callbacks: bool = True,  # read_async and Store.call pass arguments by place
 ) -> Overview:
     """Reads the state in five round trips: the same few commands whatever the store holds."""
-    return run(client, _overview(limits, result_timeout, takes_callbacks))
+    return run(client, _overview(keys, limits, result_timeout, takes_callbacks))
 
 
 async def read_async(
     client: "aioredis.Redis",
+    keys: Keys,
     limits: Mapping[str, AccountLimits],
     result_timeout: float = 7200.0,
     takes_callbacks: bool = True,  # as above
 ) -> Overview:
     """As :func:`read`."""
-    return await run_async(client, _overview(limits, result_timeout, takes_callbacks))
+    return await run_async(client, _overview(keys, limits, result_timeout, takes_callbacks))

@@ -12,10 +12,10 @@ from typing import Any, Literal, NamedTuple
 from redis.exceptions import ConnectionError, NoScriptError, ResponseError
 
 from ..settings import AccountSettings, Settings
-from . import keys
 from .answers import text
 from .call_transitions import courtesy, lease_seconds
 from .client import Arg, Operation
+from .keys import keys_of
 from .primary_pool import OnConnect
 from .redis_errors import is_forbidden
 from .scripts import load_scripts, retention_ms
@@ -78,6 +78,7 @@ def introduce(settings: Settings) -> OnConnect:
     allow INFO, no generation is begun.
     """
     script = load_scripts(*retention_ms(settings))["primary"]
+    keys = keys_of(settings)
 
     async def on_connect(connection: Any) -> None:
         watcher = getattr(connection, "watcher", None)

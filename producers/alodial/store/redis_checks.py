@@ -8,10 +8,10 @@ import redis
 import redis.exceptions
 
 from ..settings import Settings
-from . import keys
 from .answers import text
 from .connect import is_sentinel, watcher_of
 from .fitness import read_fitness
+from .keys import Keys
 from .memory import read_memory
 from .redis_errors import is_forbidden
 
@@ -111,7 +111,7 @@ def inspect(client: "redis.Redis") -> list[RedisCheck]:
     return checks
 
 
-def inspect_for(client: "redis.Redis", settings: Settings) -> list[RedisCheck]:
+def inspect_for(client: "redis.Redis", keys: Keys, settings: Settings) -> list[RedisCheck]:
     """As :func:`inspect`, and whether Redis keeps what ``ALODIAL_DURABILITY`` promises: through a failover where the URL
     names Sentinels, on the disk with ``fsync``."""
     checks = inspect(client)
@@ -140,7 +140,7 @@ def inspect_for(client: "redis.Redis", settings: Settings) -> list[RedisCheck]:
     return checks
 
 
-def epoch(client: "redis.Redis") -> str:
+def epoch(client: "redis.Redis", keys: Keys) -> str:
     """The store's random mark, made at the first start. When it changes while workers run, the store was lost."""
     client.set(keys.EPOCH, secrets.token_hex(8), nx=True)
     value: Any = client.get(keys.EPOCH)

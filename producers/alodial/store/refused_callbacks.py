@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import redis.asyncio as aioredis
 
-from . import keys
 from .answers import number, text
+from .keys import Keys
 
 WINDOW: Final = 300.0
 """Seconds after the last refusal for which they are remembered."""
@@ -28,7 +28,7 @@ class RefusedCallbacks:
 NONE_REFUSED: Final = RefusedCallbacks()
 
 
-async def count_refused(client: "aioredis.Redis", refused: Mapping[str, int]) -> None:
+async def count_refused(client: "aioredis.Redis", keys: Keys, refused: Mapping[str, int]) -> None:
     """Adds refusals by their reason."""
     async with client.pipeline(transaction=False) as pipe:
         for reason, count in refused.items():

@@ -5,13 +5,13 @@ from typing import Final
 
 import redis.asyncio as aioredis
 
-from . import keys
+from .keys import Keys
 
 WINDOW: Final = 300.0
 """Seconds after the last of them for which they are counted."""
 
 
-async def count_addresses(client: "aioredis.Redis", addresses: Iterable[str]) -> None:
+async def count_addresses(client: "aioredis.Redis", keys: Keys, addresses: Iterable[str]) -> None:
     """Adds addresses from which wrong keys came."""
     async with client.pipeline(transaction=False) as pipe:
         pipe.pfadd(keys.KEYS_REFUSED, *addresses)

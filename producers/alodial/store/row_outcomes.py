@@ -6,7 +6,7 @@ import redis
 
 from alodial_schemas import Disposition
 
-from . import keys
+from .keys import Keys
 
 LETTERS: Final = {
     "completed:answered": "a",
@@ -50,7 +50,7 @@ def _outcome(label: str) -> RowOutcome:
 _OUTCOMES: Final = {ord(letter): _outcome(label) for label, letter in LETTERS.items()}
 
 
-def read(client: "redis.Redis", campaign: str, start: int, count: int) -> list[RowOutcome | None]:
+def read(client: "redis.Redis", keys: Keys, campaign: str, start: int, count: int) -> list[RowOutcome | None]:
     """The outcomes of ``count`` rows from index ``start`` on.
 
     None for a row whose call has not ended, and for one that ended before outcomes were kept.

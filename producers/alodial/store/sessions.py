@@ -11,9 +11,9 @@ from typing import Any, Final, NamedTuple
 import redis
 import redis.asyncio as aioredis
 
-from . import keys
 from .answers import text
 from .client import Operation
+from .keys import Keys
 
 MAX_OF_SCOPE: Final = 200
 """Sessions of one key or person; above it their oldest is ended, and never anybody else's."""
@@ -36,13 +36,13 @@ def write(id: str, record: str, *, scope: str, idle: int, ends: int) -> Operatio
     return Operation("session", [id, record, scope, idle, ends, int(time.time()), MAX_OF_SCOPE], lambda _: None)
 
 
-async def read(client: "aioredis.Redis", id: str, *, idle: int) -> str | None:
+async def read(client: "aioredis.Redis", keys: Keys, id: str, *, idle: int) -> str | None:
     """A session's record, which counts as its use; None when it ended."""
     value: Any = await client.getex(keys.session(id), ex=idle)
     return None if value is None else text(value)
 
 
-async def end(client: "aioredis.Redis", *ids: str) -> None:
+async def end(client: "aioredis.Redis", keys: Keys, *ids: str) -> None:
     """Ends sessions for every web process."""
     if ids:
         async with client.pipeline() as pipe:
@@ -51,7 +51,7 @@ async def end(client: "aioredis.Redis", *ids: str) -> None:
             await pipe.execute()
 
 
-async def listing(client: "aioredis.Redis", *, idle: int) -> list[StoredSession]:
+async def listing(client: "aioredis.Redis", keys: Keys, *, idle: int) -> list[StoredSession]:
     """All sessions that are open, the one that was opened last first."""
     ids: Any = await client.zrevrange(keys.SESSIONS, 0, MAX_LISTED - 1)
     if not ids:
@@ -65,7 +65,7 @@ async def listing(client: "aioredis.Redis", *, idle: int) -> list[StoredSession]
     return [StoredSession(text(id), text(value), max(0, idle - left)) for id, value, left in rows if value is not None]
 
 
-def offer_link(client: "redis.Redis", scope: str) -> str:
+def offer_link(client: "redis.Redis", keys: Keys, scope: str) -> str:
     """Makes the code of a link that signs in with the key of ``scope``: used once, within ``LINK_SECONDS``.
 
     Only its SHA-256 is kept. Raises redis.RedisError in a full store.
@@ -75,7 +75,7 @@ def offer_link(client: "redis.Redis", scope: str) -> str:
     return code
 
 
-async def take_link(client: "aioredis.Redis", code: str) -> str | None:
+async def take_link(client: "aioredis.Redis", keys: Keys, code: str) -> str | None:
     """The scope of a sign-in link's key, for its first use alone; None for a code that was used, is too old or unknown."""
     if not code or len(code) > MAX_CODE:
         return None

@@ -5,9 +5,9 @@ from typing import Any, Literal, NamedTuple
 
 import redis
 
-from . import keys
 from .answers import text
 from .client import Arg, Operation
+from .keys import Keys
 
 Outcome = Literal["other", "held", "saved", "moved"]
 
@@ -31,7 +31,7 @@ def hold(work: str, process: str, *, lease: float) -> Operation[SharedWork]:
     return Operation("shared", [work, process, round(lease * 1000), "", ""], _read)
 
 
-def state_of(client: "redis.Redis", work: str) -> str:
+def state_of(client: "redis.Redis", keys: Keys, work: str) -> str:
     """The state that was saved last, "" for none; takes no lease."""
     return text(client.hget(keys.shared_work(work), "state"))
 

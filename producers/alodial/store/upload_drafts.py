@@ -10,9 +10,9 @@ from typing import Any, Final, NamedTuple
 
 import redis
 
-from . import keys
 from .answers import text
 from .client import Operation
+from .keys import Keys
 
 IDLE_SECONDS: Final = 3600
 """A file whose page nobody opened for so long is deleted."""
@@ -47,7 +47,7 @@ def write(id: str, *, before: str, owner: str, version: str, step: str, record: 
     return Operation("draft", [id, before, IDLE_SECONDS, work, owner, version, step, record], bool)
 
 
-def read(client: "redis.Redis", id: str) -> StoredDraft | None:
+def read(client: "redis.Redis", keys: Keys, id: str) -> StoredDraft | None:
     """A draft, which counts as a look at it; None when it ended."""
     key = keys.upload_draft(id)
     with client.pipeline(transaction=False) as pipe:
@@ -61,13 +61,13 @@ def read(client: "redis.Redis", id: str) -> StoredDraft | None:
     return StoredDraft(owner, version, step, record, bool(in_work))
 
 
-def forget(client: "redis.Redis", id: str) -> bool:
+def forget(client: "redis.Redis", keys: Keys, id: str) -> bool:
     """Deletes a draft's record; True for the process that did, which deletes its files."""
     client.delete(keys.upload_draft(id), keys.draft_work(id))
     return bool(client.hdel(keys.DRAFTS, id))
 
 
-def ended(client: "redis.Redis") -> list[str]:
+def ended(client: "redis.Redis", keys: Keys) -> list[str]:
     """Forgets the drafts that ended or are too many, and returns those whose files are to be deleted."""
     owners: Any = client.hgetall(keys.DRAFTS)
     ids = [text(id) for id in owners]
@@ -86,7 +86,7 @@ def ended(client: "redis.Redis") -> list[str]:
             busy[owner] += 1
         else:
             idle.append(IdleDraft(id, owner, left))
-    return [id for id in (*gone, *surplus(idle, busy)) if forget(client, id)]
+    return [id for id in (*gone, *surplus(idle, busy)) if forget(client, keys, id)]
 
 
 def surplus(

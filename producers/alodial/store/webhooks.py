@@ -8,9 +8,9 @@ from typing import Any, Literal, NamedTuple
 
 import redis
 
-from . import keys
 from .answers import number, text
 from .client import Arg, Operation
+from .keys import Keys
 from .records import iso
 from .sansio import Command, Steps
 from .server_clock import server_ms, to_ms
@@ -168,7 +168,7 @@ def _created_ms(event: bytes | None) -> int | None:
         return None
 
 
-def health_steps() -> Steps[list[EndpointHealth]]:
+def health_steps(keys: Keys) -> Steps[list[EndpointHealth]]:
     """Reads the health of every endpoint that a worker served within 40 days, sorted by URL."""
     names, clock = yield [("SMEMBERS", keys.WEBHOOKS), ("TIME",)]
     ids = sorted(name.decode() for name in names)
@@ -230,7 +230,7 @@ def event_names(event: bytes) -> tuple[str, str]:
         return "", ""
 
 
-def history_steps(endpoint: str, limit: int) -> Steps[EndpointHistory]:
+def history_steps(keys: Keys, endpoint: str, limit: int) -> Steps[EndpointHistory]:
     """Reads up to ``limit`` of the last tries, of the waiting and of the parked events of an endpoint."""
     tried, due, parked = yield [
         ("XREVRANGE", keys.webhook(endpoint, "tried"), "+", "-", "COUNT", limit),
@@ -279,20 +279,20 @@ def _past_try(row: dict[bytes, bytes]) -> PastTry:
     )
 
 
-def enable(client: "redis.Redis", endpoint: str) -> None:
+def enable(client: "redis.Redis", keys: Keys, endpoint: str) -> None:
     """Sends events to the endpoint again from now on; parked events stay parked until they are resent."""
     client.hdel(keys.webhook(endpoint), "off", "off_at", "until", "since", "why")
     client.hset(keys.webhook(endpoint), "row", 0)
 
 
-def disable(client: "redis.Redis", endpoint: str, why: str = "operator") -> None:
+def disable(client: "redis.Redis", keys: Keys, endpoint: str, why: str = "operator") -> None:
     """Sends nothing more to the endpoint; its events are parked meanwhile."""
     now = server_ms(client)
     client.hsetnx(keys.webhook(endpoint), "off", why)
     client.hsetnx(keys.webhook(endpoint), "off_at", str(now))
 
 
-def put(client: "redis.Redis", endpoint: str, events: Sequence[tuple[str, bytes]]) -> int:
+def put(client: "redis.Redis", keys: Keys, endpoint: str, events: Sequence[tuple[str, bytes]]) -> int:
     """Makes events, by their ids, due now, beginning with their first try. Returns how many were not waiting already."""
     now = server_ms(client)
     with client.pipeline(transaction=True) as pipe:
@@ -305,18 +305,20 @@ def put(client: "redis.Redis", endpoint: str, events: Sequence[tuple[str, bytes]
     return sum(int(answer) for answer in answers[2::3])
 
 
-def parked_page(client: "redis.Redis", endpoint: str, count: int) -> list[tuple[bytes, str, bytes]]:
+def parked_page(client: "redis.Redis", keys: Keys, endpoint: str, count: int) -> list[tuple[bytes, str, bytes]]:
     """The first parked events: place, the event's id, event."""
     rows: Any = client.xrange(keys.webhook(endpoint, "parked"), count=count)
     return [(place, fields[b"id"].decode(), fields[b"event"]) for place, fields in rows]
 
 
-def unpark(client: "redis.Redis", endpoint: str, places: Sequence[bytes]) -> None:
+def unpark(client: "redis.Redis", keys: Keys, endpoint: str, places: Sequence[bytes]) -> None:
     """Removes parked events by their places."""
     client.xdel(keys.webhook(endpoint, "parked"), *places)
 
 
-def events_page(client: "redis.Redis", after: str, until: str, count: int) -> tuple[str, list[tuple[str, bytes]]]:
+def events_page(
+    client: "redis.Redis", keys: Keys, after: str, until: str, count: int
+) -> tuple[str, list[tuple[str, bytes]]]:
     """Events of the stream, oldest first: the place to go on from ("" at the end), and id and event of each."""
     rows: Any = client.xrange(keys.EVENTS, min=after, max=until, count=count)
     if not rows:
@@ -324,7 +326,7 @@ def events_page(client: "redis.Redis", after: str, until: str, count: int) -> tu
     return f"({rows[-1][0].decode()}", [(json.loads(fields[b"event"])["id"], fields[b"event"]) for _, fields in rows]
 
 
-def forget_old(client: "redis.Redis") -> None:
+def forget_old(client: "redis.Redis", keys: Keys) -> None:
     """Drops events parked 30 days ago, and the groups of endpoints that no worker has served for a day."""
     now = server_ms(client)
     names: Any = client.smembers(keys.WEBHOOKS)

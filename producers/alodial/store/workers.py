@@ -9,8 +9,8 @@ from typing import Any
 import redis
 
 from ..settings import Settings
-from . import keys
 from .call_context import SILENT_AFTER
+from .keys import Keys
 from .server_clock import server_ms
 
 _WHEN_FULL = "redis.call('DEL', KEYS[1] .. ':none') return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])"
@@ -55,22 +55,22 @@ def marks_of(settings: Settings) -> dict[str, str]:
     return {name: hashlib.blake2b(repr(value).encode(), digest_size=4).hexdigest() for name, value in values.items()}
 
 
-def write_heartbeat(client: "redis.Redis", heartbeat: Heartbeat, key: str = keys.WORKERS) -> None:
+def write_heartbeat(client: "redis.Redis", keys: Keys, heartbeat: Heartbeat, key: str = "") -> None:
     """Replaces the heartbeat of a worker, or of a web process in ``keys.WEB``.
 
     A full Redis takes it too: a process that lives must not count as dead for it.
     """
-    client.eval(_WHEN_FULL, 1, key, heartbeat.name, json.dumps(asdict(heartbeat)))
+    client.eval(_WHEN_FULL, 1, key or keys.WORKERS, heartbeat.name, json.dumps(asdict(heartbeat)))
 
 
-def deregister(client: "redis.Redis", name: str, key: str = keys.WORKERS) -> None:
+def deregister(client: "redis.Redis", keys: Keys, name: str, key: str = "") -> None:
     """Removes a process that stops."""
-    client.hdel(key, name)
+    client.hdel(key or keys.WORKERS, name)
 
 
-def heartbeats(client: "redis.Redis", key: str = keys.WORKERS) -> list[Heartbeat]:
+def heartbeats(client: "redis.Redis", keys: Keys, key: str = "") -> list[Heartbeat]:
     """The last heartbeats of all workers or web processes, sorted by name; what cannot be read is left out."""
-    rows: Any = client.hgetall(key)
+    rows: Any = client.hgetall(key or keys.WORKERS)
     known = {field.name for field in fields(Heartbeat)}
     beats = []
     for row in rows.values():
@@ -81,22 +81,22 @@ def heartbeats(client: "redis.Redis", key: str = keys.WORKERS) -> list[Heartbeat
     return sorted(beats, key=lambda beat: beat.name)
 
 
-def any_alive(client: "redis.Redis") -> bool:
+def any_alive(client: "redis.Redis", keys: Keys) -> bool:
     """Whether there is a worker that is alive."""
     now = server_ms(client)
-    return any(now - beat.at < SILENT_AFTER * 1000 for beat in heartbeats(client))
+    return any(now - beat.at < SILENT_AFTER * 1000 for beat in heartbeats(client, keys))
 
 
-def forget_silent(client: "redis.Redis") -> None:
+def forget_silent(client: "redis.Redis", keys: Keys) -> None:
     """Removes processes that have been silent for an hour, or for a minute when their host has a later one."""
     now = server_ms(client)
     for key in (keys.WORKERS, keys.WEB):
-        beats = heartbeats(client, key)
+        beats = heartbeats(client, keys, key)
         for beat in beats:
             silent = (now - beat.at) / 1000
             replaced = any(other.host == beat.host and other.started_at > beat.at for other in beats)
             if silent > GONE_AFTER or (replaced and silent > REPLACED_AFTER):
-                deregister(client, beat.name, key)
+                deregister(client, keys, beat.name, key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import redis.exceptions
 from ..calls.threads import PROBE
 from ..settings import Settings
 from ..store.connect import connect
+from ..store.keys import keys_of
 from ..store.redis_address import failure_cause
 from ..store.redis_checks import RedisCheck, inspect_for
 
@@ -42,7 +43,10 @@ class Readiness:
         try:
             client = connect(url, timeout=min(PROBE_TIMEOUT, self._settings.redis_timeout), connections=1, repeat=0)
             try:
-                return [RedisCheck("redis.reachable", "ok", "Redis answers"), *inspect_for(client, self._settings)]
+                return [
+                    RedisCheck("redis.reachable", "ok", "Redis answers"),
+                    *inspect_for(client, keys_of(self._settings), self._settings),
+                ]
             finally:
                 client.close()
         except (redis.exceptions.RedisError, OSError) as exc:

@@ -10,7 +10,7 @@ from ..calls.queue import AsyncCallQueue
 from ..errors import StoreUnavailable
 from ..observability.alerts import alert_threads
 from ..observability.process_findings import ProcessFindings
-from ..store import keys, workers
+from ..store import workers
 from ..store.heartbeat import HeartbeatWriter
 from ..store.supervision import process_loops
 
@@ -34,7 +34,7 @@ class WebHeartbeat:
 
     def start(self) -> None:
         """Starts the threads."""
-        self._writer = HeartbeatWriter(self._queue.thread_store, self._describe, key=keys.WEB)
+        self._writer = HeartbeatWriter(self._queue.thread_store, self._describe, key=self._queue.thread_store.keys.WEB)
         self._writer.start()
         for thread in self._alerts:
             thread.start()
@@ -46,7 +46,7 @@ class WebHeartbeat:
         if self._writer is not None:
             self._writer.stop(self._queue.settings.redis_timeout)
             with contextlib.suppress(StoreUnavailable):
-                self._queue.thread_store.call(workers.deregister, self._name, keys.WEB)
+                self._queue.thread_store.call(workers.deregister, self._name, self._queue.thread_store.keys.WEB)
 
     def _describe(self, now_ms: int) -> workers.Heartbeat:
         return workers.Heartbeat(

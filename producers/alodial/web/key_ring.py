@@ -17,7 +17,6 @@ from ..store import key_records
 from ..store.client import AsyncStore
 from ..store.key_records import KeyRecord
 from ..store.refused_keys import count_addresses
-from ..store.sansio import run_async
 
 REFRESH_SECONDS = 1.0
 LOOK_UP_SECONDS = 0.1
@@ -104,9 +103,9 @@ class KeyRing:
             if since is not None and self._read_at > since:
                 return
             began = time.monotonic()
-            version = await self._store.call(run_async, key_records.version())
+            version = await self._store.run_steps(key_records.version)
             if version != self._version:
-                records = await self._store.call(run_async, key_records.read_all())
+                records = await self._store.run_steps(key_records.read_all)
                 self._by_digest = {known.digest: record for record in records.values() for known in record.hashes}
                 self._records, self._version = records, version
             self._read_at = began
@@ -146,7 +145,7 @@ class KeyRing:
         if not used:
             return
         try:
-            await self._store.call(run_async, key_records.note_used(used))
+            await self._store.run_steps(key_records.note_used, used)
         except (AlodialError, redis.RedisError):
             self._used = used | self._used
 

@@ -13,8 +13,9 @@ from alodial_schemas import ENDS, State
 
 from ..observability.diagnosis import diagnose
 from ..settings import Settings
-from ..store import counters, keys, overview
+from ..store import counters, overview
 from ..store.autoscaling import AccountLoad, workers_wanted
+from ..store.keys import Keys
 from ..store.overview import Overview
 
 
@@ -40,9 +41,9 @@ class StoreSnapshot(NamedTuple):
     sums: dict[str, list[counters.CounterSum]]
 
 
-async def read_snapshot(client: "aioredis.Redis", settings: Settings) -> StoreSnapshot:
+async def read_snapshot(client: "aioredis.Redis", keys: Keys, settings: Settings) -> StoreSnapshot:
     """Reads the store in six round trips of a fixed number of commands, whatever it holds."""
-    state = await overview.read_async(client, *overview.arguments_of(settings))
+    state = await overview.read_async(client, keys, *overview.arguments_of(settings))
     return StoreSnapshot(state, counters.read_sums(await client.hgetall(keys.TALLY)))
 
 

@@ -11,7 +11,6 @@ from ..settings import Settings
 from ..store import added_endpoints, webhooks
 from ..store.added_endpoints import AddedEndpoint
 from ..store.client import Store
-from ..store.sansio import run
 from ..store.webhooks import EndpointHealth, EndpointHistory
 from .config import endpoints_of, new_secret, parse_endpoint
 
@@ -36,7 +35,7 @@ class WebhookAdmin:
 
     def list(self) -> list[EndpointHealth]:
         """Returns the health of all endpoints by URL; those that no worker has served yet have zeros."""
-        served = self._store.call(run, webhooks.health_steps())
+        served = self._store.run_steps(webhooks.health_steps)
         ids = {endpoint.id for endpoint in served}
         added = [parse_endpoint(e.url.get_secret_value(), private=True) for e in self.added()]
         known = {e.id: e.display_url for e in [*endpoints_of(self._settings), *added] if e.id not in ids}
@@ -45,7 +44,7 @@ class WebhookAdmin:
 
     def added(self) -> tuple[AddedEndpoint, ...]:
         """Returns the endpoints that were added at run time, the oldest first."""
-        return tuple(self._store.call(run, added_endpoints.read_all()))
+        return tuple(self._store.run_steps(added_endpoints.read_all))
 
     def add(self, url: str, *, actor: str = "") -> tuple[str, str]:
         """Adds an endpoint, which workers serve within seconds. Returns its id and the secret that signs its events.
@@ -75,7 +74,7 @@ class WebhookAdmin:
 
     def history(self, name: str, limit: int = 100) -> EndpointHistory:
         """Returns the last tries of an endpoint and its first waiting and parked events, up to ``limit`` of each."""
-        return self._store.call(run, webhooks.history_steps(self.find(name).id, limit))
+        return self._store.run_steps(webhooks.history_steps, self.find(name).id, limit)
 
     def find(self, name: str) -> EndpointHealth:
         """Returns the health of one endpoint."""

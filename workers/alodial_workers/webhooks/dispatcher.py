@@ -17,7 +17,6 @@ from alodial.store import added_endpoints, webhooks
 from alodial.store.added_endpoints import AddedEndpoint
 from alodial.store.client import AsyncStore
 from alodial.store.events import newest, wait_for_event
-from alodial.store.sansio import run_async
 from alodial.store.supervision import Supervisor, process_loops
 from alodial.store.webhooks import Delivery, DeliveryTry
 from alodial.webhooks.config import Endpoint, endpoints_of, keys_of, parse_endpoint, read_secret
@@ -226,7 +225,7 @@ class Dispatcher:
 
     async def _reload(self) -> float:
         """Begins to serve endpoints that were added meanwhile, and ends with those that were removed."""
-        added = {record.id: record for record in await self._store.call(run_async, added_endpoints.read_all())}
+        added = {record.id: record for record in await self._store.run_steps(added_endpoints.read_all)}
         served = {endpoint.endpoint.id for endpoint in self.endpoints}
         for endpoint in [e for e in self.endpoints if e.endpoint.id not in self._fixed and e.endpoint.id not in added]:
             self.endpoints.remove(endpoint)

@@ -6,7 +6,7 @@ from typing import Any
 from alodial_schemas import ENDS, EVENT_TYPES, Disposition, State
 from alodial_schemas.campaigns import CampaignState
 
-from ...store.keys import EVENTS
+from ...store.keys import Keys
 from ...webhooks.admin import TEST_TYPE
 from . import examples
 
@@ -196,7 +196,7 @@ def document() -> dict[str, Any]:
         "defaultContentType": "application/cloudevents+json",
         "channels": {
             "stream": {
-                "address": EVENTS,
+                "address": Keys().EVENTS,
                 "description": "A Redis stream, the field `event`. Groups read each event once and acknowledge it.",
                 "messages": of_channel,
             },

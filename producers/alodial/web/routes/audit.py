@@ -8,7 +8,6 @@ from starlette.responses import Response
 
 from ...api_keys import ApiKey
 from ...store import audit
-from ...store.sansio import run_async
 from ..auth import require_role, requires
 from ..context import app_context
 from ..openapi import models
@@ -36,10 +35,10 @@ async def listed(
     limit: Annotated[int, Query(ge=1, le=audit.PAGE)] = 100,
 ) -> Response:
     """For those before, send `until` with the time of the last one. Takes the role operate; a key marked own sees its own."""
+    store = app_context(request).queue.store
     if api_key.own:
-        steps = audit.page_of_own(api_key.actor, since=since, until=until, limit=limit)
+        lines = await store.run_steps(audit.page_of_own, api_key.actor, since=since, until=until, limit=limit)
     else:
         require_role(api_key, "operate")
-        steps = audit.page(since=since, until=until, limit=limit)
-    lines = await app_context(request).queue.store.call(run_async, steps)
+        lines = await store.run_steps(audit.page, since=since, until=until, limit=limit)
     return json_response({"acts": [line.to_dict() for line in lines]})

@@ -13,7 +13,6 @@ from alodial_schemas import FieldProblem
 from ...api_keys import ROLES, ApiKey
 from ...key_limits import LIMIT_NAMES, limits_from_text
 from ...store import key_records
-from ...store.sansio import run_async
 from ..audit import name_target
 from ..auth import Authenticator, GlobalOperator
 from ..context import app_context
@@ -115,7 +114,7 @@ async def create(request: Request, api_key: GlobalOperator) -> Response:
     base = limits_from_text(context.settings.own_key_limits if fields["own"] else "")
     record, secret = key_records.new_record(**fields, base=base, actor=api_key.actor, now=now)
     store = context.queue.store
-    await store.call(run_async, key_records.create(record))
+    await store.run_steps(key_records.create, record)
     name_target(request, record.name)
     return json_response({"key": secret} | key_records.listing_of(record, {}, now).to_dict(), 201)
 
@@ -128,8 +127,8 @@ async def create(request: Request, api_key: GlobalOperator) -> Response:
 async def listed(request: Request, _key: GlobalOperator) -> Response:
     ring = _ring(request)
     await ring.note_used()
-    steps = key_records.listings(ring.of_settings.listing(), int(time.time() * 1000))
-    rows = await app_context(request).queue.store.call(run_async, steps)
+    store, now = app_context(request).queue.store, int(time.time() * 1000)
+    rows = await store.run_steps(key_records.listings, ring.of_settings.listing(), now)
     return json_response({"keys": [row.to_dict() for row in rows]})
 
 
@@ -141,6 +140,6 @@ async def listed(request: Request, _key: GlobalOperator) -> Response:
 async def revoke(request: Request, name: Name, _key: GlobalOperator) -> Response:
     """It is refused within a second by every process. Keys of the settings are taken out there."""
     store, now = app_context(request).queue.store, int(time.time() * 1000)
-    record = await store.call(run_async, key_records.revoke(name, now=now))
+    record = await store.run_steps(key_records.revoke, name, now=now)
     await _ring(request).refresh()
     return json_response(key_records.listing_of(record, {}, now).to_dict())
