@@ -138,7 +138,7 @@ def test_a_long_list_is_run_through_bit_by_bit(queue: CallQueue) -> None:
     extids = place(queue, 50)
     forget(queue, extids)
     after(queue, 31)
-    removed = [queue.store.run(tidy("index", 20)) for _ in range(4)]
+    removed = [queue.store.run(tidy("index", 20, age_ms=30 * DAY)) for _ in range(4)]
     assert [step.removed for step in removed] == [20, 20, 10, 0]
     assert [step.through for step in removed] == [False, False, True, True]
 

@@ -10,6 +10,7 @@ import redis.exceptions
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
 from alodial.store import call_transitions, inbox
+from alodial.store.archiving import EndedCall, shorten
 from alodial.store.call_transitions import Applying, Arming, Claimed, NewCall, Settling
 from alodial.store.client import Operation, Store
 from alodial.store.connect import connect
@@ -189,6 +190,22 @@ def test_a_correction_repeated_gives_the_same_answer(lossy: Lossy) -> None:
 def test_cancel_repeated_gives_the_same_answer(lossy: Lossy) -> None:
     _, again = lose_and_repeat(lossy, call_transitions.cancel([enqueued(lossy)]))
     assert [row.outcome for row in again] == ["canceled"]
+
+
+def test_a_shorter_life_given_twice_is_the_same(lossy: Lossy) -> None:
+    extid = enqueued(lossy)
+    lossy.run(call_transitions.cancel([extid]))
+    version = int(lossy.redis.hget(keys.record(extid), "v") or 0)
+    now = lossy.server_ms()
+    ended, changed = EndedCall(extid, version, now), EndedCall(extid, version + 1, now)
+    lose_and_repeat(lossy, shorten([changed], 3600))
+    assert lossy.redis.ttl(keys.record(extid)) > 3600, "the record has changed since it was read"
+    _, again = lose_and_repeat(lossy, shorten([ended], 3600))
+    assert again == [True]
+    assert lossy.redis.ttl(keys.record(extid)) <= 3600
+    live = enqueued(lossy)
+    assert lossy.run(shorten([EndedCall(live, 1, now)], 3600)) == [False]
+    assert lossy.redis.ttl(keys.record(live)) == -1
 
 
 def test_pace_repeated_moves_nothing(lossy: Lossy) -> None:

@@ -37,7 +37,7 @@ CALLS: Final = Table(
     _word("wire_extid"),  # of its first attempt, under which Redis kept it
     _word("reference"),
     _word("campaign_id"),
-    Column("row_number", Integer),
+    Column("row_number", Integer),  # its place among the campaign's good rows, from 0
     _word("priority"),
     _word("kind"),  # two-way, queue, ivr
     _word("initiator"),  # E.164
@@ -114,6 +114,7 @@ ROWS: Final = Table(
     METADATA,
     _word("campaign_id", key=True),
     Column("row_number", Integer, primary_key=True, autoincrement=False),
+    Column("file_row", Integer, nullable=False, server_default=text("0")),  # its number in the spreadsheet program
     _word("phone"),  # the first recipient
     _word("outcome"),  # completed:answered, expired, ... "" for a row that was never called
     _word("call_id"),
@@ -135,7 +136,7 @@ AUDIT: Final = Table(
 POSITION: Final = Table(
     "position",
     METADATA,
-    _word("source", key=True),  # events, index, audit, audit:own
+    _word("source", key=True),  # events, index, audit, audit:own; total: the number of calls
     _word("last_id"),
     _moment("at"),
 )

@@ -99,8 +99,8 @@ def visible_settings(settings: BaseModel) -> dict[str, Any]:
     for name in type(settings).model_fields:
         value = getattr(settings, name)
         label = f"{PREFIX}{name.upper()}"
-        if name in {"redis_url", "broker_url"}:
-            visible[label] = _without_password(value.get_secret_value()) if value is not None else "not set"
+        if name in {"redis_url", "broker_url", "archive_url"}:
+            visible[label] = without_password(value.get_secret_value()) if value is not None else "not set"
         elif isinstance(value, SecretStr) or value is None:
             visible[label] = "set" if value is not None else "not set"
         elif name in _LISTED_SECRETS:
@@ -117,7 +117,7 @@ def visible_settings(settings: BaseModel) -> dict[str, Any]:
     return visible
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
     """The URL without its user and its query, which may hold a password too."""
     scheme, _, rest = url.partition("?")[0].partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"
@@ -168,6 +168,22 @@ def redis_url_problem(url: str) -> str | None:
     database = parts[1:2] if scheme == "redis+sentinel" else parts[:1]
     if database and not database[0].isdecimal():
         return "names a database that is not a number; it ends in a number such as /0"
+    return None
+
+
+def archive_url_problem(url: str) -> str | None:
+    """Returns what is wrong with the address of the archive, without its password; None for a usable one."""
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite":
+        if rest.startswith("/") and rest.strip("/") and "?" not in rest:
+            return None
+        return "names no file; write sqlite:///archive.db, or sqlite:////var/lib/alodial/archive.db with four slashes"
+    if scheme != "postgresql+psycopg":
+        return "must begin with sqlite:/// or postgresql+psycopg://"
+    if _SPOILED_BY_SLASHES.match(url) or "#" in rest:
+        return "has a /, ? or # in its user or password; write %2F, %3F or %23 instead"
+    if not rest.rpartition("@")[2].partition("?")[0].partition("/")[2]:
+        return "names no database; it ends in /DATABASE"
     return None
 
 

@@ -15,7 +15,7 @@ TextList = Annotated[tuple[str, ...], NoDecode]
 
 SECRETS = (
     *("redis_url", "broker_url", "provider_token", "callback_secret", "api_keys"),
-    *("webhook_secret", "sentry_dsn"),
+    *("webhook_secret", "sentry_dsn", "archive_url"),
 )
 DEFAULT_ACCOUNT = "default"
 DEFAULT_HOURS = "09:00-20:00"
@@ -212,6 +212,22 @@ class SettingsFields(BaseSettings):
     )
 
     call_retention: Seconds = Field(30 * 86400, ge=86400, description="How long an ended call's record is kept.")
+    archive_url: SecretStr | None = Field(
+        None,
+        description="The database in which `alodial archive` keeps what has ended: `sqlite:///archive.db` or "
+        "`postgresql+psycopg://USER:PASSWORD@HOST/DATABASE`; needs `alodial[archive]`.",
+    )
+    live_retention: Seconds = Field(
+        86400,
+        ge=3600,
+        description="How long an ended call's record stays in Redis once the archive has it; longer where a key leads to it.",
+    )
+    archive_mask_months: int = Field(
+        0, ge=0, le=1200, description="Months after which numbers and texts of archived calls are masked; 0 for never."
+    )
+    archive_months: int = Field(
+        0, ge=0, le=1200, description="Months after which archived calls are deleted; 0 for never."
+    )
     idempotency_retention: Seconds = Field(
         48 * 3600, ge=86400, description="How long an Idempotency-Key is remembered after its call's end."
     )

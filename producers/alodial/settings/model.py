@@ -13,7 +13,15 @@ from alodial_schemas import normalise_phone
 
 from ..key_limits import FrequencyCap, limits_from_text
 from . import environment
-from .fields import DEFAULT_ACCOUNT, DEFAULT_COURTESY_HOURS, DEFAULT_HOURS, SECRETS, AccountSettings, SettingsFields
+from .fields import (
+    DEFAULT_ACCOUNT,
+    DEFAULT_COURTESY_HOURS,
+    DEFAULT_HOURS,
+    SECRETS,
+    AccountSettings,
+    Seconds,
+    SettingsFields,
+)
 
 
 class Settings(SettingsFields):
@@ -23,6 +31,13 @@ class Settings(SettingsFields):
     @classmethod
     def _redis(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and (problem := environment.redis_url_problem(value.get_secret_value())):
+            raise ValueError(problem)
+        return value
+
+    @field_validator("archive_url")
+    @classmethod
+    def _archive(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and (problem := environment.archive_url_problem(value.get_secret_value())):
             raise ValueError(problem)
         return value
 
@@ -135,6 +150,19 @@ class Settings(SettingsFields):
         if self.call_retention < self.idempotency_retention:
             raise ValueError("ALODIAL_CALL_RETENTION: must not be shorter than ALODIAL_IDEMPOTENCY_RETENTION")
         return self
+
+    @model_validator(mode="after")
+    def _masked_before_they_are_deleted(self) -> Self:
+        if self.archive_months and self.archive_mask_months > self.archive_months:
+            raise ValueError("ALODIAL_ARCHIVE_MASK_MONTHS: must not be above ALODIAL_ARCHIVE_MONTHS")
+        return self
+
+    @property
+    def live_life(self) -> Seconds:
+        """Seconds after its end from which on a record may be gone from Redis: sooner where an archive takes it."""
+        if self.archive_url is None:
+            return self.call_retention
+        return min(self.call_retention, self.live_retention)
 
     def account(self, name: str) -> AccountSettings:
         """The account of that name. Raises KeyError when there is none."""

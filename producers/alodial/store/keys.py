@@ -64,6 +64,7 @@ prefix +              type     holds
 ``events:held``       hash     while a group has not read events that were trimmed otherwise: ``group``, ``since`` (ms, of the
                                oldest), ``length``, and the bounds ``age`` (ms) and ``most``
 ``events:lost``       string   events dropped before every group had read them; kept 7 days after the last
+``archive``           hash     how far the archiver is: read (ms up to which it has everything), calls, url, error, trouble
 ``logs:lost``         string   log lines that did not get there; kept a day after the last
 ``shared:{work}``     hash     work of one process for all (findings, alerts): holder, until ms, n and state (JSON), digest
 ``tally``             hash     counters of all worker processes for the metrics, added up. ``tally:{process}`` is the
@@ -209,6 +210,7 @@ class Keys:
         self.DEAD: Final = prefix + "dead"
         self.EVENTS_HELD: Final = prefix + "events:held"
         self.EVENTS_LOST: Final = prefix + "events:lost"
+        self.ARCHIVE: Final = prefix + "archive"
         self.DUE: Final = prefix + "due"
         self.LEASE: Final = prefix + "lease"
         self.AWAIT: Final = prefix + "await"

@@ -24,20 +24,23 @@ SPARE_MS: Final = 31 * 86_400_000
 
 
 class Tidied(NamedTuple):
-    """``through`` when the end was reached; ``living`` are calls older than the retention that are still there."""
+    """``through`` when the end was reached; ``living`` are calls that might be gone and are still there."""
 
     removed: int
     through: bool
     living: list[str]
 
 
-def tidy(stream: str, step: int = STEP, *, again_ms: int = AGAIN_MS) -> Operation[Tidied]:
-    """Looks at the next ``step`` entries of a stream of calls; ``stream`` is its key without the prefix."""
+def tidy(stream: str, step: int = STEP, *, age_ms: int, again_ms: int = AGAIN_MS) -> Operation[Tidied]:
+    """Looks at the next ``step`` entries of a stream of calls; ``stream`` is its key without the prefix.
+
+    ``age_ms`` is how old a call has to be before its record may be gone.
+    """
 
     def read(answer: list[Any]) -> Tidied:
         return Tidied(int(answer[0]), bool(answer[1]), [text(extid) for extid in answer[2]])
 
-    return Operation("tidy", [stream, step, again_ms], read)
+    return Operation("tidy", [stream, step, again_ms, age_ms], read)
 
 
 def keep_listed(client: "redis.Redis", keys: Keys, extids: Sequence[str], life_ms: int) -> None:
@@ -68,10 +71,11 @@ def trim_lists(store: Store, settings: Settings) -> int:
     owners: Any = store.call(lambda client, keys: client.smembers(keys.OWNERS))
     keys = store.keys
     life_ms = int(settings.call_retention * 1000) + SPARE_MS
+    age_ms = int(settings.live_life * 1000)
     removed = 0
     for name in (keys.INDEX, *(keys.by_owner(text(owner)) for owner in owners)):
         for _ in range(MAX_STEPS):
-            done = store.run(tidy(name.removeprefix(keys.PREFIX)))
+            done = store.run(tidy(name.removeprefix(keys.PREFIX), age_ms=age_ms))
             removed += done.removed
             # The owners' streams hold no others than that of all calls.
             if done.living and name == keys.INDEX:

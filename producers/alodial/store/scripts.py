@@ -47,6 +47,7 @@ NAMES = (
     "session",
     "draft",
     "shared",
+    "archived",
 )
 
 CONFIRMED = frozenset(
@@ -70,7 +71,7 @@ CONFIRMED = frozenset(
 
 WHEN_FULL = frozenset(
     {"stop", "resume", "cancel", "steer", "drop", "forbid", "forget", "settle", "apply", "park", "sweep", "repeat"}
-    | {"trim", "tidy", "delivered", "primary", "audit", "session", "draft", "shared"}
+    | {"trim", "tidy", "delivered", "primary", "audit", "session", "draft", "shared", "archived"}
 )
 """Scripts that run although Redis is full: they hold calls back, write down what rang already or who did
 it, let people in to stop calls, or make room.

@@ -1,0 +1,158 @@
+"""Writes rows in a transaction in which nobody else writes: what stands there is replaced, so that the same rows twice change
+nothing. PostgreSQL takes them by COPY."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table, delete, insert, select
+
+from .partitions import make_partitions
+from .rows import ArchivedCall, Row
+from .schema import ATTEMPTS, AUDIT, CALLS, CAMPAIGNS, EVENTS, POSITION, ROWS
+
+Count = Callable[[Connection, Sequence[ArchivedCall], Sequence[ArchivedCall]], None]
+"""Brings the counts from what stood there before to what stands there after, in the same transaction."""
+
+TOTAL: Final = "total"
+"""The place among the positions that holds how many calls there are."""
+
+NAMES: Final = 500
+"""Keys in one condition."""
+
+
+def _slices(items: Sequence[Any], size: int = NAMES) -> Iterable[Sequence[Any]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def add_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Adds rows that are not there."""
+    if not rows:
+        return
+    if connection.dialect.name != "postgresql":
+        connection.execute(insert(table), list(rows))
+        return
+    names = [column.name for column in table.columns]
+    driver: Any = connection.connection.driver_connection
+    quoted = ", ".join(f'"{name}"' for name in names)
+    with driver.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({quoted}) FROM STDIN') as copy:
+        for row in rows:
+            copy.write_row([row[name] for name in names])
+
+
+def _stored(connection: Connection, calls: Sequence[ArchivedCall]) -> dict[str, ArchivedCall]:
+    """What the archive has of these calls, by id."""
+    stored: dict[str, ArchivedCall] = {}
+    for part in _slices(calls):
+        ids, days = [row.call["call_id"] for row in part], {row.call["day"] for row in part}
+        query = select(CALLS).where(CALLS.c.day.in_(days), CALLS.c.call_id.in_(ids))
+        found = {row.call_id: ArchivedCall(dict(row._mapping), []) for row in connection.execute(query)}
+        if found:
+            attempts = select(ATTEMPTS).where(ATTEMPTS.c.day.in_(days), ATTEMPTS.c.call_id.in_(list(found)))
+            for row in connection.execute(attempts.order_by(ATTEMPTS.c.attempt)):
+                found[row.call_id].attempts.append(dict(row._mapping))
+        stored |= found
+    return stored
+
+
+def write_calls(connection: Connection, calls: Iterable[ArchivedCall], count: Count | None = None) -> int:
+    """Writes calls with their attempts, but for those of which the archive has a newer or the same version. Returns how many.
+
+    A call whose texts were masked stays masked.
+    """
+    newest: dict[str, ArchivedCall] = {}
+    for row in calls:
+        other = newest.get(row.call["call_id"])
+        if other is None or row.call["version"] >= other.call["version"]:
+            newest[row.call["call_id"]] = row
+    if connection.dialect.name == "postgresql" and newest:
+        make_partitions(connection, {row.call["day"] for row in newest.values()})
+    stored = _stored(connection, list(newest.values()))
+    after = [row for id, row in newest.items() if id not in stored or _is_news(row, stored[id])]
+    before = [stored[row.call["call_id"]] for row in after if row.call["call_id"] in stored]
+    remove_calls(connection, before)
+    add_rows(connection, CALLS, [row.call for row in after])
+    add_rows(connection, ATTEMPTS, [attempt for row in after for attempt in row.attempts])
+    if count is not None and after:
+        count(connection, before, after)
+    add_to_total(connection, len(after))
+    return len(after)
+
+
+def _is_news(row: ArchivedCall, stored: ArchivedCall) -> bool:
+    old, new = stored.call, row.call
+    if old["masked"] or new["version"] < old["version"]:
+        return False
+    return new["version"] > old["version"] or bool(new["record"] != old["record"])
+
+
+def remove_calls(connection: Connection, calls: Sequence[ArchivedCall]) -> None:
+    """Removes calls with their attempts; not their events."""
+    for part in _slices(calls):
+        ids, days = [row.call["call_id"] for row in part], {row.call["day"] for row in part}
+        for table in (ATTEMPTS, CALLS):
+            connection.execute(delete(table).where(table.c.day.in_(days), table.c.call_id.in_(ids)))
+    add_to_total(connection, -len(calls))
+
+
+def total_calls(connection: Connection) -> int:
+    """How many calls the archive has, without counting them."""
+    return int(read_position(connection, TOTAL) or 0)
+
+
+def add_to_total(connection: Connection, more: int) -> None:
+    """Changes the number of calls in the same transaction as they come and go."""
+    if more:
+        write_position(connection, TOTAL, str(total_calls(connection) + more))
+
+
+def write_events(connection: Connection, rows: Iterable[Row]) -> int:
+    """Writes events that the archive does not have. Returns how many."""
+    events = {(row["day"], row["event_id"]): row for row in rows}
+    if connection.dialect.name == "postgresql" and events:
+        make_partitions(connection, {day for day, _ in events})
+    for part in _slices(list(events)):
+        query = select(EVENTS.c.day, EVENTS.c.event_id).where(
+            EVENTS.c.day.in_({day for day, _ in part}), EVENTS.c.event_id.in_([id for _, id in part])
+        )
+        for day, id in connection.execute(query):
+            events.pop((day, id), None)
+    add_rows(connection, EVENTS, list(events.values()))
+    return len(events)
+
+
+def write_campaigns(connection: Connection, rows: Sequence[Row]) -> None:
+    """Writes campaigns in place of what stood there."""
+    for part in _slices(rows):
+        connection.execute(delete(CAMPAIGNS).where(CAMPAIGNS.c.campaign_id.in_([row["campaign_id"] for row in part])))
+    add_rows(connection, CAMPAIGNS, rows)
+
+
+def write_campaign_rows(connection: Connection, rows: Sequence[Row]) -> None:
+    """Writes rows of one campaign, which follow each other, in place of what stood there."""
+    if rows:
+        first, last = rows[0]["row_number"], rows[-1]["row_number"]
+        connection.execute(
+            delete(ROWS).where(ROWS.c.campaign_id == rows[0]["campaign_id"], ROWS.c.row_number.between(first, last))
+        )
+        add_rows(connection, ROWS, rows)
+
+
+def write_audit(connection: Connection, rows: Sequence[Row]) -> None:
+    """Writes acts that follow the last position, in place of what stood there."""
+    for part in _slices(rows):
+        ids = [row["stream_id"] for row in part]
+        connection.execute(delete(AUDIT).where(AUDIT.c.own == part[0]["own"], AUDIT.c.stream_id.in_(ids)))
+    add_rows(connection, AUDIT, rows)
+
+
+def read_position(connection: Connection, source: str) -> str:
+    """How far a source was read; "" for not yet."""
+    return connection.execute(select(POSITION.c.last_id).where(POSITION.c.source == source)).scalar() or ""
+
+
+def write_position(connection: Connection, source: str, last_id: str) -> None:
+    """Records how far a source was read."""
+    connection.execute(delete(POSITION).where(POSITION.c.source == source))
+    row = {"source": source, "last_id": last_id, "at": time.time_ns() // 1_000_000}
+    connection.execute(insert(POSITION), [row])
