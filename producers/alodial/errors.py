@@ -16,6 +16,7 @@ Each has a ``code`` for programs, ``retry`` (whether the same request may succee
 | StoreUnavailable     | 503  | yes   | error    | store_unavailable                        |
 | StoreFull            | 503  | yes   | error    | store_full                               |
 | StoreUnfit           | 503  | no    | critical | store_unfit                              |
+| ArchiveUnavailable   | 503  | yes   | error    | archive_unavailable                      |
 | ConfigurationError   | -    | no    | critical | configuration                            |
 """
 
@@ -160,6 +161,21 @@ class StoreUnfit(StoreUnavailable):
     code = "store_unfit"
     retry = False
     level = "critical"
+
+
+class ArchiveUnavailable(AlodialError):
+    """The archive's database is away or cannot work now; nothing was written, or cannot be read. Retry later; logged as error.
+
+    ``trouble`` is ``full`` where its disk is, else ``unavailable``.
+    """
+
+    code = "archive_unavailable"
+    retry = True
+    level = "error"
+
+    def __init__(self, message: str, trouble: str = "unavailable") -> None:
+        super().__init__(message)
+        self.trouble = trouble
 
 
 class ConfigurationError(AlodialError):

@@ -388,7 +388,7 @@ def test_a_reader_downloads_masked_numbers_and_a_file_has_a_bounded_number_of_ca
     key = web.http.post("/v1/keys", json={"name": "reader", "roles": ["read"]}).json()["key"]
     assert "994412860" not in Operator(web, key, language="ru").get("/calls.csv").text
     monkeypatch.setattr(calls_export, "MAX_EXPORT", 2)
-    assert len(list(calls_export.records(stage.queue.store, CallFilter()))) == 2
+    assert len(list(calls_export.records(stage.queue.store, None, CallFilter()))) == 2
 
 
 def test_selected_calls_alone_are_canceled_and_called_again(operator: Operator, stage: Stage) -> None:

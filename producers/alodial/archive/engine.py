@@ -9,9 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from alodial_schemas.errors import AlodialError
-
-from ..errors import ConfigurationError
+from ..errors import ArchiveUnavailable, ConfigurationError
 from ..settings import Settings
 from ..settings.environment import without_password
 
@@ -23,21 +21,6 @@ WRITER: Final = 5_021_374_901
 """The lock of PostgreSQL under which rows are written: two archivers never write at the same time."""
 
 _FULL: Final = ("database or disk is full", "no space left", "disk full", "53100")
-
-
-class ArchiveUnavailable(AlodialError):
-    """The archive's database is away or cannot work now; nothing was written. Retry later; logged as error.
-
-    ``trouble`` is ``full`` where its disk is, else ``unavailable``.
-    """
-
-    code = "archive_unavailable"
-    retry = True
-    level = "error"
-
-    def __init__(self, message: str, trouble: str = "unavailable") -> None:
-        super().__init__(message)
-        self.trouble = trouble
 
 
 def archive_url(settings: Settings) -> str:

@@ -55,6 +55,7 @@ CALLS: Final = Table(
     _word("record"),  # JSON: the fields of the record in Redis, from which store.records.read_record makes a CallRecord
     Index("calls_call_id", "call_id"),
     Index("calls_created_at", "created_at"),
+    Index("calls_ended_at", "ended_at"),
     Index("calls_extid", "extid"),
     Index("calls_wire_extid", "wire_extid"),
     Index("calls_reference", "reference"),

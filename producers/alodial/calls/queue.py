@@ -13,21 +13,22 @@ from ..observability import tracing
 from ..settings import Settings, load_settings, read_settings
 from ..store import call_transitions, events, holds
 from ..store.call_filter import CallFilter
-from ..store.call_listing import MAX_CALLS, Count, Page, count, count_async, page, page_async
+from ..store.call_listing import MAX_CALLS, Count, Page, count, count_async, page_async
 from ..store.call_transitions import Enqueued, NewCall
 from ..store.client import AsyncStore, Operation, Store
 from ..store.enqueue import enqueue_calls_async
 from ..store.events import StreamEvent
-from ..store.find_call import EVERYTHING, Viewer, find, find_async
+from ..store.find_call import EVERYTHING, Viewer, find_async
 from ..store.records import CallRecord
 from ..wakeup import Waker
 from . import bulk_actions
 from .bulk_actions import BulkResult
+from .merged_list import ArchiveUser, find_call, is_live_only, list_page
 from .outcomes import QueuedCall, RefusedCall, Source, canceled_of, outcomes_of, prepare_all, queued_call
 from .prepare import prepare, read_call
 from .readers import reader_name, waits
 from .redial import plan_redial, redialed
-from .threads import CONTROL, READS, WAKEUPS, WORK
+from .threads import ARCHIVE, CONTROL, READS, WAKEUPS, WORK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +60,7 @@ def _existing(record: CallRecord | None, name: str) -> CallRecord:
     return record
 
 
-class CallQueue:
+class CallQueue(ArchiveUser):
     """Enqueues calls, reads, cancels and redials them, and delivers their events. Safe to share between threads.
 
     Settings come from ``ALODIAL_*`` in the environment or ``.env``; ``redis_url`` replaces ALODIAL_REDIS_URL,
@@ -89,7 +90,7 @@ class CallQueue:
         StoreUnavailable when Redis does not answer: repeat the call then with the same key.
         """
         row = prepare(read_call(call, self.settings, options), self.settings, key=idempotency_key, scope=scope)
-        return queued_call(self._store([row])[0], row)
+        return queued_call(bulk_actions.store_calls(self.store, self.waker, [row])[0], row)
 
     def enqueue_many(self, calls: Iterable[Source], *, scope: str = "") -> list[QueuedCall | RefusedCall]:
         """Stores many calls in chunks and returns one row for each call, in order.
@@ -114,12 +115,12 @@ class CallQueue:
             rows += outcomes_of(refusals, ready, stored)
         return rows
 
-    def _store(self, calls: list[NewCall]) -> list[Enqueued]:
-        return bulk_actions.store_calls(self.store, self.waker, calls)
-
     def get(self, name: str, *, viewer: Viewer = EVERYTHING) -> CallRecord:
-        """Returns the record of a call that ``viewer`` may see, by its id or the extid of any attempt. Raises NotFound."""
-        return _existing(self.store.call(find, name, viewer), name)
+        """Returns the record of a call that ``viewer`` may see, by its id or the extid of any attempt.
+
+        Raises NotFound, and ArchiveUnavailable for a call that is not in Redis while the archive does not answer.
+        """
+        return _existing(find_call(self.store, self.archive, name, viewer), name)
 
     def cancel(self, name: str, *, viewer: Viewer = EVERYTHING) -> QueuedCall:
         """Cancels a call that was not submitted yet, by its id or extid; it did not and will not ring.
@@ -146,7 +147,7 @@ class CallQueue:
         plan = plan_redial(self.get(name, viewer=viewer), self.settings, attempt, viewer.quota)
         if plan.again is None:
             return redialed(plan, self.store.run(call_transitions.redial([plan.attempt], actor))[0])
-        return queued_call(self._store([plan.again])[0], plan.again)
+        return queued_call(bulk_actions.store_calls(self.store, self.waker, [plan.again])[0], plan.again)
 
     def cancel_all(
         self, wanted: CallFilter, *, limit: int = MAX_CALLS, reason: str = "canceled_by_operator"
@@ -162,12 +163,12 @@ class CallQueue:
         """Returns a page of up to ``limit`` calls, all of them without a filter; ``cursor`` is that of the page before.
 
         Newest first; queued calls come in the order in which they will be placed, scheduled ones by their time, ended ones
-        by their end. Raises InvalidCall for a cursor of another list.
+        by their end. A page is ``incomplete`` while the archive does not answer. Raises InvalidCall for a foreign cursor.
         """
-        return self.store.call(page, wanted or CallFilter(), cursor, limit)
+        return list_page(self.store, self.archive, wanted or CallFilter(), cursor, limit)
 
     def count(self, wanted: CallFilter | None = None, *, limit: int = MAX_CALLS) -> Count:
-        """Returns how many calls match a filter; where the store keeps no figure it counts up to ``limit``."""
+        """Returns how many calls in Redis match; where the store keeps no figure it counts up to ``limit``."""
         return self.store.call(count, wanted or CallFilter(), limit)
 
     def events(self, group: str, *, start: str = "0", block: float | None = None) -> Iterator[Event]:
@@ -254,6 +255,7 @@ class CallQueue:
     def close(self) -> None:
         """Closes the connections to Redis."""
         self.waker.close()
+        self.close_archive()
         self.store.close()
 
     def __enter__(self) -> Self:
@@ -263,7 +265,7 @@ class CallQueue:
         self.close()
 
 
-class AsyncCallQueue:
+class AsyncCallQueue(ArchiveUser):
     """:class:`CallQueue` for event loops: the same methods as coroutines, ``events`` as an async iterator.
 
     One queue serves several loops, one after another and in several threads at once: each gets connections of its own.
@@ -313,7 +315,9 @@ class AsyncCallQueue:
 
     async def get(self, name: str, *, viewer: Viewer = EVERYTHING) -> CallRecord:
         """As :meth:`CallQueue.get`."""
-        return _existing(await self.store.call(find_async, name, viewer), name)
+        if (record := await self.store.call(find_async, name, viewer)) is None and self.archive is not None:
+            record = await ARCHIVE.run(find_call, self.thread_store, self.archive, name, viewer)
+        return _existing(record, name)
 
     async def cancel(self, name: str, *, viewer: Viewer = EVERYTHING) -> QueuedCall:
         """As :meth:`CallQueue.cancel`."""
@@ -347,7 +351,9 @@ class AsyncCallQueue:
 
     async def calls(self, wanted: CallFilter | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
         """As :meth:`CallQueue.calls`."""
-        return await self.store.call(page_async, wanted or CallFilter(), cursor, limit)
+        if self.archive is None or (wanted and is_live_only(wanted)):
+            return await self.store.call(page_async, wanted or CallFilter(), cursor, limit)
+        return await ARCHIVE.run(list_page, self.thread_store, self.archive, wanted or CallFilter(), cursor, limit)
 
     async def count(self, wanted: CallFilter | None = None, *, limit: int = MAX_CALLS) -> Count:
         """As :meth:`CallQueue.count`."""
@@ -432,6 +438,7 @@ class AsyncCallQueue:
     async def aclose(self) -> None:
         """Closes the connections to Redis."""
         await WAKEUPS.run(self.waker.close)
+        await CONTROL.run(self.close_archive)
         if "thread_store" in self.__dict__:
             await CONTROL.run(self.thread_store.close)
         await self.store.aclose()

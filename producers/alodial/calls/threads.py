@@ -48,6 +48,9 @@ CONTROL: Final = ThreadPool("alodial-control", 4)
 READS: Final = ThreadPool("alodial-read", 4)
 """A few requests to Redis each: what a page shows, and the campaign that an act is about."""
 
+ARCHIVE: Final = ThreadPool("alodial-archive", 4)
+"""Queries to the archive: each may wait for some seconds while its database is away."""
+
 UPLOADS: Final = ThreadPool("alodial-upload", 4)
 """Writing files to the disk while they arrive."""
 

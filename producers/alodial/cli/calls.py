@@ -40,6 +40,9 @@ def list_calls(
     phone: Annotated[str, typer.Option(help="Only calls from or to this number.")] = "",
     reference: Annotated[str, typer.Option(help="Only calls with this reference.")] = "",
     account: Annotated[str, typer.Option(help="Only calls of this account.")] = "",
+    part: Annotated[
+        str, typer.Option(help="Only calls with this in a number, the reference or a value of the metadata.")
+    ] = "",
     since: Annotated[
         str | None, typer.Option(help="Created at this time or later: 2h (ago), 2026-11-23T14:00.")
     ] = None,
@@ -55,7 +58,7 @@ def list_calls(
     from alodial_schemas import Disposition, PhoneError, State, normalise_phone
 
     from ..errors import InvalidCall
-    from ..store.call_filter import CallFilter
+    from ..store.call_filter import MIN_PART, CallFilter
 
     if state:
         check_choice("--state", state, tuple(State))
@@ -66,6 +69,8 @@ def list_calls(
             phone = normalise_phone(phone, allowed=())
         except PhoneError as exc:
             raise typer.BadParameter(f"--phone: {exc}") from None
+    if part and sum(char.isalnum() for char in part) < MIN_PART:
+        raise typer.BadParameter(f"--part: give at least {MIN_PART} letters or digits")
     call_filter = CallFilter(
         state=state,
         campaign=campaign,
@@ -76,7 +81,9 @@ def list_calls(
         reason=reason,
         since=parse_time("--since", since),
         until=parse_time("--until", until),
+        part=part,
     )
+    incomplete = False
     calls: list[CallRecord] = []
     with open_queue() as queue:
         # A page ends after a number of records read, matching or not; a list ends when it is full or none is left.
@@ -87,6 +94,7 @@ def list_calls(
                 raise typer.BadParameter(f"--cursor {cursor!r}: give the last list's, with the same filters") from None
             calls += page.calls
             cursor = page.cursor
+            incomplete |= page.incomplete
             if as_json:
                 for record in page.calls:
                     document(record.summary())
@@ -102,6 +110,8 @@ def list_calls(
         )
     elif not calls and not as_json:
         say("no calls")
+    if incomplete:
+        say("warning: older calls cannot be read now: the archive does not answer; alodial archive status")
     if cursor is not None:
         say(f"hint: more with --cursor {cursor}")
 

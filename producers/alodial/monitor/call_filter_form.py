@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from alodial_schemas import ENDS, Disposition, PhoneError, State, normalise_phone
 
-from ..store.call_filter import CallFilter
+from ..store.call_filter import MIN_PART, CallFilter
 from ..web.query_times import unix_ms
 
 FIELDS: Final = (
@@ -28,8 +28,6 @@ FIELDS: Final = (
 )
 
 MAX_TEXT: Final = 128
-MIN_PART: Final = 3
-"""Letters or digits of a part: with fewer nearly every call would match."""
 MAX_SELECTED: Final = 50
 """Calls that are chosen one by one: a page of the list."""
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from alodial_schemas import ENDS, Disposition, PhoneError, State, normalise_phone
 
 from ..calls.queue import AsyncCallQueue
-from ..errors import InvalidCall, NotFound
+from ..errors import ArchiveUnavailable, InvalidCall, NotFound
 from ..store.call_filter import CallFilter
 from ..store.call_listing import PART_SCAN, Count, Page
 from ..web.context import app_context
@@ -44,7 +44,7 @@ async def _address_of(queue: AsyncCallQueue, name: str) -> str:
     """The call with this id, extid or only reference; else the list of calls with this reference or phone, or a part of it."""
     try:
         return f"/calls/{(await queue.get(name)).id}"
-    except NotFound:
+    except (NotFound, ArchiveUnavailable):
         pass
     calls = (await queue.calls(CallFilter(reference=name), limit=2)).calls
     if len(calls) == 1:
@@ -96,7 +96,7 @@ async def list_calls(request: Request, operator: Signed) -> Response:
     query = query_of(request)
     may_redial = can(operator, "redial_calls")
     (calls, first), counts, cancel, redial = await asyncio.gather(
-        _page(queue, query, request.query_params.get("cursor", "")[:64]),
+        _page(queue, query, request.query_params.get("cursor", "")[:160]),
         _counts(queue, query),
         count_of(queue, query, "cancel", MAX_COUNT),
         count_of(queue, query, "redial", MAX_COUNT),
@@ -111,6 +111,8 @@ async def list_calls(request: Request, operator: Signed) -> Response:
         rows=call_rows.rows_of(calls.calls, full=call_rows.in_full(operator)),
         cursor=calls.cursor,
         first=first,
+        incomplete=calls.incomplete,
+        archived=queue.archive is not None,
         live=live,
         refreshed=first and live and not query.invalid and not query.filter.part,
         counts=counts,

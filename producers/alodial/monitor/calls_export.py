@@ -8,13 +8,14 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from ..calls.merged_list import Archive, list_page
 from ..calls.threads import UPLOADS, WORK
 from ..campaigns.exporting.results import Cell, csv_blocks_of, write_table
 from ..campaigns.exporting.texts import delimiter_of, local_moment
 from ..campaigns.formula_guard import safe_cell
+from ..errors import ArchiveUnavailable
 from ..i18n import Translator
 from ..store.call_filter import CallFilter
-from ..store.call_listing import page as read_page
 from ..store.client import Store
 from ..store.records import CallRecord
 from ..web.context import app_context
@@ -47,12 +48,14 @@ COUNTS: Final = frozenset({"attempts", "talk_seconds"})
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
 
-def records(store: Store, wanted: CallFilter) -> Iterator[CallRecord]:
+def records(store: Store, archive: Archive | None, wanted: CallFilter) -> Iterator[CallRecord]:
     """The calls of a filter, page by page, at most ``MAX_EXPORT`` of them. Blocks."""
     cursor: str | None = None
     left = MAX_EXPORT
     for _ in range(MAX_PAGES):
-        page = store.call(read_page, wanted, cursor, min(PAGE, left))
+        page = list_page(store, archive, wanted, cursor, min(PAGE, left))
+        if page.incomplete:
+            raise ArchiveUnavailable("the archive does not answer, so that older calls are missing")
         yield from page.calls
         left -= len(page.calls)
         cursor = page.cursor
@@ -103,11 +106,12 @@ async def calls_csv(request: Request, operator: Signed) -> Response:
     query = await _begin(request, operator, "csv")
     if query is None:
         return go(f"/calls?{request.url.query}")
-    t, full, store = translator_of(request), call_rows.in_full(operator), app_context(request).queue.thread_store
+    t, full, queue = translator_of(request), call_rows.in_full(operator), app_context(request).queue
+    store, archive = queue.thread_store, queue.archive
     plain = [name in COUNTS or name in ("extid", "id") for name in COLUMNS]
 
     def lines() -> Iterator[list[str]]:
-        for record in records(store, query.filter):
+        for record in records(store, archive, query.filter):
             values = values_of(record, t, full=full)
             yield [
                 local_moment(t, value) if name in TIMES and value else value if bare else safe_cell(value)
@@ -124,10 +128,11 @@ async def calls_xlsx(request: Request, operator: Signed) -> Response:
     query = await _begin(request, operator, "xlsx")
     if query is None:
         return go(f"/calls?{request.url.query}")
-    t, full, store = translator_of(request), call_rows.in_full(operator), app_context(request).queue.thread_store
+    t, full, queue = translator_of(request), call_rows.in_full(operator), app_context(request).queue
+    store, archive = queue.thread_store, queue.archive
 
     def rows() -> Iterator[list[Cell]]:
-        for record in records(store, query.filter):
+        for record in records(store, archive, query.filter):
             values = values_of(record, t, full=full)
             yield [_cell(name, value, t) for name, value in zip(COLUMNS, values, strict=True)]
 

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from ..errors import AlodialError, NotFound, StoreFull, StoreUnavailable
+from ..errors import AlodialError, ArchiveUnavailable, NotFound, StoreFull, StoreUnavailable
 from ..i18n import LANGUAGES
 from ..web.problems import RETRY_AFTER, Refusal
 from . import campaign_figures
@@ -123,7 +123,7 @@ def error_page(
         key=key,
         detail=detail,
         title="refused.store_title" if key == "refused.store" else "refused.title",
-        retry=key.startswith("refused.store") and request.method == "GET",
+        retry=key.startswith(("refused.store", "refused.archive")) and request.method == "GET",
     )
 
 
@@ -164,6 +164,9 @@ class PeopleRoute(APIRoute):
                 structlog.get_logger("alodial.web").error("request.refused", code=exc.code, reason=str(exc))
                 text = "refused.store_full" if isinstance(exc, StoreFull) else "refused.store"
                 return error_page(request, 503, text, headers={"Retry-After": RETRY_AFTER})
+            except ArchiveUnavailable as exc:
+                structlog.get_logger("alodial.web").warning("request.refused", code=exc.code, reason=str(exc))
+                return error_page(request, 503, "refused.archive", headers={"Retry-After": RETRY_AFTER})
             except AlodialError as exc:
                 return error_page(request, 409, "refused.act", str(exc))
 

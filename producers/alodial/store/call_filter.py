@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from alodial_schemas import Disposition, FieldProblem, State, numbers_of, parties_of
 
@@ -16,6 +17,9 @@ Hash = Mapping[bytes, bytes]
 _BETWEEN = re.compile(rb";(?=[a-z_]+ [0-9]+(?:[ ;]|$))")
 """Separates two entries of a timeline, ``state ms note``; a semicolon within a note does not."""
 
+
+MIN_PART: Final = 3
+"""Letters or digits of a part: with fewer nearly every call would match."""
 
 _LIKE_A_NUMBER = re.compile(r"[0-9 +().-]+", re.ASCII)
 
@@ -93,6 +97,11 @@ def recipients(raw: Hash) -> set[str]:
     return {number for party, number in parties if party in ("recipient", "ivr")}
 
 
+def digits_of(part: str) -> str:
+    """The digits of a text that is written like a part of a number, "" for another text."""
+    return "".join(char for char in part if char.isdigit()) if _LIKE_A_NUMBER.fullmatch(part) else ""
+
+
 def _has_part(raw: Hash, part: str) -> bool:
     """Whether a number, the reference or a value of the metadata contains the text, whatever the case of its letters.
 
@@ -101,7 +110,7 @@ def _has_part(raw: Hash, part: str) -> bool:
     folded = part.casefold()
     if folded in text(raw.get(b"r")).casefold():
         return True
-    digits = "".join(char for char in part if char.isdigit()) if _LIKE_A_NUMBER.fullmatch(part) else ""
+    digits = digits_of(part)
     try:
         if digits and digits.encode() in raw.get(b"b", b""):
             numbers = numbers_of(json.loads(raw[b"b"]))

@@ -9,7 +9,7 @@ import redis.asyncio as aioredis
 
 from alodial_schemas import ENDS, State
 
-from .call_filter import CallFilter, recipients
+from .call_filter import CallFilter, entries, recipients
 from .call_indexes import BadCursor, index_for, labels_of
 from .keys import Keys
 from .records import CallRecord, read_record
@@ -34,41 +34,92 @@ Hash = Mapping[bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of calls; ``cursor`` continues after the last record read, None at the end."""
+    """A page of calls; ``cursor`` continues after the last record read, None at the end.
+
+    ``incomplete``: the archive did not answer, so that archived calls are missing.
+    """
 
     calls: list[CallRecord]
     cursor: str | None
+    incomplete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """The records that a walk over an index met: ``(extid, place, hash)`` for each that matches, in the index's order.
+
+    ``place`` continues the walk, "" where it ended. ``lowest`` is the least moment of the rows read of the last
+    list (:func:`moment_of`), where it was asked for; None when no row had one.
+    """
+
+    kind: str
+    matches: list[tuple[str, str, Hash]]
+    place: str
+    lowest: int | None = None
+
+
+def by_end(filter: CallFilter, kind: str) -> bool:
+    """Whether the index of this kind lists calls by their end; all others list them by their creation."""
+    return kind == "e" or (kind == "g" and bool(filter.disposition or filter.state in ENDS))
+
+
+def moment_of(raw: Hash, *, ended: bool) -> int:
+    """Unix ms by which a record is listed: of its last change where calls are listed ``by_end``, else of its creation."""
+    last = entries(raw[b"tl"])
+    return int(last[-1 if ended else 0].split(b" ", 2)[1])
+
+
+def walk(
+    keys: Keys, filter: CallFilter, kind: str, place: str, limit: int, scan: int, *, dated: bool = False
+) -> Steps[Walk]:
+    """Up to ``limit`` records after reading about ``scan`` at most. ``kind`` and ``place`` are a cursor's, "" at the start.
+
+    ``dated``: with the least moment. Raises BadCursor for a place of another index.
+    """
+    index, exact = yield from index_for(keys, filter)
+    if kind and kind != index.kind:
+        raise BadCursor
+    ended = by_end(filter, index.kind)
+    matches: list[tuple[str, str, Hash]] = []
+    lowest: int | None = None
+    seen, scanned = {place.partition(".")[2]}, 0
+    while scanned < scan:
+        rows = yield from index.read(place, min(limit - len(matches) + 1, CHUNK) if exact else CHUNK)
+        if not rows:
+            return Walk(index.kind, matches, "", lowest)
+        if rows[0][1].partition(".")[0] != place.partition(".")[0]:
+            lowest = None  # the next list
+        named = [(x, at) for x, at in rows if x]
+        raws: list[Hash] = (yield [("HGETALL", keys.record(x)) for x, _ in named]) if named else []
+        # Rows of which no record is read, or whose record is gone, cost a tenth.
+        read = sum(1 for raw in raws if raw)
+        scanned += read + (len(rows) - read) // 10 + 1
+        for (x, at), raw in zip(named, raws, strict=True):
+            if dated and b"tl" in raw:
+                moment = moment_of(raw, ended=ended)
+                lowest = moment if lowest is None else min(lowest, moment)
+            if x in seen or not filter.matches(raw) or _listed_elsewhere(filter, at, raw):
+                continue
+            seen.add(x)
+            matches.append((x, at, raw))
+            if len(matches) >= limit:
+                return Walk(index.kind, matches, at, lowest)
+        place = rows[-1][1]
+    return Walk(index.kind, matches, place, lowest)
 
 
 def _walk(
     keys: Keys, filter: CallFilter, cursor: str | None, limit: int, scan: int
 ) -> Steps[tuple[list[tuple[str, Hash]], str | None]]:
     """Up to ``limit`` records after reading about ``scan`` at most, and where to go on. Raises BadCursor."""
-    index, exact = yield from index_for(keys, filter)
-    place = ""
+    kind, place = "", ""
     if cursor:
-        if not _CURSOR.fullmatch(cursor) or cursor[0] != index.kind:
+        if not _CURSOR.fullmatch(cursor):
             raise BadCursor
-        place = cursor[1:]
-    matches: list[tuple[str, Hash]] = []
-    seen, scanned = {place.partition(".")[2]}, 0
-    while scanned < scan:
-        rows = yield from index.read(place, min(limit - len(matches) + 1, CHUNK) if exact else CHUNK)
-        if not rows:
-            return matches, None
-        named = [(x, at) for x, at in rows if x]
-        # Rows of which no record is read cost a tenth.
-        scanned += len(named) + (len(rows) - len(named)) // 10 + 1
-        raws: list[Hash] = (yield [("HGETALL", keys.record(x)) for x, _ in named]) if named else []
-        for (x, at), raw in zip(named, raws, strict=True):
-            if x in seen or not filter.matches(raw) or _listed_elsewhere(filter, at, raw):
-                continue
-            seen.add(x)
-            matches.append((x, raw))
-            if len(matches) >= limit:
-                return matches, index.kind + at
-        place = rows[-1][1]
-    return matches, index.kind + place
+        kind, place = cursor[0], cursor[1:]
+    walked = yield from walk(keys, filter, kind, place, limit, scan)
+    after = walked.kind + walked.place if walked.place else None
+    return [(x, raw) for x, _, raw in walked.matches], after
 
 
 def _listed_elsewhere(filter: CallFilter, at: str, raw: Hash) -> bool:

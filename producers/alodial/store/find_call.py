@@ -67,6 +67,11 @@ async def find_async(client: "aioredis.Redis", keys: Keys, name: str, viewer: Vi
     return await run_async(client, _find(keys, name, viewer))
 
 
+def read_hashes(keys: Keys, extids: Sequence[str]) -> Steps[list[dict[bytes, bytes]]]:
+    """The fields of records as Redis keeps them; {} for those that are gone."""
+    return (yield [("HGETALL", keys.record(extid)) for extid in extids]) if extids else []
+
+
 def find_records(client: "redis.Redis", keys: Keys, extids: Sequence[str]) -> list[CallRecord | None]:
     """The records of calls by the extids of their first attempts, in one round trip; None for those that are gone."""
     return run(client, _records(keys, extids))

@@ -20,6 +20,7 @@ from ..campaigns.errors import BadFile, CampaignDuplicate, CampaignNotAllowed, I
 from ..campaigns.importing.questions import OpenQuestions, Question
 from ..errors import (
     AlodialError,
+    ArchiveUnavailable,
     Conflict,
     InvalidCall,
     InvalidKey,
@@ -72,6 +73,7 @@ _TITLES: Mapping[str, str] = {
     "too_much_work": "Reading it takes too long",
     "too_slow": "The body came too slowly",
     "store_unavailable": "The call store is away",
+    "archive_unavailable": "The archive is away",
     "store_full": "The store is full",
     "store_unfit": "The call store would lose calls as it is set up",
     "overloaded": "Too much at once",
@@ -191,6 +193,10 @@ def of_error(exc: AlodialError, t: Translator = ENGLISH) -> Response:
         return problem(404, exc.code, f"{exc}; ids are kept for ALODIAL_CALL_RETENTION seconds after a call's end.")
     if isinstance(exc, NotRedialable | NotCancelable):
         return problem(409, exc.code, str(exc), state=exc.state)
+    if isinstance(exc, ArchiveUnavailable):
+        log.warning("request.refused", code=exc.code, reason=str(exc))
+        detail = "The database of archived calls does not answer; what is in Redis can be read, older calls cannot now."
+        return problem(503, exc.code, detail, headers={"Retry-After": RETRY_AFTER})
     if isinstance(exc, StoreUnavailable):
         log.error("request.refused", code=exc.code, reason=str(exc))
         if isinstance(exc, StoreFull):

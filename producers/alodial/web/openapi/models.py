@@ -128,7 +128,12 @@ _CALL: dict[str, Any] = {
 }
 CallSummary = _model("CallSummary", CallRecord, without=("attempts", "timeline"), **_CALL)
 CallShown = _model("CallShown", CallRecord, **_CALL, attempts=_list(Attempt), timeline=_list(Moment))
-CallPage = _model("CallPage", calls=_list(CallSummary), cursor=_about(Text, "For the next page; null on the last one"))
+CallPage = _model(
+    "CallPage",
+    calls=_list(CallSummary),
+    cursor=_about(Text, "For the next page; null on the last one"),
+    incomplete=_optional(_about(bool, "True while the archive does not answer, so that older calls are missing")),
+)
 
 DropInAnswer = _model("DropInAnswer", answer=_model("Names", id=str, extid=str))
 DropInError = _model("DropInError", error=str)

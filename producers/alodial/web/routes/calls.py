@@ -9,7 +9,7 @@ from starlette.responses import Response
 from alodial_schemas import Disposition, FieldProblem, PhoneError, State, mask_numbers, normalise_phone
 
 from ...calls.prepare import prepare, read_call
-from ...store.call_filter import CallFilter
+from ...store.call_filter import MIN_PART, CallFilter
 from ..auth import Reader, Writer, caller, require_role, require_visible, require_write, viewer_of
 from ..context import app_context
 from ..idempotency import idempotency_key
@@ -23,11 +23,24 @@ from ..responses import json_response
 
 router = APIRouter(prefix="/v1/calls", tags=["calls"])
 
-_CURSOR = r"^([a-z][0-9.-]{1,40})?$"
-"""The letter of a list and a position in it."""
+_CURSOR = r"^([a-z][0-9.-]{1,40}|m[a-z0-9_.-]{1,140})?$"
+"""The letter of a list and a position in it; or a call's place in the list of live and archived calls."""
 
 _PARAMETERS = frozenset(
-    {"state", "disposition", "campaign", "phone", "reference", "account", "reason", "since", "until", "cursor", "limit"}
+    {
+        "state",
+        "disposition",
+        "campaign",
+        "phone",
+        "reference",
+        "account",
+        "reason",
+        "since",
+        "until",
+        "part",
+        "cursor",
+        "limit",
+    }
 )
 
 
@@ -85,10 +98,17 @@ async def list_calls(
     reason: Annotated[str, Query(max_length=64, description="Only calls that ended with this code")] = "",
     since: Annotated[str, Query(max_length=40, description="Made at this time or later, ISO 8601 with a zone")] = "",
     until: Annotated[str, Query(max_length=40, description="Made before this time")] = "",
+    part: Annotated[
+        str,
+        Query(max_length=128, description="Only calls with this in a number, the reference or a value of the metadata"),
+    ] = "",
     cursor: Annotated[str, Query(pattern=_CURSOR, description="Of the page before, as it is")] = "",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Response:
-    """One page of summaries. A narrow filter may give short or empty pages: go on until `cursor` is null."""
+    """One page of summaries. A narrow filter may give short or empty pages: go on until `cursor` is null.
+
+    Archived calls are in the same list. While the archive does not answer a page has `"incomplete": true`: older calls lack.
+    """
     unknown = sorted(set(request.query_params) - _PARAMETERS)
     remedy = f"use {', '.join(sorted(_PARAMETERS))}"
     problems = [
@@ -101,6 +121,9 @@ async def list_calls(
             phone = normalise_phone(f"+{phone[1:]}" if phone[0] == " " else phone, allowed=())
         except PhoneError as exc:
             problems.append(FieldProblem("phone", exc.code, exc.reason, exc.remedy))
+    if part and sum(char.isalnum() for char in part) < MIN_PART:
+        remedy = f"give at least {MIN_PART} letters or digits"
+        problems.append(FieldProblem("part", "too_short", "would match nearly every call", remedy))
     times = TimeRange(since, until)
     problems += times.problems
     if problems:
@@ -116,9 +139,11 @@ async def list_calls(
         reason=reason,
         since=times.since,
         until=times.until,
+        part=part,
     )
     page = await app_context(request).queue.calls(call_filter, cursor=cursor or None, limit=limit)
-    return json_response({"calls": [record.summary() for record in page.calls], "cursor": page.cursor})
+    incomplete = {"incomplete": True} if page.incomplete else {}
+    return json_response({"calls": [record.summary() for record in page.calls], "cursor": page.cursor} | incomplete)
 
 
 @router.get(

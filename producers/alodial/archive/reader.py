@@ -1,0 +1,188 @@
+"""Reads archived calls: the archive's half of the lists of calls, and of the look-up of one call."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final, Self
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, column, literal_column, or_, select, table
+
+from alodial_schemas import extid_of
+
+from ..store.call_filter import CallFilter, Hash, digits_of, recipients
+from ..store.call_rank import FUTURE, Rank, RankedCall, Section
+from ..store.find_call import Viewer
+from .read_connection import ReadConnections
+from .rows import unpacked_record
+from .schema import ATTEMPTS, CALLS
+
+MAX_READ: Final = 2000
+"""Rows looked at for one page."""
+
+WINDOWS: Final = (2, 30, 366)
+"""Days before the page's first call that are looked through, one span after the other, before all of them are."""
+
+_DAY: Final = timedelta(days=1)
+_COLUMNS: Final = (CALLS.c.call_id, CALLS.c.created_at, CALLS.c.ended_at, CALLS.c.wire_extid, CALLS.c.record)
+_SEARCH: Final = table("calls_search", column("rowid"), column("search"))
+"""SQLite's index of parts."""
+_ROWID: Final[ColumnElement[int]] = literal_column("calls.rowid")
+
+
+class CallReader:
+    """Reads the archive's calls. Its methods block for some seconds at most, and raise ArchiveUnavailable."""
+
+    def __init__(self, connections: ReadConnections) -> None:
+        self._connections = connections
+
+    @classmethod
+    def of(cls, url: str) -> Self:
+        """A reader of the archive at this URL of SQLAlchemy."""
+        return cls(ReadConnections(url))
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._connections.close()
+
+    def page(
+        self, filter: CallFilter, after: Rank, limit: int, section: Section
+    ) -> tuple[list[RankedCall], Rank | None]:
+        """The next rows of a section, and the rank down to which the rows are complete, None for the section's end."""
+        rows: list[RankedCall] = []
+        looked = 0
+        with self._connections.open() as connection:
+            conditions = _conditions(filter, section)
+            for first_day, last_day in _spans(after, filter, ended=section.ended):
+                days = [CALLS.c.day >= first_day] if first_day else []
+                days += [CALLS.c.day <= last_day] if last_day else []
+                # The index of parts names calls of all days: worth it once the newest do not fill the page.
+                parts = _parts(filter, connection, indexed=first_day is None or last_day is None)
+                while looked < MAX_READ:
+                    size = min(MAX_READ - looked, max(limit - len(rows), 1))
+                    query = _newest(after, size, section).where(*conditions, *parts, *days)
+                    found = connection.execute(query).all()
+                    looked += len(found)
+                    for row in found:
+                        moment = row.ended_at if section.ended else row.created_at
+                        after = Rank(section.number, moment, row.call_id)
+                        _, raw = unpacked_record(row.record)
+                        if filter.matches(raw) and _in_role(filter, section, raw):
+                            rows.append(RankedCall(after, row.wire_extid, raw))
+                    if len(rows) >= limit:
+                        return rows, after
+                    if len(found) < size:
+                        break
+                else:
+                    return rows, after
+        return rows, None
+
+    def find(self, name: str, viewer: Viewer) -> tuple[str, Hash] | None:
+        """The extid and fields of the call with this id, or this extid of any attempt, that the viewer may see."""
+        calls = select(*_COLUMNS, CALLS.c.owner).order_by(CALLS.c.created_at.desc()).limit(20)
+        if viewer.exclusive:
+            calls = calls.where(CALLS.c.owner == viewer.owner)
+        with self._connections.open() as connection:
+            if extid_of(name):
+                at = datetime.fromtimestamp(int(name[:8] + name[9:13], 16) / 1000, UTC).date()
+                near = CALLS.c.day.between(at - _DAY, at + _DAY)
+                queries = [calls.where(CALLS.c.call_id == name, near), calls.where(CALLS.c.call_id == name)]
+            else:
+                redials = select(ATTEMPTS.c.call_id).where(ATTEMPTS.c.extid == name)
+                queries = [
+                    calls.where(or_(CALLS.c.extid == name, CALLS.c.wire_extid == name)),
+                    calls.where(CALLS.c.call_id.in_(redials)),
+                ]
+            for query in queries:
+                for row in sorted(connection.execute(query), key=lambda row: bool(row.owner != viewer.owner)):
+                    return unpacked_record(row.record)
+        return None
+
+    def named(self, wire_extids: Sequence[str], filter: CallFilter) -> list[RankedCall]:
+        """The calls that Redis kept under these extids, and that match."""
+        if not wire_extids:
+            return []
+        query = select(*_COLUMNS).where(CALLS.c.wire_extid.in_(wire_extids)).limit(len(wire_extids))
+        with self._connections.open() as connection:
+            rows = connection.execute(query).all()
+        calls = [RankedCall(Rank(0, row.created_at, row.call_id), *unpacked_record(row.record)) for row in rows]
+        return [call for call in calls if filter.matches(call.raw)]
+
+
+def _spans(after: Rank, filter: CallFilter, *, ended: bool) -> Iterator[tuple[date | None, date | None]]:
+    """The first and last day of each span to look through, both included; None is open. The days are of the creation.
+
+    Calls that are listed by their creation come from the newest days first, so that a page reads few partitions.
+    """
+    last = None if after.moment >= FUTURE or ended else _day(after.moment)
+    if filter.until is not None:
+        last = min(last or date.max, _day(filter.until))
+    least = None if filter.since is None else _day(filter.since)
+    if ended:
+        yield least, last
+        return
+    upper, newest = last, last or datetime.now(UTC).date()
+    for days in WINDOWS:
+        first = newest - timedelta(days=days)
+        if least is not None and first <= least:
+            break
+        yield first, upper
+        upper = first - _DAY
+    yield least, upper
+
+
+def _day(ms: int) -> date:
+    return datetime.fromtimestamp(min(ms, 10**14) / 1000, UTC).date()
+
+
+def _newest(after: Rank, size: int, section: Section) -> "Select[Any]":
+    moment = CALLS.c.ended_at if section.ended else CALLS.c.created_at
+    later = and_(moment <= after.moment, or_(moment < after.moment, CALLS.c.call_id < after.id))
+    return select(*_COLUMNS).where(later).order_by(moment.desc(), CALLS.c.call_id.desc()).limit(size)
+
+
+def _conditions(filter: CallFilter, section: Section) -> list[ColumnElement[bool]]:
+    """What SQL can tell of a filter; the records that come are held against the filter again."""
+    columns = {
+        "state": filter.state,
+        "campaign_id": filter.campaign,
+        "reference": filter.reference,
+        "disposition": filter.disposition,
+        "owner": filter.owner,
+        "account": filter.account,
+        "reason": filter.reason,
+    }
+    conditions = [CALLS.c[name] == value for name, value in columns.items() if value]
+    if section.label:
+        state, _, disposition = section.label.partition(":")
+        conditions += [CALLS.c.state == state] + ([CALLS.c.disposition == disposition] if disposition else [])
+    if filter.since is not None:
+        conditions.append(CALLS.c.created_at >= filter.since)
+    if filter.until is not None:
+        conditions.append(CALLS.c.created_at < filter.until)
+    if filter.phone and section.initiator:
+        conditions.append(CALLS.c.initiator == filter.phone)
+    elif filter.phone and section.initiator is False:
+        conditions.append(CALLS.c.recipients.contains(filter.phone, autoescape=True))
+    return conditions
+
+
+def _parts(filter: CallFilter, connection: Connection, *, indexed: bool) -> list[ColumnElement[bool]]:
+    """Conditions on the column of parts, through its trigram index where there is one."""
+    texts = [filter.part.casefold(), digits_of(filter.part)] if filter.part else []
+    groups = [[text for text in texts if text]] if texts else []
+    if filter.phone:
+        groups.append([filter.phone])
+    lite = connection.dialect.name == "sqlite"
+    conditions: list[ColumnElement[bool]] = []
+    for group in groups:
+        if lite and indexed and all(len(part) >= 3 for part in group):
+            # With an escape it would not use its index; a record that only a wildcard found is left out afterwards.
+            patterns = [f"%{part.replace('%', '_')}%" for part in group]
+            rows = select(_SEARCH.c.rowid).where(or_(*(_SEARCH.c.search.like(pattern) for pattern in patterns)))
+            conditions.append(_ROWID.in_(rows))
+        else:
+            conditions.append(or_(*(CALLS.c.search.contains(part, autoescape=True) for part in group)))
+    return conditions
+
+
+def _in_role(filter: CallFilter, section: Section, raw: Hash) -> bool:
+    return section.initiator is None or not filter.phone or (filter.phone in recipients(raw)) is not section.initiator
