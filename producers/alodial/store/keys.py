@@ -76,6 +76,10 @@ prefix +              type     holds
 ``session:{hash}``    string   a session of the monitor, JSON, found by the SHA-256 of its cookie; ends when it was idle too long
 ``sign-in:{hash}``    string   the scope of the API key that a sign-in link opens a session for, found by the SHA-256 of its code;
                                deleted at its use, and 10 minutes later at the latest
+``provider-check``    hash     the newest check of AloVoice from the monitor: id, actor, phone (masked), account, at (ms),
+                               ``rang:{number}`` what was answered to its questions; with ``:entries`` behind it the list of
+                               what it showed, JSON; kept 30 days. ``:running`` is the id of the one that runs, for 30 s at
+                               a time, ``:used:{id}`` a confirmation that was used, for a day, ``:cassette`` the newest exchange
 ``sessions``          zset     those hashes by the second in which the session ends at the latest; ``sessions:{scope}`` those
                                of a key or person
 ``draft:{id}``        hash     an uploaded file until it is submitted: o owner, v version, s step, r the rest, JSON; ends when
@@ -299,6 +303,9 @@ class Keys:
 
     def sign_in_link(self, id: str) -> str:
         return f"{self.PREFIX}sign-in:{id}"
+
+    def provider_check(self, part: str = "") -> str:
+        return f"{self.PREFIX}provider-check:{part}" if part else f"{self.PREFIX}provider-check"
 
     def upload_draft(self, id: str) -> str:
         return f"{self.PREFIX}draft:{id}"

@@ -60,7 +60,11 @@ def check(
         if step.remedy:
             say(f"hint: {step.remedy}")
 
-    operator = Terminal(show, say, lambda text: typer.confirm(text, default=False, err=True), asks)
+    def exchange(kind: str, about: str, text: str) -> None:
+        say(f"--- {kind} ({about})")
+        say(text)
+
+    operator = Terminal(show, say, exchange, lambda text: typer.confirm(text, default=False, err=True), asks)
     good = check_address(settings, operator)
     if not good or phone is None:
         say_facts(known_cassette(cassette), operator)

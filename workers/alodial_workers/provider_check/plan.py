@@ -2,8 +2,8 @@
 
 import ipaddress
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from alodial_schemas.alovoice.result import CallResult, parse_results
@@ -139,12 +139,16 @@ def proposals(seen: Seen, *, body: str, refused: frozenset[int], sources: Sequen
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something about AloVoice, how we know it, and since when (ISO 8601, for what was observed)."""
+    """Something about AloVoice, how we know it, and since when (ISO 8601, for what was observed).
+
+    ``values`` has the parts of an observed text, for a page that puts them into the reader's language.
+    """
 
     name: str
     text: str
     status: FactStatus
     at: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 UNPROVEN: tuple[Fact, ...] = (
@@ -164,25 +168,26 @@ def facts(cassette: Cassette | None) -> list[Fact]:
         return list(known.values())
     at = cassette.recorded_at
 
-    def observe(name: str, text: str) -> None:
-        known[name] = Fact(name, text, "observed", at)
+    def observe(name: str, text: str, **values: str) -> None:
+        known[name] = Fact(name, text.format_map(values), "observed", at, values)
 
     for post in cassette.posts:
         answer = "no answer" if post.status is None else f"status {post.status}"
-        observe("answer", f"{post.form}: {answer}, classed as {post.outcome or 'unknown'}")
+        outcome = post.outcome or "unknown"
+        observe("answer", "{form}: {answer}, classed as {outcome}", form=post.form, answer=answer, outcome=outcome)
         if post.outcome == "taken":
-            observe("body_form", f"{post.form} is understood")
+            observe("body_form", "{form} is understood", form=post.form)
     for callback in cassette.callbacks:
-        observe("callback", f"the result is POSTed as {callback.content_type or 'no content type'}")
+        observe("callback", "the result is POSTed as {kind}", kind=callback.content_type or "no content type")
         # A placeholder is no JSON number: any digits take its place.
         body = callback.body.replace("{extid}", "1234567").replace("{phone}", "712037006").encode()
         fate = extid_fate(body, callback.content_type, "1234567")
-        observe("extid", f"the extid comes back: {fate}")
+        observe("extid", "the extid comes back: {fate}", fate=fate)
         words = {
             result.dialstatus for result in parse_results(body, callback.content_type) if isinstance(result, CallResult)
         }
         if words - {""}:
-            observe("dialstatus", f"seen: {', '.join(sorted(words - {''}))}")
+            observe("dialstatus", "seen: {words}", words=", ".join(sorted(words - {""})))
         if is_public_source(callback.address):
-            observe("source", f"a result came from {callback.address}")
+            observe("source", "a result came from {address}", address=callback.address)
     return list(known.values())

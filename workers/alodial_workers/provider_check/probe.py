@@ -2,8 +2,8 @@
 
 import asyncio
 import ssl
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import httpx
@@ -17,13 +17,17 @@ SOON = 14
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step's outcome: ``label`` is how it is classed, ``remedy`` what to do when it is not ``ok``."""
+    """A step's outcome: ``label`` is how it is classed, ``remedy`` what to do when it is not ``ok``.
+
+    ``values`` has the parts of ``observed``, for a page that puts them into the reader's language.
+    """
 
     name: str
     ok: bool
     observed: str
     label: str
     remedy: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 async def resolve(host: str, port: int, seconds: float) -> tuple[Step, Sequence[str]]:

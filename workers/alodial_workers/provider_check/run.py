@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from alodial.calls.queue import CallQueue
 from alodial.errors import AlodialError
 from alodial.observability.redaction import secrets_of
 from alodial.settings import Settings
+from alodial.store import workers
 from alodial.store.inbox import InboxEntry
 from alodial_schemas import mask_phone, normalise_phone
 from alodial_schemas.phones import wire_phone
@@ -34,40 +35,49 @@ MORE_RESULTS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """The person at the terminal: ``step`` prints a step, ``say`` a message, ``confirm`` asks a question.
+    """The person at the terminal or at a page: ``step`` shows a step, ``say`` a message, ``exchange`` what was "sent",
+    "answered" or came as "callback", with a word about it.
 
-    ``asks`` is whether questions can be answered; without it a ring was agreed to beforehand, and nothing is written.
+    ``confirm`` asks a question; None is no answer. ``asks`` is whether questions can be answered; without it a ring was
+    agreed to beforehand, and nothing is written.
     """
 
     step: Callable[[Step], None]
     say: Callable[[str], None]
-    confirm: Callable[[str], bool]
+    exchange: Callable[[str, str, str], None]
+    confirm: Callable[[str], bool | None]
     asks: bool
 
 
-def check_address(settings: Settings, operator: Terminal) -> bool:
-    """Looks at the name, the certificate and reachability; nothing rings. Returns whether a POST could get through."""
+async def address_steps(settings: Settings) -> AsyncIterator[Step]:
+    """Looks at the name, the certificate and reachability, up to the first step that is not ``ok``; nothing rings."""
     parts = urlsplit(settings.provider_url)
     host, tls = parts.hostname or "", parts.scheme == "https"
     port, timeout = parts.port or (443 if tls else 80), settings.provider_timeout
+    step, addresses = await resolve(host, port, timeout)
+    yield step
+    if not step.ok:
+        return
+    if tls:
+        step = await certificate(host, port, addresses, timeout)
+    else:
+        step = Step("tls", True, "http without TLS: right for the sandbox only", "no_tls")
+    yield step
+    if step.ok:
+        yield await reach(settings.provider_url, timeout)
 
-    async def steps() -> bool:
-        step, addresses = await resolve(host, port, timeout)
-        operator.step(step)
-        if not step.ok:
-            return False
-        if tls:
-            step = await certificate(host, port, addresses, timeout)
-        else:
-            step = Step("tls", True, "http without TLS: right for the sandbox only", "no_tls")
-        operator.step(step)
-        if not step.ok:
-            return False
-        step = await reach(settings.provider_url, timeout)
-        operator.step(step)
-        return step.ok
 
-    return asyncio.run(steps())
+def check_address(settings: Settings, operator: Terminal) -> bool:
+    """Shows the steps of :func:`address_steps`. Returns whether a POST could get through."""
+
+    async def show() -> bool:
+        good = True
+        async for step in address_steps(settings):
+            operator.step(step)
+            good = step.ok
+        return good
+
+    return asyncio.run(show())
 
 
 def say_facts(cassette: Cassette | None, operator: Terminal) -> None:
@@ -135,7 +145,14 @@ class Series:
             if following != "another_form":
                 return False
             status = placed.verdict.status if placed.verdict is not None else None
-            if status is not None and self._operator.asks and self._operator.confirm("Did your phone ring?"):
+            if status is None or not self._operator.asks:
+                continue
+            rang = self._operator.confirm("Did your phone ring?")
+            if rang is None:
+                remedy = "nobody said whether the phone rang, so no further form is tried"
+                self._operator.step(Step("call", False, f"{form}: unknown whether it rang", "no_word", remedy))
+                return True
+            if rang:
                 self.rang_on.add(status)
                 self._operator.say("Then no further form is tried: AloVoice rings and answers with a refusal.")
                 return True
@@ -143,13 +160,12 @@ class Series:
 
     def _say_exchange(self, placed: Attempt) -> None:
         if placed.request is not None:
-            self._operator.say(f"--- sent ({placed.form}, extid {placed.extid})")
-            self._operator.say(for_terminal(placed.request, self._secrets))
+            about = f"{placed.form}, extid {placed.extid}"
+            self._operator.exchange("sent", about, for_terminal(placed.request, self._secrets))
         if placed.answer is not None:
             head = "".join(f"{name}: {value}\r\n" for name, value in placed.answer.headers.multi_items())
             answer = f"{placed.answer.status}\r\n{head}\r\n".encode() + placed.answer.body
-            self._operator.say("--- answered")
-            self._operator.say(for_terminal(answer, self._secrets))
+            self._operator.exchange("answered", f"status {placed.answer.status}", for_terminal(answer, self._secrets))
 
     def _step_of(self, placed: Attempt, following: str) -> Step:
         verdict = placed.verdict
@@ -159,9 +175,12 @@ class Series:
             remedy = "do-not-call list, frequency caps, calling hours and the emergency stop hold here too"
             return Step("call", False, observed, "not_sent", remedy)
         status = f"status {verdict.status}" if verdict.status is not None else verdict.code
-        observed = f"{placed.form}, extid {placed.extid}: {status} after {round(placed.seconds * 1000)} ms"
+        word = f"HTTP {verdict.status}" if verdict.status is not None else verdict.code
+        milliseconds = str(round(placed.seconds * 1000))
+        observed = f"{placed.form}, extid {placed.extid}: {status} after {milliseconds} ms"
         remedy = REMEDIES[following]  # type: ignore[index]  # a word of Next
-        return Step("call", following == "understood", observed, verdict.outcome, remedy)
+        values = {"form": placed.form, "extid": placed.extid, "status": word, "ms": milliseconds}
+        return Step("call", following == "understood", observed, verdict.outcome, remedy, values)
 
     def wait_for_result(self, watch: InboxWatch, seconds: float) -> bool:
         """Waits for the callback, shows it, and says whether it found its call."""
@@ -185,23 +204,25 @@ class Series:
         after = entry.arrived_ms / 1000 - began
         self.callbacks.append((after, entry))
         kind = entry.content_type or "no content type"
-        self._operator.say(f"--- callback ({kind}, from {entry.address or 'an unknown address'})")
-        self._operator.say(for_terminal(entry.body, self._secrets))
+        about = f"{kind}, from {entry.address or 'an unknown address'}"
+        self._operator.exchange("callback", about, for_terminal(entry.body, self._secrets))
         good = arrived.fate in ("number", "text")
         remedy = "" if good else "without its extid no result finds its call: show this body to AloVoice's staff"
-        observed = (
-            f"extid came back: {arrived.fate}; {len(entry.body)} bytes, {kind}, from {entry.address or 'unknown'}"
-        )
-        self._operator.step(Step("callback", good, observed, "extid" if good else "no_extid", remedy))
+        address = entry.address or "unknown"
+        observed = f"extid came back: {arrived.fate}; {len(entry.body)} bytes, {kind}, from {address}"
+        values = {"fate": arrived.fate, "kind": kind, "address": address}
+        self._operator.step(Step("callback", good, observed, "extid" if good else "no_extid", remedy, values))
         return good
 
     def _completed(self, expected: bool) -> bool:
-        """Waits until a worker has applied the result."""
+        """Waits until a worker has applied the result, if one is alive."""
         if not expected:
             return False
         name, ends = self.attempts[-1].record.id, time.monotonic() + COMPLETES_WITHIN
         with CallQueue(settings=self._settings) as queue:
             while (record := queue.get(name)).state != "completed" and time.monotonic() < ends:
+                if not queue.store.call(workers.any_alive):
+                    break
                 time.sleep(0.2)
         done = record.state == "completed"
         observed = f"the call is {record.state}{f', {record.disposition}' if record.disposition else ''}"
@@ -237,27 +258,41 @@ def run_series(settings: Settings, phone: str, account: str, operator: Terminal,
     if operator.asks and not operator.confirm(f"Ring {mask_phone(series.phone)} now?"):
         operator.step(Step("call", True, "not placed: you said no", "declined"))
         return True
+    good = place_and_wait(settings, series, operator, wait)
+    if good is None:
+        return False
+    save(series.cassette(), path, operator)
+    say_facts(series.cassette() or known_cassette(path), operator)
+    propose(proposed(settings, series), operator, Path(".env"))
+    return good
+
+
+def place_and_wait(settings: Settings, series: Series, operator: Terminal, wait: float) -> bool | None:
+    """Places the call, which was confirmed, and waits for its result. Returns whether all was as it must be.
+
+    None: nothing could be placed at all, and the step that says so was shown.
+    """
     watch = InboxWatch(settings)
     try:
         try:
             rings = series.place()
         except AlodialError as exc:
             operator.step(Step("call", False, f"not placed: {exc}", exc.code))
-            return False
+            return None
         complete = series.wait_for_result(watch, wait) if rings else False
     finally:
         watch.close()
-    save(series.cassette(), path, operator)
-    say_facts(series.cassette() or known_cassette(path), operator)
-    seen = series.seen()
-    propose(
-        proposals(
-            seen, body=settings.provider_body, refused=settings.refused_statuses, sources=settings.callback_sources
-        ),
-        operator,
-        Path(".env"),
+    return complete and series.seen().understood is not None
+
+
+def proposed(settings: Settings, series: Series) -> list[Proposal]:
+    """Returns the settings that the series proves and that are not so already."""
+    return proposals(
+        series.seen(),
+        body=settings.provider_body,
+        refused=settings.refused_statuses,
+        sources=settings.callback_sources,
     )
-    return complete and seen.understood is not None
 
 
 def save(cassette: Cassette | None, path: Path, operator: Terminal) -> None:
