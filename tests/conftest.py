@@ -22,6 +22,10 @@ def _no_settings_of_this_machine(
     for name in list(os.environ):
         if name.startswith("ALODIAL_") and name != "ALODIAL_CHAOS":
             monkeypatch.delenv(name)
+    # Commands speak the language of the terminal, which here is English.
+    for name in ("LC_ALL", "LC_MESSAGES", "LANGUAGE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANG", "C.UTF-8")
     load_settings.cache_clear()
     yield
     load_settings.cache_clear()

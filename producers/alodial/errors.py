@@ -150,9 +150,14 @@ class StoreFull(StoreUnavailable):
     code = "store_full"
     remedy = "raise maxmemory in Redis, or shorten ALODIAL_CALL_RETENTION, and send it again"
 
-    def __init__(self) -> None:
-        self.problems = [FieldProblem("", self.code, "the store is full, nothing was stored", self.remedy)]
-        super().__init__(f"the store is full, nothing was stored; {self.remedy}")
+    def __init__(self, used: str = "") -> None:
+        """``used`` are the bytes that Redis uses and its limit, as scripts answer them; "" where they are not known."""
+        figures = [f"{int(figure) / 2**20:.1f}" for figure in used.split()]
+        problem = "the store is full, nothing was stored"
+        if len(figures) == 2:  # both of them
+            problem = f"the store is full ({figures[0]} of {figures[1]} MB used), nothing was stored"
+        self.problems = [FieldProblem("", self.code, problem, self.remedy)]
+        super().__init__(f"{problem}; {self.remedy}")
 
 
 class StoreUnfit(StoreUnavailable):

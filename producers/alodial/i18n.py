@@ -81,8 +81,8 @@ class ErrorText(NamedTuple):
     language: str
 
 
-def preferred(accept: str) -> str:
-    """The best language for an ``Accept-Language`` header; English where it has none of the three."""
+def preferred(accept: str, otherwise: str = DEFAULT) -> str:
+    """The best language for an ``Accept-Language`` header; ``otherwise`` where it has none of the three."""
     accepted: list[tuple[float, int, str]] = []
     for place, part in enumerate(accept.split(",")[:20]):
         name, _, rest = part.strip().partition(";")
@@ -93,7 +93,7 @@ def preferred(accept: str) -> str:
         language = name.strip().lower().partition("-")[0]
         if language in LANGUAGES and weight > 0:
             accepted.append((-weight, place, language))
-    return min(accepted)[2] if accepted else DEFAULT
+    return min(accepted)[2] if accepted else otherwise
 
 
 class Translator:
@@ -211,6 +211,14 @@ class Translator:
         if any(0 < gap < 1 for gap in gaps):
             return f"{at:%H:%M:%S}.{at.microsecond // 100_000}"
         return f"{at:%H:%M:%S}"
+
+    def plain_number(self, value: float) -> str:
+        """As :meth:`number`, with plain spaces: for terminals and messages."""
+        return self.number(value).replace(_NBSP, " ")
+
+    def plain_span(self, seconds: float) -> str:
+        """As :meth:`span`, with plain spaces."""
+        return self.span(seconds).replace(_NBSP, " ")
 
     def short(self, seconds: float) -> str:
         """A duration; below ten seconds with tenths, below one second in milliseconds."""

@@ -233,7 +233,7 @@ def test_no_text_of_a_call_ever_runs(visit: Visit, stage: Stage, queue: CallQueu
         page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
         page.goto(visitor.web.url + "/calls", wait_until="commit")
         fields = ("reference", "campaign", "account", "phone", "reason", "state", "since", "until")
-        for given in (dict.fromkeys(fields, payload), {"reference": payload}, {"find": payload}):
+        for given in (dict.fromkeys(fields, payload), {"reference" if number % 2 else "find": payload}):
             page.goto(f"{visitor.web.url}/calls?" + urlencode(given), wait_until="commit")
     stage.place(reference="x")
     stage.settle("rejected", "status_400", body=PAYLOADS[0])

@@ -37,13 +37,14 @@ def test_a_store_at_nine_tenths_takes_no_new_call_and_knows_its_old_ones(
     with CallQueue(settings=small_settings) as queue:
         first = queue.enqueue(CALL, idempotency_key="order-1")
         small_redis.fill(0.92)
-        with pytest.raises(StoreFull, match="raise maxmemory"):
+        with pytest.raises(StoreFull, match=r"\(2\d\.\d of 24\.0 MB used\).*raise maxmemory"):
             queue.enqueue(CALL, idempotency_key="order-2")
         assert queue.enqueue(CALL, idempotency_key="order-1").id == first.id
         (row,) = queue.enqueue_many([CALL])
         assert isinstance(row, RefusedCall)
         assert row.code == "store_full"
-        with pytest.raises(StoreFull):
+        assert "of 24.0 MB used" in row.problems[0].problem
+        with pytest.raises(StoreFull, match=r"of 24\.0 MB used"):
             queue.submit_campaign([{"phone": "994412860"}], CAMPAIGN)
         assert queue.get(first.id).state is State.QUEUED
 
@@ -145,7 +146,8 @@ def test_people_and_programs_stop_calls_of_a_full_store(
         small_redis.fill(1)
         refused = web.place()
         assert (refused.status_code, refused.json()["code"]) == (503, "store_full")
-        assert "raise maxmemory" in refused.json()["detail"]
+        assert "of 24.0 MB used" in refused.json()["detail"]
+        assert "raise maxmemory in Redis, or shorten ALODIAL_CALL_RETENTION" in refused.json()["detail"]
         assert "Retry-After" in refused.headers
         assert web.http.post("/v1/calls/batch", json=[TWO_WAY]).json()["results"][0]["error"]["code"] == "store_full"
         drop_in = web.http.post(

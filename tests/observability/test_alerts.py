@@ -190,6 +190,26 @@ def test_a_flood_of_findings_is_one_short_message() -> None:
     assert len(body) < 5_000
 
 
+def test_a_message_is_in_the_language_of_the_installation(
+    settings: Settings, shifted: Shifted, receiver: Receiver
+) -> None:
+    settings = settings.model_copy(update={"alerts": (SecretStr(receiver.url),), "language": "ru"})
+    store = Store(settings)
+    store.run(holds.stop("x", "y"))
+    watch = watch_of(store)
+    watch.look()
+    shifted.ms = MINUTE
+    watch.look()
+    AlertSender(store, "a:1", AlertTargets(settings)).send_due()
+    (message,) = receiver.messages
+    assert message["title"].startswith("Alodial: проблема")
+    assert "Проблема: Аварийная остановка включена" in message["message"]
+    assert "Что делать: Возобновите, когда причина устранена. (alodial resume)" in message["message"]
+    raised = [event["data"] for event in events_of(store) if event["data"]["code"] == "stopped"]
+    assert raised[0]["text"].startswith("Аварийная остановка"), "events say it in the same language"
+    store.close()
+
+
 def test_receivers_that_apprise_does_not_know_are_named_without_their_secrets(settings: Settings) -> None:
     wrong = settings.model_copy(update={"alerts": (SecretStr("bogus://planted-token@x"),)})
     with pytest.raises(ConfigurationError, match=r"ALODIAL_ALERTS: entry 1 \(bogus://...\)") as refused:

@@ -39,6 +39,9 @@ PRIORITIES = {"u": "urgent", "n": "normal", "b": "bulk"}
 TIMER_ERROR = 5000
 MAX_ATTEMPTS_UNCONFIRMED = 3
 CLOCK_STEP, CLOCK_BACK, CLOCK_DRAIN = 2000, 1000, 60_000
+FULL_FIGURES = "94 100"
+"""What scripts say of a full Redis as ``store_harness.set_full`` makes it: bytes used, and the limit."""
+
 OUT_OF_REACH = 3
 OWN_REFUSALS = 3
 
@@ -238,7 +241,7 @@ class ModelStore:
             elif theirs and not spare:
                 rows.append(Enqueued("conflict", x, "", None, x))
             elif self.full:
-                rows.append(Enqueued("full", x, "", None, x))
+                rows.append(Enqueued("full", x, FULL_FIGURES, None, x))
             elif new.quota and (refused := self.quotas.take(new.quota, new.body, self.ms)):
                 rows.append(Enqueued("limit", x, refused[0], None, str(refused[1])))
             else:

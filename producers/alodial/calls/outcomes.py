@@ -59,7 +59,7 @@ def queued_call(row: call_transitions.Enqueued, call: NewCall) -> QueuedCall:
     if row.outcome == "limit":
         raise LimitReached(row.id, float(row.caller_extid))
     if row.outcome == "full":
-        raise StoreFull
+        raise StoreFull(row.id)
     created = row.outcome == "created"
     warnings = (PAST,) if created and _is_past(call.not_before) else ()
     return QueuedCall(row.id, row.caller_extid, row.state or State.QUEUED, created, warnings)

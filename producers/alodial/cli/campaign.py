@@ -49,9 +49,9 @@ def list_campaigns(
     elif page.campaigns:
         print_campaigns(page.campaigns)
     else:
-        say("no campaigns")
+        say(reader()("campaign_list.none"))
     if page.cursor is not None:
-        say(f"hint: more with --cursor {page.cursor}")
+        say(f"hint: {reader()('campaign_list.more')} --cursor {page.cursor}")
 
 
 @app.command()
@@ -102,7 +102,7 @@ def cancel(name: Name, reason: Reason = "", yes: Yes = False, as_json: Json = Fa
     """
     with open_queue() as queue:
         record = queue.campaigns.get(name)
-        confirm(f"Cancel campaign {record.name!r} for good? No call of it goes out any more.", yes=yes)
+        confirm(reader()("campaign_do.cancel", name=repr(record.name)), yes=yes)
         print_campaign(queue.campaigns.cancel(record.id, actor=current_actor(), reason=reason), as_json)
 
 

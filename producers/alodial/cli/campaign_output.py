@@ -4,11 +4,12 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from .language import reader
 from .local_time import local_time
 from .output import READER_LEFT, console, document, line, safe, say, styled, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from ..calls.queue import CallQueue
     from ..campaigns.importing.questions import Question
@@ -24,9 +25,17 @@ ENDED = ("completed", "canceled")
 _WAITING = {"window": "waiting_window", "start": "scheduled", "cap": "waiting_cap"}
 
 
-def state_of(record: "CampaignRecord") -> str:
+def state_of(record: "CampaignRecord", t: "Translator") -> str:
     """Returns the state for people: a campaign that waits for its hours is not simply "running"."""
-    return _WAITING.get(record.waiting, record.state) if record.waiting else record.state
+    state: str = _WAITING.get(record.waiting, record.state) if record.waiting else record.state
+    return state if t.language == "en" else t.known("state", state)
+
+
+def _counts(counts: "Mapping[str, int]", catalogue: str, t: "Translator") -> str:
+    """Counts with their names: in English those that commands take, in other languages words."""
+    if t.language == "en":
+        return ", ".join(f"{count} {name}" for name, count in counts.items())
+    return ", ".join(f"{t.known(catalogue, name)}: {count}" for name, count in counts.items())
 
 
 def _minute(text: str | None) -> str:
@@ -35,54 +44,53 @@ def _minute(text: str | None) -> str:
 
 def print_campaigns(records: "Iterable[CampaignRecord]") -> None:
     """Prints a table with one row for each campaign."""
-    table(
-        ("id", "name", "state", "rows", "done", "answered", "expected end"),
+    t = reader()
+    names = [t(f"campaign_list.{name}") for name in ("name", "state", "rows", "done", "answered", "expected_end")]
+    rows = (
         (
-            (
-                record.id,
-                record.name,
-                state_of(record),
-                record.rows.get("good", 0),
-                f"{record.progress:.0%}",
-                record.answered,
-                _minute(record.expected_end),
-            )
-            for record in records
-        ),
+            record.id,
+            record.name,
+            state_of(record, t),
+            record.rows.get("good", 0),
+            f"{record.progress:.0%}",
+            record.answered,
+            _minute(record.expected_end),
+        )
+        for record in records
     )
+    table(("id", *names), rows, sentences=names[:1])
 
 
-def print_campaign(record: "CampaignRecord", as_json: bool = False) -> None:
+def print_campaign(record: "CampaignRecord", as_json: bool = False, t: "Translator | None" = None) -> None:
     """Prints a campaign with its figures."""
     if as_json:
         document(record.to_dict())
         return
-    from alodial_schemas.durations import duration_text
-
-    console().print(f"[bold]{safe(record.name)}[/bold]  {styled(state_of(record))}  {safe(record.id)}")
+    t = t or reader()
+    state = styled(record.state, state_of(record, t))
+    console().print(f"[bold]{safe(record.name)}[/bold]  {state}  {safe(record.id)}")
     counts = record.rows
-    rejected = [f"{counts[name]} {name}" for name in ("bad", "duplicate", "suppressed") if counts.get(name)]
-    if counts.get("left_out"):
-        rejected.append(f"{counts['left_out']} left out, as their outcome is not known")
-    answer_rate = "" if record.answer_rate is None else f"{record.answer_rate:.1%}"
-    facts: list[tuple[str, object]] = [
-        ("opens", (_minute(record.opens_at) or "never, by its hours") if record.waiting == "window" else ""),
-        ("starts", _minute(record.opens_at) if record.waiting == "start" else ""),
-        ("reason", record.reason),
-        ("rows", ", ".join([f"{counts.get('good', 0)} good", *rejected])),
-        ("progress", f"{record.progress:.1%}"),
-        ("calls", ", ".join(f"{count} {state}" for state, count in record.calls.items())),
-        ("outcomes", ", ".join(f"{count} {name}" for name, count in record.dispositions.items())),
-        ("answer rate", answer_rate),
-        ("attempts", str(record.attempts)),
-        ("talk time", duration_text(record.talk_seconds)),
-        ("ended", _minute(record.ended_at)),
-        ("expected end", "" if record.ended_at else _expected_end(record)),
-    ]
-    facts = [(name, value) for name, value in facts if value]
-    width = max(len(name) for name, _ in facts)
-    for name, value in facts:
-        line(f"  {name.ljust(width)}  {value}")
+    kinds = ("good", *(name for name in ("bad", "duplicate", "suppressed", "left_out") if counts.get(name)))
+    reason = record.reason if t.language == "en" else t.known("reason", record.reason)
+    opens = _minute(record.opens_at) or t("campaign_fact.never")
+    facts = {
+        "opens": opens if record.waiting == "window" else "",
+        "starts": _minute(record.opens_at) if record.waiting == "start" else "",
+        "reason": reason,
+        "rows": ", ".join(t(f"campaign_fact.{name}", count=counts.get(name, 0)) for name in kinds),
+        "progress": f"{record.progress:.1%}",
+        "calls": _counts(record.calls, "call", t),
+        "outcomes": _counts(record.dispositions, "disposition", t),
+        "answer_rate": "" if record.answer_rate is None else f"{record.answer_rate:.1%}",
+        "attempts": str(record.attempts),
+        "talk": t.plain_span(record.talk_seconds),
+        "ended": _minute(record.ended_at),
+        "expected_end": "" if record.ended_at else _expected_end(record, t),
+    }
+    names = {name: t(f"campaign_fact.{name}") for name, value in facts.items() if value}
+    width = max(map(len, names.values()))
+    for name, label in names.items():
+        line(f"  {label.ljust(width)}  {facts[name]}")
 
 
 def print_problems(problems: "Iterable[RowProblem]", t: "Translator") -> None:
@@ -158,11 +166,12 @@ def print_questions(questions: "Iterable[Question]", t: "Translator") -> None:
 
 def watch_campaign(queue: "CallQueue", id: str, *, as_json: bool) -> None:
     """Prints a campaign until it ends: on a terminal one live picture, elsewhere a line or document for each change."""
+    t = reader()
     if as_json or not sys.stdout.isatty():
         printed = ""
         while not READER_LEFT.is_set():
             record = queue.campaigns.get(id)
-            text = _summary(record)
+            text = _summary(record, t)
             if text != printed:
                 document(record.to_dict()) if as_json else line(text)
                 printed = text
@@ -175,37 +184,41 @@ def watch_campaign(queue: "CallQueue", id: str, *, as_json: bool) -> None:
     with Live(console=console(), refresh_per_second=4, transient=True) as live:
         while True:
             record = queue.campaigns.get(id)
-            live.update(_picture(record))
+            live.update(_picture(record, t))
             if record.state in ENDED:
                 break
             time.sleep(POLL / 2)
     print_campaign(record)
 
 
-def _expected_end(record: "CampaignRecord") -> str:
+def _expected_end(record: "CampaignRecord", t: "Translator") -> str:
     if record.expected_end and not record.attended:
-        return "never, while no worker is alive"
+        return t("campaign_fact.no_worker")
     return _minute(record.expected_end)
 
 
-def _summary(record: "CampaignRecord") -> str:
+def _summary(record: "CampaignRecord", t: "Translator") -> str:
     calls = " ".join(f"{state}={count}" for state, count in record.calls.items())
-    return f"{state_of(record)} {record.progress:.0%} {calls} attempts={record.attempts} answered={record.answered}"
+    return f"{state_of(record, t)} {record.progress:.0%} {calls} attempts={record.attempts} answered={record.answered}"
 
 
-def _picture(record: "CampaignRecord") -> Any:
+def _picture(record: "CampaignRecord", t: "Translator") -> Any:
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
 
+    def word(catalogue: str, name: str) -> str:
+        return name if t.language == "en" else t.known(catalogue, name)
+
     figures = Table(box=None, pad_edge=False, show_header=False)
     for state, count in record.calls.items():
-        figures.add_row(state, f"{count:,}")
+        figures.add_row(word("call", state), t.plain_number(count))
     for name, count in record.dispositions.items():
-        figures.add_row(f"  {name}", f"{count:,}")
-    figures.add_row("attempts", f"{record.attempts:,}")
+        figures.add_row(f"  {word('disposition', name)}", t.plain_number(count))
+    figures.add_row(t("campaign_fact.attempts"), t.plain_number(record.attempts))
     if record.expected_end:
-        figures.add_row("expected end", _expected_end(record))
-    head = Text.from_markup(f"[bold]{safe(record.name)}[/bold]  {styled(state_of(record))}  {record.progress:.1%}")
+        figures.add_row(t("campaign_fact.expected_end"), _expected_end(record, t))
+    state = styled(record.state, state_of(record, t))
+    head = Text.from_markup(f"[bold]{safe(record.name)}[/bold]  {state}  {record.progress:.1%}")
     return Group(head, ProgressBar(total=1.0, completed=record.progress, width=60), figures)

@@ -73,8 +73,6 @@ def submit(
 
     Example: alodial campaign submit clients.csv --from 712037006 --hours "mon-sat 09:00-18:00" --redial busy=5m,15m
     """
-    from alodial_schemas.counts import count_text
-
     from .campaign_request import build_request
     from .progress import reading
 
@@ -99,11 +97,10 @@ def submit(
         if as_json:
             document(record.to_dict() | {"code": "rows_rejected" if record.rows.get("bad") else "submitted"})
         else:
-            print_campaign(record)
+            print_campaign(record, t=t)
         if record.rows.get("bad") and not as_json:
-            say(
-                f"hint: {count_text(record.rows['bad'], 'row is', 'rows are')} bad; alodial campaign problems {record.id}"
-            )
+            bad = t.count("campaign_fact.bad_rows", record.rows["bad"])
+            say(f"hint: {bad}; alodial campaign problems {record.id}")
         if watch:
             watch_campaign(queue, record.id, as_json=as_json)
 

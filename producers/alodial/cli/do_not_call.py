@@ -7,6 +7,7 @@ import typer
 
 from .arguments import Json, Yes, confirm, parse_pairs
 from .campaign_options import HeaderRow, Sheet
+from .language import reader
 from .local_time import local_time
 from .output import READER_LEFT, document, line, say, table
 from .session import current_actor, open_queue
@@ -41,7 +42,7 @@ def add(numbers: Numbers, reason: Reason = "", scope: Scope = "", as_json: Json 
     if as_json:
         document({"added": added, "known": len(numbers) - added})
     else:
-        say(f"{added} added, {len(numbers) - added} were on the list already")
+        say(reader()("dnc_do.added", added=added, known=len(numbers) - added))
 
 
 @app.command()
@@ -56,7 +57,7 @@ def remove(numbers: Numbers, scope: Scope = "", yes: Yes = False, as_json: Json 
     if as_json:
         document({"removed": removed})
     else:
-        say(f"{removed} removed, {len(numbers) - removed} were not on the list")
+        say(reader()("dnc_do.removed", removed=removed, absent=len(numbers) - removed))
 
 
 @app.command("list")
@@ -86,7 +87,7 @@ def list_numbers(
     elif number:
         line(f"{number} is not on the list")
     else:
-        say("the list is empty")
+        say(reader()("dnc_do.empty"))
     if erased:
         from alodial_schemas.counts import count_text
 
@@ -126,7 +127,7 @@ def import_file(
         counts = {"lines": result.lines, "added": result.added, "known": result.known, "bad": result.bad}
         document({"columns": list(result.columns)} | counts)
     else:
-        say(f"{result.added} added, {result.known} were on the list already, {result.bad} bad")
+        say(reader()("dnc_do.imported", added=result.added, known=result.known, bad=result.bad))
         if result.problems:
             table(("row", "problem"), result.problems)
     if result.bad:

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from .arguments import Json
+from .language import reader
 from .output import console, count_of, docs_page, document, safe, say
 
 if TYPE_CHECKING:
+    from ..i18n import Translator
     from ..settings import Settings
     from ..store.client import Store
     from ..store.redis_checks import RedisCheck
@@ -30,12 +32,7 @@ CHECKED_HERE = frozenset(
 )
 """Codes of findings that have a check of their own here, or are named by one of the settings."""
 
-MARKS = {
-    "ok": "[green]ok[/green]     ",
-    "info": "[cyan]info[/cyan]   ",
-    "warning": "[yellow]warning[/yellow]",
-    "error": "[red]error[/red]  ",
-}
+COLOURS = {"ok": "green", "info": "cyan", "warning": "yellow", "error": "red"}
 
 
 def doctor(as_json: Json = False) -> None:
@@ -48,26 +45,28 @@ def doctor(as_json: Json = False) -> None:
 
     settings = load_settings()
     values = visible_settings(settings)
-    checks = [*_check_settings(settings), *_check_store(settings)]
-    if as_json:
+    t = None if as_json else reader()
+    checks = [*_check_settings(settings), *_check_store(settings, t)]
+    if t is None:
         document({"settings": values, "sources": sources(values)})
         for check in checks:
             row = {"name": check.name, "code": check.finding, "level": check.level}
             document({**row, "message": check.message, "hint": check.hint})
     else:
         out = console()
-        out.print("[bold]settings in force[/bold]")
+        out.print(f"[bold]{t('terminal.settings')}[/bold]")
         origins = sources(values)
         for name, value in values.items():
             out.print(f"  {name:<34} {safe(value)}" + ("" if origins[name] == "default" else f"  ({origins[name]})"))
-        out.print("[bold]checks[/bold]")
+        out.print(f"[bold]{t('terminal.checks')}[/bold]")
         for check in checks:
-            out.print(f"  {MARKS[check.level]}  {check.name:<20} {safe(check.message)}")
+            mark = f"{t(f'terminal.level.{check.level}'):<7}"
+            out.print(f"  [{COLOURS[check.level]}]{mark}[/]  {check.name:<20} {safe(check.message)}")
             if check.hint:
-                out.print(f"           hint: {safe(check.hint)}")
+                out.print(f"           {t('terminal.hint')}: {safe(check.hint)}")
     errors = sum(check.level == "error" for check in checks)
     if errors:
-        say(f"error: {count_of(errors, 'problem')}")
+        say(f"error: {count_of(errors, 'problem') if t is None else t.count('terminal.problems', errors)}")
     raise typer.Exit(1 if errors else 0)
 
 
@@ -149,33 +148,37 @@ def _check_webhooks(settings: "Settings") -> Iterator["RedisCheck"]:
             yield RedisCheck("webhooks.private", "warning", problem, "remove it if outsiders choose the URLs")
 
 
-def _check_store(settings: "Settings") -> list["RedisCheck"]:
+def _check_store(settings: "Settings", t: "Translator | None") -> list["RedisCheck"]:
     from ..errors import StoreUnavailable
     from ..store.client import Store
     from ..store.redis_checks import RedisCheck
 
     store = Store(settings)
     try:
-        return list(_check_redis(store))
+        return list(_check_redis(store, t))
     except StoreUnavailable as exc:
         return [RedisCheck("redis", "error", str(exc), "start Redis, or correct ALODIAL_REDIS_URL")]
     finally:
         store.close()
 
 
-def _check_findings(store: "Store") -> Iterator["RedisCheck"]:
+def _check_findings(store: "Store", t: "Translator | None") -> Iterator["RedisCheck"]:
     """The findings of ``alodial status`` that no other check covers, by the same codes."""
+    from ..i18n import ENGLISH
     from ..observability.diagnosis import diagnose, render_remedy, render_sentence
     from ..store import overview
     from ..store.redis_checks import RedisCheck
 
+    t = t or ENGLISH
     levels: dict[str, Literal["info", "warning", "error"]] = {"problem": "error", "warning": "warning", "info": "info"}
     for finding in diagnose(store.call(overview.read, *overview.arguments_of(store.settings))):
         if finding.code not in CHECKED_HERE:
-            yield RedisCheck(finding.code, levels[finding.severity], render_sentence(finding), render_remedy(finding))
+            yield RedisCheck(
+                finding.code, levels[finding.severity], render_sentence(finding, t), render_remedy(finding, t)
+            )
 
 
-def _check_redis(store: "Store") -> Iterator["RedisCheck"]:
+def _check_redis(store: "Store", t: "Translator | None" = None) -> Iterator["RedisCheck"]:
     from alodial_schemas.counts import count_text
 
     from ..observability.process_findings import broker_problem
@@ -187,7 +190,7 @@ def _check_redis(store: "Store") -> Iterator["RedisCheck"]:
     if problem := broker_problem(store.settings):
         message = f"the broker's Redis (ALODIAL_BROKER_URL) does not answer: {problem}"
         yield RedisCheck("broker_unreachable", "error", message, "start it, or correct ALODIAL_BROKER_URL")
-    yield from _check_findings(store)
+    yield from _check_findings(store, t)
     stopped = store.call(holds.stopped)
     if stopped is not None:
         yield RedisCheck("stop", "warning", f"the emergency stop is on: {stopped}", "alodial resume", "stopped")

@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Sequence
+from datetime import UTC
 from typing import Any
 
 from alodial_schemas import FieldProblem
@@ -32,7 +33,9 @@ from ..errors import (
     StoreUnavailable,
     StoreUnfit,
 )
+from ..i18n import DEFAULT, LANGUAGES, Translator
 from .campaign_output import print_questions
+from .language import message_language
 from .output import discard_output, docs_page, document, say
 
 
@@ -106,9 +109,12 @@ def _error_document(exc: AlodialError) -> dict[str, Any]:
 
 
 def _report_problems(problems: Sequence[FieldProblem]) -> None:
+    language = message_language()
+    t = Translator(language if language in LANGUAGES else DEFAULT, UTC)
     for problem in problems:
-        say(f"error: {problem.field}: {problem.problem}")
-        say(f"hint: {problem.remedy}")
+        text = t.problem(problem.code, problem.problem, problem.remedy)
+        say(f"error: {problem.field}: {text.problem}")
+        say(f"hint: {text.remedy}")
 
 
 def _hint(exc: AlodialError) -> str:
@@ -116,23 +122,4 @@ def _hint(exc: AlodialError) -> str:
         # An error that names no setting is about an option, and its text says what to do.
         where = f"correct it in the environment or in .env; {docs_page('settings.md')} has every setting"
         return where if "ALODIAL_" in str(exc) else ""
-    hint = next((hint for kind, hint in HINTS.items() if isinstance(exc, kind)), "")
-    if isinstance(exc, StoreFull) and (used := _memory_used()):
-        return f"Redis uses {used}; {hint}"
-    return hint
-
-
-def _memory_used() -> str:
-    """How much of its memory Redis uses; "" where it has no limit or does not say."""
-    from ..settings import load_settings
-    from ..store.client import Store
-    from ..store.memory import read_memory
-
-    store = Store(load_settings())
-    try:
-        memory = read_memory(store.call(lambda client, _: dict(client.info("memory"))))
-    except AlodialError:
-        return ""
-    finally:
-        store.close()
-    return f"{memory.used / 2**20:.1f} of {memory.limit / 2**20:.1f} MB" if memory.limit else ""
+    return next((hint for kind, hint in HINTS.items() if isinstance(exc, kind)), "")

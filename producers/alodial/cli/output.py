@@ -29,6 +29,9 @@ SENTENCES = frozenset(
 )
 """Columns of words, which may wrap on a narrow terminal; numbers, ids and times never do."""
 
+PREFIXES = frozenset({"error", "hint", "warning", "written"})
+"""First words of messages, which are translated; what follows may be a command or a value."""
+
 MIN_SENTENCE = 9
 """Characters below which a column of words would be hard to read."""
 
@@ -102,11 +105,27 @@ def prepare_streams() -> None:
 
 def say(text: str) -> None:
     """Prints a message for people on standard error."""
+    text = in_language(text)
     try:
         sys.stderr.write("".join(plain(part) + "\n" for part in text.split("\n")))
         sys.stderr.flush()
     except BrokenPipeError:
         _to_devnull(sys.stderr)
+
+
+def in_language(text: str) -> str:
+    """Returns the message with its first word, such as ``error:``, in the reader's language."""
+    word, colon, rest = text.partition(": ")
+    if not colon or word not in PREFIXES:
+        return text
+    from .language import message_language
+
+    language = message_language()
+    if language in ("", "en", "c", "posix"):
+        return text
+    from ..i18n import LANGUAGES, catalogue
+
+    return f"{catalogue(language)[f'terminal.{word}']}: {rest}" if language in LANGUAGES else text
 
 
 def plain(text: str) -> str:
@@ -123,10 +142,10 @@ def safe(value: object) -> str:
     return text + " " if text.endswith("\\") else text
 
 
-def styled(word: object) -> str:
-    """Returns rich's markup for a state or disposition in its colour; "" for None."""
+def styled(word: object, text: str = "") -> str:
+    """Returns rich's markup for a state or disposition in its colour, as ``text`` if there is one; "" for None."""
     colour = COLOURS.get(str(word))
-    return f"[{colour}]{word}[/{colour}]" if colour else safe(word)
+    return f"[{colour}]{text or word}[/{colour}]" if colour else safe(text or word)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, sentences: Collection[str] = SENTENCES) -> None:

@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .arguments import Json
+from .language import reader
 from .output import READER_LEFT, console, document, safe, say
 from .session import open_queue
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..calls.queue import CallQueue
+    from ..i18n import Translator
     from ..observability.diagnosis import Diagnosis
     from ..store.overview import AccountState, Overview
 
@@ -64,7 +68,7 @@ def _print_overview(overview: "Overview", *, as_json: bool) -> None:
         document(_overview_document(overview))
         return
     out = console()
-    for text in _overview_lines(overview):
+    for text in _overview_lines(overview, reader()):
         out.print(text)
 
 
@@ -74,17 +78,17 @@ def _show_live(every: float) -> None:
 
     from ..errors import StoreUnavailable
 
-    screen = console()
+    screen, t = console(), reader()
     screen.soft_wrap = False
     with open_queue() as queue, Live(console=screen, screen=True, auto_refresh=False) as live:
         lines: list[str] = []
         while True:
             try:
-                lines = _overview_lines(_read_overview(queue))
+                lines = _overview_lines(_read_overview(queue), t)
                 head = []
             except StoreUnavailable as exc:
-                head = [f"[bold red]{safe(str(exc))}; these figures are old[/bold red]"]
-            text = "\n".join([*head, *lines, "", "[dim]Ctrl-C ends[/dim]"])
+                head = [f"[bold red]{safe(str(exc))}; {t('terminal.old')}[/bold red]"]
+            text = "\n".join([*head, *lines, "", f"[dim]{t('terminal.ends')}[/dim]"])
             live.update(Text.from_markup(text), refresh=True)
             time.sleep(every)
 
@@ -125,71 +129,83 @@ def _overview_document(now: "Overview") -> dict[str, Any]:
     return {"findings": findings, **figures, "last_hour": hour}
 
 
-def _limit(label: str, used: float, limit: float) -> str:
+def _limit(label: str, used: float, limit: float, t: "Translator") -> str:
     """A figure beside its limit, with a bar; 0 is no limit."""
     if not limit:
-        return f"  {label:<9}{used:>7.10g}  no limit"
+        return f"  {label:<9}{used:>7.10g}  {t('terminal.no_limit')}"
     share = min(1.0, used / limit)
     full = round(share * BAR_WIDTH)
     colour = "yellow" if share >= 0.9 else "green"
     bar = f"[{colour}]{'#' * full}[/{colour}]{'.' * (BAR_WIDTH - full)}"
-    return f"  {label:<9}{used:>7.10g} of {limit:<7.10g} {bar}"
+    return f"  {label:<9}{used:>7.10g} {t('terminal.of')} {limit:<7.10g} {bar}"
 
 
-def _account_lines(account: "AccountState") -> list[str]:
-    from alodial_schemas.durations import duration_text
-
+def _account_lines(account: "AccountState", t: "Translator") -> list[str]:
     limits = account.limits
-    return [
-        f"[bold]account {safe(account.name)}[/bold]",
-        _limit("calls/s", round(account.rate, 1), limits.rate if limits else 0),
-        _limit("channels", account.channels, limits.channels if limits else 0),
-    ] + [
-        f"  {queue.priority:<9}{queue.count:>7,} waiting, longest {duration_text(queue.oldest)}"
-        for queue in account.queues
-        if queue.count
+    lines = [
+        f"[bold]{t('terminal.account', name=safe(account.name))}[/bold]",
+        _limit(t("terminal.rate"), round(account.rate, 1), limits.rate if limits else 0, t),
+        _limit(t("terminal.channels"), account.channels, limits.channels if limits else 0, t),
     ]
+    for queue in account.queues:
+        if queue.count:
+            count = f"{t.plain_number(queue.count):>7}"
+            text = t("terminal.queue", count=count, span=t.plain_span(queue.oldest))
+            lines.append(f"  {t(f'terminal.priority.{queue.priority}'):<9}{text}")
+    return lines
 
 
-def _overview_lines(now: "Overview") -> list[str]:
-    from alodial_schemas.counts import count_text
-
+def _finding_lines(now: "Overview", t: "Translator") -> list[str]:
     from ..observability.diagnosis import render_sentence
 
     lines = []
     for diagnosis in _diagnoses(now):
-        colour, label = COLOURS[diagnosis.severity], diagnosis.severity + ":"
-        lines.append(f"[{colour}]{label:<9}[/{colour}]{safe(render_sentence(diagnosis))}")
+        colour, label = COLOURS[diagnosis.severity], t(f"terminal.severity.{diagnosis.severity}") + ": "
+        lines.append(f"[{colour}]{label:<9}[/{colour}]{safe(render_sentence(diagnosis, t))}")
         if diagnosis.command:
-            lines.append(f"         hint: {safe(diagnosis.command)}")
-    if not lines:
-        lines.append("[green]no problems[/green]")
-    lines.append("")
+            lines.append(f"         {t('terminal.hint')}: {safe(diagnosis.command)}")
+    return lines or [f"[green]{t('terminal.no_problems')}[/green]"]
+
+
+def _words(counts: "Mapping[str, int]", t: "Translator", *catalogues: str) -> str:
+    """Counts with their names: those of commands in English, in other languages words for people."""
+
+    def name(word: str) -> str:
+        if t.language == "en":
+            return word
+        return next((t(f"{known}.{word}") for known in catalogues if t.has(known, word)), word)
+
+    return "  ".join(f"{name(word)} {t.plain_number(count)}" for word, count in counts.items())
+
+
+def _overview_lines(now: "Overview", t: "Translator") -> list[str]:
+    def row(name: str, text: str) -> str:
+        label = t(f"terminal.{name}")
+        return f"[bold]{label}[/bold]{' ' * max(2, 11 - len(label))}{text}"
+
+    lines = [*_finding_lines(now, t), ""]
     for account in now.accounts:
-        lines += _account_lines(account)
-    waiting = "  ".join(f"{state} {now.calls.get(state, 0):,}" for state in WAITING if now.calls.get(state))
-    lines.append(f"[bold]calls[/bold]      {waiting or 'none waiting'}")
-    dispositions, ends = now.in_last(60, "dispositions"), now.in_last(60, "ends")
-    hour = [f"{name} {count:,}" for name, count in sorted(dispositions.items(), key=lambda pair: -pair[1])]
-    hour += [f"{name} {ends[name]:,}" for name in NOT_PLACED if ends.get(name)]
-    lines.append(f"[bold]last hour[/bold]  {'  '.join(hour) or 'no call ended'}")
+        lines += _account_lines(account, t)
+    waiting = {state: now.calls[state] for state in WAITING if now.calls.get(state)}
+    lines.append(row("calls", _words(waiting, t, "call") or t("terminal.none_waiting")))
+    ends = now.in_last(60, "ends")
+    hour = dict(sorted(now.in_last(60, "dispositions").items(), key=lambda pair: -pair[1]))
+    hour |= {name: ends[name] for name in NOT_PLACED if ends.get(name)}
+    lines.append(row("last_hour", _words(hour, t, "disposition", "call") or t("terminal.no_call_ended")))
     silent = len(now.workers) - len(now.living)
     in_flight = sum(worker.in_flight for worker in now.living)
-    not_responding = f", {silent} not responding" if silent else ""
-    lines.append(
-        f"[bold]workers[/bold]    {len(now.living)} alive{not_responding}, {count_text(in_flight, 'call')} in flight"
-    )
+    workers = [t("terminal.alive", count=len(now.living))]
+    workers += [t("terminal.silent", count=silent)] if silent else []
+    lines.append(row("workers", ", ".join([*workers, t.count("terminal.in_flight", in_flight)])))
     if now.inbox or now.orphans or now.dead:
-        lines.append(
-            f"[bold]results[/bold]    {now.inbox:,} to read, {now.orphans:,} not matched yet, {now.dead:,} dead"
-        )
+        counts = {name: t.plain_number(getattr(now, name)) for name in ("inbox", "orphans", "dead")}
+        lines.append(row("results", t("terminal.results_text", **counts)))
     for campaign in now.campaigns[:20]:
-        lines.append(
-            f"[bold]campaign[/bold]   {safe(campaign.name)}: {campaign.state}, {campaign.ready:,} in the hopper"
-        )
+        state = campaign.state if t.language == "en" else t.known("state", campaign.state)
+        text = t("terminal.hopper", state=state, ready=t.plain_number(campaign.ready))
+        lines.append(row("campaign", f"{safe(campaign.name)}: {text}"))
     for hook in now.endpoints:
-        state = "on" if hook.enabled else f"off ({hook.off_reason})"
-        lines.append(
-            f"[bold]webhook[/bold]    {safe(hook.url)}: {state}, {hook.delivered:,} delivered, {hook.waiting:,} waiting"
-        )
+        state = t("terminal.on") if hook.enabled else t("terminal.off", reason=hook.off_reason)
+        numbers = {"delivered": t.plain_number(hook.delivered), "waiting": t.plain_number(hook.waiting)}
+        lines.append(row("webhook", f"{safe(hook.url)}: {t('terminal.webhook_text', state=state, **numbers)}"))
     return lines

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from .arguments import check_choice
+from .language import reader
 from .output import say
 from .session import current_actor, open_queue
 
@@ -20,12 +21,13 @@ def stop(reason: Annotated[str, typer.Option(help="Why, shown to everybody.")] =
 
     with open_queue() as queue:
         current, changed = queue.store.run(holds.stop(reason, current_actor()))
+    t = reader()
     if changed:
-        say("stopped: no worker places new calls")
+        say(t("stop_do.stopped"))
     else:
         by = f" by {current.actor}" if current.actor else ""
         say(f"already stopped{by}: {current.reason}")
-    say("hint: alodial resume lifts it")
+    say(f"hint: {t('stop_do.lift', command='alodial resume')}")
 
 
 def resume(
@@ -43,4 +45,4 @@ def resume(
                 "--account", account, sorted({*queue.settings.account_names, *queue.store.call(holds.accounts)})
             )
         queue.resume(account)
-    say("resumed")
+    say(reader()("stop_do.resumed"))

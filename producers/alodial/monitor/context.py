@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 
-from ..i18n import LANGUAGES, Translator, preferred
+from ..i18n import DEFAULT, LANGUAGES, Translator, preferred
 from ..settings import Settings
 from ..store.client import AsyncStore, Store
 from ..web.key_ring import KeyRing
@@ -56,10 +56,12 @@ def monitor_context(request: Request) -> MonitorContext:
 
 
 def translator_of(request: Request) -> Translator:
-    """A translator into the language of the switch in the head, else into the browser's."""
+    """A translator into the language of the switch in the head, else the browser's, else the installation's."""
     chosen = request.cookies.get(LANGUAGE_COOKIE, "")
-    language = chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language", ""))
-    return Translator(language, monitor_context(request).zone)
+    if chosen not in LANGUAGES:
+        otherwise = request.app.state.context.settings.language or DEFAULT
+        chosen = preferred(request.headers.get("accept-language", ""), otherwise)
+    return Translator(chosen, monitor_context(request).zone)
 
 
 def colours_of(request: Request) -> str:

@@ -11,13 +11,14 @@ from typing import Any, Final
 import structlog
 
 from ..errors import ConfigurationError
+from ..i18n import ENGLISH, Translator
 from ..settings import Settings
 from ..store.client import Store
 from ..store.shared_work import hold, save, state_of
 from ..store.supervision import SupervisedThread, Supervisor, process_loops
 from .finding_changes import FindingChange, alerts_json, due_alerts, read_alerts, read_findings
 from .finding_watch import WORK as FINDINGS
-from .finding_watch import FindingWatch
+from .finding_watch import FindingWatch, translator_of
 from .process_findings import ProcessFindings
 from .redaction import Scrubber, secrets_of
 
@@ -30,7 +31,6 @@ RETRY: Final = 30.0
 """Seconds to the next try after no receiver took a message."""
 
 MAX_LINES: Final = 20
-WORDS: Final = {"raised": "{}", "still": "{}, still there", "resolved": "resolved"}
 
 log = structlog.get_logger("alodial.alerts")
 
@@ -72,25 +72,26 @@ class AlertTargets:
         return taken
 
 
-def alert_text(due: Sequence[FindingChange], public_url: str = "") -> tuple[str, str]:
-    """Returns title and text of one message about all that is due, the worst first."""
+def alert_text(due: Sequence[FindingChange], public_url: str = "", t: Translator = ENGLISH) -> tuple[str, str]:
+    """Returns title and text of one message about all that is due, the worst first, in the language of ``t``."""
     new = [row for row in due if row.change != "resolved"]
     order = ("problem", "warning", "info")
     rows = [*sorted(new, key=lambda row: order.index(row.finding.severity)), *(row for row in due if row not in new)]
-    head = rows[0]
-    title = f"Alodial: {head.finding.severity if new else 'resolved'}" + (
-        f" and {len(rows) - 1} more" if rows[1:] else ""
-    )
+    title = t(f"alert.title.{rows[0].finding.severity if new else 'resolved'}")
+    if rows[1:]:
+        title = t("alert.title_more", title=title, count=len(rows) - 1)
     lines = []
     for row in rows[:MAX_LINES]:
         finding = row.finding
-        lines.append(f"{WORDS[row.change].format(finding.severity).capitalize()}: {finding.text}")
-        if row.change != "resolved":
-            lines.append(f"What to do: {finding.remedy}" + (f" ({finding.command})" if finding.command else ""))
-            if public_url and finding.screen:
-                lines.append(public_url + finding.screen)
+        if row.change == "resolved":
+            lines.append(t("alert.resolved", text=finding.text))
+            continue
+        lines.append(t(f"alert.{row.change}.{finding.severity}", text=finding.text))
+        lines.append(t("alert.do", remedy=finding.remedy) + (f" ({finding.command})" if finding.command else ""))
+        if public_url and finding.screen:
+            lines.append(public_url + finding.screen)
     if len(rows) > MAX_LINES:
-        lines.append(f"and {len(rows) - MAX_LINES} more: alodial status")
+        lines.append(t("alert.more", count=len(rows) - MAX_LINES))
     return title, "\n".join(lines)
 
 
@@ -104,6 +105,7 @@ class AlertSender(SupervisedThread):
         self._store = store
         self._process = process
         self._targets = targets
+        self._t = translator_of(store.settings)
         self._scrub = Scrubber(secrets_of(store.settings))
 
     def send_due(self) -> float:
@@ -117,7 +119,7 @@ class AlertSender(SupervisedThread):
         due, after = due_alerts(known, read_alerts(held.state), now, settings.alert_reminder)
         if not due:
             return EVERY
-        title, body = alert_text(due, settings.public_url)
+        title, body = alert_text(due, settings.public_url, self._t)
         taken = self._targets.send(
             self._scrub.text(title),
             self._scrub.text(body),

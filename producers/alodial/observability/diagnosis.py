@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 
 from alodial_schemas.durations import duration_text
 
+from ..i18n import ENGLISH, Translator
 from ..store.events import ALARM_SHARE
 from ..store.memory import FULL_SHARE
 from ..store.missing_results import MISSING_AFTER
@@ -312,11 +313,15 @@ def fill(text: str, values: Mapping[str, Any], number: Callable[[float], str], s
     return text.format_map({name: _formatted(name, value, number, span) for name, value in values.items()})
 
 
-def render_sentence(diagnosis: Diagnosis) -> str:
-    """Returns the English sentence, for a terminal."""
-    return fill(TEXTS[diagnosis.text_key], diagnosis.values, lambda value: f"{value:,.10g}", duration_text)
+def render_sentence(diagnosis: Diagnosis, t: Translator = ENGLISH) -> str:
+    """Returns the sentence, for a terminal or a message; in English without a translator."""
+    if t.language == ENGLISH.language:
+        return fill(TEXTS[diagnosis.text_key], diagnosis.values, lambda value: f"{value:,.10g}", duration_text)
+    return fill(t(f"finding.{diagnosis.text_key}"), diagnosis.values, t.plain_number, t.plain_span)
 
 
-def render_remedy(diagnosis: Diagnosis) -> str:
-    """Returns in English what to do."""
-    return REMEDIES[diagnosis.text_key]
+def render_remedy(diagnosis: Diagnosis, t: Translator = ENGLISH) -> str:
+    """Returns what to do; in English without a translator."""
+    if t.language == ENGLISH.language:
+        return REMEDIES[diagnosis.text_key]
+    return t(f"finding.{diagnosis.text_key}.do")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, Literal, NamedTuple
 
+from ..i18n import ENGLISH, Translator
 from .diagnosis import Diagnosis, Severity, render_remedy, render_sentence
 
 RAISE_AFTER_MS: Final = 30_000
@@ -58,8 +59,13 @@ class FindingChange(NamedTuple):
     finding: KnownFinding
 
 
-def known_of(diagnoses: Iterable[Diagnosis], now_ms: int, scrub: Callable[[str], str] = str) -> Findings:
-    """Returns the findings of this moment by code and subject. ``scrub`` takes secrets and numbers out of a text."""
+def known_of(
+    diagnoses: Iterable[Diagnosis], now_ms: int, scrub: Callable[[str], str] = str, t: Translator = ENGLISH
+) -> Findings:
+    """Returns the findings of this moment by code and subject, in the language of ``t``.
+
+    ``scrub`` takes secrets and numbers out of a text.
+    """
     findings: Findings = {}
     for diagnosis in diagnoses:
         findings.setdefault(
@@ -68,8 +74,8 @@ def known_of(diagnoses: Iterable[Diagnosis], now_ms: int, scrub: Callable[[str],
                 diagnosis.code,
                 scrub(diagnosis.subject),
                 diagnosis.severity,
-                scrub(render_sentence(diagnosis)),
-                scrub(render_remedy(diagnosis)),
+                scrub(render_sentence(diagnosis, t)),
+                scrub(render_remedy(diagnosis, t)),
                 diagnosis.command,
                 diagnosis.screen,
                 now_ms,

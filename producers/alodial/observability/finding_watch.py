@@ -7,9 +7,12 @@ import hashlib
 import json
 from datetime import UTC, datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from alodial_schemas.events import event_time
 
+from ..i18n import DEFAULT, Translator
+from ..settings import Settings
 from ..store import overview
 from ..store.client import Store
 from ..store.shared_work import hold, save
@@ -22,6 +25,11 @@ from .redaction import Scrubber, secrets_of
 WORK: Final = "findings"
 EVERY: Final = 5.0
 LEASE: Final = 15.0
+
+
+def translator_of(settings: Settings) -> Translator:
+    """The translator into the installation's language, which is English where none is set."""
+    return Translator(settings.language or DEFAULT, ZoneInfo(settings.timezone))
 
 
 def finding_event(change: FindingChange, now_ms: int) -> str:
@@ -65,6 +73,7 @@ class FindingWatch(SupervisedThread):
         self._store = store
         self._process = process
         self._own = own
+        self._t = translator_of(store.settings)
         self._scrub = Scrubber(secrets_of(store.settings))
 
     def _step(self) -> float:
@@ -79,7 +88,7 @@ class FindingWatch(SupervisedThread):
         if held.outcome == "other":
             return []
         state = self._store.call(overview.read, *overview.arguments_of(self._store.settings))
-        present = known_of(diagnose(state), state.now, self._scrub.text)
+        present = known_of(diagnose(state), state.now, self._scrub.text, self._t)
         known, changes = advance(read_findings(held.state), present, state.now)
         written = findings_json(known)
         if written == held.state:

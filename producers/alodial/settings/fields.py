@@ -178,6 +178,10 @@ class SettingsFields(BaseSettings):
         description="E.164 prefixes of the numbers that may be called, comma-separated; * for all.",
     )
     timezone: str = Field("Asia/Tashkent", description="The time zone of calling hours and reports.")
+    language: Literal["en", "ru", "uz"] | None = Field(
+        None,
+        description="The language of alerts, and of what commands say to people. None: English, and the terminal's language.",
+    )
     calling_hours: str = Field(
         DEFAULT_HOURS,
         description="Hours of campaigns without hours of their own: `mon-fri 09:00-18:00; sat 10:00-14:00`.",

@@ -45,7 +45,7 @@ class Created(NamedTuple):
 
 def _require_room(answer: list[Any]) -> list[Any]:
     if answer[0] == b"full":
-        raise StoreFull
+        raise StoreFull(text(answer[1]))
     if answer[0] == b"limit":
         raise LimitReached(text(answer[1]), LIMIT_WAIT)
     return answer

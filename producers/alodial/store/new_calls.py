@@ -55,7 +55,8 @@ def daily_calls_of(quota: str) -> int:
 class Enqueued(NamedTuple):
     """A call's row: ``same`` and ``conflict`` name the owner's call that has the extid or key already; its state may be gone.
 
-    ``extid`` is the record's, and ``caller_extid`` the one by which its owner knows it. ``full``: Redis has no room for it.
+    ``extid`` is the record's, and ``caller_extid`` the one by which its owner knows it. ``full``: Redis has no room for it;
+    ``id`` is how many bytes it uses, and its limit.
     ``limit``: ``id`` names the limit of its API key, and ``caller_extid`` is how many seconds to wait.
     """
 

@@ -200,7 +200,9 @@ def of_error(exc: AlodialError, t: Translator = ENGLISH) -> Response:
     if isinstance(exc, StoreUnavailable):
         log.error("request.refused", code=exc.code, reason=str(exc))
         if isinstance(exc, StoreFull):
-            return problem(503, exc.code, f"{str(exc).capitalize()}.", headers={"Retry-After": RETRY_AFTER})
+            return problem(
+                503, exc.code, f"{str(exc)[:1].upper()}{str(exc)[1:]}.", headers={"Retry-After": RETRY_AFTER}
+            )
         detail = (
             "The call store does not answer; take the request as not done and send it again with its Idempotency-Key."
         )

@@ -23,7 +23,7 @@ local chunks, total = number(c[2]), number(c[3])
 if adds then index = chunks end
 if index < chunks then return { 'had', g } end
 if index > chunks then return { 'gap', g } end
-if store_full() then return { 'full', '' } end
+if store_full() then return { 'full', store_full() } end
 if adds then
   local first = again ~= '1' and redis.call('GET', P .. 'gr:' .. content)
   if first and redis.call('EXISTS', P .. 'g:' .. first) == 1 then return { 'duplicate', first } end

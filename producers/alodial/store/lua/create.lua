@@ -22,7 +22,7 @@ if file ~= '' and again ~= '1' then
   local first = redis.call('GET', P .. 'gf:' .. file)
   if first and redis.call('EXISTS', P .. 'g:' .. first) == 1 then return { 'duplicate', first, 0 } end
 end
-if store_full() then return { 'full', '', 0 } end
+if store_full() then return { 'full', store_full(), 0 } end
 redis.call('HSET', P .. 'g:' .. g, 's', 'draft', 'cr', ms, 'by', who, 'nc', 0, 'tot', 0, 'cur', 0, 'cc', 0, 'co', 0, unpack(ARGV, 10))
 redis.call('SET', draft, g, 'PX', keep)
 redis.call('ZADD', P .. 'campaigns', ms, g)

@@ -11,7 +11,7 @@
 --     What follows behind a semicolon is described in quota.lua
 -- Answer: { {accounts to ring}, row, ... }; a row is 1 (stored and queued), 2 (stored and scheduled) or
 --   {outcome, extid of the record, id, state, the caller's extid} of the call that was there: created (by this very request, or just
---   now under the spare), same or conflict, which is of this owner; full: there is no room for a new one; or
+--   now under the spare), same or conflict, which is of this owner; full: there is no room for a new one (instead of the id how much is used, and the limit); or
 --   limit, with the limit's name for the id and the seconds to wait for the caller's extid.
 -- After the deadline nothing is stored and the answer is Redis' clock in ms: whoever asked was told so by then.
 local keep, deadline = ARGV[1], tonumber(ARGV[2])
@@ -131,7 +131,7 @@ while i <= #values do
   elseif theirs and spare == '' then
     answer[#answer + 1] = { 'conflict', x, '', '', x }
   elseif store_full() then
-    answer[#answer + 1] = { 'full', x, '', '', x }
+    answer[#answer + 1] = { 'full', x, store_full(), '', x }
   else
     local q, limit, wait, bytes = quota ~= '' and quota_of(quota), nil, 60, nil
     if q then

@@ -17,7 +17,8 @@ local function figure(info, name)
 end
 
 -- Whether a new call or campaign would take the last of the memory, which stops, cancellations and results need. Asked once a
--- script (5 us); a Redis that does not say how much it uses is not full.
+-- script (5 us); a Redis that does not say how much it uses is not full. The answer is the bytes that are used and their limit,
+-- or false.
 local out_of_room
 local function store_full()
   if out_of_room == nil then
@@ -26,7 +27,8 @@ local function store_full()
     local most = type(info) == 'string' and figure(info, 'maxmemory') or 0
     if most > 0 then
       local used = figure(info, 'used_memory')
-      out_of_room = used ~= nil and used - (figure(info, 'mem_not_counted_for_evict') or 0) > FULL * most
+      used = used and used - (figure(info, 'mem_not_counted_for_evict') or 0)
+      if used and used > FULL * most then out_of_room = string.format('%.0f %.0f', used, most) end
     end
   end
   return out_of_room

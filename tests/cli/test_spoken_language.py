@@ -1,0 +1,69 @@
+"""What commands say to people in the reader's language; JSON is the same in all."""
+
+import time
+
+import pytest
+
+from alodial import CallQueue
+from alodial.settings import Settings
+from alodial.store import keys, workers
+from alodial.store.workers import Heartbeat
+
+from .conftest import Alodial
+
+LIST = "phone\n901234567\n901234568\n12\n"
+
+
+@pytest.fixture
+def russian(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("LANG", "ru_RU.UTF-8")
+    environment.delenv("LC_ALL", raising=False)
+
+
+def test_status_and_doctor_are_in_the_language_of_the_terminal(
+    russian: None, alodial: Alodial, settings: Settings
+) -> None:
+    with CallQueue(settings=settings) as queue:
+        queue.enqueue({"callfrom": "712037006", "callto": ["994412860"]})
+    done = alodial("status")
+    assert done.code == 1
+    assert "проблема: Ни один рабочий процесс не жив." in done.out
+    assert "подсказка: alodial worker" in done.out
+    assert "готовы 1" in done.out
+    assert "No worker" in alodial("status", "--json").documents[0]["findings"][0]["text"]
+    assert "подсказка: alodial worker" in alodial("doctor").out
+
+
+def test_a_setting_decides_before_the_terminal(
+    russian: None, alodial: Alodial, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("ALODIAL_LANGUAGE", "uz")
+    assert "muammo: " in alodial("status").out
+    environment.setenv("ALODIAL_LANGUAGE", "en")
+    assert "problem: No worker is alive." in alodial("status").out
+    environment.setenv("ALODIAL_LANGUAGE", "de")
+    assert "ALODIAL_LANGUAGE" in alodial("status").err
+
+
+def test_a_campaign_speaks_the_language_of_who_submits_it(
+    russian: None, alodial: Alodial, settings: Settings, tmp_path: object, environment: pytest.MonkeyPatch
+) -> None:
+    with CallQueue(settings=settings) as queue:
+        now = int(time.time() * 1000)
+        workers.write_heartbeat(queue.store.redis, Heartbeat("a:1", now, 1, "a", 0, now, "1"))
+        assert queue.store.redis.hlen(keys.WORKERS) == 1
+    with open("people.csv", "w") as file:
+        file.write(LIST)
+    done = alodial("campaign", "submit", "people.csv", "--from", "712037006")
+    assert done.code == 0
+    assert "строки" in done.out
+    assert "2 годных, 1 с ошибкой" in done.out
+    assert "подсказка: 1 строка с ошибкой; alodial campaign problems" in done.err
+    shown = alodial("campaign", "show", "people").out
+    assert "попытки" in shown
+    assert "ход" in shown
+    assert "состояние" in alodial("campaign", "list").out
+    refused = alodial("campaign", "show", "nobody")
+    assert refused.err.startswith("ошибка: ")
+    assert "подсказка: alodial campaign list" in refused.err
+    assert "добавлено: 1" in alodial("dnc", "add", "994412899").err
