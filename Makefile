@@ -11,7 +11,7 @@ JOBS ?= 3
 CORE := tests/schemas tests/store tests/workers
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit cover floors lint lock audit sbom search chaos drills failover bench clean
+.PHONY: help install demo test unit cover floors lint lock audit sbom search chaos drills failover bench bench-long clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-9s %s\n", $$1, $$2}'
@@ -85,8 +85,11 @@ drills: $(STAMP) ## Troubles of a running installation, each of which it must na
 failover: $(STAMP) ## Failovers of Redis under load with real Sentinels; all of them with ALODIAL_CHAOS=full
 	$(BIN)/python -m pytest -m failover --timeout 1200 -s
 
-bench: $(STAMP) ## Measure against bare Dramatiq, in one run on this machine
+bench: $(STAMP) ## Measure beside five other queues, in turns on this machine: six to eight minutes
 	$(BIN)/python -m benchmarks
 
+bench-long: $(STAMP) ## The same with nine rounds, for figures that are published: twenty minutes
+	$(BIN)/python -m benchmarks --rounds 9 --minutes 25
+
 clean: ## Remove .venv and caches
-	rm -rf $(VENV) $(VENV)-floors .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) $(VENV)-floors .venv-bench .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -13,7 +13,7 @@ from alodial import CallQueue, TwoWayCall
 from alodial.store.keys import Keys
 
 from . import drain
-from .machine import WORKER_CORE, child, posts, redis_on_other_core, stub
+from .machine import WORKER_CORE, child, redis_on_other_core, stub
 
 keys = Keys()
 
@@ -38,10 +38,10 @@ def disk() -> float:
 def paced(fsync: str, durability: str, pace: int) -> tuple[list[float], list[float]]:
     """Seconds that each ``enqueue`` took, and from its call to the POST's arrival."""
     accepted, arrived = [], []
-    with redis_on_other_core(fsync) as redis, stub(0) as url, CallQueue(redis_url=redis.url) as queue:
+    with redis_on_other_core(fsync) as redis, stub(0) as stubbed, CallQueue(redis_url=redis.url) as queue:
         env = {
             "ALODIAL_REDIS_URL": redis.url,
-            "ALODIAL_PROVIDER_URL": url,
+            "ALODIAL_PROVIDER_URL": stubbed.url,
             "ALODIAL_PROVIDER_TOKEN": drain.TOKEN,
             "ALODIAL_CALLS_PER_SECOND": "1000",
             "ALODIAL_MAX_CONCURRENT_CALLS": "100000",
@@ -56,7 +56,7 @@ def paced(fsync: str, durability: str, pace: int) -> tuple[list[float], list[flo
                 began = time.perf_counter()
                 queue.enqueue(TwoWayCall(callfrom="712037006", callto=["994412860"]))
                 accepted.append(time.perf_counter() - began)
-                while posts(url) <= n:
+                while stubbed.seen().posts <= n:
                     time.sleep(0.002)
                     if time.perf_counter() - began > 10:
                         raise TimeoutError(f"no POST of call {n} within 10 s")
@@ -76,7 +76,9 @@ def main() -> None:
             print(f"{pace:>3} calls/s  {fsync:>8}  enqueue {summary(accepted)}  to POST {summary(arrived)}", flush=True)
     for delay in (0.0, 0.05):
         for fsync, durability in MODES:
-            rates = [drain.alodial(delay, 6000, fsync=fsync, ALODIAL_DURABILITY=durability) for _ in range(3)]
+            rates = [
+                drain.alodial(delay, 6000, fsync=fsync, settings={"ALODIAL_DURABILITY": durability}) for _ in range(3)
+            ]
             print(
                 f"drain, answers after {delay * 1000:.0f} ms  {fsync:>8}  {statistics.median(rates):.0f} calls/s",
                 flush=True,

@@ -1,21 +1,26 @@
-"""AloVoice as a benchmark needs it: reads a POST, waits, answers 200 with JSON. Nothing rings, nothing calls back.
+"""AloVoice where no C compiler is at hand: what native/stub.c does, at ten times its price. It is a bound for fast systems.
 
-python -m benchmarks.stub DELAY_SECONDS      prints its port, then serves; GET / answers the number of POSTs.
+python -m benchmarks.stub DELAY_MICROSECONDS      prints its port, then serves; see native/stub.c
 """
 
+import array
 import asyncio
 import sys
+import time
 
 ANSWER = b'{"answer":{"id":1}}'
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
-posts = 0
+times = array.array("q")
+accepted = 0
 
 
 class Stub(asyncio.Protocol):
     """HTTP/1.1 with keep-alive and Content-Length bodies, no more than a benchmark's clients send."""
 
     def __init__(self, delay: float) -> None:
+        global accepted  # noqa: PLW0603 - one counter of a one-file server
+        accepted += 1
         self._delay = delay
         self._data = b""
         self._transport: asyncio.Transport
@@ -25,7 +30,6 @@ class Stub(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        global posts  # noqa: PLW0603 - one counter of a one-file server
         self._data += data
         while (end := self._data.find(b"\r\n\r\n")) >= 0:
             head = self._data[:end].lower()
@@ -34,11 +38,12 @@ class Stub(asyncio.Protocol):
             if len(self._data) < end + 4 + length:
                 return
             self._data = self._data[end + 4 + length :]
-            if head.startswith(b"get"):
-                body = str(posts).encode()
-                self._answer(body)
+            if head.startswith(b"get /times"):
+                self._answer(times.tobytes())
+            elif head.startswith(b"get"):
+                self._answer(f"{len(times)} {times[-1] if times else 0} {accepted}".encode())
             else:
-                posts += 1
+                times.append(time.monotonic_ns())
                 if self._delay:
                     asyncio.get_running_loop().call_later(self._delay, self._answer, ANSWER)
                 else:
@@ -56,4 +61,4 @@ async def serve(delay: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(float(sys.argv[1])))
+    asyncio.run(serve(int(sys.argv[1]) / 1e6))

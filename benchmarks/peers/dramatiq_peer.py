@@ -1,6 +1,6 @@
 """The anchor: bare Dramatiq with one shared httpx.Client and 32 threads doing the bare job, with its default middleware.
 
-python -m benchmarks.anchor REDIS_URL URL    consumes the queue `anchor` until it is ended.
+python dramatiq_peer.py feed|work REDIS_URL POST_URL
 """
 
 import sys
@@ -9,6 +9,7 @@ import time
 import dramatiq
 import httpx
 from dramatiq.brokers.redis import RedisBroker
+from feeder import feed
 
 THREADS = 32
 FIELDS = {
@@ -31,9 +32,16 @@ def declare(redis_url: str, url: str) -> "dramatiq.Actor[[str], None]":
     return actor
 
 
-if __name__ == "__main__":
-    declare(sys.argv[1], sys.argv[2])
-    worker = dramatiq.Worker(dramatiq.get_broker(), worker_threads=THREADS)
-    worker.start()
+def main() -> None:
+    role, redis_url, url = sys.argv[1:4]
+    actor = declare(redis_url, url)
+    if role == "feed":
+        feed(lambda first, count: [actor.send(str(n)) for n in range(first, first + count)] and None)
+        return
+    dramatiq.Worker(dramatiq.get_broker(), worker_threads=THREADS).start()
     while True:
         time.sleep(1)
+
+
+if __name__ == "__main__":
+    main()
