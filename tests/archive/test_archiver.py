@@ -11,10 +11,11 @@ from sqlalchemy import Engine, func, select
 
 from alodial import CallQueue
 from alodial.archive.archiver import Archiver
-from alodial.archive.engine import ArchiveUnavailable, reading, writing
+from alodial.archive.engine import reading, writing
 from alodial.archive.migrate import is_current, migrate
 from alodial.archive.schema import CALLS, EVENTS, METADATA
 from alodial.archive.write import total_calls
+from alodial.errors import ArchiveUnavailable
 from alodial.store import archiving, audit, events
 from alodial.store.keys import Keys
 

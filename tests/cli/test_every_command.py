@@ -9,7 +9,10 @@ from .conftest import TWO_WAY, Alodial
 from .test_help import COMMANDS
 
 AWAY = "redis://:planted-password@127.0.0.1:1/0"
-LEAVES = {" ".join(path) for path, command in COMMANDS.items() if not hasattr(command, "commands")} | {"events"}
+LEAVES = {" ".join(path) for path, command in COMMANDS.items() if not hasattr(command, "commands")} | {
+    "events",
+    "archive",
+}
 FILE = "numbers.csv"
 
 ASKS_REDIS: dict[str, tuple[str, ...]] = {
@@ -58,6 +61,7 @@ ASKS_REDIS: dict[str, tuple[str, ...]] = {
     "channels list": (),
     "channels release": ("--yes",),
     "status": (),
+    "archive status": (),
     "logs": (),
     "stop": (),
     "resume": (),
@@ -73,6 +77,7 @@ OTHERS = {
     "top": "goes on, and prints that Redis does not answer",
     "worker": "waits for Redis",
     "web": "waits for Redis",
+    "archive": "waits for Redis",
     "sandbox": "uses no Redis",
     "demo": "starts its own",
     "dev": "starts its own",

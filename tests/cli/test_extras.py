@@ -85,7 +85,7 @@ def test_each_command_without_an_extra_of_its_own_works_with_cli_alone(tmp_path:
         ASKS_REDIS.keys() | OF_NO_EXTRA.keys() | {"provider check", "alerts test"} | COMMAND_EXTRAS.keys() | {"top"}
         == ASKS_REDIS.keys() | OTHERS.keys()
     )
-    done = run_all(without("web", "worker", "zones"), ASKS_REDIS | OF_NO_EXTRA, tmp_path)
+    done = run_all(without("web", "worker", "zones", "archive"), ASKS_REDIS | OF_NO_EXTRA, tmp_path)
     assert {
         name for name in ASKS_REDIS if "error: Redis at 127.0.0.1:1 did not answer" not in done[name]["err"]
     } == set()
@@ -97,7 +97,7 @@ def test_each_command_without_an_extra_of_its_own_works_with_cli_alone(tmp_path:
 
 def test_help_of_every_command_needs_the_extra_cli_alone(tmp_path: Path) -> None:
     names = ["", *ASKS_REDIS, *OTHERS]
-    done = run_all(without("web", "worker", "zones"), dict.fromkeys(names, ("--help",)), tmp_path)
+    done = run_all(without("web", "worker", "zones", "archive"), dict.fromkeys(names, ("--help",)), tmp_path)
     assert {name for name, row in done.items() if (row["code"], row["err"]) != (0, "")} == set()
     assert all("Example:" in row["out"] for row in done.values())
 
@@ -112,6 +112,7 @@ def test_help_of_every_command_needs_the_extra_cli_alone(tmp_path: Path) -> None
         ("web", ("cli", "web", "worker"), "web"),
         ("worker", ("web", "worker"), "worker"),
         ("worker", ("worker",), "worker"),
+        ("archive", ("archive",), "archive"),
         ("--debug worker", ("web", "worker"), "worker"),
         ("sandbox", ("web", "worker"), "all"),
         ("sandbox", ("web",), "all"),

@@ -44,6 +44,7 @@ def test_all_public_commands_exist() -> None:
         "events resend",
         *(f"keys {name}" for name in ("create", "list", "rotate", "revoke")),
         "alerts test",
+        "archive status",
         *(f"webhooks {name}" for name in ("list", "enable", "disable", "test", "secret")),
         *(
             "audit",

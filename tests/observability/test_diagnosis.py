@@ -8,6 +8,7 @@ import pytest
 
 from alodial.observability.diagnosis import diagnose, render_remedy, render_sentence
 from alodial.observability.finding_texts import REMEDIES, TEXTS
+from alodial.store.archiving import ArchiveState
 from alodial.store.events import UnreadEvents
 from alodial.store.fitness import StoreFitness
 from alodial.store.holds import EmergencyStop
@@ -96,6 +97,12 @@ def test_nothing_is_wrong_with_a_quiet_installation() -> None:
         ({"events_unread": UnreadEvents("billing", 5, 400_000.0, 100, 604_800.0)}, ["events_unread"]),
         ({"events_unread": UnreadEvents("billing", 51, 1.0, 100, 604_800.0)}, ["events_unread"]),
         ({"events_unread": UnreadEvents("billing", 49, 1.0, 100, 604_800.0)}, []),
+        ({"archives": True}, ["archive_behind"]),
+        ({"archives": True, "archive": ArchiveState(4.0, 5, "sqlite:///a.db")}, []),
+        ({"archives": True, "archive": ArchiveState(400.0, 5, "sqlite:///a.db")}, ["archive_behind"]),
+        ({"archives": True, "archive": ArchiveState(70.0, 5, "", "no space", "full")}, ["archive_behind"]),
+        ({"archives": True, "archive": ArchiveState(70.0, 5, "", "refused", "unavailable")}, ["archive_behind"]),
+        ({"archive": ArchiveState(9e9, 5, "sqlite:///a.db")}, []),
         ({"endpoints": (EndpointHealth("ab", "https://a/"),)}, []),
         ({"endpoints": (replace(EndpointHealth("ab", "https://a/"), enabled=False),)}, ["webhook_disabled"]),
         ({"endpoints": (replace(EndpointHealth("ab", "https://a/"), failing_since="2026"),)}, ["webhook_failing"]),

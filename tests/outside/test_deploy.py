@@ -20,7 +20,7 @@ from alodial.testing.redis_server import find_server, free_port
 from .text import ROOT
 
 DEPLOY = ROOT / "deploy"
-UNITS = ("alodial-web@.service", "alodial-worker@.service")
+UNITS = ("alodial-web@.service", "alodial-worker@.service", "alodial-archive.service")
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +33,9 @@ def _seconds(text: str) -> int:
     return int(text.removesuffix("s"))
 
 
-def test_compose_has_redis_web_worker_and_the_sandbox_as_a_profile(services: dict[str, Any]) -> None:
-    assert set(services) == {"redis", "web", "worker", "sandbox"}
-    assert [name for name, service in services.items() if service.get("profiles")] == ["sandbox"]
+def test_compose_has_redis_web_worker_and_archive_and_sandbox_as_profiles(services: dict[str, Any]) -> None:
+    assert set(services) == {"redis", "web", "worker", "archive", "sandbox"}
+    assert [name for name, service in services.items() if service.get("profiles")] == ["archive", "sandbox"]
 
 
 def test_compose_waits_longer_for_a_worker_than_the_worker_waits_for_alovoice(services: dict[str, Any]) -> None:
@@ -64,7 +64,7 @@ def test_compose_waits_longer_for_web_than_web_waits_for_its_requests(services: 
 
 
 def test_containers_hold_no_secret_no_root_and_no_way_to_write_but_the_spool(services: dict[str, Any]) -> None:
-    for name in ("web", "worker", "sandbox"):
+    for name in ("web", "worker", "archive", "sandbox"):
         service = services[name]
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
@@ -74,7 +74,7 @@ def test_containers_hold_no_secret_no_root_and_no_way_to_write_but_the_spool(ser
             key for key, value in given.items() if re.search("TOKEN|SECRET|KEYS", key) and "$" not in str(value)
         }
     assert "ports" not in services["redis"]
-    assert services["web"]["volumes"] == ["spool:/var/lib/alodial"]
+    assert services["web"]["volumes"] == ["spool:/var/lib/alodial", "archive:/var/lib/alodial/archive"]
     assert all(port.startswith("127.0.0.1:") for name in ("web", "sandbox") for port in services[name]["ports"])
 
 
@@ -121,7 +121,7 @@ def test_units_are_what_systemd_understands(unit: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("unit", UNITS)
 def test_units_start_commands_that_exist_and_are_hardened(unit: str) -> None:
     text = (DEPLOY / unit).read_text()
-    assert f"ExecStart=/opt/alodial/bin/alodial {'web' if 'web' in unit else 'worker'}" in text
+    assert f"ExecStart=/opt/alodial/bin/alodial {unit.removeprefix('alodial-').partition('.')[0].rstrip('@')}" in text
     for line in (
         "NoNewPrivileges=yes",
         "ProtectSystem=strict",

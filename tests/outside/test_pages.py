@@ -48,6 +48,7 @@ def test_a_setting_that_nothing_acts_on_says_so() -> None:
             "provider_token",
             "accounts",
             "upload_dir",  # through `upload_folder`
+            "live_retention",  # through `live_life`
         }
         == settings_page.NOT_USED_YET
     )

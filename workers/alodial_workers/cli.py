@@ -55,7 +55,7 @@ def dev(
         bool, typer.Option("--json", help="A JSON line for each process and one when all are ready; logs on stderr.")
     ] = False,
 ) -> None:
-    """Run Redis, web, a worker and the sandbox on this machine, until Ctrl-C.
+    """Run Redis, web, a worker, the archive and the sandbox on this machine, until Ctrl-C.
 
     Example: alodial init --sandbox && alodial dev
     """

@@ -20,7 +20,8 @@ from ..store import archiving
 from ..store.archiving import ArchiveState, EndedCall
 from ..store.client import Store
 from ..store.events import StreamEvent
-from .engine import masked_url, reading, writing
+from .address import masked_url
+from .engine import reading, writing
 from .rows import ENDED_EVENTS, ArchivedCall, Row, archived_call, event_row
 from .write import (
     Count,

@@ -1,8 +1,9 @@
 """Opens the archive, and says in alodial's own errors what is wrong with it."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,8 +11,6 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from ..errors import ArchiveUnavailable, ConfigurationError
-from ..settings import Settings
-from ..settings.environment import without_password
 
 CONNECT_TIMEOUT: Final = 5
 BUSY_MS: Final = 10_000
@@ -23,27 +22,13 @@ WRITER: Final = 5_021_374_901
 _FULL: Final = ("database or disk is full", "no space left", "disk full", "53100")
 
 
-def archive_url(settings: Settings) -> str:
-    """The archive's URL. Raises ConfigurationError where none is set."""
-    if settings.archive_url is None:
-        raise ConfigurationError(
-            "ALODIAL_ARCHIVE_URL: is not set; write sqlite:///archive.db, or a PostgreSQL (docs/archive.md)"
-        )
-    return settings.archive_url.get_secret_value()
-
-
-def masked_url(url: str) -> str:
-    """The URL without user and password."""
-    return without_password(url)
-
-
 def open_engine(url: str, *, connections: int = 5) -> Engine:
     """An engine for the archive; connects at its first use. Raises ConfigurationError for a URL that cannot be one."""
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             if parsed.database:
-                Path(parsed.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
+                _create_private(Path(parsed.database))
             engine = create_engine(parsed, connect_args={"timeout": BUSY_MS / 1000}, pool_size=connections)
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
@@ -58,6 +43,13 @@ def open_engine(url: str, *, connections: int = 5) -> Engine:
         raise ConfigurationError(f"the archive needs {exc.name}; pip install 'alodial[archive]'") from None
     except (ArgumentError, OSError) as exc:
         raise ConfigurationError(f"ALODIAL_ARCHIVE_URL: cannot be used ({type(exc).__name__})") from None
+
+
+def _create_private(path: Path) -> None:
+    """Creates the file, readable for this user alone: it holds numbers. Another reader that may not write opens it as it is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -7,10 +7,18 @@ EXTRAS = {
     "web": ("fastapi", "starlette", "uvicorn", "multipart", "python_multipart", "prometheus_client"),
     "worker": ("httpx", "httptools", "certifi"),
     "zones": ("phonenumbers.tzdata",),
+    "archive": ("sqlalchemy", "alembic", "psycopg"),
 }
 """Which extra of the distribution installs which module."""
 
-COMMAND_EXTRAS = {"web": "web", "worker": "worker", "sandbox": "all", "dev": "demo", "demo": "demo"}
+COMMAND_EXTRAS = {
+    "web": "web",
+    "worker": "worker",
+    "archive": "archive",
+    "sandbox": "all",
+    "dev": "demo",
+    "demo": "demo",
+}
 """The extra that installs everything a command needs; it is named whichever module is missing."""
 
 

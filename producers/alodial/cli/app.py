@@ -9,6 +9,7 @@ import typer
 
 from . import (
     alerts,
+    archive,
     audit,
     call,
     calls,
@@ -76,6 +77,7 @@ app.add_typer(events.app, name="events")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(keys.app, name="keys")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(archive.app, name="archive")
 for _command in (
     init,
     audit.audit,

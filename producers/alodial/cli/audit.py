@@ -21,6 +21,7 @@ READ_ONLY = frozenset(
             "webhooks secret",
             "keys list",
             "audit",
+            "archive status",
             "status",
             "top",
             "logs",

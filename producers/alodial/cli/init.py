@@ -101,6 +101,7 @@ def _sandbox_values() -> dict[str, str]:
         "ALODIAL_MAX_CONCURRENT_CALLS": "50",
         "ALODIAL_CALLING_HOURS": "00:00-24:00",
         "ALODIAL_COURTESY_HOURS": "off",
+        "ALODIAL_ARCHIVE_URL": "sqlite:///var/archive.db",
     }
 
 
@@ -139,7 +140,7 @@ def _say_next(sandbox: bool, folder: Path, values: dict[str, str]) -> None:
     there = "" if folder == Path() else f"cd {folder} && "
     say("next:")
     if sandbox:
-        say(f"  {there}alodial dev        # Redis, web, a worker and the sandbox, until Ctrl-C")
+        say(f"  {there}alodial dev        # Redis, web, a worker, the archive and the sandbox, until Ctrl-C")
         say("  alodial call two-way --from 712037006 --to 994412860 --wait        # in another shell: the first call")
         say("  alodial campaign template clients.csv --sample        # a list of 300 invented people")
         return
@@ -147,5 +148,8 @@ def _say_next(sandbox: bool, folder: Path, values: dict[str, str]) -> None:
         say(f"  write AloVoice's token into {folder / '.env'}: ALODIAL_PROVIDER_TOKEN=...")
     say(f"  {there}alodial doctor     # checks Redis and the settings")
     say("  alodial web --port 8080        # and in another shell: alodial worker")
+    say(
+        "  alodial archive        # in a third, with ALODIAL_ARCHIVE_URL: keeps ended calls for years (docs/archive.md)"
+    )
     say("  give AloVoice's staff the callback address: https://YOUR.HOST/callbacks/alovoice/SECRET")
     say(f"      with SECRET from ALODIAL_CALLBACK_SECRET in {folder / '.env'}")

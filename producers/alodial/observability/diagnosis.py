@@ -45,6 +45,9 @@ LONG_UNCONFIRMED: Final = 900.0
 SUBJECTS: Final = ("account", "worker", "process", "url", "group", "name")
 """Values that tell findings of one code apart."""
 
+ARCHIVE_BEHIND: Final = 300.0
+"""Seconds that the archive may be behind before it is said; 60 where its database does not take anything."""
+
 OF_PROCESSES: Final[Mapping[str, Severity]] = {
     "broker_unreachable": "problem",
     "spool_not_writable": "problem",
@@ -98,6 +101,7 @@ def diagnose(now: Overview, own: Mapping[str, str] | None = None) -> list[Diagno
         *_results(now),
         *_webhooks(now),
         *_events(now),
+        *_archive(now),
     ]
     order = ("problem", "warning", "info")
     return sorted(rows, key=lambda row: (order.index(row.severity), row.code not in FIRST))
@@ -290,6 +294,21 @@ def _events(now: Overview) -> Iterator[Diagnosis]:
         values = {"group": unread.group, "count": unread.count, "oldest_s": unread.oldest}
         bounds = {"limit_s": unread.max_age, "allowed": unread.max_count}
         yield Diagnosis("events_unread", "warning", values | bounds, "/logs")
+
+
+def _archive(now: Overview) -> Iterator[Diagnosis]:
+    if not now.archives:
+        return
+    archive = now.archive
+    command = "alodial archive status"
+    if archive is None:
+        yield Diagnosis("archive_behind", "warning", {}, command="alodial archive", reason="missing")
+    elif archive.trouble and archive.lag > ARCHIVE_BEHIND / 5:
+        values = {"lag_s": archive.lag, "detail": archive.error}
+        reason = "full" if archive.trouble == "full" else "unavailable"
+        yield Diagnosis("archive_behind", "problem", values, "/logs", command, reason)
+    elif archive.lag > ARCHIVE_BEHIND:
+        yield Diagnosis("archive_behind", "warning", {"lag_s": archive.lag}, "/logs", command, "slow")
 
 
 class _Value(str):

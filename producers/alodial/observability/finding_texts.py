@@ -9,6 +9,10 @@ from ..store.keys import Keys
 
 TEXTS: Final = {
     "account_held": "Account {account} pauses for {left_s} more ({why}).",
+    "archive_behind.full": ("The disk of the archive is full; the archive is {lag_s} behind: {detail}."),
+    "archive_behind.missing": ("ALODIAL_ARCHIVE_URL is set, and no archiver has run: nothing is archived."),
+    "archive_behind.slow": ("The archive is {lag_s} behind: its process does not run, or is too slow."),
+    "archive_behind.unavailable": ("The archive’s database takes nothing; the archive is {lag_s} behind: {detail}."),
     "breaker_open.token": "AloVoice refuses the token of account {account}. {ready:call waits|calls wait}.",
     "breaker_open.unreachable": (
         "No connection to AloVoice comes about for account {account} ({why}). {ready:call waits|calls wait}."
@@ -102,6 +106,20 @@ TEXTS: Final = {
 
 REMEDIES: Final = {
     "account_held": "It goes on by itself. If it happens again, look at what AloVoice answered.",
+    "archive_behind.full": (
+        "Make room, or delete what is old (ALODIAL_ARCHIVE_MONTHS). "
+        "Nothing is lost: ended calls wait in Redis, and the archive catches up by itself."
+    ),
+    "archive_behind.missing": (
+        "Start it: alodial archive. Or remove the setting; ended calls then stay in Redis for ALODIAL_CALL_RETENTION."
+    ),
+    "archive_behind.slow": (
+        "Look whether alodial archive runs and at its log lines. Ended calls wait in Redis until it has them."
+    ),
+    "archive_behind.unavailable": (
+        "Start the database, or correct ALODIAL_ARCHIVE_URL. "
+        "Nothing is lost: ended calls wait in Redis, and the archive catches up by itself."
+    ),
     "breaker_open.token": "Mend the token, restart the workers, then resume the account.",
     "breaker_open.unreachable": (
         "Check ALODIAL_PROVIDER_URL and the network. Calls go on by themselves once AloVoice answers."

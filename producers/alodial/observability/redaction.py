@@ -51,9 +51,9 @@ def secrets_of(settings: Settings) -> tuple[str, ...]:
                 gather(part.token)
 
     for name in type(settings).model_fields:
-        if name not in {"redis_url", "broker_url"}:
+        if name not in {"redis_url", "broker_url", "archive_url"}:
             gather(getattr(settings, name))
-    for setting in (settings.redis_url, settings.broker_url):
+    for setting in (settings.redis_url, settings.broker_url, settings.archive_url):
         url = setting.get_secret_value() if setting is not None else ""
         if "@" in url:
             secrets.add(url.partition("://")[2].rpartition("@")[0].rpartition(":")[2])

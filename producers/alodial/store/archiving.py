@@ -131,6 +131,16 @@ def write_state(client: "redis.Redis", keys: Keys, state: ArchiveState, now_ms: 
         pipe.execute()
 
 
+def write_trouble(client: "redis.Redis", keys: Keys, error: str, trouble: str, now_ms: int) -> None:
+    """Writes down why the archive waits; how far it is stays as it was, and begins now where it could never begin."""
+    fields: dict[Any, Any] = {"error": error[:300], "trouble": trouble}
+    with client.pipeline(transaction=True) as pipe:
+        pipe.hset(keys.ARCHIVE, mapping=fields)
+        pipe.hsetnx(keys.ARCHIVE, "read", str(now_ms))
+        pipe.expire(keys.ARCHIVE, STATE_KEPT)
+        pipe.execute()
+
+
 def archive_state(raw: Mapping[bytes, bytes], now_ms: int) -> ArchiveState | None:
     """Reads what :func:`write_state` wrote; None where no archiver ever ran."""
     if b"read" not in raw:

@@ -9,6 +9,7 @@ import redis.asyncio as aioredis
 
 from ..settings import Settings
 from .answers import number, text
+from .archiving import ArchiveState, archive_state
 from .call_filter import entries
 from .events import UnreadEvents, unread_events
 from .fitness import FIT, StoreFitness, read_fitness
@@ -141,6 +142,9 @@ class Overview:
     fitness: StoreFitness = FIT
     guessers: int = 0
     """Addresses from which wrong API keys came lately, about."""
+    archive: ArchiveState | None = None
+    archives: bool = False
+    """Whether the settings name an archive; ``archive`` is None until an archiver ran."""
 
     @property
     def ready(self) -> int:
@@ -268,7 +272,7 @@ def _waits(
 
 
 def _overview(
-    keys: Keys, limits: Mapping[str, AccountLimits], result_timeout: float, takes_callbacks: bool
+    keys: Keys, limits: Mapping[str, AccountLimits], result_timeout: float, takes_callbacks: bool, archives: bool
 ) -> Steps[Overview]:
     clock, *first = yield [
         ("TIME",),
@@ -293,9 +297,10 @@ def _overview(
         ("PTTL", keys.CALLBACK_SEEN),
         ("HGETALL", keys.CALLBACKS_REFUSED),
         ("PFCOUNT", keys.KEYS_REFUSED),
+        ("HGETALL", keys.ARCHIVE),
     ]
     seen, counts, scheduled, awaiting, unsure, oldest_unsure, inbox, inbox_first, orphans, dead = first[:10]
-    stop, beats, web_beats, live, lost, unread, events_lost, info, seen_for, refused, guessers = first[10:]
+    stop, beats, web_beats, live, lost, unread, events_lost, info, seen_for, refused, guessers, archive = first[10:]
     now_us = int(clock[0]) * 1_000_000 + int(clock[1])
     now = now_us // 1000
     names = sorted({name.decode() for name in seen} | set(limits))
@@ -396,12 +401,19 @@ def _overview(
         missing=missing,
         refused=read_refused(refused),
         takes_callbacks=takes_callbacks,
+        archive=archive_state(archive, now),
+        archives=archives,
     )
 
 
-def arguments_of(settings: Settings) -> tuple[dict[str, AccountLimits], float, bool]:
+def arguments_of(settings: Settings) -> tuple[dict[str, AccountLimits], float, bool, bool]:
     """What :func:`read` needs of the settings."""
-    return limits_of(settings), settings.result_timeout, bool(settings.callback_secret)
+    return (
+        limits_of(settings),
+        settings.result_timeout,
+        bool(settings.callback_secret),
+        settings.archive_url is not None,
+    )
 
 
 def limits_of(settings: Settings) -> dict[str, AccountLimits]:
@@ -416,9 +428,10 @@ def read(
     limits: Mapping[str, AccountLimits],
     result_timeout: float = 7200.0,
     takes_callbacks: bool = True,  # read_async and Store.call pass arguments by place
+    archives: bool = False,
 ) -> Overview:
     """Reads the state in five round trips: the same few commands whatever the store holds."""
-    return run(client, _overview(keys, limits, result_timeout, takes_callbacks))
+    return run(client, _overview(keys, limits, result_timeout, takes_callbacks, archives))
 
 
 async def read_async(
@@ -427,6 +440,7 @@ async def read_async(
     limits: Mapping[str, AccountLimits],
     result_timeout: float = 7200.0,
     takes_callbacks: bool = True,  # as above
+    archives: bool = False,
 ) -> Overview:
     """As :func:`read`."""
-    return await run_async(client, _overview(keys, limits, result_timeout, takes_callbacks))
+    return await run_async(client, _overview(keys, limits, result_timeout, takes_callbacks, archives))

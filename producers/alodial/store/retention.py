@@ -33,10 +33,14 @@ KINDS: Final = {
 """Every kind of data about people that Redis holds, in English."""
 
 
+def _calls_setting(settings: Settings) -> str:
+    return "ALODIAL_CALL_RETENTION" if settings.archive_url is None else "ALODIAL_LIVE_RETENTION"
+
+
 def kept_data(settings: Settings) -> list[KeptData]:
     """The table under these settings, in the order of KINDS."""
     return [
-        KeptData("calls", settings.call_retention, setting="ALODIAL_CALL_RETENTION"),
+        KeptData("calls", settings.live_life, setting=_calls_setting(settings)),
         KeptData("campaigns", settings.call_retention, setting="ALODIAL_CALL_RETENTION"),
         KeptData("keys", settings.idempotency_retention, setting="ALODIAL_IDEMPOTENCY_RETENTION"),
         KeptData("events", newest=settings.events_keep, setting="ALODIAL_EVENTS_KEEP"),

@@ -14,6 +14,7 @@ from alodial_schemas import ENDS, State
 from ..observability.diagnosis import diagnose
 from ..settings import Settings
 from ..store import counters, overview
+from ..store.archiving import ArchiveState
 from ..store.autoscaling import AccountLoad, workers_wanted
 from ..store.keys import Keys
 from ..store.overview import Overview
@@ -71,6 +72,7 @@ class StoreMetrics(Collector):
             yield _findings(state)
             yield from _workers(state, self._settings)
             yield from _webhooks(state)
+            yield from _archive(state)
             yield from _sums(self._snapshot.sums)
 
 
@@ -183,6 +185,14 @@ def _workers(o: Overview, settings: Settings) -> Iterable[Metric]:
     unread = o.events_unread
     share = "How near unread events are to the bound above which they are dropped, at 1."
     yield _gauge("alodial_events_unread_share", share, unread.share if unread else 0)
+
+
+def _archive(o: Overview) -> Iterable[Metric]:
+    archive = o.archive or ArchiveState(0.0, 0, "")
+    lag = "Age of the oldest change that the archive may not have; 0 without an archive."
+    yield _gauge("alodial_archive_lag_seconds", lag, archive.lag)
+    yield _gauge("alodial_archive_calls", "Calls in the archive.", archive.calls)
+    yield _gauge("alodial_archive_refused", "1 while the archive's database takes nothing.", bool(archive.trouble))
 
 
 def _webhooks(o: Overview) -> Iterable[Metric]:

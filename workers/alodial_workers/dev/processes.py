@@ -62,6 +62,10 @@ class Processes:
         """Starts a worker."""
         self.start(name, ["-c", _IMPORTS + _WORK])
 
+    def start_archive(self, name: str = "archive") -> None:
+        """Starts the archiver."""
+        self.start(name, ["-m", "alodial.cli", "archive"])
+
     def start_sandbox(self, port: int, options: Sequence[str] = (), *, callback_url: str) -> None:
         """Starts a sandbox that sends its results to ``callback_url``, which holds a secret."""
         # Not among the arguments, which every user of the machine can read.

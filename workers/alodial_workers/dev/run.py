@@ -21,7 +21,8 @@ from rich.text import Text
 from alodial.api_keys import read_key
 from alodial.errors import AlodialError, ConfigurationError
 from alodial.settings import Settings
-from alodial.store import sessions
+from alodial.settings.environment import without_password
+from alodial.store import archiving, sessions
 from alodial.store.client import Store
 from alodial.store.workers import heartbeats
 from alodial.testing.redis_server import EmbeddedRedis
@@ -29,12 +30,13 @@ from alodial.testing.redis_server import EmbeddedRedis
 from .processes import START_TIMEOUT, ProcessEnded, Processes
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-_COLOURS: Final = {"redis": "red", "web": "cyan", "worker": "green", "sandbox": "magenta"}
+_COLOURS: Final = {"redis": "red", "web": "cyan", "worker": "green", "sandbox": "magenta", "archive": "yellow"}
 _WIDTH: Final = max(len(name) for name in _COLOURS)
 
 
 def run(settings: Settings, folder: Path, *, port: int, speed: float, as_json: bool) -> int:
-    """Starts Redis where nobody listens, web on ``port``, a worker, and the sandbox where the settings name this machine.
+    """Starts Redis where nobody listens, web on ``port``, a worker, the archive where the settings name one, and the sandbox
+    where they name this machine.
 
     Runs until Ctrl-C (exit code 0) or until one of them ends (1). Log lines go to standard output with the process's name
     before them; with ``as_json`` to standard error, and standard output has a line for each process and one when all are
@@ -70,6 +72,8 @@ def run(settings: Settings, folder: Path, *, port: int, speed: float, as_json: b
                     processes.start_sandbox(sandbox_port, ("--speed", str(speed)), callback_url=callback_url)
                 processes.start_web(port)
                 processes.start_worker()
+                if settings.archive_url is not None:
+                    processes.start_archive()
                 for name in processes.started:
                     output.follow(name, processes)
                 if sandbox_port is not None:
@@ -79,6 +83,9 @@ def run(settings: Settings, folder: Path, *, port: int, speed: float, as_json: b
                 output.started("web", f"{web}/")
                 _wait_for_worker(processes, store)
                 output.started("worker", "")
+                if settings.archive_url is not None:
+                    _wait_for_archive(processes, store)
+                    output.started("archive", without_password(settings.archive_url.get_secret_value()))
                 link = _sign_in_link(store, web, scope)
                 _say_ready(output, web, api_key, link, sandbox=sandbox_port is not None)
                 while True:
@@ -155,6 +162,15 @@ def _wait_for_worker(processes: Processes, store: Store) -> None:
         processes.check()
         if time.monotonic() > ends:
             raise ProcessEnded("worker", f"the worker did not come up in {START_TIMEOUT:.0f} s")
+        time.sleep(0.1)
+
+
+def _wait_for_archive(processes: Processes, store: Store) -> None:
+    ends = time.monotonic() + START_TIMEOUT
+    while store.call(archiving.read_state, store.server_ms()) is None:
+        processes.check()
+        if time.monotonic() > ends:
+            raise ProcessEnded("archive", f"the archive did not come up in {START_TIMEOUT:.0f} s")
         time.sleep(0.1)
 
 
