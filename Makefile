@@ -74,7 +74,7 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter
 
 search: $(STAMP) ## Search the models of the store for a broken promise, and for each planted bug
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal -m search --timeout 1800
-	ALODIAL_FUZZ=$${ALODIAL_FUZZ:-40} $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal tests/api/test_schemathesis.py --timeout 1800
+	ALODIAL_FUZZ=$${ALODIAL_FUZZ:-12} $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal tests/api/test_schemathesis.py --timeout 1800
 
 chaos: $(STAMP) ## The fault campaigns at full length; in a few minutes with ALODIAL_CHAOS=short
 	ALODIAL_CHAOS=$${ALODIAL_CHAOS:-full} $(BIN)/python -m pytest -m 'chaos and not failover' --timeout 3600 -s

@@ -2,13 +2,18 @@
 
 import os
 from collections.abc import Iterator
+from functools import lru_cache
 
+import httpx._transports.default as transports
 import pytest
 
 from alodial.errors import ConfigurationError
 from alodial.settings import Settings, load_settings
 from alodial.store.client import Store
 from alodial.testing.redis_server import EmbeddedRedis
+
+# A client makes a TLS context of its own, which takes 30 ms; nearly every test has clients, and hardly any speaks TLS.
+transports.create_ssl_context = lru_cache(transports.create_ssl_context)
 
 TOKEN = "planted-token-7f3a9c"
 CALLBACK_SECRET = "planted-callback-secret-51b2"

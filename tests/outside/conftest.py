@@ -14,6 +14,8 @@ import redis
 
 from alodial.testing.redis_server import EmbeddedRedis
 
+from .forked_commands import ForkedCommands
+
 KEY = "documented-key-5d0c"
 SECRET = "documented-secret-81be"
 ALODIAL = str(Path(sys.executable).with_name("alodial"))
@@ -24,6 +26,7 @@ class Installation:
 
     def __init__(self, redis: EmbeddedRedis, folder: Path) -> None:
         self.folder = folder
+        self.commands = ForkedCommands(folder)
         self.key = KEY
         self.started: list[subprocess.Popen[str]] = []
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("ALODIAL_")} | {
@@ -72,9 +75,7 @@ class Installation:
                     client.delete(key)
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [ALODIAL, *command], env=self.env, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False
-        )
+        return self.commands.run(command, self.env, self.folder)
 
     def python(self, blocks: list[str]) -> subprocess.CompletedProcess[str]:
         """Runs Python blocks in a process of their own."""
@@ -91,6 +92,7 @@ class Installation:
         )
 
     def stop(self) -> list[int]:
+        self.commands.stop()
         for process in reversed(self.started):
             process.send_signal(signal.SIGTERM)
         return [process.wait(30) for process in self.started]
