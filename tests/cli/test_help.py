@@ -43,6 +43,7 @@ def test_all_public_commands_exist() -> None:
         *(f"dead {name}" for name in ("list", "show", "replay", "drop")),
         "events resend",
         *(f"keys {name}" for name in ("create", "list", "rotate", "revoke")),
+        *(f"report {name}" for name in ("outcomes", "hours", "campaigns")),
         "alerts test",
         "archive status",
         *(f"webhooks {name}" for name in ("list", "enable", "disable", "test", "secret")),

@@ -7,10 +7,8 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Date, SmallInteger, Table, Text
 
+from .report_query import MEASURES
 from .schema import METADATA
-
-MEASURES: Final = ("calls", "attempts", "answered", "talk_seconds")
-"""``answered`` are calls, in ``counts_hour`` attempts, in which somebody answered."""
 
 
 def _key(name: str) -> Column[str]:

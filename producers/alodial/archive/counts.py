@@ -15,7 +15,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from alodial_schemas import State
 
-from .count_tables import COUNT_TABLES, COUNTS_DAY, COUNTS_HOUR, COUNTS_INITIATOR, MEASURES
+from .count_tables import COUNT_TABLES, COUNTS_DAY, COUNTS_HOUR, COUNTS_INITIATOR
+from .report_query import MEASURES
 from .rows import ArchivedCall, code_of
 from .schema import ATTEMPTS, CALLS
 

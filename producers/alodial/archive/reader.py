@@ -12,6 +12,7 @@ from ..store.call_filter import CallFilter, Hash, digits_of, recipients
 from ..store.call_rank import FUTURE, Rank, RankedCall, Section
 from ..store.find_call import Viewer
 from .read_connection import ReadConnections
+from .reports import ReportReader
 from .rows import unpacked_record
 from .schema import ATTEMPTS, CALLS
 
@@ -33,6 +34,7 @@ class CallReader:
 
     def __init__(self, connections: ReadConnections) -> None:
         self._connections = connections
+        self.reports = ReportReader(connections)
 
     @classmethod
     def of(cls, url: str) -> Self:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from alodial_schemas import ENDS, extid_of
 
@@ -24,14 +24,28 @@ from ..store.client import Store
 from ..store.find_call import Viewer, find, read_hashes
 from ..store.records import CallRecord, read_record
 
+if TYPE_CHECKING:
+    from ..archive.report_query import Report, ReportQuery
+
 _CURSOR: Final = re.compile(r"m([a-z])([0-9]{1,3})_([0-9]{1,18})_([0-9a-f-]{36}|z)_(end|[0-9.-]{0,60})")
 
 _CHUNK: Final = 300
 """Live records of a further read: more than a script makes in one moment."""
 
 
+class Reports(Protocol):
+    """Makes reports."""
+
+    def make(self, query: "ReportQuery") -> "Report":
+        """The report. Blocks for some seconds at most. Raises ArchiveUnavailable."""
+
+
 class Archive(Protocol):
     """Reads archived calls. Every method blocks for some seconds at most, and raises ArchiveUnavailable."""
+
+    @property
+    def reports(self) -> Reports:
+        """Makes reports from the counts."""
 
     def page(
         self, filter: CallFilter, after: Rank, limit: int, section: Section

@@ -22,6 +22,7 @@ from . import (
     forget,
     keys,
     logs,
+    report,
     status,
     stop_resume,
     webhooks,
@@ -76,6 +77,7 @@ app.add_typer(dead_letters.app, name="dead")
 app.add_typer(events.app, name="events")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(keys.app, name="keys")
+app.add_typer(report.app, name="report")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(archive.app, name="archive")
 for _command in (
@@ -115,9 +117,9 @@ def run(args: list[str] | None = None) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return 130
     except Exception as exc:
-        from .failures import report
+        from . import failures
 
-        return report(exc, as_json="--json" in arguments)
+        return failures.report(exc, as_json="--json" in arguments)
     return int(code or 0)
 
 

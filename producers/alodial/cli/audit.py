@@ -16,7 +16,18 @@ from .session import current_actor, open_queue
 READ_ONLY = frozenset(
     {
         *("calls list", "calls show", "campaign check", "campaign list", "campaign show", "campaign watch"),
-        *("campaign activity", "campaign template", "dnc list", "dead list", "dead show", "events", "webhooks list"),
+        *(
+            "campaign activity",
+            "campaign template",
+            "report outcomes",
+            "report hours",
+            "report campaigns",
+            "dnc list",
+            "dead list",
+            "dead show",
+            "events",
+            "webhooks list",
+        ),
         *(
             "webhooks secret",
             "keys list",

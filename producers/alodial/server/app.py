@@ -48,6 +48,7 @@ from ..web.routes import (
     keys,
     logs,
     probes,
+    reports,
     webhooks,
 )
 from ..web.tracing import TracingMiddleware
@@ -63,6 +64,7 @@ ROUTERS = (
     keys.router,
     logs.router,
     audit.router,
+    reports.router,
     webhooks.router,
     dropin.router,
     probes.router,

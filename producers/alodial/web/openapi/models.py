@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, create_model
 from alodial_schemas import Disposition, FieldProblem, State
 from alodial_schemas.campaigns import CampaignState
 
+from ...archive.report_query import Report, ReportRow
 from ...campaigns.records import Activity, CampaignRecord
 from ...campaigns.row_codec import RowProblem
 from ...store.audit import AuditEntry
@@ -133,6 +134,29 @@ CallPage = _model(
     calls=_list(CallSummary),
     cursor=_about(Text, "For the next page; null on the last one"),
     incomplete=_optional(_about(bool, "True while the archive does not answer, so that older calls are missing")),
+)
+
+ReportLine = _model(
+    "ReportLine",
+    ReportRow,
+    without=("of",),
+    description="Sums of a group, and the values that make it up: outcome, day, hour, ...",
+    extra=True,
+)
+ReportShown = _model(
+    "ReportShown",
+    Report,
+    without=("query",),
+    report=str,
+    by=_list(str),
+    since=_about(str, "The first day"),
+    until=_about(str, "The last day, included"),
+    rows=_list(ReportLine),
+    total=ReportLine,
+    best=_about(
+        ReportLine | None, "The hour in which people answer the most, with 95 % certainty, of 30 attempts or more"
+    ),
+    more=_about(bool, "There are more than 10,000 rows"),
 )
 
 DropInAnswer = _model("DropInAnswer", answer=_model("Names", id=str, extid=str))

@@ -1,0 +1,85 @@
+"""``/v1/reports``: what the archive's counts say."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from alodial_schemas import FieldProblem, mask_numbers
+
+from ...api_keys import ApiKey
+from ...archive.report_query import Report, read_query
+from ...calls.threads import ARCHIVE
+from ..auth import Exporter
+from ..context import app_context
+from ..openapi import models
+from ..openapi.models import answers, refusals
+from ..problems import Refusal, invalid_fields
+from ..query_times import TimeRange
+from ..responses import json_response
+
+router = APIRouter(prefix="/v1/reports", tags=["reports"])
+
+Since = Annotated[str, Query(max_length=40, description="The first day, ISO 8601; 30 days without it")]
+Until = Annotated[str, Query(max_length=40, description="Before this time; today is included without it")]
+By = Annotated[str, Query(max_length=64, description="One or two names, with a comma between")]
+Campaign = Annotated[str, Query(max_length=128, description="Only calls of this campaign, by its id")]
+
+_ANSWERS = refusals(401, 403, 404, 429, 422, 503) | answers({200: ("Rows of counts", models.ReportShown)})
+_PARAMETERS = frozenset({"since", "until", "by", "campaign"})
+
+
+@router.get("/outcomes", summary="How calls ended", responses=_ANSWERS)
+async def outcomes(
+    request: Request, api_key: Exporter, since: Since = "", until: Until = "", by: By = "", campaign: Campaign = ""
+) -> Response:
+    """Calls by `outcome`, `day`, `weekday` (1 is Monday), `month`, `line`, `operator`, `campaign` or `initiator`."""
+    return json_response((await _report(request, api_key, "outcomes", (since, until), by, campaign)).to_dict())
+
+
+@router.get("/hours", summary="When people answer", responses=_ANSWERS)
+async def hours(
+    request: Request, api_key: Exporter, since: Since = "", until: Until = "", by: By = "", campaign: Campaign = ""
+) -> Response:
+    """Attempts by `hour`, `weekday`, `day`, `month`, `operator`, `campaign` or `outcome`; `best` is the best hour to call."""
+    return json_response((await _report(request, api_key, "hours", (since, until), by, campaign)).to_dict())
+
+
+@router.get("/campaigns", summary="Campaigns side by side", responses=_ANSWERS)
+async def campaigns(
+    request: Request, api_key: Exporter, since: Since = "", until: Until = "", by: By = "", campaign: Campaign = ""
+) -> Response:
+    """Calls of campaigns by `campaign`, `outcome`, `day`, `weekday`, `month`, `line` or `operator`."""
+    return json_response((await _report(request, api_key, "campaigns", (since, until), by, campaign)).to_dict())
+
+
+async def _report(
+    request: Request, api_key: ApiKey, name: str, within: tuple[str, str], by: str, campaign: str
+) -> Report:
+    context = app_context(request)
+    zone = ZoneInfo(context.settings.timezone)
+    unknown = sorted(set(request.query_params) - _PARAMETERS)
+    remedy = f"use {', '.join(sorted(_PARAMETERS))}"
+    problems = [
+        FieldProblem(mask_numbers(name[:64]), "unknown_parameter", "is not a parameter here", remedy)
+        for name in unknown[:20]
+    ]
+    times = TimeRange(*within, zone)
+    query, wrong = read_query(
+        name,
+        [part.strip() for part in by.split(",") if part.strip()],
+        times.since,
+        times.until,
+        zone,
+        now=datetime.now(UTC),
+        owner=api_key.owner_filter,
+        campaign=campaign,
+    )
+    if problems := [*problems, *times.problems, *wrong]:
+        raise invalid_fields(problems, "parameter")
+    if context.queue.archive is None:
+        raise Refusal(404, "not_found", "Reports are made from the archive, and ALODIAL_ARCHIVE_URL names none.")
+    return await ARCHIVE.run(context.queue.archive.reports.make, query)
