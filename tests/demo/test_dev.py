@@ -79,7 +79,7 @@ def dev(tmp_path: Path) -> Iterator[Dev]:
 
 def test_a_newcomer_s_first_call_goes_through_and_ctrl_c_ends_everything(dev: Dev) -> None:
     started = [document["process"] for document in dev.documents if "process" in document]
-    assert started == ["redis", "sandbox", "web", "worker"], (dev.folder / "dev.log").read_text()
+    assert started == ["redis", "sandbox", "web", "worker", "archive"], (dev.folder / "dev.log").read_text()
     redis_url = next(document["url"] for document in dev.documents if document["process"] == "redis")
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
         synced: Any = client.config_get("appendfsync")

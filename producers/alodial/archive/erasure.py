@@ -35,9 +35,9 @@ def erase_person(engine: Engine, number: str, pattern: re.Pattern[str], *, apply
 
     ``apply=False`` only counts. Counts of reports stay: they name nobody. Raises ArchiveUnavailable; may be repeated.
     """
-    calls = 0
+    erased: set[str] = set()
     for page in _matching(engine, CALLS, ("record", "search"), number, pattern):
-        calls += len(page)
+        erased.update(row["call_id"] for row in page)
         if apply:
             with writing(engine) as connection:
                 remove_calls(connection, [ArchivedCall(row, []) for row in page])
@@ -50,7 +50,7 @@ def erase_person(engine: Engine, number: str, pattern: re.Pattern[str], *, apply
                 for row in page:
                     same = (ROWS.c.campaign_id == row["campaign_id"], ROWS.c.row_number == row["row_number"])
                     connection.execute(update(ROWS).where(*same).values(phone="", cells=""))
-    return ErasedRows(calls, rows, _erase_texts(engine, number, pattern, apply=apply))
+    return ErasedRows(len(erased), rows, _erase_texts(engine, number, pattern, erased, apply=apply))
 
 
 def _delete_events_of(connection: Connection, ids: list[str]) -> None:
@@ -58,10 +58,15 @@ def _delete_events_of(connection: Connection, ids: list[str]) -> None:
 
 
 def _matching(
-    engine: Engine, table: Table, columns: tuple[str, ...], number: str, pattern: re.Pattern[str]
+    engine: Engine,
+    table: Table,
+    columns: tuple[str, ...],
+    number: str,
+    pattern: re.Pattern[str],
+    more: tuple[str, ...] = (),
 ) -> Iterator[list[dict[str, Any]]]:
-    """Rows of the table that hold the number in one of these columns, some hundreds at a time."""
-    key = list(table.primary_key.columns)
+    """Keys, and ``more`` columns, of rows that hold the number in one of these columns, some hundreds at a time."""
+    key = [*table.primary_key.columns, *(table.c[name] for name in more)]
     likely = or_(*(table.c[name].like(_like(number)) for name in columns))
     with reading(engine) as connection:
         found = connection.execution_options(yield_per=SLICE).execute(
@@ -76,11 +81,11 @@ def _matching(
         yield keys[start : start + SLICE]
 
 
-def _erase_texts(engine: Engine, number: str, pattern: re.Pattern[str], *, apply: bool) -> int:
-    """Events of no archived call, texts of campaigns and acts."""
+def _erase_texts(engine: Engine, number: str, pattern: re.Pattern[str], erased: set[str], *, apply: bool) -> int:
+    """Events of no call that was erased, texts of campaigns and acts."""
     total = 0
-    for page in _matching(engine, EVENTS, ("body",), number, pattern):
-        total += len(page)
+    for page in _matching(engine, EVENTS, ("body",), number, pattern, ("call_id",)):
+        total += sum(row["call_id"] not in erased for row in page)
         if apply:
             with writing(engine) as connection:
                 for row in page:

@@ -12,6 +12,7 @@ from alodial_schemas import ENDS, State
 from alodial_schemas.number_pattern import number_pattern
 
 from ..campaigns.row_codec import PackedRow, RowSpec, pack, pack_problems, unpack, unpack_problems
+from ..errors import ConfigurationError
 from ..store import call_transitions, do_not_call, erasure
 from ..store.answers import text
 from ..store.client import Store
@@ -31,7 +32,8 @@ class ErasureReport:
     """What held the number and was erased, or would be: how many of each kind.
 
     ``rows`` are those of campaigns, rejected ones too; ``results`` are callbacks that were set aside, ``deliveries`` events that
-    waited for webhooks, ``lists`` do-not-call lists that had the number in plain text, ``archived`` calls outside of Redis.
+    waited for webhooks, ``lists`` do-not-call lists that had the number in plain text, ``archived`` what the
+    archive held: calls, rows, events, acts.
     ``under_way`` are ids of calls that have to end first, ``kept`` says where the number stays and why.
     """
 
@@ -52,7 +54,16 @@ class ErasureReport:
     @property
     def total(self) -> int:
         """How many things held the number."""
-        return self.calls + self.rows + self.events + self.logs + self.results + self.deliveries + self.lists
+        return (
+            self.calls
+            + self.rows
+            + self.events
+            + self.logs
+            + self.archived
+            + self.results
+            + self.deliveries
+            + self.lists
+        )
 
 
 def erased_rows(blob: bytes, number: str, pattern: re.Pattern[str]) -> tuple[bytes, int]:
@@ -91,7 +102,7 @@ def erased_problems(blob: bytes, pattern: re.Pattern[str]) -> tuple[bytes, int]:
 class Eraser:
     """Erases a number in E.164 from one store. Repeat a run that was cut short: it goes on with what is left.
 
-    With ``apply=False`` it only counts. Raises StoreUnavailable.
+    With ``apply=False`` it only counts. Raises StoreUnavailable and ArchiveUnavailable.
     """
 
     def __init__(self, store: Store, number: str, *, apply: bool) -> None:
@@ -121,12 +132,33 @@ class Eraser:
                 erasure.delete_deliveries, endpoint, self._concerns, apply=self._apply
             )
         report.results = self._store.call(erasure.delete_results, self._pattern, apply=self._apply)
+        report.archived = self._erase_archived()
         report.logs = self._delete_entries(self._store.keys.LOGS, b"l")
         if self._apply:
             if report.total and not self._store.call(lambda client, _: erasure.rewrite_file(client)):
                 report.kept.append("Redis' own files, until it writes them anew (BGREWRITEAOF, BGSAVE)")
             log.info("person.erased", actor=actor, under_way=len(report.under_way), kept=len(report.kept))
         return report
+
+    def _erase_archived(self) -> int:
+        """After Redis, from which the archiver then takes nothing more of it. Raises ArchiveUnavailable: repeat the run then."""
+        if self._store.settings.archive_url is None:
+            return 0
+        url = self._store.settings.archive_url.get_secret_value()
+        try:
+            from ..archive.engine import open_engine  # noqa: PLC0415  # SQLAlchemy is loaded only where there is an archive
+            from ..archive.erasure import erase_person  # noqa: PLC0415  # as above
+            from ..archive.migrate import is_current  # noqa: PLC0415  # as above
+        except ImportError as exc:
+            raise ConfigurationError(f"the archive needs {exc.name}; pip install 'alodial[archive]'") from None
+        engine = open_engine(url)
+        try:
+            if not is_current(engine):
+                return 0
+            erased = erase_person(engine, self._number, self._pattern, apply=self._apply)
+        finally:
+            engine.dispose()
+        return sum(erased)
 
     def _erase_calls(self, extids: list[str]) -> None:
         calls = self._holding(extids)

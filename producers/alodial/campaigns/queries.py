@@ -20,6 +20,7 @@ from ..store.new_calls import daily_calls_of
 from ..store.records import CallRecord, iso
 from ..store.row_outcomes import RowOutcome
 from ..store.workers import any_alive
+from .archived_calls import archived_records
 from .calendar import main_zone, opening_moments
 from .errors import CampaignNotFound, DamagedRows, InvalidCampaign
 from .eta import expected_end
@@ -172,16 +173,25 @@ class CampaignQueries:
         expander, called = expander_of(stored), stored.number("cur")
         if batch:
             extids = [expander.extids(index)[0] for index, _ in batch if index < called]
-            calls = iter(self._store.call(find_records, extids))
+            calls = iter(self._records(extids))
             first = batch[0][0]
             kept = self._store.call(row_outcomes.read, stored.id, first, batch[-1][0] + 1 - first)
             for index, row in batch:
                 call = next(calls) if index < called else None
                 if call is not None and not _is_call_of(call, stored.id, row.spec, expander.request):
                     # The first extid belongs to another call, so the row took its second one.
-                    (call,) = self._store.call(find_records, [expander.extids(index)[1]])
+                    (call,) = self._records([expander.extids(index)[1]])
                 gone = index < called and call is None
                 yield row, call, (kept[index - first] or RowOutcome(UNKNOWN)) if gone else None
+
+    def _records(self, extids: Sequence[str]) -> Sequence[CallRecord | None]:
+        """The records of calls: those in Redis, else those in the archive. Raises ArchiveUnavailable."""
+        records = self._store.call(find_records, extids)
+        gone = [extid for extid, record in zip(extids, records, strict=True) if record is None]
+        if not gone or self._settings.archive_url is None:
+            return records
+        archived = archived_records(self._settings.archive_url.get_secret_value(), gone)
+        return [record or archived.get(extid) for extid, record in zip(extids, records, strict=True)]
 
     def expected_end(
         self,

@@ -62,5 +62,6 @@ def _counts(report: dict[str, object]) -> str:
         "logs": "log line",
         "results": "result",
         "deliveries": "webhook event",
+        "archived": "archived row",
     }
     return ", ".join(count_of(int(str(report[name])), singular) for name, singular in names.items())
