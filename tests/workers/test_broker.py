@@ -144,6 +144,38 @@ def test_a_wake_up_reaches_its_actor_and_leaves_nothing_behind(settings: Setting
         wakeup_key.close()
 
 
+def test_idle_consumers_wait_in_redis_and_each_wake_up_reaches_them_all_the_same(settings: Settings) -> None:
+    with Counting(settings) as counting:
+        client: Any = counting.broker.client
+        time.sleep(0.2)
+        client.config_resetstat()
+        time.sleep(1)
+        commands = client.info("commandstats")
+        assert (
+            sum(row["calls"] for name, row in commands.items() if name in ("cmdstat_evalsha", "cmdstat_blmove")) <= 12
+        )
+        waker = Waker(settings)
+        for n in range(1, 21):
+            waker.submit(["default"])
+            wait_until(lambda n=n: counting.woken["default"] == n)  # type: ignore[misc]  # lambda default
+        waker.close()
+
+
+def test_a_stop_does_not_wait_for_the_end_of_a_wait_in_redis(settings: Settings) -> None:
+    patient = settings.model_copy(update={"redis_timeout": 60.0})
+    broker = worker_broker(patient)
+    broker._block = 50.0
+    broker.declare_queue(SUBMIT_QUEUE)
+    worker = Worker(broker, worker_timeout=WORKER_TIMEOUT_MS, worker_threads=1)
+    worker.start()
+    client: Any = broker.client
+    wait_until(lambda: client.info("clients")["blocked_clients"])
+    began = time.monotonic()
+    worker.stop(timeout=40_000)
+    assert time.monotonic() - began < 20
+    broker.close()
+
+
 def test_there_are_no_delay_queues_and_nobody_consumes_any(settings: Settings) -> None:
     with Counting(settings) as counting:
         Waker(settings).submit(["default"])

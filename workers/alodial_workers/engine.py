@@ -24,17 +24,14 @@ from alodial_schemas import numbers_of, request_from_body
 
 from .alovoice.client import AloVoiceClient
 from .post_memory import PostMemory
-from .submit import SubmitContext, release, submit
+from .submit import SubmitContext, claim_horizon, claim_pause, lateness, release, submit
 
 log = structlog.get_logger("alodial.engine")
-
-HORIZON = 0.05
-"""Seconds ahead that slots are reserved: more would let bulk calls delay an urgent one, less would miss slots."""
 
 ATTEND = 1.0
 """Seconds that one claim keeps producers from waking; a crashed worker is missed at most that long."""
 
-LINGER = 0.25
+LINGER = 0.05
 """Seconds that an idle engine still looks for work before it leaves."""
 
 POLL = 0.004
@@ -51,6 +48,9 @@ CAP_POLL, MAX_CAP_POLL = 0.02, 0.1
 """Seconds between claims while all channels are in use."""
 
 MAX_PER_CLAIM = 128
+
+SETTLE_GATHER = 0.002
+"""Seconds that an outcome waits for others: calls that start together are answered at about the same time."""
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the store's generation: others wait after a failover until this worker has seen it."""
@@ -99,8 +99,9 @@ class Engine:
                 settings,
                 client,
                 Coalescer(partial(self._arm, name, limits), isolate=True).submit,
-                Coalescer(partial(self._settle, limits), isolate=True).submit,
+                Coalescer(partial(self._settle, limits), isolate=True, gather=SETTLE_GATHER).submit,
                 self._refusal,
+                partial(lateness, rate=limits.calls_per_second, burst=limits.burst_calls),
             )
             for name, limits in self._limits.items()
         }
@@ -228,7 +229,7 @@ class Engine:
                 idle_since, cap_poll = None, CAP_POLL
             match claim.status:
                 case "ok":
-                    await asyncio.sleep(min(claim.wait, MAX_SLEEP))
+                    await asyncio.sleep(min(claim_pause(claim.wait, limits.calls_per_second), MAX_SLEEP))
                 case "empty" if leaving and not claim.calls and account not in self._woken:
                     return "empty"
                 case "empty":
@@ -271,7 +272,7 @@ class Engine:
                 limits,
                 epoch=self._known_store,
                 room=room,
-                horizon=HORIZON,
+                horizon=claim_horizon(limits.calls_per_second),
                 attend=attend,
                 token=token,
             )

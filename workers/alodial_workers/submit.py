@@ -1,6 +1,12 @@
-"""Submits one claimed call: arm at the last instant, POST, settle."""
+"""Submits one claimed call: arm at the last instant, POST, settle.
+
+Claiming and arming each slot of a rate limit alone costs ten times what a call costs without one. So slots are claimed dozens
+at once, and calls whose slots fall into the same tick of Redis' clock start at its end, by one script. arm counts every start
+all the same: no second has more than the limit allows, whatever is decided here.
+"""
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -28,11 +34,52 @@ MAX_SLOT_WAIT = 2.0
 """Seconds: a slot is never a second away unless Redis' clock was set back; then the call goes back to its list."""
 
 
+SHORT_HORIZON = 0.05
+LONG_HORIZON = 0.1
+"""Seconds ahead that slots are claimed: an urgent call waits at most that long behind bulk calls that are claimed."""
+
+FEW_SLOTS = 4
+"""Slots within LONG_HORIZON below which the short one does: claims would not become fewer."""
+
+MANY_SLOTS = 64
+"""Slots beyond which a claim looks less far ahead: what waits for its slot takes room among the calls in flight."""
+
+LONGEST_TICK = 0.01
+"""Seconds that a call starts after its slot at most, so that others start with it."""
+
+
+def claim_horizon(rate: float) -> float:
+    """Returns how many seconds ahead slots are claimed at ``rate`` calls a second; 0 is no limit."""
+    if rate * LONG_HORIZON < FEW_SLOTS:
+        return SHORT_HORIZON
+    return max(SHORT_HORIZON, min(LONG_HORIZON, MANY_SLOTS / rate))
+
+
+def claim_pause(wait: float, rate: float, rng: Callable[[], float] = random.random) -> float:
+    """Returns the seconds until the next claim, where ``wait`` are those until one slot more is within the horizon.
+
+    A quarter to half of the horizon later there are many. Not the same for all workers, so that they take turns.
+    """
+    return wait and wait + claim_horizon(rate) * (0.25 + 0.25 * rng())
+
+
+def lateness(slot: int, rate: float, burst: int) -> float:
+    """Returns the seconds after ``slot`` (Redis' clock, microseconds) at which its call starts, with others of its tick.
+
+    A tick has at most half of what ``burst`` allows to start at once, the other half is for what is late.
+    """
+    if not rate:
+        return 0.0
+    tick = math.floor(min(LONGEST_TICK, (burst - 1) / 2 / rate) * 1_000_000)
+    return -slot % tick / 1_000_000 if tick * rate >= 2_000_000 else 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class SubmitContext:
     """What :func:`submit` needs for the calls of one account.
 
-    ``refusal`` returns the code of the reason why a call with this body may not be submitted here, or None.
+    ``refusal`` returns the code of the reason why a call with this body may not be submitted here, or None;
+    ``lateness`` how many seconds after its slot a call starts (:func:`lateness`).
     """
 
     settings: Settings
@@ -40,6 +87,7 @@ class SubmitContext:
     arm: Callable[[Arming], Awaitable[Armed]]
     settle: Callable[[Settling], Awaitable[str]]
     refusal: Callable[[str], str | None]
+    lateness: Callable[[int], float] = lambda _slot: 0.0
 
 
 def retry_delay(tries: int, base: float, maximum: float, rng: Callable[[], float] = random.random) -> float:
@@ -56,7 +104,7 @@ async def arm_at_slot(call: Claimed, claimed_at: float, context: SubmitContext) 
     """
     loop = asyncio.get_running_loop()
     slot = call.slot
-    await asyncio.sleep(max(0.0, call.delay - (loop.time() - claimed_at)))
+    await asyncio.sleep(max(0.0, call.delay + context.lateness(slot) - (loop.time() - claimed_at)))
     while True:
         requested_at = loop.time()
         try:

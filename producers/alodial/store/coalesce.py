@@ -29,11 +29,13 @@ class Coalescer(Generic[Item, Answer]):
         limit: int = 256,
         isolate: bool = False,
         pause: float = 0,
+        gather: float = 0,
     ) -> None:
         self._flush = flush
         self._limit = limit
         self._isolate = isolate
         self._pause = pause
+        self._gather = gather
         self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -47,6 +49,8 @@ class Coalescer(Generic[Item, Answer]):
 
     async def _work(self) -> None:
         try:
+            if self._gather:
+                await asyncio.sleep(self._gather)
             while self._waiting:
                 batch = self._waiting[: self._limit]
                 del self._waiting[: self._limit]
