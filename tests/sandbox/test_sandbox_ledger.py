@@ -81,7 +81,19 @@ def test_calls_in_progress_are_counted_until_their_result_is_delivered(receiver:
         assert sandbox.ledger()["in_progress"] == 10
         receiver.refuse = 0
         wait_until(lambda: sandbox.ledger()["in_progress"] == 0)
-        assert sandbox.ledger()["peak_concurrent"] == 10
+
+
+def test_a_call_takes_a_channel_until_its_phones_hang_up_and_not_until_its_result_is_delivered(
+    receiver: Receiver,
+) -> None:
+    receiver.refuse = 1_000_000
+    with sandbox_with(callback_url=receiver.url, callback_retry_seconds=0.02) as sandbox:
+        for n in range(1, 4):
+            sandbox.two_way("901234501", extid=str(n))
+            wait_until(lambda n=n: '"ended"' in sandbox.http.get(f"/sandbox/calls/{n}").text)  # type: ignore[misc]  # lambda default
+        assert (sandbox.ledger()["in_progress"], sandbox.ledger()["peak_concurrent"]) == (3, 1)
+        receiver.refuse = 0
+        wait_until(lambda: sandbox.ledger()["in_progress"] == 0)
 
 
 @pytest.mark.slow

@@ -26,6 +26,7 @@ class LedgerCall:
     time_scale: float
     played: int = 0
     done: bool = False
+    hung_up: bool = False
 
     def at(self, step: PlannedStep) -> float:
         """Unix seconds at which a step happens."""
@@ -66,6 +67,7 @@ class Ledger:
     rung: int = 0
     dropped: int = 0
     in_progress: int = 0
+    concurrent: int = 0
     peak_concurrent: int = 0
     troubles: Counter[str] = field(default_factory=Counter)
     callbacks: Counter[str] = field(default_factory=Counter)
@@ -109,12 +111,20 @@ class Ledger:
         self._calls.append(call)
         self._by_key.setdefault(call.key, []).append(call)
         self.in_progress += 1
-        self.peak_concurrent = max(self.peak_concurrent, self.in_progress)
+        self.concurrent += 1
+        self.peak_concurrent = max(self.peak_concurrent, self.concurrent)
         if len(self._calls) > self.limit:
             self._drop_oldest()
 
+    def hang_up(self, call: LedgerCall) -> None:
+        """Notes that a call's channel is free, which it is before its result is delivered: the next call may come at once."""
+        if not call.hung_up:
+            call.hung_up = True
+            self.concurrent -= 1
+
     def finish(self, call: LedgerCall) -> None:
         """Notes that a call is over, and its result delivered or given up."""
+        self.hang_up(call)
         call.done = True
         self.in_progress -= 1
 

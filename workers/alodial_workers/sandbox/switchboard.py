@@ -109,6 +109,7 @@ class Switchboard:
                 if left > _SHORTEST_SLEEP:
                     await asyncio.sleep(left)
                 call.played += 1
+            self.ledger.hang_up(call)
             _log_end(call, troubles)
             if Trouble.LATE in troubles:
                 await asyncio.sleep(_LATE / self.config.speed)
@@ -122,6 +123,7 @@ class Switchboard:
     ) -> None:
         try:
             await held.play()
+            self.ledger.hang_up(held.call)
             _log_end(held.call, troubles)
             act = await held.wait("ended", SENDS, natural=0.0)
             if act is ManualAct.SEND_LATE or (act is None and Trouble.LATE in troubles):
