@@ -52,6 +52,7 @@ _ROLES: Mapping[str, Role] = {
     "read": "read",
     "sign_out": "read",
     "sessions": "read",
+    "filters": "read",
     "campaign.submit": "submit",
     "dnc.add": "submit",
 }

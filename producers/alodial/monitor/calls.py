@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -17,17 +17,28 @@ from ..errors import ArchiveUnavailable, InvalidCall, NotFound
 from ..store.call_filter import CallFilter
 from ..store.call_listing import PART_SCAN, Count, Page
 from ..web.context import app_context
-from . import call_rows
+from . import call_rows, saved_filters
 from .auth import Signed, can
 from .call_filter_form import CANCELABLE, CallQuery, cancelable, read_query, redialable
 from .context import monitor_context
 from .rendering import PeopleRoute, go, page
+from .sorting import sorted_rows
 
 PAGE_SIZE: Final = 50
 MAX_COUNT: Final = 1000
 """Calls of a filter without a counter of its own are counted up to this, which reads twice as many records: about 50 ms."""
 
 MAX_NAME: Final = 128
+
+COLUMNS: Final[Mapping[str, Callable[[call_rows.CallRow], Any]]] = {
+    "name": lambda row: row.name.casefold(),
+    "to": lambda row: row.to,
+    "state": lambda row: row.state,
+    "outcome": lambda row: row.disposition,
+    "created": lambda row: row.created_at,
+    "changed": lambda row: row.updated_at,
+}
+"""Within a page of the list, which is in the order of creation: no other order of all calls is kept."""
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
@@ -95,20 +106,26 @@ async def list_calls(request: Request, operator: Signed) -> Response:
         return go(await _address_of(queue, name))
     query = query_of(request)
     may_redial = can(operator, "redial_calls")
-    (calls, first), counts, cancel, redial = await asyncio.gather(
+    (calls, first), counts, cancel, redial, filters = await asyncio.gather(
         _page(queue, query, request.query_params.get("cursor", "")[:160]),
         _counts(queue, query),
         count_of(queue, query, "cancel", MAX_COUNT),
         count_of(queue, query, "redial", MAX_COUNT),
+        saved_filters.filters_of(request, operator, "calls"),
     )
     live = request.query_params.get("live") != "off"
+    rows, sorting = sorted_rows(request, call_rows.rows_of(calls.calls, full=call_rows.in_full(operator)), COLUMNS)
     return page(
         request,
         "calls.html",
         operator,
         status=422 if query.invalid else 200,
         query=query,
-        rows=call_rows.rows_of(calls.calls, full=call_rows.in_full(operator)),
+        rows=rows,
+        sorting=sorting,
+        filters=filters,
+        keep="" if query.invalid else saved_filters.kept_query("calls", query.query_string()),
+        filters_full=request.query_params.get("filters") == "full",
         cursor=calls.cursor,
         first=first,
         incomplete=calls.incomplete,

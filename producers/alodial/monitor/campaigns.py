@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -22,8 +23,20 @@ from .auth import Signed, audit, form_of, text_of
 from .context import translator_of
 from .problem_kinds import kinds_of_rows
 from .rendering import PeopleRoute, go, page
+from .sorting import sorted_rows
 
 PAGE_SIZE = 25
+SORTED = 100
+"""The newest campaigns, which another order than their own is of."""
+COLUMNS: Mapping[str, Callable[[CampaignRecord], Any]] = {
+    "name": lambda record: record.name.casefold(),
+    "state": campaign_figures.badge,
+    "progress": lambda record: record.progress,
+    "rows": campaign_figures.good,
+    "answered": lambda record: record.answered,
+    "to_come": campaign_figures.remaining,
+    "end": lambda record: record.ended_at or record.expected_end,
+}
 MAX_ACTIVITY = 50
 MAX_PROBLEMS = 1000
 """Rows that were not taken, on the pages that group them by kind; the download has all."""
@@ -46,14 +59,19 @@ async def list_campaigns(request: Request, operator: Signed) -> Response:
         state = ""
     cursor = request.query_params.get("cursor", "")
     cursor = cursor if cursor.isascii() and cursor.isdigit() and len(cursor) < 10 else ""
-    listing = await _campaigns(request).list(state=state, cursor=cursor or None, limit=PAGE_SIZE)
+    in_order = request.query_params.get("sort", "").removeprefix("-") in COLUMNS
+    listing = await _campaigns(request).list(
+        state=state, cursor=None if in_order else cursor or None, limit=SORTED if in_order else PAGE_SIZE
+    )
+    rows, sorting = sorted_rows(request, listing.campaigns, COLUMNS, without=("cursor",) if in_order else ())
     return page(
         request,
         "campaigns.html",
         operator,
-        campaigns=listing.campaigns,
-        cursor=listing.cursor,
-        here=cursor,
+        campaigns=rows,
+        sorting=sorting,
+        cursor=None if in_order else listing.cursor,
+        cursor_of_sorted=listing.cursor if in_order else None,
         state=state,
         states=[member.value for member in CampaignState],
     )

@@ -1,6 +1,8 @@
 """The page of API keys: all of them without their secrets; made, rotated and revoked. A secret is shown once."""
 
 import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -15,10 +17,18 @@ from .auth import Forbidden, Signed, audit, can, form_of, key_given, remember_ke
 from .context import monitor_context
 from .rendering import PeopleRoute, go, page
 from .session import Operator
+from .sorting import sorted_rows
 
 LIMITS = ("daily_calls", "recipient_cap")
 """Limits that the form asks for; `alodial keys create` has them all."""
 DAYS_MS = 86_400_000
+
+COLUMNS: Mapping[str, Callable[[key_records.KeyListing], Any]] = {
+    "name": lambda row: row.name,
+    "state": lambda row: row.state,
+    "expires": lambda row: row.expires_at,
+    "used": lambda row: row.last_used_at,
+}
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
@@ -43,6 +53,7 @@ async def _screen(
     await ring.note_used()
     store = app_context(request).queue.store
     rows = await store.run_steps(key_records.listings, ring.of_settings.listing(), _now())
+    rows, sorting = sorted_rows(request, rows, COLUMNS)
     roles = [role for role in ROLES if role in operator.api_key.roles]
     return page(
         request,
@@ -50,6 +61,7 @@ async def _screen(
         operator,
         status=status,
         rows=rows,
+        sorting=sorting,
         roles=roles,
         limits=LIMITS,
         secret=secret,

@@ -18,6 +18,7 @@ from ..store.log_stream import LEVELS, LogFilter, LogLine, LogPage, has_news_asy
 from ..web.context import app_context
 from ..web.query_times import unix_ms
 from ..web.routes.logs import names_async
+from . import saved_filters
 from .auth import Signed
 from .context import monitor_context, translator_of
 from .rendering import PeopleRoute, page
@@ -134,6 +135,7 @@ async def list_log_lines(request: Request, operator: Signed) -> Response:
             return Response(status_code=204)
         lines = await store.call(page_async, log_filter, cursor=cursor or None, limit=PAGE_SIZE)
         lost = await store.call(lost_async)
+    filters = await saved_filters.filters_of(request, operator, "logs")
     live = params.get("live") != "off"
     t = translator_of(request)
     return page(
@@ -142,6 +144,9 @@ async def list_log_lines(request: Request, operator: Signed) -> Response:
         operator,
         status=422 if query.invalid else 200,
         query=query,
+        filters=filters,
+        keep="" if query.invalid else saved_filters.kept_query("logs", urlencode(query.fields)),
+        filters_full=params.get("filters") == "full",
         rows=[_row(line, t) for line in lines.lines],
         cursor=lines.cursor,
         first=not cursor,

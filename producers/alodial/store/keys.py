@@ -76,6 +76,7 @@ prefix +              type     holds
 ``session:{hash}``    string   a session of the monitor, JSON, found by the SHA-256 of its cookie; ends when it was idle too long
 ``sign-in:{hash}``    string   the scope of the API key that a sign-in link opens a session for, found by the SHA-256 of its code;
                                deleted at its use, and 10 minutes later at the latest
+``filters:{screen}:{scope}`` hash a key's or person's saved filters of a list: name -> query; 20 at the most
 ``provider-check``    hash     the newest check of AloVoice from the monitor: id, actor, phone (masked), account, at (ms),
                                ``rang:{number}`` what was answered to its questions; with ``:entries`` behind it the list of
                                what it showed, JSON; kept 30 days. ``:running`` is the id of the one that runs, for 30 s at
@@ -303,6 +304,9 @@ class Keys:
 
     def sign_in_link(self, id: str) -> str:
         return f"{self.PREFIX}sign-in:{id}"
+
+    def saved_filters(self, scope: str, screen: str) -> str:
+        return f"{self.PREFIX}filters:{screen}:{scope}"
 
     def provider_check(self, part: str = "") -> str:
         return f"{self.PREFIX}provider-check:{part}" if part else f"{self.PREFIX}provider-check"
