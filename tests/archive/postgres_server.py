@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -81,7 +82,7 @@ class PostgresServer:
 
     def stop(self) -> None:
         if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
+            self._process.send_signal(signal.SIGQUIT)  # its data goes too
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(20)
             self._process.kill()

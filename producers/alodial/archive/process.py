@@ -17,7 +17,7 @@ from .retention import RetentionPolicy, apply_policy
 
 log = structlog.get_logger("alodial.archive")
 
-LEASE: Final = 30.0
+LEASE: Final = 15.0
 RENEW: Final = 5.0
 """Seconds between two renewals of the lease, and between two looks of a process that waits for it."""
 

@@ -106,6 +106,14 @@ class ProcessStack:
         """Starts a worker; of several, ``name`` is ``worker-...``, and they share a log."""
         self._children.start_worker(name)
 
+    def start_archive(self, name: str = "archive") -> None:
+        """Starts an archiver, for the ``archive_url`` of the settings."""
+        self._children.start_archive(name)
+
+    def start_web(self) -> None:
+        """Starts web again, on its port."""
+        self._children.start_web(_port(self.web_url))
+
     def check(self) -> None:
         """Raises StackDown when a process has ended."""
         try:
