@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from alodial import CallQueue, TwoWayCall
 from alodial.testing.redis_server import EmbeddedRedis
+from alodial_workers.dev.bench.measures import rate_of
 
 from .foreign import foreign_load, moment, process_seconds, tree_seconds
 from .machine import HERE, WORKER_CORE, Stub, child, peer_python, redis_on_other_core, stub
@@ -52,20 +53,6 @@ class Drain(NamedTuple):
     connections: int
 
 
-def wave_rate(times: list[int], delay: float) -> float:
-    """POSTs a second from their arrivals in nanoseconds, the first tenth left out for both sides.
-
-    Answers after a delay make POSTs come in waves: whole waves are counted, as a part of one would change the figure.
-    """
-    times = times[max(1, len(times) // 10) :]
-    length = times[-1] - times[0]
-    wave = int(delay * 1e9)
-    if wave and length > 2 * wave:
-        length = length // wave * wave
-    inside = sum(1 for at in times if at - times[0] < length)
-    return inside / (length / 1e9)
-
-
 def _measured(redis: EmbeddedRedis, stubbed: Stub, worker: int, calls: int, delay: float) -> Drain:
     """Waits for the queue to be drained. The processor's time is that between the first tenth and the end."""
     assert redis.process is not None
@@ -78,7 +65,7 @@ def _measured(redis: EmbeddedRedis, stubbed: Stub, worker: int, calls: int, dela
     shares = [
         (process_seconds(pid) - old) / took for pid, old in zip((redis.process.pid, stubbed.pid), others, strict=True)
     ]
-    rate = wave_rate(list(stubbed.arrivals())[:calls], delay)
+    rate = rate_of(list(stubbed.arrivals())[:calls], delay)
     per_1000 = cpu / max(1, end.posts - start.posts) * 1000
     return Drain(rate, per_1000, foreign_load(before, after), shares[0], shares[1], end.connections)
 

@@ -141,7 +141,7 @@ class Stub:
 def stub(delay: float) -> Iterator[Stub]:
     """AloVoice that answers after ``delay`` seconds: the compiled one, or the Python one where there is no compiler."""
     microseconds, program = str(int(delay * 1e6)), native("stub")
-    command = [program] if program else [sys.executable, "-m", "benchmarks.stub"]
+    command = [program] if program else [sys.executable, "-m", "alodial_workers.dev.bench.stub", "0"]
     with _started([*command, microseconds], OTHER_CORE) as process:
         assert process.stdout is not None
         yield Stub(int(process.stdout.readline()), process.pid)

@@ -76,6 +76,7 @@ OTHERS = {
     "report outcomes": "asks the archive alone",
     "report hours": "asks the archive alone",
     "report campaigns": "asks the archive alone",
+    "bench": "measures a Redis that it may start itself",
     "doctor": "reports that Redis does not answer and goes on",
     "top": "goes on, and prints that Redis does not answer",
     "worker": "waits for Redis",

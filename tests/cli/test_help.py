@@ -54,6 +54,7 @@ def test_all_public_commands_exist() -> None:
             "top",
             "logs",
             "doctor",
+            "bench",
             "stop",
             "resume",
             "worker",

@@ -11,12 +11,6 @@ from benchmarks.report import Report, lines, quartiles
 from benchmarks.svg import bars, curves
 
 
-def test_a_rate_counts_whole_waves_of_answers_only() -> None:
-    # 100 POSTs every 0.2 s; the last wave is cut after a tenth of it.
-    times = [int((wave * 0.2 + n / 10_000) * 1e9) for wave in range(6) for n in range(100)][:510]
-    assert drain.wave_rate(times, 0.2) == pytest.approx(500, rel=0.02)
-
-
 def test_the_fullest_second_is_any_second_and_not_one_of_the_clock() -> None:
     assert drain.fullest_second([int(at * 1e9) for at in (0.0, 0.9, 0.95, 1.85, 1.9, 3.0)]) == 3
 

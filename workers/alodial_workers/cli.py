@@ -1,14 +1,17 @@
-"""The commands ``worker``, ``sandbox``, ``demo``, ``dev`` and ``provider``, which join ``alodial`` by the entry point group
-``alodial.commands``.
+"""The commands ``worker``, ``sandbox``, ``demo``, ``dev``, ``bench`` and ``provider``, which join ``alodial`` by the entry
+point group ``alodial.commands``.
 
 Each imports what it needs when it runs, so that all other commands work without its extra of the distribution.
 """
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from alodial.cli.arguments import Json
+from alodial.cli.language import Language, reader
 
 from .provider_check import commands as provider_check
 from .sandbox.commands import sandbox
@@ -73,8 +76,40 @@ def dev(
     raise typer.Exit(run(read_settings(), Path.cwd(), port=port, speed=speed, as_json=as_json))
 
 
+def bench(
+    seconds: Annotated[float, typer.Option(min=2, max=600, help="About how long to measure.")] = 60.0,
+    own_redis: Annotated[
+        bool, typer.Option("--own-redis", help="Start a Redis for it, instead of an empty database of yours.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Measure although workers or calls share this Redis: it slows them.")
+    ] = False,
+    language: Language = None,
+    as_json: Json = False,
+) -> None:
+    """Measure this machine and its Redis; recommend workers, in-flight limit and durability. No phone rings.
+
+    Example: alodial bench --seconds 60
+    """
+    from alodial.cli.output import document, line, say
+    from alodial.settings import load_settings
+
+    from .dev.bench import run_bench
+
+    t = reader(language)
+    say(t("bench.begins", seconds=f"{seconds:.0f}"))
+
+    def emit(values: dict[str, Any], sentence: str) -> None:
+        if not as_json:
+            line(sentence)
+        elif values:
+            document(values)
+
+    run_bench(load_settings(), t, emit, seconds=seconds, own_redis=own_redis, yes=yes)
+
+
 def commands(app: typer.Typer) -> None:
     """Adds the workers' commands to the command line ``app``."""
-    for command in (worker, sandbox, demo, dev):
+    for command in (worker, sandbox, demo, dev, bench):
         app.command()(command)
     app.add_typer(provider_check.app, name="provider")

@@ -14,6 +14,7 @@ EXTRAS = {
 COMMAND_EXTRAS = {
     "web": "web",
     "worker": "worker",
+    "bench": "worker",
     "archive": "archive",
     "sandbox": "all",
     "dev": "demo",

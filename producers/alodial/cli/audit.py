@@ -37,6 +37,7 @@ READ_ONLY = frozenset(
             "top",
             "logs",
             "doctor",
+            "bench",
             "worker",
             "web",
             "sandbox",

@@ -7,7 +7,7 @@ from typer.core import TyperGroup
 GROUPS = {
     "Begin": ("init", "dev", "demo", "sandbox", "provider", "completion"),
     "Place and follow calls": ("call", "calls", "campaign", "dnc", "report"),
-    "Run": ("worker", "web", "archive", "status", "top", "doctor", "logs", "stop", "resume"),
+    "Run": ("worker", "web", "archive", "status", "top", "doctor", "bench", "logs", "stop", "resume"),
     "Events and results": ("events", "webhooks", "alerts", "dead", "channels"),
     "Access and privacy": ("keys", "audit", "forget"),
 }

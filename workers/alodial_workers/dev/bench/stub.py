@@ -1,12 +1,21 @@
-"""AloVoice where no C compiler is at hand: what native/stub.c does, at ten times its price. It is a bound for fast systems.
+"""AloVoice as a measurement needs it: reads a POST, waits, answers 200 with JSON. No phone rings, no result comes.
 
-python -m benchmarks.stub DELAY_MICROSECONDS      prints its port, then serves; see native/stub.c
+python -m alodial_workers.dev.bench.stub PORT DELAY_MICROSECONDS      PORT 0 takes a free one; prints it, then serves
+
+GET / answers "POSTs last_arrival_ns connections"; GET /times answers when each POST came, as 64-bit nanoseconds of
+``time.monotonic_ns``.
 """
 
 import array
 import asyncio
 import sys
 import time
+from typing import cast
+
+try:
+    from uvloop import new_event_loop
+except ImportError:  # it comes with the extra `web`
+    from asyncio import new_event_loop  # type: ignore[assignment]  # the same for us
 
 ANSWER = b'{"answer":{"id":1}}'
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
@@ -16,18 +25,17 @@ accepted = 0
 
 
 class Stub(asyncio.Protocol):
-    """HTTP/1.1 with keep-alive and Content-Length bodies, no more than a benchmark's clients send."""
+    """HTTP/1.1 with keep-alive and Content-Length bodies, no more than workers send."""
 
     def __init__(self, delay: float) -> None:
-        global accepted  # noqa: PLW0603 - one counter of a one-file server
+        global accepted  # noqa: PLW0603  # a counter of a program of one file
         accepted += 1
         self._delay = delay
         self._data = b""
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         self._data += data
@@ -54,11 +62,14 @@ class Stub(asyncio.Protocol):
             self._transport.write(HEAD % len(body) + body)
 
 
-async def serve(delay: float) -> None:
-    server = await asyncio.get_running_loop().create_server(lambda: Stub(delay), "127.0.0.1", 0, backlog=2048)
-    print(server.sockets[0].getsockname()[1], flush=True)
+async def serve(port: int, delay: float) -> None:
+    """Serves on a port of loopback until the process is ended; prints the port."""
+    server = await asyncio.get_running_loop().create_server(lambda: Stub(delay), "127.0.0.1", port, backlog=2048)
+    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]) / 1e6))
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(serve(int(sys.argv[1]), int(sys.argv[2]) / 1e6))
