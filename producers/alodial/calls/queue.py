@@ -48,10 +48,12 @@ CHUNK = 250
 """Calls stored by one script: about 5 ms of Redis, so that other clients wait no longer."""
 
 
-def _settings(redis_url: str | None, settings: Settings | None) -> Settings:
+def _settings(redis_url: str | None, namespace: str | None, settings: Settings | None) -> Settings:
     if settings is not None:
         return settings
-    return load_settings() if redis_url is None else read_settings(redis_url=redis_url)
+    chosen = {"redis_url": redis_url, "namespace": namespace}
+    overrides = {name: value for name, value in chosen.items() if value is not None}
+    return read_settings(**overrides) if overrides else load_settings()
 
 
 def _existing(record: CallRecord | None, name: str) -> CallRecord:
@@ -64,7 +66,7 @@ class CallQueue(ArchiveUser):
     """Enqueues calls, reads, cancels and redials them, and delivers their events. Safe to share between threads.
 
     Settings come from ``ALODIAL_*`` in the environment or ``.env``; ``redis_url`` replaces ALODIAL_REDIS_URL,
-    ``settings`` replaces all of them. ``store`` replaces the connection to Redis, for tests.
+    ``namespace`` ALODIAL_NAMESPACE, ``settings`` all of them. ``store`` replaces the connection to Redis, for tests.
 
     Every method that talks to Redis raises :class:`~alodial.StoreUnavailable` after about ALODIAL_REDIS_TIMEOUT seconds
     when Redis does not answer. Close the queue with :meth:`close` or use it in a ``with`` statement. Raises
@@ -72,9 +74,14 @@ class CallQueue(ArchiveUser):
     """
 
     def __init__(
-        self, redis_url: str | None = None, *, settings: Settings | None = None, store: Store | None = None
+        self,
+        redis_url: str | None = None,
+        *,
+        namespace: str | None = None,
+        settings: Settings | None = None,
+        store: Store | None = None,
     ) -> None:
-        self.settings = _settings(redis_url, settings)
+        self.settings = _settings(redis_url, namespace, settings)
         self.store = store or Store(self.settings)
         self.waker = Waker(self.settings)
 
@@ -275,9 +282,14 @@ class AsyncCallQueue(ArchiveUser):
     """
 
     def __init__(
-        self, redis_url: str | None = None, *, settings: Settings | None = None, store: AsyncStore | None = None
+        self,
+        redis_url: str | None = None,
+        *,
+        namespace: str | None = None,
+        settings: Settings | None = None,
+        store: AsyncStore | None = None,
     ) -> None:
-        self.settings = _settings(redis_url, settings)
+        self.settings = _settings(redis_url, namespace, settings)
         self.store = store or AsyncStore(self.settings)
         self.waker = Waker(self.settings)
 

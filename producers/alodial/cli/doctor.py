@@ -120,15 +120,14 @@ def _check_settings(settings: "Settings") -> Iterator["RedisCheck"]:
 
 
 def _check_spool(settings: "Settings") -> "RedisCheck":
-    from pathlib import Path
 
     from ..store.redis_checks import RedisCheck
     from ..web.callbacks.spool import unwritable
 
-    if problem := unwritable(Path(settings.spool_dir), make=False):
+    if problem := unwritable(settings.spool_folder, make=False):
         problem = f"`alodial web` cannot keep results here while Redis is away: {problem}"
         return RedisCheck("spool_not_writable", "error", problem, "ALODIAL_SPOOL_DIR=a folder that its user may write")
-    return RedisCheck("spool", "ok", f"{settings.spool_dir} can be written")
+    return RedisCheck("spool", "ok", f"{settings.spool_folder} can be written")
 
 
 def _check_webhooks(settings: "Settings") -> Iterator["RedisCheck"]:
@@ -186,6 +185,8 @@ def _check_redis(store: "Store", t: "Translator | None" = None) -> Iterator["Red
     from ..store.call_context import SILENT_AFTER
     from ..store.redis_checks import RedisCheck
 
+    namespace = store.keys.namespace
+    yield RedisCheck("namespace", "ok", f"namespace {namespace}: keys begin with {store.keys.PREFIX}")
     yield from store.call(redis_checks.inspect_for, store.settings)
     if problem := broker_problem(store.settings):
         message = f"the broker's Redis (ALODIAL_BROKER_URL) does not answer: {problem}"

@@ -25,7 +25,6 @@ from ..web.request_bodies import read_form
 from .context import monitor_context
 from .session import Operator, is_form_token
 
-SESSION_COOKIE = "alodial_session"
 TOKEN_FIELD = "form_token"  # noqa: S105  # a field's name
 
 MAX_FIELDS = 320
@@ -111,6 +110,11 @@ def over_https(request: Request) -> bool:
     )
 
 
+def cookie_of(request: Request, part: str) -> str:
+    """The name of a cookie: browsers do not tell the ports of a host apart, and each may have a monitor."""
+    return f"{app_context(request).settings.namespace}_{part}"
+
+
 def set_cookie(request: Request, answer: Response, name: str, value: str, seconds: int, *, lax: bool = False) -> None:
     """Sets a cookie that no script and no other site sees."""
     answer.set_cookie(
@@ -131,7 +135,7 @@ async def load_operator(request: Request) -> str | None:
     """
     context = monitor_context(request)
     person = context.people.find(request)
-    request.state.operator = await context.sessions.read(request.cookies.get(SESSION_COOKIE, ""), person)
+    request.state.operator = await context.sessions.read(request.cookies.get(cookie_of(request, "session"), ""), person)
     if request.state.operator is not None or person is None or request.method != "GET" or not may_sign_in(person):
         return None
     agent = request.headers.get("user-agent", "")

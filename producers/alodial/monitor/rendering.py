@@ -15,7 +15,7 @@ from ..errors import AlodialError, ArchiveUnavailable, NotFound, StoreFull, Stor
 from ..i18n import LANGUAGES
 from ..web.problems import RETRY_AFTER, Refusal
 from . import campaign_figures
-from .auth import SESSION_COOKIE, TOKEN_FIELD, Forbidden, SignInNeeded, can, load_operator, log, operator_of, set_cookie
+from .auth import TOKEN_FIELD, Forbidden, SignInNeeded, can, cookie_of, load_operator, log, operator_of, set_cookie
 from .context import COLOURS, colours_of, monitor_context, translator_of
 from .session import SESSION_SECONDS, Operator, form_token
 
@@ -147,7 +147,7 @@ class PeopleRoute(APIRoute):
                 cookie = await load_operator(request)
                 answer = await handle(request)
                 if cookie is not None:
-                    set_cookie(request, answer, SESSION_COOKIE, cookie, SESSION_SECONDS)
+                    set_cookie(request, answer, cookie_of(request, "session"), cookie, SESSION_SECONDS)
                 return answer
             except SignInNeeded:
                 return _sign_in_first(request)

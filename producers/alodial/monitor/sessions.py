@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..store.records import iso
-from .auth import SESSION_COOKIE, Signed, audit, can, form_of, text_of
+from .auth import Signed, audit, can, cookie_of, form_of, text_of
 from .context import monitor_context
 from .rendering import PeopleRoute, go, page
 from .session import Operator, SessionRow
@@ -45,5 +45,5 @@ async def end_sessions(request: Request, operator: Signed) -> Response:
     if operator.id not in ids:
         return go("/sessions")
     answer = go("/")
-    answer.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="strict")
+    answer.delete_cookie(cookie_of(request, "session"), path="/", httponly=True, samesite="strict")
     return answer

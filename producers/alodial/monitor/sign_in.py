@@ -11,13 +11,13 @@ from ..i18n import LANGUAGES
 from ..web.auth import address_of
 from ..web.request_bodies import read_form
 from .auth import (
-    SESSION_COOKIE,
     TOKEN_FIELD,
     Forbidden,
     Signed,
     audit,
     check_origin,
     check_token,
+    cookie_of,
     form_of,
     may_sign_in,
     operator_of,
@@ -29,7 +29,6 @@ from .context import COLOURS, COLOURS_COOKIE, LANGUAGE_COOKIE, monitor_context
 from .rendering import PeopleRoute, go, own_address, page
 from .session import SESSION_SECONDS, form_token
 
-VISIT_COOKIE = "alodial_visit"
 """Ties a sign-in form to the browser that loaded it."""
 
 YEAR = 365 * 86400
@@ -53,7 +52,7 @@ def sign_in_page(
         to=own_address(to or request.query_params.get("to", "/")),
         visit_token=form_token(visit),
     )
-    set_cookie(request, answer, VISIT_COOKIE, visit, 3600)
+    set_cookie(request, answer, cookie_of(request, "visit"), visit, 3600)
     return answer
 
 
@@ -63,7 +62,7 @@ async def sign_in(request: Request) -> Response:
     form = await read_form(request, max_files=0, max_fields=10)
     to = own_address(text_of(form, "to"))
     try:
-        check_token(request.cookies.get(VISIT_COOKIE, ""), form.get(TOKEN_FIELD))
+        check_token(request.cookies.get(cookie_of(request, "visit"), ""), form.get(TOKEN_FIELD))
     except Forbidden:
         # The page was open for more than an hour, or cookies are off; the next try has a new token.
         return sign_in_page(request, status=403, to=to)
@@ -92,7 +91,7 @@ async def _open(request: Request, api_key: ApiKey, name: str, to: str) -> Respon
     agent = request.headers.get("user-agent", "")
     cookie, operator = await monitor_context(request).sessions.open(api_key, name, address_of(request), agent)
     answer = go(to)
-    set_cookie(request, answer, SESSION_COOKIE, cookie, SESSION_SECONDS)
+    set_cookie(request, answer, cookie_of(request, "session"), cookie, SESSION_SECONDS)
     await audit(request, operator, "sign_in")
     return answer
 
@@ -102,7 +101,7 @@ async def sign_out(request: Request, operator: Signed) -> Response:
     await form_of(request, operator, "sign_out")
     await monitor_context(request).sessions.end(operator.id)
     answer = go("/")
-    answer.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="strict")
+    answer.delete_cookie(cookie_of(request, "session"), path="/", httponly=True, samesite="strict")
     await audit(request, operator, "sign_out")
     return answer
 

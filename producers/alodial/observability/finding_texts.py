@@ -5,8 +5,6 @@ The monitor translates them in `locales`; a test keeps its English equal to thes
 
 from typing import Final
 
-from ..store.keys import Keys
-
 TEXTS: Final = {
     "account_held": "Account {account} pauses for {left_s} more ({why}).",
     "archive_behind.full": ("The disk of the archive is full; the archive is {lag_s} behind: {detail}."),
@@ -151,7 +149,8 @@ REMEDIES: Final = {
         "The log names the groups (events.dropped). Their readers must catch up from the calls themselves."
     ),
     "events_unread": (
-        f"Start the group’s reader. If nobody needs the group: redis-cli XGROUP DESTROY {Keys().EVENTS} NAME."
+        "Start the group’s reader. If nobody needs the group: redis-cli XGROUP DESTROY alodial:events NAME "
+        "(with your ALODIAL_NAMESPACE in place of alodial)."
     ),
     "inbox_lag": "Workers are too few or stuck.",
     "keys_guessed": (

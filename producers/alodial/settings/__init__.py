@@ -1,7 +1,7 @@
 """All settings, typed, with units and defaults. Read from ``ALODIAL_*`` in the environment or in ``.env``."""
 
 from ..key_limits import FrequencyCap
-from .fields import DEFAULT_ACCOUNT, DEFAULT_COURTESY_HOURS, DEFAULT_HOURS, SECRETS, AccountSettings
+from .fields import DEFAULT_ACCOUNT, DEFAULT_COURTESY_HOURS, DEFAULT_HOURS, DEFAULT_NAMESPACE, SECRETS, AccountSettings
 from .model import Settings
 from .reading import load_settings, read_settings, variable_of, variables
 
@@ -9,6 +9,7 @@ __all__ = [
     "DEFAULT_ACCOUNT",
     "DEFAULT_COURTESY_HOURS",
     "DEFAULT_HOURS",
+    "DEFAULT_NAMESPACE",
     "SECRETS",
     "AccountSettings",
     "FrequencyCap",

@@ -93,6 +93,16 @@ def sources(known: Collection[str]) -> dict[str, str]:
     return {name: "environment" if name in os.environ else ENV_FILE if name in file else "default" for name in known}
 
 
+def namespace_problem(value: str) -> str | None:
+    """Returns what is wrong with the first part of the names of keys in Redis, or None."""
+    # ASCII only: it stands in patterns of SCAN and in the names of cookies.
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,40}", value):
+        return None
+    if len(value) > 40:
+        return "is longer than 40 characters"
+    return "may have only letters a-z and A-Z, digits, - and _, such as sales-2"
+
+
 def visible_settings(settings: BaseModel) -> dict[str, Any]:
     """Returns the value of every setting by its environment name; of a secret only whether it is set."""
     visible: dict[str, Any] = {}

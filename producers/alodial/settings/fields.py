@@ -18,6 +18,7 @@ SECRETS = (
     *("webhook_secret", "sentry_dsn", "archive_url"),
 )
 DEFAULT_ACCOUNT = "default"
+DEFAULT_NAMESPACE = "alodial"
 DEFAULT_HOURS = "09:00-20:00"
 DEFAULT_COURTESY_HOURS = "08:00-21:00"
 
@@ -62,6 +63,11 @@ class SettingsFields(BaseSettings):
         SecretStr("redis://127.0.0.1:6379/0"), description="The Redis of the call store. The URL may hold a password."
     )
     broker_url: SecretStr | None = Field(None, description="The Redis of Dramatiq, when it is not the store's.")
+    namespace: str = Field(
+        DEFAULT_NAMESPACE,
+        description="Begins every key in Redis: installations with different ones share a Redis and see nothing of each other. "
+        "Letters, digits, - and _, at most 40.",
+    )
     redis_timeout: Seconds = Field(2, gt=0, le=60, description="How long to wait for an answer of Redis.")
     durability: Literal["fast", "fsync", "replica"] = Field(
         "fast", description="What Redis confirms before a POST leaves: nothing more, its file, or a replica."

@@ -20,6 +20,7 @@ from .fields import (
     SECRETS,
     AccountSettings,
     Seconds,
+    DEFAULT_NAMESPACE,
     SettingsFields,
 )
 
@@ -113,6 +114,13 @@ class Settings(SettingsFields):
             parse_hours(value)
         return value
 
+    @field_validator("namespace")
+    @classmethod
+    def _namespace(cls, value: str) -> str:
+        if problem := environment.namespace_problem(value):
+            raise ValueError(problem)
+        return value
+
     @field_validator("timezone")
     @classmethod
     def _zone(cls, value: str) -> str:
@@ -178,9 +186,19 @@ class Settings(SettingsFields):
         return self.accounts[name]
 
     @property
+    def spool_folder(self) -> Path:
+        """Where callbacks are kept while Redis is away; each namespace has its own."""
+        return Path(self.spool_dir) / self._own_folder
+
+    @property
     def upload_folder(self) -> Path:
-        """Where uploaded files are while they are read."""
-        return Path(self.upload_dir) if self.upload_dir else Path(self.spool_dir) / "uploads"
+        """Where uploaded files are while they are read; each namespace has its own."""
+        return Path(self.upload_dir) / self._own_folder if self.upload_dir else self.spool_folder / "uploads"
+
+    @property
+    def _own_folder(self) -> str:
+        # Not the bare name: "uploads" is a namespace too.
+        return "" if self.namespace == DEFAULT_NAMESPACE else f"of-{self.namespace}"
 
     @cached_property
     def account_names(self) -> tuple[str, ...]:

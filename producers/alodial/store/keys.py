@@ -145,9 +145,8 @@ from typing import ClassVar, Final
 
 from alodial_schemas import ENDS, Disposition, State
 
-from ..settings import Settings
+from ..settings import DEFAULT_NAMESPACE, Settings
 
-DEFAULT_NAMESPACE: Final = "alodial"
 SLOTS: Final = 16384
 PRIORITY_LETTERS: Final = {"urgent": "u", "normal": "n", "bulk": "b"}
 
@@ -175,7 +174,7 @@ def _made(namespace: str) -> "Keys":
 
 def keys_of(settings: Settings) -> "Keys":
     """The names of the keys that these settings are about."""
-    return _made(DEFAULT_NAMESPACE)
+    return _made(settings.namespace)
 
 
 class Keys:

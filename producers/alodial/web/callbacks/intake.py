@@ -6,7 +6,6 @@ import functools
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
@@ -67,7 +66,7 @@ class CallbackIntake:
         self._wake_thread = ThreadPoolExecutor(1, thread_name_prefix="alodial-wakeup")
         self._appended = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._folder = Path(settings.spool_dir)
+        self._folder = settings.spool_folder
         self.spool = Spool(self._folder, settings.spool_max_bytes)
         self.spool_problem = ""
         self._refused: dict[str, int] = {}
