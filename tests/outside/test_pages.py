@@ -47,6 +47,7 @@ def test_a_setting_that_nothing_acts_on_says_so() -> None:
             "daily_minutes",
             "provider_token",
             "accounts",
+            "spool_dir",  # through `spool_folder`
             "upload_dir",  # through `upload_folder`
             "live_retention",  # through `live_life`
         }

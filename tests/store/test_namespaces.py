@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from redis.crc import key_slot
 
 from alodial import CallQueue, TwoWayCall
 from alodial.do_not_call import DoNotCall

@@ -17,7 +17,7 @@ from alodial.errors import StoreUnavailable, StoreUnfit
 from alodial.observability.alerts import alert_threads
 from alodial.observability.process_findings import ProcessFindings
 from alodial.settings import Settings
-from alodial.store import inbox, primary, redis_checks, workers
+from alodial.store import inbox, mark, primary, redis_checks, workers
 from alodial.store.client import AsyncStore, Store, store_errors
 from alodial.store.counters_flusher import CountersFlusher
 from alodial.store.heartbeat import HeartbeatWriter
@@ -142,6 +142,7 @@ class Runtime:
                         checks = redis_checks.inspect_for(self.store.redis, self.store.keys, self.settings)
                     self._require_fit(checks)
                     checked = True
+                self.store.call(mark.claim, self.settings)
                 with store_errors(self.settings):
                     epoch = redis_checks.epoch(self.store.redis, self.store.keys)
                     inbox.create_group(self.store.redis, self.store.keys)

@@ -10,7 +10,7 @@ from alodial_schemas import Event, parse_event
 
 from ..errors import NotFound
 from ..observability import tracing
-from ..settings import Settings, load_settings, read_settings
+from ..settings import Settings, chosen_settings
 from ..store import call_transitions, events, holds
 from ..store.call_filter import CallFilter
 from ..store.call_listing import MAX_CALLS, Count, Page, count, count_async, page_async
@@ -48,14 +48,6 @@ CHUNK = 250
 """Calls stored by one script: about 5 ms of Redis, so that other clients wait no longer."""
 
 
-def _settings(redis_url: str | None, namespace: str | None, settings: Settings | None) -> Settings:
-    if settings is not None:
-        return settings
-    chosen = {"redis_url": redis_url, "namespace": namespace}
-    overrides = {name: value for name, value in chosen.items() if value is not None}
-    return read_settings(**overrides) if overrides else load_settings()
-
-
 def _existing(record: CallRecord | None, name: str) -> CallRecord:
     if record is None:
         raise NotFound(f"no call {name}")
@@ -81,7 +73,7 @@ class CallQueue(ArchiveUser):
         settings: Settings | None = None,
         store: Store | None = None,
     ) -> None:
-        self.settings = _settings(redis_url, namespace, settings)
+        self.settings = settings or chosen_settings(redis_url=redis_url, namespace=namespace)
         self.store = store or Store(self.settings)
         self.waker = Waker(self.settings)
 
@@ -289,7 +281,7 @@ class AsyncCallQueue(ArchiveUser):
         settings: Settings | None = None,
         store: AsyncStore | None = None,
     ) -> None:
-        self.settings = _settings(redis_url, namespace, settings)
+        self.settings = settings or chosen_settings(redis_url=redis_url, namespace=namespace)
         self.store = store or AsyncStore(self.settings)
         self.waker = Waker(self.settings)
 

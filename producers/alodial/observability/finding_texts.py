@@ -5,6 +5,8 @@ The monitor translates them in `locales`; a test keeps its English equal to thes
 
 from typing import Final
 
+from ..store.keys import Keys
+
 TEXTS: Final = {
     "account_held": "Account {account} pauses for {left_s} more ({why}).",
     "archive_behind.full": ("The disk of the archive is full; the archive is {lag_s} behind: {detail}."),
@@ -149,7 +151,7 @@ REMEDIES: Final = {
         "The log names the groups (events.dropped). Their readers must catch up from the calls themselves."
     ),
     "events_unread": (
-        "Start the group’s reader. If nobody needs the group: redis-cli XGROUP DESTROY alodial:events NAME "
+        f"Start the group’s reader. If nobody needs the group: redis-cli XGROUP DESTROY {Keys().EVENTS} NAME "
         "(with your ALODIAL_NAMESPACE in place of alodial)."
     ),
     "inbox_lag": "Workers are too few or stuck.",

@@ -3,7 +3,7 @@
 from ..key_limits import FrequencyCap
 from .fields import DEFAULT_ACCOUNT, DEFAULT_COURTESY_HOURS, DEFAULT_HOURS, DEFAULT_NAMESPACE, SECRETS, AccountSettings
 from .model import Settings
-from .reading import load_settings, read_settings, variable_of, variables
+from .reading import chosen_settings, load_settings, read_settings, variable_of, variables
 
 __all__ = [
     "DEFAULT_ACCOUNT",
@@ -14,6 +14,7 @@ __all__ = [
     "AccountSettings",
     "FrequencyCap",
     "Settings",
+    "chosen_settings",
     "load_settings",
     "read_settings",
     "variable_of",

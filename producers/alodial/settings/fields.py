@@ -78,6 +78,10 @@ class SettingsFields(BaseSettings):
     )
 
     provider_url: str = Field("https://cld.alovoice.uz", description="The address of AloVoice or of the sandbox.")
+    provider_was: str = Field(
+        "",
+        description="The host of ALODIAL_PROVIDER_URL before you changed it: workers refuse a store of another provider.",
+    )
     provider_token: SecretStr | None = Field(None, description="The token of the default account.")
     provider_body: Literal["multipart-brackets", "multipart-json", "json"] = Field(
         "multipart-brackets", description="The format of the request body."

@@ -17,10 +17,10 @@ from .fields import (
     DEFAULT_ACCOUNT,
     DEFAULT_COURTESY_HOURS,
     DEFAULT_HOURS,
+    DEFAULT_NAMESPACE,
     SECRETS,
     AccountSettings,
     Seconds,
-    DEFAULT_NAMESPACE,
     SettingsFields,
 )
 

@@ -31,6 +31,12 @@ def read_settings(**overrides: object) -> Settings:
         raise ConfigurationError(f"{variable_of(name)}: is not JSON; docs/settings.md shows the form") from None
 
 
+def chosen_settings(**overrides: object) -> Settings:
+    """The environment's settings with those ``overrides`` that are not None. Raises ConfigurationError."""
+    chosen = {name: value for name, value in overrides.items() if value is not None}
+    return read_settings(**chosen) if chosen else load_settings()
+
+
 def variable_of(field: str) -> str:
     """The variable of the environment that sets a field."""
     return f"{environment.PREFIX}{field.upper()}"

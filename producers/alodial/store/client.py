@@ -16,6 +16,7 @@ from redis.exceptions import ConnectionError, NoScriptError, RedisError, Respons
 
 from ..errors import StoreFull, StoreUnavailable
 from ..settings import Settings
+from . import mark
 from .connect import connect, connect_async, watcher_of
 from .keys import Keys, keys_of
 from .loop_clients import LoopClients
@@ -23,7 +24,7 @@ from .primary_pool import OnConnect
 from .redis_address import unavailable_text
 from .redis_errors import is_out_of_memory, is_passing
 from .sansio import Steps, run, run_async
-from .scripts import CONFIRMED, load_scripts, retention_ms
+from .scripts import CONFIRMED, CREATING, load_scripts, retention_ms
 from .server_clock import ServerClock, server_ms, server_ms_async
 
 # redis-py before 5.3 demands the command's name, later versions warn of it.
@@ -89,11 +90,14 @@ class Store:
         self.redis = client or connect(settings.redis_url.get_secret_value(), timeout=settings.redis_timeout)
         self.clock = ServerClock()
         self.keys = keys_of(settings)
+        self._checked = False
         self._scripts = load_scripts(*retention_ms(settings))
 
     def run(self, op: Operation[T]) -> T:
         """Runs an operation. Raises StoreUnavailable; then it is not known whether the change was made: run it again."""
         script = self._scripts[op.script]
+        if op.script in CREATING and not self._checked:
+            self._check()
         wait = self.wait_for(op)
         with store_errors(self.settings):
             if wait is not None:
@@ -103,6 +107,10 @@ class Store:
             except NoScriptError:
                 answer = self.redis.eval(script.text, 2, self.keys.PREFIX, self.keys.EVENTS, *op.args)
         return op.read(answer)
+
+    def _check(self) -> None:
+        self.call(mark.check, self.settings)
+        self._checked = True
 
     def wait_for(self, op: Operation[Any]) -> Wait | None:
         """The command that confirms an operation; None when its answer need not survive a failover."""
@@ -137,6 +145,8 @@ class Store:
         In one thread: two switched the interpreter lock every 5 ms and lost a third of the rate. An operation whose
         connection breaks is run again, as every script may be. Raises StoreUnavailable.
         """
+        if not self._checked:
+            self._check()
         with store_errors(self.settings):
             connection: Any = self.redis.connection_pool.get_connection(*POOL_ARGUMENTS)
         pending: tuple[Operation[T], Wait | None] | None = None
@@ -227,6 +237,7 @@ class AsyncStore:
         self._clients = LoopClients(lambda: connect_async(url, timeout=timeout, on_connect=on_connect), client)
         self.clock = ServerClock()
         self.keys = keys_of(settings)
+        self._checked = False
         self._scripts = load_scripts(*retention_ms(settings))
 
     @property
@@ -236,6 +247,9 @@ class AsyncStore:
 
     async def run(self, op: Operation[T]) -> T:
         """As :meth:`Store.run`."""
+        if op.script in CREATING and not self._checked:
+            await self.call(mark.check_async, self.settings)
+            self._checked = True
         if op.script in CONFIRMED and (wait := self.confirmation) is not None:
             answer, copies = await self.run_durable(op, wait)
             require_confirmed(copies, wait)

@@ -55,6 +55,7 @@ prefix +              type     holds
 ``stop``              string   the emergency stop and its reason
 ``seen``              string   when a pacer last looked at the clock, ms; ``drain`` results may be late for a moment
 ``epoch``             string   made once; missing while workers run = the store was lost
+``mark``              hash     v form of the data, env sandbox or live, host of the provider's address; see mark.py
 ``primary``           hash     run (id of the server), gen (generation, grows with each server), at, open and until: when
                                claims go on after a change; ``owing`` is the set of workers that they wait for
 ``confirmed``         string   written so that a ``WAIT`` has something to wait for
@@ -223,6 +224,7 @@ class Keys:
         self.STOP: Final = prefix + "stop"
         self.CONFIRMED: Final = prefix + "confirmed"
         self.EPOCH: Final = prefix + "epoch"
+        self.MARK: Final = prefix + "mark"
         self.WORKERS: Final = prefix + "workers"
         self.KEYS: Final = prefix + "keys"
         self.KEYS_USED: Final = prefix + "keys:used"

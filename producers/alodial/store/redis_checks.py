@@ -1,6 +1,7 @@
 """Checks whether this Redis is fit to keep calls: at start-up, for ``/readyz`` and for ``alodial doctor``."""
 
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -8,6 +9,7 @@ import redis
 import redis.exceptions
 
 from ..settings import Settings
+from . import mark
 from .answers import text
 from .connect import is_sentinel, watcher_of
 from .fitness import read_fitness
@@ -114,7 +116,7 @@ def inspect(client: "redis.Redis") -> list[RedisCheck]:
 def inspect_for(client: "redis.Redis", keys: Keys, settings: Settings) -> list[RedisCheck]:
     """As :func:`inspect`, and whether Redis keeps what ``ALODIAL_DURABILITY`` promises: through a failover where the URL
     names Sentinels, on the disk with ``fsync``."""
-    checks = inspect(client)
+    checks = [*inspect(client), *_mark(client, keys, settings)]
     if settings.durability == "fsync" and not any("appendfsync always" in check.message for check in checks):
         message = "ALODIAL_DURABILITY=fsync needs appendfsync always, and no-appendfsync-on-rewrite no"
         hint = "redis-cli CONFIG SET appendfsync always; redis-cli CONFIG SET no-appendfsync-on-rewrite no"
@@ -138,6 +140,16 @@ def inspect_for(client: "redis.Redis", keys: Keys, settings: Settings) -> list[R
         message = f"the URL names {watcher.sentinels} Sentinel: without it no worker knows the primary, and nothing is dialled"
         checks.append(RedisCheck("redis.sentinels", "warning", message, "name all Sentinels in ALODIAL_REDIS_URL"))
     return checks
+
+
+def _mark(client: "redis.Redis", keys: Keys, settings: Settings) -> Iterator[RedisCheck]:
+    found = mark.read(client, keys)
+    if found is None:
+        yield RedisCheck("redis.mark", "ok", "no worker has marked this store yet")
+    elif "provider_url" in settings.model_fields_set and (wrong := mark.problem(settings, found)):
+        yield RedisCheck("redis.mark", "error", *wrong)
+    else:
+        yield RedisCheck("redis.mark", "ok", f"calls in this store are placed at {found.host} ({found.environment})")
 
 
 def epoch(client: "redis.Redis", keys: Keys) -> str:

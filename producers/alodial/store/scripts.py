@@ -69,6 +69,9 @@ CONFIRMED = frozenset(
 )
 """Scripts whose answer promises something: with ``ALODIAL_DURABILITY=replica`` it waits for the replicas."""
 
+CREATING = frozenset({"enqueue", "create"})
+"""Scripts that make calls: before its first one a process looks at the store's mark."""
+
 WHEN_FULL = frozenset(
     {"stop", "resume", "cancel", "steer", "drop", "forbid", "forget", "settle", "apply", "park", "sweep", "repeat"}
     | {"trim", "tidy", "delivered", "primary", "audit", "session", "draft", "shared", "archived"}
