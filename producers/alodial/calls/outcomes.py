@@ -104,6 +104,13 @@ def outcomes_of(
         yield refusal if refusal is not None else outcome_of(*next(answers))
 
 
+def existing(record: CallRecord | None, name: str) -> CallRecord:
+    """The record. Raises NotFound where there is none."""
+    if record is None:
+        raise NotFound(f"no call {name}")
+    return record
+
+
 def canceled_of(record: CallRecord, row: call_transitions.Canceled) -> QueuedCall:
     """Returns the canceled call. Raises NotFound, NotCancelable."""
     if row.outcome == "unknown":

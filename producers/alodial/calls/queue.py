@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from alodial_schemas import Event, parse_event
 
-from ..errors import NotFound
 from ..observability import tracing
 from ..settings import Settings, chosen_settings
 from ..store import call_transitions, events, holds
@@ -24,7 +23,7 @@ from ..wakeup import Waker
 from . import bulk_actions
 from .bulk_actions import BulkResult
 from .merged_list import ArchiveUser, find_call, is_live_only, list_page
-from .outcomes import QueuedCall, RefusedCall, Source, canceled_of, outcomes_of, prepare_all, queued_call
+from .outcomes import QueuedCall, RefusedCall, Source, canceled_of, existing, outcomes_of, prepare_all, queued_call
 from .prepare import prepare, read_call
 from .readers import reader_name, waits
 from .redial import plan_redial, redialed
@@ -46,12 +45,6 @@ T = TypeVar("T")
 
 CHUNK = 250
 """Calls stored by one script: about 5 ms of Redis, so that other clients wait no longer."""
-
-
-def _existing(record: CallRecord | None, name: str) -> CallRecord:
-    if record is None:
-        raise NotFound(f"no call {name}")
-    return record
 
 
 class CallQueue(ArchiveUser):
@@ -119,7 +112,7 @@ class CallQueue(ArchiveUser):
 
         Raises NotFound, and ArchiveUnavailable for a call that is not in Redis while the archive does not answer.
         """
-        return _existing(find_call(self.store, self.archive, name, viewer), name)
+        return existing(find_call(self.store, self.archive, name, viewer), name)
 
     def cancel(self, name: str, *, viewer: Viewer = EVERYTHING) -> QueuedCall:
         """Cancels a call that was not submitted yet, by its id or extid; it did not and will not ring.
@@ -321,7 +314,7 @@ class AsyncCallQueue(ArchiveUser):
         """As :meth:`CallQueue.get`."""
         if (record := await self.store.call(find_async, name, viewer)) is None and self.archive is not None:
             record = await ARCHIVE.run(find_call, self.thread_store, self.archive, name, viewer)
-        return _existing(record, name)
+        return existing(record, name)
 
     async def cancel(self, name: str, *, viewer: Viewer = EVERYTHING) -> QueuedCall:
         """As :meth:`CallQueue.cancel`."""
