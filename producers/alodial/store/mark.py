@@ -71,22 +71,22 @@ async def check_async(client: Any, keys: Keys, settings: Settings) -> None:
     _refuse_named(settings, await client.hmget(keys.MARK, ["v", "env", "host"]))
 
 
-def problem(settings: Settings, found: Mark) -> tuple[str, str] | None:
+def problem(settings: Settings, stored: Mark) -> tuple[str, str] | None:
     """What is wrong with a process of these settings in a store with this mark, and the remedy; None when nothing is."""
     ours = mark_of(settings)
-    if found.schema > SCHEMA:
+    if stored.schema > SCHEMA:
         return (
-            f"this store was written by a newer alodial (form {found.schema}, this version knows {SCHEMA})",
+            f"this store was written by a newer alodial (form {stored.schema}, this version knows {SCHEMA})",
             "install that version here too",
         )
-    if found.host == ours.host or found.environment == ours.environment == "sandbox":
+    if stored.host == ours.host or stored.environment == ours.environment == "sandbox":
         return None
     words = {"sandbox": "of a sandbox", "live": "for real telephones"}
     return (
-        f"the calls in this store are {words.get(found.environment, 'placed')} at {found.host}, "
+        f"the calls in this store are {words.get(stored.environment, 'placed')} at {stored.host}, "
         f"those of these settings {words[ours.environment]} at {ours.host} (ALODIAL_PROVIDER_URL)",
         "give this installation another ALODIAL_NAMESPACE or Redis; if the provider's address changed on purpose, "
-        f"start the workers with ALODIAL_PROVIDER_WAS={found.host}: all waiting calls are then placed at {ours.host}",
+        f"start the workers with ALODIAL_PROVIDER_WAS={stored.host}: all waiting calls are then placed at {ours.host}",
     )
 
 
@@ -100,6 +100,6 @@ def _refuse_named(settings: Settings, answer: list[Any]) -> None:
         _refuse(settings, _mark(answer))
 
 
-def _refuse(settings: Settings, found: Mark) -> None:
-    if wrong := problem(settings, found):
+def _refuse(settings: Settings, stored: Mark) -> None:
+    if wrong := problem(settings, stored):
         raise StoreUnfit(f"{wrong[0]}; hint: {wrong[1]}")

@@ -143,13 +143,13 @@ def inspect_for(client: "redis.Redis", keys: Keys, settings: Settings) -> list[R
 
 
 def _mark(client: "redis.Redis", keys: Keys, settings: Settings) -> Iterator[RedisCheck]:
-    found = mark.read(client, keys)
-    if found is None:
+    stored = mark.read(client, keys)
+    if stored is None:
         yield RedisCheck("redis.mark", "ok", "no worker has marked this store yet")
-    elif "provider_url" in settings.model_fields_set and (wrong := mark.problem(settings, found)):
+    elif "provider_url" in settings.model_fields_set and (wrong := mark.problem(settings, stored)):
         yield RedisCheck("redis.mark", "error", *wrong)
     else:
-        yield RedisCheck("redis.mark", "ok", f"calls in this store are placed at {found.host} ({found.environment})")
+        yield RedisCheck("redis.mark", "ok", f"calls in this store are placed at {stored.host} ({stored.environment})")
 
 
 def epoch(client: "redis.Redis", keys: Keys) -> str:
