@@ -28,7 +28,9 @@ def make_broker(settings: Settings, *, connections: int = 16) -> RedisBroker:
     a Redis with a million calls for 100 ms and more, to tidy up wake-ups that the sweeper deletes anyway.
     """
     url = (settings.broker_url or settings.redis_url).get_secret_value()
-    client = connect(url, timeout=settings.redis_timeout, connections=connections, repeat=0)
+    client = connect(
+        url, namespace=settings.namespace, timeout=settings.redis_timeout, connections=connections, repeat=0
+    )
     return RedisBroker(  # type: ignore[no-untyped-call]  # dramatiq leaves it untyped
         client=client, namespace=keys_of(settings).BROKER_NAMESPACE, middleware=[], maintenance_chance=0
     )

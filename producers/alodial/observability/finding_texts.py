@@ -81,7 +81,9 @@ TEXTS: Final = {
     "setting_unknown": "{detail} ({processes}).",
     "spool_not_writable": "{processes} cannot keep results on disk while Redis is away: {detail}.",
     "stopped": "The emergency stop has been on for {since_s}: {reason} ({who}). Nothing is dialled.",
-    "store_cluster": "Redis is a part of a Redis Cluster, in which calls cannot be kept.",
+    "store_cluster": (
+        "Redis is a node of a Redis Cluster, addressed as if it stood alone: another node may own the calls at any time."
+    ),
     "store_evicts": "A full Redis throws calls away: its maxmemory-policy is {policy}.",
     "store_full": (
         "The store uses {percent} % of its {limit_mb} MB. Above {allowed} % no new calls and "
@@ -177,7 +179,7 @@ REMEDIES: Final = {
     "setting_unknown": "Correct the name in the environment or in .env, or remove it, and restart the process.",
     "spool_not_writable": "Make ALODIAL_SPOOL_DIR a folder that this user may write, on a disk with room.",
     "stopped": "Resume when the reason is gone.",
-    "store_cluster": "Give ALODIAL_REDIS_URL a single Redis, or one with Sentinels.",
+    "store_cluster": "Write ALODIAL_REDIS_URL as redis+cluster://host:6379,host:6379.",
     "store_evicts": "Run: redis-cli CONFIG SET maxmemory-policy noeviction. At a hosted Redis, choose it in its settings.",
     "store_full": ("Give Redis more memory (maxmemory), or keep ended calls for less time (ALODIAL_CALL_RETENTION)."),
     "store_loses_on_failover": "Set ALODIAL_DURABILITY=replica for all processes.",

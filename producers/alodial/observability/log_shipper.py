@@ -158,7 +158,7 @@ class LogShipper:
         while True:
             try:
                 url = self._settings.redis_url.get_secret_value()
-                client = self._connect(url, timeout=timeout, connections=1, repeat=0)
+                client = self._connect(url, namespace=self._keys.namespace, timeout=timeout, connections=1, repeat=0)
                 self._ship(self._writer(client, self._keys, self._name, self._settings.logs_keep))
             except ConfigurationError:  # the process itself reports it and ends
                 self._idle.set()

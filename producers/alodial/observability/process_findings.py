@@ -9,7 +9,7 @@ import redis.exceptions
 from ..errors import ConfigurationError
 from ..settings import Settings, variables
 from ..settings.environment import unknown_settings
-from ..store.connect import connect, is_sentinel
+from ..store.connect import connect, may_fail_over
 from ..store.redis_address import failure_cause
 
 CLOCK_TOLERANCE: Final = 5.0
@@ -27,7 +27,7 @@ def settings_findings(settings: Settings) -> dict[str, str]:
         unknown = []  # a .env that cannot be read has stopped this process already
     if unknown:
         findings["setting_unknown"] = "; ".join(unknown)
-    if is_sentinel(settings.redis_url.get_secret_value()) and settings.durability != "replica":
+    if may_fail_over(settings.redis_url.get_secret_value()) and settings.durability != "replica":
         findings["store_loses_on_failover"] = f"ALODIAL_DURABILITY={settings.durability}"
     return findings
 
@@ -38,7 +38,13 @@ def broker_problem(settings: Settings) -> str:
         return ""
     url = settings.broker_url.get_secret_value()
     try:
-        client = connect(url, timeout=min(PING_TIMEOUT, settings.redis_timeout), connections=1, repeat=0)
+        client = connect(
+            url,
+            namespace=settings.namespace,
+            timeout=min(PING_TIMEOUT, settings.redis_timeout),
+            connections=1,
+            repeat=0,
+        )
         try:
             client.ping()
         finally:

@@ -16,7 +16,7 @@ from ..errors import ConfigurationError
 
 PREFIX: Final = "ALODIAL_"
 ENV_FILE: Final = ".env"
-REDIS_SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel")
+REDIS_SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
 OTHER_NAMES: Final = frozenset(
     {"ALODIAL_DEBUG", "ALODIAL_CHAOS", "ALODIAL_SANDBOX_CALLBACK_URL", "ALODIAL_SANDBOX_TOKEN"}
 )
@@ -176,6 +176,8 @@ def redis_url_problem(url: str) -> str | None:
             return problem
     parts = [part for part in path.split("/") if part]
     database = parts[1:2] if scheme == "redis+sentinel" else parts[:1]
+    if scheme == "redis+cluster" and parts not in ([], ["0"]):
+        return "names a database; a Redis Cluster has only number 0"
     if database and not database[0].isdecimal():
         return "names a database that is not a number; it ends in a number such as /0"
     return None

@@ -87,7 +87,9 @@ class Store:
 
     def __init__(self, settings: Settings, *, client: "redis.Redis | None" = None) -> None:
         self.settings = settings
-        self.redis = client or connect(settings.redis_url.get_secret_value(), timeout=settings.redis_timeout)
+        self.redis = client or connect(
+            settings.redis_url.get_secret_value(), namespace=settings.namespace, timeout=settings.redis_timeout
+        )
         self.clock = ServerClock()
         self.keys = keys_of(settings)
         self._checked = False
@@ -234,7 +236,9 @@ class AsyncStore:
     ) -> None:
         self.settings = settings
         url, timeout = settings.redis_url.get_secret_value(), settings.redis_timeout
-        self._clients = LoopClients(lambda: connect_async(url, timeout=timeout, on_connect=on_connect), client)
+        self._clients = LoopClients(
+            lambda: connect_async(url, namespace=settings.namespace, timeout=timeout, on_connect=on_connect), client
+        )
         self.clock = ServerClock()
         self.keys = keys_of(settings)
         self._checked = False

@@ -9,8 +9,8 @@ KEEPS_ALL = "noeviction"
 
 @dataclass(frozen=True, slots=True)
 class StoreFitness:
-    """``policy`` is what a full Redis does, ``append_only`` whether a restart keeps its data, ``cluster`` whether it is a part
-    of a Redis Cluster."""
+    """``policy`` is what a full Redis does, ``append_only`` whether a restart keeps its data, ``cluster`` whether it is a
+    node of a Redis Cluster that the settings do not name as one."""
 
     policy: str = KEEPS_ALL
     append_only: bool = True
@@ -25,7 +25,10 @@ class StoreFitness:
 FIT = StoreFitness()
 
 
-def read_fitness(info: Mapping[str, Any]) -> StoreFitness:
-    """Reads ``INFO``. What it leaves out counts as sound: nobody can say otherwise."""
+def read_fitness(info: Mapping[str, Any], *, on_cluster: bool = False) -> StoreFitness:
+    """Reads ``INFO``; ``on_cluster`` says that the settings name a Cluster.
+
+    What it leaves out counts as sound: nobody can say otherwise."""
     policy = str(info.get("maxmemory_policy") or KEEPS_ALL)
-    return StoreFitness(policy, bool(int(info.get("aof_enabled", 1))), bool(int(info.get("cluster_enabled", 0))))
+    unexpected = bool(int(info.get("cluster_enabled", 0))) and not on_cluster
+    return StoreFitness(policy, bool(int(info.get("aof_enabled", 1))), unexpected)

@@ -169,13 +169,14 @@ def _tag(namespace: str) -> str:
 
 
 @cache
-def _made(namespace: str) -> "Keys":
-    return Keys(namespace)
+def _made(namespace: str, broker_on_cluster: bool) -> "Keys":  # cached by place
+    return Keys(namespace, broker_on_cluster=broker_on_cluster)
 
 
 def keys_of(settings: Settings) -> "Keys":
     """The names of the keys that these settings are about."""
-    return _made(settings.namespace)
+    url = (settings.broker_url or settings.redis_url).get_secret_value()
+    return _made(settings.namespace, url.startswith("redis+cluster:"))
 
 
 class Keys:
@@ -196,13 +197,15 @@ class Keys:
     )
     """The labels under which ended calls are listed."""
 
-    def __init__(self, namespace: str = DEFAULT_NAMESPACE) -> None:
+    def __init__(self, namespace: str = DEFAULT_NAMESPACE, *, broker_on_cluster: bool = False) -> None:
         self.namespace: Final = namespace
         self.EVENTS: Final = f"{namespace}:events"
         prefix = f"{namespace}:{{{_tag(namespace)}}}:"
         self.PREFIX: Final = prefix
-        # The default's name is older than namespaces: messages under way keep it.
-        self.BROKER_NAMESPACE: Final = "alodial:broker" if namespace == DEFAULT_NAMESPACE else prefix + "broker"
+        # The default's name is older than namespaces: messages under way keep it. On a Cluster a script of Dramatiq's that
+        # touched several slots was refused, so that there are none.
+        kept = namespace == DEFAULT_NAMESPACE and not broker_on_cluster
+        self.BROKER_NAMESPACE: Final = "alodial:broker" if kept else prefix + "broker"
         self.INDEX: Final = prefix + "index"
         self.DEAD_BYTES: Final = prefix + "dead_bytes"
         self.UNCONFIRMED: Final = prefix + "unconfirmed"

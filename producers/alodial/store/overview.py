@@ -11,6 +11,7 @@ from ..settings import Settings
 from .answers import number, text
 from .archiving import ArchiveState, archive_state
 from .call_filter import entries
+from .connect import is_cluster
 from .events import UnreadEvents, unread_events
 from .fitness import FIT, StoreFitness, read_fitness
 from .holds import EmergencyStop, read_stop
@@ -272,7 +273,12 @@ def _waits(
 
 
 def _overview(
-    keys: Keys, limits: Mapping[str, AccountLimits], result_timeout: float, takes_callbacks: bool, archives: bool
+    keys: Keys,
+    limits: Mapping[str, AccountLimits],
+    result_timeout: float,
+    takes_callbacks: bool,
+    archives: bool,
+    on_cluster: bool,
 ) -> Steps[Overview]:
     clock, *first = yield [
         ("TIME",),
@@ -396,7 +402,7 @@ def _overview(
         events_unread=unread_events(unread, now),
         events_lost=number(events_lost),
         memory=read_memory(info),
-        fitness=read_fitness(info),
+        fitness=read_fitness(info, on_cluster=on_cluster),
         guessers=guessers,
         missing=missing,
         refused=read_refused(refused),
@@ -406,14 +412,10 @@ def _overview(
     )
 
 
-def arguments_of(settings: Settings) -> tuple[dict[str, AccountLimits], float, bool, bool]:
+def arguments_of(settings: Settings) -> tuple[dict[str, AccountLimits], float, bool, bool, bool]:
     """What :func:`read` needs of the settings."""
-    return (
-        limits_of(settings),
-        settings.result_timeout,
-        bool(settings.callback_secret),
-        settings.archive_url is not None,
-    )
+    url, archives = settings.redis_url.get_secret_value(), settings.archive_url is not None
+    return limits_of(settings), settings.result_timeout, bool(settings.callback_secret), archives, is_cluster(url)
 
 
 def limits_of(settings: Settings) -> dict[str, AccountLimits]:
@@ -429,9 +431,10 @@ def read(
     result_timeout: float = 7200.0,
     takes_callbacks: bool = True,  # read_async and Store.call pass arguments by place
     archives: bool = False,
+    on_cluster: bool = False,
 ) -> Overview:
     """Reads the state in five round trips: the same few commands whatever the store holds."""
-    return run(client, _overview(keys, limits, result_timeout, takes_callbacks, archives))
+    return run(client, _overview(keys, limits, result_timeout, takes_callbacks, archives, on_cluster))
 
 
 async def read_async(
@@ -441,6 +444,7 @@ async def read_async(
     result_timeout: float = 7200.0,
     takes_callbacks: bool = True,  # as above
     archives: bool = False,
+    on_cluster: bool = False,
 ) -> Overview:
     """As :func:`read`."""
-    return await run_async(client, _overview(keys, limits, result_timeout, takes_callbacks, archives))
+    return await run_async(client, _overview(keys, limits, result_timeout, takes_callbacks, archives, on_cluster))

@@ -35,7 +35,7 @@ _REFUSALS = {
 
 
 def address_of(url: str) -> str:
-    """Returns ``host:port`` of a Redis URL, the list of them for Sentinels, the path of a socket."""
+    """Returns ``host:port`` of a Redis URL, the list of them for Sentinels and a Cluster, the path of a socket."""
     scheme, _, rest = url.partition("://")
     hosts, _, path = rest.partition("?")[0].rpartition("@")[2].partition("/")
     if scheme == "unix":

@@ -11,7 +11,7 @@ import redis.exceptions
 from ..settings import Settings
 from . import mark
 from .answers import text
-from .connect import is_sentinel, watcher_of
+from .connect import is_cluster, may_fail_over, watcher_of
 from .fitness import read_fitness
 from .keys import Keys
 from .memory import read_memory
@@ -55,7 +55,7 @@ def _config(client: "redis.Redis", name: str) -> str | None:
     return {text(name): text(value) for name, value in answer.items()}.get(name)
 
 
-def inspect(client: "redis.Redis") -> list[RedisCheck]:
+def inspect(client: "redis.Redis", *, on_cluster: bool = False) -> list[RedisCheck]:
     """Checks version, role, eviction, durability and packing. Raises redis-py's errors when Redis cannot be reached."""
     info: Any = client.info()
     checks: list[RedisCheck] = []
@@ -72,10 +72,16 @@ def inspect(client: "redis.Redis") -> list[RedisCheck]:
         add("role", "error", "this is a replica and cannot be written", "point ALODIAL_REDIS_URL at the primary")
     # INFO says it too, where CONFIG is forbidden.
     fitness = read_fitness(info)
-    if fitness.cluster:
-        message = "a part of a Redis Cluster, in which calls cannot be kept"
+    if fitness.cluster and not on_cluster:
+        message = (
+            "a node of a Redis Cluster, addressed as if it stood alone: another node may own the calls at any time"
+        )
         add(
-            "cluster", "error", message, "give ALODIAL_REDIS_URL a single Redis, or one with Sentinels", "store_cluster"
+            "cluster",
+            "error",
+            message,
+            "write ALODIAL_REDIS_URL as redis+cluster://host:6379,host:6379",
+            "store_cluster",
         )
     if "maxmemory_policy" not in info and _config(client, "maxmemory-policy") is None:
         add("eviction", "warning", "neither INFO nor CONFIG is allowed here: make sure that the policy is noeviction")
@@ -116,16 +122,18 @@ def inspect(client: "redis.Redis") -> list[RedisCheck]:
 def inspect_for(client: "redis.Redis", keys: Keys, settings: Settings) -> list[RedisCheck]:
     """As :func:`inspect`, and whether Redis keeps what ``ALODIAL_DURABILITY`` promises: through a failover where the URL
     names Sentinels, on the disk with ``fsync``."""
-    checks = [*inspect(client), *_mark(client, keys, settings)]
+    url = settings.redis_url.get_secret_value()
+    checks = [*inspect(client, on_cluster=is_cluster(url)), *_mark(client, keys, settings)]
     if settings.durability == "fsync" and not any("appendfsync always" in check.message for check in checks):
         message = "ALODIAL_DURABILITY=fsync needs appendfsync always, and no-appendfsync-on-rewrite no"
         hint = "redis-cli CONFIG SET appendfsync always; redis-cli CONFIG SET no-appendfsync-on-rewrite no"
         checks.append(RedisCheck("redis.fsync", "error", message, hint, "store_not_durable"))
-    if not is_sentinel(settings.redis_url.get_secret_value()):
+    if not may_fail_over(url):
         return checks
     if settings.durability != "replica":
+        named = "a Cluster" if is_cluster(url) else "Sentinels"
         message = (
-            f"ALODIAL_REDIS_URL names Sentinels and ALODIAL_DURABILITY is {settings.durability}: "
+            f"ALODIAL_REDIS_URL names {named} and ALODIAL_DURABILITY is {settings.durability}: "
             "a failover loses the calls and results of its last seconds"
         )
         checks.append(RedisCheck(LOSES_ON_FAILOVER, "error", message, "ALODIAL_DURABILITY=replica"))
@@ -136,7 +144,7 @@ def inspect_for(client: "redis.Redis", keys: Keys, settings: Settings) -> list[R
         hint = "redis-cli CONFIG SET min-replicas-to-write 1 and min-replicas-max-lag 5, on every server"
         checks.append(RedisCheck(LOSES_ON_FAILOVER, "error", message, hint))
     watcher = watcher_of(client)
-    if watcher is not None and watcher.sentinels < MIN_SENTINELS:
+    if watcher is not None and watcher.sentinels < MIN_SENTINELS and not is_cluster(url):
         message = f"the URL names {watcher.sentinels} Sentinel: without it no worker knows the primary, and nothing is dialled"
         checks.append(RedisCheck("redis.sentinels", "warning", message, "name all Sentinels in ALODIAL_REDIS_URL"))
     return checks

@@ -51,14 +51,22 @@ class SentinelService:
     def key(self) -> tuple[Any, ...]:
         return (self.nodes, self.name, tuple(sorted((name, str(value)) for name, value in self.options.items())))
 
+    def watcher(self) -> "SentinelWatcher":
+        """A new watcher of this service."""
+        return SentinelWatcher(self)
+
 
 @dataclass(frozen=True, slots=True)
 class SentinelAnswer:
-    """One Sentinel's answer: the primary, how many replicas are fit for promotion, when it was asked (monotonic)."""
+    """One Sentinel's answer: the primary, how many replicas are fit for promotion, when it was asked (monotonic).
+
+    ``members`` are all nodes that a node of a Cluster knows.
+    """
 
     address: Address | None
     replicas: int
     asked_at: float
+    members: frozenset[Address] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,7 @@ class SentinelWatcher:
 
     def __init__(self, service: SentinelService) -> None:
         self._service = service
+        self._nodes = list(service.nodes)
         self._changed = threading.Condition()
         self._silent_logged = False
         self._users: weakref.WeakSet[object] = weakref.WeakSet()
@@ -102,10 +111,13 @@ class SentinelWatcher:
 
     def _start(self) -> None:
         self._pid = os.getpid()
-        self._answers: list[SentinelAnswer | None] = [None] * len(self._service.nodes)
-        self._misses = [0] * len(self._service.nodes)
-        for number in range(len(self._service.nodes)):
-            threading.Thread(target=self._ask_for_ever, args=(number,), name=f"sentinel-{number}", daemon=True).start()
+        self._answers: list[SentinelAnswer | None] = [None] * len(self._nodes)
+        self._misses = [0] * len(self._nodes)
+        for number in range(len(self._nodes)):
+            self._begin_to_ask(number)
+
+    def _begin_to_ask(self, number: int) -> None:
+        threading.Thread(target=self._ask_for_ever, args=(number,), name=f"sentinel-{number}", daemon=True).start()
 
     def run_here(self) -> None:
         """Starts the threads again in a process that was forked since: threads do not survive a fork."""
@@ -120,8 +132,8 @@ class SentinelWatcher:
 
     @property
     def sentinels(self) -> int:
-        """How many Sentinels the URL names."""
-        return len(self._service.nodes)
+        """How many Sentinels the URL names, or nodes the Cluster has."""
+        return len(self._nodes)
 
     @property
     def silent(self) -> bool:
@@ -157,7 +169,7 @@ class SentinelWatcher:
         leaders = [address for address, count in votes.items() if count == most]
         address = view.address if view.address in leaders else leaders[0]
         named = sorted((a.asked_at for a in fresh if a.address == address), reverse=True)
-        majority = len(self._answers) // 2 + 1
+        majority = self._voters(fresh) // 2 + 1
         confirmed_at = named[majority - 1] if len(named) >= majority else float("-inf")
         replicas = max(a.replicas for a in fresh if a.address == address)
         if address != view.address:
@@ -168,16 +180,24 @@ class SentinelWatcher:
             generation, confirmed_at = view.generation, max(confirmed_at, view.confirmed_at)
         self.view = PrimaryView(address, generation, confirmed_at, max(1, replicas))
 
+    def _voters(self, _fresh: Sequence[SentinelAnswer]) -> int:
+        return len(self._answers)
+
+    def _listen(self, client: Any, listener: Any) -> Any:
+        """Waits for news, or for the next question; returns what listens."""
+        if listener is None:
+            listener = client.pubsub()
+            listener.subscribe("+switch-master")
+        listener.get_message(timeout=ASK_EVERY)
+        return listener
+
     def _ask_for_ever(self, number: int) -> None:
         client = self._client(number)
         news: Any = None
         while not self.ended:
             try:
-                self.report(number, self._ask(client))
-                if news is None:
-                    news = client.pubsub()
-                    news.subscribe("+switch-master")
-                news.get_message(timeout=ASK_EVERY)
+                self.report(number, self._ask(client, number))
+                news = self._listen(client, news)
             except (redis.RedisError, OSError, ValueError, IndexError) as exc:
                 log.debug("sentinel.no_answer", number=number, error=type(exc).__name__)
                 self.report(number, None)
@@ -190,7 +210,7 @@ class SentinelWatcher:
         client.close()
 
     def _client(self, number: int) -> Any:
-        host, port = self._service.nodes[number]
+        host, port = self._nodes[number]
         return redis.Redis(
             host=host,
             port=port,
@@ -201,7 +221,7 @@ class SentinelWatcher:
             **self._service.options,
         )
 
-    def _ask(self, client: Any) -> SentinelAnswer:
+    def _ask(self, client: Any, _number: int) -> SentinelAnswer:
         asked_at = time.monotonic()
         with client.pipeline(transaction=False) as pipe:
             pipe.execute_command("SENTINEL", "get-master-addr-by-name", self._service.name)
@@ -236,6 +256,6 @@ def watch(service: SentinelService) -> SentinelWatcher:
     with _lock:
         watcher = _watchers.get(service.key)
         if watcher is None or watcher.ended:
-            watcher = _watchers[service.key] = SentinelWatcher(service)
+            watcher = _watchers[service.key] = service.watcher()
         watcher._used_at = time.monotonic()
         return watcher

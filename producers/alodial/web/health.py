@@ -41,7 +41,13 @@ class Readiness:
     def _inspect(self) -> list[RedisCheck]:
         url = self._settings.redis_url.get_secret_value()
         try:
-            client = connect(url, timeout=min(PROBE_TIMEOUT, self._settings.redis_timeout), connections=1, repeat=0)
+            client = connect(
+                url,
+                namespace=self._settings.namespace,
+                timeout=min(PROBE_TIMEOUT, self._settings.redis_timeout),
+                connections=1,
+                repeat=0,
+            )
             try:
                 return [
                     RedisCheck("redis.reachable", "ok", "Redis answers"),
