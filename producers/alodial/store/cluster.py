@@ -51,9 +51,9 @@ class _Node(NamedTuple):
     slots: Sequence[str]
 
 
-def read_nodes(text: str, slot: int, asked: Address) -> ClusterView:
-    """Reads the answer of ``CLUSTER NODES`` by the node at ``asked``, which may not know its own address."""
-    nodes = [node for line in text.splitlines() if (node := _node(line, asked[0])) is not None]
+def read_nodes(text: str, slot: int, own: Address) -> ClusterView:
+    """Reads the answer of ``CLUSTER NODES`` by the node at ``own``, which may not know its own address."""
+    nodes = [node for line in text.splitlines() if (node := _node(line, own[0])) is not None]
     owner = next((node for node in nodes if any(_holds(part, slot) for part in node.slots)), None)
     members = frozenset(node.address for node in nodes)
     if owner is None:
