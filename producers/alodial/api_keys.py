@@ -134,6 +134,7 @@ class ApiKeys:
     """
 
     def __init__(self, keys: Iterable[SecretStr], own_limits: KeyLimits = NO_LIMITS) -> None:
+        self.own_limits = own_limits
         self._keys: dict[bytes, ApiKey] = {}
         for number, key in enumerate(keys, start=1):
             digest, api_key = read_key(key.get_secret_value(), number, own_limits)

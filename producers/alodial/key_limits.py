@@ -63,6 +63,8 @@ class KeyLimits:
 
 
 NO_LIMITS: Final = KeyLimits()
+LATER_LIMITS: Final = frozenset({"initiator_cap"})
+"""Limits that came after keys were first stored with theirs: a key that was made without one is written with 0."""
 LIMIT_NAMES: Final = tuple(field.name for field in fields(KeyLimits))
 
 
@@ -94,11 +96,19 @@ def limits_from_text(text: str, base: KeyLimits = NO_LIMITS) -> KeyLimits:
     return read_limits(values, base)
 
 
-def limits_to_text(limits: KeyLimits) -> str:
-    """The limits as :func:`limits_from_text` reads them; "" for none."""
+def limits_to_text(limits: KeyLimits, lifted: frozenset[str] = frozenset()) -> str:
+    """The limits as :func:`limits_from_text` reads them; "" for none. Those of ``lifted`` that are none are written as 0."""
     return ";".join(
-        f"{name}={_text(value)}" for name in LIMIT_NAMES if (value := getattr(limits, name)) and value is not None
+        f"{name}={_text(value) if value else 0}"
+        for name in LIMIT_NAMES
+        if (value := getattr(limits, name)) or name in lifted
     )
+
+
+def with_later_limits(limits: str, defaults: KeyLimits) -> KeyLimits:
+    """The stored limits of a key marked own. It gets the default of a limit that was not there yet when it was made."""
+    later = {name: getattr(defaults, name) for name in LATER_LIMITS}
+    return limits_from_text(limits, replace(NO_LIMITS, **later))
 
 
 def _text(value: object) -> str:

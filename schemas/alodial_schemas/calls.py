@@ -26,6 +26,7 @@ from pydantic_core import PydanticCustomError
 from .dispositions import Disposition
 from .errors import FieldProblem, InvalidCall
 from .field_problems import ProblemTexts, problem_error, problems_of
+from .hidden_characters import NO_HIDDEN
 from .phones import DEFAULT_ALLOWED, PhoneError, normalise_phone
 
 MAX_RECIPIENTS: Final = 20
@@ -94,14 +95,11 @@ def _after_start(value: datetime | None, info: ValidationInfo) -> datetime | Non
     return value
 
 
-# Control characters and the two Unicode line ends: they forge log lines, CSV rows and headers further on.
-_NO_CONTROL: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
-
 Moment = Annotated[AwareDatetime, BeforeValidator(_as_moment), AfterValidator(_as_utc)]
 _Extid = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,14}$")]
-_Reference = Annotated[str, StringConstraints(max_length=128, pattern=_NO_CONTROL)]
-_MetaKey = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_NO_CONTROL)]
-_MetaValue = Annotated[str, StringConstraints(max_length=256, pattern=_NO_CONTROL)]
+_Reference = Annotated[str, StringConstraints(max_length=128, pattern=NO_HIDDEN)]
+_MetaKey = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_HIDDEN)]
+_MetaValue = Annotated[str, StringConstraints(max_length=256, pattern=NO_HIDDEN)]
 Metadata = Annotated[dict[_MetaKey, _MetaValue], Field(max_length=16)]
 _Lang = Annotated[str, StringConstraints(pattern=r"^[A-Za-z-]{2,8}$")]
 _Account = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
@@ -315,8 +313,9 @@ _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
 
 _REMEDIES: Final[Mapping[str, str]] = {
     "extid": "give 1 to 15 digits without a leading zero, and use reference for a text of your own",
-    "reference": "give up to 128 characters without control characters",
-    "metadata": "give up to 16 entries, keys of 1 to 64 and values of up to 256 characters, without control characters",
+    "reference": "give up to 128 characters without control or invisible characters",
+    "metadata": "give up to 16 entries, keys of 1 to 64 and values of up to 256 characters, without control or invisible "
+    "characters",
     "lang": "give 2 to 8 letters, such as ru or uz",
     "account": "give up to 32 small letters, digits, _ or -, such as default",
     "queue": "give 1 to 32 letters, digits, dots, _ or -, such as 6000",

@@ -11,7 +11,6 @@ from typing import Annotated, Final, Literal
 from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, model_validator
 
 from .calls import (
-    _NO_CONTROL,
     CALL_TEXTS,
     Metadata,
     Moment,
@@ -27,6 +26,7 @@ from .calls import (
 from .dispositions import Disposition
 from .errors import FieldProblem, InvalidCampaign
 from .field_problems import ProblemTexts, problem_error, problems_of
+from .hidden_characters import NO_HIDDEN
 from .phones import DEFAULT_ALLOWED, mask_numbers
 from .windows import (
     CLOCK_EXAMPLE,
@@ -262,7 +262,7 @@ class CampaignCall(_Frozen):
         return self
 
 
-_Name = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True, pattern=_NO_CONTROL)]
+_Name = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True, pattern=NO_HIDDEN)]
 _ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -304,7 +304,7 @@ _TEXTS: Final = ProblemTexts(
     remedies={
         **CALL_TEXTS.remedies,
         "": "send one JSON object with name, call and policy",
-        "name": "give the campaign a name of 1 to 100 characters without control characters",
+        "name": "give the campaign a name of 1 to 100 characters without control or invisible characters",
         "call": 'give an object such as {"kind": "two-way", "callfrom": "712037006"}',
         "policy": 'give an object such as {"pace": 2.5, "hours": {"windows": "09:00-20:00"}}, or leave it out',
         "hours": 'give an object such as {"windows": "mon-fri 09:00-18:00", "timezone": "Asia/Tashkent"}',

@@ -37,6 +37,7 @@ TABLE = [
     ("GET", "/v1/dnc", None, {READ, SHOP, CRM, ALL}),
     ("POST", "/v1/dnc", {"numbers": ["994412861"]}, {SUBMIT, OPERATE, SHOP, CRM, ALL}),
     ("POST", "/v1/dnc/remove", {"numbers": ["994412861"]}, {OPERATE, SHOP, CRM, ALL}),
+    ("POST", "/v1/forget", {"phone": "994412862"}, {OPERATE, ALL}),
     ("GET", "/v1/logs", None, {READ, ALL}),
     ("GET", "/v1/webhooks", None, {READ, ALL}),
     ("POST", "/v1/webhooks/abcdef/enable", None, {OPERATE, ALL}),

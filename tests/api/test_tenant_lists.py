@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 
 from alodial import CallQueue
-from alodial.store import call_transitions
+from alodial.store import call_transitions, campaigns
+from alodial.store.keys import Keys
 
 from .conftest import ALL, CRM, SHOP, SUBMIT, Clients
 
@@ -153,3 +154,32 @@ def test_times_before_all_others_are_no_fault_of_the_server(by: Clients) -> None
             for name in ("since", "until"):
                 assert by(ALL).get(path, params={name: moment}).status_code == 200, (path, name, moment)
     assert by(SHOP).get("/v1/calls", params={"until": "0001-01-01T00:00:00Z"}).json()["calls"] == []
+
+
+def test_a_list_reads_nothing_of_others_and_finds_what_an_earlier_version_stored(by: Clients, queue: CallQueue) -> None:
+    redis = queue.store.redis
+    own = [submit(by(SHOP), again=True)["id"] for _ in range(3)][::-1]
+    for _ in range(20):
+        submit(by(CRM), again=True)
+
+    def pages() -> list[str]:
+        ids, cursor = [], ""
+        while cursor is not None:
+            page = by(SHOP).get("/v1/campaigns", params={"limit": 2, "cursor": cursor}).json()
+            ids += [row["id"] for row in page["campaigns"]]
+            cursor = page["cursor"]
+        return ids
+
+    assert pages() == own
+    redis.config_resetstat()
+    assert pages() == own
+    assert by(SHOP).get("/v1/campaigns/nothing").status_code == 404
+    calls = redis.info("commandstats")
+    assert calls.get("cmdstat_hget", {"calls": 0})["calls"] < 10, "looked at campaigns of others"
+    keys = Keys()
+    for key in (*redis.keys("*campaigns:~*"), keys.CAMPAIGN_OWNERS, keys.TIDIED):
+        redis.delete(key)
+    assert pages() == own
+    redis.delete(keys.campaign(own[1]))
+    campaigns.forget_gone(redis, keys)
+    assert pages() == [own[0], own[2]]

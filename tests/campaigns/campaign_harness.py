@@ -132,12 +132,13 @@ class Harness:
         call: Any = None,
         caps: str = "",
         quota: str = "",
+        owner: str = "",
         **policy: Any,
     ) -> str:
         """A campaign of so many numbers, or of these rows; answers its id."""
         source = [phone(n) for n in range(rows)] if isinstance(rows, int) else list(rows)
         wanted = request(name, call=call, **policy)
-        limits = {"caps": caps, "quota": quota}
+        limits = {"caps": caps, "quota": quota, "owner": owner}
         record = self.front.submit(source, wanted, actor="test", again=True, paused=paused, **limits)
         return record.id
 

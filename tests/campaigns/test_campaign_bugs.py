@@ -505,8 +505,8 @@ PLANTED = {
         "quotas.a_flood_of_one_key_keeps_no_other_waiting",
     ),
     "calls for one moment are ready at once": (
-        "elseif not (r.pg and waits_for_turn(r)) then",
-        "else",
+        "elseif not (r.pg and waits_for_turn(r)) and not",
+        "elseif not",
         "quotas.calls_of_a_key_for_one_moment_come_one_after_another",
     ),
     "a call waits for its turn again and again": (
@@ -553,6 +553,21 @@ PLANTED = {
         "if redis.call('EXISTS', P .. 'g:' .. g) == 0 then release_rows(q.name, g, true) end",
         "",
         "quotas.bytes_of_a_campaign_count_until_it_is_gone",
+    ),
+    "redials of a key count for no day": (
+        "and not (r.n > 1 and redial_waits(r)) then",
+        "then",
+        "quotas.redials_count_for_the_calls_of_a_day_and_the_others_wait_for_tomorrow",
+    ),
+    "a redial counts each time that it is looked at": (
+        "if r.rq == int(r.n) then return false end",
+        "",
+        "quotas.a_redial_waits_for_its_keys_turn_once",
+    ),
+    "a campaign keeps the limits that its key had": (
+        "if not now then return quota, caps end",
+        "if true then return quota, caps end",
+        "quotas.a_limit_that_is_lowered_binds_campaigns_that_run",
     ),
     "rows are filled in twice": (
         "if c[1] ~= 'running' or number(c[2]) ~= from or c[6] then return { 'stale' } end",

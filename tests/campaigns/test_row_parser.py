@@ -150,6 +150,11 @@ def test_a_language_is_known_by_its_name(text: str, lang: str | None) -> None:
     assert good({"phone": "901234567", "lang": text}).lang == lang
 
 
+def test_invisible_characters_of_a_cell_are_left_out() -> None:
+    row = good({"phone": "901234567", "reference": "\u202aorder-1\u202c\ufeff", "metadata:city": "Tash\u200bkent"})
+    assert (row.reference, row.metadata) == ("order-1", {"city": "Tashkent"})
+
+
 @pytest.mark.parametrize(
     ("column", "text", "call", "code"),
     [

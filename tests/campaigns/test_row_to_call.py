@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from alodial.campaigns.row_codec import PackedRow, RowSpec
 from alodial.campaigns.row_to_call import Expander, make_body, trial_call
+from alodial.campaigns.stored_fields import read_stored_request
 from alodial_schemas import extid_of
 from alodial_schemas.calls import IvrCall, TwoWayCall, body_json
 from alodial_schemas.campaigns import CampaignRequest, parse_campaign
@@ -127,3 +128,8 @@ def test_a_trial_rings_the_requested_phone_and_not_the_rows(request_: CampaignRe
     assert "+998977777777" in json.dumps(trial)
     assert "+998901234567" not in json.dumps(trial)
     assert trial["priority"] == "urgent"
+
+
+def test_a_campaign_of_a_version_that_took_invisible_characters_is_still_read() -> None:
+    stored = '{"name":"autumn\u202e","call":{"callfrom":"712037006"}}'
+    assert read_stored_request(stored).name == "autumn"

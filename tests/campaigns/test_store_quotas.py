@@ -180,3 +180,51 @@ def test_a_retry_and_a_clone_have_the_limits_of_their_campaign(redis_server: Emb
         harness.front.retry_failed(campaign, actor="operator")
     harness.resume(copy.id)
     assert harness.ring_all() == [], "the day's calls are used up"
+
+
+REDIAL = '{"max_attempts":5,"delays":{"busy":[60]}}'
+
+
+def test_redials_count_for_the_calls_of_a_day_and_the_others_wait_for_tomorrow(redis_server: EmbeddedRedis) -> None:
+    harness, limits = Harness(redis_server), quota(daily=3)
+    single, _ = place(harness, limits, redial=REDIAL)
+    campaign = harness.submit(1, quota=limits, redial={"max_attempts": 5, "delays": {"busy": [60]}})
+    assert len(harness.ring_all("busy")) == 2
+    harness.later(61)
+    assert len(harness.ring_all("busy")) == 1, "the third call of the day"
+    assert place(harness, limits)[1] == "daily_calls"
+    harness.later(HOUR)
+    assert harness.ring_all("busy") == []
+    harness.until("2027-01-16 05:00")
+    assert len(harness.ring_all()) == 2
+    assert harness.state(single) == "completed"
+    harness.check(campaign)
+
+
+def test_a_redial_waits_for_its_keys_turn_once(redis_server: EmbeddedRedis) -> None:
+    harness, limits = Harness(redis_server), quota(rate=0.5)
+    for n in range(4):
+        place(harness, limits, phone(n), redial=REDIAL)
+        harness.ring_all("busy")
+        harness.later(2)
+    harness.later(120)
+    ready = []
+    for _ in range(8):
+        ready.append(len(harness.ring_all()))
+        harness.later(1)
+    assert ready == [1, 0, 1, 0, 1, 0, 1, 0]
+
+
+def test_a_limit_that_is_lowered_binds_campaigns_that_run(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server)
+    campaign = harness.submit(4, quota=quota(daily=100), caps="shop 0 0 0 0", owner="shop")
+    lowered = f"{quota(daily=1, waiting=4)}\tshop 1 3600 0 0"
+    harness.store.redis.hset(keys.KEYS_LIMITS, "shop", lowered)
+    (call,) = harness.ring_all()
+    assert harness.records(campaign)[call.record]["kc"] == "shop 1 3600 0 0"
+    harness.front.clone(campaign, actor="shop")
+    with pytest.raises(LimitReached, match="waiting_calls"):
+        harness.front.clone(campaign, actor="shop")
+    harness.store.redis.hset(keys.KEYS_LIMITS, "shop", "\t")
+    harness.later(24 * HOUR)
+    assert len(harness.ring_all()) == 3, "limits that are lifted"

@@ -1,6 +1,7 @@
 """No body that a route takes holds up the event loop or fills memory: every route of the app, found by asking the app."""
 
 import asyncio
+import json
 import re
 import socket
 import threading
@@ -17,6 +18,7 @@ from alodial.settings import Settings
 from alodial.web import body_limits, request_bodies
 from alodial.web.body_limits import FILE_TYPES, MIB, BodyMemory, BoundedReceive, body_limit
 from alodial.web.problems import Refusal
+from alodial.web.request_bodies import MalformedBody, strict_json
 from web.conftest import API_KEY, Web, shared_web, web
 
 PLAIN = ("application/json", "", "text/plain", "application/x-www-form-urlencoded", "application/xml", "text/json")
@@ -49,6 +51,16 @@ def taking_bodies(app: FastAPI) -> Iterator[tuple[str, str, Any]]:
             path = re.sub(r"{[^}]+}", "019a", route.path)
             for method in (route.methods or {"POST"}) - {"GET", "HEAD"}:
                 yield method, path, route.endpoint
+
+
+@pytest.mark.parametrize("place", ["redial.delays", "metadata", "callfrom", ""])
+def test_an_object_of_thousands_of_names_is_not_described_name_by_name(place: str) -> None:
+    """300,000 unknown dispositions kept the event loop, and with it every callback, for 12 s."""
+    wide: Any = dict.fromkeys(map(str, range(501)), 1)
+    for name in filter(None, reversed(place.split("."))):
+        wide = {name: wide}
+    with pytest.raises(MalformedBody, match="an object has more than 500 names"):
+        strict_json(json.dumps([wide]).encode())
 
 
 def test_no_route_takes_a_body_above_16_mib_that_is_no_file(app: FastAPI) -> None:

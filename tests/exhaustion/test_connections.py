@@ -123,6 +123,10 @@ def test_callbacks_and_operators_may_have_ports_of_their_own(settings: Settings,
             callback: [404, 200, 404, 404, 404, 404],
             operator: [404, 200, 200, 200, 200, 200],
         }
+        hints = {
+            port: "/docs" in web.http.get(f"http://127.0.0.1:{port}/nothing").text for port in (web.port, operator)
+        }
+        assert hints == {web.port: False, operator: True}, "an address that is not there for whoever reads the hint"
         assert web.http.post(f"http://127.0.0.1:{callback}{web.callback}", json={"extid": "1"}).status_code == 200
         assert "/docs" not in web.http.get("/").text
         assert web.http.post(f"http://127.0.0.1:{operator}{web.callback}", json={"extid": "1"}).status_code == 404

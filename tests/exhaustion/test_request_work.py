@@ -1,6 +1,8 @@
 """What takes long for one request ends: when its client has gone, and when it has used up its processor time."""
 
 import asyncio
+import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,18 +10,21 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from starlette.requests import ClientDisconnect, Request
 
 from alodial import CallQueue
 from alodial.api_keys import ApiKey
 from alodial.calls.prepare import BatchKeys
 from alodial.campaigns.importing.files import open_source
-from alodial.campaigns.importing.interruption import interrupted_by
+from alodial.campaigns.importing.interruption import go_on, interrupted_by
+from alodial.campaigns.service import CampaignService
 from alodial.campaigns.stored_fields import read_campaign
 from alodial.monitor.upload_drafts import DraftWork, UploadDrafts
+from alodial.server.serve import make_server
 from alodial.settings import Settings
 from alodial.store.client import Store
-from alodial.web.client_presence import ProcessorTime, RequestWork, while_present
+from alodial.web.client_presence import ProcessorTime, RequestWork, in_turns, while_present
 from alodial.web.problems import Refusal
 from alodial.web.routes import calls_batch
 
@@ -69,6 +74,59 @@ def test_work_has_so_much_processor_time_however_many_threads_do_it() -> None:
         "too_much_work",
         "processor_seconds",
     )
+
+
+def test_reading_ends_when_the_client_hangs_up(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    began, ended = threading.Event(), threading.Event()
+
+    def read_for_long(*_args: Any, **_more: Any) -> None:
+        began.set()
+        try:
+            for _ in range(6000):
+                go_on()
+                time.sleep(0.01)
+        except ClientDisconnect:
+            ended.set()
+            raise
+
+    monkeypatch.setattr(CampaignService, "check", read_for_long)
+    secret = "planted-key-of-a-test-0123"
+    server, listeners = make_server(settings.model_copy(update={"api_keys": (SecretStr(secret),)}), "127.0.0.1", 0)
+    listeners[0].listen()
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(listeners)))
+    thread.start()
+    try:
+        body = b'{"name": "a", "call": {"callfrom": "712037006"}, "rows": ["994412860"]}'
+        head = (
+            f"POST /v1/campaigns/check HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {secret}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        with socket.create_connection(listeners[0].getsockname()) as client:
+            client.sendall(head.encode() + body)
+            assert began.wait(15)
+        assert ended.wait(15), "the work went on for nobody"
+    finally:
+        server.should_exit = True
+        thread.join(30)
+
+
+def test_others_get_a_turn_however_long_each_of_many_values_takes() -> None:
+    async def run() -> int:
+        turns = 0
+
+        async def other() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(other())
+        async for _ in in_turns(range(10)):
+            burn(0.004)
+        task.cancel()
+        return turns
+
+    assert asyncio.run(run()) >= 9
 
 
 def ends_after(count: int) -> Callable[[], None]:

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from alodial import CallQueue
+from alodial.errors import NotFound
 from alodial.key_limits import KeyLimits
 from alodial.store import do_not_call, key_records
 from web.conftest import Web
@@ -157,3 +158,17 @@ def test_operators_see_the_lists_of_keys_and_how_many_people_were_erased(web: We
     assert "<b>asked" not in own.text
     assert "is on the list" in words_on(operator.get(f"{PAGE}?number=907654321")), "whoever has the number may ask"
     assert operator.get(f"{PAGE}/keys/nobody").status_code == 404
+
+
+def test_a_person_is_erased_after_the_counts_were_seen(web: Web, queue: CallQueue) -> None:
+    call = queue.enqueue({"callfrom": "712037006", "callto": ["901234567"]})
+    operator = Operator(web)
+    asked = words_on(operator.post(f"{PAGE}/erase", {"number": "90 123 45 67"}, page=PAGE))
+    assert "Everything about +998901234567 would be erased for good:" in asked
+    assert "1 call" in asked
+    assert queue.get(call.id).state == "queued"
+    done = words_on(operator.post(f"{PAGE}/erase", {"number": "+998901234567", "sure": "yes"}, page=PAGE))
+    assert "Erased. The number is on the do-not-call list, where nobody can read it." in done
+    with pytest.raises(NotFound):
+        queue.get(call.id)
+    assert "That is no number" in words_on(operator.post(f"{PAGE}/erase", {"number": "abc"}, page=PAGE))

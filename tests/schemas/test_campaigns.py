@@ -45,6 +45,7 @@ def test_what_was_asked_for_survives_being_stored() -> None:
     ("changes", "field"),
     [
         ({"name": ""}, "name"),
+        ({"name": "autumn\u202e"}, "name"),
         ({"call": {"kind": "ivr", "ivrid": 5}}, "call.fromline"),
         ({"call": {"kind": "queue"}}, "call.queue"),
         ({"call": {"kind": "queue", "queue": "6000", "callfrom": "712037006"}}, "call.callfrom"),

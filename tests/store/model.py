@@ -843,6 +843,12 @@ class ModelStore:
                 if turn and (at := self.quotas.next_turn(turn, self.now)) > self.ms:
                     self.due[c.new.extid] = at
                     continue
+                if c.attempt > c.counted and (c.new.redial or c.new.on_unconfirmed):
+                    at, counted = self.quotas.redial(c.new, self.now)
+                    c.counted = c.attempt if counted else c.counted
+                    if at > self.ms:
+                        self.due[c.new.extid] = at
+                        continue
                 self._move(c, State.QUEUED)
                 self._emit(c, "queued")
                 self._queue(c).append(c.new.extid)

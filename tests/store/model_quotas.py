@@ -47,6 +47,18 @@ class Quotas:
         self.turns[queue] = at + gap
         return at // 1000
 
+    def redial(self, call: NewCall, now: int) -> tuple[int, bool]:
+        """From when a redial may go, ms, and whether it is counted; ``now`` is in microseconds."""
+        ms = now // 1000
+        name, daily, *_ = (call.quota.partition(";")[0] or "- 0").split()
+        today = ms - ms % DAY_MS
+        if int(daily) and self.placed[name, today] >= int(daily):
+            return today + DAY_MS, False
+        if int(daily):
+            self.placed[name, today] += 1
+        turn = turn_of(call)
+        return (self.next_turn(turn, now) if turn else 0), True
+
     def take(self, quota: str, body: str, ms: int) -> tuple[str, int] | None:
         """Counts a call, or says which limit it would exceed and in how many seconds there is room."""
         waiting, _, _ = store_limits(quota)

@@ -103,6 +103,8 @@ class Call:
     """Token and number of an attempt that was redialled because nobody knew its outcome."""
     turn: tuple[str, int] | None = None
     """It waits for a later time, and then for its key's turn."""
+    counted: int = 1
+    """The latest attempt that is counted for its key."""
 
     @property
     def current(self) -> Attempt:

@@ -15,6 +15,7 @@ from alodial.observability.diagnosis import diagnose
 from alodial.server.app import create_app
 from alodial.settings import Settings
 from alodial.store.client import AsyncStore
+from alodial.store.keys import Keys
 from alodial.store.overview import read_async
 from alodial.web.key_ring import KeyRing
 from monitor.client import Operator, words_on
@@ -205,3 +206,20 @@ def test_a_look_up_that_takes_no_end_for_an_answer_does_not_keep_web_from_ending
             await ring.aclose()
 
     asyncio.run(run())
+
+
+def test_a_key_of_before_a_limit_gets_its_default_and_pacers_know_what_binds_it(web: Web, redis_server: Any) -> None:
+    keys = Keys()
+    key = made(web, own=True, limits={"daily_calls": "5"})
+    made(web, "lifted", own=True, limits={"initiator_cap": "0"})
+    with redis_server.client() as client:
+        record = client.hget(keys.KEYS, "shop").decode()
+        client.hset(keys.KEYS, "shop", record.replace("initiator_cap=120/1h;", ""))
+        client.set(keys.KEYS_VERSION, "another")
+        wait_for(lambda: client.hget(keys.KEYS_LIMITS, "shop") is not None)
+        wait_for(lambda: b"shop 10 3600 120 3600" in client.hget(keys.KEYS_LIMITS, "shop"))
+        assert client.hget(keys.KEYS_LIMITS, "shop").startswith(b"shop 5 10 3600 120 3600;")
+    limits = {row["name"]: row["limits"] for row in web.http.get("/v1/keys").json()["keys"]}
+    assert "initiator_cap=120/1h" in limits["shop"]
+    assert "initiator_cap=120/1h" not in limits["lifted"]
+    assert status(web, key) == 200

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from alodial_schemas.campaigns import CampaignPolicy, CampaignRequest, parse_campaign
+from alodial_schemas.hidden_characters import without_invisible
 
 from ..settings import Settings
 from ..store.campaign_transitions import NO_KEY, RequestKey
@@ -85,8 +86,13 @@ def read_request(stored: StoredCampaign) -> CampaignRequest:
 
 
 def read_stored_request(text: str) -> CampaignRequest:
-    """A request from the field "req"."""
-    return CampaignRequest.model_validate_json(text, context={"allowed": ()})
+    """A request from the field "req". Versions before took invisible characters, which are left out here."""
+    from pydantic import ValidationError  # noqa: PLC0415  # as above
+
+    try:
+        return CampaignRequest.model_validate_json(text, context={"allowed": ()})
+    except ValidationError:
+        return CampaignRequest.model_validate_json(without_invisible(text), context={"allowed": ()})
 
 
 def expander_of(stored: StoredCampaign) -> Expander:

@@ -108,7 +108,7 @@ def list_keys(as_json: Json = False) -> None:
 
     with open_queue() as queue:
         own_limits = limits_from_text(queue.settings.own_key_limits)
-        of_settings = ApiKeys(queue.settings.api_keys, own_limits).listing()
+        of_settings = ApiKeys(queue.settings.api_keys, own_limits)
         rows = queue.store.run_steps(key_records.listings, of_settings, _now())
     if as_json:
         for row in rows:

@@ -16,6 +16,7 @@ from . import (
     do_not_call,
     do_not_call_file,
     emergency_stop,
+    erasure,
     failed,
     keys,
     logs,
@@ -67,6 +68,7 @@ for screen in (
     callbacks,
     channels,
     emergency_stop,
+    erasure,
 ):
     router.include_router(screen.router)
 

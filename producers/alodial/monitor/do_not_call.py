@@ -66,7 +66,7 @@ async def _screen(request: Request, operator: Signed, *, status: int = 200, **mo
 
 async def _owners(request: Request) -> list[str]:
     """Names of the keys marked own: each has a list of its own."""
-    keys = monitor_context(request).sessions.keys.of_settings.listing()
+    keys = monitor_context(request).sessions.keys.of_settings
     rows = await app_context(request).queue.store.run_steps(key_records.listings, keys, int(time.time() * 1000))
     return sorted({row.name for row in rows if row.own})
 

@@ -52,7 +52,7 @@ async def _screen(
     ring = monitor_context(request).sessions.keys
     await ring.note_used()
     store = app_context(request).queue.store
-    rows = await store.run_steps(key_records.listings, ring.of_settings.listing(), _now())
+    rows = await store.run_steps(key_records.listings, ring.of_settings, _now())
     rows, sorting = sorted_rows(request, rows, COLUMNS)
     roles = [role for role in ROLES if role in operator.api_key.roles]
     return page(

@@ -26,6 +26,7 @@ from ..web.callbacks.endpoint import CallbackEndpoint
 from ..web.callbacks.intake import CallbackIntake
 from ..web.client_address import TrustedProxies
 from ..web.context import AppContext
+from ..web.erasing import OneErasure
 from ..web.event_follower import EventFollower
 from ..web.health import Readiness
 from ..web.heartbeat import WebHeartbeat
@@ -44,6 +45,7 @@ from ..web.routes import (
     do_not_call,
     docs_page,
     dropin,
+    erasure,
     events,
     keys,
     logs,
@@ -60,6 +62,7 @@ ROUTERS = (
     campaigns.router,
     campaign_exports.router,
     do_not_call.router,
+    erasure.router,
     events.router,
     keys.router,
     logs.router,
@@ -124,6 +127,7 @@ def create_app(settings: Settings) -> FastAPI:
     check_length("ALODIAL_API_KEYS", settings.api_keys)
     check_length("ALODIAL_CALLBACK_SECRET", settings.callback_secret)
     ring = KeyRing(ApiKeys(settings.api_keys, limits_from_text(settings.own_key_limits)), queue.store)
+    app.state.erasures = OneErasure()
     app.state.authenticator = Authenticator(ring, settings.api_requests_per_second)
     app.state.monitor = monitor.make_context(settings, ring, queue.store, queue.thread_store)
     callbacks = CallbackEndpoint(

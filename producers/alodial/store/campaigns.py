@@ -1,5 +1,6 @@
 """Reads campaigns back, with their rows, calendars and activity, and cleans up after them."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -90,20 +91,46 @@ def _owned(client: "redis.Redis", keys: Keys, ids: list[str], owner: str) -> lis
 
 def page_of_owner(client: "redis.Redis", keys: Keys, owner: str, after: str, limit: int) -> CampaignIds:
     """A page of an owner's campaigns after the id ``after``, "" for the start; nothing tells how many others there are."""
+    _index_owners_once(client, keys)
     start = 0
     if after:
-        rank: Any = client.zrevrank(keys.CAMPAIGNS, after) if _owned(client, keys, [after], owner) else None
+        rank: Any = client.zrevrank(keys.campaigns_of(owner), after)
         if rank is None:
             return CampaignIds([], None)
         start = rank + 1
-    ids: list[str] = []
-    while len(ids) <= limit:
-        rows: Any = client.zrevrange(keys.CAMPAIGNS, start, start + 499)
-        ids += _owned(client, keys, [row.decode() for row in rows], owner)
-        start += 500
+    ids = _ids_of(client, keys, owner, start, start + limit)
+    return CampaignIds(ids[:limit], ids[limit - 1] if len(ids) > limit else None)
+
+
+def _ids_of(client: "redis.Redis", keys: Keys, owner: str, first: int, last: int) -> list[str]:
+    """Ids of an owner's campaigns ("" for all), newest first."""
+    rows: Any = client.zrevrange(keys.campaigns_of(owner), first, last)
+    return [row.decode() for row in rows]
+
+
+def _index_owners(client: "redis.Redis", keys: Keys, owners: dict[str, str]) -> None:
+    """Puts campaigns (id -> owner) into the lists of their owners, with the time of their ids; those that are there stay."""
+    with client.pipeline(transaction=False) as pipe:
+        for id, owner in owners.items():
+            pipe.zadd(keys.campaigns_of(owner), {id: int(id[:8] + id[9:13], 16)}, nx=True)
+            pipe.hset(keys.CAMPAIGN_OWNERS, id, owner)
+        pipe.execute()
+
+
+def _index_owners_once(client: "redis.Redis", keys: Keys) -> None:
+    """Makes the lists of owners of what an earlier version stored, which had none."""
+    if client.hexists(keys.TIDIED, "owners"):
+        return
+    for start in itertools.count(0, 500):
+        rows = _ids_of(client, keys, "", start, start + 499)
+        with client.pipeline(transaction=False) as pipe:
+            for id in rows:
+                pipe.hget(keys.campaign(id), "ow")
+            owners = pipe.execute()
+        _index_owners(client, keys, {id: owner.decode() for id, owner in zip(rows, owners, strict=True) if owner})
         if len(rows) < 500:
             break
-    return CampaignIds(ids[:limit], ids[limit - 1] if len(ids) > limit else None)
+    client.hset(keys.TIDIED, "owners", 1)
 
 
 def find(client: "redis.Redis", keys: Keys, name: str, owner: str = "") -> list[str]:
@@ -111,8 +138,9 @@ def find(client: "redis.Redis", keys: Keys, name: str, owner: str = "") -> list[
     campaign's name; newest first."""
     if client.exists(keys.campaign(name)):
         return _owned(client, keys, [name], owner)
-    rows: Any = client.zrevrange(keys.CAMPAIGNS, 0, 9_999)
-    ids = _owned(client, keys, [row.decode() for row in rows], owner)
+    if owner:
+        _index_owners_once(client, keys)
+    ids = _ids_of(client, keys, owner, 0, 9_999)
     matches = [id for id in ids if len(name) >= MIN_PREFIX and id.startswith(name)]
     if matches:
         return matches
@@ -247,14 +275,23 @@ def forget_gone(client: "redis.Redis", keys: Keys, limit: int = 500) -> int:
     rows: Any = client.zrange(keys.CAMPAIGNS, begin, begin + limit - 1)
     with client.pipeline(transaction=False) as pipe:
         for row in rows:
-            pipe.exists(keys.campaign(row.decode()))
+            pipe.hmget(keys.campaign(row.decode()), ["s", "ow"])
         there = pipe.execute()
-    gone = [row for row, exists in zip(rows, there, strict=True) if not exists]
+    gone = [row for row, (state, _) in zip(rows, there, strict=True) if state is None]
+    # Processes of an earlier version write no lists of owners.
+    owned = {row.decode(): owner.decode() for row, (_, owner) in zip(rows, there, strict=True) if owner}
+    if owned:
+        _index_owners(client, keys, owned)
     if gone:
+        owners: Any = client.hmget(keys.CAMPAIGN_OWNERS, [row.decode() for row in gone])
         with client.pipeline(transaction=False) as pipe:
             for row in gone:
                 id = row.decode()
                 pipe.unlink(keys.campaign_calls(id), *(keys.campaign_ended(id, label) for label in keys.ENDED_LABELS))
+            for row, owner in zip(gone, owners, strict=True):
+                if owner is not None:
+                    pipe.zrem(keys.campaigns_of(owner.decode()), row)
+            pipe.hdel(keys.CAMPAIGN_OWNERS, *(row.decode() for row in gone))
             pipe.zrem(keys.CAMPAIGNS, *gone)
             pipe.execute()
     client.hset(keys.TIDIED, "campaigns", begin + limit - len(gone) if len(rows) == limit else 0)

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from ..api_keys import KEY_NAME, ROLES, ApiKey, digest_of
+from ..api_keys import KEY_NAME, ROLES, ApiKey, ApiKeys, digest_of
 from ..errors import InvalidKey, KeyConflict, NoKey
-from ..key_limits import KeyLimits, limits_from_text, limits_to_text, read_limits
+from ..key_limits import LATER_LIMITS, KeyLimits, limits_from_text, limits_to_text, read_limits, with_later_limits
 from .answers import text
 from .keys import Keys
 from .records import iso
@@ -106,6 +106,13 @@ class KeyListing:
         return asdict(self)
 
 
+def with_defaults(record: KeyRecord, own_limits: KeyLimits) -> KeyRecord:
+    """The key with the default of each limit that was not there yet when it was made."""
+    if not record.own:
+        return record
+    return replace(record, limits=limits_to_text(with_later_limits(record.limits, own_limits), LATER_LIMITS))
+
+
 def _iso(ms: int | None) -> str | None:
     return None if ms is None else iso(ms)
 
@@ -144,12 +151,13 @@ def listing_of(key: KeyRecord | ApiKey, used: Mapping[str, int], now: int) -> Ke
     )
 
 
-def listings(keys: Keys, of_settings: Iterable[ApiKey], now: int) -> Steps[list[KeyListing]]:
+def listings(keys: Keys, of_settings: ApiKeys, now: int) -> Steps[list[KeyListing]]:
     """All keys, those of the settings first, then by name."""
-    records = yield from read_all(keys)
+    stored = yield from read_all(keys)
+    records = {name: with_defaults(record, of_settings.own_limits) for name, record in stored.items()}
     used = yield from last_used(keys)
     return [
-        *(listing_of(key, used, now) for key in of_settings),
+        *(listing_of(key, used, now) for key in of_settings.listing()),
         *(listing_of(records[name], used, now) for name in sorted(records)),
     ]
 
@@ -183,7 +191,7 @@ def new_record(
     secret = PREFIX + secrets.token_urlsafe(32)
     hashes = (SecretHash(digest_of(secret).hex()),)
     scope = secrets.token_hex(8)
-    text_of_limits = limits_to_text(key_limits)
+    text_of_limits = limits_to_text(key_limits, LATER_LIMITS if own else frozenset())
     return KeyRecord(name, scope, chosen, own, text_of_limits, hashes, now, actor, expires), secret
 
 
@@ -212,6 +220,12 @@ def version(keys: Keys) -> Steps[str]:
     """A text that is another one after each change, "" before the first: a number would repeat in a store that was lost."""
     (value,) = yield [("GET", keys.KEYS_VERSION)]
     return text(value or b"")
+
+
+def note_limits(keys: Keys, limits: Mapping[str, str]) -> Steps[None]:
+    """Notes what the store counts for each named key, as :func:`~alodial.web.key_rules.counted_limits` writes it."""
+    if limits:
+        yield [("HSET", keys.KEYS_LIMITS, *(part for pair in limits.items() for part in pair))]
 
 
 def _changed(keys: Keys) -> tuple[str, ...]:

@@ -49,6 +49,7 @@ prefix +              type     holds
                                letter, ``more`` counts those given up after the first
 ``callback``          string   a callback came within the last 7 days: its PTTL says when
 ``callbacks:refused`` hash     callbacks refused, by reason; kept for 5 minutes after the last
+``keys:limits``       hash     name of an API key -> what is counted of it by now: quota, tab, caps, as in enqueue.lua
 ``keys:refused``      string   (HyperLogLog) addresses from which wrong API keys came; kept for 5 minutes after the last
 ``dead``              stream   results that nobody could use, for replay; ``dead:{id}`` is the body, kept 30 days
 ``spool:{segment}``   string   bytes of a spool's file that are in the inbox; kept 7 days
@@ -96,6 +97,7 @@ prefix +              type     holds
 ``wh:added``          hash     endpoints that operators added at run time by their id: JSON with url, secret, added_at, added_by
 ``wh:{endpoint}:gone`` string  it was removed within a day: nothing is kept for it
 ``campaigns``         zset     every campaign's id by the time it was made, ms
+``campaigns:~{owner}`` zset    those of an API key that has a name; ``campaigns:owners`` hash of the ids -> owner
 ``campaigns:live``    set      those scheduled, running or paused
 ``purge``             set      those that ended with calls still waiting
 ``wake``              zset     live ones by the ms at which the pacer looks at them: they begin or end, their hours open, their
@@ -232,6 +234,7 @@ class Keys:
         self.KEYS: Final = prefix + "keys"
         self.KEYS_USED: Final = prefix + "keys:used"
         self.KEYS_VERSION: Final = prefix + "keys:version"
+        self.KEYS_LIMITS: Final = prefix + "keys:limits"
         self.WEB: Final = prefix + "web"
         self.SESSIONS: Final = prefix + "sessions"
         self.DRAFTS: Final = prefix + "drafts"
@@ -242,6 +245,7 @@ class Keys:
         self.LOGS_LOST: Final = prefix + "logs:lost"
         self.CAMPAIGNS: Final = prefix + "campaigns"
         self.TIDIED: Final = prefix + "tidied"
+        self.CAMPAIGN_OWNERS: Final = prefix + "campaigns:owners"
         self.CAMPAIGNS_LIVE: Final = prefix + "campaigns:live"
         self.DAYS_MADE: Final = prefix + "made:@"
         self.CAMPAIGNS_PURGE: Final = prefix + "purge"
@@ -348,6 +352,10 @@ class Keys:
 
     def account(self, name: str) -> str:
         return f"{self.PREFIX}acct:{name}"
+
+    def campaigns_of(self, owner: str) -> str:
+        """The ids of an owner's campaigns by the time they were made; "" for those of all."""
+        return f"{self.CAMPAIGNS}:~{owner}" if owner else self.CAMPAIGNS
 
     def campaign(self, id: str) -> str:
         return f"{self.PREFIX}g:{id}"

@@ -17,6 +17,7 @@ from ..store import key_records
 from ..store.client import AsyncStore
 from ..store.key_records import KeyRecord
 from ..store.refused_keys import count_addresses
+from .key_rules import counted_limits
 
 REFRESH_SECONDS = 1.0
 LOOK_UP_SECONDS = 0.1
@@ -43,6 +44,7 @@ class KeyRing:
         self._records: dict[str, KeyRecord] = {}
         self._by_digest: dict[str, KeyRecord] = {}
         self._version: str | None = None
+        self._limits_of: str | None = None
         self._read_at = 0.0
         self._lock = asyncio.Lock()
         self._used: dict[str, int] = {}
@@ -105,7 +107,9 @@ class KeyRing:
             began = time.monotonic()
             version = await self._store.run_steps(key_records.version)
             if version != self._version:
-                records = await self._store.run_steps(key_records.read_all)
+                stored = await self._store.run_steps(key_records.read_all)
+                defaults = self.of_settings.own_limits
+                records = {name: key_records.with_defaults(record, defaults) for name, record in stored.items()}
                 self._by_digest = {known.digest: record for record in records.values() for known in record.hashes}
                 self._records, self._version = records, version
             self._read_at = began
@@ -125,6 +129,8 @@ class KeyRing:
         while not self._closing:
             try:
                 await self._try_refresh()
+                if self._limits_of != self._version:
+                    await self._note_limits()
                 if self._guessers:
                     await self._note_guessers()
                 if self._used and time.monotonic() - noted > NOTE_SECONDS:
@@ -133,6 +139,16 @@ class KeyRing:
             except Exception:
                 log.exception("keys.refresh_failed")
             await asyncio.sleep(REFRESH_SECONDS)
+
+    async def _note_limits(self) -> None:
+        """Writes the limits of named keys for the pacers: a limit that is lowered binds campaigns that run."""
+        version = self._version
+        named = [key for key in self.of_settings.listing() if key.name]
+        named += [record.api_key for record in self._records.values()]
+        limits = {key.name: counted_limits(key) for key in named}
+        with contextlib.suppress(AlodialError, redis.RedisError):  # the next second tries again
+            await self._store.run_steps(key_records.note_limits, limits)
+            self._limits_of = version
 
     async def _note_guessers(self) -> None:
         guessers, self._guessers = self._guessers, set()

@@ -34,6 +34,11 @@ def caps_of(api_key: ApiKey) -> str:
     return f"{api_key.name or api_key.scope}{caps}" if caps else ""
 
 
+def counted_limits(api_key: ApiKey) -> str:
+    """Returns both, as the store looks them up when rows become calls or calls are dialled again: quota, tab, caps."""
+    return f"{quota_of(api_key)}\t{caps_of(api_key)}"
+
+
 def _caps(api_key: ApiKey) -> str:
     called, first = api_key.limits.recipient_cap or (0, 0), api_key.limits.initiator_cap or (0, 0)
     return " {} {} {} {}".format(*called, *first) if any((*called, *first)) else ""

@@ -13,7 +13,7 @@ from .body_limits import BodyMemory, BoundedReceive
 from .client_address import TrustedProxies
 from .host_check import is_expected
 from .ports import Ports
-from .problems import Refusal, internal_error, not_found, of_refusal
+from .problems import Refusal, internal_error, not_found, of_refusal, show_docs
 
 CALLBACK_PATH = "/callbacks/alovoice/"
 
@@ -103,7 +103,10 @@ class RequestMiddleware:
     def _app_for(self, scope: Scope) -> ASGIApp:
         """The app, or for callbacks their endpoint: under load, routing would cost as much as all the rest."""
         path: str = scope["path"]
-        if not self._ports.serves((scope.get("server") or ("", None))[1], path):
+        port = (scope.get("server") or ("", None))[1]
+        if self._ports.operator:
+            show_docs(self._ports.serves(port, "/docs"))
+        if not self._ports.serves(port, path):
             return not_found()
         if self._callbacks is None or "callbacks" not in path:
             return self._app

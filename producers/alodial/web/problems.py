@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from datetime import UTC
 from http import HTTPStatus
 from typing import Any
@@ -138,9 +139,18 @@ def problem(
     return Response(json.dumps(body | more).encode(), status, dict(headers or {}), CONTENT_TYPE)
 
 
+_docs_shown: ContextVar[bool] = ContextVar("docs_shown", default=True)
+
+
+def show_docs(shown: bool) -> None:
+    """Says for the rest of this request whether ``/docs`` is there for its sender."""
+    _docs_shown.set(shown)
+
+
 def not_found() -> Response:
     """Returns the answer of an unknown address, and of everything that must look like one."""
-    return problem(404, "not_found", "There is nothing at this address; the addresses are listed at /docs.")
+    listed = "; the addresses are listed at /docs" if _docs_shown.get() else ""
+    return problem(404, "not_found", f"There is nothing at this address{listed}.")
 
 
 def _see_errors(count: int, kind: str) -> str:
@@ -255,7 +265,7 @@ async def answer_http_error(request: Request, exc: Exception) -> Response:
         return not_found()
     if exc.status_code == 405:
         headers = dict(exc.headers or {}) | _allowed(request)
-        return problem(405, "method_not_allowed", "Use the method that /docs lists for it.", headers=headers)
+        return problem(405, "method_not_allowed", "Use a method that the header Allow names.", headers=headers)
     return problem(exc.status_code, "invalid_request", HTTPStatus(exc.status_code).phrase, headers=exc.headers)
 
 
@@ -263,7 +273,12 @@ async def answer_validation_error(_request: Request, exc: Exception) -> Response
     """Answers FastAPI's own errors: a bad parameter in the query or the path. Values are not repeated: they may be phones."""
     assert isinstance(exc, RequestValidationError)  # noqa: S101  # as above
     problems = [
-        FieldProblem(".".join(str(part) for part in e["loc"][1:]), "invalid", e["msg"], "see /docs for what it may be")
+        FieldProblem(
+            ".".join(str(part) for part in e["loc"][1:]),
+            "invalid",
+            e["msg"],
+            "see the API's documentation",
+        )
         for e in exc.errors()
     ]
     refusal = invalid_fields(problems, "parameter")

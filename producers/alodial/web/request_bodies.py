@@ -21,6 +21,9 @@ MAX_DIGITS = 100
 MAX_VALUES = 1_000_000
 """Commas of a body: a value takes some 60 bytes of memory, and 16 MiB could hold eight million of them."""
 
+MAX_NAMES = 500
+"""Names in one object: rows of lists have some dozens. A wrong one takes up to 40 us to describe, in one piece."""
+
 PARSE_IN_THREAD = 64 * 1024
 """Bytes above which a body is parsed in a thread; below, the thread costs more than the parsing."""
 
@@ -30,6 +33,8 @@ class MalformedBody(ValueError):
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MAX_NAMES:
+        raise MalformedBody(f"an object has more than {MAX_NAMES} names")
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise MalformedBody("a name stands twice in one object")

@@ -1,11 +1,11 @@
 """A campaign's settings as labels and values, for the pages that show them."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from alodial_schemas.campaigns import CampaignRequest
-
 from ...i18n import Translator
+from ..stored_fields import read_stored_request
 
 
 def hours_text(hours: Mapping[str, Any], t: Translator) -> str:
@@ -30,7 +30,7 @@ def redial_text(redial: Mapping[str, Any], t: Translator) -> str:
 
 def terms(request: Mapping[str, Any], t: Translator) -> list[tuple[str, str]]:
     """Label and value of each setting, in the order of the form. ``request`` is a stored one, without its defaults."""
-    whole = CampaignRequest.model_validate(request, context={"allowed": ()}).model_dump(mode="json")
+    whole = read_stored_request(json.dumps(request, ensure_ascii=False)).model_dump(mode="json")
     call, policy = whole["call"], whole["policy"]
     hours, daily, stop = (policy.get(name) or {} for name in ("hours", "daily", "stop"))
 

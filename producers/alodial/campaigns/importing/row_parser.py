@@ -10,6 +10,7 @@ from alodial_schemas import FieldProblem, PhoneError, normalise_phone
 from alodial_schemas.calls import MAX_RECIPIENTS
 from alodial_schemas.campaigns import NUMBER_ZONE, CampaignRequest
 from alodial_schemas.errors import InvalidCampaign
+from alodial_schemas.hidden_characters import has_control, without_controls, without_invisible
 from alodial_schemas.hours import has_number_zones, zones_of_number
 from alodial_schemas.operator_codes import OPERATOR_CODES
 from alodial_schemas.phones import whole_number
@@ -31,7 +32,6 @@ MAX_METADATA = 16
 
 _SCIENTIFIC = re.compile(r"\s*[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d+\s*")
 _QUEUE = re.compile(r"[0-9A-Za-z_.-]{1,32}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SERIAL = re.compile(r"[2-9]\d{4}(?:\.\d+)?")
 _LOCAL = ("%d.%m.%Y %H:%M", "%d.%m.%Y", "%Y-%m-%d", "%d/%m/%Y")
 
@@ -59,7 +59,7 @@ class RowParser:
         self._settings = settings
         self._call = request.call
         self._common_metadata = request.metadata.keys()
-        self._metadata_columns = [(_CONTROL.sub(" ", name), at) for name, at in columns.metadata.items()]
+        self._metadata_columns = [(without_controls(name), at) for name, at in columns.metadata.items()]
         self._hours_follow_number = request.policy.hours is not None and request.policy.hours.timezone == NUMBER_ZONE
         if self._hours_follow_number and not has_number_zones():
             problem = "needs the time zones of numbers, which are not installed"
@@ -197,10 +197,10 @@ class RowParser:
 
     def _reference(self, cells: tuple[str, ...]) -> str | None:
         at = self._columns.reference
-        text = self._cell(cells, at)
+        text = without_invisible(self._cell(cells, at))
         if not text:
             return None
-        if len(text) > MAX_REFERENCE or _CONTROL.search(text):
+        if len(text) > MAX_REFERENCE or has_control(text):
             remedy = f"give up to {MAX_REFERENCE} characters on one line"
             raise CellError(at, "bad_reference", "is too long or holds control characters", remedy)
         return text
@@ -248,10 +248,10 @@ class RowParser:
     def _metadata(self, cells: tuple[str, ...]) -> dict[str, str]:
         metadata: dict[str, str] = {}
         for name, at in self._metadata_columns:
-            text = unsafe_cell(cells[at].strip())
+            text = without_invisible(unsafe_cell(cells[at].strip()))
             if not text:
                 continue
-            if len(text) > MAX_VALUE or _CONTROL.search(text):
+            if len(text) > MAX_VALUE or has_control(text):
                 remedy = f"give up to {MAX_VALUE} characters"
                 raise CellError(at, "bad_metadata", "is too long or holds control characters", remedy)
             metadata[name] = text

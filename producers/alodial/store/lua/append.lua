@@ -15,7 +15,7 @@ if named then
   local outcome, first = key_used(named, ARGV[7])
   if outcome then return { outcome, first } end
 end
-local c = redis.call('HMGET', key, 's', 'nc', 'tot', 'rows', 'left', 'end', 'qt')
+local c = redis.call('HMGET', key, 's', 'nc', 'tot', 'rows', 'left', 'end', 'qt', 'ow')
 if not c[1] or c[1] == 'completed' or c[1] == 'canceled' or adds == (c[1] == 'draft') then return { 'closed', c[1] or '' } end
 -- Nobody would call these rows, and nobody would hear of it.
 if adds and (c[5] or c[6] and number(c[6]) <= ms) then return { 'closed', 'ended' } end
@@ -28,7 +28,7 @@ if adds then
   local first = again ~= '1' and redis.call('GET', P .. 'gr:' .. content)
   if first and redis.call('EXISTS', P .. 'g:' .. first) == 1 then return { 'duplicate', first } end
 end
-local q, rows, bytes = quota_of(c[7]), 0, 0
+local q, rows, bytes = limits_of_campaign(g, c[8], c[7]), 0, 0
 if q then
   for i = 10, #ARGV, 3 do rows, bytes = rows + tonumber(ARGV[i]), bytes + #ARGV[i + 1] + #ARGV[i + 2] + CALL_BYTES end
   if chunks == 0 then

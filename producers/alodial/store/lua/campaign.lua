@@ -105,6 +105,11 @@ local function forget_campaign(g) -- seldom
   for _, name in ipairs(names_of(g)) do redis.call('DEL', name) end
   redis.call('DEL', unpack(campaign_keys(g)))
   redis.call('ZREM', P .. 'campaigns', g)
+  local owner = redis.call('HGET', P .. 'campaigns:owners', g)
+  if owner then
+    redis.call('ZREM', P .. 'campaigns:~' .. owner, g)
+    redis.call('HDEL', P .. 'campaigns:owners', g)
+  end
 end
 
 -- To one of its ends. What waits in its lists is canceled by whoever cleans up, `left` says what became of rows never called.

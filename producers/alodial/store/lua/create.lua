@@ -26,6 +26,11 @@ if store_full() then return { 'full', store_full(), 0 } end
 redis.call('HSET', P .. 'g:' .. g, 's', 'draft', 'cr', ms, 'by', who, 'nc', 0, 'tot', 0, 'cur', 0, 'cc', 0, 'co', 0, unpack(ARGV, 10))
 redis.call('SET', draft, g, 'PX', keep)
 redis.call('ZADD', P .. 'campaigns', ms, g)
+local owner = redis.call('HGET', P .. 'g:' .. g, 'ow')
+if owner then
+  redis.call('ZADD', P .. 'campaigns:~' .. owner, ms, g)
+  redis.call('HSET', P .. 'campaigns:owners', g, owner)
+end
 act(g, who, 'created')
 for _, name in ipairs(campaign_keys(g)) do redis.call('PEXPIRE', name, keep) end
 if once then name_campaign(g, once, ARGV[9]) end

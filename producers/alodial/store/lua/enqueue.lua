@@ -169,6 +169,10 @@ while i <= #values do
         fields[n + 1], fields[n + 2], n = 'ox', name, n + 2
         redis.call('SET', P .. 'xo:' .. name, x)
       end
+      -- A redial is counted when its time comes (redial_waits).
+      if q and q.daily + q.gap > 0 and (values[i + 10] ~= '' or values[i + 11] ~= '') then
+        fields[n + 1], fields[n + 2], n = 'qt', quota, n + 2
+      end
       if paced == 'scheduled' then fields[n + 1], fields[n + 2], n = 'pg', q.name .. ':' .. priority .. ' ' .. int(q.gap), n + 2 end
       if q and (q.live > 0 or q.bytes > 0) then fields[n + 1], fields[n + 2], n = 'hb', hold_call(q, bytes), n + 2 end
       if idem ~= '' then fields[n + 1], fields[n + 2], n = 'ik', idem, n + 2 end

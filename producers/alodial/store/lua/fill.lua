@@ -9,7 +9,7 @@ local c = redis.call('HMGET', key, 's', 'cur', 'a', 'p', 'u', 'left', 'ow', 'tot
 -- Before its turn ends: the pacer asks for these rows again in 2 s, not at once.
 if store_full() then return { 'full' } end
 if c[1] ~= 'running' or number(c[2]) ~= from or c[6] then return { 'stale' } end
-local q = quota_of(c[10])
+local q, caps = limits_of_campaign(g, c[7], c[10], c[9])
 if q and to > from then
   local allowed, more = rows_allowed(q, to - from, c[4])
   if allowed < to - from then
@@ -36,7 +36,7 @@ for i = 6, #ARGV, 11 do
     if a ~= 'default' then fields[n + 1], fields[n + 2], n = 'a', a, n + 2 end
     if u then fields[n + 1], fields[n + 2], n = 'u', u, n + 2 end
     if owner then fields[n + 1], fields[n + 2], n = 'w', owner, n + 2 end
-    if c[9] then fields[n + 1], fields[n + 2], n = 'kc', c[9], n + 2 end
+    if caps then fields[n + 1], fields[n + 2], n = 'kc', caps, n + 2 end
     local reference, metadata, expires, zone = ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6]
     if reference ~= '' then fields[n + 1], fields[n + 2], n = 'r', reference, n + 2 end
     if metadata ~= '' then fields[n + 1], fields[n + 2], n = 'm', metadata, n + 2 end

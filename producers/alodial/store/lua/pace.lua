@@ -17,7 +17,7 @@ for _, x in ipairs(due) do
     if state == 'canceled' or state == 'completed' then
       move(r, 'canceled', 'campaign_' .. state)
       emit(r, 'canceled')
-    elseif not (r.pg and waits_for_turn(r)) then
+    elseif not (r.pg and waits_for_turn(r)) and not (r.n > 1 and redial_waits(r)) then
       if waits_for_hours(r) then redis.call('ZREM', P .. 'window:' .. r.g, x) end
       move(r, 'queued')
       emit(r, 'queued')

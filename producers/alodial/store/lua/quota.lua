@@ -18,6 +18,21 @@ local function quota_of(written) -- seldom
   return q
 end
 
+-- The limits of an owner's key as they are by now (`keys:limits`), or those that were written down with its call or campaign, and
+-- its caps: quota, caps.
+local function limits_now(owner, quota, caps) -- seldom
+  local now = owner and owner ~= '' and redis.call('HGET', P .. 'keys:limits', owner)
+  if not now then return quota, caps end
+  return string.match(now, '^([^\t]*)\t(.*)$')
+end
+
+-- The same of a campaign, for which its rows are counted from now on.
+local function limits_of_campaign(g, owner, quota, caps) -- seldom
+  local now, now_caps = limits_now(owner, quota, caps)
+  if now and now ~= '' and now ~= quota then redis.call('HSET', P .. 'g:' .. g, 'qt', now) end
+  return quota_of(now), now_caps ~= '' and now_caps
+end
+
 -- How many more calls the key may place today, the day's counter, and when the next day begins.
 local function calls_left(q) -- seldom
   local day, tomorrow = today()
@@ -44,6 +59,26 @@ local function waits_for_turn(r) -- seldom
   local queue, gap = string.match(r.pg, '^(%S+) (%d+)$')
   local at = next_turn(queue, tonumber(gap))
   redis.call('HDEL', P .. 'c:' .. r.x, 'pg')
+  if at <= ms then return false end
+  redis.call('ZADD', DUE, at, r.x)
+  return true
+end
+
+-- Whether a redial waits for its key's turn, or for tomorrow. It counts as a further call of its key, once (`rq`).
+local function redial_waits(r) -- seldom
+  if r.rq == int(r.n) then return false end
+  local q = quota_of((limits_now(r.w, r.qt or r.g and redis.call('HGET', P .. 'g:' .. r.g, 'qt'))))
+  if not q or q.daily == 0 and q.gap == 0 then return false end
+  if q.daily > 0 then
+    local left, used, tomorrow = calls_left(q)
+    if left <= 0 then
+      redis.call('ZADD', DUE, tomorrow, r.x)
+      return true
+    end
+    count_today(used, 1)
+  end
+  redis.call('HSET', P .. 'c:' .. r.x, 'rq', int(r.n))
+  local at = q.gap > 0 and next_turn(q.name .. ':' .. r.p, q.gap) or ms
   if at <= ms then return false end
   redis.call('ZADD', DUE, at, r.x)
   return true

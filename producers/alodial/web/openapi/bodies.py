@@ -135,6 +135,14 @@ CHANGE: Final = object_body(
     },
     {"pace": 5},
 )
+FORGET: Final = object_body(
+    {
+        "phone": _TEXT | {"description": "The person's number"},
+        "confirm": {"type": "boolean", "default": False, "description": "Erase it; without, it is counted"},
+    },
+    {"phone": "994412860", "confirm": True},
+    mandatory=("phone",),
+)
 DNC: Final = object_body(
     {
         "numbers": {"type": "array", "minItems": 1, "maxItems": MAX_ROWS, "items": _TEXT},

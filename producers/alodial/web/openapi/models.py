@@ -10,6 +10,7 @@ from alodial_schemas import Disposition, FieldProblem, State
 from alodial_schemas.campaigns import CampaignState
 
 from ...archive.report_query import Report, ReportRow
+from ...calls.erasure import ErasureReport
 from ...campaigns.records import Activity, CampaignRecord
 from ...campaigns.row_codec import RowProblem
 from ...store.audit import AuditEntry
@@ -246,6 +247,18 @@ CampaignList = _model("CampaignList", campaigns=_list(Campaign), cursor=Text)
 ActivityList = _model("ActivityList", activity=_list(_model("Act", Activity)))
 
 DncList = _model("DncList", entries=_list(_model("DncRow", DncEntry)), cursor=Text)
+Erased = _model(
+    "Erased",
+    ErasureReport,
+    calls=_about(int, "How many held the number; the same of what follows"),
+    rows=_about(int, "Of campaigns, rejected ones too"),
+    results=_about(int, "Callbacks that were kept because nobody could use them"),
+    deliveries=_about(int, "Events that waited for webhooks"),
+    lists=_about(int, "Do-not-call lists that had it in plain text"),
+    archived=_about(int, "What the archive held: calls, rows, events, acts"),
+    under_way=_about(list[str], "Ids of calls that have to end first"),
+    kept=_about(list[str], "Where the number stays, and why"),
+)
 DncChanged = _model("DncChanged", changed=_about(int, "How many numbers were new, or were taken off"))
 
 Endpoint = _model(

@@ -1,6 +1,5 @@
 """``POST /v1/calls/batch``: many calls in one request, each accepted or refused by itself."""
 
-import asyncio
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
@@ -19,7 +18,7 @@ from ...calls.queue import CHUNK
 from ...errors import Conflict, InvalidCall, LimitReached, StoreFull, StoreUnavailable
 from ...store.call_transitions import Enqueued, NewCall
 from ..auth import Submitter, charge_rows
-from ..client_presence import BATCH_SECONDS, ProcessorTime, too_much_work
+from ..client_presence import BATCH_SECONDS, ProcessorTime, in_turns, too_much_work
 from ..context import AppContext, app_context
 from ..idempotency import idempotency_key
 from ..key_rules import check_call, quota_of
@@ -27,15 +26,12 @@ from ..openapi import bodies, models
 from ..openapi.models import answers, refusals
 from ..problems import Refusal, field_errors
 from ..request_bodies import MalformedBody, malformed, media_type, parse_body, strict_json
-from ..responses import json_response, json_text
+from ..responses import json_text
 
 MAX_LINE_LENGTH = 64 * 1024
 
 NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 """Content types of a body that is placed line by line while it arrives; NDJSON under another type is read whole first."""
-
-YIELD_AFTER = 25
-"""Rows that are prepared before other requests get a turn: about 1 ms."""
 
 
 Result = dict[str, Any]
@@ -78,10 +74,10 @@ async def place_batch(request: Request, api_key: Submitter) -> Response:
             results = await _place_stream(batch, request)
         else:
             results = await _place_all(batch, request)
+    lines = [json_text(row) async for row in in_turns(results)]
     if media_type(request, "accept") in NDJSON:
-        lines = b"".join(json_text(row) + b"\n" for row in results)
-        return Response(lines, 202, media_type="application/x-ndjson")
-    return json_response({"results": results}, 202)
+        return Response(b"\n".join([*lines, b""]), 202, media_type="application/x-ndjson")
+    return Response(b'{"results":[' + b",".join(lines) + b"]}", 202, media_type="application/json")
 
 
 class Batch(NamedTuple):
@@ -205,9 +201,7 @@ async def _place(batch: Batch, rows: Sequence[Row], start: int) -> list[Result]:
     context, keys, api_key, time = batch
     results: list[Result | None] = []
     calls: list[NewCall] = []
-    for index, row in enumerate(rows):
-        if index % YIELD_AFTER == 0:
-            await asyncio.sleep(0)
+    async for index, row in in_turns(list(enumerate(rows))):
         time.start()
         try:
             if time.is_used_up:

@@ -128,7 +128,7 @@ async def listed(request: Request, _key: GlobalOperator) -> Response:
     ring = _ring(request)
     await ring.note_used()
     store, now = app_context(request).queue.store, int(time.time() * 1000)
-    rows = await store.run_steps(key_records.listings, ring.of_settings.listing(), now)
+    rows = await store.run_steps(key_records.listings, ring.of_settings, now)
     return json_response({"keys": [row.to_dict() for row in rows]})
 
 
