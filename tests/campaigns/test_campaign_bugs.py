@@ -569,6 +569,16 @@ PLANTED = {
         "if true then return quota, caps end",
         "quotas.a_limit_that_is_lowered_binds_campaigns_that_run",
     ),
+    "a tenant has its turn again at once": (
+        "redis.call('RPUSH', turns, owner) end\n    redis.call('LPOP', turns)",
+        "redis.call('LPOP', turns) redis.call('LPUSH', turns, owner) else redis.call('LPOP', turns) end",
+        "quotas.calls_of_tenants_go_in_turns_however_many_of_them_wait",
+    ),
+    "nothing goes between the calls of tenants": (
+        "if have_turns[p] and not after_tenant then",
+        "if have_turns[p] then",
+        "quotas.calls_of_tenants_go_in_turns_however_many_of_them_wait",
+    ),
     "rows are filled in twice": (
         "if c[1] ~= 'running' or number(c[2]) ~= from or c[6] then return { 'stale' } end",
         "if c[1] ~= 'running' or c[6] then return { 'stale' } end",

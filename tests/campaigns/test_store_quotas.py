@@ -7,7 +7,7 @@ import pytest
 from campaign_harness import Harness, phone
 
 from alodial.errors import LimitReached
-from alodial.store import call_transitions
+from alodial.store import call_transitions, overview
 from alodial.store.call_transitions import NewCall
 from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
@@ -228,3 +228,29 @@ def test_a_limit_that_is_lowered_binds_campaigns_that_run(redis_server: Embedded
     harness.store.redis.hset(keys.KEYS_LIMITS, "shop", "\t")
     harness.later(24 * HOUR)
     assert len(harness.ring_all()) == 3, "limits that are lifted"
+
+
+def test_calls_of_tenants_go_in_turns_however_many_of_them_wait(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server)
+
+    def by(owner: str, count: int, **more: Any) -> list[str]:
+        return [place(harness, "", phone(n), owner=owner, tenant="1", **more)[0] for n in range(count)]
+
+    def claim(count: int) -> list[str]:
+        return [call.record for _ in range(count) for call in harness.claim(1).calls]
+
+    flood = by("shop", 200)
+    single, several = by("crm", 1), by("bank", 3)
+    assert claim(3) == [flood[0], single[0], several[0]]
+    own = [place(harness, "")[0] for _ in range(2)]
+    urgent = by("shop", 1, priority="u")
+    assert claim(5) == [urgent[0], own[0], flood[1], own[1], several[1]]
+    assert claim(3) == [flood[2], several[2], flood[3]]
+    harness.submit(1)
+    harness.pace()
+    campaigns_call, following = claim(2)
+    assert harness.records()[campaigns_call].get("g"), "a campaign's call goes between two of tenants"
+    assert following == flood[4]
+    assert harness.store.call(overview.read, {}).ready == 195
+    assert [call.record for call in harness.claim(300).calls] == flood[5:]
+    assert harness.claim(1).status == "empty"

@@ -63,7 +63,8 @@ class ModelStore:
     aliases: dict[str, tuple[str, int]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     own_extids: dict[tuple[str, str], str] = field(default_factory=dict)
-    ready: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    ready: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
+    turns: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     due: dict[str, int] = field(default_factory=dict)
     exp: dict[str, int] = field(default_factory=dict)
     lease: dict[str, int] = field(default_factory=dict)
@@ -93,6 +94,7 @@ class ModelStore:
             keys=dict(self.keys),
             own_extids=dict(self.own_extids),
             ready={name: list(queue) for name, queue in self.ready.items()},
+            turns={level: list(owners) for level, owners in self.turns.items()},
             due=dict(self.due),
             exp=dict(self.exp),
             lease=dict(self.lease),
@@ -111,8 +113,29 @@ class ModelStore:
 
     # Parts of every transition
 
-    def _queue(self, c: Call) -> list[str]:
-        return self.ready.setdefault((c.new.account, c.new.priority), [])
+    def _make_ready(self, c: Call, *, first: bool = False) -> None:
+        """Into its list: the account's for its priority, or its tenant's line there, at the end or as the first."""
+        level, owner = (c.new.account, c.new.priority), c.new.owner if c.new.tenant else ""
+        queue = self.ready.setdefault((*level, owner) if owner else level, [])
+        if owner and not queue:
+            turns = self.turns.setdefault(level, [])
+            turns.insert(0 if first else len(turns), owner)
+        queue.insert(0 if first else len(queue), c.new.extid)
+
+    def _next_ready(self, account: str, *, after_tenant: bool) -> tuple[Call, bool] | None:
+        """The next call of an account, and whether it is a tenant's: tenants take turns, and another call goes between two."""
+        for p in PRIORITIES:
+            turns, queue = self.turns.get((account, p), []), self.ready.get((account, p), [])
+            if turns and not (after_tenant and queue):
+                owner = turns.pop(0)
+                line = self.ready[account, p, owner]
+                x = line.pop(0)
+                if line:
+                    turns.append(owner)
+                return self.calls[x], True
+            if queue:
+                return self.calls[queue.pop(0)], False
+        return None
 
     def _account(self, name: str) -> Account:
         return self.accounts.setdefault(name, Account())
@@ -162,7 +185,7 @@ class ModelStore:
         self.lease.pop(c.new.extid, None)
         self._free_channel(c)
         self._await_expiry(c)
-        self._queue(c).insert(0, c.new.extid)
+        self._make_ready(c, first=True)
 
     def _schedule(self, c: Call, delay: int, note: str, spare: str = "") -> None:
         self.lease.pop(c.new.extid, None)
@@ -272,7 +295,7 @@ class ModelStore:
         if later:
             self.due[new.extid] = due
         else:
-            self._queue(c).append(new.extid)
+            self._make_ready(c)
             self._emit(c, "queued")
         return c
 
@@ -304,6 +327,7 @@ class ModelStore:
             return Claim("cap", 0, [])
         taken: list[Claimed] = []
         tat: float = paced.tat
+        after_tenant = paced.after_tenant
         wait = 0
         status = "ok"
         while len(taken) < min(room, free):
@@ -311,13 +335,13 @@ class ModelStore:
             if slot - self.now > horizon:
                 wait = round(slot - self.now - horizon)
                 break
-            queue = next((queue for p in PRIORITIES if (queue := self.ready.get((account, p)))), None)
-            if not queue:
+            following = self._next_ready(account, after_tenant=after_tenant)
+            if following is None:
                 status = "empty"
                 break
-            c = self.calls[queue.pop(0)]
+            c, after_tenant = following
             if taken and c.crashes is not None and c.state is State.QUEUED and not c.token:
-                queue.insert(0, c.new.extid)
+                self._make_ready(c, first=True)
                 break
             if not self._may_go(c) or self._hopeless(c, paced):
                 continue
@@ -329,6 +353,8 @@ class ModelStore:
             taken.append(self._claimed(c, round(slot)))
             if c.crashes is not None:
                 break
+        if after_tenant != paced.after_tenant:
+            self._account(account).after_tenant = after_tenant
         if taken and (limits.rate or probing):
             paced = self._account(account)
             paced.tat = round(tat)
@@ -851,12 +877,12 @@ class ModelStore:
                         continue
                 self._move(c, State.QUEUED)
                 self._emit(c, "queued")
-                self._queue(c).append(c.new.extid)
+                self._make_ready(c)
         nearest = min(self.due.values(), default=None)
         ring = []
         for name in sorted(self.known) if not self.stopped else ():
             held = self.accounts.get(name, Account()).hold > self.ms
-            if not held and any(self.ready.get((name, p)) for p in PRIORITIES):
+            if not held and any(self.ready.get((name, p)) or self.turns.get((name, p)) for p in PRIORITIES):
                 ring.append(name)
         return Pace(len(due), None if nearest is None else max(0, nearest - self.ms) / 1000, ring, [], step / 1000)
 
@@ -909,7 +935,13 @@ class ModelStore:
             if account in ("", name):
                 if name in self.accounts:
                     was = self.accounts[name]
-                    self.accounts[name] = Account(tat=was.tat, proofs=was.proofs, stale=was.stale, taken=was.taken)
+                    self.accounts[name] = Account(
+                        tat=was.tat,
+                        proofs=was.proofs,
+                        stale=was.stale,
+                        taken=was.taken,
+                        after_tenant=was.after_tenant,
+                    )
                 self._let_refused_go(name)
 
 

@@ -193,6 +193,7 @@ def _account(raw: dict[bytes, bytes]) -> Account:
         int(text.get("uo", 0)),
         int(text.get("ou", 0)),
         int(text.get("rl", 0)),
+        text.get("tt") == "1",
     )
 
 
@@ -206,14 +207,17 @@ def event_row(json_text: bytes) -> tuple[Any, ...]:
 def picture(client: "redis.Redis", extids: Iterable[str], accounts: Iterable[str]) -> Picture:
     """All that the scripts keep, as plain values."""
     extids, accounts = list(extids), list(accounts)
-    queues = [(a, p) for a in accounts for p in keys.PRIORITY_LETTERS.values()]
+    levels = [(a, p) for a in accounts for p in keys.PRIORITY_LETTERS.values()]
+    queues: list[tuple[str, ...]] = [*levels, *((*level, owner) for level in levels for owner in ("shop", "crm"))]
     with client.pipeline(transaction=False) as pipe:
         for x in extids:
             pipe.hgetall(keys.record(x))
         for name in (keys.DUE, keys.PREFIX + "exp", keys.LEASE, keys.AWAIT, *map(keys.channels, accounts)):
             pipe.zrange(name, 0, -1, withscores=True)
-        for a, p in queues:
-            pipe.lrange(f"{keys.PREFIX}q:{a}:{p}", 0, -1)
+        for queue in queues:
+            pipe.lrange(f"{keys.PREFIX}q:{':'.join(queue)}", 0, -1)
+        for level in levels:
+            pipe.lrange(f"{keys.PREFIX}turns:{':'.join(level)}", 0, -1)
         for a in accounts:
             pipe.hgetall(keys.account(a))
             pipe.lrange(f"{keys.PREFIX}starts:{a}", 0, -1)
@@ -228,6 +232,7 @@ def picture(client: "redis.Redis", extids: Iterable[str], accounts: Iterable[str
     due, exp, lease, awaiting = (_scores(next(answers)) for _ in range(4))
     channels = {a: used for a in accounts if (used := _scores(next(answers)))}
     ready = {name: [x.decode() for x in queue] for name in queues if (queue := next(answers))}
+    turns = {level: [owner.decode() for owner in owners] for level in levels if (owners := next(answers))}
     limits, starts, bells = {}, {}, []
     for a in accounts:
         if (account := _account(next(answers))) != Account():
@@ -245,6 +250,7 @@ def picture(client: "redis.Redis", extids: Iterable[str], accounts: Iterable[str
         "await": awaiting,
         "channels": channels,
         "ready": ready,
+        "turns": turns,
         "starts": starts,
         "accounts": limits,
         "bells": sorted(bells),
@@ -264,6 +270,7 @@ def modelled(model: ModelStore) -> Picture:
         "await": dict(model.awaiting),
         "channels": {a: dict(used) for a, used in model.channels.items() if used},
         "ready": {name: list(queue) for name, queue in model.ready.items() if queue},
+        "turns": {level: list(owners) for level, owners in model.turns.items() if owners},
         "starts": {a: list(starts) for a, starts in model.starts.items() if starts},
         "accounts": {a: account for a, account in model.accounts.items() if account != Account()},
         "counts": {state: n for state, n in model.counts.items() if n},

@@ -28,8 +28,8 @@ async def erase(request: Request, operator: Signed) -> Response:
         sure = sure and not wrong
         if sure:
             await remember_key(request, operator)
-        one: OneErasure = request.app.state.erasures
-        report = await one.run(request, number, operator.actor, apply=sure)
+        erasures: OneErasure = request.app.state.erasures
+        report = await erasures.run(request, number, operator.actor, apply=sure)
     except InvalidCall:
         problem = "dnc.no_number"
     except Refusal:

@@ -16,6 +16,7 @@ from .answers import number, text
 from .call_filter import CallFilter
 from .keys import Keys
 from .sansio import Command, Steps
+from .tenant_lines import tenant_lines
 
 Row = tuple[str, str]
 
@@ -231,6 +232,10 @@ def _queued(keys: Keys, filter: CallFilter) -> Steps[tuple[CallIndex, bool]]:
     """Queued calls, in the order in which they will go."""
     accounts, live = yield [("SMEMBERS", keys.ACCOUNTS), ("SMEMBERS", keys.CAMPAIGNS_LIVE)]
     names = sorted(text(name) for name in accounts if not filter.account or text(name) == filter.account)
-    lists = [keys.ready(name, priority) for priority in keys.PRIORITY_LETTERS for name in names]
+    levels = [(name, priority) for priority in keys.PRIORITY_LETTERS for name in names]
+    lines = yield from tenant_lines(keys, levels)
+    lists = []
+    for level in levels:
+        lists += [keys.ready(*level), *(line for place, line in lines if place == level)]
     lists += [keys.campaign_ready(text(id)) for id in sorted(live)]
     return ListIndex("q", lists[:9999], moving=True), False

@@ -11,6 +11,8 @@ prefix +              type     holds
                                owner is "" for the installation itself
 ``k:{hash}``          string   idempotency key -> extid; expires some time after its call's end, until then it does not
 ``q:{account}:{u n b}`` list   ready calls: urgent, normal, bulk
+``q:{account}:{u n b}:{owner}`` list those of a tenant, a line of its own; ``turns:{account}:{u n b}`` list of the tenants that
+                               have one, whoever is next first
 ``quota:{key}:{day}`` string   calls that an API key placed in a day; ``quota:{key}:{number}`` list of when it called a number, ms
 ``turn:{key}:{u n b}`` string  when the next call of a key with a rate may become ready, microseconds
 ``held:{key}``        hash     its calls and rows that wait ``c``, bytes ``b`` of these and of ended ones, of the ended ones by
@@ -265,6 +267,14 @@ class Keys:
 
     def ready(self, account: str, priority: str) -> str:
         return f"{self.PREFIX}q:{account}:{self.PRIORITY_LETTERS[priority]}"
+
+    def line(self, account: str, priority: str, owner: str) -> str:
+        """The ready calls of a tenant."""
+        return f"{self.ready(account, priority)}:{owner}"
+
+    def turns(self, account: str, priority: str) -> str:
+        """The tenants with ready calls, in the order of their turns."""
+        return f"{self.PREFIX}turns:{account}:{self.PRIORITY_LETTERS[priority]}"
 
     def webhook(self, endpoint: str, part: str = "") -> str:
         return f"{self.WEBHOOKS}:{endpoint}:{part}" if part else f"{self.WEBHOOKS}:{endpoint}"

@@ -21,6 +21,7 @@ from .memory import UNLIMITED, StoreMemory, read_memory
 from .missing_results import ALL_THERE, MISSING_AFTER, MissingResults, missing_commands, read_missing
 from .refused_callbacks import NONE_REFUSED, RefusedCallbacks, read_refused
 from .sansio import Command, Steps, run, run_async
+from .tenant_lines import first_calls
 from .webhooks import EndpointHealth, health_steps
 from .workers import WorkerState, read_processes
 
@@ -357,7 +358,7 @@ def _overview(
             owners[head] = id
     missing = read_missing(last, now, [next(answers) for _ in range(2 * len(MISSING_AFTER) + 1)], result_timeout)
     minutes = tuple(read_counts((this - back) * 60, next(answers)) for back in range(MINUTES - 1, -1, -1))
-    places = [(place, extid) for place, extids in heads.items() for extid in extids]
+    places = yield from first_calls(keys, sizes, heads)
     live_campaigns, oldest, free_oldest = yield from _waits(keys, places, owners, running, sizes, now)
     endpoints = yield from health_steps(keys)
     accounts = tuple(

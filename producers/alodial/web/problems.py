@@ -142,9 +142,9 @@ def problem(
 _docs_shown: ContextVar[bool] = ContextVar("docs_shown", default=True)
 
 
-def show_docs(shown: bool) -> None:
+def show_docs(there: bool) -> None:
     """Says for the rest of this request whether ``/docs`` is there for its sender."""
-    _docs_shown.set(shown)
+    _docs_shown.set(there)
 
 
 def not_found() -> Response:

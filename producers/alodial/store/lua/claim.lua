@@ -1,5 +1,6 @@
 -- Takes the next calls that may go now, urgent before normal before bulk; within a priority single calls before those of
--- campaigns, and campaigns by their weights. Every limit is checked before a call is taken.
+-- campaigns, and campaigns by their weights. Single calls of tenants go in turns, a call of each; between two of them goes a call
+-- of the installation's own, or of a campaign. Every limit is checked before a call is taken.
 -- Asked again with the same token (its answer was lost) it gives the same calls while their lease lasts; with a max of 0 it
 -- puts them back instead. A suspect (a worker died between its claim and its arm) is the only call of its claim.
 -- ARGV: epoch account token max horizon_us lease_ms rate burst cap channel_ms retry_probe_ms attend_ms
@@ -53,7 +54,7 @@ if before then return again(before) end
 if max == 0 then return { 'ok', 0 } end
 if redis.call('EXISTS', P .. 'stop') == 1 then return { 'stop', 0 } end
 local acct, chan = P .. 'acct:' .. account, P .. 'chan:' .. account
-local state = redis.call('HMGET', acct, 'tat', 'hold', 'brk', 'vn', 'vb', 'bk', 'uo', 'ou', 'low')
+local state = redis.call('HMGET', acct, 'tat', 'hold', 'brk', 'vn', 'vb', 'bk', 'uo', 'ou', 'low', 'tt')
 local hold = tonumber(state[2] or 0)
 if hold > ms then return { 'hold', int((hold - ms) * 1000) } end
 if daily_calls > 0 or daily_seconds > 0 then
@@ -247,6 +248,41 @@ local function next_of_campaigns(p)
   return from_campaigns(p)
 end
 
+-- The next call of a tenant whose turn it is, and the tenant.
+local have_turns, after_tenant = {}, state[10] == '1'
+local function next_of_tenants(p)
+  local level = account .. ':' .. p
+  local turns = P .. 'turns:' .. level
+  while true do
+    local owner = redis.call('LINDEX', turns, 0)
+    if not owner then break end
+    local line = P .. 'q:' .. level .. ':' .. owner
+    local x = redis.call('LPOP', line)
+    if redis.call('EXISTS', line) == 1 then redis.call('RPUSH', turns, owner) end
+    redis.call('LPOP', turns)
+    if x then
+      after_tenant = true
+      return x, owner
+    end
+  end
+  have_turns[p] = false
+end
+
+-- The next call of a priority; its campaign, or the tenant from whose line it came. Most accounts have no tenants.
+local function next_call(p)
+  if have_turns[p] == nil then have_turns[p] = redis.call('EXISTS', P .. 'turns:' .. account .. ':' .. p) == 1 end
+  local x, flow, owner
+  if have_turns[p] and not after_tenant then
+    x, owner = next_of_tenants(p)
+    if x then return x, nil, owner end
+  end
+  x = redis.call('LPOP', P .. 'q:' .. account .. ':' .. p)
+  if not x then x, flow = next_of_campaigns(p) end
+  if x then after_tenant = false
+  elseif have_turns[p] then x, owner = next_of_tenants(p) end
+  return x, flow, owner
+end
+
 while #answer - 2 < max and #answer - 2 < free do
   local slot = us
   if rate > 0 then
@@ -254,8 +290,7 @@ while #answer - 2 < max and #answer - 2 < free do
     if slot - us > horizon then wait = slot - us - horizon; break end
   end
   local p = LEVELS[at]
-  local x, flow = redis.call('LPOP', P .. 'q:' .. account .. ':' .. p), nil
-  if not x then x, flow = next_of_campaigns(p) end
+  local x, flow, owner = next_call(p)
   if not x then
     if flows then close_level(p) end
     at = at + 1
@@ -267,7 +302,8 @@ while #answer - 2 < max and #answer - 2 < free do
     if r[1] == 'queued' and not r[2] then
       -- A suspect among others would take them along if it kills its worker: the next claim begins with it.
       if r[12] and #taken > 0 then
-        redis.call('LPUSH', flow and P .. 'gq:' .. flow.g or P .. 'q:' .. account .. ':' .. p, x)
+        if owner then into_line(account .. ':' .. p, owner, x, 'LPUSH')
+        else redis.call('LPUSH', flow and P .. 'gq:' .. flow.g or P .. 'q:' .. account .. ':' .. p, x) end
         break
       end
       local code, from
@@ -316,6 +352,9 @@ while #answer - 2 < max and #answer - 2 < free do
   end
 end
 if at <= 3 and flows then close_level(LEVELS[at]) end
+if after_tenant ~= (state[10] == '1') then
+  if after_tenant then redis.call('HSET', acct, 'tt', 1) else redis.call('HDEL', acct, 'tt') end
+end
 if #answer > 2 then
   if rate > 0 then redis.call('HSET', acct, 'tat', int(tat)) end
   if virtual.n > number(state[4]) then redis.call('HSET', acct, 'vn', score(virtual.n)) end

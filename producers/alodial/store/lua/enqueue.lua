@@ -187,8 +187,17 @@ while i <= #values do
       if state == 'queued' then
         counted.queued = (counted.queued or 0) + 1
         local list = account .. ':' .. priority
+        if tenant ~= '' then list = list .. ':' .. owner end
         local calls = made_ready[list]
-        if calls then calls[#calls + 1] = x else made_ready[list] = { x } end
+        if calls then
+          calls[#calls + 1] = x
+        else
+          made_ready[list] = { x }
+          -- Its line begins, so the tenant takes turns from now on.
+          if tenant ~= '' and redis.call('EXISTS', P .. 'q:' .. list) == 0 then
+            redis.call('RPUSH', P .. 'turns:' .. account .. ':' .. priority, owner)
+          end
+        end
         ring[account] = true
         append_event({ x = x, id = id, s = state, r = values[i + 5], m = values[i + 6], g = g, w = owner, ox = theirs and name or nil, v = 1, n = 1 }, 'queued')
         answer[#answer + 1] = theirs and { 'created', x, id, state, shown } or 1

@@ -129,7 +129,7 @@ if not stopped then
   for _, account in ipairs(redis.call('SMEMBERS', P .. 'accounts')) do
     local hold = tonumber(redis.call('HGET', P .. 'acct:' .. account, 'hold') or 0)
     if hold <= ms and redis.call('EXISTS', P .. 'q:' .. account .. ':u', P .. 'q:' .. account .. ':n', P .. 'q:' .. account .. ':b',
-        P .. 'fair:' .. account .. ':n', P .. 'fair:' .. account .. ':b', P .. 'paced:' .. account .. ':n',
+        P .. 'turns:' .. account .. ':u', P .. 'turns:' .. account .. ':n', P .. 'turns:' .. account .. ':b', P .. 'fair:' .. account .. ':n', P .. 'fair:' .. account .. ':b', P .. 'paced:' .. account .. ':n',
         P .. 'paced:' .. account .. ':b') > 0
       and redis.call('SET', P .. 'help:' .. account, '1', 'NX', 'PX', 250) then answer[3][#answer[3] + 1] = account end
   end

@@ -232,11 +232,18 @@ local function move_and_emit(r, to, note, kind, result, attempt, extid, ...)
   append_event(r, kind, result, attempt, extid)
 end
 
--- Into the list that claim takes it from: its campaign's, or the account's for its priority.
+-- Into the line of a tenant's calls for an account and priority (`level`), and the tenant among those that take turns there.
+local function into_line(level, owner, x, command) -- seldom
+  if redis.call(command, P .. 'q:' .. level .. ':' .. owner, x) == 1 then redis.call(command, P .. 'turns:' .. level, owner) end
+end
+
+-- Into the list that claim takes it from: its campaign's, or the account's for its priority, where each tenant has a line.
 local function push_ready(r, command) -- seldom
   if r.g then
     redis.call(command, P .. 'gq:' .. r.g, r.x)
     join(r.g, r.a, r.p)
+  elseif r.tn and r.w then
+    into_line(r.a .. ':' .. r.p, r.w, r.x, command)
   else
     redis.call(command, P .. 'q:' .. r.a .. ':' .. r.p, r.x)
   end

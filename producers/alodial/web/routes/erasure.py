@@ -45,7 +45,7 @@ async def forget(request: Request, api_key: GlobalOperator) -> Response:
     if problems or not isinstance(phone, str):
         raise invalid_fields(problems)
     number = number_to_erase(phone)
-    one: OneErasure = request.app.state.erasures
-    report = await one.run(request, number, api_key.actor, apply=confirm)
+    erasures: OneErasure = request.app.state.erasures
+    report = await erasures.run(request, number, api_key.actor, apply=confirm)
     name_target(request, number, "erased" if confirm else "counted")
     return json_response(report.to_dict())
