@@ -190,7 +190,7 @@ PLANTED = {
         "frequency.a_key_rings_a_person_as_often_as_its_caps_say_whatever_its_calls_are",
     ),
     "a key's campaigns have no caps": (
-        "if c[9] then fields[n + 1], fields[n + 2], n = 'kc', c[9], n + 2 end",
+        "if caps then fields[n + 1], fields[n + 2], n = 'kc', caps, n + 2 end",
         "",
         "frequency.a_key_rings_a_person_as_often_as_its_caps_say_whatever_its_calls_are",
     ),
