@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from alodial import CallQueue, TwoWayCall
+from alodial.archive.archiver import Archiver
+from alodial.archive.engine import open_engine
+from alodial.archive.migrate import migrate
+from alodial.campaigns.archive_rows import ArchivedCampaigns
 from alodial.campaigns.calendar import renew_calendars
+from alodial.campaigns.queries import CampaignQueries
 from alodial.errors import StoreUnavailable
 from alodial.observability.alerts import AlertSender
 from alodial.observability.finding_watch import FindingWatch
@@ -52,7 +58,7 @@ def queue(settings: Settings) -> Iterator[CallQueue]:
 
 
 def test_each_thread_of_a_worker_goes_on_and_loses_nothing(
-    through: Settings, settings: Settings, store: Store, proxy: RefusingProxy
+    through: Settings, settings: Settings, store: Store, proxy: RefusingProxy, tmp_path: Path
 ) -> None:
     plant = Plant(settings, store)
     extids = [plant.submitted() for _ in range(3)]
@@ -63,6 +69,12 @@ def test_each_thread_of_a_worker_goes_on_and_loses_nothing(
     flusher, heartbeat = CountersFlusher(away, counters), workers.Heartbeat("w", 0, 1, "host", 0)
     nobody: Any = SimpleNamespace(send=lambda *_: {})
     act = audit.entry(1, actor="a", address="", act="stop", target="", via="test")
+
+    engine = open_engine(f"sqlite:///{tmp_path}/archive.db")
+    migrate(engine)
+    campaigns = ArchivedCampaigns(CampaignQueries(away, through))
+    archiver = Archiver(away, engine, through, campaigns=campaigns)
+    Archiver(store, engine, settings, campaigns=campaigns).begin()
 
     def count_and_flush() -> None:
         counters.observe(APPLIED, 1.0)
@@ -80,6 +92,7 @@ def test_each_thread_of_a_worker_goes_on_and_loses_nothing(
         "findings": FindingWatch(away, "w", ProcessFindings(through), supervisor)._step,
         "alerts": AlertSender(away, "w", nobody, supervisor).send_due,
         "calendars": lambda: renew_calendars(away, through, 0),
+        "archive": archiver.step,
         "audit": lambda: audit.write(away, act, own=False, keep=10),
     }
     with capture_logs() as lines:
@@ -101,6 +114,7 @@ def test_each_thread_of_a_worker_goes_on_and_loses_nothing(
     (row,) = read_sums(store.redis.hgetall(keys.TALLY))[APPLIED.name]
     assert row.count == len(REFUSALS) + 1, "each count once"
     away.close()
+    engine.dispose()
 
 
 def test_each_loop_of_a_worker_on_its_event_loop_goes_on(

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 from sqlalchemy import Engine
 
-from ..errors import ArchiveUnavailable, StoreUnavailable
+from ..errors import ArchiveUnavailable, ConfigurationError, StoreUnavailable
 from ..store import archiving, shared_work
 from ..store.client import Store
 from .archiver import Archiver
@@ -74,6 +74,12 @@ class ArchiveProcess:
         except ArchiveUnavailable as exc:
             log.error("archive.unavailable", trouble=exc.trouble, error=str(exc))
             self._note(str(exc), exc.trouble)
+        except ConfigurationError:
+            raise
+        except Exception as exc:
+            # It goes on as every loop does: a restart by a supervisor would meet the same batch.
+            log.exception("archive.failed", error=type(exc).__name__)
+            self._note(f"unexpected error: {type(exc).__name__}", "failed")
         self._working = False
         return min(MAX_PAUSE, pause * 2 if pause >= FIRST_PAUSE else FIRST_PAUSE)
 
