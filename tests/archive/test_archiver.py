@@ -15,7 +15,8 @@ from alodial.archive.engine import reading, writing
 from alodial.archive.migrate import is_current, migrate
 from alodial.archive.schema import CALLS, EVENTS, METADATA
 from alodial.archive.write import total_calls
-from alodial.errors import ArchiveUnavailable
+from alodial.errors import ArchiveUnavailable, ConfigurationError
+from alodial.settings import Settings
 from alodial.store import archiving, audit, events
 from alodial.store.keys import Keys
 
@@ -219,3 +220,17 @@ def test_the_migrations_make_the_tables_that_the_code_knows(engine: Engine) -> N
             connection, opts={"version_table": "archive_version", "include_object": ours}
         )
         assert compare_metadata(context, METADATA) == []
+
+
+def test_an_archive_of_another_namespace_is_refused(
+    queue: CallQueue, archiver: Archiver, archiving: Settings, engine: Engine
+) -> None:
+    """Its positions would be taken for ours: calls before them would leave Redis without having been archived."""
+    archiver.begin()
+    archiver.begin()
+    other = archiving.model_copy(update={"namespace": "sales"})
+    with (
+        CallQueue(settings=other) as theirs,
+        pytest.raises(ConfigurationError, match="namespace alodial; give sales a database of its own"),
+    ):
+        Archiver(theirs.store, engine, other, campaigns=NoCampaigns()).begin()

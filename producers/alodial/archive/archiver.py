@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from alodial_schemas import extid_of
 
+from ..errors import ConfigurationError
 from ..settings import Settings
 from ..store import archiving
 from ..store.archiving import ArchiveState, EndedCall
@@ -117,10 +118,19 @@ class Archiver:
         self._noted_at = 0.0
 
     def begin(self) -> None:
-        """Takes up what another archiver left. Raises StoreUnavailable and ArchiveUnavailable."""
+        """Takes up what another archiver left. Raises StoreUnavailable and ArchiveUnavailable, and ConfigurationError for the
+        archive of another namespace: its positions would be taken for ours, and calls be left out."""
         self._pending = True
         self._store.call(archiving.create_group)
-        with reading(self._engine) as connection:
+        namespace = self._store.keys.namespace
+        with writing(self._engine) as connection:
+            owner = read_position(connection, "namespace")
+            if owner != namespace:
+                if owner:
+                    raise ConfigurationError(
+                        f"ALODIAL_ARCHIVE_URL: its calls are those of namespace {owner}; give {namespace} a database of its own"
+                    )
+                write_position(connection, "namespace", namespace)
             self._total = total_calls(connection)
 
     def step(self, wait: float = WAIT) -> ArchiveStep:

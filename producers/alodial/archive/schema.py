@@ -137,7 +137,7 @@ AUDIT: Final = Table(
 POSITION: Final = Table(
     "position",
     METADATA,
-    _word("source", key=True),  # events, index, audit, audit:own; total: the number of calls
+    _word("source", key=True),  # events, index, audit, audit:own; total: the number of calls; namespace: whose
     _word("last_id"),
     _moment("at"),
 )
