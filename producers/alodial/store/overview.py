@@ -276,7 +276,7 @@ def _waits(
 def _overview(
     keys: Keys,
     limits: Mapping[str, AccountLimits],
-    result_timeout: float,
+    timeout: float,
     takes_callbacks: bool,
     archives: bool,
     on_cluster: bool,
@@ -328,7 +328,7 @@ def _overview(
         commands.append(("LLEN", keys.campaign_ready(id)))
         commands.append(("LINDEX", keys.campaign_ready(id), 0))
     last = now - (SEEN_MS - seen_for) if seen_for > 0 else 0
-    commands += missing_commands(keys, last, now, result_timeout)
+    commands += missing_commands(keys, last, now, timeout)
     commands += [("HGETALL", keys.minute(this - back)) for back in range(MINUTES - 1, -1, -1)]
     answers = iter((yield commands))
     held: dict[str, Any] = {}
@@ -356,7 +356,7 @@ def _overview(
             sizes[place] += size
             heads[place] += [head] if head is not None else []
             owners[head] = id
-    missing = read_missing(last, now, [next(answers) for _ in range(2 * len(MISSING_AFTER) + 1)], result_timeout)
+    missing = read_missing(last, now, [next(answers) for _ in range(2 * len(MISSING_AFTER) + 1)], timeout)
     minutes = tuple(read_counts((this - back) * 60, next(answers)) for back in range(MINUTES - 1, -1, -1))
     places = yield from first_calls(keys, sizes, heads)
     live_campaigns, oldest, free_oldest = yield from _waits(keys, places, owners, running, sizes, now)
