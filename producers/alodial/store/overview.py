@@ -25,8 +25,7 @@ from .tenant_lines import first_calls
 from .webhooks import EndpointHealth, health_steps
 from .workers import WorkerState, read_processes
 
-MINUTES = 60
-"""Minutes of counters that are read: an hour."""
+MINUTES = 60  # of counters that are read: an hour
 
 STARTS = 500
 """Latest starts of an account from which its present rate is computed."""
