@@ -20,7 +20,9 @@ from hypothesis import example, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from alodial.settings import Settings
 from alodial_workers.alovoice import transport as wire
+from alodial_workers.alovoice.client import AloVoiceClient
 from alodial_workers.alovoice.transport import MAX_ANSWER, Connection, DirectTransport, StaleConnection
 
 from .raw import BODY, TAKEN, Behave, Peer, RawServer, answer, exchange, nothing, open_files, sending, taking, until
@@ -307,6 +309,21 @@ def test_a_new_connection_that_closes_without_a_byte_is_not_stale() -> None:
             assert not isinstance(caught.value, StaleConnection)
 
     run(work())
+
+
+def test_a_post_gets_through_on_uvloop_too() -> None:
+    uvloop = pytest.importorskip("uvloop")
+
+    async def work() -> None:
+        async with RawServer(taking) as server:
+            assert (await exchange(DirectTransport(), server.url())).status == 200
+
+    uvloop.run(work())
+
+
+def test_the_client_keeps_as_many_connections_as_it_may_have_posts_in_flight(settings: Settings) -> None:
+    client = AloVoiceClient(settings.model_copy(update={"max_in_flight": 2048}))
+    assert client._transport._max_idle == 2048
 
 
 def test_more_idle_connections_than_the_limit_are_closed() -> None:

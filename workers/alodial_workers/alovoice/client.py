@@ -85,7 +85,7 @@ class AloVoiceClient:
     ) -> None:
         self._settings = settings
         self._now = now
-        self._transport = transport or DirectTransport(resolve=Resolver())
+        self._transport = transport or DirectTransport(resolve=Resolver(), max_idle=settings.max_in_flight)
         self._url = httpx.URL(settings.provider_url)
         tls = self._url.scheme == "https"
         self._origin = Origin(self._url.host, self._url.port or (443 if tls else 80), tls)

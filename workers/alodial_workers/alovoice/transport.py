@@ -19,6 +19,8 @@ import certifi
 import httptools
 import httpx
 
+from .resolver import Resolver
+
 MAX_ANSWER = 64 * 1024
 """Bytes of an answer's body that are read; what is longer is cut and its connection closed."""
 
@@ -278,7 +280,7 @@ class DirectTransport:
         self._context = context
         self._keep_alive = keep_alive
         self._max_idle = max_idle
-        self._resolve = resolve
+        self._resolve = resolve or Resolver()
         self._make_connection = lambda: Connection(max_body, wait_for_body=wait_for_body)
         self._idle: dict[Origin, deque[tuple[Connection, float]]] = {}
 
@@ -328,7 +330,7 @@ class DirectTransport:
         if origin.tls and self._context is None:
             self._context = trusted_context()
         try:
-            addresses = await self._resolve(origin.host, origin.port) if self._resolve else [origin.host]
+            addresses = await self._resolve(origin.host, origin.port)
             connection = await first_connected([partial(self._connect_to, origin, address) for address in addresses])
         except ssl.SSLCertVerificationError:
             raise httpx.ConnectError("tls_untrusted") from None
@@ -346,7 +348,6 @@ class DirectTransport:
             origin.port,
             ssl=self._context if origin.tls else None,
             server_hostname=origin.host if origin.tls else None,
-            happy_eyeballs_delay=NEXT_ADDRESS,
         )
         return connection
 
