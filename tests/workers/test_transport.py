@@ -316,7 +316,7 @@ def test_a_post_gets_through_on_uvloop_too() -> None:
 
     async def work() -> None:
         async with RawServer(taking) as server:
-            assert (await exchange(DirectTransport(), server.url())).status == 200
+            assert (await exchange(DirectTransport(), server.url()))[0] == 200
 
     uvloop.run(work())
 
