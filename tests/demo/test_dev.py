@@ -7,8 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -16,7 +19,9 @@ import pytest
 import redis
 
 from alodial.testing.redis_server import free_port
+from monitor.client import Operator, words_on
 
+ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-m", "alodial.cli"]
 
 
@@ -77,7 +82,73 @@ def dev(tmp_path: Path) -> Iterator[Dev]:
     dev.end()
 
 
-def test_a_newcomer_s_first_call_goes_through_and_ctrl_c_ends_everything(dev: Dev) -> None:
+def test_newcomers_get_a_first_call_list_and_webhook_as_the_pages_say_and_ctrl_c_ends_everything(dev: Dev) -> None:
+    _as_a_developer(dev)
+    with _receiver_of_the_page(dev.folder) as (address, printed):
+        _as_a_manager_who_reads_russian(dev, address)
+        until(lambda: '"type":"alodial.call.completed"' in printed.read_text(), "the first webhook came")
+    assert dev.end() == 0
+    for document in dev.documents[:-1]:
+        if port := document["url"].rstrip("/").rpartition(":")[2].partition("/")[0]:
+            with socket.socket() as probe:
+                assert probe.connect_ex(("127.0.0.1", int(port))) != 0, f"{document['process']} is still there"
+
+
+def until(condition: Callable[[], bool], event: str) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, event
+        time.sleep(0.1)
+
+
+@contextmanager
+def _receiver_of_the_page(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Runs the receiver that docs/webhooks.md prints, on a port of its own; its address, and the file of what it prints."""
+    program = re.search(
+        r"python3 -c '(import http.server.*?)'\n```", (ROOT / "docs/webhooks.md").read_text(), re.DOTALL
+    )
+    assert program is not None
+    port, printed = free_port(), folder / "receiver.log"
+    with printed.open("wb") as log:
+        receiver = subprocess.Popen([sys.executable, "-c", program[1].replace("9000", str(port))], stdout=log)
+    try:
+        yield f"http://127.0.0.1:{port}/", printed
+    finally:
+        receiver.kill()
+        receiver.wait()
+
+
+def _as_a_manager_who_reads_russian(dev: Dev, receiver: str) -> None:
+    """The way of docs/campaigns.ru.md, in a browser that asks for Russian."""
+    ready = dev.documents[-1]
+    web: Any = SimpleNamespace(url=ready["monitor"].rstrip("/"))
+    operator = Operator(web, ready["key"], language="ru")
+    assert 'lang="ru"' in operator.get("/").text
+    added = operator.post("/webhooks", {"url": receiver}, page="/webhooks")
+    assert added.status_code == 200, words_on(added)
+    assert "whsec_" in added.text
+    people = "ФИО;Телефон клиента\nИванова Анна;90 123-45-21\nПетров Пётр;8 90 123 45 22\nСидоров;12\n"
+    uploaded = operator.upload(people.encode("cp1251"), "клиенты.csv")
+    assert uploaded.status_code == 303, words_on(uploaded)
+    draft = uploaded.headers["location"]
+    until(lambda: "2 годных" in words_on(operator.get(draft)) or "годных 2" in words_on(operator.get(draft)), "checked")
+    page = words_on(operator.get(draft))
+    assert "1 с ошибкой" in page or "с ошибкой 1" in page
+    submitted = operator.confirm(draft)
+    assert submitted.status_code == 303, words_on(submitted)
+    places: list[str] = []
+
+    def leads_on() -> bool:
+        places.append(operator.get(draft).headers.get("location", ""))
+        return places[-1] != ""
+
+    until(leads_on, "the campaign is there")
+    campaign = places[-1]
+    until(lambda: "завершена" in words_on(operator.get(campaign)), "the campaign ended")
+    assert "Ответили" in words_on(operator.get(campaign))
+
+
+def _as_a_developer(dev: Dev) -> None:
     started = [document["process"] for document in dev.documents if "process" in document]
     assert started == ["redis", "sandbox", "web", "worker", "archive"], (dev.folder / "dev.log").read_text()
     redis_url = next(document["url"] for document in dev.documents if document["process"] == "redis")
@@ -101,11 +172,6 @@ def test_a_newcomer_s_first_call_goes_through_and_ctrl_c_ends_everything(dev: De
     assert link is not None
     with httpx.Client(trust_env=False, follow_redirects=True) as browser:
         assert 'action="/sign-out"' in browser.get(link[0]).text
-    assert dev.end() == 0
-    for document in dev.documents[:-1]:
-        if port := document["url"].rstrip("/").rpartition(":")[2].partition("/")[0]:
-            with socket.socket() as probe:
-                assert probe.connect_ex(("127.0.0.1", int(port))) != 0, f"{document['process']} is still there"
 
 
 def test_it_names_what_is_missing(tmp_path: Path) -> None:

@@ -101,6 +101,8 @@ def _sandbox_values() -> dict[str, str]:
         "ALODIAL_MAX_CONCURRENT_CALLS": "50",
         "ALODIAL_CALLING_HOURS": "00:00-24:00",
         "ALODIAL_COURTESY_HOURS": "off",
+        # The first receiver is a program on this machine.
+        "ALODIAL_WEBHOOK_PRIVATE": "true",
         "ALODIAL_ARCHIVE_URL": "sqlite:///var/archive.db",
     }
 
