@@ -83,6 +83,8 @@ def scratch(settings: Settings, *, own: bool) -> Iterator[str]:
 @contextmanager
 def _claimed(url: str) -> Iterator[str]:
     refused = "use a Redis of its own: --own-redis"
+    if urlsplit(url).scheme.endswith("+cluster"):
+        raise BenchRefused(f"a Redis Cluster has one database only; {refused}")
     try:
         client = connect(url)
         info: Any = client.info()
