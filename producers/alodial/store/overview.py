@@ -141,11 +141,9 @@ class Overview:
     refused: RefusedCallbacks = NONE_REFUSED
     takes_callbacks: bool = True
     fitness: StoreFitness = FIT
-    guessers: int = 0
-    """Addresses from which wrong API keys came lately, about."""
+    guessers: int = 0  # addresses from which wrong API keys came lately, about
     archive: ArchiveState | None = None
-    archives: bool = False
-    """Whether the settings name an archive; ``archive`` is None until an archiver ran."""
+    archives: bool = False  # whether the settings name an archive; ``archive`` is None until an archiver ran
 
     @property
     def ready(self) -> int:

@@ -17,6 +17,9 @@ class KeptData(NamedTuple):
     setting: str = ""
 
 
+MONTH: Final = 30.44 * 86400
+"""Seconds of a month, about."""
+
 KINDS: Final = {
     "calls": "records of calls, after their end, with the names and results in them",
     "campaigns": "campaigns with their rows, after their end",
@@ -28,9 +31,10 @@ KINDS: Final = {
     "results": "results that nobody could use",
     "webhooks": "events that a webhook did not take",
     "columns": "what a file's columns were used for",
+    "archive": "archived calls with their attempts and events, after their creation",
     "do_not_call": "do-not-call lists, and the hashes of erased numbers",
 }
-"""Every kind of data about people that Redis holds, in English."""
+"""Every kind of data about people that Redis or the archive holds, in English."""
 
 
 def _calls_setting(settings: Settings) -> str:
@@ -50,5 +54,6 @@ def kept_data(settings: Settings) -> list[KeptData]:
         KeptData("results", DEAD_RETENTION_MS / 1000),
         KeptData("webhooks", PARKED_MS / 1000),
         KeptData("columns", KEEP_SECONDS),
+        KeptData("archive", settings.archive_months * MONTH or None, setting="ALODIAL_ARCHIVE_MONTHS"),
         KeptData("do_not_call"),
     ]
