@@ -35,11 +35,21 @@ def demo(
         float, typer.Option(min=1, max=10_000, help="How many times faster than real time calls run.")
     ] = 60.0,
     keep: Annotated[bool, typer.Option("--keep", help="Keep everything running until Ctrl-C, to look around.")] = False,
+    history: Annotated[
+        Path | None,
+        typer.Option(help="Write an archive of invented calls into this new file instead, to look at reports."),
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, max=366, help="Days of that history.")] = 28,
 ) -> None:
     """Place varied calls through the sandbox; show how they ended. It uses its own Redis.
 
     Example: alodial demo --keep
     """
+    if history is not None:
+        from .demo.history import print_history
+
+        print_history(history, days)
+        return
     import fastapi  # noqa: F401  # of the web process that the demo starts
     import uvicorn  # noqa: F401  # of that and of the sandbox
 

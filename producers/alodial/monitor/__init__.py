@@ -24,6 +24,7 @@ from . import (
     now,
     provider_check,
     recordings,
+    reports,
     saved_filters,
     sessions,
     settings_page,
@@ -67,6 +68,7 @@ for screen in (
     workers,
     callbacks,
     channels,
+    reports,
     emergency_stop,
     erasure,
 ):

@@ -32,6 +32,7 @@ NAVIGATION: Final[tuple[tuple[str, str], ...]] = (
     ("/unconfirmed", "nav.unconfirmed"),
     ("/failed", "nav.failed"),
     ("/campaigns", "nav.campaigns"),
+    ("/reports", "nav.reports"),
     ("/do-not-call", "nav.dnc"),
     ("/workers", "nav.workers"),
     ("/callbacks", "nav.callbacks"),

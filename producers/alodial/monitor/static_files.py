@@ -17,6 +17,7 @@ KINDS: Final = {
     "calls.css": "text/css",
     "logs.css": "text/css",
     "now.css": "text/css",
+    "reports.css": "text/css",
     "upload.css": "text/css",
     "uplot.min.css": "text/css",
     "uplot.min.js": "text/javascript",
