@@ -6,6 +6,18 @@ from typing import Any
 from .report import figure
 from .svg import curves
 
+NOTES = {
+    "commands": (
+        "Each step runs the same commands at each size: what grows above is the time of a command, probably by caches that miss\n"
+        "in a larger memory; the instructions were not counted."
+    ),
+    "lists": (
+        "A page by reference reads one of 4,096 lists, each of which has its share of all calls; the others read 50 calls."
+    ),
+    "workers-processor": "Each worker polls the same slots, and they claim one or two calls at a time.",
+}
+"""Why a curve is as it is, by the name of its chart."""
+
 
 def part(document: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     """The part of the page and the pictures by file name."""
@@ -15,9 +27,10 @@ def part(document: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
         pictures[f"growth-{name}.svg"] = curves(chart["title"], series, " " + chart["unit"])
         counts = sorted({x for line in series.values() for x in line})
         rows += [f"![{chart['title']}](figures/growth-{name}.svg)", ""]
-        rows += [f"| {chart['title']} ({chart['unit']}) | {' | '.join(f'{x:,.0f}' for x in counts)} |"]
+        unit = f" ({chart['unit']})" if chart["unit"] else ""
+        rows += [f"| {chart['title']}{unit} | {' | '.join(f'{x:,.0f}' for x in counts)} |"]
         rows += [f"| --- {'| --- ' * len(counts)}|"]
         for label, line in series.items():
             rows.append(f"| {label} | {' | '.join(figure(line[x]) if x in line else '' for x in counts)} |")
-        rows += ["", *([chart["note"], ""] if chart.get("note") else [])]
+        rows += ["", *([NOTES[name], ""] if name in NOTES else [])]
     return "\n".join(rows).rstrip(), pictures
