@@ -202,7 +202,8 @@ def drained(url: str, seconds: float, *, delay: float, workers: int, max_in_flig
         if not there.wait_for(max(1, calls // 10), START_TIMEOUT):
             raise ProcessEnded("worker", f"the workers placed no call within {START_TIMEOUT:.0f} s")
         spent, start = _redis_seconds(client), there.posts()
-        there.wait_for(calls, max(1.0, seconds))
+        # What is measured next begins when every call is placed; with a delay nothing does.
+        there.wait_for(calls, max(1.0, seconds) if delay else START_TIMEOUT)
         spent, posted = _redis_seconds(client) - spent, there.posts() - start
         times = there.arrivals()
         extids = [extid for row in rows if (extid := getattr(row, "extid", ""))]
