@@ -68,3 +68,19 @@ def test_no_more_filters_are_kept_than_the_limit_and_none_that_names_a_person(op
     assert kept_query("calls", "state=queued&phone=%2B998901234567") == ""
     assert kept_query("calls", "to=https://elsewhere.example") == ""
     assert "because it names a person" in words_on(operator.get("/calls?phone=901234567"))
+
+
+def test_a_campaign_s_page_charts_how_its_calls_ended_in_a_range(operator: Operator, queue: CallQueue) -> None:
+    id = placed(queue, 2)
+    assert "No call ended in this time." in words_on(operator.get(f"/campaigns/{id}"))
+    hour = queue.store.server_ms() // 3_600_000
+    for ago, label, count in ((0, "completed:busy", 2), (30, "completed:answered", 5), (30, "failed", 1)):
+        key = queue.store.keys.campaign_hours(id, (hour - ago) // 24)
+        queue.store.redis.hincrby(key, f"{(hour - ago) % 24}:{label}", count)
+    chart = operator.get(f"/campaigns/{id}/series?range=7d").json()["outcomes"]
+    lines = {line["label"]: line["values"] for line in chart["series"]}
+    assert (lines["busy"][-1], lines["answered"][-31], lines["not placed"][-31]) == (2, 5, 1)
+    assert (chart["offset"], len(lines["busy"]), lines["time"][-1]) == ("UTC+5", 168, hour * 3600)
+    day = operator.get(f"/campaigns/{id}/series?range=24h").json()["outcomes"]["series"]
+    assert {line["label"]: sum(line["values"]) for line in day[1:]} == {"answered": 0, "busy": 2}
+    assert f'data-source="/campaigns/{id}/series" data-range="7d"' in operator.get(f"/campaigns/{id}?range=7d").text

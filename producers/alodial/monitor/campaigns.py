@@ -17,10 +17,13 @@ from ..calls.threads import READS
 from ..campaigns.exporting.terms import terms
 from ..campaigns.records import CampaignRecord
 from ..campaigns.row_codec import RowProblem
+from ..store import campaign_ends
+from ..store.overview import MinuteCounts
 from ..web.context import app_context
-from . import campaign_figures
+from ..web.responses import json_response
+from . import campaign_figures, now_charts
 from .auth import Signed, audit, form_of, text_of
-from .context import translator_of
+from .context import monitor_context, translator_of
 from .problem_kinds import kinds_of_rows
 from .rendering import PeopleRoute, go, page
 from .sorting import sorted_rows
@@ -88,8 +91,9 @@ async def show_campaign(request: Request, operator: Signed, name: str) -> Respon
     campaigns = _campaigns(request)
     record = await campaigns.get(name)
     t = translator_of(request)
-    activity, (problems, more) = await asyncio.gather(
-        campaigns.activity(record.id, MAX_ACTIVITY), _problems(campaigns, record.id)
+    span = now_charts.span_of(request.query_params)
+    activity, (problems, more), counts = await asyncio.gather(
+        campaigns.activity(record.id, MAX_ACTIVITY), _problems(campaigns, record.id), _ends(request, record.id, span)
     )
     done = request.query_params.get("done", "")
     return page(
@@ -98,6 +102,10 @@ async def show_campaign(request: Request, operator: Signed, name: str) -> Respon
         operator,
         record=record,
         activity=activity,
+        counts=counts,
+        totals=now_charts.totals_of(counts),
+        span=span,
+        spans=now_charts.SPANS,
         problem_kinds=kinds_of_rows(problems, t),
         more_problems=more,
         terms=terms(record.request, t),
@@ -113,6 +121,28 @@ async def update_campaign(request: Request, operator: Signed, name: str) -> Resp
     headers = {"HX-Redirect": f"/campaigns/{record.id}"} if changed else {}
     activity = await _campaigns(request).activity(record.id, MAX_ACTIVITY)
     return page(request, "campaign_live.html", operator, headers=headers, record=record, activity=activity)
+
+
+async def _ends(request: Request, id: str, span: str) -> tuple[MinuteCounts, ...]:
+    """How its calls ended, by minute for the last hour, by hour for longer ranges."""
+    store = app_context(request).queue.store
+    if span == now_charts.SPANS[0]:
+        return await store.run_steps(campaign_ends.minutes_steps, id)
+    return await store.run_steps(campaign_ends.hours_steps, id, now_charts.HOURS[span])
+
+
+@router.get("/campaigns/{name}/series")
+async def chart_series(request: Request, _operator: Signed, name: str) -> Response:
+    """The chart's data of the chosen range as JSON."""
+    record = await _campaigns(request).get(name)
+    t, span = translator_of(request), now_charts.span_of(request.query_params)
+    chart = {
+        "series": now_charts.outcomes_of(await _ends(request, record.id, span), t),
+        "zone": str(monitor_context(request).zone),
+        "offset": t.offset(),
+        "days": span == "7d",
+    }
+    return json_response({"outcomes": chart}, headers={"Cache-Control": "no-store"})
 
 
 @router.get("/campaigns/{name}/problems")

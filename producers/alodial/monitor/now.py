@@ -121,7 +121,15 @@ async def _context(request: Request, now: Overview | None) -> dict[str, Any]:
     span = span_of(request.query_params)
     ranges = {"span": span, "spans": now_charts.SPANS}
     if now is None:
-        return {"now": None, "diagnoses": [], "steps": [], "accounts": [], "totals": {}, "counts": ()} | ranges
+        return {
+            "now": None,
+            "diagnoses": [],
+            "steps": [],
+            "accounts": [],
+            "totals": {},
+            "hour_totals": {},
+            "counts": (),
+        } | ranges
     counts = await _counts(request, now, span)
     settings = app_context(request).settings
     keys = bool(monitor_context(request).sessions.keys)
@@ -134,6 +142,7 @@ async def _context(request: Request, now: Overview | None) -> dict[str, Any]:
         "steps": steps,
         "accounts": [(account, gauges_of(account, t)) for account in now.accounts],
         "totals": now_charts.totals_of(counts),
+        "hour_totals": now_charts.totals_of(now.minutes),
         "counts": counts,
     } | ranges
 
@@ -175,5 +184,5 @@ async def chart_series(request: Request, _operator: Signed) -> Response:
     span = span_of(request.query_params)
     now = await overview_of(request)
     charts = now_charts.series_of(now, await _counts(request, now, span), span, t)
-    more = {"zone": zone, "days": span == "7d"}
+    more = {"zone": zone, "offset": t.offset(), "days": span == "7d"}
     return json_response({name: chart | more for name, chart in charts.items()}, headers={"Cache-Control": "no-store"})

@@ -1,4 +1,4 @@
-"""The charts of the first screen: what went out and how it ended, over an hour, a day or a week. No I/O."""
+"""The charts of the first screen and of campaigns: what went out and how it ended, over an hour, a day or a week. No I/O."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -33,25 +33,30 @@ def totals_of(counts: Sequence[MinuteCounts]) -> dict[str, int]:
     return dict(totals)
 
 
+def _line(label: str, values: Sequence[float], colour: str, **style: bool) -> dict[str, Any]:
+    return {"label": label, "values": values, "colour": colour} | style
+
+
 def series_of(now: Overview, counts: Sequence[MinuteCounts], span: str, t: Translator) -> dict[str, Any]:
     """The charts' data: ``counts`` by minute for the last hour, by hour for longer ranges."""
-
-    def line(label: str, values: Sequence[float], colour: str, **style: bool) -> dict[str, Any]:
-        return {"label": label, "values": values, "colour": colour} | style
-
     time = {"label": t("now.chart.time"), "values": [point.at for point in counts]}
     armed = [point.armed for point in counts]
-    rate = [time, line(t("now.chart.armed"), armed, "--c-under-way", fill=True)]
+    rate = [time, _line(t("now.chart.armed"), armed, "--c-under-way", fill=True)]
     limits = [account.limits.rate if account.limits else 0 for account in now.accounts]
     limit = (60 if span == SPANS[0] else 3600) * sum(limits)
     if limits and all(limits) and limit <= FAR * max(armed, default=0):
-        rate.append(line(t("now.chart.limit"), [limit] * len(counts), "--c-rejected", dash=True))
-    outcomes = [time]
+        rate.append(_line(t("now.chart.limit"), [limit] * len(counts), "--c-rejected", dash=True))
+    return {"rate": {"series": rate}, "outcomes": {"series": outcomes_of(counts, t)}}
+
+
+def outcomes_of(counts: Sequence[MinuteCounts], t: Translator) -> list[dict[str, Any]]:
+    """The lines of a chart of ends: each disposition that occurs, and calls that were not placed."""
+    outcomes = [{"label": t("now.chart.time"), "values": [point.at for point in counts]}]
     for name in CHARTED:
         values = [point.dispositions.get(name, 0) for point in counts]
         if name == "answered" or any(values):
-            outcomes.append(line(t(f"disposition.{name}"), values, f"--c-{name}"))
+            outcomes.append(_line(t(f"disposition.{name}"), values, f"--c-{name}"))
     failed = [sum(point.ends.get(name, 0) for name in NOT_PLACED) for point in counts]
     if any(failed):
-        outcomes.append(line(t("now.chart.failed"), failed, "--c-rejected"))
-    return {"rate": {"series": rate}, "outcomes": {"series": outcomes}}
+        outcomes.append(_line(t("now.chart.failed"), failed, "--c-rejected"))
+    return outcomes

@@ -43,6 +43,8 @@ prefix +              type     holds
 ``unconfirmed``       zset     unconfirmed calls by the time they became so, ms
 ``e:{state}``         stream   calls that ended so, with the reason as ``y``; ``e:completed:{disposition}`` without
 ``gi:{campaign}``     list     its calls, newest first; ``ge:{campaign}:{state or completed:disposition}`` those that ended
+``gm:{campaign}:{hour}`` hash  how many of its calls ended: ``{minute}:{state or completed:disposition}``; kept 2 h.
+``gh:{campaign}:{day}`` hash   the same by hour, ``{hour}:{...}``; kept 9 days. Hours and days are those of UTC
 ``tick:{minute}``     hash     counters: a armed, c created, ``e:{end}``, ``d:{disposition}`` of calls, ``r:{disposition}`` of
                                attempts; kept 2 h. ``hour:{hour}`` the same and ``y:{end}:{reason}``; kept 8 days
 ``inbox``             stream   raw results from AloVoice, group ``collect``
@@ -350,6 +352,12 @@ class Keys:
 
     def campaign_ended(self, id: str, label: str) -> str:
         return f"{self.PREFIX}ge:{id}:{label}"
+
+    def campaign_minutes(self, id: str, hour: int) -> str:
+        return f"{self.PREFIX}gm:{id}:{hour}"
+
+    def campaign_hours(self, id: str, day: int) -> str:
+        return f"{self.PREFIX}gh:{id}:{day}"
 
     def minute(self, number: int) -> str:
         return f"{self.PREFIX}tick:{number}"

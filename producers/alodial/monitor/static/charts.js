@@ -9,18 +9,21 @@ document.addEventListener("DOMContentLoaded", function () {
   function clock(at, chart) {
     var style = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: chart.zone };
     if (chart.days) { style.day = "2-digit"; style.month = "2-digit"; }
-    return new Date(at * 1000).toLocaleString(document.documentElement.lang, style);
+    var language = document.documentElement.lang;
+    return new Date(at * 1000).toLocaleString(language === "en" ? "en-GB" : language, style);
   }
 
   function options(place, chart) {
     var axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line") } };
     return {
       width: place.clientWidth - 18,
-      height: 190,
+      height: 210,
+      tzDate: function (at) { return uPlot.tzDate(new Date(at * 1000), chart.zone); },
       cursor: { y: false },
       scales: { y: { range: function (u, low, high) { return [0, Math.max(1, high * 1.08)]; } } },
       axes: [
         Object.assign({
+          label: chart.offset, labelSize: 18, size: 34, labelFont: "12px system-ui",
           values: function (u, moments) {
             return moments.map(function (at) { return clock(at, chart); });
           }
@@ -47,7 +50,7 @@ document.addEventListener("DOMContentLoaded", function () {
   }
 
   function update() {
-    fetch("/now/series?range=" + places[0].dataset.range, { credentials: "same-origin", headers: { "HX-Request": "true" } }).then(function (answer) {
+    fetch((places[0].dataset.source || "/now/series") + "?range=" + places[0].dataset.range, { credentials: "same-origin", headers: { "HX-Request": "true" } }).then(function (answer) {
       if (!answer.ok) throw new Error("series");
       return answer.json();
     }).then(function (series) {
@@ -56,7 +59,7 @@ document.addEventListener("DOMContentLoaded", function () {
   }
 
   window.addEventListener("resize", function () {
-    charts.forEach(function (drawn) { drawn.plot.setSize({ width: drawn.place.clientWidth - 18, height: 190 }); });
+    charts.forEach(function (drawn) { drawn.plot.setSize({ width: drawn.place.clientWidth - 18, height: 210 }); });
   });
   update();
   setInterval(update, 5000);
