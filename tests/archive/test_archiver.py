@@ -234,3 +234,20 @@ def test_an_archive_of_another_namespace_is_refused(
         pytest.raises(ConfigurationError, match="namespace alodial; give sales a database of its own"),
     ):
         Archiver(theirs.store, engine, other, campaigns=NoCampaigns()).begin()
+
+
+def test_events_that_were_taken_and_dropped_hold_nothing_up(
+    queue: CallQueue, archiver: Archiver, engine: Engine
+) -> None:
+    ids = completed(queue, 3)
+    archiver.step(wait=0.01)
+    queue.store.call(archiving.read_events, 100, 0.01, pending=False)
+    queue.store.redis.xtrim(keys.EVENTS, maxlen=0)
+    queue.store.redis.set(keys.EVENTS_LOST, 9)
+    later = completed(queue, 1)
+    again = Archiver(queue.store, engine, queue.settings, campaigns=NoCampaigns())
+    again.begin()
+    for _ in range(5):
+        again.step(wait=0.01)
+    assert set(stored(engine)) == {*ids, *later}
+    assert not queue.store.redis.xpending(keys.EVENTS, archiving.GROUP)["pending"]

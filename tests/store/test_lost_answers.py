@@ -39,7 +39,20 @@ class Lossy(Store):
 def lossy(redis_server: EmbeddedRedis, settings: Settings) -> Lossy:
     store = Lossy(settings, client=connect(redis_server.url, repeat=0))
     store.redis.set(keys.EPOCH, "epoch")
-    for name in ("enqueue", "claim", "confirm", "arm", "settle", "apply", "cancel", "pace", "sweep", "park", "resume"):
+    for name in (
+        "enqueue",
+        "claim",
+        "confirm",
+        "arm",
+        "settle",
+        "apply",
+        "cancel",
+        "pace",
+        "sweep",
+        "park",
+        "resume",
+        "archived",
+    ):
         store.redis.script_load(store._scripts[name].text)
     return store
 
