@@ -80,9 +80,15 @@ def run_all(hidden: str, commands: dict[str, tuple[str, ...]], folder: Path) -> 
 
 
 def test_each_command_without_an_extra_of_its_own_works_with_cli_alone(tmp_path: Path) -> None:
-    # `provider` is of workers, like `worker` itself; `alerts test` has an extra of its own.
+    # `provider` is of workers, like `worker` itself; `alerts test` and reports have an extra of their own.
+    reports = {f"report {name}" for name in ("outcomes", "hours", "campaigns")}
     assert (
-        ASKS_REDIS.keys() | OF_NO_EXTRA.keys() | {"provider check", "alerts test"} | COMMAND_EXTRAS.keys() | {"top"}
+        ASKS_REDIS.keys()
+        | OF_NO_EXTRA.keys()
+        | {"provider check", "alerts test"}
+        | COMMAND_EXTRAS.keys()
+        | reports
+        | {"top"}
         == ASKS_REDIS.keys() | OTHERS.keys()
     )
     done = run_all(without("web", "worker", "zones", "archive"), ASKS_REDIS | OF_NO_EXTRA, tmp_path)
