@@ -13,7 +13,7 @@ from starlette.responses import Response
 from ..store import saved_filters
 from ..store.saved_filters import MAX_NAME, MAX_QUERY, SavedFilter
 from ..web.context import app_context
-from .auth import Signed, form_of, text_of
+from .auth import Signed, audit, form_of, text_of
 from .rendering import PeopleRoute, go
 from .session import Operator
 
@@ -55,6 +55,7 @@ async def save(request: Request, operator: Signed) -> Response:
         return go(f"/{screen}")
     store = app_context(request).queue.store
     done = await store.call(saved_filters.save, operator.api_key.scope, screen, name, query)
+    await audit(request, operator, "filters.save", filter=f"{screen} {name}", kept=done)
     return go(f"/{screen}?{query}{'' if done else '&filters=full'}")
 
 
@@ -63,5 +64,7 @@ async def delete(request: Request, operator: Signed) -> Response:
     form = await form_of(request, operator, "filters")
     screen = _screen_of(text_of(form, "screen"))
     store = app_context(request).queue.store
-    await store.call(saved_filters.forget, operator.api_key.scope, screen, text_of(form, "name"))
+    name = text_of(form, "name")[:MAX_NAME]
+    await store.call(saved_filters.forget, operator.api_key.scope, screen, name)
+    await audit(request, operator, "filters.delete", filter=f"{screen} {name}")
     return go(f"/{screen}")
