@@ -30,6 +30,29 @@ def _beat(store: Store, name: str, seconds_ago: float = 0) -> None:
     store.call(workers.write_heartbeat, workers.Heartbeat(name, at, os.getpid(), "host", 3))
 
 
+def _severities(done: Done) -> dict[str, str]:
+    """Of doctor's checks or of status' findings, by code, in the words of findings."""
+    if "findings" in done.documents[0]:
+        return {row["code"]: row["severity"] for row in done.documents[0]["findings"]}
+    rows = (row for row in done.documents[1:] if row["level"] != "ok")
+    return {row["code"]: {"error": "problem"}.get(row["level"], row["level"]) for row in rows}
+
+
+def test_doctor_and_status_say_of_each_finding_that_it_is_equally_severe(
+    alodial: Alodial, environment: pytest.MonkeyPatch, store: Store
+) -> None:
+    environment.setenv("ALODIAL_MAX_CONCURENT_CALLS", "3")
+    environment.delenv("ALODIAL_CALLBACK_SECRET")
+    alodial("stop", "--reason", "wrong list")
+    _beat(store, "gone", seconds_ago=60)
+    status, doctor = alodial("status", "--json"), alodial("doctor", "--json")
+    severe = _severities(status)
+    expected = {"stopped": "problem", "no_worker": "problem", "worker_silent": "warning", "setting_unknown": "warning"}
+    assert severe.items() >= (expected | {"callback_secret_missing": "problem"}).items()
+    assert {code: severity for code, severity in _severities(doctor).items() if code in severe} == severe
+    assert status.code == doctor.code == 1
+
+
 def test_a_sound_installation_has_no_errors(alodial: Alodial, store: Store) -> None:
     _beat(store, "w1")
     done = alodial("doctor", "--json")
@@ -90,7 +113,6 @@ def test_the_token_may_travel_in_clear_text_on_this_machine_only(
     environment.setenv("ALODIAL_PROVIDER_URL", url)
     done = alodial("doctor", "--json")
     assert _findings(done)["provider.url"]["level"] == level
-    assert done.code == (1 if level == "error" else 0)
 
 
 def test_calling_every_country_is_called_what_it_is_and_has_to_be_accepted(
@@ -144,6 +166,7 @@ def test_missing_and_short_secrets_are_warned_of(alodial: Alodial, environment: 
 
 
 def test_an_unfit_redis_is_reported_with_the_command_that_fixes_it(alodial: Alodial, store: Store) -> None:
+    _beat(store, "w1")
     store.call(lambda client, _: client.config_set("maxmemory-policy", "allkeys-lru"))
     try:
         done = alodial("doctor")
@@ -156,7 +179,7 @@ def test_an_unfit_redis_is_reported_with_the_command_that_fixes_it(alodial: Alod
 
 def test_a_worker_that_stopped_responding_is_not_alive(alodial: Alodial, store: Store) -> None:
     _beat(store, "gone", seconds_ago=60)
-    assert _findings(alodial("doctor", "--json"))["workers"]["level"] == "warning"
+    assert _findings(alodial("doctor", "--json"))["workers"]["level"] == "error"
     _beat(store, "here")
     assert _findings(alodial("doctor", "--json"))["workers"]["message"] == "here (3 in flight)"
 

@@ -5,9 +5,12 @@ from dataclasses import replace
 from importlib.resources import files
 
 import pytest
+from pydantic import SecretStr
 
 from alodial.observability.diagnosis import diagnose, render_remedy, render_sentence
 from alodial.observability.finding_texts import REMEDIES, TEXTS
+from alodial.observability.process_findings import settings_findings
+from alodial.settings import Settings
 from alodial.store.archiving import ArchiveState
 from alodial.store.events import UnreadEvents
 from alodial.store.fitness import StoreFitness
@@ -56,6 +59,14 @@ def account(rate: float = 0, channels: int = 0, limits: AccountLimits | None = L
 
 def codes(now: Overview) -> list[str]:
     return [one.code for one in diagnose(now)]
+
+
+def test_a_risk_that_is_accepted_is_a_warning_and_otherwise_a_problem(settings: Settings) -> None:
+    address = SecretStr("redis+sentinel://127.0.0.1:26379/calls/0")
+    for accepted, severity in ((False, "problem"), (True, "warning")):
+        process = settings.model_copy(update={"redis_url": address, "accept_risk": accepted})
+        (finding,) = diagnose(QUIET, own=settings_findings(process))
+        assert (finding.code, finding.severity) == ("store_loses_on_failover", severity)
 
 
 def test_nothing_is_wrong_with_a_quiet_installation() -> None:

@@ -163,9 +163,9 @@ class Runtime:
         return None
 
     def _require_fit(self, checks: list[redis_checks.RedisCheck]) -> None:
-        errors = [check for check in checks if check.level == "error"]
+        errors = [check for check in checks if check.prevents_start]
         for check in checks:
-            if check.level == "warning":
+            if check.level in {"warning", "error"} and check not in errors:
                 log.warning("store.check_warned", finding=check.name, message=check.message, hint=check.hint)
         for check in errors:
             log.critical("store.check_failed", finding=check.name, message=check.message, hint=check.hint)

@@ -11,9 +11,10 @@ from .output import console, count_of, docs_page, document, safe, say
 
 if TYPE_CHECKING:
     from ..i18n import Translator
+    from ..observability.diagnosis import Diagnosis, Severity
     from ..settings import Settings
     from ..store.client import Store
-    from ..store.redis_checks import RedisCheck
+    from ..store.redis_checks import Level, RedisCheck
 
 CHECKED_HERE = frozenset(
     {
@@ -21,7 +22,6 @@ CHECKED_HERE = frozenset(
             "stopped",
             "store_full",
             "no_worker",
-            "worker_silent",
             "worker_loop_failing",
             "web_loop_failing",
             "webhook_disabled",
@@ -31,6 +31,9 @@ CHECKED_HERE = frozenset(
     }
 )
 """Codes of findings that have a check of their own here, or are named by one of the settings."""
+
+LEVELS: "dict[Severity, Level]" = {"problem": "error", "warning": "warning", "info": "info"}
+"""Levels of checks for the severities of findings."""
 
 COLOURS = {"ok": "green", "info": "cyan", "warning": "yellow", "error": "red"}
 
@@ -46,7 +49,7 @@ def doctor(as_json: Json = False) -> None:
     settings = load_settings()
     values = visible_settings(settings)
     t = None if as_json else reader()
-    checks = [*_check_settings(settings), *_check_store(settings, t)]
+    checks = _check_all(settings, t)
     if t is None:
         document({"settings": values, "sources": sources(values)})
         for check in checks:
@@ -68,6 +71,41 @@ def doctor(as_json: Json = False) -> None:
     if errors:
         say(f"error: {count_of(errors, 'problem') if t is None else t.count('terminal.problems', errors)}")
     raise typer.Exit(1 if errors else 0)
+
+
+def _check_all(settings: "Settings", t: "Translator | None") -> list["RedisCheck"]:
+    """Every check; one that says the same as a finding of ``alodial status`` is as severe as that."""
+    from dataclasses import replace
+
+    from ..errors import StoreUnavailable
+    from ..observability.diagnosis import STORE_AWAY
+    from ..store.client import Store
+    from ..store.redis_checks import RedisCheck
+
+    checks = list(_check_settings(settings))
+    store = Store(settings)
+    try:
+        checks += _check_redis(store, t)
+        severities = {finding.code: LEVELS[finding.severity] for finding in reversed(_findings(store))}
+    except StoreUnavailable as exc:
+        remedy = "start Redis, or correct ALODIAL_REDIS_URL"
+        return [*checks, RedisCheck("redis", LEVELS["problem"], str(exc), remedy, STORE_AWAY)]
+    finally:
+        store.close()
+    return [
+        check if check.level == "ok" else replace(check, level=severities.get(check.finding, check.level))
+        for check in checks
+    ]
+
+
+def _findings(store: "Store") -> "list[Diagnosis]":
+    """What ``alodial status`` says with the same settings, the worst first."""
+    from ..observability.diagnosis import diagnose
+    from ..observability.process_findings import settings_findings
+    from ..store import overview
+
+    now = store.call(overview.read, *overview.arguments_of(store.settings))
+    return diagnose(now, own=settings_findings(store.settings))
 
 
 def _check_settings(settings: "Settings") -> Iterator["RedisCheck"]:
@@ -147,20 +185,6 @@ def _check_webhooks(settings: "Settings") -> Iterator["RedisCheck"]:
             yield RedisCheck("webhooks.private", "warning", problem, "remove it if outsiders choose the URLs")
 
 
-def _check_store(settings: "Settings", t: "Translator | None") -> list["RedisCheck"]:
-    from ..errors import StoreUnavailable
-    from ..store.client import Store
-    from ..store.redis_checks import RedisCheck
-
-    store = Store(settings)
-    try:
-        return list(_check_redis(store, t))
-    except StoreUnavailable as exc:
-        return [RedisCheck("redis", "error", str(exc), "start Redis, or correct ALODIAL_REDIS_URL")]
-    finally:
-        store.close()
-
-
 def _check_findings(store: "Store", t: "Translator | None") -> Iterator["RedisCheck"]:
     """The findings of ``alodial status`` that no other check covers, by the same codes."""
     from ..i18n import ENGLISH
@@ -169,12 +193,10 @@ def _check_findings(store: "Store", t: "Translator | None") -> Iterator["RedisCh
     from ..store.redis_checks import RedisCheck
 
     t = t or ENGLISH
-    levels: dict[str, Literal["info", "warning", "error"]] = {"problem": "error", "warning": "warning", "info": "info"}
     for finding in diagnose(store.call(overview.read, *overview.arguments_of(store.settings))):
         if finding.code not in CHECKED_HERE:
-            yield RedisCheck(
-                finding.code, levels[finding.severity], render_sentence(finding, t), render_remedy(finding, t)
-            )
+            texts = render_sentence(finding, t), render_remedy(finding, t)
+            yield RedisCheck(finding.code, LEVELS[finding.severity], *texts)
 
 
 def _check_redis(store: "Store", t: "Translator | None" = None) -> Iterator["RedisCheck"]:

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 
 from alodial_schemas.durations import duration_text
 
+from ..errors import StoreUnavailable
 from ..i18n import ENGLISH, Translator
 from ..store.events import ALARM_SHARE
 from ..store.memory import FULL_SHARE
@@ -51,11 +52,17 @@ ARCHIVE_BEHIND: Final = 300.0
 OF_PROCESSES: Final[Mapping[str, Severity]] = {
     "broker_unreachable": "problem",
     "spool_not_writable": "problem",
-    "store_loses_on_failover": "warning",
+    "store_loses_on_failover": "problem",
     "setting_unknown": "warning",
     "clock_differs": "warning",
 }
 """Codes of what processes say of their own surroundings in their heartbeats."""
+
+ACCEPTED: Final = "ALODIAL_ACCEPT_RISK"
+"""Ends the detail of a risk that its process accepts, which makes a warning of a problem."""
+
+STORE_AWAY: Final = StoreUnavailable.code
+"""Code of the finding that Redis does not answer: all that is known then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +112,11 @@ def diagnose(now: Overview, own: Mapping[str, str] | None = None) -> list[Diagno
     ]
     order = ("problem", "warning", "info")
     return sorted(rows, key=lambda row: (order.index(row.severity), row.code not in FIRST))
+
+
+def diagnose_away(detail: str) -> Diagnosis:
+    """Returns the finding that stands for all others while Redis does not answer. ``detail`` is the error's text."""
+    return Diagnosis(STORE_AWAY, "problem", {"detail": detail}, command="alodial doctor")
 
 
 def _arrival(now: Overview) -> Iterator[Diagnosis]:
@@ -167,7 +179,8 @@ def _surroundings(now: Overview, own: Mapping[str, str]) -> Iterator[Diagnosis]:
     for (code, detail), names in sorted(said.items()):
         if code in OF_PROCESSES:
             values = {"detail": detail, "processes": ", ".join(sorted(names))}
-            yield Diagnosis(code, OF_PROCESSES[code], values, command="alodial doctor")
+            severity: Severity = "warning" if detail.endswith(ACCEPTED) else OF_PROCESSES[code]
+            yield Diagnosis(code, severity, values, command="alodial doctor")
 
 
 def _workers(now: Overview) -> Iterator[Diagnosis]:

@@ -91,6 +91,7 @@ TEXTS: Final = {
     ),
     "store_loses_on_failover": "A failover of Redis loses the calls and results of its last seconds ({detail}).",
     "store_not_durable": "Redis has no append-only file: its restart loses every call since its last snapshot.",
+    "store_unavailable": "{detail}.",
     "stuck": ("Account {account} has room, and yet {ready:call waits|calls wait}, the oldest for {oldest_s}."),
     "unconfirmed_old": (
         "{count:call is|calls are} unconfirmed, the oldest for {oldest_s}: nobody knows whether the phone rang."
@@ -184,6 +185,7 @@ REMEDIES: Final = {
     "store_full": ("Give Redis more memory (maxmemory), or keep ended calls for less time (ALODIAL_CALL_RETENTION)."),
     "store_loses_on_failover": "Set ALODIAL_DURABILITY=replica for all processes.",
     "store_not_durable": "Run: redis-cli CONFIG SET appendonly yes. At a hosted Redis, switch its persistence on.",
+    "store_unavailable": "Start Redis, or correct ALODIAL_REDIS_URL. Calls and results wait until it answers.",
     "stuck": "Look at the log: workers may be busy or without a connection.",
     "unconfirmed_old": "Wait for the result, or ring again knowing the risk.",
     "web_loop_failing": (

@@ -11,6 +11,7 @@ from ..settings import Settings, variables
 from ..settings.environment import unknown_settings
 from ..store.connect import connect, may_fail_over
 from ..store.redis_address import failure_cause
+from .diagnosis import ACCEPTED
 
 CLOCK_TOLERANCE: Final = 5.0
 """Seconds that a process' clock may differ from Redis': log lines and certificates are dated by it, no call is."""
@@ -28,7 +29,8 @@ def settings_findings(settings: Settings) -> dict[str, str]:
     if unknown:
         findings["setting_unknown"] = "; ".join(unknown)
     if may_fail_over(settings.redis_url.get_secret_value()) and settings.durability != "replica":
-        findings["store_loses_on_failover"] = f"ALODIAL_DURABILITY={settings.durability}"
+        accepted = f", {ACCEPTED}" if settings.accept_risk else ""
+        findings["store_loses_on_failover"] = f"ALODIAL_DURABILITY={settings.durability}{accepted}"
     return findings
 
 

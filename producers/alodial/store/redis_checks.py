@@ -27,6 +27,7 @@ MIN_SENTINELS = 3
 """Two Sentinels that remain are still a majority."""
 
 LOSES_ON_FAILOVER = "store_loses_on_failover"
+STORE_FULL = "store_full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class RedisCheck:
     def finding(self) -> str:
         """The finding's code; its own name where no finding says the same."""
         return self.code or self.name
+
+    @property
+    def prevents_start(self) -> bool:
+        """Whether it is an error that no worker may start with. With a full store it may: results and stops go on."""
+        return self.level == "error" and self.finding != STORE_FULL
 
 
 def _config(client: "redis.Redis", name: str) -> str | None:
@@ -107,11 +113,10 @@ def inspect(client: "redis.Redis", *, on_cluster: bool = False) -> list[RedisChe
         add("durability", "ok", f"append-only file, appendfsync {fsync}{risk}")
     memory = read_memory(info)
     if memory.filling:
-        # A warning even when it is full: results, stops and cancellations go on, so that nobody may be kept from starting.
         room = "new calls and campaigns are refused" if memory.full else "new calls are refused above 90 %"
         message = f"the store uses {memory.share:.0%} of its {memory.limit >> 20} MB: {room}"
         hint = f"redis-cli CONFIG SET maxmemory {max(1, memory.limit >> 19)}mb"
-        checks.append(RedisCheck("store_full", "warning", message, hint))
+        checks.append(RedisCheck(STORE_FULL, "error" if memory.full else "warning", message, hint))
     packed = _config(client, "hash-max-listpack-value") or _config(client, "hash-max-ziplist-value")
     if packed is not None and int(packed) < 1024:
         message = f"records take three times the memory: hash-max-listpack-value is {packed}"
@@ -127,7 +132,7 @@ def inspect_for(client: "redis.Redis", keys: Keys, settings: Settings) -> list[R
     if settings.durability == "fsync" and not any("appendfsync always" in check.message for check in checks):
         message = "ALODIAL_DURABILITY=fsync needs appendfsync always, and no-appendfsync-on-rewrite no"
         hint = "redis-cli CONFIG SET appendfsync always; redis-cli CONFIG SET no-appendfsync-on-rewrite no"
-        checks.append(RedisCheck("redis.fsync", "error", message, hint, "store_not_durable"))
+        checks.append(RedisCheck("redis.fsync", "error", message, hint))
     if not may_fail_over(url):
         return checks
     if settings.durability != "replica":

@@ -5,6 +5,7 @@ import asyncio
 import redis.exceptions
 
 from ..calls.threads import PROBE
+from ..errors import StoreUnavailable
 from ..settings import Settings
 from ..store.connect import connect
 from ..store.keys import keys_of
@@ -36,7 +37,14 @@ class Readiness:
             async with asyncio.timeout(PROBE_TIMEOUT):
                 return await asyncio.shield(self._check)
         except TimeoutError:
-            return [RedisCheck("redis.reachable", "error", f"no answer within {PROBE_TIMEOUT:.0f} seconds")]
+            return [
+                RedisCheck(
+                    "redis.reachable",
+                    "error",
+                    f"no answer within {PROBE_TIMEOUT:.0f} seconds",
+                    code=StoreUnavailable.code,
+                )
+            ]
 
     def _inspect(self) -> list[RedisCheck]:
         url = self._settings.redis_url.get_secret_value()
@@ -57,4 +65,5 @@ class Readiness:
                 client.close()
         except (redis.exceptions.RedisError, OSError) as exc:
             # The address is nothing for strangers.
-            return [RedisCheck("redis.reachable", "error", f"Redis did not answer ({failure_cause(exc)})")]
+            message = f"Redis did not answer ({failure_cause(exc)})"
+            return [RedisCheck("redis.reachable", "error", message, code=StoreUnavailable.code)]

@@ -48,7 +48,7 @@ async def readyz(request: Request) -> Response:
         {"code": f.finding, "name": f.name, "level": f.level, "message": f.message, "hint": f.hint} for f in findings
     ]
     away = any(f.level == "error" and f.name == "redis.reachable" for f in findings)
-    if away or (any(f.level == "error" for f in findings) and not context.settings.accept_risk):
+    if away or (any(f.prevents_start for f in findings) and not context.settings.accept_risk):
         code = "store_unavailable" if away else "store_unfit"
         detail = "Redis cannot be used; see findings."
         return problem(503, code, detail, headers={"Retry-After": RETRY_AFTER}, findings=rows)
