@@ -51,10 +51,34 @@ def test_numbers_in_calls_stay_whole(visit: Visit, stage: Stage, axe: str, local
     assert visitor.page.evaluate(
         "document.querySelector('#scroll').scrollWidth <= document.querySelector('#scroll').clientWidth"
     )
+    assert visitor.page.locator(".calls .tick input").first.is_visible()
+    assert visitor.page.locator("#selection").is_visible()
     # Unfiltered, there is no button that cancels everything; filtered, there is.
     assert not visitor.page.is_visible("#cancel-all")
     visitor.go("/calls?state=queued")
     assert visitor.page.is_visible("#cancel-all")
+
+
+def test_a_row_of_calls_hands_out_its_ids_and_its_phone_by_keyboard_and_across_updates(
+    visit: Visit, stage: Stage, axe: str
+) -> None:
+    placed = stage.place(reference="order-17")
+    visitor = visit(768)
+    page = visitor.page
+    page.add_init_script("navigator.clipboard.writeText = (text) => { window.taken = text; return Promise.resolve(); }")
+    visitor.sign_in()
+    visitor.go("/calls")
+    for kind, text in (("id", placed.id), ("extid", placed.extid), ("number", "+998994412860")):
+        with page.expect_response(lambda answer: answer.request.headers.get("hx-target") == "calls"):
+            page.focus(f"#copy-{kind}-{placed.id}")
+        page.wait_for_function("id => document.activeElement.id === id", arg=f"copy-{kind}-{placed.id}")
+        page.keyboard.press("Enter")
+        page.wait_for_function("window.taken !== undefined")
+        assert page.evaluate("window.taken") == text
+        page.evaluate("delete window.taken")
+    visitor.picture("calls-copies")
+    assert visitor.faults(axe) == []
+    assert visitor.complaints == []
 
 
 @pytest.mark.parametrize("locale", LOCALES)

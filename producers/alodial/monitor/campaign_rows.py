@@ -90,6 +90,7 @@ async def list_rows(request: Request, operator: Signed, name: str) -> Response:
     variables: dict[str, Any] = {
         "record": record,
         "rows": [row_view(row, name_at, full=full) for row in found.rows],
+        "full": full,
         "has_names": name_at is not None,
         "search": search,
         "outcomes": OUTCOMES,

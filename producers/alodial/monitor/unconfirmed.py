@@ -74,6 +74,7 @@ async def list_unconfirmed(request: Request, operator: Signed) -> Response:
         "unconfirmed.html",
         operator,
         calls=[_row(record, context, deadlines, t, full=full) for record in calls.calls],
+        full=full,
         cursor=calls.cursor,
         here=cursor,
         count=count,

@@ -73,19 +73,33 @@ document.addEventListener("DOMContentLoaded", function () {
     field.remove();
     return done ? Promise.resolve() : Promise.reject(new Error("copy"));
   }
+  function copy(button, text, place) {
+    var before = button.dataset.words || button.textContent;
+    var name = button.dataset.name || button.getAttribute("aria-label");
+    button.dataset.words = before;
+    button.dataset.name = name;
+    copied(text).then(function () {
+      button.textContent = words.done;
+      button.setAttribute("aria-label", words.done + ": " + text.slice(0, 80));
+      button.focus();
+      setTimeout(function () {
+        button.textContent = before;
+        button.setAttribute("aria-label", name);
+      }, 2000);
+    }).catch(function () { if (place) getSelection().selectAllChildren(place); });
+  }
+  // Rows of lists come with their buttons, which an update of the list replaces.
+  document.body.addEventListener("click", function (event) {
+    var button = event.target.closest("[data-copy-text]");
+    if (button) copy(button, button.dataset.copyText);
+  });
   document.querySelectorAll("[data-copied]").forEach(function (place) {
     var button = document.createElement("button");
     button.type = "button";
     button.className = "copy";
     button.textContent = words.copy;
     button.setAttribute("aria-label", words.copy + ": " + place.textContent.trim().slice(0, 80));
-    button.addEventListener("click", function () {
-      copied(place.textContent.trim()).then(function () {
-        button.textContent = words.done;
-        button.focus();
-        setTimeout(function () { button.textContent = words.copy; }, 2000);
-      }).catch(function () { getSelection().selectAllChildren(place); });
-    });
+    button.addEventListener("click", function () { copy(button, place.textContent.trim(), place); });
     place.after(button);
   });
 });
