@@ -17,6 +17,7 @@ from .test_every_command import ASKS_REDIS, AWAY, FILE, OTHERS
 
 OF_NO_EXTRA = {
     "doctor": (),
+    "status": (),
     "webhooks secret": (),
     "campaign check": (FILE,),
     "campaign template": ("empty.xlsx",),

@@ -32,6 +32,21 @@ def test_status_and_doctor_are_in_the_language_of_the_terminal(
     assert "подсказка: alodial worker" in alodial("doctor").out
 
 
+def test_status_without_redis_is_the_finding_about_the_store(
+    russian: None, alodial: Alodial, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("ALODIAL_REDIS_URL", "redis://me:planted-pass@127.0.0.1:1/0")
+    done, shown = alodial("status", "--json"), alodial("status")
+    (finding,) = done.documents[0]["findings"]
+    assert (finding["code"], finding["severity"]) == ("store_unavailable", "problem")
+    assert finding["text"].startswith("Redis at 127.0.0.1:1 did not answer (refused)")
+    assert finding["remedy"].startswith("Start Redis, or correct ALODIAL_REDIS_URL.")
+    assert "проблема: Redis at 127.0.0.1:1" in shown.out
+    assert "подсказка: Запустите Redis" in shown.out
+    assert done.code == shown.code == 1
+    assert "planted-pass" not in done.out + done.err + shown.out + shown.err
+
+
 def test_a_setting_decides_before_the_terminal(
     russian: None, alodial: Alodial, environment: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from .output import READER_LEFT, console, document, safe, say
 from .session import open_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ..calls.queue import CallQueue
     from ..i18n import Translator
@@ -30,8 +30,16 @@ def status(as_json: Json = False) -> None:
 
     Example: alodial status
     """
-    with open_queue() as queue:
-        overview = _read_overview(queue)
+    from ..errors import StoreUnavailable
+
+    try:
+        with open_queue() as queue:
+            overview = _read_overview(queue)
+    except StoreUnavailable as exc:
+        if exc.code != StoreUnavailable.code:
+            raise  # it answers, and says what is wrong
+        _print_away(str(exc), as_json=as_json)
+        raise typer.Exit(1) from None
     _print_overview(overview, as_json=as_json)
     if any(diagnosis.severity == "problem" for diagnosis in _diagnoses(overview)):
         raise typer.Exit(1)
@@ -72,6 +80,19 @@ def _print_overview(overview: "Overview", *, as_json: bool) -> None:
         out.print(text)
 
 
+def _print_away(detail: str, *, as_json: bool) -> None:
+    """Prints the finding about the store, which is all that is known while Redis does not answer."""
+    from ..observability.diagnosis import diagnose_away, render_remedy
+
+    finding = diagnose_away(detail)
+    if as_json:
+        document({"findings": [_finding_document(finding)]})
+        return
+    out, t = console(), reader()
+    for text in (*_finding_lines([finding], t), f"         {t('terminal.hint')}: {safe(render_remedy(finding, t))}"):
+        out.print(text)
+
+
 def _show_live(every: float) -> None:
     from rich.live import Live
     from rich.text import Text
@@ -108,21 +129,16 @@ def _diagnoses(now: "Overview") -> "list[Diagnosis]":
     return diagnose(now, own=settings_findings(load_settings()))
 
 
-def _overview_document(now: "Overview") -> dict[str, Any]:
+def _finding_document(finding: "Diagnosis") -> dict[str, Any]:
     from ..observability.diagnosis import render_remedy, render_sentence
 
-    findings = [
-        {
-            "code": d.code,
-            "severity": d.severity,
-            "text": render_sentence(d),
-            "remedy": render_remedy(d),
-            "command": d.command,
-            **d.values,
-        }
-        | ({"cause": d.reason} if d.reason else {})
-        for d in _diagnoses(now)
-    ]
+    known = {"code": finding.code, "severity": finding.severity}
+    texts = {"text": render_sentence(finding), "remedy": render_remedy(finding), "command": finding.command}
+    return {**known, **texts, **finding.values} | ({"cause": finding.reason} if finding.reason else {})
+
+
+def _overview_document(now: "Overview") -> dict[str, Any]:
+    findings = [_finding_document(finding) for finding in _diagnoses(now)]
     figures = now.to_dict()
     figures.pop("minutes")
     hour = {"ends": now.in_last(60, "ends"), "dispositions": now.in_last(60, "dispositions")}
@@ -155,11 +171,11 @@ def _account_lines(account: "AccountState", t: "Translator") -> list[str]:
     return lines
 
 
-def _finding_lines(now: "Overview", t: "Translator") -> list[str]:
+def _finding_lines(findings: "Sequence[Diagnosis]", t: "Translator") -> list[str]:
     from ..observability.diagnosis import render_sentence
 
     lines = []
-    for diagnosis in _diagnoses(now):
+    for diagnosis in findings:
         colour, label = COLOURS[diagnosis.severity], t(f"terminal.severity.{diagnosis.severity}") + ": "
         lines.append(f"[{colour}]{label:<9}[/{colour}]{safe(render_sentence(diagnosis, t))}")
         if diagnosis.command:
@@ -183,7 +199,7 @@ def _overview_lines(now: "Overview", t: "Translator") -> list[str]:
         label = t(f"terminal.{name}")
         return f"[bold]{label}[/bold]{' ' * max(2, 11 - len(label))}{text}"
 
-    lines = [*_finding_lines(now, t), ""]
+    lines = [*_finding_lines(_diagnoses(now), t), ""]
     for account in now.accounts:
         lines += _account_lines(account, t)
     waiting = {state: now.calls[state] for state in WAITING if now.calls.get(state)}
