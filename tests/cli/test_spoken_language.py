@@ -25,7 +25,7 @@ def test_status_and_doctor_are_in_the_language_of_the_terminal(
         queue.enqueue({"callfrom": "712037006", "callto": ["994412860"]})
     done = alodial("status")
     assert done.code == 1
-    assert "проблема: Ни один рабочий процесс не жив." in done.out
+    assert "проблема: Ни один воркер не отвечает." in done.out
     assert "подсказка: alodial worker" in done.out
     assert "готовы 1" in done.out
     assert "No worker" in alodial("status", "--json").documents[0]["findings"][0]["text"]

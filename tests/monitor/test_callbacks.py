@@ -70,7 +70,7 @@ def test_a_replayed_one_is_back_in_the_inbox(web: Web, queue: CallQueue) -> None
 def test_a_drop_asks_first(web: Web, queue: CallQueue) -> None:
     name = put(queue, body())
     operator = Operator(web)
-    assert "thrown away for good" in words_on(operator.post(f"/callbacks/{name}/drop"))
+    assert "deleted for good" in words_on(operator.post(f"/callbacks/{name}/drop"))
     assert queue.store.redis.xlen(keys.DEAD) == 1
     assert "1 result was dropped." in words_on(operator.post(f"/callbacks/{name}/drop", {"sure": "yes"}))
     assert queue.store.redis.xlen(keys.DEAD) == 0

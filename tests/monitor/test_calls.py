@@ -175,7 +175,7 @@ def test_all_that_is_filtered_is_canceled_with_the_count_on_the_button(
     page = operator.get("/calls?phone=901112233")
     assert "Cancel 7 calls" in words_on(page)
     ask = operator.get("/calls/cancel?phone=901112233")
-    assert "Number, of either side: 901112233" in words_on(ask)
+    assert "Phone: 901112233" in words_on(ask)
     assert "These are 7 calls." in words_on(ask)
     answer = operator.post("/calls/cancel", {"phone": "901112233"}, page="/calls/cancel?phone=901112233")
     assert answer.status_code == 303
@@ -297,7 +297,7 @@ def test_unconfirmed_calls_show_what_is_known_and_ring_again_once(operator: Oper
     text = words_on(page)
     assert "1 call is unconfirmed." in text
     assert "the worker died while it submitted" in text
-    assert "w1 · silent: probably died" in text
+    assert "w1 · stopped responding" in text
     assert "from now" in text
     assert "No worker is alive" in text
     ask = words_on(operator.get(f"/calls/{placed.id}/redial"))

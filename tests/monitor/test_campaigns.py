@@ -182,7 +182,7 @@ def test_invalid_settings_are_marked_at_their_fields_and_the_file_is_kept(operat
     wrong = {"pace": "fast", "opens1": "noon", "day1_mon": "on", "closes1": "12:00", "weight": "1000"}
     wrong |= {"redial_busy_1": "never", "starts_at": "2030-01-01T09:00"}
     address, page = checked(operator, rows(4), **wrong)
-    assert "Some settings need to be mended" in words_on(page)
+    assert "Fix the settings before the file is checked" in words_on(page)
     assert 'id="redial_busy_1-wrong"' in page.text
     mended = wrong | {"redial_busy_1": "5"}
     operator.post(address, {"callfrom": "712037006", "account": "default"} | mended, page=address)

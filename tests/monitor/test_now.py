@@ -56,7 +56,7 @@ def test_a_problem_is_explained_with_what_to_do(web: Web, queue: CallQueue) -> N
     assert "Worker dialer-1:2 has been silent for 30 s; it had 3 calls in flight." in shown
     assert "1 normal, oldest" in shown
     russian = words_on(Operator(web, language="ru").get("/now"))
-    assert "Ни один рабочий процесс не жив" in russian
+    assert "Ни один воркер не отвечает" in russian
 
 
 def test_an_expired_call_does_not_count_as_waiting_although_it_is_still_in_its_list(web: Web, queue: CallQueue) -> None:
@@ -121,7 +121,7 @@ def test_a_day_and_a_week_are_charted_by_hour_and_a_limit_far_above_is_left_out(
     assert [len(charts["rate"]["series"][0]["values"]) for charts in (day, week)] == [24, 168]
     assert [sum(charts["rate"]["series"][1]["values"]) for charts in (day, week)] == [30, 100]
     # 18,000 calls an hour are allowed: a line up there would leave the 30 on the ground.
-    assert [line["label"] for line in day["rate"]["series"]] == ["time", "went out"]
+    assert [line["label"] for line in day["rate"]["series"]] == ["time", "placed"]
     shown = words_on(operator.get("/?range=7d"))
     assert "The last 7 days" in shown
     assert "80 70 60" in shown

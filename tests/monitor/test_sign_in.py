@@ -72,7 +72,7 @@ def test_an_unknown_key_is_refused_with_a_message(web: Web) -> None:
     operator = Operator(web, None)
     answer = operator.sign_in("planted-wrong-key-5521")
     assert answer.status_code == 401
-    assert "That key is not one of this installation" in words_on(answer)
+    assert "Unknown key." in words_on(answer)
     assert "alodial_session" not in operator.http.cookies
     assert "planted-wrong-key-5521" not in web.log.read_text()
     assert "planted-wrong-key-5521" not in answer.text

@@ -191,7 +191,7 @@ REMEDIES: Final = {
     "web_loop_failing": (
         "Calls go on. Read its error lines: they name the cause; report it if it is a fault of Alodial."
     ),
-    "webhook_disabled": "Mend the receiver, switch it on, send what was parked.",
+    "webhook_disabled": "Fix the receiver, switch it on, send what was parked.",
     "webhook_failing": "Events are tried again for 75 hours. Look at what it answers.",
     "worker_loop_failing": (
         "Calls go on. Read its error lines: they name the cause; report it if it is a fault of Alodial."
