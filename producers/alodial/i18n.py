@@ -1,6 +1,7 @@
 """The texts for people in English, Russian and Uzbek, and how each language writes numbers, times and plurals."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -16,6 +17,7 @@ LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "ru": "Русский", 
 DEFAULT: Final = "en"
 
 _NBSP: Final = "\u00a0"
+_PLACE: Final = re.compile(r"{(\w+)}")
 
 
 def _english(count: int) -> str:
@@ -51,6 +53,27 @@ def catalogue(language: str) -> Mapping[str, Any]:
                 raise ValueError(f"{path.name}: {key} is in another file too")
             texts[key] = text
     return texts
+
+
+@cache
+def _sentences() -> Mapping[str, re.Pattern[str]]:
+    """The English sentences of commands by key, as patterns whose groups are their values."""
+    sentences = ((key, text) for key, text in catalogue(DEFAULT).items() if key.startswith("spoken."))
+    return {key: re.compile(_PLACE.sub(r"(?P<\1>.+?)", _escaped(text)), re.DOTALL) for key, text in sentences}
+
+
+def _escaped(text: str) -> str:
+    return "".join(part if _PLACE.fullmatch(part) else re.escape(part) for part in re.split(r"({\w+})", text))
+
+
+def translated(sentence: str, language: str) -> str:
+    """An English sentence of a command in another language, its values too; as it is where the catalogue has none such."""
+    for key, pattern in _sentences().items():
+        if (match := pattern.fullmatch(sentence)) is not None:
+            values = {name: translated(value, language) for name, value in match.groupdict().items()}
+            text: str = catalogue(language)[key]
+            return text.format_map(values)
+    return sentence
 
 
 @cache

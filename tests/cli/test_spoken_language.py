@@ -1,10 +1,13 @@
 """What commands say to people in the reader's language; JSON is the same in all."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 
-from alodial import CallQueue
+import alodial_workers
+from alodial import CallQueue, i18n
 from alodial.settings import Settings
 
 from .conftest import Alodial
@@ -41,10 +44,46 @@ def test_status_without_redis_is_the_finding_about_the_store(
     assert (finding["code"], finding["severity"]) == ("store_unavailable", "problem")
     assert finding["text"].startswith("Redis at 127.0.0.1:1 did not answer (refused)")
     assert finding["remedy"].startswith("Start Redis, or correct ALODIAL_REDIS_URL.")
-    assert "проблема: Redis at 127.0.0.1:1" in shown.out
+    assert "проблема: Redis по адресу 127.0.0.1:1 не ответил (соединение отклонено)" in shown.out
     assert "подсказка: Запустите Redis" in shown.out
     assert done.code == shown.code == 1
     assert "planted-pass" not in done.out + done.err + shown.out + shown.err
+
+
+def test_the_first_steps_and_common_errors_are_in_the_language_of_the_terminal(
+    russian: None, alodial: Alodial, environment: pytest.MonkeyPatch
+) -> None:
+    done = alodial("init", "--sandbox", "--dir", "new")
+    assert "записано: new/.env (прочесть его можете только вы)" in done.err
+    assert "дальше:\n  cd new && alodial dev        # Redis, веб, рабочий процесс" in done.err
+    assert "# в другом окне: первый звонок" in done.err
+    assert alodial("init", "--dir", "new").err.startswith(
+        "ошибка: new/.env уже есть; он не изменён\nподсказка: сначала"
+    )
+    assert alodial("calls", "show", "17").err.startswith("ошибка: звонка 17 нет\n")
+    assert json.loads(alodial("calls", "show", "17", "--json").out)["error"]["detail"] == "no call 17"
+    environment.setenv("ALODIAL_REDIS_URL", "redis://127.0.0.1:1/0")
+    away = alodial("calls", "list").err
+    assert (
+        "ошибка: Redis по адресу 127.0.0.1:1 не ответил (соединение отклонено); откуда адрес: ALODIAL_REDIS_URL в окружении"
+        in away
+    )
+    assert "подсказка: запустите Redis или исправьте" in away
+
+
+@pytest.mark.parametrize("language", ["ru", "uz"])
+def test_each_sentence_of_commands_is_written_as_the_program_says_it(language: str) -> None:
+    package = Path(i18n.__file__).parent
+    workers = Path(alodial_workers.__file__).parent
+    source = "".join(path.read_text("utf-8") for folder in (package, workers) for path in folder.rglob("*.py"))
+    for key, text in i18n.catalogue("en").items():
+        if key.startswith("spoken."):
+            pieces = [piece for piece in re.split(r"{\w+}|; ", text) if len(piece) > 8 and ".source_" not in key]
+            assert [piece for piece in pieces if piece not in source] == [], key
+            assert sorted(re.findall(r"{\w+}", text)) == sorted(re.findall(r"{\w+}", i18n.catalogue(language)[key]))
+            filled = re.sub(r"{(\w+)}", r"<\1>", text)
+            expected = re.sub(r"{(\w+)}", r"<\1>", i18n.catalogue(language)[key])
+            assert i18n.translated(filled, language) == expected
 
 
 def test_a_setting_decides_before_the_terminal(

@@ -114,18 +114,20 @@ def say(text: str) -> None:
 
 
 def in_language(text: str) -> str:
-    """Returns the message with its first word, such as ``error:``, in the reader's language."""
-    word, colon, rest = text.partition(": ")
-    if not colon or word not in PREFIXES:
-        return text
+    """Returns the message in the reader's language: its first word, such as ``error:``, and the rest where it is known."""
     from .language import message_language
 
     language = message_language()
     if language in ("", "en", "c", "posix"):
         return text
-    from ..i18n import LANGUAGES, catalogue
+    from ..i18n import LANGUAGES, catalogue, translated
 
-    return f"{catalogue(language)[f'terminal.{word}']}: {rest}" if language in LANGUAGES else text
+    if language not in LANGUAGES:
+        return text
+    word, colon, rest = text.partition(": ")
+    if not colon or word not in PREFIXES:
+        return translated(text, language)
+    return f"{catalogue(language)[f'terminal.{word}']}: {translated(rest, language)}"
 
 
 def plain(text: str) -> str:

@@ -7,7 +7,7 @@ import typer
 
 from .arguments import Json
 from .language import reader
-from .output import READER_LEFT, console, document, safe, say
+from .output import READER_LEFT, console, document, in_language, safe, say
 from .session import open_queue
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _print_away(detail: str, *, as_json: bool) -> None:
     """Prints the finding about the store, which is all that is known while Redis does not answer."""
     from ..observability.diagnosis import diagnose_away, render_remedy
 
-    finding = diagnose_away(detail)
+    finding = diagnose_away(detail if as_json else in_language(detail))
     if as_json:
         document({"findings": [_finding_document(finding)]})
         return

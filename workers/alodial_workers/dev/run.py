@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.text import Text
 
 from alodial.api_keys import read_key
+from alodial.cli.output import in_language
 from alodial.errors import AlodialError, ConfigurationError
 from alodial.settings import Settings
 from alodial.settings.environment import without_password
@@ -210,7 +211,7 @@ class _Output:
     def say(self, *lines: str) -> None:
         with self._lock:
             for line in lines:
-                self._console.print(Text(line, style="bold"))
+                self._console.print(Text(in_language(line), style="bold"))
 
     def started(self, process: str, url: str) -> None:
         self._document({"process": process, "url": url})
