@@ -225,6 +225,20 @@ def test_a_call_that_is_not_there_is_not_found(web: Web, name: str) -> None:
     assert answer.json()["code"] == "not_found"
 
 
+def test_whatever_is_not_there_is_answered_with_the_list_of_its_own_kind(web: Web) -> None:
+    campaign = web.http.get("/v1/campaigns/nobody").json()["detail"]
+    assert campaign == "no campaign nobody; GET /v1/campaigns lists campaigns."
+    assert "ids are kept for" in web.http.get("/v1/calls/nobody").json()["detail"]
+
+
+def test_a_value_that_a_parameter_cannot_have_is_answered_with_those_it_can(web: Web) -> None:
+    (error,) = web.http.get("/v1/calls", params={"state": "done"}).json()["errors"]
+    assert (error["field"], error["problem"]) == ("state", "is none of the values that it may have")
+    assert error["remedy"].startswith("give scheduled, queued, ")
+    (error,) = web.http.get("/v1/calls", params={"limit": "many"}).json()["errors"]
+    assert error["problem"].startswith("must be a valid integer")
+
+
 def test_a_wrong_key_is_answered_otherwise_than_none(web: Web) -> None:
     wrong = httpx.get(f"{web.url}/v1/calls", headers={"Authorization": "Bearer pu-wrong-key-of-some-length"})
     assert wrong.status_code == 401

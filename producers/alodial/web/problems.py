@@ -38,6 +38,13 @@ from .rate_limit import RateLimiter
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER = "5"
+_ABSENT = {
+    "no call ": "ids are kept for ALODIAL_CALL_RETENTION seconds after a call's end",
+    "no campaign ": "GET /v1/campaigns lists campaigns",
+    "no webhook endpoint ": "GET /v1/webhooks lists them",
+    "no API key ": "GET /v1/keys lists them",
+}
+"""Hints by how the error begins."""
 """Seconds after which a caller should try again: about the time that Redis needs to restart."""
 
 log = structlog.get_logger("alodial.web")
@@ -200,7 +207,7 @@ def of_error(exc: AlodialError, t: Translator = ENGLISH) -> Response:
         headers = {"Retry-After": str(max(1, round(exc.wait)))}
         return problem(429, exc.code, f"{exc}.", headers=headers, limit=exc.limit)
     if isinstance(exc, NotFound):
-        return problem(404, exc.code, f"{exc}; ids are kept for ALODIAL_CALL_RETENTION seconds after a call's end.")
+        return problem(404, exc.code, f"{exc}{_hint(str(exc))}.")
     if isinstance(exc, NotRedialable | NotCancelable):
         return problem(409, exc.code, str(exc), state=exc.state)
     if isinstance(exc, ArchiveUnavailable):
@@ -219,6 +226,11 @@ def of_error(exc: AlodialError, t: Translator = ENGLISH) -> Response:
         return problem(503, exc.code, detail, headers={"Retry-After": RETRY_AFTER})
     log.error("request.failed", code=exc.code, error=type(exc).__name__)
     return internal_error()
+
+
+def _hint(absent: str) -> str:
+    """What helps whoever names a thing that is not there, by the words of the error: they are the same for a hidden one."""
+    return next((f"; {hint}" for begin, hint in _ABSENT.items() if absent.startswith(begin)), "")
 
 
 def _remedy(question: Question) -> str:
@@ -269,16 +281,22 @@ async def answer_http_error(request: Request, exc: Exception) -> Response:
     return problem(exc.status_code, "invalid_request", HTTPStatus(exc.status_code).phrase, headers=exc.headers)
 
 
+def _parameter_texts(error: Mapping[str, Any]) -> tuple[str, str]:
+    """Problem and remedy for pydantic's error about a parameter, in our words."""
+    expected = str(error.get("ctx", {}).get("expected", ""))
+    if error["type"] in {"enum", "literal_error"} and expected:
+        return "is none of the values that it may have", f"give {expected.replace(chr(39), '')}"
+    if error["type"] == "missing":
+        return "is missing", "give it"
+    text = str(error["msg"])
+    return f"{text[:1].lower()}{text[1:]}".replace("input should", "must", 1), "correct it, or leave it out"
+
+
 async def answer_validation_error(_request: Request, exc: Exception) -> Response:
     """Answers FastAPI's own errors: a bad parameter in the query or the path. Values are not repeated: they may be phones."""
     assert isinstance(exc, RequestValidationError)  # noqa: S101  # as above
     problems = [
-        FieldProblem(
-            ".".join(str(part) for part in e["loc"][1:]),
-            "invalid",
-            e["msg"],
-            "see the API's documentation",
-        )
+        FieldProblem(".".join(str(part) for part in e["loc"][1:]), "invalid", *_parameter_texts(e))
         for e in exc.errors()
     ]
     refusal = invalid_fields(problems, "parameter")
