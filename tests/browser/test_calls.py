@@ -94,6 +94,9 @@ def test_an_open_call_page_follows_the_call_to_its_end(
     lanes = page.eval_on_selector_all(".timeline .lane:not(.soft)", "lanes => lanes.map(lane => lane.textContent)")
     assert lanes == ["Alodial", "Recipient", "Recipient"]
     assert visitor.faults(axe) == []
+    # Chromium has read the recording and has sound to play: readyState 2 is HAVE_CURRENT_DATA.
+    page.evaluate("(() => { const sound = document.querySelector('audio'); sound.preload = 'auto'; sound.load(); })()")
+    until(lambda: page.evaluate("document.querySelector('audio').readyState") >= 2)
     page.click("text=The answer as it came")
     page.wait_for_selector("pre", state="visible")
     with page.expect_popup() as opened:
