@@ -298,11 +298,12 @@ def test_no_text_from_outside_ever_runs(visit: Visit, queue: CallQueue, tmp_path
     id = page.url.rpartition("/")[2].partition("?")[0]
     visitor.go(f"/campaigns/{id}/problems")
     for number, payload in enumerate(PAYLOADS):
-        other = placed(queue, 1 + number, name=payload[:100])
+        # A name with a mark of direction is refused; reasons and actors may hold it.
+        other = placed(queue, 1 + number, name=payload.replace("\u202e", "")[:100])
         queue.campaigns.pause(other, actor=payload, reason=payload)
         queue.dnc.add([f"+99890{2_000_000 + number}"], reason=payload, actor=payload)
         visitor.go(f"/campaigns/{other}")
-        assert payload[:40].split("\u202e")[0] in visitor.text()
+        assert payload.replace("\u202e", "")[:40] in visitor.text()
         visitor.go(f"/campaigns/{other}/cancel")
     queue.stop("<script>alert(1)</script>")
     for address in ("/campaigns", "/do-not-call", f"/campaigns/{id}", f"/campaigns/{id}/report"):

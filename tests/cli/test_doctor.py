@@ -53,6 +53,11 @@ def test_doctor_and_status_say_of_each_finding_that_it_is_equally_severe(
     assert status.code == doctor.code == 1
 
 
+def test_a_worker_that_was_never_started_is_no_error(alodial: Alodial) -> None:
+    done = alodial("doctor", "--json")
+    assert (done.code, _findings(done)["workers"]["level"]) == (0, "warning")
+
+
 def test_a_sound_installation_has_no_errors(alodial: Alodial, store: Store) -> None:
     _beat(store, "w1")
     done = alodial("doctor", "--json")

@@ -86,12 +86,18 @@ def test_newcomers_get_a_first_call_list_and_webhook_as_the_pages_say_and_ctrl_c
     _as_a_developer(dev)
     with _receiver_of_the_page(dev.folder) as (address, printed):
         _as_a_manager_who_reads_russian(dev, address)
-        until(lambda: '"type":"alodial.call.completed"' in printed.read_text(), "the first webhook came")
+        # A new address gets what happens from when the workers know it, which may be after so short a campaign.
+        until(lambda: _call_ended_in(dev, printed), "the first webhook came")
     assert dev.end() == 0
     for document in dev.documents[:-1]:
         if port := document["url"].rstrip("/").rpartition(":")[2].partition("/")[0]:
             with socket.socket() as probe:
                 assert probe.connect_ex(("127.0.0.1", int(port))) != 0, f"{document['process']} is still there"
+
+
+def _call_ended_in(dev: Dev, printed: Path) -> bool:
+    dev.alodial("call", "two-way", "--from", "712037006", "--to", "994412860", "--wait", "--json")
+    return '"type":"alodial.call.completed"' in printed.read_text()
 
 
 def until(condition: Callable[[], bool], event: str) -> None:

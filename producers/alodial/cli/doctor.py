@@ -79,6 +79,7 @@ def _check_all(settings: "Settings", t: "Translator | None") -> list["RedisCheck
 
     from ..errors import StoreUnavailable
     from ..observability.diagnosis import STORE_AWAY
+    from ..store import mark
     from ..store.client import Store
     from ..store.redis_checks import RedisCheck
 
@@ -87,6 +88,8 @@ def _check_all(settings: "Settings", t: "Translator | None") -> list["RedisCheck
     try:
         checks += _check_redis(store, t)
         severities = {finding.code: LEVELS[finding.severity] for finding in reversed(_findings(store))}
+        if "worker_silent" not in severities and store.call(mark.read) is None:
+            severities["no_worker"] = "warning"  # none was ever started: what is set up may be right all the same
     except StoreUnavailable as exc:
         remedy = "start Redis, or correct ALODIAL_REDIS_URL"
         return [*checks, RedisCheck("redis", LEVELS["problem"], str(exc), remedy, STORE_AWAY)]
