@@ -55,7 +55,7 @@ def test_the_first_steps_and_common_errors_are_in_the_language_of_the_terminal(
 ) -> None:
     done = alodial("init", "--sandbox", "--dir", "new")
     assert "записано: new/.env (прочесть его можете только вы)" in done.err
-    assert "дальше:\n  cd new && alodial dev        # Redis, веб, рабочий процесс" in done.err
+    assert "дальше:\n  cd new && alodial dev        # Redis, веб, воркер" in done.err
     assert "# в другом окне: первый звонок" in done.err
     assert alodial("init", "--dir", "new").err.startswith(
         "ошибка: new/.env уже есть; он не изменён\nподсказка: сначала"
