@@ -164,9 +164,9 @@ def test_the_help_has_each_command_under_a_title(alodial: Alodial) -> None:
 
 
 def test_help_loads_few_modules() -> None:
-    # Not its time, which measures the load of the machine: the program has a dozen modules beside typer.
+    # Not its time, which measures the load of the machine: 242 modules, some 80 more while coverage is measured.
     code = "import sys; from alodial.cli.app import run; run(['--help']); print(len(sys.modules))"
     loaded = int(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()[-1]
     )
-    assert loaded < 320
+    assert loaded < 340
