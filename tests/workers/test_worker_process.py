@@ -181,7 +181,9 @@ def test_a_dead_consumer_thread_ends_the_worker_for_its_supervisor(start: Start,
     (tmp_path / "die").touch()
     assert worker.end() == 1
     (died,) = [line for line in worker.events() if line["event"] == "worker.thread_died"]
-    assert set(died["threads"]) == {"consumer of submit", "consumer of collect"}
+    # The look that sees the first of them may come before the second has died.
+    assert died["threads"]
+    assert set(died["threads"]) <= {"consumer of submit", "consumer of collect"}
 
 
 FAST_CLOCK = """
