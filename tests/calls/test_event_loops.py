@@ -63,7 +63,7 @@ def test_a_loop_that_is_entered_again_and_again_keeps_its_connections(settings: 
         for number in range(1, 4):
             kept.run_until_complete(queue.enqueue(_call(number)))
             asyncio.run(queue.enqueue(_call(100 + number)))
-        assert kept.run_until_complete(_clients(queue)) == before + 1  # the one that wakes the workers
+        assert kept.run_until_complete(_clients(queue)) == before + 2  # for scripts, and to wake the workers
     finally:
         kept.run_until_complete(kept.shutdown_asyncgens())
         kept.close()
@@ -102,7 +102,7 @@ def test_closing_the_queue_closes_the_connections_of_loops_that_still_run(settin
 
     async def connections() -> tuple[int, "aioredis.Redis"]:
         client = queue.store.redis
-        return len(client.connection_pool._available_connections), client
+        return len(_connections(client)), client
 
     try:
         on_other(queue.enqueue(_call(1)))
@@ -118,9 +118,14 @@ def test_closing_the_queue_closes_the_connections_of_loops_that_still_run(settin
         other.close()
 
 
+def _connections(client: "aioredis.Redis") -> list[Any]:
+    pool = client.connection_pool
+    return [*pool._available_connections, *pool._in_use_connections]
+
+
 async def _disconnected(client: "aioredis.Redis") -> bool:
     for _ in range(100):
-        if not any(connection.is_connected for connection in client.connection_pool._available_connections):
+        if not any(connection.is_connected for connection in _connections(client)):
             return True
         await asyncio.sleep(0.01)
     return False

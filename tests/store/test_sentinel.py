@@ -14,8 +14,9 @@ from fake_sentinel import FakeSentinel
 from alodial import CallQueue
 from alodial.errors import ConfigurationError, StoreUnavailable
 from alodial.settings import Settings
-from alodial.store.client import POOL_ARGUMENTS, confirmation
+from alodial.store.client import confirmation
 from alodial.store.connect import connect, connect_async, read_sentinel_url, watcher_of
+from alodial.store.script_connections import POOL_ARGUMENTS
 from alodial.testing.redis_server import EmbeddedRedis, free_port
 
 

@@ -15,8 +15,8 @@ from dramatiq import Consumer, MessageProxy, Worker
 from dramatiq.brokers.redis import RedisBroker
 
 from alodial.settings import Settings
-from alodial.store.client import POOL_ARGUMENTS
 from alodial.store.keys import keys_of
+from alodial.store.script_connections import POOL_ARGUMENTS
 from alodial.wakeup import COLLECT_QUEUE, SUBMIT_QUEUE, make_broker
 
 log = structlog.get_logger("alodial.broker")

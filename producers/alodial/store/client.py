@@ -24,11 +24,9 @@ from .primary_pool import OnConnect
 from .redis_address import unavailable_text
 from .redis_errors import is_out_of_memory, is_passing
 from .sansio import Steps, run, run_async
+from .script_connections import POOL_ARGUMENTS
 from .scripts import CONFIRMED, CREATING, load_scripts, retention_ms
 from .server_clock import ServerClock, server_ms, server_ms_async
-
-# redis-py before 5.3 demands the command's name, later versions warn of it.
-POOL_ARGUMENTS = ("EVALSHA",) if tuple(int(n) for n in redis.__version__.split(".")[:2]) < (5, 3) else ()
 
 MARK = "redis.call('DEL', KEYS[1]) return redis.call('SET', KEYS[1], 1)"
 """What is written before a WAIT. It begins with a deletion, so that a full Redis takes it: see ``scripts.WHEN_FULL``."""
@@ -258,12 +256,13 @@ class AsyncStore:
             answer, copies = await self.run_durable(op, wait)
             require_confirmed(copies, wait)
             return answer
-        script = self._scripts[op.script]
+        script, keys = self._scripts[op.script], (2, self.keys.PREFIX, self.keys.EVENTS)
         with store_errors(self.settings):
+            connections = self._clients.script_connections()
             try:
-                answer = await self.redis.evalsha(script.sha, 2, self.keys.PREFIX, self.keys.EVENTS, *op.args)
+                answer = await connections.execute("EVALSHA", script.sha, *keys, *op.args)
             except NoScriptError:
-                answer = await self.redis.eval(script.text, 2, self.keys.PREFIX, self.keys.EVENTS, *op.args)
+                answer = await connections.execute("EVAL", script.text, *keys, *op.args)
         return op.read(answer)
 
     @property

@@ -12,11 +12,14 @@ from typing import NamedTuple
 
 import redis.asyncio as aioredis
 
+from .script_connections import ScriptConnections
+
 
 class _LoopClient(NamedTuple):
-    """A loop's client, and the generator that the loop closes at its end, and with it the client."""
+    """A loop's client, its connections for scripts, and the generator that the loop closes at its end, and with it the client."""
 
     client: "aioredis.Redis"
+    scripts: ScriptConnections
     guard: AsyncGenerator[None, None]
 
 
@@ -38,17 +41,23 @@ class LoopClients:
     def __init__(self, make: Callable[[], "aioredis.Redis"], fixed: "aioredis.Redis | None" = None) -> None:
         self._make = make
         self._fixed = fixed
+        self._fixed_scripts = None if fixed is None else ScriptConnections(fixed)
         self._lock = threading.Lock()
         self._by_loop: dict[asyncio.AbstractEventLoop, _LoopClient] = {}
 
     def current(self) -> "aioredis.Redis":
         """Returns the client of the running loop. Raises RuntimeError without one."""
-        if self._fixed is not None:
-            return self._fixed
+        return self._fixed or self._current().client
+
+    def script_connections(self) -> ScriptConnections:
+        """Returns what runs scripts on the running loop. Raises RuntimeError without one."""
+        return self._fixed_scripts or self._current().scripts
+
+    def _current(self) -> _LoopClient:
         loop = asyncio.get_running_loop()
         known = self._by_loop.get(loop)
         if known is not None:
-            return known.client
+            return known
         client = self._make()
         guard = _closed_with_loop(client)
         with contextlib.suppress(StopIteration):
@@ -57,8 +66,8 @@ class LoopClients:
             # Connections know their loop, so that nothing here is collected by itself.
             for gone in [old for old in self._by_loop if old.is_closed()]:
                 del self._by_loop[gone]
-            self._by_loop[loop] = _LoopClient(client, guard)
-        return client
+            made = self._by_loop[loop] = _LoopClient(client, ScriptConnections(client), guard)
+        return made
 
     async def aclose(self) -> None:
         """Closes the client of the running loop, and has other loops that run close theirs, without waiting for them."""
