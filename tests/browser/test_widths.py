@@ -1,11 +1,14 @@
 """Screens at the widths of a desk, a tablet and a phone: numbers and words stay whole, the head stays small."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
+from starlette.routing import Route
 
 from alodial import CallQueue
+from alodial.monitor import router
 from alodial.store.keys import Keys
 from monitor.call_stage import Stage
 
@@ -105,6 +108,53 @@ def test_words_in_logs_stay_whole(visit: Visit, queue: CallQueue, axe: str, loca
     assert visitor.page.evaluate(BROKEN, whole) == []
     assert visitor.faults(axe) == []
     assert not visitor.too_wide()
+
+
+SIDEWAYS = """() => [...document.querySelectorAll('.scroll')].filter((frame) =>
+  frame.querySelector('.cards') && frame.scrollWidth > frame.clientWidth).map((frame) => frame.getAttribute('aria-label'))"""
+"""Tables that have to be moved sideways in their frames to be read."""
+
+BROKEN_WORDS = """() => {
+  const broken = [], nodes = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (nodes.nextNode()) {
+    const node = nodes.currentNode;
+    if (node.parentElement.closest('pre, code, svg, .any, .hidden') || !node.parentElement.getClientRects().length) continue;
+    for (const word of node.data.matchAll(/[\\p{L}\\p{N}‘’]{2,}/gu)) {
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size > 1) broken.push(word[0]);
+    }
+  }
+  return broken;
+}"""
+"""Words and numbers of which a part stands on the next line."""
+
+
+def screens(found: Sequence[Any]) -> Iterator[str]:
+    """Addresses of all screens that need no name."""
+    for route in found:
+        if isinstance(route, Route):
+            if "GET" in (route.methods or ()) and not {"{", "."} & set(route.path) and route.path != "/now/series":
+                yield route.path
+        else:
+            yield from screens(getattr(route, "original_router", route).routes)
+
+
+@pytest.mark.parametrize(("locale", "width"), [("ru-RU", 768), ("uz-UZ", 320)])
+def test_no_list_is_moved_sideways_and_no_word_is_broken(visit: Visit, stage: Stage, locale: str, width: int) -> None:
+    stage.place(reference="order-2026-11-26-17")
+    rows = {"name": "Yangi yil aksiyasi", "call": {"kind": "two-way", "callfrom": "712037006"}}
+    stage.queue.submit_campaign([{"phone": "901234567"}], rows)
+    visitor = visit(width, locale)
+    visitor.sign_in()
+    paths = sorted(set(screens(router.routes)))
+    assert {"/", "/campaigns", "/logs"} <= set(paths)
+    for path in paths:
+        visitor.go(path)
+        assert not visitor.too_wide(), path
+        assert visitor.page.evaluate(SIDEWAYS) == [], path
+        assert visitor.page.evaluate(BROKEN_WORDS) == [], path
 
 
 @pytest.mark.parametrize("locale", LOCALES)

@@ -38,6 +38,8 @@ from .rate_limit import RateLimiter
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER = "5"
+"""Seconds after which a caller should try again: about the time that Redis needs to restart."""
+
 _ABSENT = {
     "no call ": "ids are kept for ALODIAL_CALL_RETENTION seconds after a call's end",
     "no campaign ": "GET /v1/campaigns lists campaigns",
@@ -45,7 +47,6 @@ _ABSENT = {
     "no API key ": "GET /v1/keys lists them",
 }
 """Hints by how the error begins."""
-"""Seconds after which a caller should try again: about the time that Redis needs to restart."""
 
 log = structlog.get_logger("alodial.web")
 
