@@ -37,7 +37,8 @@ def test_a_list_is_filtered_by_state_reference_phone_and_campaign(alodial: Alodi
     assert listed("--reference", "a") == ["1"]
     assert listed("--phone", "977076909") == ["3"]
     assert listed("--phone", "+998 97 707 69 09") == ["3"]
-    assert listed("--campaign", "none") == []
+    assert listed("--campaign", "of-nobody") == []
+    assert listed("--campaign", "none", "--operator", "97") == ["3"]
 
 
 def test_a_list_goes_on_where_the_last_one_ended(alodial: Alodial) -> None:

@@ -35,9 +35,11 @@ def test_every_figure_of_an_invented_history_leads_to_its_calls(history: Web) ->
             shown = words_on(operator.get(f"/reports?by={by}"))
             assert "Answer rate" in shown, by
         page = operator.get("/reports?by=outcome").text
-        address = page.partition('<th scope="row"><a href="')[2].partition('"')[0].replace("&amp;", "&")
+        address = page.partition('data-label="Calls"><a href="')[2].partition('"')[0].replace("&amp;", "&")
         assert "/calls/" in operator.get(address).text
         assert "disposition=answered" in address
+        wrong = words_on(operator.get("/calls?hour=24"))
+        assert "a value that does not exist" in wrong
         ids = _all_ids(history)
         assert history.http.get("/v1/reports/outcomes").json()["total"]["calls"] == len(ids) == len(set(ids))
         lines = operator.get("/reports.csv?by=hour").content.decode("utf-8-sig").splitlines()

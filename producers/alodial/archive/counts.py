@@ -13,11 +13,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from alodial_schemas import State
+from alodial_schemas import ENDS, State
 
+from ..store.call_facts import code_of
 from .count_tables import COUNT_TABLES, COUNTS_DAY, COUNTS_HOUR, COUNTS_INITIATOR
 from .report_query import MEASURES
-from .rows import ArchivedCall, code_of
+from .rows import ArchivedCall
 from .schema import ATTEMPTS, CALLS
 
 Key = tuple[Any, ...]
@@ -35,10 +36,14 @@ _CALLS: Final = 5000
 
 
 def outcome_of(call: Mapping[str, Any]) -> str:
-    """How a call ended: its disposition where it is completed, else its state."""
-    if call["state"] == State.COMPLETED:
-        return call["disposition"] or "unknown"
-    return str(call["state"])
+    """How a call ended: its disposition where it is completed, else its state.
+
+    A completed call whose disposition is called like a state is ``completed:canceled`` or ``completed:rejected``.
+    """
+    state, disposition = str(call["state"]), call["disposition"] or "unknown"
+    if state != State.COMPLETED:
+        return state
+    return f"{state}:{disposition}" if disposition in ENDS else str(disposition)
 
 
 def increments(before: Iterable[ArchivedCall], after: Iterable[ArchivedCall], zone: ZoneInfo) -> Increments:

@@ -4,13 +4,15 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Self
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, column, literal_column, or_, select, table
+from sqlalchemy import ColumnElement, Connection, Select, and_, column, func, literal_column, or_, select, table
 
 from alodial_schemas import extid_of
 
+from ..store.call_facts import NO_VALUE
 from ..store.call_filter import CallFilter, Hash, digits_of, recipients
 from ..store.call_rank import FUTURE, Rank, RankedCall, Section
 from ..store.find_call import Viewer
+from .local_hours import in_local_time
 from .read_connection import ReadConnections
 from .reports import ReportReader
 from .rows import unpacked_record
@@ -53,7 +55,8 @@ class CallReader:
         looked = 0
         with self._connections.open() as connection:
             conditions = _conditions(filter, section)
-            for first_day, last_day in _spans(after, filter, ended=section.ended):
+            least = _oldest_day(filter, connection)
+            for first_day, last_day in _spans(after, filter, least, ended=section.ended):
                 days = [CALLS.c.day >= first_day] if first_day else []
                 days += [CALLS.c.day <= last_day] if last_day else []
                 # The index of parts names calls of all days: worth it once the newest do not fill the page.
@@ -67,7 +70,7 @@ class CallReader:
                         moment = row.ended_at if section.ended else row.created_at
                         after = Rank(section.number, moment, row.call_id)
                         _, raw = unpacked_record(row.record)
-                        if filter.matches(raw) and _in_role(filter, section, raw):
+                        if filter.matches_fields(raw) and _in_role(filter, section, raw):
                             rows.append(RankedCall(after, row.wire_extid, raw))
                     if len(rows) >= limit:
                         return rows, after
@@ -102,14 +105,28 @@ class CallReader:
         """The calls that Redis kept under these extids, and that match."""
         if not wire_extids:
             return []
-        query = select(*_COLUMNS).where(CALLS.c.wire_extid.in_(wire_extids)).limit(len(wire_extids))
+        reported = reported_conditions(filter)
+        query = select(*_COLUMNS).where(CALLS.c.wire_extid.in_(wire_extids), *reported).limit(len(wire_extids))
         with self._connections.open() as connection:
             rows = connection.execute(query).all()
         calls = [RankedCall(Rank(0, row.created_at, row.call_id), *unpacked_record(row.record)) for row in rows]
-        return [call for call in calls if filter.matches(call.raw)]
+        return [call for call in calls if filter.matches_fields(call.raw)]
 
 
-def _spans(after: Rank, filter: CallFilter, *, ended: bool) -> Iterator[tuple[date | None, date | None]]:
+def _oldest_day(filter: CallFilter, connection: Connection) -> date | None:
+    """The day of creation before which no call matches; None where a call may be of any."""
+    if not filter.by_first_post or filter.since is None:
+        return None if filter.created_since is None else _day(filter.created_since)
+    # A call may have waited for its time as long as its caller wanted.
+    sent = ATTEMPTS.c.submitted_at
+    days = select(func.min(ATTEMPTS.c.day)).where(sent >= filter.since)
+    first = connection.execute(days.where(sent < filter.until) if filter.until is not None else days).scalar()
+    return first or _day(filter.since)
+
+
+def _spans(
+    after: Rank, filter: CallFilter, least: date | None, *, ended: bool
+) -> Iterator[tuple[date | None, date | None]]:
     """The first and last day of each span to look through, both included; None is open. The days are of the creation.
 
     Calls that are listed by their creation come from the newest days first, so that a page reads few partitions.
@@ -117,7 +134,6 @@ def _spans(after: Rank, filter: CallFilter, *, ended: bool) -> Iterator[tuple[da
     last = None if after.moment >= FUTURE or ended else _day(after.moment)
     if filter.until is not None:
         last = min(last or date.max, _day(filter.until))
-    least = None if filter.since is None else _day(filter.since)
     if ended:
         yield least, last
         return
@@ -145,7 +161,7 @@ def _conditions(filter: CallFilter, section: Section) -> list[ColumnElement[bool
     """What SQL can tell of a filter; the records that come are held against the filter again."""
     columns = {
         "state": filter.state,
-        "campaign_id": filter.campaign,
+        "campaign_id": "" if filter.campaign == NO_VALUE else filter.campaign,
         "reference": filter.reference,
         "disposition": filter.disposition,
         "owner": filter.owner,
@@ -156,8 +172,9 @@ def _conditions(filter: CallFilter, section: Section) -> list[ColumnElement[bool
     if section.label:
         state, _, disposition = section.label.partition(":")
         conditions += [CALLS.c.state == state] + ([CALLS.c.disposition == disposition] if disposition else [])
-    if filter.since is not None:
-        conditions.append(CALLS.c.created_at >= filter.since)
+    conditions += reported_conditions(filter)
+    if filter.created_since is not None:
+        conditions.append(CALLS.c.created_at >= filter.created_since)
     if filter.until is not None:
         conditions.append(CALLS.c.created_at < filter.until)
     if filter.phone and section.initiator:
@@ -167,12 +184,39 @@ def _conditions(filter: CallFilter, section: Section) -> list[ColumnElement[bool
     return conditions
 
 
+def reported_conditions(filter: CallFilter) -> list[ColumnElement[bool]]:
+    """The conditions on what reports group by, which a masked record no longer tells."""
+    columns = {
+        CALLS.c.line: filter.line,
+        CALLS.c.operator_code: filter.operator,
+        CALLS.c.initiator: filter.initiator,
+        CALLS.c.campaign_id: NO_VALUE if filter.campaign == NO_VALUE else "",
+    }
+    conditions = [column == ("" if value == NO_VALUE else value) for column, value in columns.items() if value]
+    moment = ATTEMPTS.c.submitted_at if filter.by_first_post else CALLS.c.created_at
+    local: list[ColumnElement[bool]] = []
+    if filter.hour is not None or filter.weekday is not None:
+        choice = (filter.timezone or "UTC", filter.hour, filter.weekday, filter.since, filter.until)
+        local = [in_local_time(moment, *choice)]
+    if not filter.by_first_post:
+        return conditions + local
+    same = (ATTEMPTS.c.day == CALLS.c.day, ATTEMPTS.c.call_id == CALLS.c.call_id, ATTEMPTS.c.attempt == 1)
+    sent = select(ATTEMPTS.c.attempt).where(*same, moment.is_not(None))
+    if filter.since is not None:
+        sent = sent.where(moment >= filter.since)
+    if filter.until is not None:
+        sent = sent.where(moment < filter.until)
+    return [*conditions, sent.where(*local).exists()]
+
+
 def _parts(filter: CallFilter, connection: Connection, *, indexed: bool) -> list[ColumnElement[bool]]:
     """Conditions on the column of parts, through its trigram index where there is one."""
     texts = [filter.part.casefold(), digits_of(filter.part)] if filter.part else []
     groups = [[text for text in texts if text]] if texts else []
     if filter.phone:
         groups.append([filter.phone])
+    if filter.initiator and filter.initiator != NO_VALUE:
+        groups.append([filter.initiator])
     lite = connection.dialect.name == "sqlite"
     conditions: list[ColumnElement[bool]] = []
     for group in groups:

@@ -116,6 +116,10 @@ def read_query(
     if "initiator" in groups and set(groups) & {"line", "operator", "campaign"}:
         remedy = "group by initiator alone, or with outcome, day, weekday or month"
         problems.append(FieldProblem("by", "not_counted", "no such combination is counted", remedy))
+    if "initiator" in groups and campaign:
+        problems.append(
+            FieldProblem("campaign", "not_counted", "has no initiators counted", "leave it out, or group by outcome")
+        )
     last = (now if until is None else datetime.fromtimestamp((until - 1) / 1000, zone)).astimezone(zone).date()
     first = (
         last - timedelta(days=USUAL_DAYS - 1) if since is None else datetime.fromtimestamp(since / 1000, zone).date()

@@ -1,15 +1,16 @@
 """Turns records and events of the store into rows of the archive. No I/O."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any, Final
 
-from alodial_schemas import ENDS, parties_of
+from alodial_schemas import ENDS
 from alodial_schemas.alovoice.result import talk_seconds
 
-from ..store.answers import text
+from ..store.answers import text, unix_ms
+from ..store.call_facts import called_in, facts_of
 from ..store.records import CallRecord, read_record
 
 Row = dict[str, Any]
@@ -34,22 +35,6 @@ class ArchivedCall:
 def day_of(ms: int) -> date:
     """The date in UTC of a moment in Unix ms."""
     return date.fromordinal(719_163 + ms // DAY_MS)  # 1970-01-01 is day 719163
-
-
-def _ms(moment: str | None) -> int | None:
-    if not moment:
-        return None
-    try:
-        return round(datetime.fromisoformat(moment).astimezone(UTC).timestamp() * 1000)
-    except ValueError:
-        return None
-
-
-def code_of(number: str) -> str:
-    """The operator's code of an E.164 number of Uzbekistan; of another one its first digits, "" for no number."""
-    if number.startswith("+998"):
-        return number[4:6]
-    return number[:3] if number.startswith("+") else ""
 
 
 def packed_record(extid: str, raw: Mapping[bytes, bytes]) -> str:
@@ -80,20 +65,16 @@ def archived_call(extid: str, raw: Mapping[bytes, bytes]) -> ArchivedCall | None
     record = read_record(extid, raw)
     if record is None:
         return None
-    parties = _parties(record)
-    initiator = next((number for party, number in parties if party == "initiator"), "")
-    recipients = [number for party, number in parties if party in ("recipient", "ivr")]
-    created = _ms(record.created_at) or 0
+    facts = facts_of(record)
+    created = unix_ms(record.created_at) or 0
     day = day_of(created)
-    attempts = [_attempt(day, record, attempt, recipients) for attempt in record.attempts]
-    last = next((row for row in reversed(attempts) if row["disposition"]), None)
-    called = last["recipient"] if last else (recipients[0] if recipients else "")
+    attempts = [_attempt(day, record, attempt, facts.recipients) for attempt in record.attempts]
     ends = [entry["at"] for entry in record.timeline if entry["state"] in ENDS]
     call = {
         "day": day,
         "call_id": record.id,
         "created_at": created,
-        "ended_at": _ms(ends[-1] if ends else record.updated_at) or created,
+        "ended_at": unix_ms(ends[-1] if ends else record.updated_at) or created,
         "owner": record.owner or "",
         "account": record.account,
         "extid": record.extid,
@@ -102,17 +83,17 @@ def archived_call(extid: str, raw: Mapping[bytes, bytes]) -> ArchivedCall | None
         "campaign_id": record.campaign_id or "",
         "row_number": int(raw[b"ri"]) if b"ri" in raw else None,
         "priority": record.priority,
-        "kind": _kind(parties),
-        "initiator": initiator,
-        "recipients": " ".join(recipients),
-        "search": searched(initiator, recipients, record.reference, record.metadata),
+        "kind": _kind(facts.parties),
+        "initiator": facts.initiator,
+        "recipients": " ".join(facts.recipients),
+        "search": searched(facts.initiator, facts.recipients, record.reference, record.metadata),
         "state": str(record.state),
         "disposition": record.disposition or "",
         "reason": record.reason or "",
         "attempts": sum(attempt["submitted_at"] is not None for attempt in record.attempts),
         "talk_seconds": sum(row["talk_seconds"] for row in attempts),
-        "line": last["line"] if last else "",
-        "operator_code": code_of(called),
+        "line": facts.line,
+        "operator_code": facts.operator,
         "version": int(raw.get(b"v", b"0") or 0),
         "masked": 0,
         "record": packed_record(extid, raw),
@@ -120,52 +101,34 @@ def archived_call(extid: str, raw: Mapping[bytes, bytes]) -> ArchivedCall | None
     return ArchivedCall(_without_nul(call), [_without_nul(row) for row in attempts])
 
 
-def searched(initiator: str, recipients: list[str], reference: str | None, metadata: Mapping[str, Any]) -> str:
+def searched(initiator: str, recipients: Sequence[str], reference: str | None, metadata: Mapping[str, Any]) -> str:
     """What is looked through for a part of a number, of the reference or of a value of the metadata: a line each."""
     parts = [initiator, *recipients, reference or "", *(str(value) for value in metadata.values())]
     return "\n".join(part.casefold() for part in parts if part)
 
 
-def _parties(record: CallRecord) -> list[tuple[Any, str]]:
-    try:
-        return list(parties_of(record.request))
-    except ValueError:
-        return []
-
-
-def _kind(parties: list[tuple[Any, str]]) -> str:
+def _kind(parties: Sequence[tuple[Any, str]]) -> str:
     kinds = {party for party, _ in parties}
     return "ivr" if "ivr" in kinds else "queue" if "queue" in kinds else "two-way"
 
 
-def _attempt(day: date, record: CallRecord, attempt: Mapping[str, Any], recipients: list[str]) -> Row:
+def _attempt(day: date, record: CallRecord, attempt: Mapping[str, Any], recipients: Sequence[str]) -> Row:
     result: Mapping[str, Any] = attempt["result"] or {}
-    numbers = [str(number) for number in result.get("to_numbers") or ()]
     return {
         "day": day,
         "call_id": record.id,
         "attempt": attempt["attempt"],
         "extid": attempt["extid"] or "",
-        "submitted_at": _ms(attempt["submitted_at"]),
-        "ended_at": _ms(result.get("end_time")),
+        "submitted_at": unix_ms(attempt["submitted_at"]),
+        "ended_at": unix_ms(result.get("end_time")),
         "disposition": attempt["disposition"] or "",
         "dialstatus": str(result.get("dialstatus") or ""),
         "talk_seconds": _talked(attempt, result),
         "line": str(result.get("trunk_number") or ""),
-        "recipient": _called(numbers, recipients),
+        "recipient": called_in(result, recipients),
         "call_ids": " ".join(str(number) for number in result.get("call_ids") or ()),
         "recording": str(result.get("record") or ""),
     }
-
-
-def _called(numbers: list[str], recipients: list[str]) -> str:
-    """The recipient whom AloVoice called last, as the call names them; the first where there is no result."""
-    for number in reversed(numbers):
-        digits = number.lstrip("+")
-        for recipient in recipients:
-            if digits and recipient.endswith(digits[-9:]):
-                return recipient
-    return recipients[0] if recipients else ""
 
 
 def _talked(attempt: Mapping[str, Any], result: Mapping[str, Any]) -> int:
@@ -189,7 +152,7 @@ def event_row(position: str, event: str) -> tuple[Row, str] | None:
     try:
         body = json.loads(event)
         kind, id, data = body["type"], body["id"], body.get("data") or {}
-        at = _ms(body["time"]) or int(position.partition("-")[0])
+        at = unix_ms(body["time"]) or int(position.partition("-")[0])
     except (ValueError, TypeError, LookupError, AttributeError):
         return None
     row = {

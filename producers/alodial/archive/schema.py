@@ -79,6 +79,7 @@ ATTEMPTS: Final = Table(
     _word("recipient"),  # who was called last in this attempt
     _word("call_ids"),  # AloVoice's numbers of the call, with a space between two
     _word("recording"),  # a URL
+    Index("attempts_submitted_at", "submitted_at", "day"),
     postgresql_partition_by=_BY_DAY,
 )
 

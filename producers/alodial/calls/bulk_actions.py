@@ -50,7 +50,7 @@ def cancel_all(
     store: Store, wanted: CallFilter, *, limit: int = MAX_CALLS, reason: str = "canceled_by_operator"
 ) -> BulkResult:
     """Cancels up to ``limit`` calls that were not submitted yet. Raises StoreUnavailable; repeat it to go on."""
-    names, more = store.call(select, wanted, limit)
+    names, more = store.call(select, wanted.in_zone(store.settings.timezone), limit)
     result = BulkResult(more=more)
     for chunk in _chunks(names):
         for row in store.run(call_transitions.cancel(chunk, reason)):
@@ -63,7 +63,7 @@ def redial_all(store: Store, waker: Waker, wanted: CallFilter, actor: str, *, li
 
     Raises StoreUnavailable; repeat it to go on, no call rings twice for it.
     """
-    names, more = store.call(select, wanted, limit)
+    names, more = store.call(select, wanted.in_zone(store.settings.timezone), limit)
     result = BulkResult(more=more)
     for chunk in _chunks(names):
         plans = _plans(store, chunk, result)

@@ -106,6 +106,7 @@ def is_live_only(filter: CallFilter) -> bool:
 
 def list_page(store: Store, archive: Archive | None, filter: CallFilter, cursor: str | None, limit: int) -> Page:
     """A page of all calls that match; of live ones where there is no archive. Raises BadCursor."""
+    filter = filter.in_zone(store.settings.timezone)
     if archive is None or is_live_only(filter):
         return store.call(page, filter, cursor, limit)
     if filter.calls:

@@ -161,7 +161,7 @@ class CallQueue(ArchiveUser):
 
     def count(self, wanted: CallFilter | None = None, *, limit: int = MAX_CALLS) -> Count:
         """Returns how many calls in Redis match; where the store keeps no figure it counts up to ``limit``."""
-        return self.store.call(count, wanted or CallFilter(), limit)
+        return self.store.call(count, (wanted or CallFilter()).in_zone(self.settings.timezone), limit)
 
     def events(self, group: str, *, start: str = "0", block: float | None = None) -> Iterator[Event]:
         """Yields events, each at least once for a group of readers; an event is acknowledged when you ask for the next.
@@ -348,13 +348,14 @@ class AsyncCallQueue(ArchiveUser):
 
     async def calls(self, wanted: CallFilter | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
         """As :meth:`CallQueue.calls`."""
-        if self.archive is None or (wanted and is_live_only(wanted)):
-            return await self.store.call(page_async, wanted or CallFilter(), cursor, limit)
-        return await ARCHIVE.run(list_page, self.thread_store, self.archive, wanted or CallFilter(), cursor, limit)
+        wanted = (wanted or CallFilter()).in_zone(self.settings.timezone)
+        if self.archive is None or is_live_only(wanted):
+            return await self.store.call(page_async, wanted, cursor, limit)
+        return await ARCHIVE.run(list_page, self.thread_store, self.archive, wanted, cursor, limit)
 
     async def count(self, wanted: CallFilter | None = None, *, limit: int = MAX_CALLS) -> Count:
         """As :meth:`CallQueue.count`."""
-        return await self.store.call(count_async, wanted or CallFilter(), limit)
+        return await self.store.call(count_async, (wanted or CallFilter()).in_zone(self.settings.timezone), limit)
 
     async def events(self, group: str, *, start: str = "0", block: float | None = None) -> AsyncIterator[Event]:
         """As :meth:`CallQueue.events`."""

@@ -47,6 +47,15 @@ def list_calls(
         str | None, typer.Option(help="Created at this time or later: 2h (ago), 2026-11-23T14:00.")
     ] = None,
     until: Annotated[str | None, typer.Option(help="Created before this time.")] = None,
+    ended: Annotated[bool, typer.Option("--ended", help="Only calls that have ended.")] = False,
+    line: Annotated[str, typer.Option(help="Only calls that went out from this line, or none.")] = "",
+    operator: Annotated[str, typer.Option(help="Only calls to this operator, as reports name it: 90, or none.")] = "",
+    initiator: Annotated[str, typer.Option(help="Only calls in which this number was called first, or none.")] = "",
+    hour: Annotated[int | None, typer.Option(min=0, max=23, help="Only calls of this hour of local time.")] = None,
+    weekday: Annotated[int | None, typer.Option(min=1, max=7, help="Only calls of this weekday; 1 is Monday.")] = None,
+    times: Annotated[
+        str, typer.Option(help="created, or called: since, until, hour and weekday are those of the first attempt.")
+    ] = "created",
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Calls to list at most.")] = 50,
     cursor: Annotated[str | None, typer.Option(help="Continue where the last list ended.")] = None,
     as_json: Json = False,
@@ -58,23 +67,27 @@ def list_calls(
     from alodial_schemas import Disposition, PhoneError, State, normalise_phone
 
     from ..errors import InvalidCall
-    from ..store.call_filter import MIN_PART, CallFilter
+    from ..store.call_facts import NO_VALUE
+    from ..store.call_filter import CALLED, MIN_PART, CallFilter
 
     if state:
         check_choice("--state", state, tuple(State))
     if disposition:
         check_choice("--disposition", disposition, tuple(Disposition))
-    if phone:
-        try:
-            phone = normalise_phone(phone, allowed=())
-        except PhoneError as exc:
-            raise typer.BadParameter(f"--phone: {exc}") from None
+    check_choice("--times", times, ("created", CALLED))
+    numbers = {"phone": phone, "initiator": initiator}
+    for name, number in numbers.items():
+        if number and (name, number) != ("initiator", NO_VALUE):
+            try:
+                numbers[name] = normalise_phone(number, allowed=())
+            except PhoneError as exc:
+                raise typer.BadParameter(f"--{name}: {exc}") from None
     if part and sum(char.isalnum() for char in part) < MIN_PART:
         raise typer.BadParameter(f"--part: give at least {MIN_PART} letters or digits")
     call_filter = CallFilter(
         state=state,
         campaign=campaign,
-        phone=phone,
+        phone=numbers["phone"],
         reference=reference,
         disposition=disposition,
         account=account,
@@ -82,6 +95,13 @@ def list_calls(
         since=parse_time("--since", since),
         until=parse_time("--until", until),
         part=part,
+        ended=ended,
+        line=line,
+        operator=operator,
+        initiator=numbers["initiator"],
+        hour=hour,
+        weekday=weekday,
+        times=times,
     )
     incomplete = False
     calls: list[CallRecord] = []

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from alodial_schemas import ENDS, Disposition, PhoneError, State, normalise_phone
 
-from ..store.call_filter import MIN_PART, CallFilter
+from ..store.call_facts import NO_VALUE
+from ..store.call_filter import CALLED, MIN_PART, TIMES, CallFilter
 from ..web.query_times import unix_ms
 
 FIELDS: Final = (
@@ -24,8 +25,32 @@ FIELDS: Final = (
     "since",
     "until",
     "part",
+    "line",
+    "operator",
+    "initiator",
+    "hour",
+    "weekday",
+    "times",
+    "ended",
     "calls",
 )
+
+PLAIN: Final = (
+    "state",
+    "disposition",
+    "campaign",
+    "reference",
+    "reason",
+    "account",
+    "part",
+    "line",
+    "operator",
+    "times",
+)
+"""Fields that are in the filter as they are typed."""
+
+HOURS: Final = tuple(str(hour) for hour in range(24))
+WEEKDAYS: Final = tuple(str(day) for day in range(1, 8))
 
 MAX_TEXT: Final = 128
 MAX_SELECTED: Final = 50
@@ -58,6 +83,11 @@ class CallQuery:
         return f"{path}?{query}" if query else path
 
     @property
+    def unknown_choice(self) -> bool:
+        """Whether a field that is chosen from a list has a value that is not in it."""
+        return bool(self.invalid & {"state", "disposition", "hour", "weekday", "times", "ended"})
+
+    @property
     def narrow(self) -> bool:
         """Whether counting its calls takes reading their records."""
         return bool(set(self.fields) - {"state", "disposition", "campaign"})
@@ -75,13 +105,27 @@ def read_query(values: Mapping[str, str], zone: ZoneInfo) -> CallQuery:
         invalid.add("disposition")
     if "reason" in fields and not REASON.fullmatch(fields["reason"]):
         invalid.add("reason")
-    phone = ""
-    if "phone" in fields:
-        try:
-            # A typed "+" arrives as a space and is trimmed above; the digits alone are the same number.
-            phone = normalise_phone(fields["phone"], allowed=())
-        except PhoneError:
-            invalid.add("phone")
+    numbers = {"phone": "", "initiator": ""}
+    for name in numbers:
+        if fields.get(name) and (name, fields[name]) != ("initiator", NO_VALUE):
+            try:
+                # A typed "+" arrives as a space and is trimmed above; the digits alone are the same number.
+                numbers[name] = normalise_phone(fields[name], allowed=())
+            except PhoneError:
+                invalid.add(name)
+        else:
+            numbers[name] = fields.get(name, "")
+    figures: dict[str, int | None] = {"hour": None, "weekday": None}
+    for name, choices in (("hour", HOURS), ("weekday", WEEKDAYS)):
+        if name in fields:
+            if fields[name] in choices:
+                figures[name] = int(fields[name])
+            else:
+                invalid.add(name)
+    if fields.get("times", CALLED) not in TIMES:
+        invalid.add("times")
+    if fields.get("ended", "1") != "1":
+        invalid.add("ended")
     if "part" in fields and sum(char.isalnum() for char in fields["part"]) < MIN_PART:
         invalid.add("part")
     if ("calls" in fields or "selected" in values) and not NAMES.fullmatch(texts["calls"]):
@@ -94,9 +138,20 @@ def read_query(values: Mapping[str, str], zone: ZoneInfo) -> CallQuery:
             invalid.add(name)
     if invalid:
         return CallQuery(fields, invalid=frozenset(invalid))
-    plain = {name: texts[name] for name in FIELDS if name not in ("phone", "since", "until", "calls")}
+    plain = {name: texts[name] for name in PLAIN}
     calls = tuple(dict.fromkeys(texts["calls"].split(","))) if texts["calls"] else ()
-    return CallQuery(fields, CallFilter(**plain, phone=phone, since=times["since"], until=times["until"], calls=calls))
+    wanted = CallFilter(
+        **plain,
+        **numbers,
+        since=times["since"],
+        until=times["until"],
+        calls=calls,
+        ended="ended" in fields,
+        hour=figures["hour"],
+        weekday=figures["weekday"],
+        timezone=str(zone),
+    )
+    return CallQuery(fields, wanted)
 
 
 def local_time(ms: int, zone: ZoneInfo) -> str:
@@ -106,7 +161,7 @@ def local_time(ms: int, zone: ZoneInfo) -> str:
 
 def cancelable(query: CallQuery) -> list[State]:
     """The states in which calls of this filter can be canceled."""
-    if query.invalid or query.filter.disposition or query.filter.reason:
+    if query.invalid or query.filter.disposition or query.filter.reason or query.filter.ended:
         return []
     return [state for state in CANCELABLE if query.filter.state in ("", state)]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -11,8 +11,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from alodial_schemas import ENDS, Disposition, mask_phone
+from alodial_schemas import ENDS, mask_phone
 
+from ..archive.report_calls import answered_of, calls_of
 from ..archive.report_query import Report, ReportQuery, ReportRow, read_query
 from ..calls.threads import ARCHIVE, UPLOADS, WORK
 from ..campaigns.exporting.results import Cell, csv_blocks_of, write_table
@@ -34,6 +35,7 @@ GROUPS: Final = {
     "outcome": ("outcomes", "outcome"),
     "day": ("outcomes", "day"),
     "weekday": ("outcomes", "weekday"),
+    "month": ("outcomes", "month"),
     "hour": ("hours", "hour"),
     "operator": ("outcomes", "operator"),
     "line": ("outcomes", "line"),
@@ -55,10 +57,12 @@ router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
 @dataclass(frozen=True, slots=True)
 class ReportLine:
-    """A row of the table: its name, the address of its calls or "", and the lengths of its two bars in thousandths."""
+    """A row of the table: its name, the addresses of its calls and of the answered ones or "", and the lengths of its two
+    bars in thousandths."""
 
     name: str
     address: str
+    answered: str
     row: ReportRow
     part: int
     rate: int
@@ -66,11 +70,12 @@ class ReportLine:
 
 @dataclass(frozen=True, slots=True)
 class HourCell:
-    """An hour of a weekday: its answer rate and attempts, and the shade from 0 to ``LEVELS``."""
+    """An hour of a weekday: its answer rate and attempts, the shade from 0 to ``LEVELS``, the address of its calls."""
 
     rate: float | None
     attempts: int
     level: int
+    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +108,10 @@ def name_of(row: ReportRow, by: str, t: Translator, *, full: bool) -> str:
     value = row.of[by]
     match by:
         case "outcome":
-            kind = "disposition" if value in set(Disposition) and value not in ENDS else "call"
-            return t.known(kind, value)
+            state, _, disposition = value.rpartition(":")
+            if state:
+                return f"{t.known('call', state)}: {t.known('disposition', disposition)}"
+            return t.known("call" if value in ENDS else "disposition", value)
         case "weekday":
             return t(f"reports.weekday.{value}")
         case "hour":
@@ -117,28 +124,9 @@ def name_of(row: ReportRow, by: str, t: Translator, *, full: bool) -> str:
             return str(value) or t("reports.unknown")
 
 
-def calls_of(row: ReportRow, chosen: _Choice, zone: ZoneInfo) -> str:
-    """The address of the list of a row's calls; "" where the list has no such filter."""
-    value, query = row.of[chosen.by], chosen.query
-    fields = {"campaign": query.campaign}
-    first, last = query.since, query.until
-    match chosen.by:
-        case "outcome":
-            fields |= {"state": value} if value in ENDS else {"state": "completed", "disposition": value}
-        case "day":
-            first = last = date.fromisoformat(value)
-        case "campaign" if value:
-            fields["campaign"] = value
-        case "initiator" if value:
-            fields["phone"] = value
-        case _:
-            return ""
-    fields |= {"since": _midnight(first, zone), "until": _midnight(last + timedelta(days=1), zone)}
-    return f"/calls?{urlencode({name: text for name, text in fields.items() if text})}"
-
-
-def _midnight(day: date, zone: ZoneInfo) -> str:
-    return datetime.combine(day, time(), zone).strftime("%Y-%m-%dT%H:%M")
+def _address(fields: dict[str, str] | None) -> str:
+    """The address of the list of calls with this filter; "" where there is none."""
+    return f"/calls?{urlencode(fields)}" if fields else ""
 
 
 def lines_of(report: Report, chosen: _Choice, t: Translator, zone: ZoneInfo, *, full: bool) -> list[ReportLine]:
@@ -149,7 +137,8 @@ def lines_of(report: Report, chosen: _Choice, t: Translator, zone: ZoneInfo, *, 
     return [
         ReportLine(
             name_of(row, chosen.by, t, full=full),
-            calls_of(row, chosen, zone),
+            _address(calls_of(report.query, _groups(row), zone)) if row.calls else "",
+            _address(answered_of(report.query, _groups(row), zone)) if row.answered else "",
             row,
             round(1000 * size / largest),
             round(1000 * (row.answer_rate or 0)),
@@ -158,7 +147,11 @@ def lines_of(report: Report, chosen: _Choice, t: Translator, zone: ZoneInfo, *, 
     ]
 
 
-def grid_of(report: Report) -> tuple[list[int], list[tuple[int, list[HourCell]]]]:
+def _groups(row: ReportRow) -> dict[str, Any]:
+    return {name: value for name, value in row.of.items() if name != "campaign_name"}
+
+
+def grid_of(report: Report, zone: ZoneInfo) -> tuple[list[int], list[tuple[int, list[HourCell]]]]:
     """The hours that have attempts, and for each weekday its cells, shaded between the lowest and the highest rate."""
     cells = {(row.of["weekday"], row.of["hour"]): row for row in report.rows if row.attempts}
     hours = sorted({hour for _, hour in cells})
@@ -167,10 +160,10 @@ def grid_of(report: Report) -> tuple[list[int], list[tuple[int, list[HourCell]]]
 
     def cell(row: ReportRow | None) -> HourCell:
         if row is None:
-            return HourCell(None, 0, 0)
-        return HourCell(
-            row.answer_rate, row.attempts, 1 + min(LEVELS - 1, int(LEVELS * ((row.answer_rate or 0) - low) / wide))
-        )
+            return HourCell(None, 0, 0, "")
+        level = 1 + min(LEVELS - 1, int(LEVELS * ((row.answer_rate or 0) - low) / wide))
+        address = _address(calls_of(report.query, row.of, zone)) if row.calls else ""
+        return HourCell(row.answer_rate, row.attempts, level, address)
 
     return hours, [(day, [cell(cells.get((day, hour))) for hour in hours]) for day in range(1, 8)]
 
@@ -205,8 +198,10 @@ async def show_reports(request: Request, operator: Signed) -> Response:
         week = ReportQuery(
             "hours", ("weekday", "hour"), chosen.query.since, chosen.query.until, campaign=chosen.query.campaign
         )
-        grid = grid_of(await _make(request, week))
+        grid = grid_of(await _make(request, week), zone)
     lines = lines_of(report, chosen, t, zone, full=full)
+    context["calls"] = _address(calls_of(report.query, {}, zone))
+    context["answered"] = _address(answered_of(report.query, {}, zone))
     return page(request, "reports.html", operator, report=report, lines=lines, grid=grid, **context)
 
 

@@ -18,7 +18,10 @@ from .rendering import PeopleRoute, go
 from .session import Operator
 
 SCREENS: Final = {
-    "calls": frozenset({"state", "disposition", "campaign", "reason", "account", "since", "until"}),
+    "calls": frozenset(
+        {"state", "disposition", "campaign", "reason", "account", "since", "until"}
+        | {"line", "operator", "hour", "weekday", "times", "ended"}
+    ),
     "logs": frozenset({"campaign", "account", "worker", "level", "event", "since", "until"}),
 }
 """The screens with saved filters, and the fields that are kept."""

@@ -1,9 +1,14 @@
 """Turns what Redis answers into Python values."""
 
+import re
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 
 Row = TypeVar("Row", bound=NamedTuple)
+
+_BETWEEN = re.compile(rb";(?=[a-z_]+ [0-9]+(?:[ ;]|$))")
+"""Separates two entries of a timeline, ``state ms note``; a semicolon within a note does not."""
 
 
 def text(value: Any) -> str:
@@ -16,6 +21,21 @@ def text(value: Any) -> str:
 def number(value: Any) -> int:
     """The whole number of a counter, score or timestamp; 0 for nil."""
     return int(float(value or 0))
+
+
+def entries(timeline: bytes) -> list[bytes]:
+    """The entries ``state ms note`` of a record's timeline, oldest first."""
+    return _BETWEEN.split(timeline)
+
+
+def unix_ms(moment: str | None) -> int | None:
+    """Unix ms of an ISO 8601 time; None for none, and for a text that is no time."""
+    if not moment:
+        return None
+    try:
+        return round(datetime.fromisoformat(moment).astimezone(UTC).timestamp() * 1000)
+    except ValueError:
+        return None
 
 
 def read_row(kind: type[Row], row: Sequence[Any]) -> Row:

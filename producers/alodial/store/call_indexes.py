@@ -13,6 +13,7 @@ from alodial_schemas import ENDS, Disposition, FieldProblem, State
 
 from ..errors import InvalidCall
 from .answers import number, text
+from .call_facts import NO_VALUE
 from .call_filter import CallFilter
 from .keys import Keys
 from .sansio import Command, Steps
@@ -186,12 +187,12 @@ def labels_of(state: str, disposition: str) -> list[str]:
 def index_for(keys: Keys, filter: CallFilter) -> Steps[tuple[CallIndex, bool]]:
     """The narrowest index for the filter, and whether every call that it names matches."""
     state, ended = filter.state, filter.state in ENDS or bool(filter.disposition and not filter.state)
-    narrow = bool(filter.account or filter.part)
+    narrow = bool(filter.account or filter.part or filter.ended or filter.is_reported)
     if filter.calls:
         return NamedIndex("n", filter.calls), False
     if filter.owner:
         # An owner's cursors are places among its own calls: one in a list of all would name a stranger's.
-        return StreamIndex("o", [keys.by_owner(filter.owner)], filter.since, filter.until), False
+        return StreamIndex("o", [keys.by_owner(filter.owner)], filter.created_since, filter.until), False
     if filter.reference:
         name = keys.by_reference(filter.reference)
         return ListIndex("r", [name, name + Keys.OLD]), False
@@ -199,7 +200,7 @@ def index_for(keys: Keys, filter: CallFilter) -> Steps[tuple[CallIndex, bool]]:
         # Calls with the number as a recipient first, then those with it as the initiator.
         names = [keys.by_number(filter.phone, initiator=role) + end for role in (False, True) for end in ("", keys.OLD)]
         return ListIndex("p", names), False
-    if filter.campaign:
+    if filter.campaign and filter.campaign != NO_VALUE:
         dated = filter.since is not None or filter.until is not None or bool(filter.reason)
         if ended:
             names = [keys.campaign_ended(filter.campaign, label) for label in labels_of(state, filter.disposition)]
@@ -212,7 +213,7 @@ def index_for(keys: Keys, filter: CallFilter) -> Steps[tuple[CallIndex, bool]]:
     if ended:
         # A call that ended since then may have been created before; none ends before it is created.
         names = [keys.ended(label) for label in labels_of(state, filter.disposition)]
-        return StreamIndex("e", names, filter.since, None, filter.reason), not narrow and not dated
+        return StreamIndex("e", names, filter.created_since, None, filter.reason), not narrow and not dated
     whole = not narrow and not dated and not filter.campaign
     match state:
         case State.SCHEDULED:
@@ -225,7 +226,7 @@ def index_for(keys: Keys, filter: CallFilter) -> Steps[tuple[CallIndex, bool]]:
             return SortedSetIndex("u", keys.UNCONFIRMED, downwards=True), whole
         case State.QUEUED:
             return (yield from _queued(keys, filter))
-    return StreamIndex("i", [keys.INDEX], filter.since, filter.until), not narrow and not filter.reason
+    return StreamIndex("i", [keys.INDEX], filter.created_since, filter.until), not narrow and not filter.reason
 
 
 def _queued(keys: Keys, filter: CallFilter) -> Steps[tuple[CallIndex, bool]]:

@@ -9,7 +9,8 @@ import redis.asyncio as aioredis
 
 from alodial_schemas import ENDS, State
 
-from .call_filter import CallFilter, entries, recipients
+from .answers import entries
+from .call_filter import CallFilter, recipients
 from .call_indexes import BadCursor, index_for, labels_of
 from .keys import Keys
 from .records import CallRecord, read_record
@@ -159,7 +160,8 @@ class Count:
 def _known_count(keys: Keys, filter: CallFilter) -> Steps[int | None]:
     """The figure that the store keeps for just this filter; None where the calls have to be counted."""
     rest = (filter.phone, filter.reference, filter.account, filter.owner, filter.reason, filter.part, filter.calls)
-    if any(rest) or filter.since is not None or filter.until is not None:
+    dated = filter.since is not None or filter.until is not None
+    if any(rest) or dated or filter.ended or filter.is_reported:
         return None
     if filter.disposition and filter.state not in ("", State.COMPLETED):
         return 0

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from alodial_schemas import State
 
-from .answers import text
-from .call_filter import entries
+from .answers import entries, text
 from .client import Operation
 from .keys import Keys
 from .sansio import Steps

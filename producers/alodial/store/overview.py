@@ -8,9 +8,8 @@ import redis
 import redis.asyncio as aioredis
 
 from ..settings import Settings
-from .answers import number, text
+from .answers import entries, number, text
 from .archiving import ArchiveState, archive_state
-from .call_filter import entries
 from .connect import is_cluster
 from .events import UnreadEvents, unread_events
 from .fitness import FIT, StoreFitness, read_fitness

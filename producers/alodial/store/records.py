@@ -9,7 +9,7 @@ from typing import Any
 from alodial_schemas import State, request_from_body
 
 from . import answers
-from .call_filter import entries
+from .answers import entries
 
 
 def iso(ms: int | str | bytes) -> str:

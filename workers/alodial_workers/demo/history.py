@@ -81,7 +81,7 @@ def write_history(path: Path, days: int, zone: ZoneInfo, *, today: date | None =
             write_campaigns(connection, list(campaigns.values()))
         batch: list[ArchivedCall] = []
         for day in (today - timedelta(days=n) for n in range(days, 0, -1)):
-            batch += _calls_of(day, campaigns[_week(day)]["campaign_id"], zone, rng)
+            batch += calls_of(day, campaigns[_week(day)]["campaign_id"], zone, rng)
             while len(batch) >= BATCH or (batch and day == today - timedelta(days=1)):
                 with writing(engine) as connection:
                     written += write_calls(connection, batch[:BATCH], count)
@@ -128,9 +128,12 @@ def _pick(rng: random.Random, weights: dict[Any, int]) -> Any:
     return rng.choices(list(weights), list(weights.values()))[0]
 
 
-def _calls_of(day: date, campaign: str, zone: ZoneInfo, rng: random.Random) -> Iterator[ArchivedCall]:
+def calls_of(
+    day: date, campaign: str, zone: ZoneInfo, rng: random.Random, *, count: int = CALLS_A_DAY
+) -> Iterator[ArchivedCall]:
+    """About ``count`` calls of a working day."""
     share = {5: 0.5, 6: 0.15}.get(day.weekday(), 1.0)
-    for _ in range(round(CALLS_A_DAY * share * rng.uniform(0.85, 1.15))):
+    for _ in range(round(count * share * rng.uniform(0.85, 1.15))):
         at = datetime.combine(day, time(_pick(rng, HOURS), rng.randrange(60), rng.randrange(60)), zone)
         extid = str(rng.randrange(10**14, 10**15))
         raw = _record(extid, int(at.timestamp() * 1000), campaign if rng.random() < 0.7 else "", zone, rng)

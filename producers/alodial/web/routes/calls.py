@@ -1,6 +1,6 @@
 """``/v1/calls``: place, show, list, cancel and redial calls."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
@@ -9,6 +9,7 @@ from starlette.responses import Response
 from alodial_schemas import Disposition, FieldProblem, PhoneError, State, mask_numbers, normalise_phone
 
 from ...calls.prepare import prepare, read_call
+from ...store.call_facts import NO_VALUE
 from ...store.call_filter import MIN_PART, CallFilter
 from ..auth import Reader, Writer, caller, require_role, require_visible, require_write, viewer_of
 from ..context import app_context
@@ -38,6 +39,13 @@ _PARAMETERS = frozenset(
         "since",
         "until",
         "part",
+        "ended",
+        "line",
+        "operator",
+        "initiator",
+        "hour",
+        "weekday",
+        "times",
         "cursor",
         "limit",
     }
@@ -102,6 +110,21 @@ async def list_calls(
         str,
         Query(max_length=128, description="Only calls with this in a number, the reference or a value of the metadata"),
     ] = "",
+    ended: Annotated[bool, Query(description="Only calls that have ended")] = False,
+    line: Annotated[str, Query(max_length=64, description="Only calls that went out from this line, or `none`")] = "",
+    operator: Annotated[
+        str,
+        Query(max_length=8, description="Only calls to this operator, as reports name it, or `none`", examples=["90"]),
+    ] = "",
+    initiator: Annotated[
+        str, Query(max_length=64, description="Only calls in which this number was called first, or `none`")
+    ] = "",
+    hour: Annotated[int | None, Query(ge=0, le=23, description="Only calls of this hour of local time")] = None,
+    weekday: Annotated[int | None, Query(ge=1, le=7, description="Only calls of this weekday; 1 is Monday")] = None,
+    times: Annotated[
+        Literal["created", "called"],
+        Query(description="`called`: since, until, hour and weekday are those of the first attempt"),
+    ] = "created",
     cursor: Annotated[str, Query(pattern=_CURSOR, description="Of the page before, as it is")] = "",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Response:
@@ -115,35 +138,48 @@ async def list_calls(
         FieldProblem(mask_numbers(name[:64]), "unknown_parameter", "is not a parameter here", remedy)
         for name in unknown[:20]
     ]
-    if phone:
-        try:
-            # A "+" in a query that was not written as %2B arrives as a space.
-            phone = normalise_phone(f"+{phone[1:]}" if phone[0] == " " else phone, allowed=())
-        except PhoneError as exc:
-            problems.append(FieldProblem("phone", exc.code, exc.reason, exc.remedy))
+    numbers = {"phone": phone, "initiator": initiator}
+    for name, number in numbers.items():
+        if number and (name, number) != ("initiator", NO_VALUE):
+            try:
+                numbers[name] = normalise_phone(_plus(number), allowed=())
+            except PhoneError as exc:
+                problems.append(FieldProblem(name, exc.code, exc.reason, exc.remedy))
     if part and sum(char.isalnum() for char in part) < MIN_PART:
         remedy = f"give at least {MIN_PART} letters or digits"
         problems.append(FieldProblem("part", "too_short", "would match nearly every call", remedy))
-    times = TimeRange(since, until)
-    problems += times.problems
+    within = TimeRange(since, until)
+    problems += within.problems
     if problems:
         raise invalid_fields(problems, "parameter")
     call_filter = CallFilter(
         state=state or "",
         campaign=campaign,
-        phone=phone,
+        phone=numbers["phone"],
         reference=reference,
         disposition=disposition or "",
         account=account,
         owner=api_key.owner_filter,
         reason=reason,
-        since=times.since,
-        until=times.until,
+        since=within.since,
+        until=within.until,
         part=part,
+        ended=ended,
+        line=line,
+        operator=_plus(operator),
+        initiator=numbers["initiator"],
+        hour=hour,
+        weekday=weekday,
+        times=times,
     )
     page = await app_context(request).queue.calls(call_filter, cursor=cursor or None, limit=limit)
     incomplete = {"incomplete": True} if page.incomplete else {}
     return json_response({"calls": [record.summary() for record in page.calls], "cursor": page.cursor} | incomplete)
+
+
+def _plus(text: str) -> str:
+    """A text of a query in which a "+" was not written as %2B: it arrives as a space."""
+    return f"+{text[1:]}" if text[:1] == " " else text
 
 
 @router.get(
