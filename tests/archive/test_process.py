@@ -2,8 +2,6 @@
 
 import sqlite3
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,15 +16,9 @@ from alodial.archive.process import ArchiveProcess
 from alodial.archive.retention import RetentionPolicy
 from alodial.settings import Settings
 from alodial.store import archiving
+from waiting import wait_until
 
 TIMEOUT = 20.0
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    ends = time.monotonic() + TIMEOUT
-    while not condition():
-        assert time.monotonic() < ends
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -67,10 +59,10 @@ def test_a_database_that_was_away_is_caught_up_with(queue: CallQueue, tmp_path: 
     folder.rename(tmp_path / "unmounted")
     ids = completed(queue, 5)
     running = Running(queue, engine, "a")
-    wait_for(lambda: (state := state_of(queue)) is not None and state.trouble == "unavailable")
+    wait_until(lambda: (state := state_of(queue)) is not None and state.trouble == "unavailable")
     (tmp_path / "unmounted").rename(folder)
-    wait_for(lambda: (state := state_of(queue)) is not None and not state.trouble)
-    wait_for(lambda: set(stored(engine)) == set(ids))
+    wait_until(lambda: (state := state_of(queue)) is not None and not state.trouble)
+    wait_until(lambda: set(stored(engine)) == set(ids))
     running.stop()
     engine.dispose()
 
@@ -79,12 +71,12 @@ def test_a_full_disk_is_named_and_nothing_is_lost(queue: CallQueue, engine: Engi
     with engine.connect() as connection:
         connection.exec_driver_sql("SELECT 1")
     running = Running(queue, engine, "a")
-    wait_for(lambda: state_of(queue) is not None)
+    wait_until(lambda: state_of(queue) is not None)
     pages = _limit_pages(engine)
     ids = completed(queue, 400)
-    wait_for(lambda: (state := state_of(queue)) is not None and state.trouble == "full")
+    wait_until(lambda: (state := state_of(queue)) is not None and state.trouble == "full")
     _limit_pages(engine, 1_000_000_000)
-    wait_for(lambda: set(stored(engine)) >= set(ids))
+    wait_until(lambda: set(stored(engine)) >= set(ids))
     assert pages
     running.stop()
 
@@ -105,11 +97,11 @@ def _limit_pages(engine: Engine, more: int = 8) -> int:
 def test_one_archiver_works_and_another_takes_over(queue: CallQueue, engine: Engine) -> None:
     first = Running(queue, engine, "a")
     completed(queue, 3)
-    wait_for(lambda: len(stored(engine)) == 3)
+    wait_until(lambda: len(stored(engine)) == 3)
     second = Running(queue, engine, "b")
     first.stop()
     completed(queue, 3)
-    wait_for(lambda: len(stored(engine)) == 6)
+    wait_until(lambda: len(stored(engine)) == 6)
     second.stop()
 
 

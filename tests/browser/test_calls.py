@@ -17,10 +17,11 @@ from alodial.settings import Settings
 from alodial.store.keys import Keys
 from alodial_schemas.campaigns import parse_campaign
 from monitor.call_stage import RESULT, Stage
+from waiting import wait_until
 from web.conftest import SECRET, Web
 
 from .conftest import Visitor
-from .test_monitor import ALWAYS, PAYLOADS, until
+from .test_monitor import ALWAYS, PAYLOADS
 
 keys = Keys()
 
@@ -96,7 +97,7 @@ def test_an_open_call_page_follows_the_call_to_its_end(
     assert visitor.faults(axe) == []
     # Chromium has read the recording and has sound to play: readyState 2 is HAVE_CURRENT_DATA.
     page.evaluate("(() => { const sound = document.querySelector('audio'); sound.preload = 'auto'; sound.load(); })()")
-    until(lambda: page.evaluate("document.querySelector('audio').readyState") >= 2)
+    wait_until(lambda: page.evaluate("document.querySelector('audio').readyState") >= 2)
     page.click("text=The answer as it came")
     page.wait_for_selector("pre", state="visible")
     with page.expect_popup() as opened:
@@ -163,7 +164,7 @@ def test_everything_about_calls_can_be_done_without_scripts(visit: Visit, stage:
     assert stage.queue.get(placed.id).state == "canceled"
     page.click("text=Ring again")
     page.click("button:has-text('Ring again now')")
-    until(lambda: stage.queue.count().number == 2)
+    wait_until(lambda: stage.queue.count().number == 2)
 
 
 def of_every_kind(stage: Stage) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """The monitor's screens in a real browser: driven, looked at, attacked."""
 
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 
 from alodial import CallQueue
 from alodial_schemas.campaigns import parse_campaign
+from waiting import wait_until
 from web.conftest import Web
 
 from .conftest import Visitor
@@ -93,13 +93,6 @@ def a_file(folder: Path, count: int = 40) -> Path:
     return file
 
 
-def until(condition: Callable[[], bool], seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.05)
-
-
 def test_a_campaign_goes_from_its_file_to_its_end_in_the_browser(
     visit: Visit, queue: CallQueue, tmp_path: Path
 ) -> None:
@@ -163,7 +156,7 @@ def test_the_keyboard_is_not_thrown_out_by_what_is_renewed(visit: Visit, queue: 
         pass
     with page.expect_response(lambda answer: answer.request.headers.get("hx-target") == "campaigns"):
         pass
-    until(lambda: bool(page.evaluate("document.activeElement.id") == f"to-{id}"))
+    wait_until(lambda: bool(page.evaluate("document.activeElement.id") == f"to-{id}"))
 
 
 def test_an_open_page_says_when_the_server_does_not_answer(visit: Visit, queue: CallQueue) -> None:
@@ -193,7 +186,7 @@ def test_everything_can_be_done_without_scripts(visit: Visit, queue: CallQueue, 
     page.click("text=Continue with 40 rows")
     page.click("text=Submit: call 40 rows")
     # The campaign is listed from its draft on; its rows follow in chunks.
-    until(lambda: [found.rows["good"] for found in queue.campaigns.list().campaigns] == [40])
+    wait_until(lambda: [found.rows["good"] for found in queue.campaigns.list().campaigns] == [40])
 
 
 def test_the_keyboard_reaches_everything_and_shows_where_it_is(visit: Visit) -> None:

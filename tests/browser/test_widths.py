@@ -11,9 +11,9 @@ from alodial import CallQueue
 from alodial.monitor import router
 from alodial.store.keys import Keys
 from monitor.call_stage import Stage
+from waiting import wait_until
 
 from .conftest import Visitor
-from .test_monitor import until
 
 keys = Keys()
 
@@ -79,7 +79,7 @@ def test_a_row_of_calls_hands_out_its_ids_and_its_phone_by_keyboard_and_across_u
             page.focus(f"#copy-{kind}-{placed.id}")
         page.wait_for_selector(f"#copy-{kind}-{placed.id}:focus")
         page.keyboard.press("Enter")
-    until(lambda: page.evaluate("window.taken") == [placed.id, placed.extid, "+998994412860"])
+    wait_until(lambda: page.evaluate("window.taken") == [placed.id, placed.extid, "+998994412860"])
     visitor.picture("calls-copies")
     assert visitor.faults(axe) == []
     assert visitor.complaints == []

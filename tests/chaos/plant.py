@@ -2,9 +2,7 @@
 
 import json
 import signal
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +14,6 @@ from alodial_workers.demo.stack import ProcessStack
 TOKEN = "planted-token-7f3a9c"
 CALLBACK_SECRET = "planted-callback-secret-51b2"
 API_KEY = "planted-api-key-90dd"
-
-
-def wait_until(condition: Callable[[], Any], *, within: float, what: str, every: float = 0.05) -> Any:
-    """The condition's first true value. Fails with ``what`` when there is none in time."""
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(every)
-    raise AssertionError(f"not within {within:.0f} s: {what}")
 
 
 class Plant(ProcessStack):

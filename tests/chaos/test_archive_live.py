@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from plant import Plant, wait_until
+from plant import Plant
 from postgres_server import PostgresServer, postgres_folder
 from sqlalchemy import func, select
 
@@ -19,6 +19,7 @@ from alodial.archive.schema import ATTEMPTS, CALLS, EVENTS
 from alodial.archive.write import total_calls
 from alodial.store import archiving
 from alodial_schemas import ENDS
+from waiting import wait_until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1200)]
 

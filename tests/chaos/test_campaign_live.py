@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from plant import Plant, wait_until
+from plant import Plant
 
 from alodial import CallQueue, TwoWayCall
 from alodial.settings import Settings
 from alodial_schemas import ENDS
+from waiting import wait_until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1500)]
 

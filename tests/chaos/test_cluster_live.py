@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from plant import wait_until
 from redis_cluster import RedisCluster
 from test_failover_live import FROM, FailoverPlant, _wait_for_ends, phone
 
 from alodial import CallQueue, TwoWayCall
 from alodial.settings import Settings
 from alodial.store.keys import slot_of
+from waiting import wait_until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.failover, pytest.mark.timeout(900)]
 

@@ -16,10 +16,11 @@ from typing import Final
 
 import httpx
 import pytest
-from plant import API_KEY, CALLBACK_SECRET, Plant, wait_until
+from plant import API_KEY, CALLBACK_SECRET, Plant
 
 from alodial import TwoWayCall
 from alodial.errors import NotCancelable
+from waiting import wait_until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.drill, pytest.mark.timeout(240)]
 

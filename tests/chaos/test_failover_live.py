@@ -12,12 +12,13 @@ from typing import Any
 
 import httpx
 import pytest
-from plant import API_KEY, Plant, wait_until
+from plant import API_KEY, Plant
 from redis_group import REPLICA_HOST, SENTINEL_HOST, RedisGroup
 
 from alodial import CallQueue, TwoWayCall
 from alodial.settings import Settings
 from alodial_schemas import ENDS
+from waiting import wait_until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.failover, pytest.mark.timeout(900)]
 

@@ -6,10 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
-from plant import API_KEY, CALLBACK_SECRET, TOKEN, Plant, wait_until
+from plant import API_KEY, CALLBACK_SECRET, TOKEN, Plant
 
 from alodial import TwoWayCall
 from alodial_schemas import ENDS
+from waiting import wait_until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1200)]
 

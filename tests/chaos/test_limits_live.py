@@ -8,9 +8,10 @@ from bisect import bisect_left
 from pathlib import Path
 
 import pytest
-from plant import Plant, wait_until
+from plant import Plant
 
 from alodial import TwoWayCall
+from waiting import wait_until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.alone, pytest.mark.timeout(600)]
 

@@ -4,9 +4,10 @@ import time
 from pathlib import Path
 
 import pytest
-from plant import Plant, wait_until
+from plant import Plant
 
 from alodial import TwoWayCall
+from waiting import wait_until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 import redis
-from plant import API_KEY, Plant, wait_until
+from plant import API_KEY, Plant
 
 from alodial import TwoWayCall
+from waiting import wait_until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from plant import API_KEY, TOKEN, Plant, wait_until
+from plant import API_KEY, TOKEN, Plant
 
 from alodial.observability import trace_context
+from waiting import wait_until
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 NAMES = {"alodial.enqueue", "alodial.submit", "alodial.result", "alodial.webhook"}

@@ -10,10 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from plant import Plant, wait_until
+from plant import Plant
 from standardwebhooks import Webhook
 
 from alodial import TwoWayCall
+from waiting import wait_until
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 FULL = os.environ.get("ALODIAL_CHAOS") == "full"

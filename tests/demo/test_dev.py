@@ -7,8 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +19,7 @@ import redis
 
 from alodial.testing.redis_server import free_port
 from monitor.client import Operator, words_on
+from waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-m", "alodial.cli"]
@@ -87,7 +87,7 @@ def test_newcomers_get_a_first_call_list_and_webhook_as_the_pages_say_and_ctrl_c
     with _receiver_of_the_page(dev.folder) as (address, printed):
         _as_a_manager_who_reads_russian(dev, address)
         # A new address gets what happens from when the workers know it, which may be after so short a campaign.
-        until(lambda: _call_ended_in(dev, printed), "the first webhook came")
+        wait_until(lambda: _call_ended_in(dev, printed), what="the first webhook came")
     assert dev.end() == 0
     for document in dev.documents[:-1]:
         if port := document["url"].rstrip("/").rpartition(":")[2].partition("/")[0]:
@@ -98,13 +98,6 @@ def test_newcomers_get_a_first_call_list_and_webhook_as_the_pages_say_and_ctrl_c
 def _call_ended_in(dev: Dev, printed: Path) -> bool:
     dev.alodial("call", "two-way", "--from", "712037006", "--to", "994412860", "--wait", "--json")
     return '"type":"alodial.call.completed"' in printed.read_text()
-
-
-def until(condition: Callable[[], bool], event: str) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, event
-        time.sleep(0.1)
 
 
 @contextmanager
@@ -137,7 +130,10 @@ def _as_a_manager_who_reads_russian(dev: Dev, receiver: str) -> None:
     uploaded = operator.upload(people.encode("cp1251"), "клиенты.csv")
     assert uploaded.status_code == 303, words_on(uploaded)
     draft = uploaded.headers["location"]
-    until(lambda: "2 годных" in words_on(operator.get(draft)) or "годных 2" in words_on(operator.get(draft)), "checked")
+    wait_until(
+        lambda: "2 годных" in words_on(operator.get(draft)) or "годных 2" in words_on(operator.get(draft)),
+        what="the file is checked",
+    )
     page = words_on(operator.get(draft))
     assert "1 с ошибкой" in page or "с ошибкой 1" in page
     submitted = operator.confirm(draft)
@@ -148,9 +144,9 @@ def _as_a_manager_who_reads_russian(dev: Dev, receiver: str) -> None:
         places.append(operator.get(draft).headers.get("location", ""))
         return places[-1] != ""
 
-    until(leads_on, "the campaign is there")
+    wait_until(leads_on, what="the campaign is there")
     campaign = places[-1]
-    until(lambda: "завершена" in words_on(operator.get(campaign)), "the campaign ended")
+    wait_until(lambda: "завершена" in words_on(operator.get(campaign)), what="the campaign ended")
     assert "Ответили" in words_on(operator.get(campaign))
 
 

@@ -6,8 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +32,6 @@ configure(load_settings(), stream=open("/dev/null", "w"), non_blocking=True, sha
 log = structlog.get_logger("test")
 """
 """The beginning of a program that logs."""
-
-
-def wait_until(condition: Callable[[], Any], *, within: float = 20, what: str = "it happened") -> Any:
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"not within {within:.0f} s: {what}")
 
 
 class Processes:

@@ -14,8 +14,9 @@ from alodial.settings import Settings
 from alodial.store.client import Store
 from alodial.store.keys import Keys
 from alodial.store.log_stream import LogWriter
+from waiting import wait_until
 
-from .conftest import NUMBERS, PLANTED, Processes, wait_until
+from .conftest import NUMBERS, PLANTED, Processes
 
 keys = Keys()
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from monitor.client import Operator, words_on
+from waiting import wait_until
 from web.conftest import API_KEY, Web
 
-from .conftest import PLANTED, Processes, Reader, wait_until
+from .conftest import PLANTED, Processes, Reader
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 

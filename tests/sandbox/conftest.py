@@ -2,8 +2,7 @@
 
 import json
 import threading
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -13,15 +12,7 @@ import pytest
 
 from alodial_workers.sandbox.config import SandboxConfig
 from alodial_workers.sandbox.run import running_sandbox
-
-
-def wait_until(condition: Callable[[], Any], timeout: float = 10.0) -> Any:
-    """The condition's first true value."""
-    end = time.monotonic() + timeout
-    while not (value := condition()):
-        assert time.monotonic() < end, "the condition did not come true"
-        time.sleep(0.01)
-    return value
+from waiting import wait_until
 
 
 class Receiver:

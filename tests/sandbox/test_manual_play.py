@@ -7,7 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from .conftest import Receiver, Sandbox, sandbox_with, wait_until
+from waiting import wait_until
+
+from .conftest import Receiver, Sandbox, sandbox_with
 
 PATIENT = {"speed": 1, "by_hand": True, "hand_seconds": 600}
 CALLER, FIRST, SECOND = "712037006", "994412890", "977076909"

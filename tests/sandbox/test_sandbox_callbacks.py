@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from alodial_schemas.alovoice.result import CallResult, parse_results
+from waiting import wait_until
 
-from .conftest import Receiver, sandbox_with, wait_until
+from .conftest import Receiver, sandbox_with
 
 
 def only_result(receiver: Receiver) -> CallResult:

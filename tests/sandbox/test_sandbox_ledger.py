@@ -16,8 +16,9 @@ import httpx
 import pytest
 
 from alodial_workers.sandbox.run import bind
+from waiting import wait_until
 
-from .conftest import Receiver, Sandbox, sandbox_with, wait_until
+from .conftest import Receiver, Sandbox, sandbox_with
 
 
 @contextmanager

@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from alodial_workers.sandbox.behaviours import BEHAVIOUR_ENDINGS, TROUBLE_ENDINGS, Trouble
+from waiting import wait_until
 
-from .conftest import Receiver, Sandbox, sandbox_with, wait_until
+from .conftest import Receiver, Sandbox, sandbox_with
 
 
 def number(trouble: Trouble) -> str:

@@ -1,8 +1,6 @@
 """A web process tells ``alodial doctor`` and ``status`` which of its loops fail, until they work again."""
 
 import asyncio
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,18 +13,12 @@ from alodial.store import overview, workers
 from alodial.store.client import Store
 from alodial.store.keys import Keys
 from alodial.web.callbacks.spool import Head, Spool
+from waiting import wait_until
 from web.conftest import Web
 
 keys = Keys()
 
 pytestmark = pytest.mark.slow
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.1)
 
 
 def sentences(store: Store, settings: Settings) -> list[str]:

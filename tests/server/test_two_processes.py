@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -25,6 +25,7 @@ from alodial.settings import Settings
 from alodial.testing.redis_server import free_port
 from monitor.client import Operator, words_on
 from outside.text import ROOT
+from waiting import wait_until
 from web.conftest import API_KEY, TWO_WAY, Web
 
 PROXIES = ROOT / "deploy" / "proxy"
@@ -36,13 +37,6 @@ def program(name: str) -> str:
     if path is None:
         pytest.skip(f"{name} is not installed here")
     return path
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 15
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.05)
 
 
 def accepts(port: int) -> bool:
@@ -66,7 +60,7 @@ class Pair:
         self.nginx = subprocess.Popen(
             [program("nginx"), "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(self._configuration())]
         )
-        until(lambda: accepts(self.ports[2]))
+        wait_until(lambda: accepts(self.ports[2]))
 
     def start(self, at: int) -> Web:
         return Web(self.redis_url, self.folder, port=self.ports[at], TRUSTED_PROXIES="127.0.0.1")
@@ -144,7 +138,7 @@ def test_a_rolling_restart_behind_nginx_loses_no_request_and_no_upload(pair: Pai
     # The requests of one client alternate between the processes.
     operator = Operator(SimpleNamespace(url=pair.url), name="Aziza")  # type: ignore[arg-type]  # its address is all it needs
     address = operator.upload(b"phone\n994412860\n977076909\n", name="Debts").headers["location"]
-    until(lambda: f"{address}/confirm" in operator.get(address).text)
+    wait_until(lambda: f"{address}/confirm" in operator.get(address).text)
     served = pair.answered()
     assert all(served[str(port)] >= 3 for port in pair.ports[:2]), served
 
@@ -167,7 +161,7 @@ def test_a_rolling_restart_behind_nginx_loses_no_request_and_no_upload(pair: Pai
 
     submitted = operator.confirm(address)
     assert submitted.status_code == 303, words_on(submitted)
-    until(lambda: operator.get(address).headers.get("location", "").endswith("?done=submit"))
+    wait_until(lambda: operator.get(address).headers.get("location", "").endswith("?done=submit"))
 
 
 @pytest.mark.slow
@@ -176,7 +170,7 @@ def test_a_process_that_will_stop_is_not_ready_and_serves_on_until_it_does(setti
     try:
         assert web.http.get("/readyz").status_code == 200
         web.process.send_signal(signal.SIGTERM)
-        until(lambda: web.http.get("/readyz").status_code == 503)
+        wait_until(lambda: web.http.get("/readyz").status_code == 503)
         ready = web.http.get("/readyz").json()
         assert ready["code"] == "stopping"
         placed = web.place()

@@ -1,7 +1,7 @@
 """A namespace on a Redis Cluster: who owns its slot, and what happens while the slot moves."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from alodial.store.connect import read_cluster_url
 from alodial.store.keys import SLOTS, keys_of, slot_of
 from alodial.store.sentinel import SentinelAnswer
 from alodial.testing.redis_server import EmbeddedRedis, free_port
+from waiting import wait_until
 
 CALL = TwoWayCall(callfrom="712037006", callto=["994412860"])
 OLD, NEW = ("10.0.0.1", 6379), ("10.0.0.4", 6379)
@@ -73,13 +74,6 @@ def test_a_cluster_s_url_names_nodes_and_the_slot_is_that_of_the_namespace() -> 
     assert options == {"username": None, "password": "p@ss", "ssl": True}
     with pytest.raises(ConfigurationError, match="name some nodes"):
         read_cluster_url("redis+cluster:///0", "sales")
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 15
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.fixture

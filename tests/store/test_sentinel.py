@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -18,13 +18,7 @@ from alodial.store.client import confirmation
 from alodial.store.connect import connect, connect_async, read_sentinel_url, watcher_of
 from alodial.store.script_connections import POOL_ARGUMENTS
 from alodial.testing.redis_server import EmbeddedRedis, free_port
-
-
-def until(condition: Callable[[], Any], within: float = 5.0) -> None:
-    ends = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < ends, "not in time"
-        time.sleep(0.01)
+from waiting import wait_until
 
 
 class Sentinels:
@@ -95,11 +89,11 @@ def test_a_switch_is_followed_at_once_and_pooled_connections_are_left(
         before = run_id(client)
         watcher = watcher_of(client)
         assert watcher is not None
-        until(lambda: watcher.view.confirmed)
+        wait_until(lambda: watcher.view.confirmed)
         began = time.monotonic()
         for sentinel in sentinels.all:
             sentinel.switch(("127.0.0.1", other.port))
-        until(lambda: watcher.view.address == ("127.0.0.1", other.port), within=1)
+        wait_until(lambda: watcher.view.address == ("127.0.0.1", other.port), within=1)
         assert time.monotonic() - began < 0.4  # earlier than the next question
         assert run_id(client) != before
 
@@ -112,7 +106,7 @@ def test_an_event_loop_follows_a_switch_too(sentinels: Sentinels, other: Embedde
             sentinel.switch(("127.0.0.1", other.port))
         watcher = watcher_of(client)
         assert watcher is not None
-        await asyncio.to_thread(until, lambda: watcher.view.address == ("127.0.0.1", other.port))
+        await asyncio.to_thread(wait_until, lambda: watcher.view.address == ("127.0.0.1", other.port))
         after: Any = await client.info("server")
         assert after["run_id"] != before["run_id"]
         await client.aclose()
@@ -130,7 +124,7 @@ def test_a_request_under_way_is_finished_on_the_connection_that_it_began_on(
         for sentinel in sentinels.all:
             sentinel.switch(("127.0.0.1", other.port))
         assert watcher is not None
-        until(lambda: watcher.view.generation == 2)
+        wait_until(lambda: watcher.view.generation == 2)
         assert b"run_id" in connection.read_response()
         client.connection_pool.release(connection)
 
@@ -142,15 +136,15 @@ def test_a_single_sentinel_of_three_moves_nobody_and_confirms_nothing(
         client.ping()
         watcher = watcher_of(client)
         assert watcher is not None
-        until(lambda: watcher.view.confirmed)
+        wait_until(lambda: watcher.view.confirmed)
         sentinels.all[0].switch(("127.0.0.1", other.port))
         asked = sentinels.all[0].asked
-        until(lambda: sentinels.all[0].asked > asked + 1)
+        wait_until(lambda: sentinels.all[0].asked > asked + 1)
         assert watcher.view.address == sentinels.primary
         assert watcher.view.confirmed  # two of three still name it
         for sentinel in sentinels.all[1:]:
             sentinel.silent = True
-        until(lambda: not watcher.view.confirmed, within=8)
+        wait_until(lambda: not watcher.view.confirmed, within=8)
 
 
 def test_a_primary_is_confirmed_for_two_seconds_from_when_the_sentinels_were_asked(sentinels: Sentinels) -> None:
@@ -158,11 +152,11 @@ def test_a_primary_is_confirmed_for_two_seconds_from_when_the_sentinels_were_ask
         client.ping()
         watcher = watcher_of(client)
         assert watcher is not None
-        until(lambda: watcher.view.confirmed)
+        wait_until(lambda: watcher.view.confirmed)
         for sentinel in sentinels.all:
             sentinel.silent = True
         began = time.monotonic()
-        until(lambda: not watcher.view.confirmed)
+        wait_until(lambda: not watcher.view.confirmed)
         assert time.monotonic() - began <= 2.1
         assert client.ping()  # what is known is used on, until somebody knows better
 
@@ -214,11 +208,11 @@ def test_replica_waits_for_every_replica_that_may_be_promoted(sentinels: Sentine
         client.ping()
         watcher = watcher_of(client)
         assert watcher is not None
-        until(lambda: watcher.view.replicas == 2)
+        wait_until(lambda: watcher.view.replicas == 2)
         assert confirmation(settings, client) == ("WAIT", 2, 1000)
         for sentinel in sentinels.all:
             sentinel.replicas = ["slave,o_down"]
-        until(lambda: watcher.view.replicas == 1)  # never none: what only the primary has is lost with it
+        wait_until(lambda: watcher.view.replicas == 1)  # never none: what only the primary has is lost with it
         assert confirmation(settings.model_copy(update={"durability": "fast"}), client) is None
 
 
@@ -233,7 +227,7 @@ def test_a_watcher_ends_when_no_pool_uses_it(sentinels: Sentinels, monkeypatch: 
     import gc  # noqa: PLC0415  # only here
 
     gc.collect()
-    until(lambda: watcher.ended)
+    wait_until(lambda: watcher.ended)
     with connect(sentinels.url()) as again:
         assert again.ping()
         assert watcher_of(again) is not watcher
@@ -250,7 +244,7 @@ def test_a_forked_process_asks_for_itself(sentinels: Sentinels, other: EmbeddedR
                 client.ping()
                 watcher = watcher_of(client)
                 assert watcher is not None
-                until(lambda: watcher.view.address == ("127.0.0.1", other.port))
+                wait_until(lambda: watcher.view.address == ("127.0.0.1", other.port))
                 os._exit(0)
             except BaseException:
                 os._exit(1)

@@ -5,7 +5,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from alodial.testing.redis_server import EmbeddedRedis
+from waiting import wait_until
 
 from .conftest import SECRET, Web
 
@@ -22,13 +23,6 @@ INBOX = "alodial:{dial}:inbox"
 def kept(server: EmbeddedRedis) -> list[tuple[bytes, bytes]]:
     with server.client() as client:
         return [(fields[b"b"], fields[b"t"]) for _, fields in client.xrange(INBOX)]
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from alodial.store.keys import Keys
 from alodial.store.overview import read_async
 from alodial.web.key_ring import KeyRing
 from monitor.client import Operator, words_on
+from waiting import wait_until
 
 from .conftest import API_KEY, SECRET, TWO_WAY, Web
 
@@ -64,20 +65,13 @@ def status(web: Web, key: str, path: str = "/v1/calls") -> int:
         return http.get(path).status_code
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 15
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert condition()
-
-
 def test_a_new_key_works_in_every_process_and_redis_holds_its_hash_alone(
     web: Web, other_web: Web, redis_server: Any
 ) -> None:
-    wait_for(lambda: status(other_web, "alodial_unknown-key-0000") == 401)
+    wait_until(lambda: status(other_web, "alodial_unknown-key-0000") == 401)
     key = made(web, own=True)
     assert key.startswith("alodial_")
-    wait_for(lambda: status(other_web, key) == 200)
+    wait_until(lambda: status(other_web, key) == 200)
     with other_web.client(key) as shop:
         placed = shop.post("/v1/calls", json=TWO_WAY).json()
         assert shop.get(f"/v1/calls/{placed['id']}").json()["owner"] == "shop"
@@ -95,10 +89,10 @@ def test_a_new_key_works_in_every_process_and_redis_holds_its_hash_alone(
 
 def test_a_revoked_key_is_refused_by_every_process_and_its_name_is_never_given_again(web: Web, other_web: Web) -> None:
     key = made(web)
-    wait_for(lambda: status(other_web, key) == 200)
+    wait_until(lambda: status(other_web, key) == 200)
     assert web.http.delete("/v1/keys/shop").json()["state"] == "revoked"
     assert status(web, key) == 401
-    wait_for(lambda: status(other_web, key) == 401)
+    wait_until(lambda: status(other_web, key) == 401)
     again = web.http.post("/v1/keys", json={"name": "shop", "roles": ["read"]})
     assert (again.status_code, again.json()["code"]) == (409, "key_exists")
     assert web.http.delete("/v1/keys/nobody").status_code == 404
@@ -107,7 +101,7 @@ def test_a_revoked_key_is_refused_by_every_process_and_its_name_is_never_given_a
 def test_a_key_ends_when_it_expires(web: Web) -> None:
     soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3))
     key = made(web, "brief", expires_at=soon)
-    wait_for(lambda: status(web, key) == 401)
+    wait_until(lambda: status(web, key) == 401)
     past = web.http.post("/v1/keys", json={"name": "late", "roles": ["read"], "expires_at": "2020-01-01T00:00:00Z"})
     assert past.status_code == 422
     assert past.json()["errors"][0]["field"] == "expires_at"
@@ -154,8 +148,8 @@ def test_the_page_of_keys_makes_rotates_and_revokes(web: Web) -> None:
     time.sleep(1.1)  # a session knows its second
     page = operator.post("/keys/aziza/rotate", page="/keys")
     second = page.text.partition('id="secret" data-copied>')[2].partition("<")[0]
-    wait_for(lambda: status(web, first) == 401)
-    wait_for(lambda: 'name="key"' in person.get("/").text)
+    wait_until(lambda: status(web, first) == 401)
+    wait_until(lambda: 'name="key"' in person.get("/").text)
     assert status(web, second) == 200
     assert operator.post("/keys/aziza/revoke", page="/keys").status_code == 303
     assert status(web, second) == 401
@@ -216,8 +210,8 @@ def test_a_key_of_before_a_limit_gets_its_default_and_pacers_know_what_binds_it(
         record = client.hget(keys.KEYS, "shop").decode()
         client.hset(keys.KEYS, "shop", record.replace("initiator_cap=120/1h;", ""))
         client.set(keys.KEYS_VERSION, "another")
-        wait_for(lambda: client.hget(keys.KEYS_LIMITS, "shop") is not None)
-        wait_for(lambda: b"shop 10 3600 120 3600" in client.hget(keys.KEYS_LIMITS, "shop"))
+        wait_until(lambda: client.hget(keys.KEYS_LIMITS, "shop") is not None)
+        wait_until(lambda: b"shop 10 3600 120 3600" in client.hget(keys.KEYS_LIMITS, "shop"))
         assert client.hget(keys.KEYS_LIMITS, "shop").startswith(b"shop 5 10 3600 120 3600;")
     limits = {row["name"]: row["limits"] for row in web.http.get("/v1/keys").json()["keys"]}
     assert "initiator_cap=120/1h" in limits["shop"]

@@ -11,9 +11,10 @@ from alodial.settings import Settings
 from alodial.store import added_endpoints, webhooks
 from alodial.store.keys import Keys
 from alodial.store.sansio import run
+from waiting import wait_until
 
 from .conftest import relay, with_hooks
-from .receiver import Receiver, status, until
+from .receiver import Receiver, status
 
 keys = Keys()
 
@@ -26,11 +27,11 @@ def test_a_running_worker_serves_an_added_endpoint_with_its_own_secret_and_forge
     monkeypatch.setattr("alodial_workers.webhooks.dispatcher.RELOAD_EVERY", 0.05)
     with Receiver() as receiver, CallQueue(settings=with_hooks(settings, "")) as ours, relay(with_hooks(settings, "")):
         id, secret = ours.endpoints.add(receiver.url)
-        until(lambda: queue.endpoints.find(id).seen_at is not None)
+        wait_until(lambda: queue.endpoints.find(id).seen_at is not None)
         call = place()
-        until(lambda: len(receiver.got) == 1)
+        wait_until(lambda: len(receiver.got) == 1)
         assert Webhook(secret).verify(receiver.got[0].body, receiver.got[0].headers)["subject"] == call
-        until(lambda: len(queue.endpoints.history(id).tries) == 1)
+        wait_until(lambda: len(queue.endpoints.history(id).tries) == 1)
         tried = queue.endpoints.history(id).tries[0]
         assert (tried.type, tried.call, tried.outcome, tried.status, tried.number) == (
             "alodial.call.queued",
@@ -40,7 +41,7 @@ def test_a_running_worker_serves_an_added_endpoint_with_its_own_secret_and_forge
             1,
         )
         queue.endpoints.remove(id)
-        until(lambda: queue.store.redis.keys(f"{keys.webhook(id)}*") == [keys.webhook(id, "gone").encode()])
+        wait_until(lambda: queue.store.redis.keys(f"{keys.webhook(id)}*") == [keys.webhook(id, "gone").encode()])
         place()
         assert queue.endpoints.list() == []
 
@@ -91,7 +92,7 @@ def test_failed_tries_say_when_the_next_is_and_what_waits(
 ) -> None:
     with Receiver(status(500)) as receiver, relay(with_hooks(settings, receiver.url)):
         call = place()
-        until(lambda: queue.endpoints.list()[0].failed == 1)
+        wait_until(lambda: queue.endpoints.list()[0].failed == 1)
         history = queue.endpoints.history(queue.endpoints.list()[0].id)
     assert [(tried.status, tried.why, tried.number) for tried in history.tries] == [(500, "http_500", 1)]
     assert history.tries[0].next_at is not None

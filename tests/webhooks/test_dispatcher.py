@@ -14,9 +14,10 @@ from alodial.settings import Settings
 from alodial.store import webhooks
 from alodial.store.keys import Keys
 from alodial_workers.webhooks.http_post import EndpointClient, WebhookAnswer
+from waiting import wait_until
 
 from .conftest import SECRET, relay, with_hooks
-from .receiver import OK, Receiver, status, until
+from .receiver import OK, Receiver, status
 
 keys = Keys()
 
@@ -32,14 +33,14 @@ def test_an_event_arrives_as_it_is_in_the_stream_signed_as_standard_webhooks_wan
 ) -> None:
     with Receiver() as receiver, relay(with_hooks(settings, receiver.url)):
         call = place()
-        until(lambda: len(receiver.got) == 1)
+        wait_until(lambda: len(receiver.got) == 1)
         got = receiver.got[0]
         assert Webhook(SECRET).verify(got.body, got.headers)["subject"] == call
         assert got.head == "POST /hook?token=secret-in-query HTTP/1.1"
         assert got.headers["content-type"] == "application/cloudevents+json"
         assert got.id == json.loads(got.body)["id"]
         assert got.body == queue.store.redis.xrange(keys.EVENTS)[0][1][b"event"]
-        until(lambda: health(queue).delivered == 1)
+        wait_until(lambda: health(queue).delivered == 1)
         endpoint = health(queue)
         assert (endpoint.waiting, endpoint.parked, endpoint.enabled, endpoint.last_status) == (0, 0, True, 204)
         assert "secret-in-query" not in endpoint.url
@@ -50,7 +51,7 @@ def test_both_secrets_sign_while_one_is_changed(settings: Settings, place: Place
     both = with_hooks(settings, "", webhook_secret=f"{other},{SECRET}")
     with Receiver() as receiver, relay(with_hooks(both, receiver.url, webhook_secret=f"{other},{SECRET}")):
         place()
-        until(lambda: len(receiver.got) == 1)
+        wait_until(lambda: len(receiver.got) == 1)
         for secret in (other, SECRET):
             Webhook(secret).verify(receiver.got[0].body, receiver.got[0].headers)
 
@@ -59,14 +60,14 @@ def test_connections_are_kept_and_a_closed_one_is_replaced(settings: Settings, p
     with Receiver() as receiver, relay(with_hooks(settings, receiver.url)):
         for n in range(5):
             place()
-            until(lambda n=n: len(receiver.got) == n + 1)  # type: ignore[misc]
+            wait_until(lambda n=n: len(receiver.got) == n + 1)  # type: ignore[misc]
         assert receiver.connections == 1
         receiver.say = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
         place()
-        until(lambda: len(receiver.got) == 6)
+        wait_until(lambda: len(receiver.got) == 6)
         receiver.say = OK
         place()
-        until(lambda: len(receiver.got) == 7)
+        wait_until(lambda: len(receiver.got) == 7)
         assert receiver.connections == 2
 
 
@@ -88,13 +89,13 @@ def test_an_answer_that_is_none_is_tried_again_in_five_seconds(
 ) -> None:
     with Receiver(say) as receiver, relay(with_hooks(settings, receiver.url, webhook_timeout=0.5)):
         place()
-        until(lambda: health(queue).failed == 1)
+        wait_until(lambda: health(queue).failed == 1)
         endpoint = health(queue)
         assert (endpoint.last_problem, endpoint.waiting) == (problem, 1)
         due = queue.store.redis.zrange(keys.webhook(endpoint.id, "due"), 0, 0, withscores=True)[0][1]
         assert 3500 < float(due) - time.time() * 1000 < 5600
         receiver.say = OK
-        until(lambda: health(queue).delivered == 1)
+        wait_until(lambda: health(queue).delivered == 1)
         assert len({got.id for got in receiver.got}) == 1
 
 
@@ -104,7 +105,7 @@ def test_an_answer_without_end_is_cut_off_and_its_status_counts(
     endless = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + b"100000\r\n" + b"x" * 0x100000
     with Receiver(endless) as receiver, relay(with_hooks(settings, receiver.url)):
         place()
-        until(lambda: health(queue).delivered == 1)
+        wait_until(lambda: health(queue).delivered == 1)
 
 
 def test_gone_switches_the_endpoint_off_and_what_comes_is_parked(
@@ -112,16 +113,16 @@ def test_gone_switches_the_endpoint_off_and_what_comes_is_parked(
 ) -> None:
     with Receiver(status(410)) as receiver, relay(with_hooks(settings, receiver.url)):
         place()
-        until(lambda: not health(queue).enabled)
+        wait_until(lambda: not health(queue).enabled)
         for _ in range(3):
             place()
-        until(lambda: health(queue).parked == 4)
+        wait_until(lambda: health(queue).parked == 4)
         endpoint = health(queue)
         assert (endpoint.off_reason, endpoint.waiting, len(receiver.got)) == ("gone", 0, 1)
         receiver.say = OK
         assert queue.endpoints.enable(endpoint.id[:6]).enabled
         assert queue.endpoints.resend_parked(endpoint.id) == 4
-        until(lambda: health(queue).delivered == 4)
+        wait_until(lambda: health(queue).delivered == 4)
         assert health(queue).parked == 0
 
 
@@ -130,21 +131,21 @@ def test_throttling_holds_the_whole_endpoint_for_as_long_as_it_asks(
 ) -> None:
     with Receiver(status(429, "retry-after: 2")) as receiver, relay(with_hooks(settings, receiver.url)):
         place()
-        until(lambda: health(queue).failed == 1)
+        wait_until(lambda: health(queue).failed == 1)
         receiver.say = OK
         place()
         first = receiver.got[0].at
-        until(lambda: health(queue).delivered == 2)
+        wait_until(lambda: health(queue).delivered == 2)
         assert min(got.at for got in receiver.got[1:]) - first > 1.5
 
 
 def test_events_go_on_after_redis_was_away(settings: Settings, place: Place, queue: CallQueue) -> None:
     with Receiver() as receiver, relay(with_hooks(settings, receiver.url)):
         place()
-        until(lambda: len(receiver.got) == 1)
+        wait_until(lambda: len(receiver.got) == 1)
         queue.store.redis.client_kill_filter(_type="normal", skipme=True)
         place()
-        until(lambda: len(receiver.got) == 2)
+        wait_until(lambda: len(receiver.got) == 2)
 
 
 def test_two_workers_deliver_each_event_once(settings: Settings, place: Place) -> None:
@@ -153,7 +154,7 @@ def test_two_workers_deliver_each_event_once(settings: Settings, place: Place) -
         with relay(mine), relay(mine):
             for _ in range(100):
                 place()
-            until(lambda: len(receiver.got) >= 100)
+            wait_until(lambda: len(receiver.got) >= 100)
             time.sleep(0.3)
         assert len(receiver.got) == len({got.id for got in receiver.got}) == 100
 
@@ -169,7 +170,7 @@ def test_a_dead_endpoint_beside_nine_healthy_ones_keeps_none_of_them_waiting(
         stack.enter_context(relay(mine))
         for _ in range(20):
             queue.enqueue_many([{"callto": "994412860", "ivrid": 7, "fromline": "712037006"}] * 10)
-        until(lambda: all(len({got.id for got in receiver.got}) == 200 for receiver in healthy), 25)
+        wait_until(lambda: all(len({got.id for got in receiver.got}) == 200 for receiver in healthy), within=25)
         # Not one try at the dead one had even run out of its time.
         assert 0 < len(dead.got) <= 16
         assert sum(endpoint.failed for endpoint in queue.store.run_steps(webhooks.health_steps)) == 0
@@ -182,7 +183,7 @@ def test_no_secret_and_no_url_is_logged(settings: Settings, place: Place, queue:
         relay(with_hooks(settings, receiver.url)),
     ):
         place()
-        until(lambda: health(queue).failed == 1)
+        wait_until(lambda: health(queue).failed == 1)
     text = json.dumps(lines)
     assert "webhook.failed" in text
     assert "secret-in-query" not in text
@@ -202,7 +203,7 @@ def test_our_own_lack_of_resources_is_no_try_of_the_endpoint(
     monkeypatch.setattr(EndpointClient, "send", short)
     with Receiver() as receiver, relay(with_hooks(settings, receiver.url)):
         place()
-        until(lambda: bool(asked))
+        wait_until(lambda: bool(asked))
         time.sleep(0.2)
         endpoint = health(queue)
     assert (endpoint.failed, endpoint.failures_in_row, endpoint.waiting, endpoint.failing_since) == (0, 0, 1, None)

@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,19 +24,13 @@ from alodial_workers.actors import declare
 from alodial_workers.broker import DEAD_AFTER_MS, WORKER_TIMEOUT_MS, WakeupBroker, discard_abandoned, worker_broker
 from alodial_workers.main import run_worker
 from alodial_workers.runtime import Runtime
+from waiting import wait_until
 
 from .raw import TAKEN, Peer, RawServer
 
 keys = Keys()
 
 CALL = TwoWayCall(callfrom="712037006", callto=["994412860", "977076909"])
-
-
-def wait_until(condition: Callable[[], Any], *, within: float = 15) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.005)
 
 
 @pytest.fixture(autouse=True)

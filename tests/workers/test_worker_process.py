@@ -20,6 +20,7 @@ from alodial.store.client import Store
 from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial_workers.sweeper import INBOX_IDLE
+from waiting import wait_until
 
 keys = Keys()
 
@@ -74,13 +75,6 @@ class WorkerProcess:
             self.process.kill()
             self.process.wait()
         self._file.close()
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.05)
 
 
 Start = Callable[..., WorkerProcess]
