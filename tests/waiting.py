@@ -12,7 +12,7 @@ def wait_until(
     what: str | Callable[[], object] = "what the test waits for",
     every: float = 0.02,
 ) -> Any:
-    """The condition's first true value, asked for ``every`` so many seconds; fails with ``what`` (made then) after ``within`` seconds."""
+    """The condition's first true value, asked for ``every`` so many seconds; fails with ``what`` after ``within`` of them."""
     deadline = time.monotonic() + within
     while True:
         if value := condition():
