@@ -133,13 +133,14 @@ class Harness:
         caps: str = "",
         quota: str = "",
         owner: str = "",
+        tenant: bool = False,
         **policy: Any,
     ) -> str:
         """A campaign of so many numbers, or of these rows; answers its id."""
         source = [phone(n) for n in range(rows)] if isinstance(rows, int) else list(rows)
         wanted = request(name, call=call, **policy)
-        limits = {"caps": caps, "quota": quota, "owner": owner}
-        record = self.front.submit(source, wanted, actor="test", again=True, paused=paused, **limits)
+        key: dict[str, Any] = {"caps": caps, "quota": quota, "owner": owner, "tenant": tenant}
+        record = self.front.submit(source, wanted, actor="test", again=True, paused=paused, **key)
         return record.id
 
     def enqueue(self, *numbers: str, **options: Any) -> str:

@@ -27,6 +27,7 @@ MINUTE = 60_000
 PREFIX_LENGTH = len(keys.PREFIX)
 
 NAMES = ("a", "b")
+TENANTS = ("", "shop", "crm")
 KEYS = ("", "", "k", "l")
 DIGESTS = ("d", "d", "d", "e")
 
@@ -100,6 +101,8 @@ class CampaignPair:
         goal, over = self.choose((0, 0, 2)), self.choose((False, False, True))
         fields = {"n": id, "a": "default", "p": "n", "w": 1, "sd": "00", "req": "r0", "nz": 1, "start": start}
         fields |= {name: value for name, value in (("end", end), ("goal", goal or None)) if value is not None}
+        if tenant := TENANTS[len(self.ids) % len(TENANTS)]:
+            fields |= {"ow": tenant, "tn": tenant}
         op = campaign_transitions.create(
             id,
             fields,
@@ -295,6 +298,9 @@ class CampaignPair:
         assert kept_live == live, [self.model.campaigns[id] for id in kept_live ^ live]
         for id, there in self.model.campaigns.items():
             self.compare_campaign(client, id, there)
+        turns = [owner.decode() for owner in client.lrange(f"{keys.PREFIX}turns:default:n", 0, -1)]
+        assert len(turns) == len(set(turns)), "a tenant has one turn"
+        assert {name for name in TENANTS[1:] if client.exists(f"{keys.PREFIX}fair:default:n:{name}")} <= set(turns)
         there = self.model.campaigns
         for kind in ("gd", "gf", "gr", "gk"):
             found = {}

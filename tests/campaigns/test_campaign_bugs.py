@@ -16,7 +16,7 @@ from alodial.testing.redis_server import EmbeddedRedis
 PLANTED = {
     # Shares
     "held back by its channels it saves up": (
-        "score(math.max(number(redis.call('HGET', P .. 'acct:' .. a, 'v' .. p)), number(c[2])))",
+        "score(math.max(number(redis.call('HGET', P .. 'acct:' .. a, field)), number(c[2])))",
         "score(number(c[2]))",
         "shares.a_campaign_that_its_channels_held_back_saves_up_no_share",
     ),
@@ -41,8 +41,8 @@ PLANTED = {
         "shares.a_pace_holds_when_the_hopper_runs_dry_again_and_again",
     ),
     "a pace is forgotten when the hopper runs dry": (
-        "leave(flow.g, account, p, flow.v)\n    keep_pace(flow)",
-        "leave(flow.g, account, p, flow.v)",
+        "leave(flow.group.set, flow.g, flow.v)\n    keep_pace(flow)",
+        "leave(flow.group.set, flow.g, flow.v)",
         "shares.a_pace_holds_when_the_hopper_runs_dry_again_and_again",
     ),
     "a new pace waits for the old slot": (
@@ -57,12 +57,12 @@ PLANTED = {
     ),
     # Who may go now
     "a claim looks at a few campaigns only": (
-        "if more and looks < MAX_LOOKS and",
+        "if group.more and looks < MAX_LOOKS and",
         "if false and",
         "runnable.who_may_not_go_keeps_nobody_from_going",
     ),
     "whoever has no channel stays in the way": (
-        "table.remove(flows, where)\n        wait_for_channel(best, p)",
+        "table.remove(flows, where)\n        wait_for_channel(best)",
         "table.remove(flows, where)",
         "runnable.who_may_not_go_keeps_nobody_from_going",
     ),
@@ -82,8 +82,8 @@ PLANTED = {
         "runnable.a_channel_that_an_earlier_version_frees_brings_back_who_waited_for_it",
     ),
     "a slot that has come brings nobody back": (
-        "redis.call('ZREM', key, g)\n      join(g, account, p)",
-        "redis.call('ZREM', key, g)",
+        "redis.call('ZREM', paced, g)\n    join(g, account, p)",
+        "redis.call('ZREM', paced, g)",
         "shares.a_pace_holds_a_campaign_back_and_a_change_works_at_once",
     ),
     "a change does not reach who is held back": (
@@ -113,7 +113,7 @@ PLANTED = {
     ),
     # Hours
     "claim does not look at the hours": (
-        "if opens ~= 0 then return wait_until(flow, p, opens or ms + 3600000) end",
+        "if opens ~= 0 then return wait_until(flow, opens or ms + 3600000) end",
         "",
         "windows.nothing_is_claimed_at_or_after_the_close",
     ),
@@ -570,14 +570,44 @@ PLANTED = {
         "quotas.a_limit_that_is_lowered_binds_campaigns_that_run",
     ),
     "a tenant has its turn again at once": (
-        "redis.call('RPUSH', turns, owner) end\n    redis.call('LPOP', turns)",
-        "redis.call('LPOP', turns) redis.call('LPUSH', turns, owner) else redis.call('LPOP', turns) end",
+        "if has_more then redis.call('RPUSH',",
+        "if has_more then redis.call('LPUSH',",
         "quotas.calls_of_tenants_go_in_turns_however_many_of_them_wait",
     ),
     "nothing goes between the calls of tenants": (
-        "if have_turns[p] and not after_tenant then",
+        "if have_turns[p] and not after[p] then",
         "if have_turns[p] then",
         "quotas.calls_of_tenants_go_in_turns_however_many_of_them_wait",
+    ),
+    "a tenant has a share for each of its campaigns": (
+        "local fair, field = fair_of(a, p, c[3]), 'v' .. p",
+        "local fair, field = fair_of(a, p), 'v' .. p",
+        "shares.campaigns_of_tenants_share_by_tenant_and_inside_of_one_by_weight",
+    ),
+    "campaigns of a tenant save up a share": (
+        "if group.reached then redis.call('HSET', acct, group.field, score(group.reached)) end",
+        "",
+        "shares.a_campaign_that_its_channels_held_back_saves_up_no_share",
+    ),
+    "a tenant has a turn for each of its campaigns": (
+        "if not redis.call('LPOS', turns, owner) then",
+        "if true then",
+        "shares.a_paused_campaign_of_a_tenant_leaves_the_turns_and_its_copy_is_the_tenants",
+    ),
+    "a campaign that comes back brings its tenant no turn": (
+        "into_turns(a .. ':' .. p, c[3], 'RPUSH')",
+        "",
+        "shares.a_tenant_whose_campaign_waits_for_its_pace_or_channels_comes_back_to_its_turn",
+    ),
+    "a slot that has come waits for the installation's calls": (
+        "if redis.call('EXISTS', turns, paced) == 0 then return end",
+        "if redis.call('EXISTS', turns) == 0 then return end",
+        "shares.a_tenant_whose_campaign_waits_for_its_pace_or_channels_comes_back_to_its_turn",
+    ),
+    "a tenant's calls go beside its more urgent ones": (
+        "if not busy[owner] then",
+        "if true then",
+        "shares.no_priority_of_a_tenant_keeps_others_waiting",
     ),
     "rows are filled in twice": (
         "if c[1] ~= 'running' or number(c[2]) ~= from or c[6] then return { 'stale' } end",

@@ -160,6 +160,93 @@ def test_a_pace_holds_when_the_hopper_runs_dry_again_and_again(redis_server: Emb
     assert taken <= 40 * 1.05 + 1 + 40 * 0.05
 
 
+def test_campaigns_of_tenants_share_by_tenant_and_inside_of_one_by_weight(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server)
+    many = [harness.submit(60, f"shop {n}", owner="shop", tenant=True, weight=100) for n in range(12)]
+    heavy, light = (harness.submit(300, f"crm {w}", owner="crm", tenant=True, weight=w) for w in (3, 1))
+    own = harness.submit(300, "own")
+    for room in (1, 7):
+        seen = shares(harness, 160, room=room)
+        assert (seen[own], seen[heavy] + seen[light]) == (pytest.approx(80, abs=1), pytest.approx(40, abs=1))
+        assert seen[heavy] == pytest.approx(30, abs=2)
+        assert {seen[campaign] for campaign in many} <= {2, 3, 4, 5}
+    harness.cancel(own)
+    assert shares(harness, 100)[heavy] == pytest.approx(37.5, abs=2), "half of it all"
+    harness.check(own, heavy, light, *many)
+    assert set(harness.store.redis.lrange(f"{keys.PREFIX}turns:default:n", 0, -1)) == {b"shop", b"crm"}
+
+
+def test_a_tenant_gets_no_more_by_campaigns_of_a_row_or_by_single_calls(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server)
+    other = harness.submit(200, "other", owner="crm", tenant=True)
+    rows = {harness.submit(1, f"row {n}", owner="shop", tenant=True) for n in range(30)}
+    singles = {harness.enqueue(phone(900), phone(901), owner="shop", tenant="1") for _ in range(30)}
+    harness.pace()
+    calls = harness.claim(80).calls
+    assert Counter(call.campaign for call in calls)[other] == 40
+    assert {call.record for call in calls if not call.campaign} == singles, "before the campaigns of the same tenant"
+    assert len(rows & {call.campaign for call in calls}) == 10
+
+
+def test_a_tenant_whose_campaign_waits_for_its_pace_or_channels_comes_back_to_its_turn(
+    redis_server: EmbeddedRedis,
+) -> None:
+    harness = Harness(redis_server)
+    slow = harness.submit(20, "slow", owner="shop", tenant=True, pace=1)
+    narrow = harness.submit(20, "narrow", owner="crm", tenant=True, channels=1)
+    harness.pace()
+    first = harness.claim(9)
+    assert Counter(call.campaign for call in first.calls) == {slow: 1, narrow: 1}
+    assert not harness.store.redis.exists(f"{keys.PREFIX}turns:default:n"), "nothing waits for a turn"
+    for call in first.calls:
+        assert harness.post(call) == "submitted"
+    for _ in range(4):
+        harness.enqueue(phone(900), phone(901))
+    harness.later(1)
+    assert [call.campaign for call in harness.claim(2).calls] == ["", slow], "between single calls of the installation"
+    harness.result(next(call.extid for call in first.calls if call.campaign == narrow))
+    assert [call.campaign for call in harness.claim(2).calls] == ["", narrow]
+
+
+def test_a_paused_campaign_of_a_tenant_leaves_the_turns_and_its_copy_is_the_tenants(
+    redis_server: EmbeddedRedis,
+) -> None:
+    harness = Harness(redis_server)
+    paused = harness.submit(5, "paused", owner="shop", tenant=True)
+    harness.pace()
+    harness.pause(paused)
+    assert harness.claim(5).status == "empty"
+    copy = harness.front.clone(paused, actor="test")
+    harness.resume(copy.id)
+    for _ in range(2):
+        harness.resume(paused)
+        harness.pace()
+        assert harness.store.redis.lrange(f"{keys.PREFIX}turns:default:n", 0, -1) == [b"shop"]
+        assert {call.campaign for call in harness.claim(2).calls} == {paused, copy.id}
+    assert harness.store.redis.zcard(f"{keys.PREFIX}fair:default:n") == 0
+
+
+def test_no_priority_of_a_tenant_keeps_others_waiting(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server)
+
+    def by(owner: str, priority: str, count: int) -> list[str]:
+        tenant = "1" if owner else ""
+        return [
+            harness.enqueue(phone(900), phone(901), owner=owner, tenant=tenant, priority=priority) for _ in range(count)
+        ]
+
+    def order(count: int) -> list[str]:
+        return [call.record for call in harness.claim(count).calls]
+
+    flood, normal, own = by("shop", "u", 40), by("shop", "n", 5), by("", "n", 2)
+    bulk = by("crm", "b", 2)
+    assert order(1) == flood[:1]
+    assert order(5) == [own[0], flood[1], own[1], flood[2], bulk[0]]
+    urgent = by("", "u", 1)
+    assert order(4) == [flood[3], urgent[0], flood[4], bulk[1]], "the installation's urgent calls wait for one call"
+    assert order(36) == [*flood[5:], normal[0]], "the tenant's own calls in the order of their priorities"
+
+
 def test_single_calls_go_before_campaigns_and_urgent_before_all(redis_server: EmbeddedRedis) -> None:
     harness = Harness(redis_server)
     normal, bulk = harness.submit(2, "normal"), harness.submit(2, "bulk", priority="bulk")

@@ -122,20 +122,37 @@ class ModelStore:
             turns.insert(0 if first else len(turns), owner)
         queue.insert(0 if first else len(queue), c.new.extid)
 
-    def _next_ready(self, account: str, *, after_tenant: bool) -> tuple[Call, bool] | None:
-        """The next call of an account, and whether it is a tenant's: tenants take turns, and another call goes between two."""
-        for p in PRIORITIES:
-            turns, queue = self.turns.get((account, p), []), self.ready.get((account, p), [])
-            if turns and not (after_tenant and queue):
-                owner = turns.pop(0)
-                line = self.ready[account, p, owner]
-                x = line.pop(0)
-                if line:
-                    turns.append(owner)
-                return self.calls[x], True
-            if queue:
-                return self.calls[queue.pop(0)], False
-        return None
+    def _next_ready(self, account: str, after: set[str], priorities: str = "unb", above: str = "") -> Call | None:
+        """The next call of an account: tenants take turns, and between two goes one of the installation, or of less priority.
+
+        ``after`` are the priorities of which a tenant had the last call; who has more in those ``above`` waits.
+        """
+        if not priorities:
+            return None
+        p, lower = priorities[0], priorities[1:]
+        turns, queue = self.turns.get((account, p), []), self.ready.get((account, p), [])
+        busy = {owner for higher in above for owner in self.turns.get((account, higher), [])}
+        of_tenants = [owner for owner in turns if owner not in busy]
+        if of_tenants and p not in after:
+            after.add(p)
+            return self._next_of(account, p, of_tenants[0])
+        if queue:
+            after.discard(p)
+            return self.calls[queue.pop(0)]
+        is_turn = bool(turns) and p in after
+        passed = above + p if is_turn else above
+        if c := self._next_ready(account, after, lower, passed):
+            after.discard(p)
+            return c
+        return self._next_of(account, p, of_tenants[0]) if is_turn and of_tenants else None
+
+    def _next_of(self, account: str, p: str, owner: str) -> Call:
+        turns, line = self.turns[account, p], self.ready[account, p, owner]
+        x = line.pop(0)
+        turns.remove(owner)
+        if line:
+            turns.append(owner)
+        return self.calls[x]
 
     def _account(self, name: str) -> Account:
         return self.accounts.setdefault(name, Account())
@@ -327,7 +344,7 @@ class ModelStore:
             return Claim("cap", 0, [])
         taken: list[Claimed] = []
         tat: float = paced.tat
-        after_tenant = paced.after_tenant
+        after = set(paced.after_tenants)
         wait = 0
         status = "ok"
         while len(taken) < min(room, free):
@@ -335,11 +352,10 @@ class ModelStore:
             if slot - self.now > horizon:
                 wait = round(slot - self.now - horizon)
                 break
-            following = self._next_ready(account, after_tenant=after_tenant)
-            if following is None:
+            c = self._next_ready(account, after)
+            if c is None:
                 status = "empty"
                 break
-            c, after_tenant = following
             if taken and c.crashes is not None and c.state is State.QUEUED and not c.token:
                 self._make_ready(c, first=True)
                 break
@@ -353,8 +369,8 @@ class ModelStore:
             taken.append(self._claimed(c, round(slot)))
             if c.crashes is not None:
                 break
-        if after_tenant != paced.after_tenant:
-            self._account(account).after_tenant = after_tenant
+        if after != set(paced.after_tenants):
+            self._account(account).after_tenants = "".join(p for p in PRIORITIES if p in after)
         if taken and (limits.rate or probing):
             paced = self._account(account)
             paced.tat = round(tat)
@@ -940,7 +956,7 @@ class ModelStore:
                         proofs=was.proofs,
                         stale=was.stale,
                         taken=was.taken,
-                        after_tenant=was.after_tenant,
+                        after_tenants=was.after_tenants,
                     )
                 self._let_refused_go(name)
 

@@ -136,4 +136,4 @@ class Account:
     unreached_since: int = 0
     stale: int = 0
     slowed: int = 0
-    after_tenant: bool = False
+    after_tenants: str = ""

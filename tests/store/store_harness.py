@@ -193,7 +193,7 @@ def _account(raw: dict[bytes, bytes]) -> Account:
         int(text.get("uo", 0)),
         int(text.get("ou", 0)),
         int(text.get("rl", 0)),
-        text.get("tt") == "1",
+        text.get("tt", ""),
     )
 
 

@@ -153,6 +153,7 @@ class CampaignService:
         actor: str,
         new_name: str = "",
         owner: str = "",
+        tenant: bool = False,
         quota: str = "",
         idempotency_key: str = "",
         scope: str = "",
@@ -173,7 +174,9 @@ class CampaignService:
             return (row for _, row in self._queries.packed_rows(stored))
 
         owner = stored.fields.get("ow") or owner
-        record = self._submission.copy(stored, title, rows, actor=actor, owner=owner, quota=quota, paused=True, key=key)
+        record = self._submission.copy(
+            stored, title, rows, actor=actor, owner=owner, tenant=tenant, quota=quota, paused=True, key=key
+        )
         if record is None:
             raise InvalidCampaign([FieldProblem("rows", "no_rows", "are none", "submit a file")])
         return record
@@ -185,6 +188,7 @@ class CampaignService:
         actor: str,
         new_name: str = "",
         owner: str = "",
+        tenant: bool = False,
         quota: str = "",
         idempotency_key: str = "",
         scope: str = "",
@@ -235,6 +239,7 @@ class CampaignService:
                 rows,
                 actor=actor,
                 owner=stored.fields.get("ow") or owner,
+                tenant=tenant,
                 quota=quota,
                 paused=False,
                 key=key,

@@ -75,6 +75,7 @@ class CampaignSubmission:
         again: bool = False,
         paused: bool = False,
         owner: str = "",
+        tenant: bool = False,
         caps: str = "",
         quota: str = "",
         idempotency_key: str = "",
@@ -84,7 +85,8 @@ class CampaignSubmission:
     ) -> CampaignRecord:
         """Stores the good rows and starts dialling at the campaign's start; ``paused`` waits for a resume instead.
 
-        ``caps`` say how often the key by which it comes may call a number, as ``enqueue.lua`` describes them.
+        ``caps`` say how often the key by which it comes may call a number, as ``enqueue.lua`` describes them; ``tenant`` says
+        that its owner takes turns with others.
 
         ``quota`` are the limits of the API key that submits, as in NewCall: LimitReached for more than may wait or be stored.
         After an interruption the same call with the same file continues where it stopped. The same ``idempotency_key``
@@ -112,6 +114,7 @@ class CampaignSubmission:
             fields = {"src": json.dumps(description), "cols": json.dumps(list(checker.columns))}
             fields |= {"kc": caps} if caps else {}
             fields |= {"qt": quota} if quota else {}
+            fields |= {"tn": owner} if tenant else {}
             created = self._create(
                 request, fields, draft=draft, file=file, again=again, actor=actor, owner=owner, key=key, over=start > 0
             )
@@ -228,6 +231,7 @@ class CampaignSubmission:
         owner: str,
         paused: bool,
         key: RequestKey,
+        tenant: bool = False,
         quota: str = "",
         once: str = "",
         left_out: Callable[[], int] = int,
@@ -241,7 +245,8 @@ class CampaignSubmission:
         policy = old.policy.model_copy(update={"starts_at": None, "ends_at": None})
         request = old.model_copy(update={"name": title, "policy": policy})
         fields = {"src": stored.fields["src"], "cols": stored.fields["cols"], "from": stored.id}
-        fields |= {name: stored.fields[name] for name in ("kc",) if name in stored.fields}
+        fields |= {name: stored.fields[name] for name in ("kc", "tn") if name in stored.fields}
+        fields |= {"tn": owner} if tenant else {}
         fields["qt"] = quota or stored.fields.get("qt", "")
         draft = once or key.hash or secrets.token_hex(16)
         for start in range(MAX_STARTS):

@@ -12,7 +12,7 @@ prefix +              type     holds
 ``k:{hash}``          string   idempotency key -> extid; expires some time after its call's end, until then it does not
 ``q:{account}:{u n b}`` list   ready calls: urgent, normal, bulk
 ``q:{account}:{u n b}:{owner}`` list those of a tenant, a line of its own; ``turns:{account}:{u n b}`` list of the tenants that
-                               have one, whoever is next first
+                               have one, or campaigns there, whoever is next first
 ``quota:{key}:{day}`` string   calls that an API key placed in a day; ``quota:{key}:{number}`` list of when it called a number, ms
 ``turn:{key}:{u n b}`` string  when the next call of a key with a rate may become ready, microseconds
 ``held:{key}``        hash     its calls and rows that wait ``c``, bytes ``b`` of these and of ended ones, of the ended ones by
@@ -112,13 +112,14 @@ prefix +              type     holds
                                cur cursor, cc co chunk and offset of the next row, nc chunks, tot rows, open (rows are being
                                added until ms), left (what became of rows never called), rd redial, goal, fm failures in a
                                row, dc dm rs day's caps, nz hours in the number's zone, pre prefixes, u on_unconfirmed,
-                               vt virtual time, req src cols rows (JSON), kc its key's caps, qt its limits,
-                               er chunks rewritten by erasures
+                               vt virtual time, req src cols rows (JSON), kc its key's caps, qt its limits, tn its
+                               tenant, er chunks rewritten by erasures
 ``gc:{campaign}``     hash     calls by state, live, attempts, talk seconds, row (failures in a row),
                                ``d:{disposition}`` of calls, ``a:{disposition}`` of attempts
 ``gq:{campaign}``     list     its ready calls: the hopper
 ``gchan:{campaign}``  zset     channels that its calls hold, where it has a share
-``fair:{account}:{n b}`` zset  campaigns with ready calls that nothing holds back, by virtual time
+``fair:{account}:{n b}`` zset  campaigns with ready calls that nothing holds back, by virtual time; ``:{owner}`` behind it: those
+                               of a tenant, who is among ``turns`` then
 ``full:{account}:{n b}`` set   those with ready calls that wait for one of their channels
 ``paced:{account}:{n b}`` zset those with ready calls that wait for the next slot of their pace, by microseconds
 ``rows:{campaign}``   hash     number of a chunk -> packed rows, ``b{number}`` -> place of its first row

@@ -222,9 +222,9 @@ def _live_campaign(id: str, raw: list[Any], boundary: list[bytes], size: int, no
 
 def _bound_commands(keys: Keys, running: Sequence[tuple[LiveCampaign, str]]) -> list[Command]:
     commands: list[Command] = []
-    for campaign, letter in running:
-        place = f"{campaign.account}:{letter or 'n'}"
-        commands.append(("ZSCORE", f"{keys.PREFIX}fair:{place}", campaign.id))
+    for campaign, level in running:
+        place = f"{campaign.account}:{level[0]}"
+        commands.append(("ZSCORE", f"{keys.PREFIX}fair:{campaign.account}:{level}", campaign.id))
         commands.append(("ZSCORE", f"{keys.PREFIX}paced:{place}", campaign.id))
         commands.append(("SISMEMBER", f"{keys.PREFIX}full:{place}", campaign.id))
     return commands
@@ -319,7 +319,7 @@ def _overview(
             commands.append(("LLEN", keys.ready(name, priority)))
             commands.append(("LINDEX", keys.ready(name, priority), 0))
     for id in campaigns:
-        commands.append(("HMGET", keys.campaign(id), "n", "s", "a", "p", "tot", "cur", "nz"))
+        commands.append(("HMGET", keys.campaign(id), "n", "s", "a", "p", "tot", "cur", "nz", "tn"))
         commands.append(("ZRANGEBYSCORE", keys.calendar(id), f"({now}", "+inf", "LIMIT", 0, 1))
         commands.append(("LLEN", keys.campaign_ready(id)))
         commands.append(("LINDEX", keys.campaign_ready(id), 0))
@@ -346,7 +346,7 @@ def _overview(
         campaign = _live_campaign(id, raw, boundary, size, now)
         if not campaign.state:
             continue
-        running.append((campaign, text(raw[3])))
+        running.append((campaign, ":".join(filter(None, (text(raw[3]) or "n", text(raw[7]))))))
         place = (campaign.account, letters.get(text(raw[3]), "normal"))
         if place in sizes and campaign.state == "running":
             sizes[place] += size

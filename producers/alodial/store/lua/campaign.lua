@@ -9,15 +9,24 @@ local function score(n) return string.format('%.17g', n) end
 -- The pacer looks at this campaign at that moment, or before.
 local function look_at(g, at) redis.call('ZADD', WAKE, 'LT', int(at), g) end -- seldom
 
--- Among the campaigns of its account that have a ready call and nothing that holds it back, as far as is known. Whoever was away
+-- The campaigns of an account and priority that share by their weights: those of a tenant, or of the installation.
+local function fair_of(a, p, tenant) -- seldom
+  return P .. 'fair:' .. a .. ':' .. p .. (tenant and ':' .. tenant or '')
+end
+
+-- Among the campaigns of its account and tenant that have a ready call and nothing that holds it back, as far as is known. Whoever was away
 -- comes in at the virtual time of the last call that was taken, or at his own when that is later: nobody saves up a share. What
 -- comes back to one that has ended is cleaned up.
 join = function(g, a, p) -- seldom
-  local c = redis.call('HMGET', P .. 'g:' .. g, 's', 'vt')
+  local c = redis.call('HMGET', P .. 'g:' .. g, 's', 'vt', 'tn')
   if c[1] == 'running' then
-    local fair = P .. 'fair:' .. a .. ':' .. p
+    local fair, field = fair_of(a, p, c[3]), 'v' .. p
+    if c[3] then
+      field = field .. ':' .. c[3]
+      into_turns(a .. ':' .. p, c[3], 'RPUSH')
+    end
     if not redis.call('ZSCORE', fair, g) then
-      redis.call('ZADD', fair, score(math.max(number(redis.call('HGET', P .. 'acct:' .. a, 'v' .. p)), number(c[2]))), g)
+      redis.call('ZADD', fair, score(math.max(number(redis.call('HGET', P .. 'acct:' .. a, field)), number(c[2]))), g)
       redis.call('SREM', P .. 'full:' .. a .. ':' .. p, g)
       redis.call('ZREM', P .. 'paced:' .. a .. ':' .. p, g)
     end
@@ -26,14 +35,15 @@ join = function(g, a, p) -- seldom
   end
 end
 
-local function leave(g, a, p, at) -- seldom
-  redis.call('ZREM', P .. 'fair:' .. a .. ':' .. p, g)
+local function leave(fair, g, at) -- seldom
+  redis.call('ZREM', fair, g)
   if at then redis.call('HSET', P .. 'g:' .. g, 'vt', score(at)) end
 end
 
 -- Nothing of it is to be called or filled in, for a long time or for good.
-local function withdraw(g, a, p, at) -- seldom
-  leave(g, a, p, at)
+local function withdraw(g, a, p, tenant) -- seldom
+  local fair = fair_of(a, p, tenant)
+  leave(fair, g, tonumber(redis.call('ZSCORE', fair, g) or nil))
   redis.call('SREM', P .. 'full:' .. a .. ':' .. p, g)
   redis.call('ZREM', P .. 'paced:' .. a .. ':' .. p, g)
   redis.call('ZREM', HUNGRY, g)
@@ -115,13 +125,13 @@ end
 -- To one of its ends. What waits in its lists is canceled by whoever cleans up, `left` says what became of rows never called.
 local function finish(g, state, why, left) -- seldom
   local key = P .. 'g:' .. g
-  local c = redis.call('HMGET', key, 'a', 'p', 'cur', 'tot', 'qt')
+  local c = redis.call('HMGET', key, 'a', 'p', 'cur', 'tot', 'qt', 'tn')
   redis.call('HSET', key, 's', state, 'why', why, 'en', ms)
   if c[5] then release_rows(c[5], g) end
   if left and number(c[3]) < number(c[4]) then redis.call('HSETNX', key, 'left', left) end
   redis.call('SREM', LIVE, g)
   redis.call('ZREM', WAKE, g)
-  withdraw(g, c[1], c[2])
+  withdraw(g, c[1], c[2], c[6])
   if number(redis.call('HGET', P .. 'gc:' .. g, 'live')) > 0 then redis.call('SADD', PURGE, g) end
   for _, name in ipairs(names_of(g)) do redis.call('PEXPIRE', name, RETAIN) end
   for _, name in ipairs(campaign_keys(g)) do redis.call('PEXPIRE', name, RETAIN) end
@@ -129,9 +139,9 @@ local function finish(g, state, why, left) -- seldom
 end
 
 local function pause_campaign(g, why) -- seldom
-  local c = redis.call('HMGET', P .. 'g:' .. g, 'a', 'p')
+  local c = redis.call('HMGET', P .. 'g:' .. g, 'a', 'p', 'tn')
   redis.call('HSET', P .. 'g:' .. g, 's', 'paused', 'why', why)
-  withdraw(g, c[1], c[2], tonumber(redis.call('ZSCORE', P .. 'fair:' .. c[1] .. ':' .. c[2], g) or nil))
+  withdraw(g, c[1], c[2], c[3])
   campaign_event(g, 'paused')
 end
 

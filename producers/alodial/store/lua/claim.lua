@@ -1,6 +1,7 @@
 -- Takes the next calls that may go now, urgent before normal before bulk; within a priority single calls before those of
--- campaigns, and campaigns by their weights. Single calls of tenants go in turns, a call of each; between two of them goes a call
--- of the installation's own, or of a campaign. Every limit is checked before a call is taken.
+-- campaigns, and campaigns by their weights. Tenants take turns: in its turn goes a single call of the tenant, or else one of its
+-- campaigns. Between two calls of tenants goes one of the installation's own or of its campaigns, or else one of a lower priority
+-- of whoever has nothing in this. Every limit is checked before a call is taken.
 -- Asked again with the same token (its answer was lost) it gives the same calls while their lease lasts; with a max of 0 it
 -- puts them back instead. A suspect (a worker died between its claim and its arm) is the only call of its claim.
 -- ARGV: epoch account token max horizon_us lease_ms rate burst cap channel_ms retry_probe_ms attend_ms
@@ -96,15 +97,14 @@ read_rules(ARGV[13], ARGV[14])
 local LEVELS = { 'u', 'n', 'b' }
 local MAX_LOOKS = 200 -- campaigns that one claim looks at: about 1 ms
 local at, tat = 1, tonumber(state[1] or 0)
-local virtual = { n = number(state[4]), b = number(state[5]) }
 local gap = rate > 0 and 1000000 / rate or 0
 local answer, status, wait, looked = { 'ok', 0 }, 'ok', 0, 0
 local low = tonumber(state[9] or nil) or math.huge
-local flows, known, edge, more, looks = nil, {}, 0, false, 0
+local groups, looks = {}, 0 -- campaigns that share among themselves: those of the installation, and of each tenant
 local taken = {}
 
 -- Campaigns are looked at by functions that are made when there are some.
-local from_campaigns, close_level
+local open_group, from_campaigns, close_group
 local function make_campaigns()
   -- When the next call of a campaign with a pace of its own may start.
   local function keep_pace(flow)
@@ -119,39 +119,39 @@ local function make_campaigns()
   end
 
   -- Whoever may not go now stands in nobody's way: it leaves, and comes back with what it waits for.
-  local function go(flow, p)
-    leave(flow.g, account, p, flow.v)
+  local function go(flow)
+    leave(flow.group.set, flow.g, flow.v)
     keep_pace(flow)
     keep_filled(flow)
   end
 
-  local function wait_until(flow, p, at)
+  local function wait_until(flow, at)
     look_at(flow.g, at)
-    go(flow, p)
+    go(flow)
   end
 
-  local function wait_for_slot(flow, p)
-    redis.call('ZADD', P .. 'paced:' .. account .. ':' .. p, int(flow.tat), flow.g)
-    go(flow, p)
+  local function wait_for_slot(flow)
+    redis.call('ZADD', P .. 'paced:' .. account .. ':' .. flow.group.p, int(flow.tat), flow.g)
+    go(flow)
   end
 
   -- Who frees a channel says so (channel_freed); workers of before did not, and of a call that is lost nobody hears.
-  local function wait_for_channel(flow, p)
-    go(flow, p)
+  local function wait_for_channel(flow)
+    go(flow)
     if redis.call('EXISTS', P .. 'gq:' .. flow.g) == 0 then return end
-    redis.call('SADD', P .. 'full:' .. account .. ':' .. p, flow.g)
+    redis.call('SADD', P .. 'full:' .. account .. ':' .. flow.group.p, flow.g)
     local lapses = redis.call('ZRANGE', P .. 'gchan:' .. flow.g, 0, 0, 'WITHSCORES')[2]
     look_at(flow.g, math.min(tonumber(lapses or nil) or ms, ms + 60000))
   end
 
   -- A campaign with ready calls, or nil when nothing of it may go now.
-  local function flow_of(g, v, p)
+  local function flow_of(g, v, group)
     local c = redis.call('HMGET', P .. 'g:' .. g, 's', 'w', 'pace', 'gtat', 'ch', 'dc', 'dm', 'rs', 'nz', 'pre', 'end', 'cur', 'tot', 'left')
-    if c[1] ~= 'running' then leave(g, account, p, v); return nil end
+    if c[1] ~= 'running' then leave(group.set, g, v); return nil end
     -- Its end was set after these calls were ready: they expire, at whatever hour.
-    if c[11] and tonumber(c[11]) <= ms then return { g = g, v = v, w = 1, pace = 0, free = max, over = true } end
-    local flow = { g = g, v = v, w = math.max(1, number(c[2])), pace = number(c[3]), tat = number(c[4]), pre = c[10] or nil, free = max,
-      rows = not c[14] and number(c[12]) < number(c[13]) }
+    if c[11] and tonumber(c[11]) <= ms then return { g = g, group = group, v = v, w = 1, pace = 0, free = max, over = true } end
+    local flow = { g = g, group = group, v = v, w = math.max(1, number(c[2])), pace = number(c[3]), tat = number(c[4]),
+      pre = c[10] or nil, free = max, rows = not c[14] and number(c[12]) < number(c[13]) }
     -- No slot is further ahead than that, unless the clock went back.
     local furthest = us + 1000000 + 1000000 / flow.pace
     if flow.tat > furthest then
@@ -160,7 +160,7 @@ local function make_campaigns()
     end
     if not c[9] then
       local opens = opening(P .. 'cal:' .. g)
-      if opens ~= 0 then return wait_until(flow, p, opens or ms + 3600000) end
+      if opens ~= 0 then return wait_until(flow, opens or ms + 3600000) end
     end
     if number(c[5]) > 0 then
       redis.call('ZREMRANGEBYSCORE', P .. 'gchan:' .. g, '-inf', ms)
@@ -170,117 +170,196 @@ local function make_campaigns()
     if c[6] or c[7] then
       local day, tomorrow = today(g)
       local is_full, again = day_is_full(g, day, tomorrow, number(c[6]), number(c[7]), number(c[8]))
-      if is_full then return wait_until(flow, p, again) end
+      if is_full then return wait_until(flow, again) end
     end
     return flow
   end
 
   -- The next few campaigns in the order of their virtual time. Those that were looked at before are still in front of them.
-  local function load_more(p)
-    local rows = redis.call('ZRANGE', P .. 'fair:' .. account .. ':' .. p, #flows, #flows + 3, 'WITHSCORES')
-    more = #rows == 8
+  local function load_more(group)
+    local flows, known = group.flows, group.known
+    local rows = redis.call('ZRANGE', group.set, #flows, #flows + 3, 'WITHSCORES')
+    group.more = #rows == 8
     for i = 1, #rows, 2 do
-      edge = tonumber(rows[i + 1])
+      group.edge = tonumber(rows[i + 1])
       looks = looks + 1
       if not known[rows[i]] then
         known[rows[i]] = true
-        flows[#flows + 1] = flow_of(rows[i], edge, p)
+        flows[#flows + 1] = flow_of(rows[i], group.edge, group)
       end
     end
   end
 
-  local function open_level(p)
-    flows, known, edge = {}, {}, 0
-    local key = P .. 'paced:' .. account .. ':' .. p
-    for _, g in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', int(us + horizon), 'LIMIT', 0, 100)) do
-      redis.call('ZREM', key, g)
-      join(g, account, p)
+  open_group = function(p, owner)
+    local field, virtual = 'v' .. p, state[p == 'n' and 4 or 5]
+    if owner then
+      field = field .. ':' .. owner
+      virtual = redis.call('HGET', acct, field)
     end
-    load_more(p)
+    local group = { p = p, set = fair_of(account, p, owner), field = field, virtual = number(virtual), flows = {}, known = {}, edge = 0 }
+    load_more(group)
+    return group
   end
 
-  -- The next call of this priority's campaigns: extid and flow. Nil when there is none that may go now.
-  from_campaigns = function(p)
-    if not flows then open_level(p) end
+  -- The next call of these campaigns: extid and flow. Nil when there is none that may go now.
+  from_campaigns = function(group)
+    local flows = group.flows
     while true do
       local best, where
       for i, flow in ipairs(flows) do
         if not best or flow.v < best.v then best, where = flow, i end
       end
-      if more and looks < MAX_LOOKS and not (best and best.v <= edge) then
-        load_more(p)
+      if group.more and looks < MAX_LOOKS and not (best and best.v <= group.edge) then
+        load_more(group)
       elseif not best then
         return nil
       elseif best.pace > 0 and best.tat - us > horizon then
         table.remove(flows, where)
-        wait_for_slot(best, p)
+        wait_for_slot(best)
       elseif best.free <= 0 then
         table.remove(flows, where)
-        wait_for_channel(best, p)
+        wait_for_channel(best)
       else
         local x = redis.call('LPOP', P .. 'gq:' .. best.g)
         best.popped = true
         if x then return x, best end
         table.remove(flows, where)
-        go(best, p)
+        go(best)
       end
     end
   end
 
-  -- Next level; what this one's campaigns used is written down.
-  close_level = function(p)
-    for _, flow in ipairs(flows) do
-      if flow.taken then redis.call('ZADD', P .. 'fair:' .. account .. ':' .. p, score(flow.v), flow.g) end
+  -- What these campaigns used is written down.
+  close_group = function(group)
+    for _, flow in ipairs(group.flows) do
+      if flow.taken then redis.call('ZADD', group.set, score(flow.v), flow.g) end
       keep_pace(flow)
       keep_filled(flow)
     end
-    flows = nil
+    if group.reached then redis.call('HSET', acct, group.field, score(group.reached)) end
   end
 end
 
--- The next call of this priority's campaigns, of which there may be none.
-local function next_of_campaigns(p)
+-- The next call of the campaigns of a tenant, or of the installation, which may have none.
+local function next_of_campaigns(p, owner)
   if p == 'u' then return nil end
-  if not flows then
-    if redis.call('EXISTS', P .. 'fair:' .. account .. ':' .. p, P .. 'paced:' .. account .. ':' .. p) == 0 then return nil end
-    if not from_campaigns then make_campaigns() end
-  end
-  return from_campaigns(p)
-end
-
--- The next call of a tenant whose turn it is, and the tenant.
-local have_turns, after_tenant = {}, state[10] == '1'
-local function next_of_tenants(p)
-  local level = account .. ':' .. p
-  local turns = P .. 'turns:' .. level
-  while true do
-    local owner = redis.call('LINDEX', turns, 0)
-    if not owner then break end
-    local line = P .. 'q:' .. level .. ':' .. owner
-    local x = redis.call('LPOP', line)
-    if redis.call('EXISTS', line) == 1 then redis.call('RPUSH', turns, owner) end
-    redis.call('LPOP', turns)
-    if x then
-      after_tenant = true
-      return x, owner
+  local name = owner and p .. ':' .. owner or p
+  if groups[name] == nil then
+    if redis.call('EXISTS', P .. 'fair:' .. account .. ':' .. name) == 0 then
+      groups[name] = false
+    else
+      if not open_group then make_campaigns() end
+      groups[name] = open_group(p, owner)
     end
   end
-  have_turns[p] = false
+  if not groups[name] then return nil end
+  return from_campaigns(groups[name])
 end
 
--- The next call of a priority; its campaign, or the tenant from whose line it came. Most accounts have no tenants.
-local function next_call(p)
-  if have_turns[p] == nil then have_turns[p] = redis.call('EXISTS', P .. 'turns:' .. account .. ':' .. p) == 1 end
-  local x, flow, owner
-  if have_turns[p] and not after_tenant then
-    x, owner = next_of_tenants(p)
-    if x then return x, nil, owner end
+-- Tenants are served by functions that are made when there are some.
+local MAX_TENANTS = 200
+local next_of_tenants, next_of_others
+local have_turns = {}
+local function make_tenants()
+  -- A tenant's next call, when it is its turn; then it stands behind the others while it has more.
+  local function next_of_tenant(p, owner)
+    local level = account .. ':' .. p
+    local line, flow = P .. 'q:' .. level .. ':' .. owner, nil
+    local x = redis.call('LPOP', line)
+    if not x then x, flow = next_of_campaigns(p, owner) end
+    redis.call('LREM', P .. 'turns:' .. level, 1, owner)
+    local has_more = redis.call('EXISTS', line, P .. 'fair:' .. level .. ':' .. owner) > 0
+    if has_more then redis.call('RPUSH', P .. 'turns:' .. level, owner) end
+    return x, flow, has_more
   end
-  x = redis.call('LPOP', P .. 'q:' .. account .. ':' .. p)
-  if not x then x, flow = next_of_campaigns(p) end
-  if x then after_tenant = false
-  elseif have_turns[p] then x, owner = next_of_tenants(p) end
-  return x, flow, owner
+
+  local function tenants_of(p) return redis.call('LRANGE', P .. 'turns:' .. account .. ':' .. p, 0, MAX_TENANTS - 1) end
+
+  -- The next call of the tenant whose turn it is, its campaign, and the tenant.
+  next_of_tenants = function(p)
+    local turns, first = P .. 'turns:' .. account .. ':' .. p, nil
+    while true do
+      local owner = redis.call('LINDEX', turns, 0)
+      if not owner or owner == first then break end
+      local x, flow, has_more = next_of_tenant(p, owner)
+      if x then return x, flow, owner end
+      if has_more then first = first or owner end
+    end
+    have_turns[p] = false
+  end
+
+  -- The same of tenants that have nothing in the priorities up to number `above`.
+  next_of_others = function(p, above)
+    local busy = {}
+    for i = 1, above do
+      for _, owner in ipairs(tenants_of(LEVELS[i])) do busy[owner] = true end
+    end
+    for _, owner in ipairs(tenants_of(p)) do
+      if not busy[owner] then
+        local x, flow = next_of_tenant(p, owner)
+        if x then return x, flow, owner end
+      end
+    end
+  end
+end
+
+-- Once for each priority: campaigns whose slot has come join the others, and whether tenants have anything. Most accounts have none.
+local function look_for_turns(p)
+  local turns, paced = P .. 'turns:' .. account .. ':' .. p, P .. 'paced:' .. account .. ':' .. p
+  have_turns[p] = false
+  if redis.call('EXISTS', turns, paced) == 0 then return end
+  for _, g in ipairs(redis.call('ZRANGEBYSCORE', paced, '-inf', int(us + horizon), 'LIMIT', 0, 100)) do
+    redis.call('ZREM', paced, g)
+    join(g, account, p)
+  end
+  have_turns[p] = redis.call('EXISTS', turns) == 1
+  if have_turns[p] and not next_of_tenants then make_tenants() end
+end
+
+-- The next call of the installation's own, and its campaign.
+local no_singles = {}
+local function next_of_own(p)
+  if not no_singles[p] then
+    local x = redis.call('LPOP', P .. 'q:' .. account .. ':' .. p)
+    if x then return x end
+    no_singles[p] = true
+  end
+  return next_of_campaigns(p)
+end
+
+-- The next call from priority number `i` on, its priority, its campaign, and the tenant to which it belongs. After a tenant's call
+-- of a priority others are served first, in that and in lower ones; there tenants with more in priorities up to `above` wait.
+local after = {}
+for _, p in ipairs(LEVELS) do after[p] = state[10] and string.find(state[10], p, 1, true) ~= nil end
+local function next_call(i, above)
+  local p = LEVELS[i]
+  if not p then return nil end
+  if have_turns[p] == nil then look_for_turns(p) end
+  local next_tenants = above > 0 and next_of_others or next_of_tenants
+  if have_turns[p] and not after[p] then
+    local x, flow, owner = next_tenants(p, above)
+    if x then
+      after[p] = true
+      return x, p, flow, owner
+    end
+  end
+  local x, flow = next_of_own(p)
+  if x then
+    after[p] = false
+    return x, p, flow
+  end
+  local turn = have_turns[p] and after[p]
+  if not have_turns[p] and i == at then at = i + 1 end
+  local lower, owner
+  x, lower, flow, owner = next_call(i + 1, turn and i or above)
+  if x then
+    after[p] = false
+    return x, lower, flow, owner
+  end
+  if turn then
+    x, flow, owner = next_tenants(p, above)
+    if x then return x, p, flow, owner end
+  end
 end
 
 while #answer - 2 < max and #answer - 2 < free do
@@ -289,12 +368,10 @@ while #answer - 2 < max and #answer - 2 < free do
     if tat > slot then slot = tat end
     if slot - us > horizon then wait = slot - us - horizon; break end
   end
-  local p = LEVELS[at]
-  local x, flow, owner = next_call(p)
+  local x, p, flow, owner = next_call(at, 0)
   if not x then
-    if flows then close_level(p) end
-    at = at + 1
-    if at > 3 then status = 'empty'; break end
+    status = 'empty'
+    break
   else
     looked = looked + 1
     local r = redis.call('HMGET', P .. 'c:' .. x, 's', 'tok', 'x', 'id', 'b', 'n', 'rt', 'cx', 'g', 'r', 'z', 'cr', 'w', 'kc')
@@ -302,8 +379,9 @@ while #answer - 2 < max and #answer - 2 < free do
     if r[1] == 'queued' and not r[2] then
       -- A suspect among others would take them along if it kills its worker: the next claim begins with it.
       if r[12] and #taken > 0 then
-        if owner then into_line(account .. ':' .. p, owner, x, 'LPUSH')
-        else redis.call('LPUSH', flow and P .. 'gq:' .. flow.g or P .. 'q:' .. account .. ':' .. p, x) end
+        if flow then redis.call('LPUSH', P .. 'gq:' .. flow.g, x)
+        elseif owner then into_line(account .. ':' .. p, owner, x, 'LPUSH')
+        else redis.call('LPUSH', P .. 'q:' .. account .. ':' .. p, x) end
         break
       end
       local code, from
@@ -335,7 +413,9 @@ while #answer - 2 < max and #answer - 2 < free do
             if flow.tat > slot then slot = flow.tat end
             flow.tat = slot + 1000000 / flow.pace
           end
-          virtual[p] = math.max(virtual[p], flow.v)
+          if flow.v > flow.group.virtual then
+            flow.group.virtual, flow.group.reached = flow.v, flow.v
+          end
           flow.v, flow.taken, flow.free = flow.v + 1 / flow.w, true, flow.free - 1
           if flow.share then redis.call('ZADD', P .. 'gchan:' .. flow.g, ms + lease + channel_ms, x) end
         end
@@ -351,14 +431,15 @@ while #answer - 2 < max and #answer - 2 < free do
     if looked >= 1000 then break end -- a bound on one script's time: 1,000 dead traces are about 2 ms
   end
 end
-if at <= 3 and flows then close_level(LEVELS[at]) end
-if after_tenant ~= (state[10] == '1') then
-  if after_tenant then redis.call('HSET', acct, 'tt', 1) else redis.call('HDEL', acct, 'tt') end
+for _, group in pairs(groups) do
+  if group then close_group(group) end
+end
+local after_tenants = (after.u and 'u' or '') .. (after.n and 'n' or '') .. (after.b and 'b' or '')
+if after_tenants ~= (state[10] or '') then
+  if after_tenants == '' then redis.call('HDEL', acct, 'tt') else redis.call('HSET', acct, 'tt', after_tenants) end
 end
 if #answer > 2 then
   if rate > 0 then redis.call('HSET', acct, 'tat', int(tat)) end
-  if virtual.n > number(state[4]) then redis.call('HSET', acct, 'vn', score(virtual.n)) end
-  if virtual.b > number(state[5]) then redis.call('HSET', acct, 'vb', score(virtual.b)) end
   if probing then redis.call('HSET', acct, 'hold', ms + probe_ms, 'probe', token) end
 end
 if cap > 0 and #answer - 2 >= free and status == 'ok' and #answer - 2 < max then status = 'cap' end

@@ -195,7 +195,7 @@ while i <= #values do
           made_ready[list] = { x }
           -- Its line begins, so the tenant takes turns from now on.
           if tenant ~= '' and redis.call('EXISTS', P .. 'q:' .. list) == 0 then
-            redis.call('RPUSH', P .. 'turns:' .. account .. ':' .. priority, owner)
+            into_turns(account .. ':' .. priority, owner, 'RPUSH')
           end
         end
         ring[account] = true

@@ -232,9 +232,15 @@ local function move_and_emit(r, to, note, kind, result, attempt, extid, ...)
   append_event(r, kind, result, attempt, extid)
 end
 
--- Into the line of a tenant's calls for an account and priority (`level`), and the tenant among those that take turns there.
+-- The tenant takes turns for an account and priority (`level`), if it does not yet.
+local function into_turns(level, owner, command) -- seldom
+  local turns = P .. 'turns:' .. level
+  if not redis.call('LPOS', turns, owner) then redis.call(command, turns, owner) end
+end
+
+-- Into the line of a tenant's calls.
 local function into_line(level, owner, x, command) -- seldom
-  if redis.call(command, P .. 'q:' .. level .. ':' .. owner, x) == 1 then redis.call(command, P .. 'turns:' .. level, owner) end
+  if redis.call(command, P .. 'q:' .. level .. ':' .. owner, x) == 1 then into_turns(level, owner, command) end
 end
 
 -- Into the list that claim takes it from: its campaign's, or the account's for its priority, where each tenant has a line.

@@ -173,6 +173,7 @@ async def submit(request: Request, api_key: Submitter) -> Response:
             received.request,
             actor=api_key.actor,
             owner=api_key.name,
+            tenant=api_key.own,
             caps=caps_of(api_key),
             quota=quota_of(api_key),
             again=received.again,
@@ -268,6 +269,7 @@ async def clone(request: Request, api_key: Writer, name: str) -> Response:
         name,
         actor=api_key.actor,
         owner=api_key.name,
+        tenant=api_key.own,
         quota=quota_of(api_key),
         idempotency_key=idempotency_key(request),
         scope=api_key.scope,
@@ -291,7 +293,13 @@ async def retry(request: Request, api_key: Writer, name: str, leave_out: bool = 
     name = await _writable(request, api_key, name)
     key, scope = idempotency_key(request), api_key.scope
     record = await _campaigns(request).retry_failed(
-        name, actor=api_key.actor, owner=api_key.name, idempotency_key=key, scope=scope, leave_out=leave_out
+        name,
+        actor=api_key.actor,
+        owner=api_key.name,
+        tenant=api_key.own,
+        idempotency_key=key,
+        scope=scope,
+        leave_out=leave_out,
     )
     return _made(record)
 
