@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from alodial import CallQueue
 from alodial.api_keys import ApiKey
 from alodial.key_limits import KeyLimits
 from alodial.settings import Settings
@@ -138,3 +139,16 @@ def test_a_key_with_a_rate_of_its_own_waits_above_it(by: Clients) -> None:
     assert answers[0].status_code == 200
     refusal(answers[-1], 429, "requests_per_second")
     assert by(SHOP).get("/v1/calls").status_code == 200
+
+
+def test_campaigns_of_a_tenant_and_their_copies_take_its_turns_and_those_of_the_installation_none(
+    by: Clients, queue: CallQueue
+) -> None:
+    body = {"name": "list", "call": {"kind": "two-way", "callfrom": "712037006"}, "rows": ["994412860"]}
+    own = by(ALL).post("/v1/campaigns", json=body).json()["id"]
+    campaign = by(SHOP).post("/v1/campaigns", json=body).json()["id"]
+    copies = [by(key).post(f"/v1/campaigns/{campaign}/clone").json()["id"] for key in (SHOP, ALL)]
+    by(SHOP).post(f"/v1/campaigns/{campaign}/cancel")
+    copies.append(by(ALL).post(f"/v1/campaigns/{campaign}/retry").json()["id"])
+    tenants = [queue.store.redis.hget(queue.store.keys.campaign(id), "tn") for id in (own, campaign, *copies)]
+    assert tenants == [None, *[b"shop"] * 4]
