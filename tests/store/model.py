@@ -37,6 +37,7 @@ from alodial_schemas import ENDS, TRANSITIONS, State
 
 PRIORITIES = {"u": "urgent", "n": "normal", "b": "bulk"}
 TIMER_ERROR = 5000
+LONGEST_TURN = 400_000
 MAX_ATTEMPTS_UNCONFIRMED = 3
 CLOCK_STEP, CLOCK_BACK, CLOCK_DRAIN = 2000, 1000, 60_000
 FULL_FIGURES = "94 100"
@@ -345,12 +346,12 @@ class ModelStore:
         taken: list[Claimed] = []
         tat: float = paced.tat
         after = set(paced.after_tenants)
-        wait = 0
+        wait = 0.0
         status = "ok"
         while len(taken) < min(room, free):
             slot = max(tat, self.now) if limits.rate else self.now
             if slot - self.now > horizon:
-                wait = round(slot - self.now - horizon)
+                wait = self._wait_for_turn(paced, slot - horizon, 1_000_000 / limits.rate, horizon)
                 break
             c = self._next_ready(account, after)
             if c is None:
@@ -374,13 +375,19 @@ class ModelStore:
         if taken and (limits.rate or probing):
             paced = self._account(account)
             paced.tat = round(tat)
+            paced.turn = round(self.now + wait) if wait else paced.turn
             if probing:
                 paced.hold, paced.probe = self.ms + self.rules.lease, token
         if limits.cap and status == "ok" and free <= len(taken) < room:
             status = "cap"
         if taken:
-            self.claims[token] = (status, self.now + wait, tuple((call.record, call.slot) for call in taken))
-        return Claim(status, wait / 1_000_000, taken)  # type: ignore[arg-type]  # one of ClaimStatus
+            self.claims[token] = (status, round(self.now + wait), tuple((call.record, call.slot) for call in taken))
+        return Claim(status, round(wait) / 1_000_000, taken)  # type: ignore[arg-type]  # one of ClaimStatus
+
+    def _wait_for_turn(self, paced: Account, first: float, gap: float, horizon: int) -> float:
+        """Microseconds; ``first`` is when a slot comes within the horizon again."""
+        turn = max(first + horizon / 3, paced.turn + max(gap, horizon / 3))
+        return min(turn, max(first, self.now + LONGEST_TURN)) - self.now
 
     def _claim_again(self, token: str, *, put_back: bool) -> Claim:
         status, ends, taken = self.claims[token]

@@ -121,6 +121,7 @@ class Call:
 @dataclass(slots=True)
 class Account:
     tat: int = 0
+    turn: int = 0
     hold: int = 0
     why: str = ""
     refusals: int = 0

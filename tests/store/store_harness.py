@@ -181,6 +181,7 @@ def _account(raw: dict[bytes, bytes]) -> Account:
     text = {name.decode(): value.decode() for name, value in raw.items()}
     return Account(
         int(text.get("tat", 0)),
+        int(text.get("turn", 0)),
         int(text.get("hold", 0)),
         text.get("why", ""),
         int(text.get("brk", 0)),

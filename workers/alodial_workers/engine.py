@@ -24,7 +24,7 @@ from alodial_schemas import numbers_of, request_from_body
 
 from .alovoice.client import AloVoiceClient
 from .post_memory import PostMemory
-from .submit import SubmitContext, claim_horizon, claim_pause, lateness, release, submit
+from .submit import SubmitContext, claim_horizon, lateness, release, submit
 
 log = structlog.get_logger("alodial.engine")
 
@@ -229,7 +229,7 @@ class Engine:
                 idle_since, cap_poll = None, CAP_POLL
             match claim.status:
                 case "ok":
-                    await asyncio.sleep(min(claim_pause(claim.wait, limits.calls_per_second), MAX_SLEEP))
+                    await asyncio.sleep(min(claim.wait, MAX_SLEEP))
                 case "empty" if leaving and not claim.calls and account not in self._woken:
                     return "empty"
                 case "empty":

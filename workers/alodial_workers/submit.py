@@ -55,14 +55,6 @@ def claim_horizon(rate: float) -> float:
     return max(SHORT_HORIZON, min(LONG_HORIZON, MANY_SLOTS / rate))
 
 
-def claim_pause(wait: float, rate: float, rng: Callable[[], float] = random.random) -> float:
-    """Returns the seconds until the next claim, where ``wait`` are those until one slot more is within the horizon.
-
-    A quarter to half of the horizon later there are many. Not the same for all workers, so that they take turns.
-    """
-    return wait and wait + claim_horizon(rate) * (0.25 + 0.25 * rng())
-
-
 def lateness(slot: int, rate: float, burst: int) -> float:
     """Returns the seconds after ``slot`` (Redis' clock, microseconds) at which its call starts, with others of its tick.
 

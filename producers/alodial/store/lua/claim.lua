@@ -7,7 +7,9 @@
 -- ARGV: epoch account token max horizon_us lease_ms rate burst cap channel_ms retry_probe_ms attend_ms
 --   frequency_caps own_numbers daily_calls daily_seconds reserve_seconds patience_ms
 -- Answer: {status, wait_us, calls...}; status is
---   ok     calls were taken, or only the rate is in the way: come again after wait_us
+--   ok     calls were taken, or only the rate is in the way: come again after wait_us. Workers take turns then, a third of the
+--          horizon or at least a slot apart, so that a claim is worth a round trip; where a turn is missed (a worker died), the
+--          slots are still claimed before they are due
 --   empty  nothing is ready         cap  every channel is in use       hold  the account pauses for wait_us
 --   paced  only campaigns that are held back by their own pace have calls: come again after wait_us
 --   stop   the emergency stop       lost the store is not the one this worker began with
@@ -55,7 +57,7 @@ if before then return again(before) end
 if max == 0 then return { 'ok', 0 } end
 if redis.call('EXISTS', P .. 'stop') == 1 then return { 'stop', 0 } end
 local acct, chan = P .. 'acct:' .. account, P .. 'chan:' .. account
-local state = redis.call('HMGET', acct, 'tat', 'hold', 'brk', 'vn', 'vb', 'bk', 'uo', 'ou', 'low', 'tt')
+local state = redis.call('HMGET', acct, 'tat', 'hold', 'brk', 'vn', 'vb', 'bk', 'uo', 'ou', 'low', 'tt', 'turn')
 local hold = tonumber(state[2] or 0)
 if hold > ms then return { 'hold', int((hold - ms) * 1000) } end
 if daily_calls > 0 or daily_seconds > 0 then
@@ -95,6 +97,7 @@ end
 read_rules(ARGV[13], ARGV[14])
 
 local LEVELS = { 'u', 'n', 'b' }
+local LONGEST_TURN = 400000 -- us: a worker is not away for longer, however many there are; a clock that was set back neither
 local MAX_LOOKS = 200 -- campaigns that one claim looks at: about 1 ms
 local at, tat = 1, tonumber(state[1] or 0)
 local gap = rate > 0 and 1000000 / rate or 0
@@ -438,8 +441,17 @@ local after_tenants = (after.u and 'u' or '') .. (after.n and 'n' or '') .. (aft
 if after_tenants ~= (state[10] or '') then
   if after_tenants == '' then redis.call('HDEL', acct, 'tt') else redis.call('HSET', acct, 'tt', after_tenants) end
 end
+local turn
+if wait > 0 then
+  -- Only the rate is in the way: the next slot comes within the horizon at `first`, and is due a horizon later.
+  local first = us + wait
+  turn = math.max(first + horizon / 3, number(state[11]) + math.max(gap, horizon / 3))
+  turn = math.min(turn, math.max(first, us + LONGEST_TURN))
+  wait = turn - us
+end
 if #answer > 2 then
-  if rate > 0 then redis.call('HSET', acct, 'tat', int(tat)) end
+  if turn then redis.call('HSET', acct, 'tat', int(tat), 'turn', int(turn))
+  elseif rate > 0 then redis.call('HSET', acct, 'tat', int(tat)) end
   if probing then redis.call('HSET', acct, 'hold', ms + probe_ms, 'probe', token) end
 end
 if cap > 0 and #answer - 2 >= free and status == 'ok' and #answer - 2 < max then status = 'cap' end

@@ -1,0 +1,86 @@
+"""Workers that share a rate limit take turns: few claims of many slots, and none that is due before it is claimed."""
+
+import pytest
+from store_harness import START
+from test_limits import Harness
+
+from alodial.testing.redis_server import EmbeddedRedis
+from alodial_workers.submit import claim_horizon
+
+
+class Workers:
+    """Workers that claim as the engine does: again once the wait is over."""
+
+    def __init__(self, server: EmbeddedRedis, rate: float, workers: int, calls: int) -> None:
+        self.harness = Harness(server, calls_per_second=rate)
+        self.harness.enqueue(calls)
+        self.horizon = claim_horizon(rate)
+        self.due = {f"w{n}": START for n in range(workers)}
+        self.claims = dict.fromkeys(self.due, 0)
+        self.slots: list[int] = []
+        self.late: list[int] = []
+
+    def run(self, seconds: float) -> None:
+        """Until that many seconds after the start."""
+        while (now := min(self.due.values())) < START + seconds * 1_000_000:
+            name = next(name for name, at in self.due.items() if at == now)
+            self.harness.at(now)
+            claim = self.harness.claim(128, self.horizon)
+            assert claim.status == "ok", claim.status
+            self.claims[name] += 1
+            self.slots += [call.slot for call in claim.calls]
+            self.due[name] = now + max(1, round(claim.wait * 1_000_000))
+
+    @property
+    def furthest(self) -> float:
+        """The most seconds between two slots."""
+        return max(later - earlier for earlier, later in zip(self.slots, self.slots[1:], strict=False)) / 1_000_000
+
+
+@pytest.mark.parametrize(("rate", "seconds"), [(1, 20), (5, 8), (50, 4), (500, 1), (2000, 0.3)])
+@pytest.mark.parametrize("workers", [1, 2, 8])
+def test_every_slot_is_claimed_before_it_is_due_and_none_twice(
+    redis_server: EmbeddedRedis, rate: float, seconds: float, workers: int
+) -> None:
+    all_of_them = Workers(redis_server, rate, workers, int(rate * (seconds + 1)) + 1)
+    all_of_them.run(seconds)
+    expected = [START + round(n * 1_000_000 / rate) for n in range(len(all_of_them.slots))]
+    assert len(expected) >= rate * seconds
+    assert all_of_them.slots == pytest.approx(expected, abs=len(expected))
+
+
+@pytest.mark.parametrize(("rate", "most"), [(50, 40), (500, 40), (2000, 75)])
+def test_eight_workers_claim_as_rarely_as_a_single_one_and_each_has_its_share(
+    redis_server: EmbeddedRedis, rate: float, most: int
+) -> None:
+    alone, together = (Workers(redis_server, rate, workers, int(rate * 1.2)) for workers in (1, 8))
+    for workers in (alone, together):
+        workers.run(1)
+        assert sum(workers.claims.values()) <= most
+    assert max(together.claims.values()) <= 2 * min(together.claims.values())
+
+
+def test_a_worker_that_dies_makes_no_slot_late(redis_server: EmbeddedRedis) -> None:
+    workers = Workers(redis_server, 500, 3, 700)
+    workers.run(0.5)
+    del workers.due["w1"]
+    workers.run(1)
+    assert workers.furthest <= 1 / 500 + 1e-6
+
+
+def test_the_last_of_eight_workers_goes_on_within_half_a_second(redis_server: EmbeddedRedis) -> None:
+    workers = Workers(redis_server, 500, 8, 1200)
+    workers.run(0.5)
+    last = max(workers.due, key=lambda name: workers.due[name])
+    workers.due = {last: workers.due[last]}
+    workers.run(1.5)
+    assert workers.furthest <= 0.5
+    assert workers.claims[last] > 20
+
+
+def test_a_clock_that_is_set_back_keeps_nobody_away(redis_server: EmbeddedRedis) -> None:
+    workers = Workers(redis_server, 500, 2, 300)
+    workers.run(0.2)
+    workers.harness.store.redis.hset("alodial:{dial}:acct:default", "turn", START + 3_600_000_000)
+    workers.harness.at(START + 300_000)
+    assert workers.harness.claim(128, workers.horizon).wait <= 0.4
