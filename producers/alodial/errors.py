@@ -17,6 +17,7 @@ Each has a ``code`` for programs, ``retry`` (whether the same request may succee
 | StoreFull            | 503  | yes   | error    | store_full                               |
 | StoreUnfit           | 503  | no    | critical | store_unfit                              |
 | ArchiveUnavailable   | 503  | yes   | error    | archive_unavailable                      |
+| ArchiveUnfit         | 503  | no    | critical | archive_unfit                            |
 | ConfigurationError   | -    | no    | critical | configuration                            |
 """
 
@@ -181,6 +182,21 @@ class ArchiveUnavailable(AlodialError):
     def __init__(self, message: str, trouble: str = "unavailable") -> None:
         super().__init__(message)
         self.trouble = trouble
+
+
+class ArchiveUnfit(ArchiveUnavailable):
+    """The archive answers, but its calls are those of another namespace; the message names the remedy. No retry; logged as
+    critical."""
+
+    code = "archive_unfit"
+    retry = False
+    level = "critical"
+
+    def __init__(self, owner: str, namespace: str) -> None:
+        self.owner = owner
+        super().__init__(
+            f"ALODIAL_ARCHIVE_URL: its calls are those of namespace {owner}; give {namespace} a database of its own"
+        )
 
 
 class ConfigurationError(AlodialError):

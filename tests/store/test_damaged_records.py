@@ -70,15 +70,8 @@ def test_a_call_whose_events_cannot_be_read_shows_those_that_can(settings: Setti
     queue.store.redis.xadd(keys.EVENTS, {"other": "field"})
     created = round(datetime.fromisoformat(queue.get(call.id).created_at).timestamp() * 1000)
 
-    async def of_call() -> list[str]:
-        own = AsyncStore(settings)
-        try:
-            shown = await own.call(events.call_events_async, call.id, [created, created])
-            return [event["type"] for event in shown]
-        finally:
-            await own.aclose()
-
-    assert asyncio.run(of_call()) == ["alodial.call.queued"]
+    shown = queue.store.call(events.call_events, call.id, [created, created])
+    assert [event["type"] for event in shown] == ["alodial.call.queued"]
 
 
 def test_a_key_of_another_kind_is_an_error_and_no_missing_group(store: Store) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from alodial_schemas import extid_of
 
-from ..errors import ConfigurationError
+from ..errors import ArchiveUnfit, ConfigurationError
 from ..settings import Settings
 from ..store import archiving
 from ..store.archiving import ArchiveState, EndedCall
@@ -23,6 +23,7 @@ from ..store.client import Store
 from ..store.events import StreamEvent
 from .address import masked_url
 from .engine import reading, writing
+from .namespace import OWNER, check_owner, owner_of
 from .rows import ENDED_EVENTS, ArchivedCall, Row, archived_call, event_row
 from .write import (
     Count,
@@ -124,13 +125,12 @@ class Archiver:
         self._store.call(archiving.create_group)
         namespace = self._store.keys.namespace
         with writing(self._engine) as connection:
-            owner = read_position(connection, "namespace")
-            if owner != namespace:
-                if owner:
-                    raise ConfigurationError(
-                        f"ALODIAL_ARCHIVE_URL: its calls are those of namespace {owner}; give {namespace} a database of its own"
-                    )
-                write_position(connection, "namespace", namespace)
+            try:
+                check_owner(connection, namespace)
+            except ArchiveUnfit as exc:
+                raise ConfigurationError(str(exc)) from None  # it ends the process
+            if not owner_of(connection):
+                write_position(connection, OWNER, namespace)
             self._total = total_calls(connection)
 
     def step(self, wait: float = WAIT) -> ArchiveStep:

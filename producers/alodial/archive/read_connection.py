@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from ..errors import ArchiveUnavailable, ConfigurationError
+from .namespace import check_owner, owner_of
 
 MAX_SECONDS: Final = 2.5
 """Seconds that one query may take, and that a connection may take to come about."""
@@ -26,10 +27,15 @@ _STEPS: Final = 10_000
 
 
 class ReadConnections:
-    """Opens connections to the archive at this URL when they are first needed. Safe to share between threads."""
+    """Opens connections to the archive at this URL when they are first needed. Safe to share between threads.
 
-    def __init__(self, url: str) -> None:
+    With a ``namespace`` it refuses the archive of another one.
+    """
+
+    def __init__(self, url: str, namespace: str = "") -> None:
         self._url = url
+        self._namespace = namespace
+        self._checked = not namespace
         self._engine: Engine | None = None
         self._lock = Lock()
         self._closed_until = 0.0
@@ -41,7 +47,8 @@ class ReadConnections:
 
     @contextmanager
     def open(self, seconds: float = MAX_SECONDS) -> Iterator[Connection]:
-        """A connection for queries of so many seconds. Raises ArchiveUnavailable, ConfigurationError for a wrong URL."""
+        """A connection for queries of so many seconds. Raises ArchiveUnavailable, ArchiveUnfit, ConfigurationError for a wrong
+        URL."""
         if time.monotonic() < self._closed_until:
             raise ArchiveUnavailable("the archive did not answer a moment ago")
         with self._lock:
@@ -50,6 +57,9 @@ class ReadConnections:
         try:
             with self._engine.connect() as connection:
                 _limit(connection, seconds)
+                if not self._checked:
+                    check_owner(connection, self._namespace)
+                    self._checked = bool(owner_of(connection))
                 yield connection
         except SQLAlchemyError as exc:
             cause = str(getattr(exc, "orig", "") or type(exc).__name__).strip().splitlines()[:1]

@@ -12,6 +12,7 @@ from ..store.call_facts import NO_VALUE
 from ..store.call_filter import CallFilter, Hash, digits_of, recipients
 from ..store.call_rank import FUTURE, Rank, RankedCall, Section
 from ..store.find_call import Viewer
+from .call_events import events_of
 from .local_hours import in_local_time
 from .read_connection import ReadConnections
 from .reports import ReportReader
@@ -39,9 +40,9 @@ class CallReader:
         self.reports = ReportReader(connections)
 
     @classmethod
-    def of(cls, url: str) -> Self:
-        """A reader of the archive at this URL of SQLAlchemy."""
-        return cls(ReadConnections(url))
+    def of(cls, url: str, namespace: str) -> Self:
+        """A reader of the archive of a namespace at this URL of SQLAlchemy."""
+        return cls(ReadConnections(url, namespace))
 
     def close(self) -> None:
         """Closes the connections."""
@@ -100,6 +101,11 @@ class CallReader:
                 for row in sorted(connection.execute(query), key=lambda row: bool(row.owner != viewer.owner)):
                     return unpacked_record(row.record)
         return None
+
+    def events(self, call_id: str) -> list[str]:
+        """The events of the call with this id as CloudEvents JSON, the oldest first."""
+        with self._connections.open() as connection:
+            return events_of(connection, call_id)
 
     def named(self, wire_extids: Sequence[str], filter: CallFilter) -> list[RankedCall]:
         """The calls that Redis kept under these extids, and that match."""

@@ -11,6 +11,9 @@ from alodial_schemas import FieldProblem
 MEASURES: Final = ("calls", "attempts", "answered", "talk_seconds")
 """The sums of a row, in the order in which the counts keep them; ``answered`` are calls, in counts of hours attempts."""
 
+FIGURES: Final = ("calls", "attempts", "answered", "answer_rate", "talk_seconds", "average_talk_seconds", "share")
+"""The columns of a row in a file."""
+
 BY: Final[Mapping[str, tuple[str, ...]]] = {
     "outcomes": ("outcome", "day", "weekday", "month", "line", "operator", "campaign", "initiator"),
     "hours": ("hour", "weekday", "day", "month", "operator", "campaign", "outcome"),

@@ -146,15 +146,18 @@ class Eraser:
             return 0
         url = self._store.settings.archive_url.get_secret_value()
         try:
-            from ..archive.engine import open_engine  # noqa: PLC0415  # SQLAlchemy is loaded only where there is an archive
+            from ..archive.engine import open_engine, reading  # noqa: PLC0415  # SQLAlchemy is loaded only where there is an archive
             from ..archive.erasure import erase_person  # noqa: PLC0415  # as above
             from ..archive.migrate import is_current  # noqa: PLC0415  # as above
+            from ..archive.namespace import check_owner  # noqa: PLC0415  # as above
         except ImportError as exc:
             raise ConfigurationError(f"the archive needs {exc.name}; pip install 'alodial[archive]'") from None
         engine = open_engine(url)
         try:
             if not is_current(engine):
                 return 0
+            with reading(engine) as connection:
+                check_owner(connection, self._store.settings.namespace)
             erased = erase_person(engine, self._number, self._pattern, apply=self._apply)
         finally:
             engine.dispose()

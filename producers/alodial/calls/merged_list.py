@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from alodial_schemas import ENDS, extid_of
 
-from ..errors import ArchiveUnavailable, ConfigurationError
+from ..errors import ArchiveUnavailable, ArchiveUnfit, ConfigurationError
 from ..settings import Settings
 from ..store.call_filter import CallFilter, Hash
 from ..store.call_indexes import BadCursor, labels_of
@@ -55,6 +55,9 @@ class Archive(Protocol):
     def find(self, name: str, viewer: Viewer) -> tuple[str, Hash] | None:
         """The extid and fields of the call with this id, or this extid of any attempt, that the viewer may see."""
 
+    def events(self, call_id: str) -> list[str]:
+        """The events of the call with this id as CloudEvents JSON, the oldest first."""
+
     def named(self, wire_extids: Sequence[str], filter: CallFilter) -> list[RankedCall]:
         """The calls that Redis kept under these extids."""
 
@@ -80,7 +83,7 @@ def open_archive(settings: Settings) -> Archive | None:
         from ..archive.reader import CallReader  # noqa: PLC0415  # SQLAlchemy is loaded only where there is an archive
     except ImportError as exc:
         raise ConfigurationError(f"the archive needs {exc.name}; pip install 'alodial[archive]'") from None
-    return CallReader.of(settings.archive_url.get_secret_value())
+    return CallReader.of(settings.archive_url.get_secret_value(), settings.namespace)
 
 
 class ArchiveUser:
@@ -115,7 +118,10 @@ def list_page(store: Store, archive: Archive | None, filter: CallFilter, cursor:
 
 
 def merged_page(store: Store, archive: Archive, filter: CallFilter, cursor: str | None, limit: int) -> Page:
-    """A page of live and archived calls. While the archive is away, a page of live calls that says so. Raises BadCursor."""
+    """A page of live and archived calls. While the archive is away, a page of live calls that says so.
+
+    Raises BadCursor, and ArchiveUnfit for the archive of another namespace.
+    """
     kind, after, place, over = _read_cursor(cursor)
     kind, live = _read_live(store, filter, kind, after, place, limit, over=over)
     sections = _sections(filter, kind)
@@ -130,6 +136,8 @@ def merged_page(store: Store, archive: Archive, filter: CallFilter, cursor: str 
             try:
                 archived, floor = archive.page(filter, after, limit - len(calls), sections[after.section])
                 archived = _not_live(store, filter, kind, archived, live)
+            except ArchiveUnfit:
+                raise
             except ArchiveUnavailable:
                 away = True
         floors = [rank for rank in (floor, live.floor) if rank is not None and rank.section == after.section]
@@ -276,6 +284,8 @@ def _named_page(store: Store, archive: Archive, filter: CallFilter, cursor: str 
     there = {record.wire_extid for record in live.calls}
     try:
         rows = archive.named([name for name in filter.calls if name not in there], filter)
+    except ArchiveUnfit:
+        raise
     except ArchiveUnavailable:
         return replace(live, incomplete=True)
     records = {call.wire_extid: read_record(call.wire_extid, call.raw) for call in rows}

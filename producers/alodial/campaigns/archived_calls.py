@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 @lru_cache(maxsize=4)
-def _reader(url: str) -> "CallReader":
+def _reader(url: str, namespace: str) -> "CallReader":
     try:
         from ..archive.reader import CallReader  # noqa: PLC0415  # SQLAlchemy is loaded only where there is an archive
     except ImportError as exc:
         raise ConfigurationError(f"the archive needs {exc.name}; pip install 'alodial[archive]'") from None
-    return CallReader.of(url)
+    return CallReader.of(url, namespace)
 
 
-def archived_records(url: str, extids: Sequence[str]) -> dict[str, CallRecord]:
+def archived_records(url: str, namespace: str, extids: Sequence[str]) -> dict[str, CallRecord]:
     """The archived calls that Redis kept under these extids, by extid. Raises ArchiveUnavailable: a result would be wrong without
     them."""
     records: dict[str, CallRecord] = {}
-    for call in _reader(url).named(extids, CallFilter()):
+    for call in _reader(url, namespace).named(extids, CallFilter()):
         if (record := read_record(call.wire_extid, call.raw)) is not None:
             records[call.wire_extid] = record
     return records

@@ -190,7 +190,7 @@ class CampaignQueries:
         gone = [extid for extid, record in zip(extids, records, strict=True) if record is None]
         if not gone or self._settings.archive_url is None:
             return records
-        archived = archived_records(self._settings.archive_url.get_secret_value(), gone)
+        archived = archived_records(self._settings.archive_url.get_secret_value(), self._settings.namespace, gone)
         return [record or archived.get(extid) for extid, record in zip(extids, records, strict=True)]
 
     def expected_end(

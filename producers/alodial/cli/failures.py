@@ -19,6 +19,7 @@ from ..campaigns.importing.questions import OpenQuestions
 from ..errors import (
     AlodialError,
     ArchiveUnavailable,
+    ArchiveUnfit,
     ConfigurationError,
     Conflict,
     InvalidCall,
@@ -47,6 +48,7 @@ HINTS: dict[type[AlodialError], str] = {  # the first that fits, so the narrower
     StoreUnfit: "alodial doctor",
     StoreFull: "alodial doctor shows how full it is; stops and cancellations go on",
     StoreUnavailable: "start Redis, or correct ALODIAL_REDIS_URL; alodial doctor checks it",
+    ArchiveUnfit: "correct it in the environment or in .env",
     ArchiveUnavailable: "alodial archive status; calls that are still in Redis are listed without it",
     NoDeadResult: "alodial dead list",
     NoEndpoint: "alodial webhooks list",

@@ -10,14 +10,15 @@ from starlette.responses import Response
 
 from alodial_schemas import ENDS, State
 
+from ..calls.call_events import events_of
+from ..calls.threads import ARCHIVE
 from ..errors import NotCancelable, NotRedialable
 from ..store.call_context import CallContext, call_context_async
-from ..store.events import call_events_async
 from ..store.records import CallRecord
 from ..web.context import app_context
 from . import call_rows, call_view, recordings
 from .auth import Forbidden, Signed, audit, can, form_of, text_of
-from .call_timeline import initiator_failed, unix_seconds
+from .call_timeline import initiator_failed
 from .context import translator_of
 from .explain import explain
 from .rendering import PeopleRoute, go, page
@@ -83,16 +84,20 @@ def _plays(request: Request, operator: Operator, record: CallRecord) -> set[int]
     return {number for number, result in results.items() if recordings.source_of(result.get("record"), own)}
 
 
-async def _events(request: Request, record: CallRecord) -> list[dict[str, str]]:
-    moments = [int((unix_seconds(change["at"]) or 0) * 1000) for change in record.timeline]
-    events = await app_context(request).queue.store.call(call_events_async, record.id, moments)
-    return [{name: str(event.get(name) or "")[:100] for name in ("type", "time", "id")} for event in events]
+async def _events(request: Request, record: CallRecord) -> tuple[list[dict[str, str]], bool]:
+    """The events of the call, and whether archived ones may be missing."""
+    queue = app_context(request).queue
+    read = await ARCHIVE.run(events_of, queue.thread_store, queue.archive, record)
+    names = ("type", "time", "id")
+    return [{name: str(event.get(name) or "")[:100] for name in names} for event in read.events], read.incomplete
 
 
 @router.get("/calls/{name}")
 async def show_call(request: Request, operator: Signed, name: str) -> Response:
     record = await app_context(request).queue.get(name)
-    timeline, events = await asyncio.gather(_timeline(request, operator, record), _events(request, record))
+    timeline, (events, incomplete) = await asyncio.gather(
+        _timeline(request, operator, record), _events(request, record)
+    )
     done = request.query_params.get("done", "")
     return page(
         request,
@@ -100,6 +105,7 @@ async def show_call(request: Request, operator: Signed, name: str) -> Response:
         operator,
         **timeline,
         events=events,
+        incomplete=incomplete,
         acts=acts_of(record, operator),
         done=done if done in DONE else "",
         terms=call_view.request_terms(record, translator_of(request), full=call_rows.in_full(operator)),

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from ..errors import AlodialError, ArchiveUnavailable, NotFound, StoreFull, StoreUnavailable
+from ..errors import AlodialError, ArchiveUnavailable, ArchiveUnfit, NotFound, StoreFull, StoreUnavailable
 from ..i18n import LANGUAGES
 from ..web.problems import RETRY_AFTER, Refusal
 from . import campaign_figures
@@ -167,7 +167,8 @@ class PeopleRoute(APIRoute):
                 return error_page(request, 503, text, headers={"Retry-After": RETRY_AFTER})
             except ArchiveUnavailable as exc:
                 structlog.get_logger("alodial.web").warning("request.refused", code=exc.code, reason=str(exc))
-                return error_page(request, 503, "refused.archive", headers={"Retry-After": RETRY_AFTER})
+                detail = str(exc) if isinstance(exc, ArchiveUnfit) else ""
+                return error_page(request, 503, "refused.archive", detail, {"Retry-After": RETRY_AFTER})
             except AlodialError as exc:
                 return error_page(request, 409, "refused.act", str(exc))
 

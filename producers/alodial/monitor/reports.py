@@ -14,7 +14,7 @@ from starlette.responses import Response
 from alodial_schemas import ENDS, mask_phone
 
 from ..archive.report_calls import answered_of, calls_of
-from ..archive.report_query import Report, ReportQuery, ReportRow, read_query
+from ..archive.report_query import FIGURES, Report, ReportQuery, ReportRow, read_query
 from ..calls.threads import ARCHIVE, UPLOADS, WORK
 from ..campaigns.exporting.results import Cell, csv_blocks_of, write_table
 from ..campaigns.exporting.texts import delimiter_of
@@ -49,8 +49,6 @@ SPANS: Final = (7, 30, 90, 365)
 
 LEVELS: Final = 5
 """Shades of the answer rate in the table of hours."""
-
-FIGURES: Final = ("calls", "attempts", "answered", "answer_rate", "talk_seconds", "average_talk_seconds", "share")
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 

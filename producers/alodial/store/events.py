@@ -17,7 +17,7 @@ from .answers import number, text
 from .client import Operation, Store
 from .keys import Keys
 from .redis_errors import is_forbidden, is_group_existing
-from .sansio import Command, Steps, run_async
+from .sansio import Command, Steps, run
 
 BATCH: Final = 500
 """Events of one answer to a reader without a group."""
@@ -292,11 +292,9 @@ def _call_events(keys: Keys, id: str, times: Iterable[int]) -> Steps[list[dict[s
     return list(events.values())
 
 
-async def call_events_async(
-    client: "aioredis.Redis", keys: Keys, id: str, times: Iterable[int]
-) -> list[dict[str, Any]]:
+def call_events(client: "redis.Redis", keys: Keys, id: str, times: Iterable[int]) -> list[dict[str, Any]]:
     """The events of the call with this id that are still in the stream, oldest first.
 
     Each was written in the moment of a change that the call's timeline knows: ``times``, Unix ms.
     """
-    return await run_async(client, _call_events(keys, id, times))
+    return run(client, _call_events(keys, id, times))

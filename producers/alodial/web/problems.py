@@ -22,6 +22,7 @@ from ..campaigns.importing.questions import OpenQuestions, Question
 from ..errors import (
     AlodialError,
     ArchiveUnavailable,
+    ArchiveUnfit,
     Conflict,
     InvalidCall,
     InvalidKey,
@@ -83,6 +84,7 @@ _TITLES: Mapping[str, str] = {
     "too_slow": "The body came too slowly",
     "store_unavailable": "The call store is away",
     "archive_unavailable": "The archive is away",
+    "archive_unfit": "The archive belongs to another namespace",
     "store_full": "The store is full",
     "store_unfit": "The call store would lose calls as it is set up",
     "overloaded": "Too much at once",
@@ -213,6 +215,8 @@ def of_error(exc: AlodialError, t: Translator = ENGLISH) -> Response:
         return problem(409, exc.code, str(exc), state=exc.state)
     if isinstance(exc, ArchiveUnavailable):
         log.warning("request.refused", code=exc.code, reason=str(exc))
+        if isinstance(exc, ArchiveUnfit):
+            return problem(503, exc.code, f"{exc}.")
         detail = "The database of archived calls does not answer; what is in Redis can be read, older calls cannot now."
         return problem(503, exc.code, detail, headers={"Retry-After": RETRY_AFTER})
     if isinstance(exc, StoreUnavailable):

@@ -30,6 +30,9 @@ _RECORD: Final = {"attempts": [_DATA["answers"].pop("Attempt")], "timeline": [_D
 
 ANSWERS: Final = _DATA["answers"] | {
     "CallShown": _SUMMARY | _RECORD,
+    "CallEventsShown": {
+        "events": [{**EVENTS["event"], "type": "alodial.call.completed", "data": event_data("call", "completed")}]
+    },
     "CallPage": {"calls": [_SUMMARY], "cursor": None},
     "CampaignList": {"campaigns": [_DATA["answers"]["Campaign"]], "cursor": None},
     "AuditPage": {"acts": [_DATA["answers"]["Act"]]},

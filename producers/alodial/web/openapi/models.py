@@ -144,6 +144,11 @@ ReportLine = _model(
     description="Sums of a group, and the values that make it up: outcome, day, hour, ...",
     extra=True,
 )
+CallEventsShown = _model(
+    "CallEventsShown",
+    events=_list(_model("CloudEvent", id=str, type=str, time=str, subject=str, data=dict[str, Any], extra=True)),
+    incomplete=_about(bool, "The archive did not answer, so that some may be missing; absent where none are"),
+)
 ReportShown = _model(
     "ReportShown",
     Report,

@@ -8,7 +8,9 @@ from starlette.responses import Response
 
 from alodial_schemas import Disposition, FieldProblem, PhoneError, State, mask_numbers, normalise_phone
 
+from ...calls.call_events import events_of
 from ...calls.prepare import prepare, read_call
+from ...calls.threads import ARCHIVE
 from ...store.call_facts import NO_VALUE
 from ...store.call_filter import MIN_PART, CallFilter
 from ..auth import Reader, Writer, caller, require_role, require_visible, require_write, viewer_of
@@ -192,6 +194,20 @@ async def show_call(request: Request, api_key: Reader, name: str) -> Response:
     record = await app_context(request).queue.get(name, viewer=viewer_of(api_key))
     require_visible(api_key, record.owner, name)
     return json_response(record.to_dict())
+
+
+@router.get(
+    "/{name}/events",
+    summary="List a call's events",
+    responses=refusals(401, 403, 429, 404, 503) | answers({200: ("Its events", models.CallEventsShown)}),
+)
+async def list_call_events(request: Request, api_key: Reader, name: str) -> Response:
+    """The CloudEvents of a call, the oldest first: those in the stream, and those that only the archive still has."""
+    queue = app_context(request).queue
+    record = await queue.get(name, viewer=viewer_of(api_key))
+    require_visible(api_key, record.owner, name)
+    read = await ARCHIVE.run(events_of, queue.thread_store, queue.archive, record)
+    return json_response({"events": read.events} | ({"incomplete": True} if read.incomplete else {}))
 
 
 @router.post(

@@ -1,7 +1,7 @@
 """``/v1/reports``: what the archive's counts say."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
@@ -11,10 +11,12 @@ from starlette.responses import Response
 from alodial_schemas import FieldProblem, mask_numbers
 
 from ...api_keys import ApiKey
-from ...archive.report_query import Report, read_query
+from ...archive.report_query import FIGURES, Report, read_query
 from ...calls.threads import ARCHIVE
+from ...campaigns.formula_guard import safe_cell
 from ..auth import Exporter
 from ..context import app_context
+from ..csv_download import csv_download
 from ..openapi import models
 from ..openapi.models import answers, refusals
 from ..problems import Refusal, invalid_fields
@@ -28,32 +30,73 @@ Until = Annotated[str, Query(max_length=40, description="Before this time; today
 By = Annotated[str, Query(max_length=64, description="One or two names, with a comma between")]
 Campaign = Annotated[str, Query(max_length=128, description="Only calls of this campaign, by its id")]
 
+Format = Annotated[
+    Literal["json", "csv"] | None, Query(description="`csv`: the rows as a file; so is `Accept: text/csv`")
+]
+
 _ANSWERS = refusals(401, 403, 404, 429, 422, 503) | answers({200: ("Rows of counts", models.ReportShown)})
-_PARAMETERS = frozenset({"since", "until", "by", "campaign"})
+_ANSWERS[200]["content"] = {"text/csv": {}}
+_PARAMETERS = frozenset({"since", "until", "by", "campaign", "format"})
 
 
 @router.get("/outcomes", summary="How calls ended", responses=_ANSWERS)
 async def outcomes(
-    request: Request, api_key: Exporter, since: Since = "", until: Until = "", by: By = "", campaign: Campaign = ""
+    request: Request,
+    api_key: Exporter,
+    since: Since = "",
+    until: Until = "",
+    by: By = "",
+    campaign: Campaign = "",
+    format: Format = None,
 ) -> Response:
     """Calls by `outcome`, `day`, `weekday` (1 is Monday), `month`, `line`, `operator`, `campaign` or `initiator`."""
-    return json_response((await _report(request, api_key, "outcomes", (since, until), by, campaign)).to_dict())
+    return await _answer(request, await _report(request, api_key, "outcomes", (since, until), by, campaign), format)
 
 
 @router.get("/hours", summary="When people answer", responses=_ANSWERS)
 async def hours(
-    request: Request, api_key: Exporter, since: Since = "", until: Until = "", by: By = "", campaign: Campaign = ""
+    request: Request,
+    api_key: Exporter,
+    since: Since = "",
+    until: Until = "",
+    by: By = "",
+    campaign: Campaign = "",
+    format: Format = None,
 ) -> Response:
     """Attempts by `hour`, `weekday`, `day`, `month`, `operator`, `campaign` or `outcome`; `best` is the best hour to call."""
-    return json_response((await _report(request, api_key, "hours", (since, until), by, campaign)).to_dict())
+    return await _answer(request, await _report(request, api_key, "hours", (since, until), by, campaign), format)
 
 
 @router.get("/campaigns", summary="Campaigns side by side", responses=_ANSWERS)
 async def campaigns(
-    request: Request, api_key: Exporter, since: Since = "", until: Until = "", by: By = "", campaign: Campaign = ""
+    request: Request,
+    api_key: Exporter,
+    since: Since = "",
+    until: Until = "",
+    by: By = "",
+    campaign: Campaign = "",
+    format: Format = None,
 ) -> Response:
     """Calls of campaigns by `campaign`, `outcome`, `day`, `weekday`, `month`, `line` or `operator`."""
-    return json_response((await _report(request, api_key, "campaigns", (since, until), by, campaign)).to_dict())
+    return await _answer(request, await _report(request, api_key, "campaigns", (since, until), by, campaign), format)
+
+
+async def _answer(request: Request, report: Report, format: str | None) -> Response:
+    accepted = request.headers.get("accept", "")
+    if (format or ("csv" if "text/csv" in accepted and "application/json" not in accepted else "json")) == "json":
+        return json_response(report.to_dict())
+    from ...campaigns.exporting.results import csv_blocks_of  # noqa: PLC0415  # only a file needs it
+
+    query = report.query
+    header = [*query.by, *(["campaign_name"] if "campaign" in query.by else []), *FIGURES]
+    lines = ([_cell(row.to_dict()[name]) for name in header] for row in report.rows)
+    return await csv_download(csv_blocks_of(header, lines, ","), f"{query.report} {query.since} {query.until}")
+
+
+def _cell(value: Any) -> str:
+    if value is None or isinstance(value, int | float):
+        return "" if value is None else str(value)
+    return safe_cell(str(value))
 
 
 async def _report(
