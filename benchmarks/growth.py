@@ -227,7 +227,8 @@ def grow_readers(counts: list[int], events: int = 60) -> dict[str, Any]:
     for count in counts:
         with EmbeddedRedis(fsync="no", append_only=False) as redis:
             env = {"ALODIAL_REDIS_URL": redis.url, "ALODIAL_API_KEYS": KEY, "ALODIAL_API_REQUESTS_PER_SECOND": "100000"}
-            env["ALODIAL_LOG_LEVEL"] = "error"
+            # Else one address may have 500 requests under way.
+            env |= {"ALODIAL_LOG_LEVEL": "error", "ALODIAL_TRUSTED_PROXIES": "127.0.0.1"}
             with child(["-m", "alodial.cli", "web", "--port", "0"], WORKER_CORE, env) as web:
                 assert web.stdout is not None
                 url = web.stdout.readline().split()[-1].rstrip("/")
@@ -263,7 +264,7 @@ def main() -> int:
     parser.add_argument("--campaigns", type=numbers, default=[1, 10, 100, 1000, 5000])
     parser.add_argument("--workers", type=numbers, default=[1, 2, 4, 8])
     parser.add_argument("--rate", type=int, default=500, help="calls a second that the workers share")
-    parser.add_argument("--readers", type=numbers, default=[1, 10, 50, 100], help="at most 100 a web process")
+    parser.add_argument("--readers", type=numbers, default=[1, 10, 100, 1000], help="at most 1,000 a web process")
     parser.add_argument("--json", type=Path, default=ENVIRONMENTS / "growth.json")
     options = parser.parse_args()
     parts: dict[str, Callable[[], dict[str, Any]]] = {

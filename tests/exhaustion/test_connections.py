@@ -45,7 +45,7 @@ def connect(port: int) -> socket.socket:
 
 
 @pytest.mark.usefixtures("many_files")
-def test_a_thousand_silent_connections_take_no_place_of_a_callback(web: Web) -> None:
+def test_thousands_of_silent_connections_take_no_place_of_a_callback(web: Web) -> None:
     with contextlib.ExitStack() as lines:
         for _ in range(MAX_CONNECTIONS + RESERVED + 100):
             lines.enter_context(connect(web.port))

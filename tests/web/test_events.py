@@ -68,35 +68,6 @@ def test_a_malformed_position_is_refused(web: Web, place: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_hundred_readers_follow_and_the_next_gets_503(web: Web) -> None:
-    with httpx.Client(
-        base_url=web.url,
-        headers=dict(web.http.headers),
-        limits=httpx.Limits(max_connections=200),
-        timeout=20,
-        trust_env=False,
-    ) as client:
-        streams = [client.stream("GET", "/v1/events") for _ in range(100)]
-        answers = [stream.__enter__() for stream in streams]
-        assert {answer.status_code for answer in answers} == {200}
-        refused = client.get("/v1/events")
-        assert refused.status_code == 503
-        assert refused.headers["retry-after"]
-        readers = [events(answer) for answer in answers]
-        placed = web.place().json()["id"]
-        assert {next(reader)[1]["subject"] for reader in readers} == {placed}
-        for stream in streams:
-            stream.__exit__(None, None, None)
-    # Those that went away gave their places back.
-    deadline = time.monotonic() + 10
-    while True:
-        with web.http.stream("GET", "/v1/events") as answer:
-            if answer.status_code == 200:
-                break
-        assert time.monotonic() < deadline
-
-
-@pytest.mark.slow
 def test_event_streams_end_when_the_server_stops(redis_server: Any, settings: object, tmp_path: Path) -> None:
     web = Web(redis_server.url, tmp_path)
     ended = threading.Event()

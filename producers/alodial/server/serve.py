@@ -27,14 +27,15 @@ from ..errors import ConfigurationError
 from ..observability import logging
 from ..settings import Settings
 from ..web.client_address import TrustedProxies
+from ..web.context import ABORT
 from ..web.heartbeat import process_name
 from ..web.ports import Ports
 from ..web.problems import RETRY_AFTER, problem
 from .app import create_app
 
 KEEP_ALIVE = 15
-MAX_CONNECTIONS = 1000
-"""Requests under way, event streams included."""
+MAX_CONNECTIONS = 2000
+"""Requests under way, event streams included, which are half of them at most."""
 RESERVED = 200
 """Further ones for callbacks and probes alone."""
 MAX_OF_ADDRESS = 500
@@ -131,6 +132,7 @@ class BoundedHead(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["extensions"] = {ABORT: {"abort": self.transport.abort}}
         self._in_head = True
         self._head_bytes = 0
 

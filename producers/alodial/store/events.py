@@ -38,6 +38,10 @@ ENTRIES: Final = 300
 """Of one change. At 5,000 calls a second 20 ms hold about 200 events."""
 
 
+Position = tuple[int, int]
+"""A place that can be compared with others: Unix ms, and a number within them."""
+
+
 class StreamEvent(NamedTuple):
     """One event: its id in the stream, and the CloudEvents JSON."""
 
@@ -48,6 +52,17 @@ class StreamEvent(NamedTuple):
 def _read(rows: Iterable[Any]) -> list[StreamEvent]:
     """Entries of an answer; those that were trimmed meanwhile have no fields and are left out."""
     return [StreamEvent(text(at), text(fields[b"event"])) for at, fields in rows if fields]
+
+
+def position_of(text: str) -> Position:
+    """A place in a form that can be compared, from its text; a time alone is the place before its first event."""
+    at, _, number = text.partition("-")
+    return int(at), int(number or 0)
+
+
+def position_text(position: Position) -> str:
+    """A place as Redis takes it."""
+    return f"{position[0]}-{position[1]}"
 
 
 @contextmanager
@@ -218,6 +233,14 @@ async def events_after(client: "aioredis.Redis", keys: Keys, position: str, coun
     return _read(await client.xrange(keys.EVENTS, min=f"({position}", count=count) or ())
 
 
+async def wait_for_events(
+    client: "aioredis.Redis", keys: Keys, position: str, count: int, seconds: float
+) -> list[StreamEvent]:
+    """As :func:`events_after`, and waits up to so many seconds for the first."""
+    rows: Any = await client.xread({keys.EVENTS: position}, count=count, block=max(1, int(seconds * 1000)))
+    return _read(rows[0][1]) if rows else []
+
+
 async def wait_for_event(client: "aioredis.Redis", keys: Keys, position: str, seconds: float) -> bool:
     """True once there is an event after a place, False after so many seconds without one."""
     return bool(await client.xread({keys.EVENTS: position}, count=1, block=max(1, int(seconds * 1000))))
@@ -232,12 +255,7 @@ async def lost_after(client: "aioredis.Redis", keys: Keys, position: str) -> str
     if not first:
         return ""
     oldest = text(first[0][0])
-    return oldest if _order(exact) < _order(oldest) else ""
-
-
-def _order(position: str) -> tuple[int, int]:
-    at, _, n = position.partition("-")
-    return int(at), int(n)
+    return oldest if position_of(exact) < position_of(oldest) else ""
 
 
 def _range(client: "redis.Redis", keys: Keys, position: str) -> list[StreamEvent]:

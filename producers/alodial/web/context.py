@@ -1,6 +1,7 @@
 """The objects that all routes of an app share."""
 
 from dataclasses import dataclass
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
@@ -14,6 +15,9 @@ from .callbacks.intake import CallbackIntake
 from .event_follower import EventFollower
 from .health import Readiness
 from .metrics import ProcessMetrics
+
+ABORT: Final = "alodial.abort"
+"""The extension of a request's scope whose ``abort`` ends its connection at once."""
 
 
 @dataclass(frozen=True, slots=True)
