@@ -39,6 +39,19 @@ def test_a_cut_line_is_json_of_bounded_length_that_still_names_its_call(fields: 
     assert short == line or "cut" in short
 
 
+@given(st.dictionaries(st.text(max_size=12), VALUES | st.floats(allow_nan=False), max_size=6))
+def test_a_line_is_printable_ascii_and_reads_as_the_standard_librarys_would(fields: dict[str, object]) -> None:
+    line = log_shipper.encode(fields)
+    assert line.isascii()
+    assert line.isprintable()
+    assert json.loads(line) == json.loads(json.dumps(fields))
+
+
+def test_a_value_that_json_does_not_know_is_written_as_its_text() -> None:
+    line = json.loads(log_shipper.encode({"path": os, "text": "\ud800", "infinite": float("inf"), "large": 10**40}))
+    assert line == {"path": str(os), "text": "\ud800", "infinite": float("inf"), "large": 10**40}
+
+
 def test_a_line_of_usual_length_is_left_as_it_is() -> None:
     line = '{"event":"call.submitted"}'
     assert truncate(line) is line

@@ -251,6 +251,11 @@ def test_secrets_of_settings_are_all_found_and_short_ones_left_in_words() -> Non
     assert found == ("planted-api-key-90dd",)
 
 
+def test_a_short_secret_is_hidden_in_a_value_that_is_no_longer_than_it() -> None:
+    line = Scrubber(["s3cr", "another-secret"])(None, "info", {"event": "s3cr", "extid": "s3cr", "n": 7, "phone": 7})
+    assert line == {"event": HIDDEN, "extid": HIDDEN, "n": 7, "phone": "***"}
+
+
 def test_a_scoped_key_and_what_a_webhooks_url_holds_are_secrets() -> None:
     settings = Settings(
         _env_file=None,

@@ -8,6 +8,7 @@ import select
 import sys
 import threading
 from collections import deque
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import IO, Any
 
@@ -17,6 +18,15 @@ from ..settings import Settings, variables
 from ..settings.environment import unknown_settings
 from .log_shipper import LogShipper, encode
 from .redaction import Event, Scrubber, secrets_of
+
+LINGER = 0.02
+"""Seconds that lines are gathered for one write: a thread that wakes for each takes the interpreter from the calls."""
+
+
+def _stamp(_logger: object, _method: str, event: Event) -> Event:
+    """Adds the time, as structlog's TimeStamper does at twice the cost."""
+    event["timestamp"] = datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    return event
 
 
 class NonBlockingStream(io.TextIOBase):
@@ -33,6 +43,7 @@ class NonBlockingStream(io.TextIOBase):
         self._wake = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
+        self._leaving = threading.Event()
         self.dropped = 0
         self._reported = 0
         threading.Thread(target=self._work, name="log", daemon=True).start()
@@ -43,8 +54,10 @@ class NonBlockingStream(io.TextIOBase):
             self.dropped += 1
         else:
             self._lines.append(text)
-            self._idle.clear()
-            self._wake.set()
+            if self._idle.is_set():
+                self._idle.clear()
+            if not self._wake.is_set():
+                self._wake.set()
         return len(text)
 
     def flush(self) -> None:
@@ -54,7 +67,8 @@ class NonBlockingStream(io.TextIOBase):
         return self._out.isatty()
 
     def drain(self, timeout: float = 1.0) -> None:
-        """Waits up to ``timeout`` seconds until all lines are written."""
+        """Waits up to ``timeout`` seconds until all lines are written; call it when the process ends."""
+        self._leaving.set()
         self._idle.wait(timeout)
 
     def _write_out(self, text: str) -> None:
@@ -82,6 +96,7 @@ class NonBlockingStream(io.TextIOBase):
         while True:
             self._wake.wait()
             self._wake.clear()
+            self._leaving.wait(LINGER)
             burst: list[str] = []
             while self._lines and len(burst) < 1000:
                 burst.append(self._lines.popleft())
@@ -137,7 +152,7 @@ def configure(
         lambda _logger, _method, event: {**event, **bound} if bound else event,
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _stamp,
     ]
     if shared and settings.sentry_dsn is not None:
         from .sentry import Reporter  # noqa: PLC0415  # only with a DSN
