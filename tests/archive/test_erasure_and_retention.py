@@ -32,7 +32,7 @@ def everything(engine: Engine) -> str:
 def test_an_erased_person_is_in_no_table_and_everybody_else_stays(
     queue: CallQueue, archiver: Archiver, engine: Engine
 ) -> None:
-    queue.enqueue(CALL | {"callto": [{"phone": PERSON}]}, reference="90 123-45-67")
+    queue.enqueue(CALL | {"callto": [{"phone": PERSON}]}, reference="90 123-45-67", extid="1017")
     queue.enqueue(CALL | {"callto": [{"phone": OTHER}]}, metadata={"note": "ask 901234567"})
     complete(queue, submit(queue))
     (kept,) = completed(queue)
@@ -43,9 +43,11 @@ def test_an_erased_person_is_in_no_table_and_everybody_else_stays(
     assert "901234567" in everything(engine)
     plan = Eraser(queue.store, PERSON, apply=False).run("cli:test")
     assert plan.archived >= 3
+    assert queue.store.redis.hexists(queue.store.keys.past("1017"), "1017")
     assert "901234567" in everything(engine), "it is only counted"
     report = Eraser(queue.store, PERSON, apply=True).run("cli:test")
     assert report.archived == plan.archived
+    assert not queue.store.redis.hexists(queue.store.keys.past("1017"), "1017"), "nothing made from the number is left"
     left = everything(engine)
     assert "901234567" not in left.replace(" ", "").replace("-", "")
     assert "Aziza" not in left

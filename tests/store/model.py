@@ -14,9 +14,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from model_past import Past
 from model_quotas import Quotas, turn_of
 from model_values import Account, Attempt, Call, Emitted, Limits, Rules, Seen, event_id
 
+from alodial.store.archiving import EndedCall
 from alodial.store.call_transitions import (
     Applied,
     Applying,
@@ -78,6 +80,7 @@ class ModelStore:
     refused: dict[str, dict[str, int]] = field(default_factory=dict)
     claims: dict[str, tuple[str, int, tuple[tuple[str, int], ...]]] = field(default_factory=dict)
     quotas: Quotas = field(default_factory=Quotas)
+    past: Past = field(default_factory=Past)
     counts: Counter[str] = field(default_factory=Counter)
     events: list[Emitted] = field(default_factory=list)
     seen: int | None = None
@@ -108,6 +111,7 @@ class ModelStore:
             refused={name: dict(waiting) for name, waiting in self.refused.items()},
             claims=dict(self.claims),
             quotas=self.quotas.copy(),
+            past=self.past.copy(),
             counts=self.counts.copy(),
             events=list(self.events),
         )
@@ -253,11 +257,11 @@ class ModelStore:
         ring: set[str] = set()
         for call in calls:
             new = call
-            named = self.calls.get(self.keys.get(new.key, "")) if new.key else None
+            named = self.remembered(self.keys.get(new.key, ""), lasting=bool(new.digest)) if new.key else None
             shown, (spare, spare_id) = new.extid, (new.spare.split() or ["", ""])
             space = new.owner if new.tenant else ""
             x = self.own_extids.get((space, shown), shown) if spare else shown
-            old = named or self.calls.get(x)
+            old = named or self.remembered(x, lasting=bool(new.digest))
             theirs = False
             if old is not None and old.new.extid == x and not _is_mine(old, new):
                 old, theirs = None, True
@@ -294,6 +298,20 @@ class ModelStore:
                     ring.add(new.account)
                 rows.append(Enqueued("created", new.extid, new.id, c.state, shown))
         return [name for name in sorted(ring) if self._bell(name)], rows
+
+    def remembered(self, x: str, *, lasting: bool) -> Call | None:
+        """The call of an extid; ``lasting`` finds it too when its record has left for the archive."""
+        return self.calls.get(x) or (self.past.get(x, self.ms) if lasting else None)
+
+    def archive(self, calls: Iterable[EndedCall], retain: int, keep: int) -> list[bool]:
+        """``retain`` and ``keep`` in ms, as ``retention_ms`` has them."""
+        done = []
+        for call in calls:
+            c = self.calls.get(call.extid)
+            done.append(c is None or (c.state in ENDS and c.version == call.version))
+            if c is not None and done[-1] and c.new.digest:
+                self.past.remember(c, call.ended_at, retain, keep)
+        return done
 
     def _store(self, new: NewCall, shown: str) -> Call:
         later = new.not_before != "" and int(new.not_before) > self.ms

@@ -277,7 +277,7 @@ def modelled(model: ModelStore) -> Picture:
         "counts": {state: n for state, n in model.counts.items() if n},
         "bells": sorted(a for a, until in model.bells.items() if until > model.ms),
         "keys": {
-            name: (x, "running out" if model.calls[x].state in ENDS else "for its call's life")
+            name: (x, "for its call's life" if x in model.calls and model.calls[x].state not in ENDS else "running out")
             for name, x in model.keys.items()
         },
         "events": [tuple(event) for event in model.events],

@@ -69,6 +69,8 @@ def _words(answer: Any) -> list[str]:
     rows = answer[1] if isinstance(answer, tuple) else answer or []
     if isinstance(rows, bool):
         return [f"stop:{rows}"]
+    if rows and isinstance(rows[0], bool):
+        return [f"archived:{row}" for row in rows]
     return [row if isinstance(row, str) else f"{type(row).__name__.lower()}:{row[0]}" for row in rows]
 
 
@@ -84,6 +86,7 @@ class Pair:
         self.model = ModelStore(Rules.of(self.config), START, EPOCH, seen=START // 1000)
         self.held: list[Claimed] = []
         self.taken = ""
+        self.left: Counter[str] = Counter()
         self.posted: Counter[str] = Counter()
         self.sent: set[tuple[str, str]] = set()
         self.outcome_of: dict[tuple[str, str], call_transitions.SettleOutcome] = {}
@@ -516,7 +519,7 @@ class Pair:
             ]
             ends = [event for event in events if event[1] in ENDS]
             assert len(ends) == (1 if state in ENDS else 0), "each end has one event"
-        assert Counter(record["state"] for record in after["calls"].values()) == after["counts"]
+        assert self.left + Counter(record["state"] for record in after["calls"].values()) == after["counts"]
 
     def check_place(self, x: str, record: Picture, after: Picture) -> None:
         """Nothing is stranded: whatever has not ended waits in one place from which somebody takes it."""

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from model_past import live_past
 from model_quotas import live_under_quotas
 from store_harness import ClockedStore
 from store_pair import Pair, live, worlds
@@ -116,3 +117,10 @@ def test_lives_under_the_limits_of_api_keys_agree(redis_server: EmbeddedRedis) -
     for seed in range(6):
         live_under_quotas(Pair(store, random.Random(seed).choice, seen), seed)
     assert set(seen) >= {"enqueued:created", "enqueued:same", "enqueued:limit", "enqueued:full"}
+
+
+def test_lives_in_which_calls_leave_for_the_archive_agree(redis_server: EmbeddedRedis) -> None:
+    store, seen = ClockedStore(worlds(redis_server.url)[0]), Counter[str]()
+    for seed in range(3):
+        live_past(Pair(store, random.Random(seed).choice, seen), seed)
+    assert set(seen) >= {"archived", "enqueued:created", "enqueued:same", "enqueued:conflict"}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import redis.exceptions
+from model_past import live_past
 from model_quotas import live_under_quotas
 from store_harness import ClockedStore
 from store_pair import Pair, live, worlds
@@ -282,9 +283,33 @@ QUOTAS = {
 }
 """What limits the calls of an API key, in enqueue: lives under such limits find them."""
 
+PAST = {
+    "a call that changed is let go": (
+        "archived",
+        "if not ENDS[r[1]] or number(r[2]) ~= tonumber(ARGV[i + 1]) then",
+        "if not ENDS[r[1]] then",
+    ),
+    "a call that left is forgotten": ("archived", "redis.call('HSET', key, x, value)", ""),
+    "an extid is known as long as a key": ("archived", "local keep = math.max(RETAIN, KEEP)", "local keep = KEEP"),
+    "what somebody has to remember is thrown away": (
+        "archived",
+        "if all[i] ~= 't' and is_forgotten(all[i + 1]) then",
+        "if all[i] ~= 't' then",
+    ),
+    "a call that left is anybody's": ("archived", "(tenant and '+' or '')", "''"),
+    "a call that left is nobody's": ("archived", "(owner or '')", "''"),
+    "its owner's extid is another's": ("archived", "(shown and ' ' .. shown or '')", "''"),
+    "what left is known for ever": ("enqueue", "if is_forgotten(value) then return nil end", ""),
+    "every request is the same": ("enqueue", "string.sub(hex, 1, 16), owner", "'d1d1d1d1d1d1d1d1', owner"),
+    "a key finds no call that left": ("enqueue", "local r = read(found, digest ~= '')", "local r = read(found)"),
+}
+"""What is known of calls that left Redis for the archive."""
+
 
 def planted(store: ClockedStore, name: str) -> ClockedStore:
-    script, old, new = (PLANTED | SELDOM | {quota: ("enqueue", *change) for quota, change in QUOTAS.items()})[name]
+    script, old, new = (PLANTED | SELDOM | PAST | {quota: ("enqueue", *change) for quota, change in QUOTAS.items()})[
+        name
+    ]
     text = store._scripts[script].text
     assert text.count(old) == 1, f"the place of {name!r} has changed"
     text = text.replace(old, new)
@@ -335,3 +360,17 @@ def test_a_planted_bug_in_the_limits_of_keys_is_found(redis_server: EmbeddedRedi
     store = planted(ClockedStore(worlds(redis_server.url)[0]), name)
     with pytest.raises(FOUND):
         lives_under_quotas(store)
+
+
+def lives_with_an_archive(store: ClockedStore) -> None:
+    for seed in range(30):
+        live_past(Pair(store, random.Random(seed).choice, Counter()), seed)
+
+
+@pytest.mark.search
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAST)
+def test_a_planted_bug_in_what_is_known_of_archived_calls_is_found(redis_server: EmbeddedRedis, name: str) -> None:
+    store = planted(ClockedStore(worlds(redis_server.url)[0]), name)
+    with pytest.raises(FOUND):
+        lives_with_an_archive(store)

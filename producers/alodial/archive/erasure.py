@@ -1,7 +1,7 @@
 """Erases one person from the archive, as ``calls/erasure.py`` does from Redis, which goes first."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Engine, Table, delete, or_, select, update
@@ -30,15 +30,18 @@ def _like(number: str) -> str:
     return f"%{'%'.join(number[-DIGITS:])}%"
 
 
-def erase_person(engine: Engine, number: str, pattern: re.Pattern[str], *, apply: bool) -> ErasedRows:
+def erase_person(
+    engine: Engine, number: str, pattern: re.Pattern[str], *, apply: bool, forget: Callable[[list[str]], None]
+) -> ErasedRows:
     """Deletes calls that hold the E.164 number, with attempts and events; empties rows and masks acts that hold it.
 
-    ``apply=False`` only counts. Counts of reports stay: they name nobody. Raises ArchiveUnavailable; may be repeated.
+    ``forget`` gets ids of calls before they are deleted. ``apply=False`` only counts. Counts of reports stay: they name nobody. Raises ArchiveUnavailable; may be repeated.
     """
     erased: set[str] = set()
     for page in _matching(engine, CALLS, ("record", "search"), number, pattern):
         erased.update(row["call_id"] for row in page)
         if apply:
+            forget([row["call_id"] for row in page])
             with writing(engine) as connection:
                 remove_calls(connection, [ArchivedCall(row, []) for row in page])
                 _delete_events_of(connection, [row["call_id"] for row in page])

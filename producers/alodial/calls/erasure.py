@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import structlog
 
-from alodial_schemas import ENDS, State
+from alodial_schemas import ENDS, State, extid_of
 from alodial_schemas.number_pattern import number_pattern
 
 from ..campaigns.row_codec import PackedRow, RowSpec, pack, pack_problems, unpack, unpack_problems
@@ -158,10 +158,13 @@ class Eraser:
                 return 0
             with reading(engine) as connection:
                 check_owner(connection, self._store.settings.namespace)
-            erased = erase_person(engine, self._number, self._pattern, apply=self._apply)
+            erased = erase_person(engine, self._number, self._pattern, apply=self._apply, forget=self._forget_requests)
         finally:
             engine.dispose()
         return sum(erased)
+
+    def _forget_requests(self, calls: list[str]) -> None:
+        self._store.call(erasure.forget_requests, [extid for id in calls if (extid := extid_of(id))])
 
     def _erase_calls(self, extids: list[str]) -> None:
         calls = self._holding(extids)

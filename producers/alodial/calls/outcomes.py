@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from alodial_schemas import CallRequest, FieldProblem, State
+from alodial_schemas import ENDS, CallRequest, FieldProblem, State
 
 from ..errors import Conflict, InvalidCall, LimitReached, NotCancelable, NotFound, StoreFull
 from ..settings import Settings
@@ -114,6 +114,8 @@ def existing(record: CallRecord | None, name: str) -> CallRecord:
 def canceled_of(record: CallRecord, row: call_transitions.Canceled) -> QueuedCall:
     """Returns the canceled call. Raises NotFound, NotCancelable."""
     if row.outcome == "unknown":
+        if record.state in ENDS:  # its record has left Redis for the archive
+            raise NotCancelable(record.id, record.state)
         raise NotFound(f"no call {record.id}")
     if row.outcome == "late":
         raise NotCancelable(row.id, row.state)

@@ -98,7 +98,7 @@ def missing(client: "redis.Redis", keys: Keys, extids: Sequence[str]) -> set[str
 def shorten(calls: Iterable[EndedCall], life: float) -> Operation[list[bool]]:
     """Lets records of committed calls go ``life`` seconds after their end, unless they have changed since.
 
-    A record to which an idempotency key or an extid of the caller's choice leads stays as long as such keys do.
+    What makes a repeated request the same call stays behind for as long as the record was to be kept.
     """
     args: list[Arg] = [int(life * 1000)]
     for call in calls:

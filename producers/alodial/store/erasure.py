@@ -118,6 +118,15 @@ def delete_calls(client: "redis.Redis", keys: Keys, calls: Iterable[PersonCall])
     return gone
 
 
+def forget_requests(client: "redis.Redis", keys: Keys, extids: Iterable[str]) -> None:
+    """Deletes what is remembered of the requests of calls that left Redis for the archive: a digest, made from the number too."""
+    for page in _pages(extids):
+        with client.pipeline(transaction=False) as pipe:
+            for extid in page:
+                pipe.hdel(keys.past(extid), extid)
+            pipe.execute()
+
+
 def delete_keys(client: "redis.Redis", names: Iterable[bytes]) -> None:
     for page in _pages(names):
         client.delete(*page)

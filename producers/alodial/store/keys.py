@@ -10,6 +10,8 @@ prefix +              type     holds
 ``xo:{owner}:{extid}`` string  an owner's extid that another has -> the extid on the wire, under which the record is kept; the
                                owner is "" for the installation itself
 ``k:{hash}``          string   idempotency key -> extid; expires some time after its call's end, until then it does not
+``past:{0 to 1048572}`` hash    extid -> what makes a repeated request the same call, packed (archived.lua), of calls whose record
+                               has left Redis for the archive; ``t`` is the day on which it was looked through last
 ``q:{account}:{u n b}`` list   ready calls: urgent, normal, bulk
 ``q:{account}:{u n b}:{owner}`` list those of a tenant, a line of its own; ``turns:{account}:{u n b}`` list of the tenants that
                                have one, or campaigns there, whoever is next first
@@ -260,6 +262,10 @@ class Keys:
 
     def record(self, extid: str) -> str:
         return f"{self.PREFIX}c:{extid}"
+
+    def past(self, extid: str) -> str:
+        """Where it is remembered which request made a call whose record is in the archive alone."""
+        return f"{self.PREFIX}past:{int(extid) % 1048573}"
 
     def alias(self, extid: str) -> str:
         return f"{self.PREFIX}x:{extid}"

@@ -78,11 +78,14 @@ local function over_quota(quota, body)
   end
 end
 
--- A new call has no record: only where there is an id the rest is read.
+-- A new call has no record: only where there is an id the rest is read. `lasting`: a name of the caller's choice leads to it, which
+-- is known longer than a record that the archive has.
 local NONE = {}
-local function read(x)
+local function read(x, lasting)
   local key = P .. 'c:' .. x
-  return redis.call('HGET', key, 'id') and redis.call('HMGET', key, 'id', 's', 'd', 'w', 'tn', 'ox') or NONE
+  if redis.call('HGET', key, 'id') then return redis.call('HMGET', key, 'id', 's', 'd', 'w', 'tn', 'ox') end
+  local past = lasting and redis.call('HGET', past_of(x), x)
+  return past and remembered(x, past) or NONE
 end
 
 local i, following = 3, 3
@@ -105,11 +108,11 @@ while i <= #values do
     idem, former = string.match(idem, '^(%S*) ?(%S*)$')
     found = named(idem, former, digest) or x
   end
-  local r = read(found)
+  local r = read(found, digest ~= '')
   if not r[1] and found ~= x then
     -- The key outlived its call's record; the extid may still be somebody's.
     found = x
-    r = read(x)
+    r = read(x, digest ~= '')
   end
   if r[1] and found == x and not is_mine(r, owner, tenant) then
     r, theirs = NONE, true
@@ -175,7 +178,8 @@ while i <= #values do
       end
       if paced == 'scheduled' then fields[n + 1], fields[n + 2], n = 'pg', q.name .. ':' .. priority .. ' ' .. int(q.gap), n + 2 end
       if q and (q.live > 0 or q.bytes > 0) then fields[n + 1], fields[n + 2], n = 'hb', hold_call(q, bytes), n + 2 end
-      if idem ~= '' then fields[n + 1], fields[n + 2], n = 'ik', idem, n + 2 end
+      -- The space says that nobody chose the extid: see archived.lua.
+      if idem ~= '' then fields[n + 1], fields[n + 2], n = 'ik', (spare == '' and ' ' or '') .. idem, n + 2 end
       redis.call('HSET', key, unpack(fields, 1, n))
       if idem ~= '' then redis.call('SET', P .. 'k:' .. idem, x) end
       if expires ~= '' then redis.call('ZADD', EXP, expires, x) end

@@ -232,6 +232,30 @@ local function move_and_emit(r, to, note, kind, result, attempt, extid, ...)
   append_event(r, kind, result, attempt, extid)
 end
 
+local PAST_STATES = ' completed=c rejected=r failed=f expired=e canceled=x timed_out=t '
+
+-- Where Redis remembers what made calls whose record has left it (archived.lua packs it): a hash for many extids.
+local function past_of(x) return P .. 'past:' .. int(tonumber(x) % 1048573) end
+
+-- The end of the id of the call with this first extid.
+local function id_end(x) return string.format('%012x', tonumber(x) % 281474976710656) end
+
+-- Whether such an entry is remembered no longer: its first two bytes are the day from which it is not.
+local function is_forgotten(value)
+  local high, low = string.byte(value, 1, 2)
+  return high * 256 + low <= math.floor(ms / 86400000)
+end
+
+-- What is remembered of such a call: its id, state, digest, owner, whether that is a tenant, and owner and extid where the wire has another.
+local function remembered(x, value) -- seldom
+  if is_forgotten(value) then return nil end
+  local hex = string.gsub(string.sub(value, 4, 21), '.', function(c) return string.format('%02x', string.byte(c)) end)
+  local id = string.gsub(string.sub(hex, 17), '^(%x%x%x%x%x%x%x%x)(%x%x%x%x)(%x%x%x%x)', '%1-%2-%3-') .. '-' .. id_end(x)
+  local tenant, owner, name = string.match(string.sub(value, 22), '^(%+?)(%S*) ?(.*)$')
+  local state = string.match(PAST_STATES, '(%S+)=' .. string.sub(value, 3, 3))
+  return { id, state, string.sub(hex, 1, 16), owner, tenant ~= '', name ~= '' and name }
+end
+
 -- The tenant takes turns for an account and priority (`level`), if it does not yet.
 local function into_turns(level, owner, command) -- seldom
   local turns = P .. 'turns:' .. level
