@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from pathlib import Path
 
+import psycopg
 import pytest
 from archive_harness import NoCampaigns, completed, stored
 from sqlalchemy import Engine
@@ -11,9 +12,10 @@ from sqlalchemy import Engine
 from alodial import CallQueue
 from alodial.archive import process as module
 from alodial.archive.archiver import Archiver
-from alodial.archive.engine import open_engine
+from alodial.archive.engine import archive_errors, open_engine
 from alodial.archive.process import ArchiveProcess
 from alodial.archive.retention import RetentionPolicy
+from alodial.errors import ArchiveUnavailable
 from alodial.settings import Settings
 from alodial.store import archiving
 from waiting import wait_until
@@ -108,3 +110,22 @@ def test_one_archiver_works_and_another_takes_over(queue: CallQueue, engine: Eng
 def test_a_file_of_the_archive_is_for_its_user_alone(engine: Engine, tmp_path: Path) -> None:
     assert (tmp_path / "archive.db").stat().st_mode & 0o077 == 0
     assert sqlite3.sqlite_version_info >= (3, 34), "trigrams"
+
+
+@pytest.mark.parametrize(
+    ("error", "trouble"),
+    [
+        (psycopg.errors.DiskFull('could not extend file: No space left\nCONTEXT: COPY calls, line 1: "998"'), "full"),
+        (psycopg.OperationalError("server closed the connection"), "unavailable"),
+    ],
+)
+def test_errors_of_copy_say_why_the_archive_waits(error: Exception, trouble: str) -> None:
+    with pytest.raises(ArchiveUnavailable) as caught, archive_errors():
+        raise error
+    assert caught.value.trouble == trouble
+    assert "998" not in str(caught.value)
+
+
+def test_a_row_that_postgresql_refuses_is_no_outage() -> None:
+    with pytest.raises(psycopg.DataError), archive_errors():
+        raise psycopg.DataError("invalid input")

@@ -1,9 +1,8 @@
 """Opens the archive, and says in alodial's own errors what is wrong with it."""
 
 import os
-import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from ..errors import ArchiveUnavailable, ConfigurationError
+from .deadline import Deadline, answering
 
 CONNECT_TIMEOUT: Final = 5
 BUSY_MS: Final = 10_000
@@ -18,6 +18,12 @@ BUSY_MS: Final = 10_000
 
 WRITER: Final = 5_021_374_901
 """The lock of PostgreSQL under which rows are written: two archivers never write at the same time."""
+
+ANSWER_SECONDS: Final = 120.0
+"""Seconds for a transaction on PostgreSQL, after which it is taken for hanging."""
+
+LONG_SECONDS: Final = 6 * 3600.0
+"""The same for what may read or rewrite every row: migrations, erasures."""
 
 _FULL: Final = ("database or disk is full", "no space left", "disk full", "53100")
 
@@ -37,7 +43,6 @@ def open_engine(url: str, *, connections: int = 5) -> Engine:
             parsed,
             connect_args={"connect_timeout": CONNECT_TIMEOUT, "application_name": "alodial", "prepare_threshold": None},
             pool_size=connections,
-            pool_pre_ping=True,
         )
     except ImportError as exc:
         raise ConfigurationError(f"the archive needs {exc.name}; pip install 'alodial[archive]'") from None
@@ -72,34 +77,61 @@ def archive_errors() -> Iterator[None]:
     try:
         yield
     except DBAPIError as exc:
-        cause = " ".join(str(exc.orig).split())[:200]
-        full = any(words in cause.lower() for words in _FULL) or getattr(exc.orig, "sqlstate", "") == "53100"
-        if not full and not _passing(exc):
+        if not (exc.connection_invalidated or _is_passing(exc.orig)):
             raise
-        raise ArchiveUnavailable(f"the archive cannot be written: {cause}", "full" if full else "unavailable") from None
+        raise _unavailable(exc.orig) from None
     except (SQLAlchemyError, OSError) as exc:
         if isinstance(exc, SQLAlchemyError) and "timeout" not in type(exc).__name__.lower():
             raise
         raise ArchiveUnavailable(f"the archive does not answer ({type(exc).__name__})") from None
+    except Exception as exc:
+        # Of the driver itself: COPY goes past SQLAlchemy.
+        if not type(exc).__module__.startswith("psycopg") or not _is_passing(exc):
+            raise
+        raise _unavailable(exc) from None
 
 
-def _passing(exc: DBAPIError) -> bool:
-    if exc.connection_invalidated or type(exc).__name__ in {"OperationalError", "InterfaceError"}:
-        return True
-    return isinstance(exc.orig, sqlite3.OperationalError)
+def _unavailable(error: BaseException | None) -> ArchiveUnavailable:
+    cause = (str(error).strip().splitlines() or [""])[0][:200]  # further lines may quote what was written
+    return ArchiveUnavailable(f"the archive cannot be written: {cause}", "full" if _is_full(error) else "unavailable")
+
+
+def _is_full(error: BaseException | None) -> bool:
+    words = str(error).lower()
+    return any(part in words for part in _FULL) or getattr(error, "sqlstate", "") == "53100"
+
+
+def _is_passing(error: BaseException | None) -> bool:
+    return _is_full(error) or bool(
+        {base.__name__ for base in type(error).__mro__} & {"OperationalError", "InterfaceError"}
+    )
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """A connection that only reads. Raises ArchiveUnavailable."""
-    with archive_errors(), engine.connect() as connection:
+def _connected(engine: Engine, seconds: float, **options: Any) -> Iterator[Connection]:
+    """A connection on which everything, its return to the pool included, takes so many seconds at most."""
+    deadline: Deadline | None = None
+    try:
+        with archive_errors(), ExitStack() as after, engine.connect().execution_options(**options) as connection:
+            deadline = after.enter_context(answering(connection, seconds))
+            yield connection
+    except ArchiveUnavailable:
+        if deadline is not None and deadline.passed:
+            raise ArchiveUnavailable(f"the archive did not answer within {seconds:.0f} s") from None
+        raise
+
+
+@contextmanager
+def reading(engine: Engine, seconds: float = ANSWER_SECONDS) -> Iterator[Connection]:
+    """A connection that only reads, for so many seconds. Raises ArchiveUnavailable."""
+    with _connected(engine, seconds) as connection:
         yield connection
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def writing(engine: Engine, seconds: float = ANSWER_SECONDS) -> Iterator[Connection]:
     """A transaction that no other writer is in at the same time; commits at its end. Raises ArchiveUnavailable."""
-    with archive_errors(), engine.connect().execution_options(writes=True) as connection, connection.begin():
+    with _connected(engine, seconds, writes=True) as connection, connection.begin():
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": WRITER})
         yield connection

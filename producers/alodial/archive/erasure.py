@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Engine, Table, delete, or_, select, update
 
-from .engine import reading, writing
+from .engine import LONG_SECONDS, reading, writing
 from .rows import ArchivedCall
 from .schema import AUDIT, CALLS, CAMPAIGNS, EVENTS, ROWS
 from .write import remove_calls
@@ -35,7 +35,8 @@ def erase_person(
 ) -> ErasedRows:
     """Deletes calls that hold the E.164 number, with attempts and events; empties rows and masks acts that hold it.
 
-    ``forget`` gets ids of calls before they are deleted. ``apply=False`` only counts. Counts of reports stay: they name nobody. Raises ArchiveUnavailable; may be repeated.
+    ``forget`` gets ids of calls before they are deleted. ``apply=False`` only counts. Counts of reports stay: they name nobody.
+    Raises ArchiveUnavailable; may be repeated.
     """
     erased: set[str] = set()
     for page in _matching(engine, CALLS, ("record", "search"), number, pattern):
@@ -71,7 +72,7 @@ def _matching(
     """Keys, and ``more`` columns, of rows that hold the number in one of these columns, some hundreds at a time."""
     key = [*table.primary_key.columns, *(table.c[name] for name in more)]
     likely = or_(*(table.c[name].like(_like(number)) for name in columns))
-    with reading(engine) as connection:
+    with reading(engine, LONG_SECONDS) as connection:
         found = connection.execution_options(yield_per=SLICE).execute(
             select(*key, *(table.c[name] for name in columns)).where(likely)
         )

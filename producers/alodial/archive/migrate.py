@@ -11,7 +11,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
 
 from ..errors import ConfigurationError
-from .engine import reading, writing
+from .engine import LONG_SECONDS, reading, writing
 
 VERSION_TABLE: Final = "archive_version"
 
@@ -29,7 +29,7 @@ def migrate(engine: Engine) -> None:
     Raises ArchiveUnavailable, and ConfigurationError for an archive of a later version.
     """
     config = _config()
-    with writing(engine) as connection:
+    with writing(engine, LONG_SECONDS) as connection:
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, "head")

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
@@ -11,10 +11,14 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from ..errors import ArchiveUnavailable, ConfigurationError
+from .deadline import Deadline, answering
 from .namespace import check_owner, owner_of
 
 MAX_SECONDS: Final = 2.5
 """Seconds that one query may take, and that a connection may take to come about."""
+
+SILENCE: Final = 5.0
+"""Seconds beyond these after which PostgreSQL, whose queries end by its own timeout, is taken for hanging."""
 
 PAUSE: Final = 5.0
 """Seconds without a further try after the archive did not answer, so that not every page waits for it."""
@@ -54,14 +58,19 @@ class ReadConnections:
         with self._lock:
             if self._engine is None:
                 self._engine = _engine(self._url)
+        deadline: Deadline | None = None
         try:
-            with self._engine.connect() as connection:
+            with ExitStack() as after, self._engine.connect() as connection:
+                deadline = after.enter_context(answering(connection, seconds + SILENCE))
                 _limit(connection, seconds)
                 if not self._checked:
                     check_owner(connection, self._namespace)
                     self._checked = bool(owner_of(connection))
                 yield connection
         except SQLAlchemyError as exc:
+            if deadline is not None and deadline.passed:
+                self._closed_until = time.monotonic() + PAUSE
+                raise ArchiveUnavailable(f"the archive did not answer within {deadline.seconds:.0f} s") from None
             cause = str(getattr(exc, "orig", "") or type(exc).__name__).strip().splitlines()[:1]
             text = cause[0][:200] if cause else type(exc).__name__
             if not _is_slow(text):

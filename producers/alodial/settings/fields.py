@@ -234,7 +234,7 @@ class SettingsFields(BaseSettings):
     live_retention: Seconds = Field(
         86400,
         ge=3600,
-        description="How long an ended call's record stays in Redis once the archive has it; longer where a key leads to it.",
+        description="How long an ended call's record stays in Redis once the archive has it.",
     )
     archive_mask_months: int = Field(
         0, ge=0, le=1200, description="Months after which numbers and texts of archived calls are masked; 0 for never."
