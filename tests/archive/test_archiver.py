@@ -11,6 +11,7 @@ from sqlalchemy import Engine, func, select
 
 from alodial import CallQueue
 from alodial.archive.archiver import Archiver
+from alodial.archive.count_tables import COUNTS_DAY
 from alodial.archive.engine import reading, writing
 from alodial.archive.migrate import is_current, migrate
 from alodial.archive.schema import CALLS, EVENTS, METADATA
@@ -209,6 +210,7 @@ def test_the_state_of_the_archive_tells_its_lag_and_its_calls(queue: CallQueue, 
 def test_the_migrations_make_the_tables_that_the_code_knows(engine: Engine) -> None:
     migrate(engine)
     assert is_current(engine)
+    assert COUNTS_DAY.metadata is METADATA
 
     def ours(_object: Any, name: str | None, kind: str, _reflected: bool, _other: Any) -> bool:
         return not (
