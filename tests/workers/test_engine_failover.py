@@ -193,3 +193,56 @@ def test_what_one_worker_posted_is_not_posted_by_another_when_redis_forgot_claim
                 await two.stop(1)
 
     asyncio.run(work())
+
+
+def test_a_call_whose_arm_no_replica_confirmed_is_given_back_to_the_primary_that_knows_of_the_arm_alone(
+    redis_server: EmbeddedRedis, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posted: list[bytes] = []
+
+    async def note(peer: Peer) -> None:
+        while not peer.closed.is_set():
+            body = await peer.request()
+            if not peer.closed.is_set():
+                posted.append(body)
+                peer.send(TAKEN)
+
+    async def work() -> None:
+        async with RawServer(note) as server:
+            ours = settings.model_copy(update={"provider_url": server.url()})
+            with CallQueue(settings=ours) as queue, redis_server.client() as client:
+                epoch = redis_checks.epoch(client, keys)
+                engine = engine_of(ours, "one", epoch)
+                engine._settings = ours.model_copy(update={"durability": "replica"})
+                await engine.follow_primary()
+                workers.write_heartbeat(client, keys, workers.Heartbeat("one", queue.store.server_ms(), 1, "host", 0))
+                call = queue.enqueue(CALL)
+                run = engine._store.run
+                armed: dict[bytes, bytes] = {}
+
+                async def run_unconfirmed(op: Any) -> Any:
+                    answer = await run(op)
+                    if op.script == "arm":
+                        if not armed:
+                            armed.update(snapshot(client))
+                        raise StoreUnavailable("0 of 1 replicas confirmed")
+                    return answer
+
+                with monkeypatch.context() as patch:
+                    patch.setattr(engine._store, "run", run_unconfirmed)
+                    attending = asyncio.create_task(attend(engine))
+                    await until(lambda: bool(armed))
+                    attending.cancel()
+                    await until(lambda: engine.in_flight == 0)
+                assert queue.get(call.id).state == "queued"
+                go_back(client, armed)
+                assert queue.get(call.id).state == "submitting", "the other primary has the arm and not the release"
+                client.client_kill_filter(_type="normal", skipme=True)
+                attending = asyncio.create_task(attend(engine))
+                engine.start()
+                await until(lambda: queue.get(call.id).state == "submitted", within=15)
+                assert len(posted) == 1
+                attending.cancel()
+                await engine.stop(1)
+
+    asyncio.run(work())

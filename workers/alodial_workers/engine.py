@@ -184,6 +184,12 @@ class Engine:
         return view.generation
 
     @property
+    def _primary_number(self) -> int:
+        """The number of the primary that is known, confirmed or not; 0 without Sentinels."""
+        watcher = watcher_of(self._store.redis)
+        return 0 if watcher is None else watcher.view.generation
+
+    @property
     def in_flight(self) -> int:
         return len(self._tasks)
 
@@ -346,21 +352,32 @@ class Engine:
         self, account: str, limits: AccountSettings, items: Sequence[call_transitions.Arming]
     ) -> Sequence[call_transitions.Armed]:
         confirmed = self._confirmed_primary()
-        answers = await self._store.run(
-            call_transitions.arm(self._settings, limits, items, epoch=self._known_store, worker=self._worker)
-        )
-        # Armed on a server that is the primary no more, a call could be armed once again on the other one.
-        if self._confirmed_primary() != confirmed:
-            raise StoreUnavailable("another server became the primary")
+        try:
+            answers = await self._store.run(
+                call_transitions.arm(self._settings, limits, items, epoch=self._known_store, worker=self._worker)
+            )
+            # Armed on a server that is the primary no more, a call could be armed once again on the other one.
+            if self._confirmed_primary() != confirmed:
+                raise StoreUnavailable("another server became the primary")
+        except StoreUnavailable:
+            # Confirmed arms are on every replica, with all that went before: a primary that holds this arm as the last one has
+            # seen no POST after it. Without confirmation it might have missed that one.
+            for item in items if self._settings.durability == "replica" else ():
+                self._memory.not_armed(account, item)
+            raise
         for item, armed in zip(items, answers, strict=True):
             if armed.outcome == "armed":
                 self._memory.armed(account, item)
         return answers
 
     async def _settle(self, limits: AccountSettings, items: Sequence[call_transitions.Settling]) -> Sequence[str]:
+        number = self._primary_number
         answers = await self._store.run(call_transitions.settle(self._settings, limits, items))
         for item in items:
             self._memory.settled(item)
+        if self._primary_number != number:
+            # What was remembered may have been repeated before this outcome was: it is recorded once more.
+            raise StoreUnavailable("another server became the primary")
         return answers
 
     def _refusal(self, body: str) -> str | None:

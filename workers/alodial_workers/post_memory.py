@@ -21,7 +21,7 @@ RANG = frozenset({"taken", "unconfirmed"})
 @dataclass(slots=True)
 class _Entry:
     account: str
-    posted: Posted
+    posted: Posted | None  # None: its arm failed, so that nothing was posted
     settling: Settling | None
     at: float
 
@@ -40,9 +40,16 @@ class PostMemory:
 
     def armed(self, account: str, item: Arming) -> None:
         """Remembers that the POST of a call may leave."""
+        self._remember(account, item, Posted(item.record, item.token, item.attempt))
+
+    def not_armed(self, account: str, item: Arming) -> None:
+        """Remembers a call whose arm may be in Redis although it failed: another primary may know of the arm alone, and of the
+        call's release not."""
+        self._remember(account, item, None)
+
+    def _remember(self, account: str, item: Arming, posted: Posted | None) -> None:
         now = time.monotonic()
-        key = (item.record, item.token)
-        self._entries[key] = _Entry(account, Posted(item.record, item.token, item.attempt), None, now)
+        self._entries[item.record, item.token] = _Entry(account, posted, None, now)
         self._forget_old(now)
 
     def settled(self, item: Settling) -> None:
@@ -73,5 +80,9 @@ class PostMemory:
     def of_account(self, account: str) -> tuple[list[Posted], list[Settling]]:
         """The POSTs of an account that may have rung, and the outcomes that were recorded, oldest first."""
         entries = [entry for entry in self._entries.values() if entry.account == account]
-        rang = [entry.posted for entry in entries if entry.settling is None or entry.settling.outcome in RANG]
+        rang = [
+            entry.posted
+            for entry in entries
+            if entry.posted is not None and (entry.settling is None or entry.settling.outcome in RANG)
+        ]
         return rang, [entry.settling for entry in entries if entry.settling is not None]
