@@ -136,14 +136,14 @@ def test_an_unconfirmed_call_rings_again_once_however_often_it_is_pressed(visit:
     page = visitor.page
     visitor.sign_in()
     visitor.go("/unconfirmed")
-    page.click("text=Ring again")
+    page.click("text=Call again")
     assert "Then they ring a second time." in visitor.text()
     visitor.picture("call-ask-redial")
     page.evaluate(
         "Promise.all([1,2,3,4,5].map(() => { const form = document.querySelector('form[action$=\"/redial\"]');"
         "return fetch(form.action, {method: 'POST', body: new URLSearchParams(new FormData(form))}) }))"
     )
-    page.click("button:has-text('Ring again now')")
+    page.click("button:has-text('Call again now')")
     page.wait_for_selector("text=This was done before")
     assert stage.queue.get(placed.id).attempt == 2
 
@@ -162,8 +162,8 @@ def test_everything_about_calls_can_be_done_without_scripts(visit: Visit, stage:
     page.click("text=Cancel this call")
     page.click("button:has-text('Cancel the call')")
     assert stage.queue.get(placed.id).state == "canceled"
-    page.click("text=Ring again")
-    page.click("button:has-text('Ring again now')")
+    page.click("text=Call again")
+    page.click("button:has-text('Call again now')")
     wait_until(lambda: stage.queue.count().number == 2)
 
 

@@ -79,7 +79,7 @@ def test_the_page_shows_the_whole_timeline(operator: Operator, stage: Stage) -> 
         "by w1",
         "taken (HTTP 200 , 12 ms)",
         '{"answer": {"id": 17}}',
-        "Taken by 994412860",
+        "Answered by 994412860",
         "Length 30 s",
         "shop Chilonzor",
         "alodial.call.queued",
@@ -133,7 +133,7 @@ def test_an_ended_call_rings_again_as_a_new_call_that_names_it(operator: Operato
     assert len({one.partition("?")[0] for one in answers}) == 1
     assert [one.partition("=")[2] for one in answers] == ["redial", *["again"] * 4]
     page = operator.get(answers[0])
-    assert "It rings again" in words_on(page)
+    assert "The call is placed again" in words_on(page)
     assert f'href="/calls/{old.id}"' in page.text
 
 

@@ -36,7 +36,7 @@ def test_which_results_matched_nothing_is_seen_at_a_glance(web: Web, queue: Call
     put(queue, body())
     put(queue, b"\xff\x00{", "unreadable", "not JSON")
     shown = words_on(Operator(web).get("/callbacks"))
-    assert "it names an extid that no call has" in shown
+    assert "no call has its extid" in shown
     assert "+99871" in shown or "712037006" in shown
     assert "not JSON" in shown
     only = words_on(Operator(web).get("/callbacks?kind=unreadable"))
@@ -72,11 +72,11 @@ def test_a_drop_asks_first(web: Web, queue: CallQueue) -> None:
     operator = Operator(web)
     assert "deleted for good" in words_on(operator.post(f"/callbacks/{name}/drop"))
     assert queue.store.redis.xlen(keys.DEAD) == 1
-    assert "1 result was dropped." in words_on(operator.post(f"/callbacks/{name}/drop", {"sure": "yes"}))
+    assert "1 result was deleted." in words_on(operator.post(f"/callbacks/{name}/drop", {"sure": "yes"}))
     assert queue.store.redis.xlen(keys.DEAD) == 0
 
 
-@pytest.mark.parametrize(("act", "told"), [("replay", "read again"), ("drop", "dropped")])
+@pytest.mark.parametrize(("act", "told"), [("replay", "read again"), ("drop", "deleted")])
 def test_all_of_a_reason_are_replayed_or_deleted_after_a_confirmation_with_the_count(
     web: Web, queue: CallQueue, act: str, told: str
 ) -> None:
@@ -86,7 +86,7 @@ def test_all_of_a_reason_are_replayed_or_deleted_after_a_confirmation_with_the_c
     operator = Operator(web)
     wanted = {"kind": "unmatched", "reason": "unknown_extid"}
     asked = operator.post(f"/callbacks/all/{act}", wanted)
-    assert ("Drop 3" if act == "drop" else "Read 3 again") in words_on(asked)
+    assert ("Delete 3" if act == "drop" else "Retry 3") in words_on(asked)
     assert queue.store.redis.xlen(keys.DEAD) == 4
     assert f"3 results {'are' if act == 'replay' else 'were'} {told}." in words_on(
         operator.post(f"/callbacks/all/{act}", wanted | {"sure": "yes"})
@@ -108,7 +108,7 @@ def test_a_form_of_another_site_does_nothing(web: Web, queue: CallQueue, address
 def test_a_deleted_callback_is_reported(web: Web, name: str) -> None:
     answer = Operator(web).get(f"/callbacks/{name}")
     assert answer.status_code == 404
-    assert "here no longer" in answer.text
+    assert "no longer here" in answer.text
 
 
 def test_pages_go_on_where_the_one_before_ended(web: Web, queue: CallQueue) -> None:

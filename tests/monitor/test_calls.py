@@ -213,15 +213,15 @@ def test_ended_calls_ring_again_once_however_often_it_is_pressed(operator: Opera
     for n in range(4):
         stage.rejected(reference=f"r-{n}")
     page = operator.get("/calls?state=rejected")
-    assert "Ring up to 4 calls again" in words_on(page)
-    assert "Ring" not in words_on(operator.get("/calls?state=queued"))
+    assert "Call up to 4 again" in words_on(page)
+    assert "Call up to" not in words_on(operator.get("/calls?state=queued"))
     ask = words_on(operator.get("/calls/redial?state=rejected"))
     assert "State: rejected" in ask
     first = operator.get(operator.post("/calls/redial", {"state": "rejected"}).headers["location"])
-    assert "4 calls ring again." in words_on(first)
+    assert "4 calls are placed again." in words_on(first)
     for _ in range(4):
         again = operator.get(operator.post("/calls/redial", {"state": "rejected"}).headers["location"])
-        assert "4 rang again before" in words_on(again)
+        assert "4 were placed again before" in words_on(again)
     assert stage.queue.count(CallFilter(state="queued")).number == 4
 
 
@@ -244,7 +244,7 @@ def test_calls_of_campaigns_are_left_to_their_campaign(operator: Operator, stage
     done = operator.get(operator.post("/calls/redial", {"state": "rejected"}).headers["location"])
     assert "1 belongs to a campaign" in words_on(done)
     one = operator.get(f"/calls/{record.id}")
-    assert "Only its campaign rings it again" in words_on(one)
+    assert "Only its campaign calls it again" in words_on(one)
     assert f"/calls/{record.id}/redial" not in one.text
     assert operator.get(f"/calls/{record.id}/redial").headers["location"].endswith("done=late")
     late = operator.post(f"/calls/{record.id}/redial")
@@ -331,7 +331,7 @@ def test_failed_calls_are_grouped_by_reason_with_a_way_out(operator: Operator, s
     assert "ALODIAL_PROVIDER_URL" in text
     assert "last 24 hours 3 · last 7 days 3" in text
     assert "For example a-2" in text
-    assert "Ring up to 3 calls again" in text
+    assert "Call up to 3 again" in text
     link = re.search(r'href="(/calls\?state=rejected&amp;reason=status_404[^"]*)"', page.text)
     assert link is not None
     assert len(listed(operator.get(link[1].replace("&amp;", "&")))) == 3

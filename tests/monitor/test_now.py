@@ -138,7 +138,7 @@ def test_a_worker_that_stopped_responding_comes_first_with_its_log(web: Web, que
     beat(queue, "dialer-1:9", ago=90, in_flight=2)
     page = Operator(web).get("/workers")
     shown = words_on(page)
-    assert "1 worker is alive , 1 is silent" in shown
+    assert "1 worker is alive , 1 has stopped responding" in shown
     assert shown.index("dialer-1:9") < shown.index("dialer-1:1 ")
     assert "1 min 30 s ago" in shown
     assert 'href="/logs?worker=dialer-1%3A9"' in page.text

@@ -1,12 +1,15 @@
 """What is wrong, from figures: each rule alone."""
 
 import json
+import re
 from dataclasses import replace
+from datetime import UTC
 from importlib.resources import files
 
 import pytest
 from pydantic import SecretStr
 
+from alodial.i18n import FORMS, LANGUAGES, Translator, catalogue
 from alodial.observability.diagnosis import diagnose, render_remedy, render_sentence
 from alodial.observability.finding_texts import REMEDIES, TEXTS
 from alodial.observability.process_findings import settings_findings
@@ -148,6 +151,27 @@ def test_how_long_the_rate_will_take_is_said() -> None:
 def test_one_is_said_otherwise_than_many(count: int, words: str) -> None:
     (one,) = diagnose(replace(QUIET, unconfirmed=count, unconfirmed_oldest=5.0))
     assert render_sentence(one).startswith(words)
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 звонок не"), (3, "3 звонка не"), (12, "12 звонков не")])
+def test_russian_has_its_own_plurals(count: int, words: str) -> None:
+    (finding,) = diagnose(replace(QUIET, unconfirmed=count, unconfirmed_oldest=5.0))
+    assert render_sentence(finding, Translator("ru", UTC)).startswith(words)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_forms_of_a_finding_are_those_of_its_language(language: str) -> None:
+    for key, text in catalogue(language).items():
+        if key.startswith("finding."):
+            for forms in re.findall(r"{\w+:([^}]*)}", text):
+                assert len(forms.split("|")) == len(FORMS[language]), key
+
+
+def test_why_an_account_pauses_is_said_in_words() -> None:
+    held = replace(account(), held_why="too_many_requests", held_for=5.0)
+    (finding,) = diagnose(replace(QUIET, accounts=(held,)))
+    assert render_sentence(finding).endswith("pauses for 5 s more: AloVoice said: too many requests.")
+    assert "too_many" not in render_sentence(finding, Translator("uz", UTC))
 
 
 def test_the_monitors_english_is_the_terminals() -> None:

@@ -61,7 +61,7 @@ def diagnosis_texts(now: Overview, t: Translator) -> list[DiagnosisText]:
     return [
         DiagnosisText(
             diagnosis,
-            fill(t(f"finding.{diagnosis.text_key}"), diagnosis.values, t.number, t.span),
+            fill(t(f"finding.{diagnosis.text_key}"), diagnosis.values, t.number, t.span, t),
             t(f"finding.{diagnosis.text_key}.do"),
         )
         for diagnosis in diagnose(now)

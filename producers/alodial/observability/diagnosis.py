@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from alodial_schemas.durations import duration_text
 
 from ..errors import StoreUnavailable
-from ..i18n import ENGLISH, Translator
+from ..i18n import ENGLISH, FORMS, PLURALS, Translator, translated
 from ..store.events import ALARM_SHARE
 from ..store.memory import FULL_SHARE
 from ..store.missing_results import MISSING_AFTER
@@ -220,7 +220,7 @@ def _failing(process: WorkerState) -> str:
 def _accounts(now: Overview, *, lost: bool) -> Iterator[Diagnosis]:
     for account in now.accounts:
         if account.breaker and account.misaddressed:
-            values = {"account": account.name, "why": account.held_why.replace("_", " "), "ready": account.ready}
+            values = {"account": account.name, "why": account.held_why.removeprefix("status_"), "ready": account.ready}
             yield Diagnosis(
                 "provider_address_wrong", "problem", values, "/logs", f"alodial resume --account {account.name}"
             )
@@ -325,31 +325,43 @@ def _archive(now: Overview) -> Iterator[Diagnosis]:
 
 
 class _Value(str):
-    """A formatted value; ``{ready:call waits|calls wait}`` becomes "1 call waits" or "20 calls wait"."""
+    """A formatted value; ``{ready:call waits|calls wait}`` is "1 call waits" or "20 calls wait", in any language."""
 
-    singular = False
+    form = 0
 
     def __format__(self, forms: str) -> str:
-        singular, _, plural = forms.partition("|")
-        return f"{self} {singular if self.singular else plural}" if forms else str(self)
+        return f"{self} {forms.split('|')[self.form]}" if forms else str(self)
 
 
-def _formatted(name: str, value: Any, number: Callable[[float], str], span: Callable[[float], str]) -> _Value:
+def _formatted(
+    name: str, value: Any, number: Callable[[float], str], span: Callable[[float], str], t: Translator
+) -> _Value:
+    if name == "why":
+        return _Value(t.known("cause", value))
+    if name == "detail":
+        return _Value(translated(value, t.language))
     text = _Value(span(value) if name.endswith("_s") else number(value) if isinstance(value, int | float) else value)
-    text.singular = value == 1
+    if isinstance(value, int):
+        text.form = FORMS[t.language].index(PLURALS[t.language](value))
     return text
 
 
-def fill(text: str, values: Mapping[str, Any], number: Callable[[float], str], span: Callable[[float], str]) -> str:
-    """Returns the text with its values, written by ``number`` and, for seconds, by ``span``."""
-    return text.format_map({name: _formatted(name, value, number, span) for name, value in values.items()})
+def fill(
+    text: str,
+    values: Mapping[str, Any],
+    number: Callable[[float], str],
+    span: Callable[[float], str],
+    t: Translator = ENGLISH,
+) -> str:
+    """Returns the text with its values, written by ``number`` and, for seconds, by ``span``; reasons and details by ``t``."""
+    return text.format_map({name: _formatted(name, value, number, span, t) for name, value in values.items()})
 
 
 def render_sentence(diagnosis: Diagnosis, t: Translator = ENGLISH) -> str:
     """Returns the sentence, for a terminal or a message; in English without a translator."""
     if t.language == ENGLISH.language:
         return fill(TEXTS[diagnosis.text_key], diagnosis.values, lambda value: f"{value:,.10g}", duration_text)
-    return fill(t(f"finding.{diagnosis.text_key}"), diagnosis.values, t.plain_number, t.plain_span)
+    return fill(t(f"finding.{diagnosis.text_key}"), diagnosis.values, t.plain_number, t.plain_span, t)
 
 
 def render_remedy(diagnosis: Diagnosis, t: Translator = ENGLISH) -> str:

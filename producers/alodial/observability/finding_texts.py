@@ -8,15 +8,13 @@ from typing import Final
 from ..store.keys import Keys
 
 TEXTS: Final = {
-    "account_held": "Account {account} pauses for {left_s} more ({why}).",
+    "account_held": "Account {account} pauses for {left_s} more: {why}.",
     "archive_behind.full": ("The disk of the archive is full; the archive is {lag_s} behind: {detail}."),
     "archive_behind.missing": ("ALODIAL_ARCHIVE_URL is set, and no archiver has run: nothing is archived."),
     "archive_behind.slow": ("The archive is {lag_s} behind: its process does not run, or is too slow."),
     "archive_behind.unavailable": ("The archive’s database takes nothing; the archive is {lag_s} behind: {detail}."),
     "breaker_open.token": "AloVoice refuses the token of account {account}. {ready:call waits|calls wait}.",
-    "breaker_open.unreachable": (
-        "No connection to AloVoice comes about for account {account} ({why}). {ready:call waits|calls wait}."
-    ),
+    "breaker_open.unreachable": ("Account {account} cannot reach AloVoice ({why}). {ready:call waits|calls wait}."),
     "broker_unreachable": "The broker’s Redis (ALODIAL_BROKER_URL) does not answer {processes}: {detail}.",
     "callback_secret_missing": "ALODIAL_CALLBACK_SECRET is not set: no result can arrive, and calls never complete.",
     "callbacks_refused.double_slash": (
@@ -54,7 +52,7 @@ TEXTS: Final = {
         "{ready:call waits|calls wait}."
     ),
     "clock_differs": "The clock of {processes} differs from that of Redis by {detail}.",
-    "dead_results": "{count:result|results} matched nothing or could not be read.",
+    "dead_results": "{count:result matches|results match} no call or cannot be read.",
     "events_lost": ("{count:event was|events were} dropped in the last 7 days before every group had read them."),
     "events_unread": (
         "The group {group} has not read {count:event|events}, the oldest for {oldest_s}. They "
@@ -123,7 +121,7 @@ REMEDIES: Final = {
         "Start the database, or correct ALODIAL_ARCHIVE_URL. "
         "Nothing is lost: ended calls wait in Redis, and the archive catches up by itself."
     ),
-    "breaker_open.token": "Mend the token, restart the workers, then resume the account.",
+    "breaker_open.token": "Correct the token, restart the workers, then resume the account.",
     "breaker_open.unreachable": (
         "Check ALODIAL_PROVIDER_URL and the network. Calls go on by themselves once AloVoice answers."
     ),
@@ -149,7 +147,7 @@ REMEDIES: Final = {
     "campaign_bound.pace": "Nothing to do. Raise the campaign’s pace if it should go faster.",
     "channels_full": "Raise ALODIAL_MAX_CONCURRENT_CALLS if your PBX has more lines.",
     "clock_differs": "Set the clock of that machine (NTP). No call depends on it; log lines and certificates are dated by it.",
-    "dead_results": "Look at them, replay or drop them.",
+    "dead_results": "Open them, then retry or delete them.",
     "events_lost": (
         "The log names the groups (events.dropped). Their readers must catch up from the calls themselves."
     ),
@@ -157,18 +155,18 @@ REMEDIES: Final = {
         f"Start the group’s reader. If nobody needs the group: redis-cli XGROUP DESTROY {Keys().EVENTS} NAME "
         "(with your ALODIAL_NAMESPACE in place of alodial)."
     ),
-    "inbox_lag": "Workers are too few or stuck.",
+    "inbox_lag": "Start more workers, or look in the log at what holds them up.",
     "keys_guessed": (
         "If your programs have an old key, give them the new one. Otherwise somebody tries keys: let only known addresses "
         "reach alodial web. Each address is slowed down, and valid keys are never delayed."
     ),
-    "logs_lost": "Standard output has them.",
+    "logs_lost": "They are in the standard output of the processes that wrote them.",
     "mass_rejection": (
         "Look at the reason before more are lost: alodial calls list --state rejected. Pause the "
         "campaign if its numbers are wrong."
     ),
     "no_worker": "Start a worker, and look at the last lines of the log.",
-    "orphans": "They are matched when their call appears, or set aside.",
+    "orphans": "They are matched when their call appears. Without it they go to Callbacks, as results with no matching call.",
     "provider_address_wrong": (
         "Correct it, restart the workers, then resume the account. A call tries again by itself once a minute at least."
     ),
@@ -187,7 +185,7 @@ REMEDIES: Final = {
     "store_not_durable": "Run: redis-cli CONFIG SET appendonly yes. At a hosted Redis, switch its persistence on.",
     "store_unavailable": "Start Redis, or correct ALODIAL_REDIS_URL. Calls and results wait until it answers.",
     "stuck": "Look at the log: workers may be busy or without a connection.",
-    "unconfirmed_old": "Wait for the result, or ring again knowing the risk.",
+    "unconfirmed_old": "Wait for the result, or call again and accept that the phone may ring twice.",
     "web_loop_failing": (
         "Calls go on. Read its error lines: they name the cause; report it if it is a fault of Alodial."
     ),
