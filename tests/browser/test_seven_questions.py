@@ -77,7 +77,7 @@ def test_which_results_matched_nothing(operator: Visitor, queue: CallQueue) -> N
     put(queue, body())
     operator.page.wait_for_selector("text=1 result matches no call or cannot be read")
     click(operator, "Callbacks")
-    assert "it names an extid that no call has" in operator.page.inner_text("main")
+    assert "no call has its extid" in operator.page.inner_text("main")
     assert "712037006 → 994412860" in operator.page.inner_text("main")
 
 
