@@ -31,7 +31,7 @@ from alodial.store.keys import Keys
 from alodial.store.supervision import Supervisor
 from alodial.wakeup import Waker
 from alodial.web.event_follower import EventFollower
-from alodial_workers.broker import worker_broker
+from alodial_workers.broker import Listener, worker_broker
 from alodial_workers.collect import collect, recover, retry_orphans
 from alodial_workers.hopper import HopperFiller
 from alodial_workers.pacer import Pacer, WakeupSender
@@ -123,11 +123,17 @@ def test_each_loop_of_a_worker_on_its_event_loop_goes_on(
     queue.enqueue(CALL)
     hooked = with_hooks(through, "http://127.0.0.1:1/hook")
 
+    async def engine_of_nobody(_account: str) -> None:
+        return None
+
     async def work() -> dict[str, int]:
         store = AsyncStore(hooked)
         dispatcher = Dispatcher(hooked, store, supervisor=Supervisor(Counters()))
         follower = EventFollower(store)
+        listener = Listener(store, engine_of_nobody, Supervisor(Counters()))
+        listener._wait = 0.05
         parts: dict[str, Callable[[], Awaitable[object]]] = {
+            "listener": listener._listen,
             "webhooks": dispatcher.endpoints[0].send_due,
             "webhooks.endpoints": dispatcher._reload,
             "webhooks.follower": dispatcher._follow,

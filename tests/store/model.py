@@ -77,6 +77,8 @@ class ModelStore:
     accounts: dict[str, Account] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
     bells: dict[str, int] = field(default_factory=dict)
+    listening: bool = False
+    woken: list[str] = field(default_factory=list)
     refused: dict[str, dict[str, int]] = field(default_factory=dict)
     claims: dict[str, tuple[str, int, tuple[tuple[str, int], ...]]] = field(default_factory=dict)
     quotas: Quotas = field(default_factory=Quotas)
@@ -108,6 +110,7 @@ class ModelStore:
             accounts={name: replace(account) for name, account in self.accounts.items()},
             known=set(self.known),
             bells=dict(self.bells),
+            woken=list(self.woken),
             refused={name: dict(waiting) for name, waiting in self.refused.items()},
             claims=dict(self.claims),
             quotas=self.quotas.copy(),
@@ -248,13 +251,16 @@ class ModelStore:
         if self.bells.get(account, 0) > self.ms:
             return False
         self.bells[account] = self.ms + 1000
-        return True
+        if not self.listening:
+            return True
+        self.woken.append(account)
+        return len(self.woken) > 1
 
     # The operations, each one script
 
     def enqueue(self, calls: Iterable[NewCall]) -> tuple[list[str], list[Enqueued]]:
         rows: list[Enqueued] = []
-        ring: set[str] = set()
+        ring: dict[str, bool] = {}
         for call in calls:
             new = call
             named = self.remembered(self.keys.get(new.key, ""), lasting=bool(new.digest)) if new.key else None
@@ -295,9 +301,9 @@ class ModelStore:
                     self.own_extids[space, shown] = spare
                 c = self._store(new, shown)
                 if c.state is State.QUEUED:
-                    ring.add(new.account)
+                    ring[new.account] = True
                 rows.append(Enqueued("created", new.extid, new.id, c.state, shown))
-        return [name for name in sorted(ring) if self._bell(name)], rows
+        return [name for name in ring if self._bell(name)], rows
 
     def remembered(self, x: str, *, lasting: bool) -> Call | None:
         """The call of an extid; ``lasting`` finds it too when its record has left for the archive."""

@@ -226,6 +226,7 @@ def picture(client: "redis.Redis", extids: Iterable[str], accounts: Iterable[str
         for name in IDEMPOTENCY_KEYS:
             pipe.get(f"{keys.PREFIX}k:{name}")
             pipe.pttl(f"{keys.PREFIX}k:{name}")
+        pipe.lrange(keys.WOKEN, 0, -1)
         pipe.hgetall(keys.COUNTS)
         pipe.xrange(keys.EVENTS)
         answers = iter(pipe.execute())
@@ -256,6 +257,7 @@ def picture(client: "redis.Redis", extids: Iterable[str], accounts: Iterable[str
         "accounts": limits,
         "bells": sorted(bells),
         "keys": names,
+        "woken": [name.decode() for name in next(answers)],
         "counts": {state.decode(): int(n) for state, n in next(answers).items() if int(n)},
         "events": [event_row(fields[b"event"]) for _, fields in next(answers)],
     }
@@ -275,6 +277,7 @@ def modelled(model: ModelStore) -> Picture:
         "starts": {a: list(starts) for a, starts in model.starts.items() if starts},
         "accounts": {a: account for a, account in model.accounts.items() if account != Account()},
         "counts": {state: n for state, n in model.counts.items() if n},
+        "woken": list(model.woken),
         "bells": sorted(a for a, until in model.bells.items() if until > model.ms),
         "keys": {
             name: (x, "for its call's life" if x in model.calls and model.calls[x].state not in ENDS else "running out")

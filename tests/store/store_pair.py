@@ -125,13 +125,25 @@ class Pair:
         self.store.set_full(self.model.full)
         op = call_transitions.enqueue(calls, self.config)
         accounts, rows = self.store.run(op)
-        self.agree(op, (sorted(accounts), rows), self.model.enqueue(calls))
+        self.agree(op, (accounts, rows), self.model.enqueue(calls))
         for call, row in zip(calls, rows, strict=True):
             if call.key and row.outcome not in ("conflict", "full", "limit"):
                 self.owner.setdefault(call.key, row.extid)
             assert row.outcome in ("full", "limit") or row.extid == self.owner.get(call.key, row.extid), (
                 "one key, one call for ever"
             )
+
+    def listen(self) -> None:
+        """A worker takes the accounts that enqueue handed over and waits for more, or none waits any more."""
+        self.model.listening = self.choose((True, True, False))
+        if self.model.listening:
+            self.store.redis.set(keys.LISTENING, "1")
+            taken: Any = self.store.redis.lpop(keys.WOKEN, 9)
+            assert [name.decode() for name in taken or ()] == self.model.woken
+            self.model.woken.clear()
+        else:
+            self.store.redis.delete(keys.LISTENING)
+        self.now["woken"] = list(self.model.woken)
 
     def new_call(self) -> NewCall:
         extid, choose = self.choose(EXTIDS), self.choose
@@ -540,7 +552,7 @@ STEPS = (
     *("enqueue", "enqueue", "work", "work", "work", "claim", "arm", "arm", "settle", "settle", "settle", "settle"),
     *("apply", "apply", "cancel", "release", "pace", "sweep", "time_passes", "time_passes", "time_passes"),
     *("die", "resume", "halt", "fail", "refuse", "refuse", "give_up", "claim_again", "confirm_late"),
-    *("forget", "cut_off", "learn_late", "pass_unattended", "out_of_reach", "refuse_one", "misaddress"),
+    *("forget", "cut_off", "learn_late", "pass_unattended", "out_of_reach", "refuse_one", "misaddress", "listen"),
 )
 
 

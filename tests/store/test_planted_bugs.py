@@ -26,6 +26,16 @@ PLANTED = {
         "if r[1] and found == x and not is_mine(r, owner, tenant) then",
         "if r[1] and found == x and r[1] ~= id and not is_mine(r, owner, tenant) then",
     ),
+    "a list that no worker empties is taken for a wake-up": (
+        "enqueue",
+        "redis.call('RPUSH', P .. 'woken', account) > 1",
+        "redis.call('RPUSH', P .. 'woken', account) > 9",
+    ),
+    "nobody listens and no message is sent": (
+        "enqueue",
+        "return redis.call('EXISTS', P .. 'listening') == 0 or",
+        "return",
+    ),
     "claim takes traces of canceled calls": ("claim", "if r[1] == 'queued' and not r[2] then", "if not r[2] then"),
     "claim does not look at expires_at": (
         "claim",

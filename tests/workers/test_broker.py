@@ -17,11 +17,19 @@ from dramatiq import Worker
 from alodial import CallQueue, TwoWayCall
 from alodial.errors import ConfigurationError
 from alodial.settings import Settings
+from alodial.store.client import AsyncStore
 from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial.wakeup import COLLECT_QUEUE, SUBMIT_QUEUE, Waker
 from alodial_workers.actors import declare
-from alodial_workers.broker import DEAD_AFTER_MS, WORKER_TIMEOUT_MS, WakeupBroker, discard_abandoned, worker_broker
+from alodial_workers.broker import (
+    DEAD_AFTER_MS,
+    WORKER_TIMEOUT_MS,
+    Listener,
+    WakeupBroker,
+    discard_abandoned,
+    worker_broker,
+)
 from alodial_workers.main import run_worker
 from alodial_workers.runtime import Runtime
 from waiting import wait_until
@@ -294,6 +302,34 @@ def test_a_worker_goes_on_after_redis_was_away(settings: Settings) -> None:
             second = queue.enqueue(CALL)
             wait_until(lambda: queue.get(second.id).state == "submitted")
             assert set(provider.extids.values()) == {1}
+
+
+def test_a_worker_that_waits_in_redis_gets_new_calls_from_enqueue_itself_and_no_message_is_sent(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+
+    async def listen(queue: CallQueue, store: AsyncStore) -> None:
+        woken: asyncio.Queue[str] = asyncio.Queue()
+        listener = Listener(store, woken.put)
+        listener.start()
+        client = queue.store.redis
+        for _ in range(2):
+            while not client.exists(keys.LISTENING):
+                await asyncio.sleep(0.01)
+            queue.enqueue(CALL)
+            assert await asyncio.wait_for(woken.get(), 15) == "default"
+            client.delete(f"{keys.PREFIX}bell:default", keys.LISTENING)  # it attends to the account no more
+        assert not sent
+        listener.stop()
+        await store.aclose()
+
+    with CallQueue(settings=settings) as queue:
+        monkeypatch.setattr(queue.waker, "submit", sent.extend)
+        asyncio.run(listen(queue, AsyncStore(settings)))
+        queue.store.redis.delete(keys.LISTENING)
+        queue.enqueue(CALL)
+        assert sent == ["default"], "nobody listens"
 
 
 def test_an_actor_that_fails_is_not_repeated_by_dramatiq(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

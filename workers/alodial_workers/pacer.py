@@ -22,6 +22,9 @@ log = structlog.get_logger("alodial.pacer")
 TICK: Final = 0.25
 """Longest sleep, seconds: a lost wake-up is repeated after at most this and the wake-up key's own second."""
 
+RESULTS_TICK: Final = 1.0
+"""Seconds between looks at whether results wait and nobody collects: a callback wakes the collector itself."""
+
 
 class Pacer(SupervisedThread):
     """Moves due calls, keeps the hoppers filled and wakes workers. Logs once when the store goes away and when it is back."""
@@ -91,6 +94,6 @@ class WakeupSender(SupervisedThread):
         def step() -> float:
             if store.call(inbox.claim_wakeup):
                 waker.collect()
-            return TICK
+            return RESULTS_TICK
 
         super().__init__("collector-wakeups", step, supervisor)

@@ -25,7 +25,7 @@ from alodial.store.supervision import SupervisedThread, process_loops
 from alodial.wakeup import Waker
 
 from .alovoice.client import AloVoiceClient
-from .broker import WakeupBroker, worker_broker
+from .broker import Listener, WakeupBroker, worker_broker
 from .engine import Engine
 from .hopper import HopperFiller
 from .pacer import Pacer, WakeupSender
@@ -61,6 +61,7 @@ class Runtime:
         self._thread = threading.Thread(target=self._run_loop, name="loop", daemon=True)
         self._stop_requested = threading.Event()
         self.engine: Engine
+        self.listener: Listener
         self.dispatcher: Dispatcher
         self.heartbeat: HeartbeatWriter
         self.loops: list[SupervisedThread] = []
@@ -125,6 +126,8 @@ class Runtime:
         client = AloVoiceClient(self.settings, now=self.store.clock.now)
         engine = Engine(self.settings, store, client, worker=self.name, epoch=epoch)
         engine.start()
+        self.listener = Listener(store, engine.attend)
+        self.listener.start()
         return engine
 
     async def _start_dispatcher(self) -> Dispatcher:
@@ -203,6 +206,7 @@ class Runtime:
         return left
 
     async def _stop_loop(self, grace: float) -> int:
+        self.listener.stop()
         # Together: one after the other they would take longer than a supervisor waits before it kills.
         left, _ = await asyncio.gather(self.engine.stop(grace), self.dispatcher.stop(min(grace, WEBHOOK_GRACE)))
         return left

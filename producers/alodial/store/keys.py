@@ -33,6 +33,8 @@ prefix +              type     holds
                                which a call was taken; ``low`` calls below which a hopper is filled
 ``refused:{account}`` hash     calls that wait because the token was refused -> due, ms; kept an hour
 ``bell:{account}``    string   a wake-up is on its way or a worker is attending
+``woken``             list     accounts with new calls, for the workers that wait in Redis for it; ``listening`` is there while
+                               some do
 ``help:{account}``    string   a pacer woke workers for calls that wait, within the last 250 ms
 ``accounts``          set      names seen
 ``counts``            hash     calls by state
@@ -206,7 +208,9 @@ class Keys:
     )
     """The labels under which ended calls are listed."""
 
-    def __init__(self, namespace: str = DEFAULT_NAMESPACE, *, broker_on_cluster: bool = False) -> None:
+    def __init__(  # noqa: PLR0915  # a list of names
+        self, namespace: str = DEFAULT_NAMESPACE, *, broker_on_cluster: bool = False
+    ) -> None:
         self.namespace: Final = namespace
         self.EVENTS: Final = f"{namespace}:events"
         prefix = f"{namespace}:{{{_tag(namespace)}}}:"
@@ -259,6 +263,8 @@ class Keys:
         self.DNC: Final = prefix + "dnc"
         self.ERASED: Final = self.DNC + ":#"
         self.INBOX_WAKEUP: Final = prefix + "bell:inbox:"
+        self.WOKEN: Final = prefix + "woken"
+        self.LISTENING: Final = prefix + "listening"
 
     def record(self, extid: str) -> str:
         return f"{self.PREFIX}c:{extid}"

@@ -202,7 +202,10 @@ while i <= #values do
             into_turns(account .. ':' .. priority, owner, 'RPUSH')
           end
         end
-        ring[account] = true
+        if not ring[account] then
+          ring[account] = true
+          ring[#ring + 1] = account
+        end
         append_event({ x = x, id = id, s = state, r = values[i + 5], m = values[i + 6], g = g, w = owner, ox = theirs and name or nil, v = 1, n = 1 }, 'queued')
         answer[#answer + 1] = theirs and { 'created', x, id, state, shown } or 1
       else
@@ -214,7 +217,7 @@ while i <= #values do
   end
   i = following
 end
-for account in pairs(ring) do
+for _, account in ipairs(ring) do
   if bell(account) then answer[1][#answer[1] + 1] = account end
 end
 return answer

@@ -285,9 +285,11 @@ local function free_channel(r)
   if r.g and redis.call('ZREM', P .. 'gchan:' .. r.g, r.x) == 1 then channel_freed(r) end
 end
 
--- True when somebody has to be rung: nobody was within the last second and nobody attends.
+-- True when a message has to wake a worker: nobody was woken within the last second, nobody attends, and no worker waits in
+-- Redis for this list, which it empties at once.
 local function bell(account)
-  return redis.call('SET', P .. 'bell:' .. account, '1', 'NX', 'PX', 1000) and true or false
+  if not redis.call('SET', P .. 'bell:' .. account, '1', 'NX', 'PX', 1000) then return false end
+  return redis.call('EXISTS', P .. 'listening') == 0 or redis.call('RPUSH', P .. 'woken', account) > 1
 end
 
 -- Whoever took this call lived to say so: it is not what kills workers.
