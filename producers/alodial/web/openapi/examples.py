@@ -28,11 +28,17 @@ def event_data(group: str, word: str) -> dict[str, Any]:
 _SUMMARY: Final = _DATA["answers"].pop("CallSummary")
 _RECORD: Final = {"attempts": [_DATA["answers"].pop("Attempt")], "timeline": [_DATA["answers"].pop("Moment")]}
 
+_COMPLETED: Final = event_data("call", "completed")
+_EVENT: Final = {
+    **EVENTS["event"],
+    "type": "alodial.call.completed",
+    "subject": _COMPLETED["call_id"],
+    "data": _COMPLETED,
+}
+
 ANSWERS: Final = _DATA["answers"] | {
     "CallShown": _SUMMARY | _RECORD,
-    "CallEventsShown": {
-        "events": [{**EVENTS["event"], "type": "alodial.call.completed", "data": event_data("call", "completed")}]
-    },
+    "CallEventsShown": {"events": [_EVENT]},
     "CallPage": {"calls": [_SUMMARY], "cursor": None},
     "CampaignList": {"campaigns": [_DATA["answers"]["Campaign"]], "cursor": None},
     "AuditPage": {"acts": [_DATA["answers"]["Act"]]},

@@ -147,7 +147,7 @@ ReportLine = _model(
 CallEventsShown = _model(
     "CallEventsShown",
     events=_list(_model("CloudEvent", id=str, type=str, time=str, subject=str, data=dict[str, Any], extra=True)),
-    incomplete=_about(bool, "The archive did not answer, so that some may be missing; absent where none are"),
+    incomplete=_optional(_about(bool, "True while the archive does not answer, so that older events are missing")),
 )
 ReportShown = _model(
     "ReportShown",
