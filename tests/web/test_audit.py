@@ -1,6 +1,7 @@
 """The audit: every act by API and monitor, with who and from where; nothing washes it away and no change stays hidden."""
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -156,5 +157,23 @@ def test_strangers_do_not_wash_the_log_out(web: Web) -> None:
     before = len(web.log.read_text().splitlines())
     with web.client("planted-wrong-key-5521") as wrong:
         assert {wrong.get("/v1/calls").status_code for _ in range(300)} == {401, 429}
+        assert {wrong.post("/sign-in", data={"key": "x"}).status_code for _ in range(300)} == {403}
+    for head in (
+        b"GET / HTTP/1.1\r\nX\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    ):
+        for _ in range(150):
+            with socket.create_connection(("127.0.0.1", int(web.url.rpartition(":")[2])), timeout=15) as connection:
+                connection.sendall(head)
+                assert connection.recv(100)
     assert web.logged("request.refused", "unauthorized")
-    assert len(web.log.read_text().splitlines()) - before < 150
+    assert web.logged("Invalid HTTP request received.")
+    assert len(web.log.read_text().splitlines()) - before < 200
+
+
+def test_a_key_does_not_wash_the_log_out(web: Web) -> None:
+    before = len(web.log.read_text().splitlines())
+    for _ in range(500):
+        assert web.http.post("/v1/calls", json={}).status_code == 422
+    assert web.logged("request.refused", "invalid_call")
+    assert len(web.log.read_text().splitlines()) - before < 400

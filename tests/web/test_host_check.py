@@ -13,6 +13,21 @@ from .conftest import Web
 URL = "https://calls.example.uz"
 
 
+NOT_PLAIN = [
+    (f"{before}calls.example.uz{behind}",)
+    for before, behind in (
+        ("x@", ""),
+        ("", "/x"),
+        ("", "?x"),
+        ("", "#x"),
+        ("", ":80@x"),
+        ("", ":x"),
+        ("", " "),
+        ("", ".evil"),
+    )
+]
+
+
 def scope(*hosts: str, path: str = "/") -> dict[str, Any]:
     return {"path": path, "headers": [(b"host", host.encode()) for host in hosts]}
 
@@ -24,7 +39,9 @@ def test_our_name_and_plain_addresses_are_expected(host: str) -> None:
     assert is_expected(URL, scope(host))
 
 
-@pytest.mark.parametrize("hosts", [("evil.example",), ("calls.example.uz.evil.example",), (), ("a", "b"), ("[::",)])
+@pytest.mark.parametrize(
+    "hosts", [("evil.example",), ("calls.example.uz.evil.example",), (), ("a", "b"), ("[::",), *NOT_PLAIN]
+)
 def test_a_name_that_is_not_ours_is_refused(hosts: tuple[str, ...]) -> None:
     assert not is_expected(URL, scope(*hosts))
     assert is_expected("", scope(*hosts))

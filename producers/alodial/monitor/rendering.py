@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from ..errors import AlodialError, ArchiveUnavailable, ArchiveUnfit, NotFound, StoreFull, StoreUnavailable
 from ..i18n import LANGUAGES
 from ..web.problems import RETRY_AFTER, Refusal
+from ..web.rate_limit import RateLimiter
 from . import campaign_figures
 from .auth import TOKEN_FIELD, Forbidden, SignInNeeded, can, cookie_of, load_operator, log, operator_of, set_cookie
 from .context import COLOURS, colours_of, monitor_context, translator_of
@@ -137,6 +138,10 @@ def _sign_in_first(request: Request) -> Response:
     return RedirectResponse("/?" + urlencode({"to": request.url.path + query}), 303)
 
 
+_refused = RateLimiter(1, 20)
+"""Lines a second of forms that nobody signed in for may send."""
+
+
 class PeopleRoute(APIRoute):
     """A route of a screen: its errors become pages in the reader's language."""
 
@@ -153,7 +158,8 @@ class PeopleRoute(APIRoute):
             except SignInNeeded:
                 return _sign_in_first(request)
             except Forbidden as exc:
-                log.warning("operator.refused", reason=exc.reason, address=self.path)
+                if not _refused.take(exc.reason):
+                    log.warning("operator.refused", reason=exc.reason, address=self.path)
                 return error_page(request, 403, exc.reason)
             except Refusal as exc:
                 if exc.status == 429:

@@ -7,6 +7,7 @@ import os
 import select
 import sys
 import threading
+import time
 from collections import deque
 from datetime import UTC, datetime
 from types import TracebackType
@@ -21,6 +22,9 @@ from .redaction import Event, Scrubber, secrets_of
 
 LINGER = 0.02
 """Seconds that lines are gathered for one write: a thread that wakes for each takes the interpreter from the calls."""
+
+MAX_WARNINGS = 1000
+"""Texts of libraries' warnings that are remembered."""
 
 
 def _stamp(_logger: object, _method: str, event: Event) -> Event:
@@ -196,12 +200,33 @@ def configure(
     for name in ("dramatiq", "uvicorn", "uvicorn.error", "asyncio"):
         logging.getLogger(name).handlers[:] = []
         logging.getLogger(name).propagate = True
+    for name in ("uvicorn.error", "asyncio"):
+        logging.getLogger(name).filters[:] = [_Seldom()]
     # Python would print uncaught exceptions, with the secrets in their texts, to standard error.
     logging.captureWarnings(True)
     sys.excepthook = _uncaught
     threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
     for problem in unknown_settings(variables()) if shared else ():
         structlog.get_logger("alodial").warning("setting.unknown", problem=problem)
+
+
+class _Seldom(logging.Filter):
+    """Lets the same warning through once a second: malformed requests cause some, and would wash other lines out of the log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._again: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text, now = str(record.msg), time.monotonic()
+        if record.levelno != logging.WARNING:
+            return True
+        if self._again.get(text, 0.0) > now:
+            return False
+        if len(self._again) >= MAX_WARNINGS:
+            self._again.clear()
+        self._again[text] = now + 1
+        return True
 
 
 def _uncaught(kind: type[BaseException], exc: BaseException | None, trace: TracebackType | None) -> None:

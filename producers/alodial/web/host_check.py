@@ -1,12 +1,17 @@
 """Which names a request may be sent to: a page of another site must not reach web under a name of its own. No I/O."""
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 from starlette.types import Scope
 
 OPEN = ("/callbacks/", "/healthz", "/readyz", "/metrics")
 """Paths that programs of the same network use, by whatever name; none of them looks at a cookie."""
+
+
+_HOST = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::\d{1,5})?|([A-Za-z0-9._-]+)(?::\d{1,5})?", re.ASCII)
+"""The header's value: an address in brackets or a name, and a port. Nothing else, such as ``x@name`` or ``name/path``."""
 
 
 def is_expected(public_url: str, scope: Scope) -> bool:
@@ -19,12 +24,10 @@ def has_name_of(public_url: str, scope: Scope) -> bool:
     if not public_url:
         return True
     values = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
-    if len(values) != 1:
+    match = _HOST.fullmatch(values[0]) if len(values) == 1 else None
+    if match is None:
         return False
-    try:
-        host = urlsplit(f"//{values[0]}").hostname or ""
-    except ValueError:
-        return False
+    host = (match[1] or match[2]).lower()
     if host in ("localhost", urlsplit(public_url).hostname):
         return True
     try:

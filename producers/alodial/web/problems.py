@@ -54,6 +54,9 @@ log = structlog.get_logger("alodial.web")
 _strangers = RateLimiter(1, 20)
 """Lines a second of requests without a key: more would wash the lines of all processes out of `alodial logs`."""
 
+_callers = RateLimiter(10, 200)
+"""Lines a second, of one code, of requests with a key."""
+
 _TITLES: Mapping[str, str] = {
     "invalid_call": "The call cannot be placed as it is written",
     "invalid_request": "The request is not understood",
@@ -179,13 +182,18 @@ def too_large(limit: int) -> Refusal:
     return Refusal(413, "too_large", detail, headers={"Connection": "close"})
 
 
+def _log_refused(code: str, lines: RateLimiter = _callers, **fields: Any) -> None:
+    if not lines.take(code):
+        log.info("request.refused", code=code, **fields)
+
+
 def of_error(exc: AlodialError, t: Translator = ENGLISH) -> Response:
     """Returns the answer for an error of the library, and logs it. What it says about a file is in the reader's language."""
     if isinstance(exc, InvalidCall | InvalidCampaign | InvalidKey):
-        log.info("request.refused", code=exc.code, fields=[p.field for p in exc.problems])
+        _log_refused(exc.code, fields=[p.field for p in exc.problems])
         return problem(422, exc.code, _see_errors(len(exc.problems), "field"), exc.problems)
     if isinstance(exc, OpenQuestions):
-        log.info("request.refused", code="open_questions", questions=[question.code for question in exc.questions])
+        _log_refused("open_questions", questions=[question.code for question in exc.questions])
         problems = [FieldProblem("file", q.code, q.text(t), _remedy(q)) for q in exc.questions]
         detail = (
             f"{count_text(len(exc.questions), 'open question')} about the file; send the answers with the campaign."
@@ -193,18 +201,18 @@ def of_error(exc: AlodialError, t: Translator = ENGLISH) -> Response:
         asked = [question.to_dict(t) for question in exc.questions]
         return problem(422, "open_questions", detail, problems, questions=asked)
     if isinstance(exc, BadFile):
-        log.info("request.refused", code=exc.code)
+        _log_refused(exc.code)
         text = t.problem(exc.code, exc.problem, exc.remedy)
         problems = [FieldProblem("file", exc.code, text.problem, text.remedy)]
         return problem(422, "bad_file", "The file cannot be read; see errors.", problems)
     if isinstance(exc, CampaignDuplicate):
-        log.info("request.refused", code=exc.code, campaign=exc.id)
+        _log_refused(exc.code, campaign=exc.id)
         more: dict[str, Any] = {"campaign_id": exc.id} if exc.id else {}
         return problem(409, exc.code, f"{exc}; {exc.remedy}.", **more)
     if isinstance(exc, CampaignNotAllowed | KeyConflict):
         return problem(409, exc.code, str(exc))
     if isinstance(exc, Conflict):
-        log.info("request.refused", code=exc.code, call_id=exc.call_id)
+        _log_refused(exc.code, call_id=exc.call_id)
         return problem(409, exc.code, str(exc.problems[0]))
     if isinstance(exc, LimitReached):
         headers = {"Retry-After": str(max(1, round(exc.wait)))}
@@ -250,8 +258,8 @@ def internal_error() -> Response:
 
 def of_refusal(exc: Refusal) -> Response:
     """Returns the answer for a refusal, and logs it; of those that a stranger can have at will, a few."""
-    if exc.status not in (401, 429) or not _strangers.take(exc.code):
-        log.info("request.refused", code=exc.code, status=exc.status, fields=[p.field for p in exc.problems])
+    lines = _strangers if exc.status in (401, 429) else _callers
+    _log_refused(exc.code, lines, status=exc.status, fields=[p.field for p in exc.problems])
     more = {"limit": exc.limit} if exc.limit else {}
     return problem(exc.status, exc.code, exc.detail, exc.problems, exc.headers, **more)
 

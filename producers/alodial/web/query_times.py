@@ -1,15 +1,19 @@
 """Parses the query parameters ``since`` and ``until``."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from alodial_schemas import FieldProblem
+
+EARLIEST, LATEST = (round(datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1000) for year in (1900, 9999))
+"""Unix ms between which every zone has a local time."""
 
 
 def unix_ms(text: str, zone: ZoneInfo | None = None) -> int | None:
     """Returns Unix ms of an ISO 8601 time, None for "". Without a zone in the text, ``zone`` applies.
 
-    Raises ValueError for another text, and for one without a zone when there is no ``zone`` either.
+    Raises ValueError for another text, for a time outside of EARLIEST and LATEST, and for one without a zone when there is no
+    ``zone`` either.
     """
     if not text:
         return None
@@ -18,9 +22,12 @@ def unix_ms(text: str, zone: ZoneInfo | None = None) -> int | None:
     if at.tzinfo is None and zone is None:
         raise ValueError("no zone")
     try:
-        return int((at if at.tzinfo else at.replace(tzinfo=zone)).timestamp() * 1000)
+        ms = int((at if at.tzinfo else at.replace(tzinfo=zone)).timestamp() * 1000)
     except OverflowError as exc:
         raise ValueError(str(exc)) from None
+    if not EARLIEST <= ms < LATEST:
+        raise ValueError("too far away")
+    return ms
 
 
 class TimeRange:
