@@ -9,6 +9,7 @@ from alodial import CallQueue, Conflict
 from alodial.calls.outcomes import RefusedCall
 from alodial.cli.app import run
 from alodial.settings import Settings
+from alodial.store.archiving import EndedCall, shorten
 
 from .conftest import API_KEY, TWO_WAY, Web
 
@@ -113,3 +114,26 @@ def test_the_command_line_prints_the_same_code_and_remedy(
         error = capsys.readouterr().err
         assert error.startswith(f"error: {code}: {field}: belongs to call ")
         assert f"with another body; use another {field} or send the same body\n" in error
+
+
+def test_an_extid_whose_record_left_redis_for_the_archive_is_the_same_call_by_every_way_in(
+    web: Web, settings: Settings
+) -> None:
+    body, headers = TWO_WAY | EXTID, {"Idempotency-Key": "order-18"}
+    placed = web.place(body).json()
+    assert web.http.post(f"/v1/calls/{placed['id']}/cancel").status_code == 200
+    with CallQueue(settings=settings) as queue:
+        record, store = queue.get(placed["id"]), queue.store
+        version = int(store.redis.hget(store.keys.record(record.wire_extid), "v") or 0)
+        assert store.run(shorten([EndedCall(record.wire_extid, version, store.server_ms())], 3600)) == [True]
+        store.redis.delete(store.keys.record(record.wire_extid))
+        for answer in (web.place(body), web.place(body, **headers)):
+            assert (answer.status_code, answer.json()["id"]) == (200, placed["id"])
+            assert answer.json()["state"] == "canceled"
+        rows = web.http.post("/v1/calls/batch", json=[body, CHANGED | EXTID]).json()["results"]
+        assert rows[0]["id"] == placed["id"]
+        assert rows[1]["error"]["code"] == "extid_conflict"
+        dropped_in = web.http.post(f"/requestcall/{API_KEY}", json=body)
+        assert dropped_in.json() == {"answer": {"id": placed["id"], "extid": "123123"}}
+        assert web.place(CHANGED | EXTID).status_code == 409
+        assert not store.redis.exists(store.keys.record(record.wire_extid)), "nobody is rung"
