@@ -27,7 +27,7 @@ def a_call(number: int, version: int = 0, created_at: int = LATE, **fields: Any)
     words |= dict.fromkeys(("recipients", "search", "reason", "line", "priority", "kind"), "")
     call = {"day": day, "call_id": id, "created_at": created_at, "ended_at": created_at + 9, "row_number": None}
     call |= words | {"state": "completed", "disposition": "answered", "operator_code": "99", "attempts": 2}
-    call |= {"talk_seconds": 31, "masked": 0, "version": version, "record": f"{version} {fields}"} | fields
+    call |= {"talk_seconds": 31, "masked": 0, "version": version, "record": f"{version} {fields}".encode()} | fields
     attempts = [
         {
             "day": day,

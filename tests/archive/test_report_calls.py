@@ -15,6 +15,7 @@ from alodial.archive.archiver import Archiver
 from alodial.archive.counts import counter
 from alodial.archive.engine import writing
 from alodial.archive.local_hours import in_local_time
+from alodial.archive.packing import packed, unpacked
 from alodial.archive.report_calls import answered_of, calls_of
 from alodial.archive.report_query import BY, ReportQuery
 from alodial.archive.write import write_calls
@@ -32,7 +33,10 @@ def reported(queue: CallQueue, engine: Engine) -> CallQueue:
     rng = random.Random(7)
     calls = [row for day in DAYS for row in history.calls_of(day, "spring", ZONE, rng, count=40)]
     for number, row in enumerate(rng.sample([row for row in calls if row.call["disposition"] == "busy"], 9)):
-        canceled = {"disposition": "canceled", "record": row.call["record"].replace('"dp":"busy"', '"dp":"canceled"')}
+        canceled = {
+            "disposition": "canceled",
+            "record": packed(unpacked(row.call["record"]).replace('"dp":"busy"', '"dp":"canceled"')),
+        }
         row.call.update(({"line": ""}, {"operator_code": ""}, canceled)[number % 3])
     with writing(engine) as connection:
         write_calls(connection, calls, counter(ZONE))

@@ -75,7 +75,7 @@ def test_the_archive_is_the_ledger_row_by_row_whatever_dies(tmp_path: Path, post
         with reading(engine) as connection, plant.queue() as queue:
             archived = {row.call_id: row for row in connection.execute(select(CALLS))}
             attempts = connection.execute(select(ATTEMPTS)).all()
-            events = connection.execute(select(EVENTS.c.event_id)).scalars().all()
+            events = connection.execute(select(EVENTS.c.subject, EVENTS.c.name)).all()
             counted = connection.execute(select(func.sum(COUNTS_DAY.c.calls), func.sum(COUNTS_DAY.c.attempts))).one()
             for id, row in archived.items():
                 assert record_of(row.record) == queue.get(id)

@@ -24,7 +24,7 @@ from ..store.events import StreamEvent
 from .address import masked_url
 from .engine import reading, writing
 from .namespace import OWNER, check_owner, owner_of
-from .rows import ENDED_EVENTS, ArchivedCall, Row, archived_call, event_row
+from .rows import ENDED_EVENTS, ArchivedCall, ArchivedEvent, Row, archived_call, archived_event
 from .write import (
     Count,
     read_position,
@@ -39,8 +39,8 @@ from .write import (
 
 log = structlog.get_logger("alodial.archive")
 
-BATCH: Final = 1000
-"""Events of one transaction."""
+BATCH: Final = 3000
+"""Events of one transaction, when so many wait."""
 
 WAIT: Final = 1.0
 """Seconds that a read waits for an event, below the socket's own timeout."""
@@ -73,7 +73,7 @@ class CampaignSource(Protocol):
 class ArchiveBatch:
     """What one transaction writes. ``positions`` are acknowledged after it; ``seen`` are extids of records that were there."""
 
-    events: list[Row] = field(default_factory=list)
+    events: list[ArchivedEvent] = field(default_factory=list)
     calls: list[ArchivedCall] = field(default_factory=list)
     campaigns: list[Row] = field(default_factory=list)
     positions: list[str] = field(default_factory=list)
@@ -82,7 +82,7 @@ class ArchiveBatch:
     def without(self, extids: set[str]) -> None:
         """Leaves out calls that were erased while the batch was read, with their events."""
         self.calls = [row for row in self.calls if row.call["wire_extid"] not in extids]
-        self.events = [row for row in self.events if extid_of(row["call_id"]) not in extids]
+        self.events = [event for event in self.events if extid_of(event.call_id) not in extids]
 
 
 class ArchiveStep(NamedTuple):
@@ -177,20 +177,19 @@ class Archiver:
         passing: dict[str, None] = {}
         campaigns: dict[str, None] = {}
         for entry in entries:
-            read = event_row(entry.position, entry.event)
-            if read is None:
+            event = archived_event(entry.position, entry.event)
+            if event is None:
                 if entry.event:
                     log.error("archive.event_unreadable", position=entry.position)
                 continue
-            row, kind = read
-            batch.events.append(row)
-            extid = extid_of(row["call_id"])
-            if kind in ENDED_EVENTS and extid:
+            batch.events.append(event)
+            extid = extid_of(event.call_id)
+            if event.type in ENDED_EVENTS and extid:
                 ended[extid] = None
             elif extid:
                 passing[extid] = None
-            elif row["campaign_id"]:
-                campaigns[row["campaign_id"]] = None
+            elif event.campaign_id:
+                campaigns[event.campaign_id] = None
         self._add_calls(batch, list(ended))
         others = [extid for extid in passing if extid not in ended]
         batch.seen |= set(others) - self._store.call(archiving.missing, others) if others else set()
@@ -231,7 +230,7 @@ class Archiver:
     def _commit(self, batch: ArchiveBatch, position: str) -> int:
         with writing(self._engine) as connection:
             self._leave_out_erased(batch)
-            write_events(connection, batch.events)
+            write_events(connection, [event.row for event in batch.events])
             written = write_calls(connection, batch.calls, self._count)
             write_campaigns(connection, batch.campaigns)
             write_position(connection, "events", position)

@@ -11,11 +11,11 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from alodial_schemas import ENDS, State
 
 from ..store.call_facts import code_of
+from .bulk import add_sums
 from .count_tables import COUNT_TABLES, COUNTS_DAY, COUNTS_HOUR, COUNTS_INITIATOR
 from .report_query import MEASURES
 from .rows import ArchivedCall
@@ -27,9 +27,6 @@ Increments = dict[str, dict[Key, list[int]]]
 
 NO_RESULT: Final = "no_result"
 """The outcome of an attempt that had no result."""
-
-_CHUNK: Final = 500
-"""Rows of one statement."""
 
 _CALLS: Final = 5000
 """Calls that a recount reads at once."""
@@ -84,15 +81,10 @@ def _increase(sums: list[int], values: Sequence[int], sign: int) -> None:
 
 def add_increments(connection: Connection, changes: Increments) -> None:
     """Adds increments to the counts. The rows are sorted, so that two writers do not wait for each other."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     for table in COUNT_TABLES:
-        rows = list(changes[table.name].items())
-        names = [column.name for column in table.columns]
-        for start in range(0, len(rows), _CHUNK):
-            values = [dict(zip(names, (*key, *sums), strict=True)) for key, sums in rows[start : start + _CHUNK]]
-            query = insert(table).values(values)
-            sums_of = {name: table.c[name] + query.excluded[name] for name in MEASURES}
-            connection.execute(query.on_conflict_do_update(index_elements=list(table.primary_key), set_=sums_of))
+        rows = [(*key, *sums) for key, sums in changes[table.name].items()]
+        if rows:
+            add_sums(connection, table, rows, MEASURES)
 
 
 def counter(zone: ZoneInfo) -> Callable[[Connection, Sequence[ArchivedCall], Sequence[ArchivedCall]], None]:

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Engine, Table, delete, or_, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Table, delete, or_, select, true, update
 
 from .engine import LONG_SECONDS, reading, writing
+from .packing import subject_key, unpacked, unpacked_event
 from .rows import ArchivedCall
 from .schema import AUDIT, CALLS, CAMPAIGNS, EVENTS, ROWS
 from .write import remove_calls
@@ -58,7 +60,14 @@ def erase_person(
 
 
 def _delete_events_of(connection: Connection, ids: list[str]) -> None:
-    connection.execute(delete(EVENTS).where(EVENTS.c.call_id.in_(ids)))
+    connection.execute(delete(EVENTS).where(EVENTS.c.subject.in_([subject_key(id) for id in ids])))
+
+
+_PACKED: Final[dict[Table, dict[str, Callable[[RowMapping], str]]]] = {
+    CALLS: {"record": lambda row: unpacked(row["record"])},
+    EVENTS: {"body": lambda row: unpacked_event(row["body"], row["subject"])},
+}
+"""How columns are read that hold no plain text: all of their rows have to be."""
 
 
 def _matching(
@@ -67,11 +76,10 @@ def _matching(
     columns: tuple[str, ...],
     number: str,
     pattern: re.Pattern[str],
-    more: tuple[str, ...] = (),
 ) -> Iterator[list[dict[str, Any]]]:
-    """Keys, and ``more`` columns, of rows that hold the number in one of these columns, some hundreds at a time."""
-    key = [*table.primary_key.columns, *(table.c[name] for name in more)]
-    likely = or_(*(table.c[name].like(_like(number)) for name in columns))
+    """Keys of rows that hold the number in one of these columns, some hundreds at a time."""
+    key, readers = list(table.primary_key.columns), _PACKED.get(table, {})
+    likely = true() if readers else or_(*(table.c[name].like(_like(number)) for name in columns))
     with reading(engine, LONG_SECONDS) as connection:
         found = connection.execution_options(yield_per=SLICE).execute(
             select(*key, *(table.c[name] for name in columns)).where(likely)
@@ -79,7 +87,7 @@ def _matching(
         keys = [
             {column.name: row._mapping[column.name] for column in key}
             for row in found
-            if any(pattern.search(row._mapping[name]) for name in columns)
+            if any(pattern.search(readers.get(name, itemgetter(name))(row._mapping)) for name in columns)
         ]
     for start in range(0, len(keys), SLICE):
         yield keys[start : start + SLICE]
@@ -88,13 +96,13 @@ def _matching(
 def _erase_texts(engine: Engine, number: str, pattern: re.Pattern[str], erased: set[str], *, apply: bool) -> int:
     """Events of no call that was erased, texts of campaigns and acts."""
     total = 0
-    for page in _matching(engine, EVENTS, ("body",), number, pattern, ("call_id",)):
-        total += sum(row["call_id"] not in erased for row in page)
+    subjects = {subject_key(id) for id in erased}
+    for page in _matching(engine, EVENTS, ("body",), number, pattern):
+        total += sum(row["subject"] not in subjects for row in page)
         if apply:
             with writing(engine) as connection:
                 for row in page:
-                    same = (EVENTS.c.day == row["day"], EVENTS.c.event_id == row["event_id"])
-                    connection.execute(delete(EVENTS).where(*same))
+                    connection.execute(delete(EVENTS).where(*(EVENTS.c[name] == value for name, value in row.items())))
     for table, column in ((AUDIT, "entry"), (CAMPAIGNS, "record"), (CAMPAIGNS, "name")):
         for page in _matching(engine, table, (column,), number, pattern):
             total += len(page)

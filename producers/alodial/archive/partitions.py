@@ -30,11 +30,15 @@ def partition_days(connection: Connection, table: str) -> list[date]:
 
 def make_partitions(connection: Connection, days: Iterable[date]) -> None:
     """Makes the partitions of these days that are not there."""
-    for day in sorted(days):
-        for table in PARTITIONED:
+    wanted = {partition_name(table, day): (table, day) for day in sorted(days) for table in PARTITIONED}
+    # A definition waits for all readers of the table, even where it has nothing to do.
+    query = text("SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE to_regclass(name) IS NULL")
+    missing = set(connection.execute(query, {"names": list(wanted)}).scalars())
+    for name, (table, day) in wanted.items():
+        if name in missing:
             # Names and dates are our own; a definition takes no parameters.
             connection.exec_driver_sql(
-                f"CREATE TABLE IF NOT EXISTS {partition_name(table, day)} PARTITION OF {table} "
+                f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF {table} "
                 f"FOR VALUES FROM ('{day}') TO ('{day + timedelta(days=1)}')"
             )
 

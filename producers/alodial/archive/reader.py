@@ -92,9 +92,10 @@ class CallReader:
                 near = CALLS.c.day.between(at - _DAY, at + _DAY)
                 queries = [calls.where(CALLS.c.call_id == name, near), calls.where(CALLS.c.call_id == name)]
             else:
-                redials = select(ATTEMPTS.c.call_id).where(ATTEMPTS.c.extid == name)
+                redials = select(ATTEMPTS.c.call_id).where(ATTEMPTS.c.extid == name, ATTEMPTS.c.attempt > 1)
+                own = and_(CALLS.c.extid == name, CALLS.c.extid != CALLS.c.wire_extid)
                 queries = [
-                    calls.where(or_(CALLS.c.extid == name, CALLS.c.wire_extid == name)),
+                    calls.where(or_(own, CALLS.c.wire_extid == name)),
                     calls.where(CALLS.c.call_id.in_(redials)),
                 ]
             for query in queries:
@@ -175,6 +176,8 @@ def _conditions(filter: CallFilter, section: Section) -> list[ColumnElement[bool
         "reason": filter.reason,
     }
     conditions = [CALLS.c[name] == value for name, value in columns.items() if value]
+    # As their indexes say, which hold nothing else; SQLite does not conclude it.
+    conditions += [CALLS.c[name] != "" for name in ("campaign_id", "reference", "owner") if columns[name]]
     if section.label:
         state, _, disposition = section.label.partition(":")
         conditions += [CALLS.c.state == state] + ([CALLS.c.disposition == disposition] if disposition else [])

@@ -11,6 +11,7 @@ from alodial_schemas import mask_numbers
 
 from ..settings import Settings
 from .engine import reading, writing
+from .packing import packed, unpacked
 from .partitions import drop_partitions
 from .rows import DAY_MS, day_of
 from .schema import ATTEMPTS, AUDIT, CALLS, CAMPAIGNS, EVENTS, ROWS
@@ -101,9 +102,9 @@ def _delete_campaigns(connection: Connection, day: date) -> None:
     connection.execute(delete(AUDIT).where(AUDIT.c.at < _ms(day)))
 
 
-def masked_record(record: str) -> str:
+def masked_record(record: bytes) -> bytes:
     """A record without numbers and without texts of callers: its states, times and figures stay."""
-    fields: dict[str, Any] = json.loads(record)
+    fields: dict[str, Any] = json.loads(unpacked(record))
     kept = {
         name: value
         for name, value in fields.items()
@@ -111,7 +112,7 @@ def masked_record(record: str) -> str:
     }
     body = json.loads(fields.get("b") or "{}")
     kept["b"] = json.dumps(_masked_body(body), ensure_ascii=False, separators=(",", ":"))
-    return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+    return packed(json.dumps(kept, ensure_ascii=False, separators=(",", ":")))
 
 
 def _masked_body(value: Any) -> Any:

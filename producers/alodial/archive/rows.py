@@ -12,6 +12,7 @@ from alodial_schemas.alovoice.result import talk_seconds
 from ..store.answers import text, unix_ms
 from ..store.call_facts import called_in, facts_of
 from ..store.records import CallRecord, read_record
+from .packing import packed, packed_event, subject_key, unpacked
 
 Row = dict[str, Any]
 
@@ -37,20 +38,20 @@ def day_of(ms: int) -> date:
     return date.fromordinal(719_163 + ms // DAY_MS)  # 1970-01-01 is day 719163
 
 
-def packed_record(extid: str, raw: Mapping[bytes, bytes]) -> str:
-    """A record as JSON: its fields as they are in Redis, and ``extid``, under which Redis kept it."""
+def packed_record(extid: str, raw: Mapping[bytes, bytes]) -> bytes:
+    """A record's fields as they are in Redis, and ``extid``, under which Redis kept it."""
     fields = {name: text(value) for key, value in raw.items() if (name := key.decode()) not in PASSING}
-    return json.dumps({"extid": extid, **fields}, ensure_ascii=False, separators=(",", ":"))
+    return packed(json.dumps({"extid": extid, **fields}, ensure_ascii=False, separators=(",", ":")))
 
 
-def unpacked_record(record: str) -> tuple[str, dict[bytes, bytes]]:
+def unpacked_record(record: bytes) -> tuple[str, dict[bytes, bytes]]:
     """The extid and the fields of :func:`packed_record`, as ``read_record`` and ``CallFilter.matches`` take them."""
-    fields: dict[str, str] = json.loads(record)
+    fields: dict[str, str] = json.loads(unpacked(record))
     extid = fields.pop("extid")
     return extid, {name.encode(): value.encode() for name, value in fields.items()}
 
 
-def record_of(record: str) -> CallRecord:
+def record_of(record: bytes) -> CallRecord:
     """The CallRecord of a row's ``record``, with its attempts and timeline. Raises ValueError for one that is damaged."""
     call = read_record(*unpacked_record(record))
     if call is None:
@@ -147,22 +148,30 @@ def _without_nul(row: Row) -> Row:
     return {name: value.replace("\0", "") if isinstance(value, str) else value for name, value in row.items()}
 
 
-def event_row(position: str, event: str) -> tuple[Row, str] | None:
-    """The row of an event at this place of the stream, and its type; None for a text that is no event of ours."""
+@dataclass(frozen=True, slots=True)
+class ArchivedEvent:
+    """The row of an event, its type, and the call or else the campaign that it tells of."""
+
+    row: Row
+    type: str
+    call_id: str
+    campaign_id: str
+
+
+def archived_event(position: str, event: str) -> ArchivedEvent | None:
+    """The event at this place of the stream; None for a text that is no event of ours."""
     try:
         body = json.loads(event)
-        kind, id, data = body["type"], body["id"], body.get("data") or {}
+        kind, id, data = str(body["type"]), str(body["id"]), body.get("data") or {}
         at = unix_ms(body["time"]) or int(position.partition("-")[0])
+        call, campaign = str(data.get("call_id") or ""), str(data.get("campaign_id") or "")
     except (ValueError, TypeError, LookupError, AttributeError):
         return None
+    subject = call or campaign
     row = {
         "day": day_of(at),
-        "event_id": str(id),
-        "at": at,
-        "type": str(kind),
-        "call_id": str(data.get("call_id") or ""),
-        "campaign_id": str(data.get("campaign_id") or ""),
-        "owner": str(body.get("owner") or ""),
-        "body": event,
+        "subject": subject_key(subject),
+        "name": id.removeprefix(subject).replace("\0", ""),
+        "body": packed_event(event, subject),
     }
-    return _without_nul(row), str(kind)
+    return ArchivedEvent(row, kind, call, campaign)

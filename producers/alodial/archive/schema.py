@@ -5,7 +5,7 @@ In PostgreSQL ``calls``, ``attempts`` and ``events`` have a partition for each d
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Date, Index, Integer, MetaData, SmallInteger, Table, Text, text
+from sqlalchemy import BigInteger, Column, Date, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text, text
 
 METADATA: Final = MetaData()
 
@@ -22,6 +22,10 @@ def _count(name: str) -> Column[int]:
 
 def _moment(name: str, *, known: bool = True) -> Column[int]:
     return Column(name, BigInteger, nullable=not known)
+
+
+def _index_where(name: str, condition: str, *columns: str) -> Index:
+    return Index(name, *columns, postgresql_where=text(condition), sqlite_where=text(condition))
 
 
 CALLS: Final = Table(
@@ -52,14 +56,17 @@ CALLS: Final = Table(
     _word("operator_code"),  # of the recipient who was called last: "90" of +99890..., "+7" abroad
     _count("version"),  # of the record; the newest wins
     Column("masked", SmallInteger, nullable=False, server_default=text("0")),  # 1: its numbers are gone
-    _word("record"),  # JSON: the fields of the record in Redis, from which store.records.read_record makes a CallRecord
-    Index("calls_call_id", "call_id"),
+    Column(
+        "record", LargeBinary, nullable=False
+    ),  # packed: its fields in Redis, of which read_record makes a CallRecord
     Index("calls_created_at", "created_at"),
     Index("calls_ended_at", "ended_at"),
-    Index("calls_extid", "extid"),
+    Index("calls_state", "state", "disposition", "ended_at"),
     Index("calls_wire_extid", "wire_extid"),
-    Index("calls_reference", "reference"),
-    Index("calls_campaign", "campaign_id", "row_number"),
+    _index_where("calls_extid", "extid <> wire_extid", "extid"),
+    _index_where("calls_reference", "reference <> ''", "reference", "created_at"),
+    _index_where("calls_campaign", "campaign_id <> ''", "campaign_id", "created_at"),
+    _index_where("calls_owner", "owner <> ''", "owner", "created_at"),
     postgresql_partition_by=_BY_DAY,
 )
 
@@ -80,6 +87,7 @@ ATTEMPTS: Final = Table(
     _word("call_ids"),  # AloVoice's numbers of the call, with a space between two
     _word("recording"),  # a URL
     Index("attempts_submitted_at", "submitted_at", "day"),
+    _index_where("attempts_extid", "attempt > 1", "extid"),
     postgresql_partition_by=_BY_DAY,
 )
 
@@ -87,14 +95,9 @@ EVENTS: Final = Table(
     "events",
     METADATA,
     Column("day", Date, primary_key=True),  # of the event, in UTC
-    _word("event_id", key=True),
-    _moment("at"),
-    _word("type"),
-    _word("call_id"),
-    _word("campaign_id"),
-    _word("owner"),
-    _word("body"),  # CloudEvents JSON
-    Index("events_call_id", "call_id"),
+    Column("subject", LargeBinary, primary_key=True),  # of which call or campaign: packing.subject_key of its id
+    _word("name", key=True),  # its id without that of the subject
+    Column("body", LargeBinary, nullable=False),  # packed CloudEvents JSON
     postgresql_partition_by=_BY_DAY,
 )
 

@@ -1,12 +1,15 @@
 """Writes rows in a transaction in which nobody else writes: what stands there is replaced, so that the same rows twice change
-nothing. PostgreSQL takes them by COPY."""
+nothing."""
 
+import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
+from .bulk import add_rows
+from .packing import unpacked
 from .partitions import make_partitions
 from .rows import ArchivedCall, Row
 from .schema import ATTEMPTS, AUDIT, CALLS, CAMPAIGNS, EVENTS, POSITION, ROWS
@@ -25,19 +28,14 @@ def _slices(items: Sequence[Any], size: int = NAMES) -> Iterable[Sequence[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def add_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Adds rows that are not there."""
-    if not rows:
-        return
-    if connection.dialect.name != "postgresql":
-        connection.execute(insert(table), list(rows))
-        return
-    names = [column.name for column in table.columns]
-    driver: Any = connection.connection.driver_connection
-    quoted = ", ".join(f'"{name}"' for name in names)
-    with driver.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({quoted}) FROM STDIN') as copy:
-        for row in rows:
-            copy.write_row([row[name] for name in names])
+def _known_calls(connection: Connection, ids: Sequence[str]) -> list[str]:
+    """Those of these calls that the archive has."""
+    if connection.dialect.name == "postgresql":
+        found = connection.exec_driver_sql("SELECT call_id FROM calls WHERE call_id = ANY(%s)", (list(ids),))
+    else:
+        query = "SELECT call_id FROM calls WHERE call_id IN (SELECT value FROM json_each(?))"
+        found = connection.exec_driver_sql(query, (json.dumps(ids),))
+    return list(found.scalars())
 
 
 def _stored(connection: Connection, calls: Sequence[ArchivedCall]) -> dict[str, ArchivedCall]:
@@ -67,7 +65,8 @@ def write_calls(connection: Connection, calls: Iterable[ArchivedCall], count: Co
             newest[row.call["call_id"]] = row
     if connection.dialect.name == "postgresql" and newest:
         make_partitions(connection, {row.call["day"] for row in newest.values()})
-    stored = _stored(connection, list(newest.values()))
+    known = _known_calls(connection, list(newest))
+    stored = _stored(connection, [newest[id] for id in known])
     after = [row for id, row in newest.items() if id not in stored or _is_news(row, stored[id])]
     before = [stored[row.call["call_id"]] for row in after if row.call["call_id"] in stored]
     remove_calls(connection, before)
@@ -83,7 +82,7 @@ def _is_news(row: ArchivedCall, stored: ArchivedCall) -> bool:
     old, new = stored.call, row.call
     if old["masked"] or new["version"] < old["version"]:
         return False
-    return new["version"] > old["version"] or bool(new["record"] != old["record"])
+    return new["version"] > old["version"] or unpacked(new["record"]) != unpacked(old["record"])
 
 
 def remove_calls(connection: Connection, calls: Sequence[ArchivedCall]) -> None:
@@ -106,19 +105,17 @@ def add_to_total(connection: Connection, more: int) -> None:
         write_position(connection, TOTAL, str(total_calls(connection) + more))
 
 
-def write_events(connection: Connection, rows: Iterable[Row]) -> int:
-    """Writes events that the archive does not have. Returns how many."""
-    events = {(row["day"], row["event_id"]): row for row in rows}
+def write_events(connection: Connection, rows: Iterable[Row]) -> None:
+    """Writes events that the archive does not have."""
+    events = {(row["day"], row["subject"], row["name"]): row for row in rows}
     if connection.dialect.name == "postgresql" and events:
-        make_partitions(connection, {day for day, _ in events})
-    for part in _slices(list(events)):
-        query = select(EVENTS.c.day, EVENTS.c.event_id).where(
-            EVENTS.c.day.in_({day for day, _ in part}), EVENTS.c.event_id.in_([id for _, id in part])
-        )
-        for day, id in connection.execute(query):
-            events.pop((day, id), None)
-    add_rows(connection, EVENTS, list(events.values()))
-    return len(events)
+        days = {day for day, _, _ in events}
+        make_partitions(connection, days)
+        query = "SELECT day, subject, name FROM events WHERE subject = ANY(%s) AND day BETWEEN %s AND %s"
+        subjects = list({subject for _, subject, _ in events})
+        for known in connection.exec_driver_sql(query, (subjects, min(days), max(days))):
+            events.pop(tuple(known), None)
+    add_rows(connection, EVENTS, list(events.values()), new=False)
 
 
 def write_campaigns(connection: Connection, rows: Sequence[Row]) -> None:
