@@ -19,6 +19,7 @@ from .errors import FieldProblem
 from .events import EVENT_TYPES, Event, event_time, parse_event
 from .ids import extid_of, make_id, new_ids
 from .phones import PhoneError, mask_numbers, mask_phone, normalise_phone
+from .plain_call import plain_body
 from .states import ENDS, TRANSITIONS, State
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "parse_call",
     "parse_event",
     "parties_of",
+    "plain_body",
     "read_request",
     "request_from_body",
 ]

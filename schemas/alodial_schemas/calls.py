@@ -30,6 +30,7 @@ from .hidden_characters import NO_HIDDEN
 from .phones import DEFAULT_ALLOWED, PhoneError, normalise_phone
 
 MAX_RECIPIENTS: Final = 20
+MAX_REFERENCE: Final = 128
 
 
 def _allowed_in(info: ValidationInfo) -> tuple[str, ...]:
@@ -97,7 +98,7 @@ def _after_start(value: datetime | None, info: ValidationInfo) -> datetime | Non
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_as_moment), AfterValidator(_as_utc)]
 _Extid = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,14}$")]
-_Reference = Annotated[str, StringConstraints(max_length=128, pattern=NO_HIDDEN)]
+_Reference = Annotated[str, StringConstraints(max_length=MAX_REFERENCE, pattern=NO_HIDDEN)]
 _MetaKey = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_HIDDEN)]
 _MetaValue = Annotated[str, StringConstraints(max_length=256, pattern=NO_HIDDEN)]
 Metadata = Annotated[dict[_MetaKey, _MetaValue], Field(max_length=16)]

@@ -12,7 +12,7 @@ from ..settings import Settings
 from ..store import call_transitions
 from ..store.call_transitions import NewCall
 from ..store.records import CallRecord
-from .prepare import prepare, read_call
+from .prepare import plain_row, prepare, read_call
 
 Source = CallRequest | Mapping[str, Any]
 
@@ -53,6 +53,9 @@ def queued_call(row: call_transitions.Enqueued, call: NewCall) -> QueuedCall:
     The extid is at fault when the other call was found under it, else the idempotency key. Python, HTTP, the batch, the
     drop-in and the command line all take code and remedy from here.
     """
+    if row.outcome == "created":
+        warnings = (PAST,) if call.not_before != "" and _is_past(call.not_before) else ()
+        return QueuedCall(row.id, row.caller_extid, row.state or State.QUEUED, True, warnings)
     if row.outcome == "conflict":
         by_extid = not call.key or row.caller_extid == call.extid
         raise Conflict("extid_conflict" if by_extid else "idempotency_conflict", row.caller_extid, row.id)
@@ -60,9 +63,7 @@ def queued_call(row: call_transitions.Enqueued, call: NewCall) -> QueuedCall:
         raise LimitReached(row.id, float(row.caller_extid))
     if row.outcome == "full":
         raise StoreFull(row.id)
-    created = row.outcome == "created"
-    warnings = (PAST,) if created and _is_past(call.not_before) else ()
-    return QueuedCall(row.id, row.caller_extid, row.state or State.QUEUED, created, warnings)
+    return QueuedCall(row.id, row.caller_extid, row.state or State.QUEUED, created=False)
 
 
 def _is_past(not_before: int | str) -> bool:
@@ -87,7 +88,8 @@ def prepare_all(
     refusals: list[RefusedCall | None] = []
     for source in sources:
         try:
-            calls.append(prepare(read_call(source, settings), settings, scope=scope))
+            row = plain_row(source, settings)
+            calls.append(row or prepare(read_call(source, settings), settings, scope=scope))
         except InvalidCall as exc:
             refusals.append(RefusedCall(exc.problems[0].code if len(exc.problems) == 1 else exc.code, exc.problems))
         else:

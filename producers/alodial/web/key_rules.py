@@ -50,7 +50,7 @@ def check_call(api_key: ApiKey, call: CallRequest, settings: Settings) -> None:
         times = {"not_before": call.not_before, "expires_at": call.expires_at}
         if problems := _too_far(times, settings):
             raise InvalidCall(problems)
-    _check_use(api_key, call.account, call.priority)
+    check_use(api_key, call.account, call.priority)
 
 
 def check_campaign(api_key: ApiKey, request: CampaignRequest, settings: Settings) -> None:
@@ -58,7 +58,7 @@ def check_campaign(api_key: ApiKey, request: CampaignRequest, settings: Settings
     times = {"policy.starts_at": request.policy.starts_at, "policy.ends_at": request.policy.ends_at}
     if problems := _too_far(times, settings):
         raise InvalidCampaign(problems)
-    _check_use(api_key, request.call.account, request.policy.priority)
+    check_use(api_key, request.call.account, request.policy.priority)
 
 
 def check_ends_at(ends_at: object, settings: Settings) -> None:
@@ -82,7 +82,8 @@ def _too_far(times: dict[str, datetime | None], settings: Settings) -> list[Fiel
     ]
 
 
-def _check_use(api_key: ApiKey, account: str, priority: str) -> None:
+def check_use(api_key: ApiKey, account: str, priority: str) -> None:
+    """Raises Refusal 403 for an account or a priority that the key may not use."""
     limits = api_key.limits
     if limits.accounts and account not in limits.accounts:
         raise limit_refusal("accounts", f"This key may use the accounts {', '.join(sorted(limits.accounts))} only.")

@@ -13,7 +13,7 @@ from alodial_schemas.field_problems import limited_suggestions
 
 from ...api_keys import ApiKey
 from ...calls.outcomes import queued_call
-from ...calls.prepare import BatchKeys, read_call
+from ...calls.prepare import BatchKeys, plain_row, read_call
 from ...calls.queue import CHUNK
 from ...errors import Conflict, InvalidCall, LimitReached, StoreFull, StoreUnavailable
 from ...store.call_transitions import Enqueued, NewCall
@@ -21,7 +21,7 @@ from ..auth import Submitter, charge_rows
 from ..client_presence import BATCH_SECONDS, ProcessorTime, in_turns, too_much_work
 from ..context import AppContext, app_context
 from ..idempotency import idempotency_key
-from ..key_rules import check_call, quota_of
+from ..key_rules import check_call, check_use, quota_of
 from ..openapi import bodies, models
 from ..openapi.models import answers, refusals
 from ..problems import Refusal, field_errors
@@ -68,7 +68,7 @@ async def place_batch(request: Request, api_key: Submitter) -> Response:
     `store_unavailable`.
     """
     keys = BatchKeys(idempotency_key(request), api_key.scope)
-    batch = Batch(app_context(request), keys, api_key, ProcessorTime(BATCH_SECONDS))
+    batch = Batch(app_context(request), keys, api_key, quota_of(api_key), ProcessorTime(BATCH_SECONDS))
     with limited_suggestions():
         if media_type(request) in NDJSON:
             results = await _place_stream(batch, request)
@@ -86,6 +86,7 @@ class Batch(NamedTuple):
     context: AppContext
     keys: BatchKeys
     api_key: ApiKey
+    quota: str
     time: ProcessorTime
 
 
@@ -196,9 +197,21 @@ def _error(code: str, problems: list[FieldProblem], **more: Any) -> Result:
     return {"error": {"code": code, "errors": field_errors(problems)} | more}
 
 
+def _new_call(batch: Batch, value: Any, position: int) -> NewCall:
+    """Returns the store's row for the call at a position. Raises InvalidCall, Refusal."""
+    settings, api_key = batch.context.settings, batch.api_key
+    rest: dict[str, Any] = {"owner": api_key.name, "tenant": api_key.own, "quota": batch.quota}
+    if not batch.keys.key and (row := plain_row(value, settings, **rest)) is not None:
+        check_use(api_key, row.account, "normal")
+        return row
+    call = read_call(value, settings)
+    check_call(api_key, call, settings)
+    return batch.keys.prepare(call, settings, position, **rest)
+
+
 async def _place(batch: Batch, rows: Sequence[Row], start: int) -> list[Result]:
     """Stores one chunk by one script and returns a result for each row; ``start`` counts the rows before it."""
-    context, keys, api_key, time = batch
+    context, time = batch.context, batch.time
     results: list[Result | None] = []
     calls: list[NewCall] = []
     async for index, row in in_turns(list(enumerate(rows))):
@@ -206,18 +219,7 @@ async def _place(batch: Batch, rows: Sequence[Row], start: int) -> list[Result]:
         try:
             if time.is_used_up:
                 raise too_much_work(time.seconds)
-            call = read_call(_value_of(row), context.settings)
-            check_call(api_key, call, context.settings)
-            calls.append(
-                keys.prepare(
-                    call,
-                    context.settings,
-                    start + index,
-                    owner=api_key.name,
-                    tenant=api_key.own,
-                    quota=quota_of(api_key),
-                )
-            )
+            calls.append(_new_call(batch, _value_of(row), start + index))
         except MalformedBody as exc:
             results.append(_error("malformed_json", [malformed(exc)]))
         except InvalidCall as exc:

@@ -1,0 +1,57 @@
+"""Plain numbers in bulk take a short way, which stores what the model would have stored."""
+
+from typing import Any
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from alodial import CallQueue
+from alodial.calls.outcomes import RefusedCall
+from alodial.calls.prepare import plain_row, prepare, read_call
+from alodial.errors import InvalidCall
+from alodial.settings import Settings
+
+SETTINGS = Settings(_env_file=None, allowed_prefixes="+998,+7727")
+
+numbers = st.sampled_from(
+    ["712037006", "+998994412860", "99 441-28-60", "+77271234567", "+77012345678", "8 90 1234567", "12", "", "abc"]
+) | st.text(max_size=14)
+values = st.none() | st.booleans() | st.integers(0, 10**12) | numbers
+references = st.text(max_size=130) | st.sampled_from(["order-17", "", "a" * 128, "a" * 129, "line\n", "\u202e", "é"])
+sources = st.fixed_dictionaries(
+    {},
+    optional={
+        "callfrom": values | st.fixed_dictionaries({"phone": numbers}),
+        "callto": st.lists(values, max_size=22) | values,
+        "reference": references | values,
+        "extid": st.just("77"),
+        "ivrid": st.just(222),
+        "calltoo": st.just("712037006"),
+    },
+)
+PLAIN = {"callfrom": "712037006", "callto": ["994412860", "99 441-28-60"], "reference": "order-17"}
+
+
+@given(sources)
+@example(PLAIN)
+@example({"callfrom": "712037006", "callto": ["994412860"]})
+def test_the_short_way_stores_what_the_model_stores_and_leaves_all_else_to_it(source: dict[str, Any]) -> None:
+    of_key: dict[str, Any] = {"owner": "shop", "tenant": True, "quota": "shop 5"}
+    row = plain_row(source, SETTINGS, **of_key)
+    try:
+        expected = prepare(read_call(source, SETTINGS), SETTINGS, **of_key)
+    except InvalidCall:
+        assert row is None
+        return
+    if row is not None:
+        assert row._replace(id="", extid="") == expected._replace(id="", extid="")
+        assert (len(row.id), len(row.extid)) == (len(expected.id), len(expected.extid))
+
+
+def test_plain_rows_take_the_short_way_and_wrong_ones_are_named_as_ever(settings: Settings) -> None:
+    assert plain_row(PLAIN, settings) is not None
+    with CallQueue(settings=settings) as queue:
+        stored, refused = queue.enqueue_many([PLAIN, PLAIN | {"callto": ["12"]}])
+        assert queue.get(stored.id).reference == "order-17"  # type: ignore[union-attr]  # it was stored
+    assert isinstance(refused, RefusedCall)
+    assert [problem.field for problem in refused.problems] == ["callto.0.phone"]
