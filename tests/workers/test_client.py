@@ -222,6 +222,39 @@ def test_time_that_arm_waits_is_not_taken_from_the_answer() -> None:
     run(work())
 
 
+def test_an_exchange_on_a_kept_connection_has_one_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def taking(peer: Peer) -> None:
+        while not peer.closed.is_set():
+            await peer.request()
+            peer.send(TAKEN)
+
+    counts: list[int] = []
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        timers: list[float] = []
+        call_at = loop.call_at
+
+        def counted(when: float, *args: Any, **options: Any) -> asyncio.TimerHandle:
+            timers.append(when)
+            return call_at(when, *args, **options)
+
+        monkeypatch.setattr(loop, "call_at", counted)
+        async with RawServer(taking) as server:
+            client = AloVoiceClient(made(server.url()))
+            for _ in range(2):
+                timers.clear()
+                submission = await client.submit("default", stored(TWO_WAY), "123123", before_first_byte=Arm())
+                assert submission.verdict.outcome == "taken"
+                counts.append(len(timers))
+            client.close()
+
+    run(work())
+    connected, kept = counts
+    assert connected >= 2, "connecting is limited too"
+    assert kept == 1
+
+
 @pytest.mark.parametrize(
     ("behave", "code"),
     [
@@ -331,7 +364,7 @@ class Leaky(DirectTransport):
     """Raises what an unkind transport might: the whole request in its words."""
 
     async def post(
-        self, origin: Origin, request: bytes, *, before_first_byte: Hook | None, reuse: bool = True
+        self, origin: Origin, request: bytes, *, before_first_byte: Hook | None, **_options: Any
     ) -> HttpAnswer:
         if before_first_byte is not None:
             await before_first_byte()

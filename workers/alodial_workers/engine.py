@@ -212,8 +212,8 @@ class Engine:
 
     async def _attend(self, account: str, limits: AccountSettings) -> AttendEnd:
         limit, loop = self._settings.max_in_flight, asyncio.get_running_loop()
-        # With less than an eighth of room a claim would be small, and the next due at once.
-        min_room = max(1, limit // 8)
+        # With less room a claim would be small, and the next due at once.
+        min_room = max(1, min(limit // 8, MAX_PER_CLAIM))
         idle_since: float | None = None
         cap_poll = CAP_POLL
         while not self.stopping and not self.store_lost:

@@ -14,6 +14,7 @@ from alodial.errors import AlodialError, ConfigurationError
 from alodial.observability.logging import configure, drain
 from alodial.observability.setting_risks import require_no_risk
 from alodial.settings import Settings
+from alodial.settings.open_files import raise_file_limit
 
 from .actors import declare
 from .broker import WORKER_TIMEOUT_MS, dead_threads
@@ -24,6 +25,8 @@ log = structlog.get_logger("alodial.worker")
 SHUTDOWN_MARGIN = 5.0
 """Seconds beyond the provider's timeout to settle what was in flight. Docker's own 10 s are too short for the default."""
 
+OTHER_FILES = 256
+"""Open files of a worker beside its connections to AloVoice: those to Redis and to webhook endpoints, and its own."""
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -67,6 +70,20 @@ class StopSignals:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  # this process again
 
 
+def within_open_files(settings: Settings, files: int) -> Settings:
+    """Returns settings with no more POSTs in flight than a process with so many open files has connections for."""
+    bound = max(1, files // 2, files - OTHER_FILES)
+    if bound >= settings.max_in_flight:
+        return settings
+    log.warning(
+        "worker.in_flight_bounded",
+        max_in_flight=bound,
+        open_files=files,
+        hint="raise the limit of open files (ulimit -n, LimitNOFILE= of systemd), or lower ALODIAL_MAX_IN_FLIGHT",
+    )
+    return settings.model_copy(update={"max_in_flight": bound})
+
+
 def run_worker(settings: Settings) -> int:
     """Runs until SIGTERM or SIGINT and returns the exit code; SIGHUP restarts the process with new settings.
 
@@ -77,6 +94,7 @@ def run_worker(settings: Settings) -> int:
     require_no_risk(settings)
     name = worker_name()
     configure(settings, non_blocking=True, shared=True, worker=name)
+    settings = within_open_files(settings, raise_file_limit(settings.max_in_flight + OTHER_FILES))
     runtime = Runtime(settings, name)
     signals = StopSignals(runtime.request_stop)
     signals.install()

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import ctypes
 import gc
-import resource
 import signal
 import socket
 import struct
@@ -26,6 +25,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from ..errors import ConfigurationError
 from ..observability import logging
 from ..settings import Settings
+from ..settings.open_files import raise_file_limit
 from ..web.client_address import TrustedProxies
 from ..web.context import ABORT
 from ..web.heartbeat import process_name
@@ -288,22 +288,13 @@ def make_server(settings: Settings, host: str, port: int, drain: float = 0) -> t
     return WebServer(config, app, f"http://{name}:{listener.getsockname()[1]}", places, drain), listeners
 
 
-def _allow_connections() -> None:
-    """Raises the limit of open files: the usual 1,024 are too few for connections, Redis and the spool together."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    files = 4 * MAX_CONNECTIONS
-    if soft != resource.RLIM_INFINITY and soft < files:
-        allowed = files if hard == resource.RLIM_INFINITY else min(files, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
-
-
 def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8080, drain: float = 0) -> None:
     """Serves until SIGTERM or SIGINT, and then for ``drain`` seconds; prints ``alodial web listening on URL``.
 
     Raises ConfigurationError.
     """
     logging.configure(settings, non_blocking=True, shared=True, worker=process_name())
-    _allow_connections()
+    raise_file_limit(4 * MAX_CONNECTIONS)  # Redis and the spool need some too
     server, listeners = make_server(settings, host, port, drain)
     # Loaded modules stay until the end; a garbage collection over them delayed every request by 100 ms.
     gc.collect()

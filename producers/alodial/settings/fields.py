@@ -260,7 +260,12 @@ class SettingsFields(BaseSettings):
     schedule_ahead: Seconds = Field(
         400 * 86400, ge=86400, description="How far ahead the times of calls and campaigns that come by a key may lie."
     )
-    max_in_flight: int = Field(512, ge=1, le=4096, description="POSTs under way in one worker process.")
+    max_in_flight: int = Field(
+        2048,
+        ge=1,
+        le=4096,
+        description="POSTs under way in one worker process; fewer where the system allows it fewer open files.",
+    )
     log_format: Literal["console", "json"] | None = Field(
         None, description="By default console on a terminal, else json."
     )

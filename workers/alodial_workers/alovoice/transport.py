@@ -77,6 +77,9 @@ def encode_post(target: bytes, headers: Iterable[tuple[bytes, bytes]], body: byt
     return b"".join(parts)
 
 
+_NO_HEADERS = httpx.Headers()
+
+
 class _Cut(Exception):
     """The rest of the answer's body is not read."""
 
@@ -104,7 +107,7 @@ class Connection(asyncio.Protocol):
 
     def _fresh(self) -> None:
         self.status = 0
-        self.headers = httpx.Headers()
+        self.headers = _NO_HEADERS
         self.body = bytearray()
         self._fields: list[tuple[bytes, bytes]] = []
         self._received = 0
@@ -285,17 +288,28 @@ class DirectTransport:
         self._idle: dict[Origin, deque[tuple[Connection, float]]] = {}
 
     async def post(
-        self, origin: Origin, request: bytes, *, before_first_byte: Hook | None, reuse: bool = True
+        self,
+        origin: Origin,
+        request: bytes,
+        *,
+        before_first_byte: Hook | None,
+        reuse: bool = True,
+        connecting: Callable[[], None] | None = None,
     ) -> HttpAnswer:
         """Sends ``request`` (see :func:`encode_post`) once and returns the answer; never sends it again.
 
         ``before_first_byte`` is awaited on the open connection. When it raises, nothing was sent; when it returns,
-        the whole request is written before anything else runs. ``reuse=False`` takes a new connection.
+        the whole request is written before anything else runs. ``reuse=False`` takes a new connection. ``connecting`` is
+        called before a new one is opened.
 
         Raises httpx.ConnectError when nothing was sent, and whatever the hook or ``resolve`` raises, likewise with
         nothing sent. After any other httpx.TransportError or a cancellation the server may have the request.
         """
-        connection = (self._take(origin) if reuse else None) or await self._connect(origin)
+        connection = self._take(origin) if reuse else None
+        if connection is None:
+            if connecting is not None:
+                connecting()
+            connection = await self._connect(origin)
         try:
             if before_first_byte is not None:
                 await before_first_byte()

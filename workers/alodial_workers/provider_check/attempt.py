@@ -7,6 +7,7 @@ leaves a call that is never POSTed again. Only the pace and channels of the chec
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -58,7 +59,13 @@ class RecordingTransport(DirectTransport):
         self.answer: HttpAnswer | None = None
 
     async def post(
-        self, origin: Origin, request: bytes, *, before_first_byte: Hook | None, reuse: bool = True
+        self,
+        origin: Origin,
+        request: bytes,
+        *,
+        before_first_byte: Hook | None,
+        reuse: bool = True,
+        connecting: Callable[[], None] | None = None,
     ) -> HttpAnswer:
         if self._extid not in request or self.request is not None:
             raise NotArmed("other_check")
@@ -68,7 +75,7 @@ class RecordingTransport(DirectTransport):
                 await before_first_byte()
             self.request = request
 
-        self.answer = await super().post(origin, request, before_first_byte=note, reuse=False)
+        self.answer = await super().post(origin, request, before_first_byte=note, reuse=False, connecting=connecting)
         return self.answer
 
 
