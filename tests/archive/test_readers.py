@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,16 +12,19 @@ import pytest
 from archive_harness import CALL, NoCampaigns, archive_all, complete, completed, submit
 from sqlalchemy import Engine
 
-from alodial import CallQueue
+from alodial import CallFilter, CallQueue
 from alodial.archive.archiver import Archiver
 from alodial.archive.counts import counter
 from alodial.archive.engine import writing
 from alodial.archive.namespace import OWNER
+from alodial.archive.retention import mask_before
 from alodial.archive.write import write_position
+from alodial.calls.merged_list import count_calls
 from alodial.campaigns.archived_calls import archived_records
-from alodial.errors import ArchiveUnavailable, ArchiveUnfit
+from alodial.errors import ArchiveUnavailable, ArchiveUnfit, NotRedialable
 from alodial.server.app import create_app
 from alodial.settings import Settings
+from alodial.store.call_listing import Count
 
 ZONE = ZoneInfo("Asia/Tashkent")
 KEYS = "planted-key-of-all;name=all,planted-key-of-shop;name=shop;roles=submit+read;own"
@@ -113,3 +117,25 @@ def test_the_archive_of_another_namespace_is_refused_in_words(archiving: Setting
     assert [answer.status_code for answer in answers] == [503, 503, 200]
     assert all("namespace somebody" in answer.json()["detail"] for answer in answers[:2])
     assert answers[0].json()["code"] == "archive_unfit"
+
+
+def test_all_archived_calls_of_a_filter_are_redialed_once_and_masked_ones_are_refused(
+    queue: CallQueue, archiver: Archiver, engine: Engine
+) -> None:
+    ids = completed(queue, 3)
+    archive_all(archiver)
+    for id in ids:
+        queue.store.redis.delete(queue.store.keys.record(queue.get(id).wire_extid))
+    wanted = CallFilter(disposition="answered")
+    assert count_calls(queue.store, queue.archive, wanted, 2) == Count(2, more=True)
+    assert count_calls(queue.store, queue.archive, CallFilter(phone="+998994412860", ended=True), 9).number == 3
+    few = queue.redial_all(wanted, limit=2)
+    assert (few.done, few.more) == (2, True)
+    rest = queue.redial_all(wanted)
+    assert (rest.done, rest.left_out, rest.more) == (1, {"already": 2}, False)
+    assert queue.count(CallFilter(state="queued")).number == 3
+    mask_before(engine, datetime.now(UTC).date() + timedelta(days=2))
+    masked = queue.redial_all(wanted)
+    assert (masked.done, masked.left_out) == (0, {"masked": 3})
+    with pytest.raises(NotRedialable, match="numbers are no longer known"):
+        queue.redial(ids[0])

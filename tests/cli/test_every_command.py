@@ -75,6 +75,7 @@ OTHERS = {
     "report outcomes": "asks the archive alone",
     "report hours": "asks the archive alone",
     "report campaigns": "asks the archive alone",
+    "archive recount": "asks the archive alone",
     "bench": "measures a Redis that it may start itself",
     "status": "reports that Redis does not answer, as a finding",
     "doctor": "reports that Redis does not answer and goes on",

@@ -46,6 +46,7 @@ def test_all_public_commands_exist() -> None:
         *(f"report {name}" for name in ("outcomes", "hours", "campaigns")),
         "alerts test",
         "archive status",
+        "archive recount",
         *(f"webhooks {name}" for name in ("list", "enable", "disable", "test", "secret")),
         *(
             "audit",

@@ -6,11 +6,11 @@ count of all archived calls would give.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, select
 
 from alodial_schemas import ENDS, State
 
@@ -19,7 +19,6 @@ from .bulk import add_sums
 from .count_tables import COUNT_TABLES, COUNTS_DAY, COUNTS_HOUR, COUNTS_INITIATOR
 from .report_query import MEASURES
 from .rows import ArchivedCall
-from .schema import ATTEMPTS, CALLS
 
 Key = tuple[Any, ...]
 Increments = dict[str, dict[Key, list[int]]]
@@ -27,9 +26,6 @@ Increments = dict[str, dict[Key, list[int]]]
 
 NO_RESULT: Final = "no_result"
 """The outcome of an attempt that had no result."""
-
-_CALLS: Final = 5000
-"""Calls that a recount reads at once."""
 
 
 def outcome_of(call: Mapping[str, Any]) -> str:
@@ -45,29 +41,46 @@ def outcome_of(call: Mapping[str, Any]) -> str:
 
 def increments(before: Iterable[ArchivedCall], after: Iterable[ArchivedCall], zone: ZoneInfo) -> Increments:
     """What the counts change by when the calls ``before`` are replaced by those ``after``. No I/O."""
-    sums: Increments = {table.name: defaultdict(lambda: [0] * len(MEASURES)) for table in COUNT_TABLES}
+    sums = new_sums()
     for sign, calls in ((-1, before), (1, after)):
         for row in calls:
-            _add(sums, row, zone, sign)
+            add_call(sums, row.call, zone, sign)
+            for attempt in row.attempts:
+                add_attempt(sums, attempt, row.call["owner"], row.call["campaign_id"], zone, sign)
+    return nonzero(sums)
+
+
+def new_sums() -> Increments:
+    """Sums to which calls and attempts are added."""
+    return {table.name: defaultdict(lambda: [0] * len(MEASURES)) for table in COUNT_TABLES}
+
+
+def nonzero(sums: Increments) -> Increments:
+    """The sums that change anything, in the order in which they are written."""
     return {name: {key: values for key, values in sorted(rows.items()) if any(values)} for name, rows in sums.items()}
 
 
-def _add(sums: Increments, row: ArchivedCall, zone: ZoneInfo, sign: int) -> None:
-    call = row.call
+def add_call(sums: Increments, call: Mapping[Any, Any], zone: ZoneInfo, sign: int = 1) -> None:
+    """Adds a row of ``calls``, or with ``sign`` -1 takes it away."""
     outcome, owner, campaign = outcome_of(call), call["owner"], call["campaign_id"]
     values = (1, call["attempts"], int(outcome == "answered"), call["talk_seconds"])
     day = _local(call["created_at"], zone).date()
     _increase(sums[COUNTS_DAY.name][day, owner, campaign, call["line"], call["operator_code"], outcome], values, sign)
     if not campaign:
         _increase(sums[COUNTS_INITIATOR.name][day, owner, call["initiator"], outcome], values, sign)
-    for attempt in row.attempts:
-        if attempt["submitted_at"] is None:
-            continue
-        at = _local(attempt["submitted_at"], zone)
-        result = attempt["disposition"] or NO_RESULT
-        values = (int(attempt["attempt"] == 1), 1, int(result == "answered"), attempt["talk_seconds"])
-        key = (at.date(), at.hour, owner, campaign, code_of(attempt["recipient"]), result)
-        _increase(sums[COUNTS_HOUR.name][key], values, sign)
+
+
+def add_attempt(
+    sums: Increments, attempt: Mapping[Any, Any], owner: str, campaign: str, zone: ZoneInfo, sign: int = 1
+) -> None:
+    """Adds a row of ``attempts`` of a call of this owner and campaign, or takes it away."""
+    if attempt["submitted_at"] is None:
+        return
+    at = _local(attempt["submitted_at"], zone)
+    result = attempt["disposition"] or NO_RESULT
+    values = (int(attempt["attempt"] == 1), 1, int(result == "answered"), attempt["talk_seconds"])
+    key = (at.date(), at.hour, owner, campaign, code_of(attempt["recipient"]), result)
+    _increase(sums[COUNTS_HOUR.name][key], values, sign)
 
 
 def _local(ms: int, zone: ZoneInfo) -> datetime:
@@ -87,6 +100,17 @@ def add_increments(connection: Connection, changes: Increments) -> None:
             add_sums(connection, table, rows, MEASURES)
 
 
+def forget_initiator(connection: Connection, number: str) -> None:
+    """Counts the calls of an initiator as those of none."""
+    same = COUNTS_INITIATOR.c.initiator == number
+    sums = new_sums()
+    for row in connection.execute(select(COUNTS_INITIATOR).where(same)).all():
+        values = [row._mapping[name] for name in MEASURES]
+        _increase(sums[COUNTS_INITIATOR.name][row.day, row.owner, "", row.outcome], values, 1)
+    connection.execute(delete(COUNTS_INITIATOR).where(same))
+    add_increments(connection, nonzero(sums))
+
+
 def counter(zone: ZoneInfo) -> Callable[[Connection, Sequence[ArchivedCall], Sequence[ArchivedCall]], None]:
     """The function that the archiver calls in its transaction with the calls that were there and those that are now."""
 
@@ -94,54 +118,3 @@ def counter(zone: ZoneInfo) -> Callable[[Connection, Sequence[ArchivedCall], Seq
         add_increments(connection, increments(before, after, zone))
 
     return count
-
-
-def recount(connection: Connection, zone: ZoneInfo) -> int:
-    """Counts all archived calls anew, in the caller's transaction, and returns how many.
-
-    Counts of days before the oldest archived call stay: its retention deleted those calls, not what was counted.
-    """
-    oldest = connection.execute(select(func.min(CALLS.c.created_at))).scalar()
-    if oldest is None:
-        return 0
-    first = _local(oldest, zone).date()
-    older = connection.execute(select(func.count()).where(COUNTS_DAY.c.day < first)).scalar()
-    if older:
-        first += timedelta(days=1)  # of that day some calls may be gone
-    for table in COUNT_TABLES:
-        connection.execute(delete(table).where(table.c.day >= first))
-    counted, day = 0, connection.execute(select(func.min(CALLS.c.day))).scalar()
-    last = connection.execute(select(func.max(CALLS.c.day))).scalar()
-    while day is not None and last is not None and day <= last:
-        counted += _recount_day(connection, day, first, zone)
-        day += timedelta(days=1)
-    return counted
-
-
-def _recount_day(connection: Connection, day: date, first: date, zone: ZoneInfo) -> int:
-    after, counted = "", 0
-    while True:
-        query = select(*_CALL_COLUMNS).where(CALLS.c.day == day, CALLS.c.call_id > after).order_by(CALLS.c.call_id)
-        calls = {row.call_id: ArchivedCall(dict(row._mapping), []) for row in connection.execute(query.limit(_CALLS))}
-        if not calls:
-            return counted
-        until = max(calls)
-        attempts = select(ATTEMPTS).where(
-            ATTEMPTS.c.day == day, ATTEMPTS.c.call_id > after, ATTEMPTS.c.call_id <= until
-        )
-        for row in connection.execute(attempts):
-            if row.call_id in calls:
-                calls[row.call_id].attempts.append(dict(row._mapping))
-        changes = increments((), calls.values(), zone)
-        kept = {name: {key: sums for key, sums in rows.items() if key[0] >= first} for name, rows in changes.items()}
-        add_increments(connection, kept)
-        counted, after = counted + len(calls), until
-
-
-_CALL_COLUMNS: Final = tuple(
-    CALLS.c[name]
-    for name in (
-        *("call_id", "created_at", "owner", "campaign_id", "initiator", "state", "disposition"),
-        *("attempts", "talk_seconds", "line", "operator_code"),
-    )
-)

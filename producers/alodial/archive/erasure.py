@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Engine, RowMapping, Table, delete, or_, select, true, update
 
+from .counts import forget_initiator
 from .engine import LONG_SECONDS, reading, writing
 from .packing import subject_key, unpacked, unpacked_event
 from .rows import ArchivedCall
@@ -37,8 +38,8 @@ def erase_person(
 ) -> ErasedRows:
     """Deletes calls that hold the E.164 number, with attempts and events; empties rows and masks acts that hold it.
 
-    ``forget`` gets ids of calls before they are deleted. ``apply=False`` only counts. Counts of reports stay: they name nobody.
-    Raises ArchiveUnavailable; may be repeated.
+    ``forget`` gets ids of calls before they are deleted. ``apply=False`` only counts. Counts of reports stay, as
+    calls of no initiator. Raises ArchiveUnavailable; may be repeated.
     """
     erased: set[str] = set()
     for page in _matching(engine, CALLS, ("record", "search"), number, pattern):
@@ -48,6 +49,9 @@ def erase_person(
             with writing(engine) as connection:
                 remove_calls(connection, [ArchivedCall(row, []) for row in page])
                 _delete_events_of(connection, [row["call_id"] for row in page])
+    if apply:
+        with writing(engine) as connection:
+            forget_initiator(connection, number)
     rows = 0
     for page in _matching(engine, ROWS, ("phone", "cells"), number, pattern):
         rows += len(page)

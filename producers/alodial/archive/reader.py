@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Self
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, column, func, literal_column, or_, select, table
+from sqlalchemy import ColumnElement, Connection, Select, and_, column, func, literal_column, or_, select, table, true
 
 from alodial_schemas import extid_of
 
@@ -102,6 +102,14 @@ class CallReader:
                 for row in sorted(connection.execute(query), key=lambda row: bool(row.owner != viewer.owner)):
                     return unpacked_record(row.record)
         return None
+
+    def count(self, filter: CallFilter, limit: int) -> int:
+        """How many calls match; counts no further than one beyond ``limit``."""
+        with self._connections.open() as connection:
+            sections = [Section(initiator=role) for role in (True, False)] if filter.phone else [Section()]
+            role = or_(*(and_(true(), *_conditions(filter, section)) for section in sections))
+            some = select(CALLS.c.call_id).where(role, *_parts(filter, connection, indexed=True)).limit(limit + 1)
+            return int(connection.execute(select(func.count()).select_from(some.subquery())).scalar_one())
 
     def events(self, call_id: str) -> list[str]:
         """The events of the call with this id as CloudEvents JSON, the oldest first."""

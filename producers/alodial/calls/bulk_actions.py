@@ -1,6 +1,8 @@
 """Cancels or redials all calls of a filter, in chunks, and counts the results."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from ..errors import NotRedialable
 from ..observability import tracing
@@ -11,20 +13,29 @@ from ..store.call_transitions import Enqueued, NewCall
 from ..store.client import Store
 from ..store.enqueue import enqueue_calls
 from ..store.find_call import find_records
+from ..store.records import CallRecord
 from ..wakeup import Waker
-from .redial import RedialPlan, plan_redial
+from .merged_list import Archive, is_live_only, list_page
+from .redial import RedialPlan, is_masked, plan_redial
 
 CHUNK = 250
 """Calls of one script: about 5 ms of Redis."""
 
+MAX_PAGES: Final = 200
+"""Pages of live and archived calls that are read for one act."""
+
 
 @dataclass(slots=True)
 class BulkResult:
-    """``done`` calls were changed, ``left_out`` counts the others by code; ``more`` says that the filter matches more."""
+    """``done`` calls were changed, ``left_out`` counts the others by code; ``more`` says that the filter matches more.
+
+    ``incomplete``: the archive did not answer, so that archived calls were not reached.
+    """
 
     done: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
     more: bool = False
+    incomplete: bool = False
 
     def leave_out(self, code: str, count: int = 1) -> None:
         """Counts calls that were not changed."""
@@ -58,14 +69,21 @@ def cancel_all(
     return result
 
 
-def redial_all(store: Store, waker: Waker, wanted: CallFilter, actor: str, *, limit: int = MAX_CALLS) -> BulkResult:
-    """Redials up to ``limit`` calls, except those in progress and those of campaigns.
+def redial_all(
+    store: Store,
+    waker: Waker,
+    wanted: CallFilter,
+    actor: str,
+    *,
+    archive: Archive | None = None,
+    limit: int = MAX_CALLS,
+) -> BulkResult:
+    """Redials up to ``limit`` calls, archived ones too, except those in progress and those of campaigns.
 
     Raises StoreUnavailable; repeat it to go on, no call rings twice for it.
     """
-    names, more = store.call(select, wanted.in_zone(store.settings.timezone), limit)
-    result = BulkResult(more=more)
-    for chunk in _chunks(names):
+    result = BulkResult()
+    for chunk in _records(store, archive, wanted, limit, result):
         plans = _plans(store, chunk, result)
         attempts = [plan.attempt for plan in plans if plan.again is None]
         calls = [plan.again for plan in plans if plan.again is not None]
@@ -82,14 +100,37 @@ def _chunks(names: list[str]) -> list[list[str]]:
     return [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
 
 
-def _plans(store: Store, names: list[str], result: BulkResult) -> list[RedialPlan]:
+def _records(
+    store: Store, archive: Archive | None, wanted: CallFilter, limit: int, result: BulkResult
+) -> Iterator[Sequence[CallRecord | None]]:
+    """The calls of a filter, a chunk at a time."""
+    if archive is None or is_live_only(wanted):
+        names, result.more = store.call(select, wanted.in_zone(store.settings.timezone), limit)
+        for chunk in _chunks(names):
+            yield store.call(find_records, chunk)
+        return
+    cursor: str | None = None
+    left = limit
+    for _ in range(MAX_PAGES):
+        page = list_page(store, archive, wanted, cursor, min(CHUNK, left))
+        result.incomplete |= page.incomplete
+        yield page.calls
+        cursor = page.cursor
+        left -= len(page.calls)
+        if cursor is None or left <= 0:
+            break
+    result.more = cursor is not None
+
+
+def _plans(store: Store, records: Sequence[CallRecord | None], result: BulkResult) -> list[RedialPlan]:
     plans = []
-    for record in store.call(find_records, names):
+    for record in records:
         if record is None:
             result.leave_out("unknown")
             continue
         try:
             plans.append(plan_redial(record, store.settings))
         except NotRedialable:
-            result.leave_out("campaign" if record.campaign_id else "under_way")
+            masked = "masked" if is_masked(record) else "under_way"
+            result.leave_out("campaign" if record.campaign_id else masked)
     return plans

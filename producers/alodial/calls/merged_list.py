@@ -18,7 +18,7 @@ from ..errors import ArchiveUnavailable, ArchiveUnfit, ConfigurationError
 from ..settings import Settings
 from ..store.call_filter import CallFilter, Hash
 from ..store.call_indexes import BadCursor, labels_of
-from ..store.call_listing import PAGE_SCAN, PART_SCAN, Page, Walk, by_end, moment_of, page, walk
+from ..store.call_listing import PAGE_SCAN, PART_SCAN, Count, Page, Walk, by_end, count, moment_of, page, walk
 from ..store.call_rank import FUTURE, Rank, RankedCall, Section
 from ..store.client import Store
 from ..store.find_call import Viewer, find, read_hashes
@@ -54,6 +54,9 @@ class Archive(Protocol):
 
     def find(self, name: str, viewer: Viewer) -> tuple[str, Hash] | None:
         """The extid and fields of the call with this id, or this extid of any attempt, that the viewer may see."""
+
+    def count(self, filter: CallFilter, limit: int) -> int:
+        """How many calls match; counts no further than one beyond ``limit``."""
 
     def events(self, call_id: str) -> list[str]:
         """The events of the call with this id as CloudEvents JSON, the oldest first."""
@@ -155,6 +158,27 @@ def merged_page(store: Store, archive: Archive, filter: CallFilter, cursor: str 
         else:
             return Page([record for _, record in calls], None, incomplete=away)
     return Page([record for _, record in calls], _cursor_after(kind, after, live, place), incomplete=away)
+
+
+def count_calls(store: Store, archive: Archive | None, filter: CallFilter, limit: int) -> Count:
+    """How many live or archived calls match, counted up to ``limit``: those that ended are in the archive within a second.
+
+    While the archive is away, those in Redis, with ``more``. Raises ArchiveUnfit.
+    """
+    filter = filter.in_zone(store.settings.timezone)
+    if archive is not None and filter.calls:
+        return Count(len(list_page(store, archive, filter, None, limit).calls), more=False)
+    live = store.call(count, filter, limit)
+    if archive is None or is_live_only(filter):
+        return live
+    try:
+        archived = archive.count(filter, limit)
+    except ArchiveUnfit:
+        raise
+    except ArchiveUnavailable:
+        return replace(live, more=True)
+    number = min(limit, max(live.number, archived))
+    return Count(number, live.more or max(live.number, archived) > limit)
 
 
 def find_call(store: Store, archive: Archive | None, name: str, viewer: Viewer) -> CallRecord | None:

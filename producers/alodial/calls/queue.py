@@ -148,8 +148,8 @@ class CallQueue(ArchiveUser):
         return bulk_actions.cancel_all(self.store, wanted, limit=limit, reason=reason)
 
     def redial_all(self, wanted: CallFilter, *, actor: str = "python", limit: int = MAX_CALLS) -> BulkResult:
-        """Redials up to ``limit`` calls of a filter, except those in progress and those of campaigns."""
-        return bulk_actions.redial_all(self.store, self.waker, wanted, actor, limit=limit)
+        """Redials up to ``limit`` calls of a filter, archived ones too, except those in progress and those of campaigns."""
+        return bulk_actions.redial_all(self.store, self.waker, wanted, actor, archive=self.archive, limit=limit)
 
     def calls(self, wanted: CallFilter | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
         """Returns a page of up to ``limit`` calls, all of them without a filter; ``cursor`` is that of the page before.
@@ -344,7 +344,8 @@ class AsyncCallQueue(ArchiveUser):
 
     async def redial_all(self, wanted: CallFilter, *, actor: str = "python", limit: int = MAX_CALLS) -> BulkResult:
         """As :meth:`CallQueue.redial_all`."""
-        return await WORK.run(bulk_actions.redial_all, self.thread_store, self.waker, wanted, actor, limit=limit)
+        store, archive = self.thread_store, self.archive
+        return await WORK.run(bulk_actions.redial_all, store, self.waker, wanted, actor, archive=archive, limit=limit)
 
     async def calls(self, wanted: CallFilter | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
         """As :meth:`CallQueue.calls`."""

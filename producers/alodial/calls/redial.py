@@ -2,8 +2,9 @@
 
 import json
 from dataclasses import dataclass
+from typing import Final
 
-from alodial_schemas import ENDS, State, new_ids
+from alodial_schemas import ENDS, State, mask_phone, new_ids
 
 from ..errors import NotFound, NotRedialable
 from ..settings import Settings
@@ -16,6 +17,10 @@ from .prepare import key_hash
 
 SCOPE = "redial"
 """Separates the keys of redials from those that callers choose."""
+
+
+_MASKED: Final = mask_phone("")
+"""What every masked number contains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +52,18 @@ def plan_redial(record: CallRecord, settings: Settings, attempt: int | None = No
     if record.campaign_id is not None:
         problem = "belongs to a campaign, whose hours and caps a single call would go round"
         raise NotRedialable(record.id, record.state, problem, f"alodial campaign retry {record.campaign_id}")
+    if is_masked(record):
+        problem = "is older than ALODIAL_ARCHIVE_MASK_MONTHS: its numbers are no longer known"
+        raise NotRedialable(record.id, record.state, problem, "place a new call with the number")
     if record.account not in settings.account_names:
         problem = f"was for account {record.account}, which is no longer set"
         raise NotRedialable(record.id, record.state, problem, "place a new call with another account")
     return RedialPlan(record.id, record.extid, redialing, _again(record)._replace(quota=quota))
+
+
+def is_masked(record: CallRecord) -> bool:
+    """Whether the numbers of an archived call were masked with its age."""
+    return _MASKED in json.dumps(record.request)
 
 
 def _again(record: CallRecord) -> NewCall:

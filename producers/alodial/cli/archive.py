@@ -79,3 +79,39 @@ def status(as_json: Json = False) -> None:
             say(f"error: {error}")
     if error:
         raise typer.Exit(1)
+
+
+@app.command()
+def recount(as_json: Json = False) -> None:
+    """Count archived calls anew for reports, a day at a time; alodial archive may run meanwhile. What was cut short goes on.
+
+    Example: alodial archive recount
+    """
+    from zoneinfo import ZoneInfo
+
+    from ..archive.address import archive_url
+    from ..archive.engine import open_engine, writing
+    from ..archive.migrate import migrate
+    from ..archive.namespace import check_owner
+    from ..archive.recount import recount
+    from ..settings import load_settings
+
+    settings = load_settings()
+    engine = open_engine(archive_url(settings))
+    migrate(engine)
+    with writing(engine) as connection:
+        check_owner(connection, settings.namespace)
+    days = 0
+
+    def note(day: object, calls: int) -> None:
+        nonlocal days
+        days += 1
+        if not as_json:
+            say(f"{day}: {count_of(calls, 'call')}")
+
+    calls = recount(engine, ZoneInfo(settings.timezone), note)
+    engine.dispose()
+    if as_json:
+        document({"calls": calls, "days": days})
+    else:
+        say(f"{count_of(calls, 'call')} of {count_of(days, 'day')} counted")

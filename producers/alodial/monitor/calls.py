@@ -12,7 +12,9 @@ from starlette.responses import Response
 
 from alodial_schemas import ENDS, Disposition, PhoneError, State, normalise_phone
 
+from ..calls.merged_list import count_calls
 from ..calls.queue import AsyncCallQueue
+from ..calls.threads import ARCHIVE
 from ..errors import ArchiveUnavailable, InvalidCall, NotFound
 from ..store.call_filter import CallFilter
 from ..store.call_listing import PART_SCAN, Count, Page
@@ -83,7 +85,9 @@ async def _counts(queue: AsyncCallQueue, query: CallQuery) -> dict[str, int]:
 async def count_of(queue: AsyncCallQueue, query: CallQuery, act: str, limit: int) -> Count:
     """How many calls of a filter an act concerns, counted up to ``limit``."""
     if act == "redial":
-        return await queue.count(query.filter, limit=limit) if redialable(query) else Count(0, more=False)
+        if not redialable(query):
+            return Count(0, more=False)
+        return await ARCHIVE.run(count_calls, queue.thread_store, queue.archive, query.filter, limit)
     counts = [await queue.count(replace(query.filter, state=state), limit=limit) for state in cancelable(query)]
     return Count(sum(count.number for count in counts), any(count.more for count in counts))
 

@@ -24,7 +24,7 @@ from .session import Operator, form_token, is_form_token
 Act = Literal["cancel", "redial"]
 
 ACTS: Final[dict[Act, str]] = {"cancel": "cancel_calls", "redial": "redial_calls"}
-LEFT_OUT: Final = ("late", "already", "over", "campaign", "under_way", "unknown")
+LEFT_OUT: Final = ("late", "already", "over", "campaign", "under_way", "masked", "unknown")
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
@@ -66,6 +66,7 @@ async def show_result(request: Request, operator: Signed) -> Response:
         query=query_of(request, {name: values.get(f"f_{name}", "") for name in FIELDS}),
         done=int(values.get("done", "0")),
         more=values.get("more") == "1",
+        incomplete=values.get("incomplete") == "1",
         left_out=[(code, int(values[code])) for code in LEFT_OUT if values.get(code, "").isdigit()],
     )
 
@@ -117,6 +118,7 @@ async def _do(request: Request, operator: Operator, act: Act) -> Response:
     if act == "redial":
         await remember_key(request, operator)
     values = {"act": act, "done": str(result.done), "more": str(int(result.more))}
+    values |= {"incomplete": "1"} if result.incomplete else {}
     values |= {code: str(count) for code, count in result.left_out.items() if count}
     query_string = urlencode(values | {f"f_{name}": value for name, value in query.fields.items()})
     return go(f"/calls/done?{query_string}&{urlencode({'sign': _sign(operator, query_string)})}")
