@@ -81,6 +81,7 @@ def test_the_archive_is_the_ledger_row_by_row_whatever_dies(tmp_path: Path, post
                 assert record_of(row.record) == queue.get(id)
         engine.dispose()
         assert len(archived) == CALLS_PLACED
+        assert set(plant.rings().values()) == {1}, "no phone rings twice"
         assert set(plant.rings()) <= {row.extid for row in attempts}, (
             "everything that rang is an attempt in the archive"
         )
