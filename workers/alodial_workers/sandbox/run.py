@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from alodial.settings.open_files import raise_file_limit
+
 from .app import create_sandbox
 from .config import SandboxConfig
 from .connection_cut import CuttableProtocol
@@ -17,6 +19,8 @@ from .connection_cut import CuttableProtocol
 # Seconds. Calls in progress are simulated, so a stop does not wait for them.
 _GRACE = 1
 _START_TIMEOUT = 10.0
+# Two workers may have 4,096 POSTs under way.
+_MAX_FILES = 8192
 
 
 class _Server(uvicorn.Server):
@@ -80,6 +84,7 @@ def serve(config: SandboxConfig, host: str = "127.0.0.1", port: int = 0) -> None
 
     Raises OSError if the port is not free.
     """
+    raise_file_limit(_MAX_FILES)
     listener, url = bind(host, port)
     server = _server(config, lambda: print(f"sandbox listening on {url}", flush=True))  # noqa: T201  # scripts wait for this line
     server.run(sockets=[listener])

@@ -20,7 +20,7 @@ from .scratch_store import refuse_if_busy, scratch
 LIKE_ALOVOICE = 0.2
 """Seconds after which the stub answers where AloVoice is played."""
 
-LARGER_IN_FLIGHT = 2048
+LARGER_IN_FLIGHT = 4096
 MOST_WORKERS = 4
 
 STARTS = 12.0

@@ -12,10 +12,15 @@ import sys
 import time
 from typing import cast
 
+from alodial.settings.open_files import raise_file_limit
+
 try:
     from uvloop import new_event_loop
 except ImportError:  # it comes with the extra `web`
     from asyncio import new_event_loop  # type: ignore[assignment]  # the same for us
+
+MAX_CONNECTIONS = 4096
+"""As many as a worker may have POSTs in flight at most."""
 
 ANSWER = b'{"answer":{"id":1}}'
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
@@ -64,7 +69,10 @@ class Stub(asyncio.Protocol):
 
 async def serve(port: int, delay: float) -> None:
     """Serves on a port of loopback until the process is ended; prints the port."""
-    server = await asyncio.get_running_loop().create_server(lambda: Stub(delay), "127.0.0.1", port, backlog=2048)
+    raise_file_limit(3 * MAX_CONNECTIONS)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Stub(delay), "127.0.0.1", port, backlog=MAX_CONNECTIONS
+    )
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await server.serve_forever()
