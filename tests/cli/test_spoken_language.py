@@ -1,5 +1,6 @@
 """What commands say to people in the reader's language; JSON is the same in all."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -11,6 +12,7 @@ from alodial import CallQueue, i18n
 from alodial.settings import Settings
 
 from .conftest import Alodial
+from .message_templates import templates
 
 LIST = "phone\n901234567\n901234568\n12\n"
 
@@ -75,7 +77,9 @@ def test_the_first_steps_and_common_errors_are_in_the_language_of_the_terminal(
 def test_each_sentence_of_commands_is_written_as_the_program_says_it(language: str) -> None:
     package = Path(i18n.__file__).parent
     workers = Path(alodial_workers.__file__).parent
-    source = "".join(path.read_text("utf-8") for folder in (package, workers) for path in folder.rglob("*.py"))
+    trees = [ast.parse(path.read_text("utf-8")) for folder in (package, workers) for path in folder.rglob("*.py")]
+    texts = (node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    source = "\n".join(text for text in texts if isinstance(text, str))
     for key, text in i18n.catalogue("en").items():
         if key.startswith("spoken."):
             pieces = [piece for piece in re.split(r"{\w+}|; ", text) if len(piece) > 8 and ".source_" not in key]
@@ -84,6 +88,51 @@ def test_each_sentence_of_commands_is_written_as_the_program_says_it(language: s
             filled = re.sub(r"{(\w+)}", r"<\1>", text)
             expected = re.sub(r"{(\w+)}", r"<\1>", i18n.catalogue(language)[key])
             assert i18n.translated(filled, language) == expected
+
+
+MODULES = (
+    *("cli/doctor.py", "cli/callback_check.py", "store/redis_checks.py", "observability/setting_risks.py"),
+    *("settings/environment.py", "settings/model.py"),
+)
+PARTS = {
+    ", such as <value>",
+    ": safe if Redis dies, not if its host loses power (ALODIAL_DURABILITY)",
+    "maxmemory-policy noeviction",
+    "<value> set",
+    "<value>/callbacks/alovoice/SECRET <value>",
+    "Redis <value>",
+    "Value error, ",
+    "append-only file, not synced while Redis rewrites it (no-appendfsync-on-rewrite yes, fsync <value>): ",
+    "appendfsync always",
+    "error: <value>",
+    "must be a number<value>",
+    "must be a whole number<value>",
+    "not set",
+}
+"""Texts that are parts of others, are the same in every language, or are read by nobody."""
+
+
+@pytest.mark.parametrize("language", ["ru", "uz"])
+@pytest.mark.parametrize("module", MODULES)
+def test_every_check_of_doctor_and_every_problem_of_a_setting_is_translated(module: str, language: str) -> None:
+    texts = [text for text in templates(Path(i18n.__file__).parent / module) if text not in PARTS]
+    assert [text for text in texts if i18n.translated(text, language) == text] == []
+
+
+def test_what_is_wrong_with_a_setting_is_in_the_language_of_the_terminal(
+    russian: None, alodial: Alodial, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("ALODIAL_CALLS_PER_SECOND", "many")
+    assert alodial("status").err.startswith(
+        "ошибка: ALODIAL_CALLS_PER_SECOND: должно быть числом, например 5\nподсказка: исправьте в окружении"
+    )
+
+
+def test_doctor_speaks_the_language_of_the_terminal(russian: None, alodial: Alodial) -> None:
+    shown = alodial("doctor").out
+    assert "у аккаунта default есть токен" in shown
+    assert "ALODIAL_API_KEYS задан" in shown
+    assert "has a token" not in shown
 
 
 def test_a_setting_decides_before_the_terminal(

@@ -242,6 +242,7 @@ def test_a_value_that_a_parameter_cannot_have_is_answered_with_those_it_can(web:
 def test_a_wrong_key_is_answered_otherwise_than_none(web: Web) -> None:
     wrong = httpx.get(f"{web.url}/v1/calls", headers={"Authorization": "Bearer pu-wrong-key-of-some-length"})
     assert wrong.status_code == 401
+    assert wrong.json()["title"] == "The API key is not known"
     assert wrong.json()["detail"].startswith("This key is not known; it begins with pu…. Compare it with")
     short = httpx.get(f"{web.url}/v1/calls", headers={"Authorization": "Bearer pu"})
     assert "begins with" not in short.json()["detail"]

@@ -125,7 +125,7 @@ def run(args: list[str] | None = None) -> int:
 
 def _report_usage(exc: Exception, *, as_json: bool) -> int:
     error = cast(Any, exc)
-    message = error.format_message()
+    message = error.format_message().removeprefix("Invalid value: ")
     path = error.ctx.command_path if getattr(error, "ctx", None) is not None else "alodial"
     if message.startswith("Usage:"):
         # A group without a command: the message is its help, which lists the commands.

@@ -62,7 +62,7 @@ def doctor(as_json: Json = False) -> None:
         for name, value in values.items():
             out.print(f"  {name:<34} {safe(value)}" + ("" if origins[name] == "default" else f"  ({origins[name]})"))
         out.print(f"[bold]{t('terminal.checks')}[/bold]")
-        for check in checks:
+        for check in (_spoken(check, t.language) for check in checks):
             mark = f"{t(f'terminal.level.{check.level}'):<7}"
             out.print(f"  [{COLOURS[check.level]}]{mark}[/]  {check.name:<20} {safe(check.message)}")
             if check.hint:
@@ -71,6 +71,16 @@ def doctor(as_json: Json = False) -> None:
     if errors:
         say(f"error: {count_of(errors, 'problem') if t is None else t.count('terminal.problems', errors)}")
     raise typer.Exit(1 if errors else 0)
+
+
+def _spoken(check: "RedisCheck", language: str) -> "RedisCheck":
+    from dataclasses import replace
+
+    from ..i18n import DEFAULT, translated
+
+    if language == DEFAULT:
+        return check
+    return replace(check, message=translated(check.message, language), hint=translated(check.hint, language))
 
 
 def _check_all(settings: "Settings", t: "Translator | None") -> list["RedisCheck"]:

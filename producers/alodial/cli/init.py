@@ -7,11 +7,13 @@ import socket
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
-from .output import line, say
+from .output import in_language, line, say
+
+_N = TypeVar("_N", int, float)
 
 SANDBOX_URL = "http://127.0.0.1:8090"
 """Where `alodial dev` and the README start the sandbox."""
@@ -52,7 +54,9 @@ def init(
         _refuse(path)
     ask = not yes and sys.stdin.isatty()
     if sandbox is None:
-        sandbox = not ask or typer.confirm("Place calls to the sandbox, where no phone rings?", default=True, err=True)
+        sandbox = not ask or typer.confirm(
+            in_language("Place calls to the sandbox, where no phone rings?"), default=True, err=True
+        )
     values = _sandbox_values() if sandbox else _live_values(ask)
     values |= {
         "ALODIAL_CALLBACK_SECRET": secrets.token_urlsafe(32),
@@ -112,10 +116,15 @@ def _live_values(ask: bool) -> dict[str, str]:
         return {}
     say("AloVoice gives you a token, and grants your account so many calls a second and so many at once.")
     return {
-        "ALODIAL_PROVIDER_TOKEN": typer.prompt("token (is not shown)", hide_input=True, err=True).strip(),
-        "ALODIAL_CALLS_PER_SECOND": f"{typer.prompt('calls a second', default=5.0, type=float, err=True):g}",
-        "ALODIAL_MAX_CONCURRENT_CALLS": str(typer.prompt("calls at once", default=10, type=int, err=True)),
+        "ALODIAL_PROVIDER_TOKEN": typer.prompt(in_language("token (is not shown)"), hide_input=True, err=True).strip(),
+        "ALODIAL_CALLS_PER_SECOND": f"{_number('calls a second', 5.0):g}",
+        "ALODIAL_MAX_CONCURRENT_CALLS": str(_number("calls at once", 10)),
     }
+
+
+def _number(question: str, default: _N) -> _N:
+    answer: _N = typer.prompt(in_language(question), default=default, type=type(default), err=True)
+    return answer
 
 
 def _free_redis_port() -> int:

@@ -141,7 +141,8 @@ async def caller(request: Request) -> ApiKey:
         begins = bearer[:2] if len(bearer) >= MIN_SHOWN and bearer[:2].isprintable() else ""
         known = f"it begins with {begins}…. " if begins.isascii() and begins else ""
         detail = f"This key is not known; {known}Compare it with ALODIAL_API_KEYS and `alodial keys list`."
-    raise Refusal(401, "unauthorized", detail, headers=_HEADERS)
+    title = "The API key is not known" if authenticator.keys and bearer else ""
+    raise Refusal(401, "unauthorized", detail, headers=_HEADERS, title=title)
 
 
 def require_role(api_key: ApiKey, *roles: Role) -> ApiKey:

@@ -105,7 +105,7 @@ def title_of(code: str) -> str:
 class Refusal(Exception):
     """Refuses a request with a problem document; its arguments are those of :func:`problem`.
 
-    ``limit`` names the limit that was reached, in the document's member of that name.
+    ``limit`` names the limit that was reached, in the document's member of that name; ``title`` replaces that of the code.
     """
 
     def __init__(
@@ -117,8 +117,10 @@ class Refusal(Exception):
         headers: Mapping[str, str] | None = None,
         *,
         limit: str = "",
+        title: str = "",
     ) -> None:
         self.limit = limit
+        self.title = title
         self.status = status
         self.code = code
         self.detail = detail
@@ -260,7 +262,7 @@ def of_refusal(exc: Refusal) -> Response:
     """Returns the answer for a refusal, and logs it; of those that a stranger can have at will, a few."""
     lines = _strangers if exc.status in (401, 429) else _callers
     _log_refused(exc.code, lines, status=exc.status, fields=[p.field for p in exc.problems])
-    more = {"limit": exc.limit} if exc.limit else {}
+    more = {name: value for name, value in (("limit", exc.limit), ("title", exc.title)) if value}
     return problem(exc.status, exc.code, exc.detail, exc.problems, exc.headers, **more)
 
 
