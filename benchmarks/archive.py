@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -28,6 +29,7 @@ from alodial.archive.report_query import BY, Report, ReportQuery
 from alodial.archive.rows import ArchivedCall, Row, archived_call, archived_event
 from alodial.archive.write import total_calls, write_calls, write_events, write_position
 from alodial.calls.merged_list import find_call, list_page
+from alodial.errors import ArchiveUnavailable
 from alodial.settings import Settings
 from alodial.store.call_filter import CallFilter
 from alodial.store.client import Store
@@ -195,11 +197,13 @@ def sizes(engine: Engine, url: str) -> None:
         print(f"database: {whole / calls:.0f} bytes a call, {whole / 1e9:.1f} GB")
 
 
-def lists(url: str, calls: int, days: int) -> None:
+def lists(engine: Engine, url: str, calls: int, days: int) -> None:
     """Times every list and screen over the archive: the median of some, and the longest."""
-    made = SyntheticCalls(calls, days).call(calls // 3)[0].call
-    campaign = campaign_of(calls // 2 | 1)
-    since = FIRST + (days // 2) * DAY_MS
+    with reading(engine) as connection:
+        there = total_calls(connection)
+    made = SyntheticCalls(calls, days).call(there // 60 * 20 + 1)[0].call
+    campaign = campaign_of(there // 2)
+    since = made["created_at"] // DAY_MS * DAY_MS
     filters: dict[str, CallFilter] = {
         "all": CallFilter(),
         "completed": CallFilter(state="completed"),
@@ -232,7 +236,7 @@ def lists(url: str, calls: int, days: int) -> None:
             viewer = Viewer("", exclusive=False)
             asked["call by id"] = partial(find_call, store, archive, made["call_id"], viewer)
             asked["call by extid"] = partial(find_call, store, archive, made["extid"], viewer)
-            redial = row_extid(SEED, calls // 30 * 10 + 3, 1)
+            redial = row_extid(SEED, there // 60 * 20 + 3, 1)
             asked["call by the extid of its redial"] = partial(find_call, store, archive, redial, viewer)
             first = datetime.fromtimestamp(FIRST / 1000, ZONE).date()
             for report, groups in BY.items():
@@ -240,7 +244,7 @@ def lists(url: str, calls: int, days: int) -> None:
                     query = ReportQuery(report, (by,), first, first + timedelta(days=days))
                     asked[f"report of the year: {report} by {by}"] = partial(archive.reports.make, query)
             for name, ask in asked.items():
-                print(_timed(name, ask), flush=True)
+                print(_timed(engine, name, ask), flush=True)
             archive.close()
 
 
@@ -248,12 +252,27 @@ def _calls(store: Store, archive: CallReader, filter: CallFilter, cursor: str | 
     return list_page(store, archive, filter, cursor, 50).calls
 
 
-def _timed(name: str, ask: Callable[[], Any]) -> str:
-    times, answer = [], None
+def _processor_ms(engine: Engine) -> float:
+    """Processor time of this process and of what PostgreSQL on this machine spent for its readers."""
+    spent = 1000 * time.process_time()
+    if engine.dialect.name == "postgresql":
+        query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'alodial readers'"
+        with reading(engine) as connection:
+            for pid in connection.execute(text(query)).scalars():
+                spent += int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e6
+    return spent
+
+
+def _timed(engine: Engine, name: str, ask: Callable[[], Any]) -> str:
+    times, processor, answer = [], [], None
     for _ in range(REPEATS):
-        start = time.monotonic()
-        answer = ask()
+        before, start = _processor_ms(engine), time.monotonic()
+        try:
+            answer = ask()
+        except ArchiveUnavailable as exc:
+            return f"{name}: {exc}"
         times.append(1000 * (time.monotonic() - start))
+        processor.append(_processor_ms(engine) - before)
     size = (
         len(answer.rows)
         if isinstance(answer, Report)
@@ -261,7 +280,10 @@ def _timed(name: str, ask: Callable[[], Any]) -> str:
         if isinstance(answer, list)
         else int(answer is not None)
     )
-    return f"{name}: {statistics.median(times):.0f} ms, first {times[0]:.0f}, longest {max(times):.0f}; {size} rows"
+    return (
+        f"{name}: {statistics.median(times):.0f} ms, longest {max(times):.0f}, of processors {statistics.median(processor):.0f}; "
+        f"{size} rows"
+    )
 
 
 def main() -> None:
@@ -278,7 +300,7 @@ def main() -> None:
         fill(engine, arguments.calls, arguments.days)
         print(f"memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
     sizes(engine, arguments.url)
-    lists(arguments.url, arguments.calls, arguments.days)
+    lists(engine, arguments.url, arguments.calls, arguments.days)
 
 
 if __name__ == "__main__":

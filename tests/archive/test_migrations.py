@@ -1,7 +1,10 @@
 """What an archive of an earlier version holds is read, found and known again."""
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import date
+from pathlib import Path
 
 from alembic import command
 from archive_harness import CALL
@@ -15,7 +18,7 @@ from alodial.archive.partitions import partition_name
 from alodial.archive.reader import CallReader
 from alodial.archive.rows import archived_call, archived_event
 from alodial.archive.schema import ATTEMPTS, CALLS, EVENTS
-from alodial.archive.write import write_calls, write_events
+from alodial.archive.write import remove_calls, write_calls, write_events
 from alodial.store.call_filter import CallFilter
 from alodial.store.call_rank import Rank, Section
 from alodial_schemas.ids import row_extid, row_id
@@ -108,3 +111,29 @@ def test_an_archive_of_an_earlier_version_keeps_its_calls_and_events(archive_url
     finally:
         reader.close()
         engine.dispose()
+
+
+def test_a_part_is_found_after_sqlite_was_vacuumed(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/archive.db"
+    engine = open_engine(url)
+    migrate(engine)
+    calls = []
+    for number, name in enumerate(("aziza", "bobur", "dilnoza")):
+        raw = {"id": row_id(b"seed", number, row_extid(b"seed", number), AT), "s": "expired", "b": json.dumps(CALL)}
+        raw |= {"m": json.dumps({"name": name}), "tl": f"queued {AT};expired {AT + 9000}", "v": "2"}
+        call = archived_call(row_extid(b"seed", number), {key.encode(): value.encode() for key, value in raw.items()})
+        assert call is not None
+        calls.append(call)
+    with writing(engine) as connection:
+        write_calls(connection, calls)
+        remove_calls(connection, calls[:1])
+    engine.dispose()
+    with closing(sqlite3.connect(tmp_path / "archive.db", isolation_level=None)) as database:
+        database.execute("VACUUM")
+    reader = CallReader.of(url, "alodial")
+    try:
+        for part, ids in (("aziza", []), ("dilnoza", [calls[2].call["call_id"]])):
+            found, _ = reader.page(CallFilter(part=part), Rank(), 10, Section())
+            assert [call.rank.id for call in found] == ids
+    finally:
+        reader.close()
