@@ -15,7 +15,7 @@ def test_a_packed_text_comes_back(text: str) -> None:
     assert unpacked(packed(text)) == text
 
 
-@given(ids, st.lists(st.text(st.characters(min_codepoint=32)), max_size=5))
+@given(ids, st.lists(st.text(st.characters(min_codepoint=32, exclude_categories=("Cs",))), max_size=5))
 def test_a_packed_event_comes_back_whatever_its_subject_is(subject: str, parts: list[str]) -> None:
     event = subject.join(['{"id":"', *parts, '"}'])
     if "\x01" not in event:
