@@ -42,7 +42,7 @@ PLANTED = {
         "late = expires_by(gone, ms)",
         "late = false",
     ),
-    "claim sets no lease": ("claim", "redis.call('ZADD', LEASE, ms + lease, x)", ""),
+    "claim sets no lease": ("claim", "leased[#leased + 1], leased[#leased + 2] = ms + lease, x", ""),
     "claim does not count channels": ("claim", "free = cap - redis.call('ZCARD', chan)", "free = cap"),
     "claim forgets the slots it gave": ("claim", "if rate > 0 then tat = slot + gap end", ""),
     "workers under a limit take no turns": ("claim", "number(state[11]) + math.max(gap, horizon / 3)", "0"),
@@ -67,6 +67,12 @@ PLANTED = {
         "settle",
         "if r.tok == token and (r.s == 'submitting' or r.s == 'queued') then return true end",
         "if r.s == 'submitting' or r.s == 'queued' then return true end",
+    ),
+    "settle leaves the lease of what was taken": ("settle", "redis.call('ZREM', LEASE, unpack(calls))", ""),
+    "settle waits for the last result of a batch alone": (
+        "settle",
+        "awaiting[#awaiting + 1], awaiting[#awaiting + 2]",
+        "awaiting[1], awaiting[2]",
     ),
     "settle counts every refusal": (
         "settle",

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 AFTER = {
     "made_ready": "write_ready",
+    "leased": "write_leases",
+    "awaiting": "write_awaiting",
     "touched": "look_after_touched",
     "waiting": "write_lists",
     "ticks": "write_ticks",
     "counted": "write_counts",
 }
-"""Tables that a script's work fills, and the functions that then do once what all of it needs: ready calls, campaigns, lists,
+"""Tables that a script's work fills, and the functions X lists,
 counters.
 
 They do it too for what was done before an error: the calls before a damaged one in a batch were moved.

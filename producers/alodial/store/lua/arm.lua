@@ -79,7 +79,7 @@ local function arm(x, token, slot)
     -- Trimmed now and then: a list twice as long costs less than a second command for each start.
     if redis.call('LPUSH', starts, int(us)) > 2 * most then redis.call('LTRIM', starts, 0, most - 1) end
   end
-  redis.call('ZADD', LEASE, ms + lease, x)
+  leased[#leased + 1], leased[#leased + 2] = ms + lease, x
   if redis.call('ZSCORE', P .. 'chan:' .. r.a, x) then redis.call('ZADD', P .. 'chan:' .. r.a, ms + lease + channel_ms, x) end
   if r.g then
     if redis.call('ZSCORE', P .. 'gchan:' .. r.g, x) then redis.call('ZADD', P .. 'gchan:' .. r.g, ms + lease + channel_ms, x) end

@@ -423,7 +423,7 @@ while #answer - 2 < max and #answer - 2 < free do
           if flow.share then redis.call('ZADD', P .. 'gchan:' .. flow.g, ms + lease + channel_ms, x) end
         end
         redis.call('HSET', P .. 'c:' .. x, 'tok', token)
-        redis.call('ZADD', LEASE, ms + lease, x)
+        leased[#leased + 1], leased[#leased + 2] = ms + lease, x
         if cap > 0 then redis.call('ZADD', chan, ms + lease + channel_ms, x) end
         if rate > 0 then tat = slot + gap end
         answer[#answer + 1] = row(x, r, slot, p)

@@ -358,11 +358,22 @@ local function schedule(r, delay, note, spare) -- seldom
   end
 end
 
--- Waits for its result from here on; the channel stays taken until then, or until `hold` ms are over
--- (0: the account's channels are not counted).
-local function await(r, timeout, hold)
-  redis.call('ZREM', LEASE, r.x)
-  redis.call('ZADD', AWAIT, ms + timeout, r.x)
+-- Calls whose lease begins anew: its end and the call in turns. Written once a script, after its own work.
+local leased = {}
+local function write_leases() redis.call('ZADD', LEASE, unpack(leased)) end
+
+-- Calls that were taken and wait for their results from here on, likewise; their leases are over.
+local awaiting = {}
+local function write_awaiting()
+  local calls = {}
+  for i = 2, #awaiting, 2 do calls[i / 2] = awaiting[i] end
+  redis.call('ZREM', LEASE, unpack(calls))
+  redis.call('ZADD', AWAIT, unpack(awaiting))
+end
+
+-- The channels of a call that waits for its result stay taken until then, or until `hold` ms are over (0: the account's are not
+-- counted).
+local function keep_channels(r, timeout, hold)
   if hold > 0 then redis.call('ZADD', P .. 'chan:' .. r.a, ms + hold, r.x) end
   if r.g and redis.call('ZSCORE', P .. 'gchan:' .. r.g, r.x) then
     redis.call('ZADD', P .. 'gchan:' .. r.g, ms + (hold > 0 and hold or timeout), r.x)
@@ -372,7 +383,9 @@ end
 -- What was POSTed and whose outcome nobody knows. Redialled by itself only where the call says so, three attempts at most.
 local function unconfirm(r, note, timeout, hold, redial_after, spare, ...) -- seldom
   move(r, 'unconfirmed', note, ...)
-  await(r, timeout, hold)
+  redis.call('ZREM', LEASE, r.x)
+  redis.call('ZADD', AWAIT, ms + timeout, r.x)
+  keep_channels(r, timeout, hold)
   emit(r, 'unconfirmed')
   if r.u ~= 'redial' or r.n >= 3 then return end
   local delay = redial_after

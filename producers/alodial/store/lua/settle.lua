@@ -48,7 +48,8 @@ local function record(r, token, outcome, delay, hold, json, code, spare)
   elseif outcome == 'taken' then
     r.st = token .. ' submitted'
     move_and_emit(r, 'submitted', nil, 'submitted', nil, nil, nil, 'o' .. r.n, json, 'st', r.st)
-    await(r, timeout, channel)
+    awaiting[#awaiting + 1], awaiting[#awaiting + 2] = ms + timeout, r.x
+    keep_channels(r, timeout, channel)
   elseif outcome == 'unconfirmed' then
     unconfirm(r, code, timeout, channel, redial_after, spare, 'o' .. r.n, json)
     -- A redirect: whether that call rang nobody knows, and no other is sent there.
