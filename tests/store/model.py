@@ -396,15 +396,15 @@ class ModelStore:
                 break
         if after != set(paced.after_tenants):
             self._account(account).after_tenants = "".join(p for p in PRIORITIES if p in after)
-        if taken and (limits.rate or probing):
+        if wait or (taken and (limits.rate or probing)):
             paced = self._account(account)
             paced.tat = round(tat)
             paced.turn = round(self.now + wait) if wait else paced.turn
-            if probing:
+            if taken and probing:
                 paced.hold, paced.probe = self.ms + self.rules.lease, token
         if limits.cap and status == "ok" and free <= len(taken) < room:
             status = "cap"
-        if taken:
+        if taken or wait:
             self.claims[token] = (status, round(self.now + wait), tuple((call.record, call.slot) for call in taken))
         return Claim(status, round(wait) / 1_000_000, taken)  # type: ignore[arg-type]  # one of ClaimStatus
 
@@ -984,6 +984,7 @@ class ModelStore:
                     was = self.accounts[name]
                     self.accounts[name] = Account(
                         tat=was.tat,
+                        turn=was.turn,
                         proofs=was.proofs,
                         stale=was.stale,
                         taken=was.taken,

@@ -449,11 +449,9 @@ if wait > 0 then
   turn = math.min(turn, math.max(first, us + LONGEST_TURN))
   wait = turn - us
 end
-if #answer > 2 then
-  if turn then redis.call('HSET', acct, 'tat', int(tat), 'turn', int(turn))
-  elseif rate > 0 then redis.call('HSET', acct, 'tat', int(tat)) end
-  if probing then redis.call('HSET', acct, 'hold', ms + probe_ms, 'probe', token) end
-end
+if turn then redis.call('HSET', acct, 'tat', int(tat), 'turn', int(turn))
+elseif #answer > 2 and rate > 0 then redis.call('HSET', acct, 'tat', int(tat)) end
+if #answer > 2 and probing then redis.call('HSET', acct, 'hold', ms + probe_ms, 'probe', token) end
 if cap > 0 and #answer - 2 >= free and status == 'ok' and #answer - 2 < max then status = 'cap' end
 if status == 'empty' then
   -- Those that it did not come to are looked at by the next claim.
@@ -470,5 +468,5 @@ if status == 'empty' then
 end
 attend_or_leave()
 answer[1], answer[2] = status, int(wait)
-if #taken > 0 then redis.call('SET', CLAIM, status .. ' ' .. int(us + wait) .. ' ' .. table.concat(taken, ' '), 'PX', lease) end
+if #taken > 0 or turn then redis.call('SET', CLAIM, status .. ' ' .. int(us + wait) .. ' ' .. table.concat(taken, ' '), 'PX', lease) end
 return answer
