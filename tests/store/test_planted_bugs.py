@@ -69,11 +69,7 @@ PLANTED = {
         "if r.s == 'submitting' or r.s == 'queued' then return true end",
     ),
     "settle leaves the lease of what was taken": ("settle", "redis.call('ZREM', LEASE, unpack(calls))", ""),
-    "settle waits for the last result of a batch alone": (
-        "settle",
-        "awaiting[#awaiting + 1], awaiting[#awaiting + 2]",
-        "awaiting[1], awaiting[2]",
-    ),
+    "settle waits for no result": ("settle", "redis.call('ZADD', AWAIT, unpack(awaiting))", ""),
     "settle counts every refusal": (
         "settle",
         "local function is_probe(a, token) return a.probe == token or a.hold <= ms end",
