@@ -4,16 +4,12 @@ import time
 from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
 from archive_harness import NoCampaigns, archive_all, complete, completed, everything, place, stored, submit
 from sqlalchemy import Engine, func, select
 
 from alodial import CallQueue
 from alodial.archive.archiver import Archiver
-from alodial.archive.count_tables import COUNTS_DAY
-from alodial.archive.engine import reading, writing
-from alodial.archive.migrate import is_current, migrate
+from alodial.archive.engine import reading
 from alodial.archive.packing import subject_key
 from alodial.archive.schema import CALLS, EVENTS, METADATA
 from alodial.archive.write import total_calls
@@ -211,23 +207,6 @@ def test_the_state_of_the_archive_tells_its_lag_and_its_calls(queue: CallQueue, 
     assert (state.calls, state.error) == (3, "")
     assert state.lag < 30
     assert "alodial@" not in state.url
-
-
-def test_the_migrations_make_the_tables_that_the_code_knows(engine: Engine) -> None:
-    migrate(engine)
-    assert is_current(engine)
-    assert COUNTS_DAY.metadata is METADATA
-
-    def ours(_object: Any, name: str | None, kind: str, _reflected: bool, _other: Any) -> bool:
-        # SQLite's rows of calls have a number of their own, and an index beside their key.
-        parts = ("calls_search", "calls_key", "calls_call_id", "number", "calls_2", "attempts_2", "events_2")
-        return kind not in ("table", "index", "column", "unique_constraint") or not str(name).startswith(parts)
-
-    with writing(engine) as connection:
-        context = MigrationContext.configure(
-            connection, opts={"version_table": "archive_version", "include_object": ours}
-        )
-        assert compare_metadata(context, METADATA) == []
 
 
 def test_an_archive_of_another_namespace_is_refused(

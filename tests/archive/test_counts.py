@@ -15,6 +15,7 @@ from alodial.archive.count_tables import COUNT_TABLES, COUNTS_DAY, COUNTS_HOUR, 
 from alodial.archive.counts import counter
 from alodial.archive.engine import writing
 from alodial.archive.erasure import erase_person
+from alodial.archive.packing import packed
 from alodial.archive.recount import PLACE, recount, recount_day
 from alodial.archive.rows import ArchivedCall, day_of
 from alodial.archive.schema import METADATA
@@ -35,7 +36,7 @@ def a_call(number: int, version: int = 0, created_at: int = LATE, **fields: Any)
     words |= dict.fromkeys(("recipients", "search", "reason", "line", "priority", "kind"), "")
     call = {"day": day, "call_id": id, "created_at": created_at, "ended_at": created_at + 9, "row_number": None}
     call |= words | {"state": "completed", "disposition": "answered", "operator_code": "99", "attempts": 2}
-    call |= {"talk_seconds": 31, "masked": 0, "version": version, "record": f"{version} {fields}".encode()} | fields
+    call |= {"talk_seconds": 31, "masked": 0, "version": version, "record": packed(f"{version} {fields}")} | fields
     attempts = [
         {
             "day": day,

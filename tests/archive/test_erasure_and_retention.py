@@ -12,7 +12,7 @@ from alodial import CallQueue
 from alodial.archive.archiver import Archiver
 from alodial.archive.engine import reading, writing
 from alodial.archive.packing import subject_of
-from alodial.archive.partitions import partition_days
+from alodial.archive.partitions import month_of, partition_months
 from alodial.archive.retention import RetentionPolicy, apply_policy, months_before
 from alodial.archive.rows import DAY_MS, archived_call, record_of
 from alodial.archive.schema import ATTEMPTS, CALLS, EVENTS, METADATA
@@ -81,6 +81,18 @@ def ended(number: int, at: int) -> Any:
     return call
 
 
+def test_a_month_is_deleted_whole_once_its_last_day_is_old_enough(engine: Engine) -> None:
+    first, last, after = date(2026, 6, 1), date(2026, 6, 30), date(2026, 7, 1)
+    calls = [ended(n, (day.toordinal() - 719_163) * DAY_MS) for n, day in enumerate((first, last, after), 1)]
+    with writing(engine) as connection:
+        write_calls(connection, calls)
+    for today, deleted, left in ((date(2026, 8, 31), 0, 3), (date(2026, 9, 1), 2, 1)):
+        now = (today.toordinal() - 719_163) * DAY_MS
+        assert apply_policy(engine, RetentionPolicy(months=2), now).days == deleted
+        with reading(engine) as connection:
+            assert total_calls(connection) == left == len(connection.execute(select(CALLS)).all())
+
+
 def test_old_calls_are_masked_and_older_ones_deleted(engine: Engine) -> None:
     old, middle, new = (ended(number, NOW - days * DAY_MS) for number, days in ((1, 800), (2, 200), (3, 1)))
     with writing(engine) as connection:
@@ -94,7 +106,7 @@ def test_old_calls_are_masked_and_older_ones_deleted(engine: Engine) -> None:
         masked = rows[middle.call["call_id"]]
         text = str(masked) + str(connection.execute(select(ATTEMPTS).where(ATTEMPTS.c.call_id == masked.call_id)).all())
         if engine.dialect.name == "postgresql":
-            assert old.call["day"] not in partition_days(connection, "calls"), "the day went whole"
+            assert month_of(old.call["day"]) not in partition_months(connection, "calls"), "the month went whole"
     for gone in ("994412860", "977076909", "712037006", "order-17", "Aziza", "records.example"):
         assert gone not in text
     record = record_of(masked.record)

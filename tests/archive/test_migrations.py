@@ -1,116 +1,89 @@
-"""What an archive of an earlier version holds is read, found and known again."""
+"""The tables that the migrations make are those that the program reads and writes."""
 
 import json
 import sqlite3
 from contextlib import closing
-from datetime import date
 from pathlib import Path
+from typing import Any
 
-from alembic import command
+import pytest
 from archive_harness import CALL
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Connection, Engine, create_engine, inspect, text, update
 
-from alodial.archive.archiver import ArchivedEvent
-from alodial.archive.call_events import events_of
+from alodial.archive.count_tables import COUNT_TABLES
 from alodial.archive.engine import open_engine, reading, writing
-from alodial.archive.migrate import _config, migrate
-from alodial.archive.partitions import partition_name
+from alodial.archive.migrate import is_current, migrate
 from alodial.archive.reader import CallReader
-from alodial.archive.rows import archived_call, archived_event
-from alodial.archive.schema import ATTEMPTS, CALLS, EVENTS
-from alodial.archive.write import remove_calls, write_calls, write_events
+from alodial.archive.rows import archived_call
+from alodial.archive.schema import CALLS, METADATA
+from alodial.archive.write import remove_calls, write_calls
+from alodial.errors import ConfigurationError
 from alodial.store.call_filter import CallFilter
 from alodial.store.call_rank import Rank, Section
 from alodial_schemas.ids import row_extid, row_id
 
-DAY = date(2026, 11, 23)
-AT = 1_795_424_400_000  # on that day
+AT = 1_795_424_400_000
+
+OWN = {"archive_version", "calls_phones"}
+"""Alembic's own table, and what triggers of SQLite fill."""
 
 
-def old_archive(url: str) -> Engine:
-    """The tables as the second version made them."""
-    engine, config = open_engine(url), _config()
-    with writing(engine) as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0002")
-        if engine.dialect.name == "postgresql":
-            for table in ("calls", "attempts", "events"):
-                span = f"FROM ('{DAY}') TO ('2026-11-24')"
-                connection.execute(
-                    text(f"CREATE TABLE {partition_name(table, DAY)} PARTITION OF {table} FOR VALUES {span}")
-                )
-    return engine
+def definitions(connection: Connection, schema: str | None = None) -> dict[str, Any]:
+    """Columns and indexes of every table, but for SQLite's number of a row and the indexes of parts."""
+    found: dict[str, Any] = {}
+    inspector = inspect(connection)
+    for table in inspector.get_table_names(schema):
+        if table in OWN or table.startswith("calls_search"):
+            continue
+        columns = inspector.get_columns(table, schema)
+        found[table] = {
+            column["name"]: (str(column["type"]), column["nullable"], column["default"])
+            for column in columns
+            if column["name"] != "number"
+        } | {
+            index["name"]: {
+                "columns": index.get("expressions") or index["column_names"],
+                "options": {name: str(value) for name, value in index.get("dialect_options", {}).items()},
+            }
+            for index in inspector.get_indexes(table, schema)
+            if index["name"] not in {"calls_search", "uq_calls_day"} and not index.get("duplicates_constraint")
+        }
+    return found
 
 
-def event(id: str, name: str, kind: str, data: dict[str, str], second: int) -> str:
-    """A CloudEvent at this second."""
-    event = {"specversion": "1.0", "id": f"{id}{name}", "type": f"alodial.{kind}", "subject": id}
-    return json.dumps(event | {"time": f"2026-11-23T09:00:{second:02d}.000Z", "data": data})
-
-
-def read_event(text: str) -> ArchivedEvent:
-    event = archived_event("1-0", text)
-    assert event is not None
-    return event
-
-
-def test_an_archive_of_an_earlier_version_keeps_its_calls_and_events(archive_url: str) -> None:
-    engine = old_archive(archive_url)
-    extid = row_extid(b"seed", 1)
-    id = row_id(b"seed", 1, extid, AT)
-    record = {
-        "extid": extid,
-        "id": id,
-        "s": "completed",
-        "dp": "busy",
-        "b": json.dumps(CALL),
-        "m": '{"name":"Aziza"}',
-        "tl": f"queued {AT};completed {AT + 9000} busy",
-        "v": "3",
-    }
-    call = {"day": DAY, "call_id": id, "created_at": AT, "ended_at": AT + 9000, "wire_extid": extid, "extid": extid}
-    call |= {"state": "completed", "disposition": "busy", "search": "+998712037006\naziza", "version": 3}
-    texts = [
-        event(id, "-1", "call.queued", {"call_id": id}, 1),
-        event(id, "-3-h01", "call.completed", {"call_id": id}, 9),
-    ]
-    campaign = event("c1", "-7", "campaign.ended", {"campaign_id": "c1"}, 10)
-    with writing(engine) as connection:
-        row = call | {"record": json.dumps(record, separators=(",", ":"))}
-        marks = ", ".join(f":{name}" for name in row)
-        connection.execute(text(f"INSERT INTO calls ({', '.join(row)}) VALUES ({marks})"), row)
-        connection.execute(
-            text("INSERT INTO attempts (day, call_id, attempt, extid) VALUES (:day, :id, 2, '77')"),
-            {"day": DAY, "id": id},
-        )
-        columns = "(day, event_id, at, type, call_id, campaign_id, body)"
-        insert = f"INSERT INTO events {columns} VALUES (:day, :name, :at, '', :call, :campaign, :body)"
-        for body in (*texts, campaign):
-            data = json.loads(body)["data"]
-            names = {"call": data.get("call_id", ""), "campaign": data.get("campaign_id", "")}
-            connection.execute(
-                text(insert), {"day": DAY, "name": json.loads(body)["id"], "at": AT, "body": body} | names
-            )
-        connection.execute(text("INSERT INTO campaigns (campaign_id, created_at) VALUES ('c1', :at)"), {"at": AT})
-    migrate(engine)
-    with writing(engine) as connection:
-        write_events(connection, [read_event(body).row for body in (*texts, campaign)])
-        again = archived_call(extid, {name.encode(): value.encode() for name, value in record.items()})
-        assert again is not None
-        assert write_calls(connection, [again]) == 0, "it is the same call"
+def test_an_empty_database_gets_the_tables_and_indexes_that_the_program_knows(engine: Engine, archive_url: str) -> None:
+    assert {table.name for table in COUNT_TABLES} < set(METADATA.tables)
     with reading(engine) as connection:
-        assert events_of(connection, id) == texts
-        assert events_of(connection, "c1") == [campaign]
-        for table, rows in ((CALLS, 1), (ATTEMPTS, 1), (EVENTS, 3)):
-            assert connection.execute(select(func.count()).select_from(table)).scalar_one() == rows
-    reader = CallReader.of(archive_url, "alodial")
-    try:
-        for filter in (CallFilter(part="aziza"), CallFilter(disposition="busy")):
-            found, _ = reader.page(filter, Rank(), 10, Section())
-            assert [call.rank.id for call in found] == [id], filter
-    finally:
-        reader.close()
-        engine.dispose()
+        made = definitions(connection)
+    if engine.dialect.name == "sqlite":
+        other, schema = create_engine("sqlite://"), None
+    else:
+        other, schema = create_engine(archive_url, connect_args={"options": "-csearch_path=known"}), "known"
+    with other.begin() as connection:
+        if schema:
+            connection.execute(text("CREATE SCHEMA known"))
+        METADATA.create_all(connection)
+        known = definitions(connection, schema)
+    other.dispose()
+    assert made == known
+
+
+def test_migrations_that_run_again_change_nothing(engine: Engine) -> None:
+    with reading(engine) as connection:
+        before = definitions(connection)
+    migrate(engine)
+    with reading(engine) as connection:
+        assert definitions(connection) == before
+    assert is_current(engine)
+
+
+def test_an_archive_of_a_later_version_is_refused_in_words_and_stays_as_it_is(engine: Engine) -> None:
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE archive_version SET version_num = '9000'"))
+    with pytest.raises(ConfigurationError, match="a later version of alodial wrote this archive"):
+        migrate(engine)
+    with reading(engine) as connection:
+        assert connection.execute(text("SELECT version_num FROM archive_version")).scalar_one() == "9000"
 
 
 def test_a_part_is_found_after_sqlite_was_vacuumed(tmp_path: Path) -> None:
@@ -135,5 +108,35 @@ def test_a_part_is_found_after_sqlite_was_vacuumed(tmp_path: Path) -> None:
         for part, ids in (("aziza", []), ("dilnoza", [calls[2].call["call_id"]])):
             found, _ = reader.page(CallFilter(part=part), Rank(), 10, Section())
             assert [call.rank.id for call in found] == ids
+    finally:
+        reader.close()
+
+
+def test_a_number_is_found_among_several_recipients_until_it_is_masked_or_removed(engine: Engine) -> None:
+    numbers = ("+998901112233", "+998901112244", '+998"\\[]')  # the last: whatever stands there, it is archived
+    calls = []
+    for number in range(3):
+        extid = row_extid(b"seed", number)
+        body = CALL | {"callto": [{"phone": phone} for phone in numbers]}
+        raw = {"id": row_id(b"seed", number, extid, AT + number), "s": "expired", "b": json.dumps(body), "v": "2"}
+        raw["tl"] = f"queued {AT + number};expired {AT + 9000}"
+        call = archived_call(extid, {key.encode(): value.encode() for key, value in raw.items()})
+        assert call is not None
+        calls.append(call)
+    reader = CallReader.of(engine.url.render_as_string(hide_password=False), "")
+    try:
+        with writing(engine) as connection:
+            write_calls(connection, calls)
+        for phone in numbers[:2]:
+            filter = CallFilter(phone=phone)
+            page, _ = reader.page(filter, Rank(), 10, Section(initiator=False))
+            assert [call.rank.id for call in page] == [call.call["call_id"] for call in reversed(calls)]
+            assert reader.count(filter, 10) == 3
+            assert reader.page(filter, Rank(), 10, Section(initiator=True))[0] == []
+        with writing(engine) as connection:
+            remove_calls(connection, calls[:1])
+            masked = update(CALLS).where(CALLS.c.call_id == calls[1].call["call_id"])
+            connection.execute(masked.values(recipients="+99890*****33 +99890*****44"))
+        assert reader.count(CallFilter(phone=numbers[0]), 10) == 1
     finally:
         reader.close()

@@ -28,8 +28,9 @@ def test_the_key_of_a_subject_is_its_own(one_id: str, other: str) -> None:
     assert (subject_key(one_id) == subject_key(other)) == (one_id == other)
 
 
-def test_a_text_of_an_earlier_version_is_read_and_a_damaged_text_is_refused() -> None:
-    assert unpacked(b'{"id":"1"}') == '{"id":"1"}'
+def test_a_damaged_text_is_refused() -> None:
     for damaged in (packed("a text of some length")[:-6], packed("a text")[:3] + b"\xff" * 9):
         with pytest.raises(ValueError, match="damaged"):
             unpacked(damaged)
+    with pytest.raises(ValueError, match="cannot read"):
+        unpacked(b'{"id":"1"}')

@@ -5,7 +5,7 @@ import zlib
 from typing import Final
 
 PACKED: Final = b"\x01"
-"""The first byte of a packed text, for the dictionary with which it was packed; JSON of an earlier version begins with ``{``."""
+"""The first byte of a packed text, for the dictionary with which it was packed."""
 
 _SUBJECT: Final = "\x01"
 """Stands in a packed event for the id of its call or campaign; no JSON holds it."""
@@ -45,16 +45,20 @@ _DICTIONARY: Final = (
 )
 
 
+_DEFLATE: Final = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW, _MEMORY, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY)
+"""Nothing is packed by it but by its copies, which need not read the dictionary again."""
+
+
 def packed(text: str) -> bytes:
     """A text of JSON as the archive keeps it."""
-    deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW, _MEMORY, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY)
+    deflate = _DEFLATE.copy()
     return PACKED + deflate.compress(text.encode()) + deflate.flush()
 
 
 def unpacked(data: bytes) -> str:
-    """The text of :func:`packed`, or of an archive of an earlier version. Raises ValueError for one that is damaged."""
+    """The text of :func:`packed`. Raises ValueError for one that is damaged."""
     if not data.startswith(PACKED):
-        return data.decode()
+        raise ValueError("the archive holds a text that this version cannot read")
     inflate = zlib.decompressobj(_WINDOW, _DICTIONARY)
     try:
         text = inflate.decompress(data[1:]).decode()

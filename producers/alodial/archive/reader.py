@@ -5,19 +5,23 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Self
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     Connection,
     Row,
     Select,
+    Text,
     and_,
+    cast,
     column,
     func,
     literal_column,
     or_,
     select,
     table,
-    true,
+    union,
 )
+from sqlalchemy.dialects.postgresql import array
 
 from alodial_schemas import State, extid_of
 
@@ -41,8 +45,9 @@ WINDOWS: Final = (2, 30, 366)
 _DAY: Final = timedelta(days=1)
 _COLUMNS: Final = (CALLS.c.call_id, CALLS.c.created_at, CALLS.c.ended_at, CALLS.c.wire_extid, CALLS.c.record)
 _SEARCH: Final = table("calls_search", column("rowid"), column("search"))
-"""SQLite's index of parts."""
-_ROWID: Final[ColumnElement[int]] = literal_column("calls.rowid")
+_PHONES: Final = table("calls_phones", column("number"), column("phone"))
+"""SQLite's indexes of parts and of recipients."""
+_NUMBER: Final[ColumnElement[int]] = literal_column("calls.number")
 
 
 class CallReader:
@@ -68,12 +73,19 @@ class CallReader:
         rows: list[RankedCall] = []
         looked = 0
         with self._connections.open() as connection:
-            conditions = _conditions(filter, section, lite=connection.dialect.name == "sqlite")
+            lite = connection.dialect.name == "sqlite"
+            conditions = _conditions(filter, section, lite=lite)
             least = _oldest_day(filter, connection)
-            for first_day, last_day in _spans(after, filter, least, ended=section.ended):
+            windows: Sequence[int] = WINDOWS
+            if section.ended or (lite and filter.phone):
+                windows = ()
+            elif lite and filter.part:
+                windows = WINDOWS[:1]
+            spans = _spans(after, filter, least, windows)
+            for first_day, last_day in spans:
                 days = _within(connection, first_day, last_day)
-                # The index of parts names calls of all days: worth it once the newest do not fill the page.
-                parts = _parts(filter, connection, indexed=first_day is None or last_day is None)
+                # SQLite's index names calls of all days: worth it once, where the newest do not fill the page.
+                parts = _parts(filter, lite=lite, indexed=(first_day, last_day) == spans[-1])
                 while looked < MAX_READ:
                     size = min(MAX_READ - looked, max(limit - len(rows), 1))
                     query = _newest(after, size, section).where(*conditions, *parts, *days)
@@ -107,9 +119,9 @@ class CallReader:
     def count(self, filter: CallFilter, limit: int) -> int:
         """How many calls match; counts no further than one beyond ``limit``."""
         with self._connections.open() as connection:
-            sections = [Section(initiator=role) for role in (True, False)] if filter.phone else [Section()]
-            role = or_(*(and_(true(), *_conditions(filter, section)) for section in sections))
-            some = select(CALLS.c.call_id).where(role, *_parts(filter, connection, indexed=True)).limit(limit + 1)
+            lite = connection.dialect.name == "sqlite"
+            conditions = [*_conditions(filter, Section(), lite=lite), *_parts(filter, lite=lite, indexed=True)]
+            some = select(CALLS.c.call_id).where(*conditions).limit(limit + 1)
             return int(connection.execute(select(func.count()).select_from(some.subquery())).scalar_one())
 
     def events(self, call_id: str) -> list[str]:
@@ -160,26 +172,24 @@ def _rows_named(connection: Connection, calls: "Select[Any]", name: str) -> Iter
 
 
 def _spans(
-    after: Rank, filter: CallFilter, least: date | None, *, ended: bool
-) -> Iterator[tuple[date | None, date | None]]:
+    after: Rank, filter: CallFilter, least: date | None, windows: Sequence[int]
+) -> list[tuple[date | None, date | None]]:
     """The first and last day of each span to look through, both included; None is open. The days are of the creation.
 
     Calls that are listed by their creation come from the newest days first, so that a page reads few partitions.
     """
-    last = None if after.moment >= FUTURE or ended else _day(after.moment)
+    last = None if after.moment >= FUTURE or not windows else _day(after.moment)
     if filter.until is not None:
         last = min(last or date.max, _day(filter.until))
-    if ended:
-        yield least, last
-        return
     upper, newest = last, last or datetime.now(UTC).date()
-    for days in WINDOWS:
+    spans: list[tuple[date | None, date | None]] = []
+    for days in windows:
         first = newest - timedelta(days=days)
         if least is not None and first <= least:
             break
-        yield first, upper
+        spans.append((first, upper))
         upper = first - _DAY
-    yield least, upper
+    return [*spans, (least, upper)]
 
 
 def _within(connection: Connection, first: date | None, last: date | None) -> list[ColumnElement[bool]]:
@@ -206,7 +216,7 @@ def _newest(after: Rank, size: int, section: Section) -> "Select[Any]":
     return select(*_COLUMNS).where(later).order_by(moment.desc(), CALLS.c.call_id.desc()).limit(size)
 
 
-def _conditions(filter: CallFilter, section: Section, *, lite: bool = False) -> list[ColumnElement[bool]]:
+def _conditions(filter: CallFilter, section: Section, *, lite: bool) -> list[ColumnElement[bool]]:
     """What SQL can tell of a filter; the records that come are held against the filter again."""
     columns = {
         "state": filter.state,
@@ -231,11 +241,18 @@ def _conditions(filter: CallFilter, section: Section, *, lite: bool = False) -> 
         conditions.append(CALLS.c.created_at >= filter.created_since)
     if filter.until is not None:
         conditions.append(CALLS.c.created_at < filter.until)
-    if filter.phone and section.initiator:
-        conditions.append(CALLS.c.initiator == filter.phone)
-    elif filter.phone and section.initiator is False:
-        conditions.append(CALLS.c.recipients.contains(filter.phone, autoescape=True))
+    if filter.phone:
+        roles = {True: CALLS.c.initiator == filter.phone, False: _called(filter.phone, lite=lite)}
+        conditions.append(or_(*roles.values()) if section.initiator is None else roles[section.initiator])
     return conditions
+
+
+def _called(phone: str, *, lite: bool) -> ColumnElement[bool]:
+    """The condition that a number is among the recipients, as an index of single numbers has it."""
+    if lite:
+        return _NUMBER.in_(select(_PHONES.c.number).where(_PHONES.c.phone == phone))
+    numbers: ColumnElement[Any] = literal_column("string_to_array(calls.recipients, ' ')")
+    return numbers.bool_op("@>")(cast(array([phone]), ARRAY(Text)))
 
 
 def reported_conditions(filter: CallFilter) -> list[ColumnElement[bool]]:
@@ -263,25 +280,16 @@ def reported_conditions(filter: CallFilter) -> list[ColumnElement[bool]]:
     return [*conditions, sent.where(*local).exists()]
 
 
-def _parts(filter: CallFilter, connection: Connection, *, indexed: bool) -> list[ColumnElement[bool]]:
-    """Conditions on the column of parts, through its trigram index where there is one."""
-    texts = [filter.part.casefold(), digits_of(filter.part)] if filter.part else []
-    groups = [[text for text in texts if text]] if texts else []
-    if filter.phone:
-        groups.append([filter.phone])
-    if filter.initiator and filter.initiator != NO_VALUE:
-        groups.append([filter.initiator])
-    lite = connection.dialect.name == "sqlite"
-    conditions: list[ColumnElement[bool]] = []
-    for group in groups:
-        if lite and indexed and all(len(part) >= 3 for part in group):
-            # With an escape it would not use its index; a record that only a wildcard found is left out afterwards.
-            patterns = [f"%{part.replace('%', '_')}%" for part in group]
-            rows = select(_SEARCH.c.rowid).where(or_(*(_SEARCH.c.search.like(pattern) for pattern in patterns)))
-            conditions.append(_ROWID.in_(rows))
-        else:
-            conditions.append(or_(*(CALLS.c.search.contains(part, autoescape=True) for part in group)))
-    return conditions
+def _parts(filter: CallFilter, *, lite: bool, indexed: bool) -> list[ColumnElement[bool]]:
+    """The condition on the column of parts, through its trigram index where there is one."""
+    parts = {part for part in (filter.part.casefold(), digits_of(filter.part)) if part}
+    if not parts:
+        return []
+    if not (lite and indexed and all(len(part) >= 3 for part in parts)):
+        return [or_(*(CALLS.c.search.contains(part, autoescape=True) for part in sorted(parts)))]
+    # With an escape it would not use its index; a record that only a wildcard found is left out afterwards.
+    patterns = [f"%{part.replace('%', '_')}%" for part in sorted(parts)]
+    return [_NUMBER.in_(union(*(select(_SEARCH.c.rowid).where(_SEARCH.c.search.like(text)) for text in patterns)))]
 
 
 def _in_role(filter: CallFilter, section: Section, raw: Hash) -> bool:

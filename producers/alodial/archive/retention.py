@@ -1,4 +1,4 @@
-"""Masks and deletes what is old enough, by policy. In PostgreSQL whole days are dropped with their partitions."""
+"""Masks and deletes what is old enough, by policy. Whole months are deleted, in PostgreSQL with their partitions."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from alodial_schemas import mask_numbers
 from ..settings import Settings
 from .engine import reading, writing
 from .packing import packed, unpacked
-from .partitions import drop_partitions
+from .partitions import drop_partitions, month_of
 from .rows import DAY_MS, day_of
 from .schema import ATTEMPTS, AUDIT, CALLS, CAMPAIGNS, EVENTS, ROWS
 from .write import add_to_total
@@ -59,14 +59,14 @@ def months_before(day: date, months: int) -> date:
 def apply_policy(engine: Engine, policy: RetentionPolicy, now_ms: int) -> PolicyDone:
     """Applies the policy as of now. Raises ArchiveUnavailable; what was done by then is done."""
     today = day_of(now_ms)
-    days = delete_before(engine, months_before(today, policy.months)) if policy.months else 0
+    days = delete_before(engine, month_of(months_before(today, policy.months))) if policy.months else 0
     masked = mask_before(engine, months_before(today, policy.mask_months)) if policy.mask_months else 0
     return PolicyDone(days, masked)
 
 
 def delete_before(engine: Engine, day: date) -> int:
-    """Deletes calls, attempts and events of the days before this one, campaigns with their rows that ended before it, and acts
-    of that time. Returns how many days of calls there were."""
+    """Deletes calls, attempts and events of the months before this first of one, campaigns with their rows that ended
+    before it, and acts of that time. Returns how many days of calls there were."""
     with reading(engine) as connection:
         days = list(connection.execute(select(CALLS.c.day).where(CALLS.c.day < day).distinct()).scalars())
         others = connection.execute(select(func.count()).select_from(EVENTS).where(EVENTS.c.day < day)).scalar_one()

@@ -24,6 +24,8 @@ ENDED_EVENTS: Final = frozenset({*(f"alodial.call.{state}" for state in ENDS), "
 
 DAY_MS: Final = 86_400_000
 
+_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 @dataclass(frozen=True, slots=True)
 class ArchivedCall:
@@ -41,7 +43,7 @@ def day_of(ms: int) -> date:
 def packed_record(extid: str, raw: Mapping[bytes, bytes]) -> bytes:
     """A record's fields as they are in Redis, and ``extid``, under which Redis kept it."""
     fields = {name: text(value) for key, value in raw.items() if (name := key.decode()) not in PASSING}
-    return packed(json.dumps({"extid": extid, **fields}, ensure_ascii=False, separators=(",", ":")))
+    return packed(_json({"extid": extid, **fields}))
 
 
 def unpacked_record(record: bytes) -> tuple[str, dict[bytes, bytes]]:
@@ -99,7 +101,9 @@ def archived_call(extid: str, raw: Mapping[bytes, bytes]) -> ArchivedCall | None
         "masked": 0,
         "record": packed_record(extid, raw),
     }
-    return ArchivedCall(_without_nul(call), [_without_nul(row) for row in attempts])
+    if any(b"\0" in value or b"\\u0000" in value for value in raw.values()):
+        return ArchivedCall(_without_nul(call), [_without_nul(row) for row in attempts])
+    return ArchivedCall(call, attempts)
 
 
 def searched(initiator: str, recipients: Sequence[str], reference: str | None, metadata: Mapping[str, Any]) -> str:

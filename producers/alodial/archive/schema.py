@@ -1,6 +1,6 @@
 """The archive's tables, the same in SQLite and PostgreSQL. Times are Unix ms in UTC; an empty text means that there is none.
 
-In PostgreSQL ``calls``, ``attempts`` and ``events`` have a partition for each day.
+In PostgreSQL ``calls``, ``attempts`` and ``events`` have a partition for each month.
 """
 
 from typing import Final
@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Column, Date, Index, Integer, LargeBinary, Me
 
 METADATA: Final = MetaData()
 
-_BY_DAY: Final = "RANGE (day)"
+_BY_MONTH: Final = "RANGE (day)"
 
 
 def _word(name: str, *, key: bool = False) -> Column[str]:
@@ -63,11 +63,14 @@ CALLS: Final = Table(
     Index("calls_ended_at", "ended_at"),
     Index("calls_state", "state", "disposition", "ended_at"),
     Index("calls_wire_extid", "wire_extid"),
+    Index("calls_initiator", "initiator", "created_at"),
+    Index("calls_recipients", text("string_to_array(recipients, ' ')"), postgresql_using="gin").ddl_if("postgresql"),
     _index_where("calls_extid", "extid <> wire_extid", "extid"),
     _index_where("calls_reference", "reference <> ''", "reference", "created_at"),
     _index_where("calls_campaign", "campaign_id <> ''", "campaign_id", "created_at"),
+    _index_where("calls_campaign_ends", "campaign_id <> ''", "campaign_id", "state", "disposition", "ended_at"),
     _index_where("calls_owner", "owner <> ''", "owner", "created_at"),
-    postgresql_partition_by=_BY_DAY,
+    postgresql_partition_by=_BY_MONTH,
 )
 
 ATTEMPTS: Final = Table(
@@ -88,7 +91,7 @@ ATTEMPTS: Final = Table(
     _word("recording"),  # a URL
     Index("attempts_submitted_at", "submitted_at", "day"),
     _index_where("attempts_extid", "attempt > 1", "extid"),
-    postgresql_partition_by=_BY_DAY,
+    postgresql_partition_by=_BY_MONTH,
 )
 
 EVENTS: Final = Table(
@@ -98,7 +101,8 @@ EVENTS: Final = Table(
     Column("subject", LargeBinary, primary_key=True),  # of which call or campaign: packing.subject_key of its id
     _word("name", key=True),  # its id without that of the subject
     Column("body", LargeBinary, nullable=False),  # packed CloudEvents JSON
-    postgresql_partition_by=_BY_DAY,
+    Index("events_day", "day", postgresql_using="brin").ddl_if("postgresql"),
+    postgresql_partition_by=_BY_MONTH,
 )
 
 CAMPAIGNS: Final = Table(

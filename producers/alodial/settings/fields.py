@@ -240,7 +240,7 @@ class SettingsFields(BaseSettings):
         0, ge=0, le=1200, description="Months after which numbers and texts of archived calls are masked; 0 for never."
     )
     archive_months: int = Field(
-        0, ge=0, le=1200, description="Months after which archived calls are deleted; 0 for never."
+        0, ge=0, le=1200, description="Months after which archived calls are deleted, by whole months; 0 for never."
     )
     idempotency_retention: Seconds = Field(
         48 * 3600, ge=86400, description="How long an Idempotency-Key is remembered after its call's end."

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 Row = TypeVar("Row", bound=NamedTuple)
@@ -33,7 +33,7 @@ def unix_ms(moment: str | None) -> int | None:
     if not moment:
         return None
     try:
-        return round(datetime.fromisoformat(moment).astimezone(UTC).timestamp() * 1000)
+        return round(datetime.fromisoformat(moment).timestamp() * 1000)
     except ValueError:
         return None
 
