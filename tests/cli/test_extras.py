@@ -81,12 +81,12 @@ def run_all(hidden: str, commands: dict[str, tuple[str, ...]], folder: Path) -> 
 
 
 def test_each_command_without_an_extra_of_its_own_works_with_cli_alone(tmp_path: Path) -> None:
-    # `provider` is of workers, like `worker` itself; `alerts test` and reports have an extra of their own.
+    # `provider` is of workers, like `worker` itself; `alerts test`, the recount and reports have extras of their own.
     reports = {f"report {name}" for name in ("outcomes", "hours", "campaigns")}
     assert (
         ASKS_REDIS.keys()
         | OF_NO_EXTRA.keys()
-        | {"provider check", "alerts test"}
+        | {"provider check", "alerts test", "archive recount"}
         | COMMAND_EXTRAS.keys()
         | reports
         | {"top"}

@@ -179,7 +179,7 @@ def test_rows_of_a_batch_beyond_its_processor_time_are_refused_and_the_others_pl
     spent.start()
     burn(0.001)
     spent.stop()
-    batch = calls_batch.Batch(context, BatchKeys("", "scope"), key, spent)
+    batch = calls_batch.Batch(context, BatchKeys("", "scope"), key, "", spent)
     [result] = asyncio.run(calls_batch._place(batch, [{"ivrid": 1, "callto": "994412860"}], 0))
     error = result["error"]
     assert (error["code"], error["limit"]) == ("too_much_work", "processor_seconds")

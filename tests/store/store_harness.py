@@ -64,7 +64,8 @@ class ClockedStore(Store):
                 pipe.dump(name)
                 pipe.pttl(name)
             answers = pipe.execute()
-        return {name: (answers[2 * i], max(0, answers[2 * i + 1])) for i, name in enumerate(names)}
+        # A machine that stands still for a while finds keys gone that it has just listed.
+        return {name: (answers[2 * i], max(0, answers[2 * i + 1])) for i, name in enumerate(names) if answers[2 * i]}
 
     def restore(self, saved: dict[bytes, Any]) -> None:
         """Goes back to what was saved."""
