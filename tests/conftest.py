@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 import httpx._transports.default as transports
+import hypothesis
 import pytest
 
 from alodial.errors import ConfigurationError
@@ -14,6 +15,10 @@ from alodial.testing.redis_server import EmbeddedRedis
 
 # A client makes a TLS context of its own, which takes 30 ms; nearly every test has clients, and hardly any speaks TLS.
 transports.create_ssl_context = lru_cache(transports.create_ssl_context)
+
+# How long an example takes says nothing on a machine that others use too.
+hypothesis.settings.register_profile("untimed", hypothesis.settings.default, deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 TOKEN = "planted-token-7f3a9c"
 CALLBACK_SECRET = "planted-callback-secret-51b2"
