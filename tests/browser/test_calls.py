@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ import pytest
 from alodial import CallQueue
 from alodial.settings import Settings
 from alodial.store.keys import Keys
+from alodial.testing.redis_server import free_port
 from alodial_schemas.campaigns import parse_campaign
 from monitor.call_stage import RESULT, Stage
 from waiting import wait_until
@@ -39,9 +39,7 @@ class Life:
     """An ``alodial web``, a worker and a sandbox that plays calls eight times faster than life."""
 
     def __init__(self, redis_url: str, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         provider = {"PROVIDER_URL": f"http://127.0.0.1:{port}", "PROVIDER_TOKEN": "t"}
         self.web = Web(redis_url, folder, **provider)
         address = ["--port", str(port), "--speed", "8", "--callback-url", self.web.url + self.web.callback]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from alodial.errors import ConfigurationError
-from alodial.testing.redis_server import find_server
+from alodial.testing.redis_server import find_server, free_port
 
 pytestmark = pytest.mark.slow
 
@@ -189,3 +189,10 @@ def test_a_wrong_value_is_refused_before_anything_starts(start: Start) -> None:
     code, out = start(RUN.format("speed=0.5")).finish()
     assert code == 2
     assert "--speed 1 to 10000" in out
+
+
+def test_no_outgoing_connection_takes_a_port_before_its_server_has_it() -> None:
+    outgoing = 32_768  # the first that Linux gives to a connection; other systems begin higher
+    ports = [free_port() for _ in range(50)]
+    assert max(ports) < outgoing
+    assert len(set(ports)) > 40

