@@ -25,14 +25,14 @@ class Lossy(Store):
     """A store on which the answer of the next script never comes."""
 
     def lose_next(self) -> None:
-        run = self.redis.evalsha
+        execute = self._connections.execute
 
-        def lost(*args: Any, **options: Any) -> Any:
-            self.redis.evalsha = run  # type: ignore[method-assign]  # the fault is in this one client
-            run(*args, **options)
+        def lost(*words: Any) -> Any:
+            self._connections.execute = execute  # type: ignore[method-assign]  # the fault is in this one store
+            execute(*words)
             raise redis.exceptions.ConnectionError("Connection closed by server.")
 
-        self.redis.evalsha = lost  # type: ignore[method-assign]  # as above
+        self._connections.execute = lost  # type: ignore[method-assign]  # as above
 
 
 @pytest.fixture

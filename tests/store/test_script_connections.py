@@ -1,26 +1,30 @@
 """Connections that scripts keep: no answer goes to another command, and a broken one is replaced."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import os
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import redis.exceptions
 from pydantic import SecretStr
 
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
 from alodial.store import call_transitions
-from alodial.store.client import AsyncStore
-from alodial.store.connect import connect_async
-from alodial.store.script_connections import KEPT, ScriptConnections
+from alodial.store.client import AsyncStore, Store
+from alodial.store.connect import connect, connect_async
+from alodial.store.script_connections import KEPT, AsyncScriptConnections, ScriptConnections
 from alodial.testing.redis_server import EmbeddedRedis
 
 
-def run(url: str, work: Callable[[ScriptConnections], Awaitable[None]]) -> None:
+def run(url: str, work: Callable[[AsyncScriptConnections], Awaitable[None]]) -> None:
     async def connected() -> None:
         client = connect_async(url, timeout=5)
         try:
-            await work(ScriptConnections(client))
+            await work(AsyncScriptConnections(client))
         finally:
             await client.aclose(close_connection_pool=True)
 
@@ -28,7 +32,7 @@ def run(url: str, work: Callable[[ScriptConnections], Awaitable[None]]) -> None:
 
 
 def test_commands_run_at_once_get_their_own_answers_and_give_back_what_is_not_kept(redis_server: EmbeddedRedis) -> None:
-    async def work(connections: ScriptConnections) -> None:
+    async def work(connections: AsyncScriptConnections) -> None:
         for _ in range(2):
             answers = await asyncio.gather(*(connections.execute("ECHO", n) for n in range(3 * KEPT)))
             assert answers == [b"%d" % n for n in range(3 * KEPT)]
@@ -39,7 +43,7 @@ def test_commands_run_at_once_get_their_own_answers_and_give_back_what_is_not_ke
 
 
 def test_the_answer_of_a_command_that_was_canceled_goes_to_no_other(redis_server: EmbeddedRedis) -> None:
-    async def work(connections: ScriptConnections) -> None:
+    async def work(connections: AsyncScriptConnections) -> None:
         assert await connections.execute("ECHO", "before") == b"before"
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(connections.execute("BLPOP", "nothing", 1), 0.1)
@@ -50,7 +54,7 @@ def test_the_answer_of_a_command_that_was_canceled_goes_to_no_other(redis_server
 
 
 def test_a_connection_that_redis_closed_is_replaced(redis_server: EmbeddedRedis) -> None:
-    async def work(connections: ScriptConnections) -> None:
+    async def work(connections: AsyncScriptConnections) -> None:
         with redis_server.client() as admin:
             for _ in range(3):
                 own = await connections.execute("CLIENT", "ID")
@@ -61,7 +65,7 @@ def test_a_connection_that_redis_closed_is_replaced(redis_server: EmbeddedRedis)
 
 
 def test_every_kind_of_argument_is_sent_as_it_is_written(redis_server: EmbeddedRedis) -> None:
-    async def work(connections: ScriptConnections) -> None:
+    async def work(connections: AsyncScriptConnections) -> None:
         arguments: list[Any] = ["Ўзбекистон", b"\xff\x00", 0, -7, 2**53, 0.1, 500.0]
         answer = await connections.execute("EVAL", "return ARGV", 0, *arguments)
         assert answer[:2] == ["Ўзбекистон".encode(), b"\xff\x00"]
@@ -83,3 +87,84 @@ def test_a_store_that_went_away_is_unavailable_and_works_again_once_it_is_back(s
             await store.aclose()
 
     asyncio.run(work())
+
+
+@pytest.fixture
+def connections(redis_server: EmbeddedRedis) -> Iterator[ScriptConnections]:
+    client = connect(redis_server.url, timeout=5)
+    yield ScriptConnections(client)
+    client.connection_pool.disconnect()
+
+
+def test_threads_get_their_own_answers_and_give_back_what_is_not_kept(connections: ScriptConnections) -> None:
+    count = 2 * KEPT
+    together = threading.Barrier(count)
+
+    def ask(number: int) -> list[Any]:
+        together.wait(15)
+        return [connections.execute("ECHO", f"{number} {i}") for i in range(50)]
+
+    with ThreadPoolExecutor(count) as pool:
+        answers = list(pool.map(ask, range(count)))
+    assert answers == [[f"{number} {i}".encode() for i in range(50)] for number in range(count)]
+    # Threads that gave back at once may each have seen room for one more.
+    assert 1 <= len(connections._kept()) <= count
+    connections.close()
+    assert connections._kept() == []
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, redis.exceptions.TimeoutError])
+def test_an_answer_that_was_not_waited_for_goes_to_no_other_command(
+    connections: ScriptConnections, monkeypatch: pytest.MonkeyPatch, fault: type[BaseException]
+) -> None:
+    connections.execute("PING")
+    [kept] = connections._kept()
+
+    def interrupted() -> None:
+        raise fault
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kept, "read_response", interrupted)
+        with pytest.raises(fault):
+            connections.execute("ECHO", "before")
+    assert connections.execute("ECHO", "after") == b"after"
+    assert connections._kept() == [kept]
+
+
+def test_a_refused_command_leaves_its_connection_in_use(connections: ScriptConnections) -> None:
+    own = connections.execute("CLIENT", "ID")
+    with pytest.raises(redis.exceptions.NoScriptError):
+        connections.execute("EVALSHA", "0" * 40, 0)
+    assert connections.execute("CLIENT", "ID") == own
+
+
+def test_a_connection_of_a_thread_that_redis_closed_is_replaced(
+    connections: ScriptConnections, redis_server: EmbeddedRedis
+) -> None:
+    with redis_server.client() as admin:
+        own = connections.execute("CLIENT", "ID")
+        admin.client_kill_filter(_id=str(own))
+        assert connections.execute("CLIENT", "ID") != own
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_process_shares_no_connection_with_its_parent(connections: ScriptConnections) -> None:
+    own = connections.execute("CLIENT", "ID")
+    if (child := os.fork()) == 0:
+        try:
+            os._exit(0 if connections.execute("CLIENT", "ID") > own else 1)
+        except BaseException:
+            os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0
+    # The child has closed its copy of the connection; that of the parent still works.
+    assert connections.execute("CLIENT", "ID") == own
+
+
+def test_a_closed_store_has_no_connection_left(settings: Settings) -> None:
+    store = Store(settings)
+    pool: Any = store.redis.connection_pool
+    store.run(call_transitions.resume(""))
+    store.redis.ping()
+    assert any(connection._sock for connection in pool._connections)
+    store.close()
+    assert not any(connection._sock for connection in pool._connections)

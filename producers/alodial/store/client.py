@@ -24,7 +24,7 @@ from .primary_pool import OnConnect
 from .redis_address import unavailable_text
 from .redis_errors import is_out_of_memory, is_passing
 from .sansio import Steps, run, run_async
-from .script_connections import POOL_ARGUMENTS
+from .script_connections import POOL_ARGUMENTS, ScriptConnections
 from .scripts import CONFIRMED, CREATING, load_scripts, retention_ms
 from .server_clock import ServerClock, server_ms, server_ms_async
 
@@ -88,6 +88,7 @@ class Store:
         self.redis = client or connect(
             settings.redis_url.get_secret_value(), namespace=settings.namespace, timeout=settings.redis_timeout
         )
+        self._connections = ScriptConnections(self.redis)
         self.clock = ServerClock()
         self.keys = keys_of(settings)
         self._checked = False
@@ -102,10 +103,11 @@ class Store:
         with store_errors(self.settings):
             if wait is not None:
                 return op.read(self._confirmed(op, wait))
+            keys = (2, self.keys.PREFIX, self.keys.EVENTS)
             try:
-                answer = self.redis.evalsha(script.sha, 2, self.keys.PREFIX, self.keys.EVENTS, *op.args)
+                answer = self._connections.execute("EVALSHA", script.sha, *keys, *op.args)
             except NoScriptError:
-                answer = self.redis.eval(script.text, 2, self.keys.PREFIX, self.keys.EVENTS, *op.args)
+                answer = self._connections.execute("EVAL", script.text, *keys, *op.args)
         return op.read(answer)
 
     def _check(self) -> None:
@@ -219,7 +221,8 @@ class Store:
 
     def close(self) -> None:
         """Closes the connections."""
-        self.redis.close()
+        self._connections.close()
+        self.redis.connection_pool.disconnect()
 
 
 class AsyncStore:

@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 import redis.asyncio as aioredis
 
-from .script_connections import ScriptConnections
+from .script_connections import AsyncScriptConnections
 
 
 class _LoopClient(NamedTuple):
     """A loop's client, its connections for scripts, and the generator that the loop closes at its end, and with it the client."""
 
     client: "aioredis.Redis"
-    scripts: ScriptConnections
+    scripts: AsyncScriptConnections
     guard: AsyncGenerator[None, None]
 
 
@@ -41,7 +41,7 @@ class LoopClients:
     def __init__(self, make: Callable[[], "aioredis.Redis"], fixed: "aioredis.Redis | None" = None) -> None:
         self._make = make
         self._fixed = fixed
-        self._fixed_scripts = None if fixed is None else ScriptConnections(fixed)
+        self._fixed_scripts = None if fixed is None else AsyncScriptConnections(fixed)
         self._lock = threading.Lock()
         self._by_loop: dict[asyncio.AbstractEventLoop, _LoopClient] = {}
 
@@ -49,7 +49,7 @@ class LoopClients:
         """Returns the client of the running loop. Raises RuntimeError without one."""
         return self._fixed or self._current().client
 
-    def script_connections(self) -> ScriptConnections:
+    def script_connections(self) -> AsyncScriptConnections:
         """Returns what runs scripts on the running loop. Raises RuntimeError without one."""
         return self._fixed_scripts or self._current().scripts
 
@@ -66,7 +66,7 @@ class LoopClients:
             # Connections know their loop, so that nothing here is collected by itself.
             for gone in [old for old in self._by_loop if old.is_closed()]:
                 del self._by_loop[gone]
-            made = self._by_loop[loop] = _LoopClient(client, ScriptConnections(client), guard)
+            made = self._by_loop[loop] = _LoopClient(client, AsyncScriptConnections(client), guard)
         return made
 
     async def aclose(self) -> None:

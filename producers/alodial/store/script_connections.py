@@ -1,17 +1,18 @@
-"""Runs scripts for an event loop on connections that are kept between two of them.
+"""Runs scripts on connections that are kept between two of them, for threads and for event loops.
 
-redis-py takes a connection from its pool under a lock, packs the arguments in Python, sends them in a task of its own and
-records each step: 95 us of the interpreter for a script. On a kept connection, packed by hiredis, it is 25. Connecting,
-passwords, TLS, Sentinels and the reading of answers stay redis-py's.
+redis-py takes a connection from its pool under a lock, looks whether it is alive, packs the arguments in Python and records
+each step; asynchronously it sends them in a task of its own. That is 95 us of the interpreter for a script. On a kept
+connection, packed by hiredis, it is 25. Connecting, passwords, TLS, Sentinels and the reading of answers stay redis-py's.
 """
 
+import os
 from collections.abc import Sequence
 from typing import Any, Final
 
 import hiredis
 import redis
 import redis.asyncio as aioredis
-from redis.exceptions import ConnectionError, TimeoutError
+from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
 # redis-py before 5.3 demands the command's name, later versions warn of it.
 POOL_ARGUMENTS: Final = ("EVALSHA",) if tuple(int(n) for n in redis.__version__.split(".")[:2]) < (5, 3) else ()
@@ -21,6 +22,64 @@ KEPT: Final = 8
 
 
 class ScriptConnections:
+    """The kept connections of one client. Safe in threads; a forked process opens connections of its own."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._pool: Any = client.connection_pool
+        self._kept_by_process: dict[int, list[Any]] = {}
+
+    def execute(self, *words: str | bytes | int | float) -> Any:
+        """Returns Redis' answer. A command whose connection breaks, or that is not answered in time, is sent once more.
+
+        Raises redis-py's errors.
+        """
+        packed = [_packed(words)]
+        kept = self._kept()
+        try:
+            connection = kept.pop()  # no other thread gets this one; between a look and a pop it could
+        except IndexError:
+            connection = self._pool.get_connection(*POOL_ARGUMENTS)
+        try:
+            try:
+                return self._exchange(connection, packed)
+            except (ConnectionError, TimeoutError, OSError):
+                return self._exchange(connection, packed)
+        finally:
+            # A connection that failed was disconnected and connects when it is used next.
+            if len(kept) < KEPT:
+                kept.append(connection)
+            else:
+                self._pool.release(connection)
+
+    def close(self) -> None:
+        """Gives the kept connections back to the pool."""
+        kept = self._kept()
+        while kept:
+            self._pool.release(kept.pop())
+
+    def _kept(self) -> list[Any]:
+        process = os.getpid()
+        kept = self._kept_by_process.get(process)
+        if kept is None:
+            kept = self._kept_by_process.setdefault(process, [])
+            # Those of the parent are closed here and stay open there: redis-py ends only the connections of its own process.
+            for other in [number for number in list(self._kept_by_process) if number != process]:
+                self._kept_by_process.pop(other, None)
+        return kept
+
+    def _exchange(self, connection: Any, packed: list[bytes]) -> Any:
+        try:
+            connection.connect()  # where that is due, to another primary too
+            connection.send_packed_command(packed)
+            return connection.read_response()
+        except ResponseError:
+            raise
+        except BaseException:
+            connection.disconnect()  # the answer, which may still come, is that of no other command
+            raise
+
+
+class AsyncScriptConnections:
     """The kept connections of one client, which belongs to one event loop and closes them with its pool."""
 
     def __init__(self, client: "aioredis.Redis") -> None:
