@@ -12,6 +12,7 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
+    any_,
     cast,
     column,
     func,
@@ -34,13 +35,26 @@ from .local_hours import in_local_time
 from .read_connection import ReadConnections
 from .reports import ReportReader
 from .rows import unpacked_record
-from .schema import ATTEMPTS, CALLS
+from .schema import ATTEMPTS, CALLS, DEFAULT_ACCOUNT
 
 MAX_READ: Final = 2000
 """Rows looked at for one page."""
 
 WINDOWS: Final = (2, 30, 366)
 """Days before the page's first call that are looked through, one span after the other, before all of them are."""
+
+LEADS: Final = ("reference", "campaign_id", "initiator", "owner", "reason", "account", "line", "operator_code")
+"""Columns with an index that goes on with the creation; what few calls have comes first."""
+
+_NOT_INDEXED: Final = {
+    **dict.fromkeys(("reference", "campaign_id", "owner", "reason"), ""),
+    "account": DEFAULT_ACCOUNT,
+    "state": State.COMPLETED.value,
+}
+"""The common value that the index of a column leaves out."""
+
+_COMMON: Final = ("reason", "account", "line", "operator_code", "state", "disposition")
+_REPORTED: Final = ("campaign_id", "initiator", "line", "operator_code")
 
 _DAY: Final = timedelta(days=1)
 _COLUMNS: Final = (CALLS.c.call_id, CALLS.c.created_at, CALLS.c.ended_at, CALLS.c.wire_extid, CALLS.c.record)
@@ -74,7 +88,8 @@ class CallReader:
         looked = 0
         with self._connections.open() as connection:
             lite = connection.dialect.name == "sqlite"
-            conditions = _conditions(filter, section, lite=lite)
+            lead = _lead(filter, section)
+            conditions = _conditions(filter, section, lite=lite, lead=lead)
             least = _oldest_day(filter, connection)
             windows: Sequence[int] = WINDOWS
             if section.ended or (lite and filter.phone):
@@ -83,12 +98,12 @@ class CallReader:
                 windows = WINDOWS[:1]
             spans = _spans(after, filter, least, windows)
             for first_day, last_day in spans:
-                days = _within(connection, first_day, last_day)
+                days = _within(connection, first_day, last_day, lead)
                 # SQLite's index names calls of all days: worth it once, where the newest do not fill the page.
                 parts = _parts(filter, lite=lite, indexed=(first_day, last_day) == spans[-1])
                 while looked < MAX_READ:
                     size = min(MAX_READ - looked, max(limit - len(rows), 1))
-                    query = _newest(after, size, section).where(*conditions, *parts, *days)
+                    query = _newest(after, size, section, lead).where(*conditions, *parts, *days)
                     found = connection.execute(query).all()
                     looked += len(found)
                     for row in found:
@@ -120,7 +135,11 @@ class CallReader:
         """How many calls match; counts no further than one beyond ``limit``."""
         with self._connections.open() as connection:
             lite = connection.dialect.name == "sqlite"
-            conditions = [*_conditions(filter, Section(), lite=lite), *_parts(filter, lite=lite, indexed=True)]
+            lead = _lead(filter, Section())
+            conditions = [
+                *_conditions(filter, Section(), lite=lite, lead=lead),
+                *_parts(filter, lite=lite, indexed=True),
+            ]
             some = select(CALLS.c.call_id).where(*conditions).limit(limit + 1)
             return int(connection.execute(select(func.count()).select_from(some.subquery())).scalar_one())
 
@@ -133,9 +152,12 @@ class CallReader:
         """The calls that Redis kept under these extids, and that match."""
         if not wire_extids:
             return []
-        reported = reported_conditions(filter)
-        query = select(*_COLUMNS).where(CALLS.c.wire_extid.in_(wire_extids), *reported).limit(len(wire_extids))
         with self._connections.open() as connection:
+            # What a masked record no longer tells; the rest is held against the records.
+            lite, values = connection.dialect.name == "sqlite", _values(filter)
+            reported = [_is(name, values[name], lite=lite) for name in _REPORTED if name in values]
+            named = CALLS.c.wire_extid.in_(wire_extids)
+            query = select(*_COLUMNS).where(named, *reported, *_reported(filter)).limit(len(wire_extids))
             rows = connection.execute(query).all()
         calls = [RankedCall(Rank(0, row.created_at, row.call_id), *unpacked_record(row.record)) for row in rows]
         return [call for call in calls if filter.matches_fields(call.raw)]
@@ -192,14 +214,20 @@ def _spans(
     return [*spans, (least, upper)]
 
 
-def _within(connection: Connection, first: date | None, last: date | None) -> list[ColumnElement[bool]]:
-    """Conditions for creation on these days: of the column that partitions go by; SQLite would sort all of theirs."""
-    if connection.dialect.name == "postgresql":
-        return ([CALLS.c.day >= first] if first else []) + ([CALLS.c.day <= last] if last else [])
-    moments = [_first_ms(day) if day else None for day in (first, last + _DAY if last and last < date.max else None)]
-    return ([CALLS.c.created_at >= moments[0]] if first else []) + (
-        [CALLS.c.created_at < moments[1]] if moments[1] else []
-    )
+def _within(connection: Connection, first: date | None, last: date | None, lead: str) -> list[ColumnElement[bool]]:
+    """Conditions for creation on these days.
+
+    PostgreSQL's partitions go by the day; an index of another column needs the time. Both at once where they do not help make
+    it expect too few calls. SQLite would sort all calls of the days.
+    """
+    conditions = []
+    postgresql = connection.dialect.name == "postgresql"
+    if postgresql:
+        conditions += ([CALLS.c.day >= first] if first else []) + ([CALLS.c.day <= last] if last else [])
+    if lead or not postgresql:
+        conditions += [CALLS.c.created_at >= _first_ms(first)] if first else []
+        conditions += [CALLS.c.created_at < _first_ms(last + _DAY)] if last and last < date.max else []
+    return conditions
 
 
 def _first_ms(day: date) -> int:
@@ -210,41 +238,87 @@ def _day(ms: int) -> date:
     return datetime.fromtimestamp(min(ms, 10**14) / 1000, UTC).date()
 
 
-def _newest(after: Rank, size: int, section: Section) -> "Select[Any]":
+def _newest(after: Rank, size: int, section: Section, lead: str) -> "Select[Any]":
     moment = CALLS.c.ended_at if section.ended else CALLS.c.created_at
     later = and_(moment <= after.moment, or_(moment < after.moment, CALLS.c.call_id < after.id))
-    return select(*_COLUMNS).where(later).order_by(moment.desc(), CALLS.c.call_id.desc()).limit(size)
+    order = (CALLS.c[lead].desc(),) if lead else ()
+    return select(*_COLUMNS).where(later).order_by(*order, moment.desc(), CALLS.c.call_id.desc()).limit(size)
 
 
-def _conditions(filter: CallFilter, section: Section, *, lite: bool) -> list[ColumnElement[bool]]:
-    """What SQL can tell of a filter; the records that come are held against the filter again."""
+def _values(filter: CallFilter) -> dict[str, str]:
+    """The columns that the filter names, with their values."""
     columns = {
-        "state": filter.state,
-        "campaign_id": "" if filter.campaign == NO_VALUE else filter.campaign,
         "reference": filter.reference,
-        "disposition": filter.disposition,
+        "campaign_id": filter.campaign,
+        "initiator": filter.initiator,
         "owner": filter.owner,
-        "account": filter.account,
         "reason": filter.reason,
+        "account": filter.account,
+        "line": filter.line,
+        "operator_code": filter.operator,
+        "state": filter.state,
+        "disposition": filter.disposition,
     }
-    conditions = [CALLS.c[name] == value for name, value in columns.items() if value]
-    if filter.state == State.COMPLETED and not filter.disposition and lite:
-        # Nearly all calls: SQLite would take them by their state, and sort them.
-        conditions[0] = literal_column("+calls.state") == filter.state
+    absent = {name for name in _REPORTED if columns[name] == NO_VALUE}
+    return {name: "" if name in absent else value for name, value in columns.items() if value}
+
+
+def _lead(filter: CallFilter, section: Section) -> str:
+    """The column by whose index the calls of a section are read in their order; "" where it is that of all calls."""
+    values = _values(filter)
+    if section.ended and filter.disposition and not values.get("campaign_id"):
+        return "state"
+    if section.ended:
+        names: Sequence[str] = ("campaign_id", "state")
+    elif filter.phone:
+        return "initiator" if section.initiator else ""
+    else:
+        names = LEADS
+    return next((name for name in names if values.get(name) and values[name] != _NOT_INDEXED.get(name, "")), "")
+
+
+def _conditions(filter: CallFilter, section: Section, *, lite: bool, lead: str = "") -> list[ColumnElement[bool]]:
+    """What SQL can tell of a filter; the records that come are held against the filter again."""
+    values = _values(filter)
+    if section.ended and filter.disposition:
+        values.setdefault("state", State.COMPLETED)  # as live calls are listed by their end
+    conditions = [_is(name, value, lite=lite, lead=lead) for name, value in values.items()]
     # As their indexes say, which hold nothing else; SQLite does not conclude it.
-    conditions += [CALLS.c[name] != "" for name in ("campaign_id", "reference", "owner") if columns[name]]
+    partial = {"campaign_id", "reference", "owner", lead} & _NOT_INDEXED.keys()
+    conditions += [
+        CALLS.c[name] != _NOT_INDEXED[name]
+        for name in sorted(partial)
+        if values.get(name, "") not in ("", _NOT_INDEXED[name])
+    ]
     if section.label:
         state, _, disposition = section.label.partition(":")
         conditions += [CALLS.c.state == state] + ([CALLS.c.disposition == disposition] if disposition else [])
-    conditions += reported_conditions(filter)
+    conditions += _reported(filter)
     if filter.created_since is not None:
         conditions.append(CALLS.c.created_at >= filter.created_since)
     if filter.until is not None:
         conditions.append(CALLS.c.created_at < filter.until)
     if filter.phone:
-        roles = {True: CALLS.c.initiator == filter.phone, False: _called(filter.phone, lite=lite)}
+        initiated = _is("initiator", filter.phone, lite=lite, lead=lead)
+        roles = {True: initiated, False: _called(filter.phone, lite=lite)}
         conditions.append(or_(*roles.values()) if section.initiator is None else roles[section.initiator])
     return conditions
+
+
+def _is(name: str, value: str, *, lite: bool, lead: str = "") -> ColumnElement[bool]:
+    """The condition that a column has this value.
+
+    PostgreSQL assumes that the calls with a value lie evenly among all others, and would go back through a month of calls by
+    time until it meets those of an old campaign. Ordered by that column first, the list can only use the column's own index;
+    but PostgreSQL drops from the order what equals a constant, hence ``= ANY`` of a single value. SQLite takes the index of
+    any column that is named, however common the value; a plus before the name prevents it.
+    """
+    if lite:
+        weak = name in _COMMON and lead not in {name, "state"}
+        return (literal_column(f"+calls.{name}") if weak else CALLS.c[name]) == value
+    if name == lead:
+        return CALLS.c[name] == any_(cast(array([value]), ARRAY(Text)))
+    return CALLS.c[name] == value
 
 
 def _called(phone: str, *, lite: bool) -> ColumnElement[bool]:
@@ -255,29 +329,22 @@ def _called(phone: str, *, lite: bool) -> ColumnElement[bool]:
     return numbers.bool_op("@>")(cast(array([phone]), ARRAY(Text)))
 
 
-def reported_conditions(filter: CallFilter) -> list[ColumnElement[bool]]:
-    """The conditions on what reports group by, which a masked record no longer tells."""
-    columns = {
-        CALLS.c.line: filter.line,
-        CALLS.c.operator_code: filter.operator,
-        CALLS.c.initiator: filter.initiator,
-        CALLS.c.campaign_id: NO_VALUE if filter.campaign == NO_VALUE else "",
-    }
-    conditions = [column == ("" if value == NO_VALUE else value) for column, value in columns.items() if value]
+def _reported(filter: CallFilter) -> list[ColumnElement[bool]]:
+    """The conditions on the hour, the weekday and the first POST."""
     moment = ATTEMPTS.c.submitted_at if filter.by_first_post else CALLS.c.created_at
     local: list[ColumnElement[bool]] = []
     if filter.hour is not None or filter.weekday is not None:
         choice = (filter.timezone or "UTC", filter.hour, filter.weekday, filter.since, filter.until)
         local = [in_local_time(moment, *choice)]
     if not filter.by_first_post:
-        return conditions + local
+        return local
     same = (ATTEMPTS.c.day == CALLS.c.day, ATTEMPTS.c.call_id == CALLS.c.call_id, ATTEMPTS.c.attempt == 1)
     sent = select(ATTEMPTS.c.attempt).where(*same, moment.is_not(None))
     if filter.since is not None:
         sent = sent.where(moment >= filter.since)
     if filter.until is not None:
         sent = sent.where(moment < filter.until)
-    return [*conditions, sent.where(*local).exists()]
+    return [sent.where(*local).exists()]
 
 
 def _parts(filter: CallFilter, *, lite: bool, indexed: bool) -> list[ColumnElement[bool]]:

@@ -9,6 +9,9 @@ from sqlalchemy import BigInteger, Column, Date, Index, Integer, LargeBinary, Me
 
 METADATA: Final = MetaData()
 
+DEFAULT_ACCOUNT: Final = "default"
+"""The account of calls that name none."""
+
 _BY_MONTH: Final = "RANGE (day)"
 
 
@@ -62,6 +65,7 @@ CALLS: Final = Table(
     Index("calls_created_at", "created_at"),
     Index("calls_ended_at", "ended_at"),
     Index("calls_state", "state", "disposition", "ended_at"),
+    _index_where("calls_ends", "state <> 'completed'", "state", "ended_at"),
     Index("calls_wire_extid", "wire_extid"),
     Index("calls_initiator", "initiator", "created_at"),
     Index("calls_recipients", text("string_to_array(recipients, ' ')"), postgresql_using="gin").ddl_if("postgresql"),
@@ -69,6 +73,10 @@ CALLS: Final = Table(
     _index_where("calls_reference", "reference <> ''", "reference", "created_at"),
     _index_where("calls_campaign", "campaign_id <> ''", "campaign_id", "created_at"),
     _index_where("calls_campaign_ends", "campaign_id <> ''", "campaign_id", "state", "disposition", "ended_at"),
+    Index("calls_line", "line", "created_at"),
+    Index("calls_operator", "operator_code", "created_at"),
+    _index_where("calls_account", f"account <> '{DEFAULT_ACCOUNT}'", "account", "created_at"),
+    _index_where("calls_reason", "reason <> ''", "reason", "created_at"),
     _index_where("calls_owner", "owner <> ''", "owner", "created_at"),
     postgresql_partition_by=_BY_MONTH,
 )
