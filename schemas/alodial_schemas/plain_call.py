@@ -1,30 +1,51 @@
-"""The canonical body of a call of plain numbers and a reference, as most rows of bulk are; a model costs five times as much."""
+"""The canonical body of a call of plain numbers and a reference, as most rows of bulk are; a model costs ten times as much."""
 
+from functools import lru_cache
 from typing import Final
 
 from .calls import MAX_RECIPIENTS, MAX_REFERENCE
 from .phones import normalise_phone
 
-_KEYS: Final = frozenset({"callfrom", "callto", "reference"})
+_SAME_INITIATORS: Final = 32
+"""Numbers that are remembered: the rows of a batch mostly share theirs."""
 
 
 def plain_body(source: object, allowed: tuple[str, ...]) -> str | None:
     """Returns what `body_json` writes of this two-way call when it is read by `parse_call`.
 
-    None for any other call and for whatever is wrong with it: the model reads those, and names the problem.
+    Each number is a text or an object that holds just the phone. None for any other call and for whatever is wrong with it:
+    the model reads those, and names the problem.
     """
-    if type(source) is not dict or not source.keys() <= _KEYS:
+    if type(source) is not dict:
         return None
-    callfrom, callto, reference = source.get("callfrom"), source.get("callto"), source.get("reference", "")
-    if type(callfrom) is not str or type(callto) is not list or not 1 <= len(callto) <= MAX_RECIPIENTS:
+    callto, reference = source.get("callto"), source.get("reference", "")
+    if len(source) != (3 if "reference" in source else 2) or type(callto) is not list:
         return None
-    if type(reference) is not str or len(reference) > MAX_REFERENCE:
-        return None
-    if not (reference.isascii() and reference.isprintable()):
+    if type(reference) is not str or not (
+        len(reference) <= MAX_REFERENCE and reference.isascii() and reference.isprintable()
+    ):
         return None
     try:
-        initiator = normalise_phone(callfrom, allowed=allowed)
-        targets = ",".join([f'{{"phone":"{normalise_phone(number, allowed=allowed)}"}}' for number in callto])
+        head = _head(_plain_number(source.get("callfrom")), allowed)
+        if len(callto) == 1:
+            return f'{head}{normalise_phone(_plain_number(callto[0]), allowed=allowed)}"}}]}}'
+        if not 1 <= len(callto) <= MAX_RECIPIENTS:
+            return None
+        numbers = [normalise_phone(_plain_number(number), allowed=allowed) for number in callto]
     except ValueError:
         return None
-    return f'{{"callfrom":{{"phone":"{initiator}"}},"callto":[{targets}]}}'
+    return head + '"},{"phone":"'.join(numbers) + '"}]}'
+
+
+def _plain_number(value: object) -> str:
+    """The text of a number. Raises ValueError for a value of another form."""
+    if type(value) is dict and len(value) == 1:
+        value = value.get("phone")
+    if type(value) is not str:
+        raise ValueError("no plain number")
+    return value
+
+
+@lru_cache(_SAME_INITIATORS)
+def _head(initiator: str, allowed: tuple[str, ...]) -> str:
+    return f'{{"callfrom":{{"phone":"{normalise_phone(initiator, allowed=allowed)}"}},"callto":[{{"phone":"'

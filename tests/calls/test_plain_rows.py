@@ -10,6 +10,7 @@ from alodial.calls.outcomes import RefusedCall
 from alodial.calls.prepare import plain_row, prepare, read_call
 from alodial.errors import InvalidCall
 from alodial.settings import Settings
+from alodial_schemas import body_json, parse_call
 
 SETTINGS = Settings(_env_file=None, allowed_prefixes="+998,+7727")
 
@@ -17,12 +18,13 @@ numbers = st.sampled_from(
     ["712037006", "+998994412860", "99 441-28-60", "+77271234567", "+77012345678", "8 90 1234567", "12", "", "abc"]
 ) | st.text(max_size=14)
 values = st.none() | st.booleans() | st.integers(0, 10**12) | numbers
+objects = st.fixed_dictionaries({}, optional={"phone": values, "lang": st.just("ru"), "queue": st.just("6000")})
 references = st.text(max_size=130) | st.sampled_from(["order-17", "", "a" * 128, "a" * 129, "line\n", "\u202e", "é"])
 sources = st.fixed_dictionaries(
     {},
     optional={
-        "callfrom": values | st.fixed_dictionaries({"phone": numbers}),
-        "callto": st.lists(values, max_size=22) | values,
+        "callfrom": values | objects,
+        "callto": st.lists(values | objects, max_size=22) | values | objects,
         "reference": references | values,
         "extid": st.just("77"),
         "ivrid": st.just(222),
@@ -32,8 +34,15 @@ sources = st.fixed_dictionaries(
 PLAIN = {"callfrom": "712037006", "callto": ["994412860", "99 441-28-60"], "reference": "order-17"}
 
 
+OBJECTS = {"callfrom": {"phone": "712037006"}, "callto": [{"phone": "994412860"}, "+998 97 707 69 09"]}
+
+
 @given(sources)
 @example(PLAIN)
+@example(OBJECTS)
+@example(OBJECTS | {"reference": "order-18"})
+@example({"callfrom": "712037006", "callto": [], "reference": "order-18"})
+@example({"callfrom": "712037006", "callto": ["994412860"] * 21})
 @example({"callfrom": "712037006", "callto": ["994412860"]})
 def test_the_short_way_stores_what_the_model_stores_and_leaves_all_else_to_it(source: dict[str, Any]) -> None:
     of_key: dict[str, Any] = {"owner": "shop", "tenant": True, "quota": "shop 5"}
@@ -49,7 +58,10 @@ def test_the_short_way_stores_what_the_model_stores_and_leaves_all_else_to_it(so
 
 
 def test_plain_rows_take_the_short_way_and_wrong_ones_are_named_as_ever(settings: Settings) -> None:
-    assert plain_row(PLAIN, settings) is not None
+    for source in (PLAIN, OBJECTS):
+        row = plain_row(source, settings)
+        assert row is not None
+        assert row.body == body_json(parse_call(source))
     with CallQueue(settings=settings) as queue:
         stored, refused = queue.enqueue_many([PLAIN, PLAIN | {"callto": ["12"]}])
         assert queue.get(stored.id).reference == "order-17"  # type: ignore[union-attr]  # it was stored

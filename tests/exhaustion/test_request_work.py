@@ -1,6 +1,7 @@
 """What takes long for one request ends: when its client has gone, and when it has used up its processor time."""
 
 import asyncio
+import json
 import socket
 import threading
 import time
@@ -24,9 +25,10 @@ from alodial.monitor.upload_drafts import DraftWork, UploadDrafts
 from alodial.server.serve import make_server
 from alodial.settings import Settings
 from alodial.store.client import Store
+from alodial.store.enqueue import PreparedCalls
+from alodial.web.batch_placing import BatchPlacing
 from alodial.web.client_presence import ProcessorTime, RequestWork, in_turns, while_present
 from alodial.web.problems import Refusal
-from alodial.web.routes import calls_batch
 
 
 def burn(seconds: float) -> None:
@@ -169,8 +171,11 @@ def test_rows_of_a_batch_beyond_its_processor_time_are_refused_and_the_others_pl
     stored: list[Any] = []
 
     class Acceptor:
-        async def accept_many(self, calls: list[Any]) -> list[Any]:
+        def prepare(self, calls: list[Any]) -> PreparedCalls:
             stored.extend(calls)
+            return PreparedCalls(calls, None)  # type: ignore[arg-type]  # nothing runs it
+
+        async def accept_many(self, prepared: PreparedCalls) -> list[Any]:
             return []
 
     context: Any = SimpleNamespace(settings=settings, acceptor=Acceptor())
@@ -179,9 +184,15 @@ def test_rows_of_a_batch_beyond_its_processor_time_are_refused_and_the_others_pl
     spent.start()
     burn(0.001)
     spent.stop()
-    batch = calls_batch.Batch(context, BatchKeys("", "scope"), key, "", spent)
-    [result] = asyncio.run(calls_batch._place(batch, [{"ivrid": 1, "callto": "994412860"}], 0))
-    error = result["error"]
+    placing = BatchPlacing(context, key, BatchKeys("", "scope"), spent)
+
+    async def place() -> list[bytes]:
+        async with placing:
+            await placing.add([{"ivrid": 1, "callto": "994412860"}])
+            return await placing.finish()
+
+    [result] = asyncio.run(place())
+    error = json.loads(result)["error"]
     assert (error["code"], error["limit"]) == ("too_much_work", "processor_seconds")
     assert error["errors"][0]["remedy"] == "send the row again in another batch"
     assert stored == []

@@ -156,7 +156,8 @@ def plain_row(
     if body is None:
         return None
     call_id, extid = new_ids()
-    row = NewCall(extid, call_id, body, reference=source.get("reference", ""))  # type: ignore[attr-defined]  # a dict, as it has a plain body
+    reference: str = source.get("reference", "")  # type: ignore[attr-defined]  # a dict, as it has a plain body
+    row = NewCall(extid, call_id, body, "default", "n", reference)
     return row._replace(owner=owner, tenant="1" if tenant else "", quota=quota) if owner or tenant or quota else row
 
 

@@ -15,7 +15,7 @@ from ..store.call_filter import CallFilter
 from ..store.call_listing import MAX_CALLS, Count, Page, count, count_async, page_async
 from ..store.call_transitions import Enqueued, NewCall
 from ..store.client import AsyncStore, Operation, Store
-from ..store.enqueue import enqueue_calls_async
+from ..store.enqueue import enqueue_calls_async, prepare_calls
 from ..store.events import StreamEvent
 from ..store.find_call import EVERYTHING, Viewer, find_async
 from ..store.records import CallRecord
@@ -304,7 +304,7 @@ class AsyncCallQueue(ArchiveUser):
     async def _store(self, calls: list[NewCall]) -> list[Enqueued]:
         if not calls:
             return []
-        stored = await enqueue_calls_async(self.store, calls)
+        stored = await enqueue_calls_async(self.store, prepare_calls(self.store, calls))
         tracing.enqueued(calls, stored.rows, stored.seconds)
         if stored.accounts:
             await WAKEUPS.run(self.waker.submit, stored.accounts)

@@ -12,6 +12,7 @@ from ..errors import StoreUnavailable
 from . import call_transitions
 from .call_transitions import Enqueued, LateEnqueue, NewCall
 from .client import AsyncStore, Operation, Store
+from .new_calls import set_deadline
 
 
 class EnqueueResult(NamedTuple):
@@ -22,32 +23,47 @@ class EnqueueResult(NamedTuple):
     seconds: float
 
 
-def _enqueue(store: Store | AsyncStore, calls: Sequence[NewCall]) -> Operation[tuple[list[str], list[Enqueued]]]:
-    return call_transitions.enqueue(calls, store.settings, deadline=store.clock.deadline(store.settings.redis_timeout))
+class PreparedCalls(NamedTuple):
+    """Calls, and the operation that stores them."""
+
+    calls: Sequence[NewCall]
+    operation: Operation[tuple[list[str], list[Enqueued]]]
+
+
+def prepare_calls(store: Store | AsyncStore, calls: Sequence[NewCall]) -> PreparedCalls:
+    """Puts the arguments of the script together, which may be done while Redis is busy with others."""
+    return PreparedCalls(calls, call_transitions.enqueue(calls, store.settings))
+
+
+def _set_deadline(store: Store | AsyncStore, prepared: PreparedCalls) -> None:
+    set_deadline(prepared.operation, store.clock.deadline(store.settings.redis_timeout))
 
 
 def enqueue_calls(store: Store, calls: Sequence[NewCall]) -> EnqueueResult:
     """Stores calls, each once. Raises StoreUnavailable; then nothing was stored, now or later."""
+    prepared = prepare_calls(store, calls)
     for _ in range(2):
         if not store.clock.fresh:
             store.clock.learn(store.server_ms())
+        _set_deadline(store, prepared)
         began = time.monotonic()
         try:
-            return EnqueueResult(*store.run(_enqueue(store, calls)), time.monotonic() - began)
+            return EnqueueResult(*store.run(prepared.operation), time.monotonic() - began)
         except LateEnqueue as exc:
             # Redis hung, or its clock was set: once more, by the clock that it has now.
             store.clock.learn(exc.server_ms)
     raise StoreUnavailable("Redis took too long")
 
 
-async def enqueue_calls_async(store: AsyncStore, calls: Sequence[NewCall]) -> EnqueueResult:
-    """As :func:`enqueue_calls`."""
+async def enqueue_calls_async(store: AsyncStore, prepared: PreparedCalls) -> EnqueueResult:
+    """As :func:`enqueue_calls`, for calls that :func:`prepare_calls` has prepared."""
     for _ in range(2):
         if not store.clock.fresh:
             store.clock.learn(await store.server_ms())
+        _set_deadline(store, prepared)
         began = time.monotonic()
         try:
-            return EnqueueResult(*await store.run(_enqueue(store, calls)), time.monotonic() - began)
+            return EnqueueResult(*await store.run(prepared.operation), time.monotonic() - began)
         except LateEnqueue as exc:
             store.clock.learn(exc.server_ms)
     raise StoreUnavailable("Redis took too long")

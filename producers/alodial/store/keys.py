@@ -148,6 +148,7 @@ prefix +              type     holds
 ``use:{scope}:{day}`` hash     c calls, s talk seconds, o calls without a result of a day; scope is ``@account`` or a campaign
 """
 
+import re
 import zlib
 from binascii import crc_hqx
 from collections.abc import Mapping
@@ -161,6 +162,8 @@ from ..settings import DEFAULT_NAMESPACE, Settings
 
 SLOTS: Final = 16384
 PRIORITY_LETTERS: Final = {"urgent": "u", "normal": "n", "bulk": "b"}
+
+_LAST_DIGITS: Final = re.compile(r'"phone":"\+?[0-9]*([0-9]{4})"').findall
 
 
 def slot_of(key: str) -> int:
@@ -311,10 +314,9 @@ class Keys:
         Reads the body as text and not as JSON: 1 microsecond of the 40 that a call takes in bulk. Only alodial writes bodies,
         and a test compares the numbers with those of ``alodial_schemas.numbers_of``.
         """
-        head, *phones = body.split('"phone":"')
-        if phones:
-            names = ["n:" + phone[: phone.find('"')][-4:] for phone in phones]
-            if head == '{"callfrom":{':
+        names = ["n:" + digits for digits in _LAST_DIGITS(body)]
+        if names:
+            if body.startswith('{"callfrom":{'):
                 names[0] = "i" + names[0][1:]
         else:
             to = body.partition('"callto":"')[2]

@@ -108,3 +108,8 @@ def enqueue(
         return [text(name) for name in answer[0]], rows
 
     return Operation("enqueue", args, read)
+
+
+def set_deadline(operation: Operation[tuple[list[str], list[Enqueued]]], deadline: int) -> None:
+    """Gives an operation of :func:`enqueue` that is about to be run another deadline, Unix ms by Redis' clock."""
+    operation.args[1] = deadline

@@ -11,7 +11,7 @@ from ..observability import tracing
 from ..observability.trace_context import carried_headers
 from ..store.call_transitions import Enqueued, NewCall
 from ..store.coalesce import Coalescer
-from ..store.enqueue import enqueue_calls_async
+from ..store.enqueue import PreparedCalls, enqueue_calls_async, prepare_calls
 
 Answer = Enqueued | Exception
 
@@ -34,9 +34,13 @@ class CallAcceptor:
             raise answer
         return queued_call(answer, call)
 
-    async def accept_many(self, calls: Sequence[NewCall]) -> list[Enqueued]:
-        """Stores up to CHUNK calls by one script, one row for each in order. Raises StoreUnavailable."""
-        return await self._store(calls) if calls else []
+    def prepare(self, calls: Sequence[NewCall]) -> PreparedCalls:
+        """Prepares up to CHUNK calls for :meth:`accept_many`."""
+        return prepare_calls(self._queue.store, calls)
+
+    async def accept_many(self, prepared: PreparedCalls) -> list[Enqueued]:
+        """Stores calls by one script, one row for each in order. Raises StoreUnavailable."""
+        return await self._store(prepared) if prepared.calls else []
 
     async def _flush(self, items: Sequence[tuple[NewCall, float]]) -> list[Answer]:
         # Calls that gathered behind a failed flush have waited its whole timeout already, so they fail at once.
@@ -54,7 +58,7 @@ class CallAcceptor:
 
     async def _each(self, calls: Sequence[NewCall]) -> list[Answer]:
         try:
-            return list(await self._store(calls))
+            return list(await self._store(self.prepare(calls)))
         except StoreUnavailable:
             raise
         except Exception as exc:
@@ -66,13 +70,13 @@ class CallAcceptor:
             answers += await self._each([call])
         return answers
 
-    async def _store(self, calls: Sequence[NewCall]) -> list[Enqueued]:
+    async def _store(self, prepared: PreparedCalls) -> list[Enqueued]:
         try:
             async with asyncio.timeout(self._timeout):
-                result = await enqueue_calls_async(self._queue.store, calls)
+                result = await enqueue_calls_async(self._queue.store, prepared)
         except TimeoutError:
             raise StoreUnavailable("Redis did not answer in time") from None
-        tracing.enqueued(calls, result.rows, result.seconds)
+        tracing.enqueued(prepared.calls, result.rows, result.seconds)
         if result.accounts:
             # Not awaited: the calls are stored, and a pacer repeats a wake-up that is lost.
             self._wake_thread.submit(self._queue.waker.submit, result.accounts)

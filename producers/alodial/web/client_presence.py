@@ -32,16 +32,6 @@ def too_much_work(seconds: float) -> Refusal:
     return Refusal(413, "too_much_work", detail, limit="processor_seconds")
 
 
-async def in_turns(values: Sequence[V]) -> AsyncIterator[V]:
-    """Yields the values on the event loop; other requests get a turn every TURN_SECONDS, however long each value takes."""
-    turn = time.monotonic()
-    for value in values:
-        yield value
-        if (now := time.monotonic()) - turn > TURN_SECONDS:
-            await asyncio.sleep(0)
-            turn = now
-
-
 class ProcessorTime:
     """The processor time that one request has used, in seconds, in whichever threads it ran."""
 
@@ -62,6 +52,27 @@ class ProcessorTime:
     @property
     def is_used_up(self) -> bool:
         return self._used > self.seconds
+
+
+async def in_turns(values: Sequence[V], used: ProcessorTime | None = None) -> AsyncIterator[V]:
+    """Yields the values on the event loop; other requests get a turn every TURN_SECONDS, however long each value takes.
+
+    ``used`` counts the turns of this request; whoever takes the values awaits nothing else meanwhile.
+    """
+    turn = time.monotonic()
+    if used is not None:
+        used.start()
+    for value in values:
+        yield value
+        if time.monotonic() - turn > TURN_SECONDS:
+            if used is not None:
+                used.stop()
+            await asyncio.sleep(0)
+            turn = time.monotonic()
+            if used is not None:
+                used.start()
+    if used is not None:
+        used.stop()
 
 
 class RequestWork:

@@ -1,8 +1,7 @@
 """``POST /v1/calls/batch``: many calls in one request, each accepted or refused by itself."""
 
 import itertools
-from collections.abc import AsyncIterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator
 
 from fastapi import APIRouter
 from starlette.requests import ClientDisconnect, Request
@@ -12,40 +11,22 @@ from alodial_schemas import FieldProblem
 from alodial_schemas.field_problems import limited_suggestions
 
 from ...api_keys import ApiKey
-from ...calls.outcomes import queued_call
-from ...calls.prepare import BatchKeys, plain_row, read_call
+from ...calls.prepare import BatchKeys
 from ...calls.queue import CHUNK
-from ...errors import Conflict, InvalidCall, LimitReached, StoreFull, StoreUnavailable
-from ...store.call_transitions import Enqueued, NewCall
 from ..auth import Submitter, charge_rows
-from ..client_presence import BATCH_SECONDS, ProcessorTime, in_turns, too_much_work
-from ..context import AppContext, app_context
+from ..batch_placing import BatchPlacing, Line, Row, error_row
+from ..client_presence import BATCH_SECONDS, ProcessorTime
+from ..context import app_context
 from ..idempotency import idempotency_key
-from ..key_rules import check_call, check_use, quota_of
 from ..openapi import bodies, models
 from ..openapi.models import answers, refusals
-from ..problems import Refusal, field_errors
-from ..request_bodies import MalformedBody, malformed, media_type, parse_body, strict_json
-from ..responses import json_text
+from ..problems import Refusal
+from ..request_bodies import MalformedBody, media_type, parse_body
 
 MAX_LINE_LENGTH = 64 * 1024
 
 NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 """Content types of a body that is placed line by line while it arrives; NDJSON under another type is read whole first."""
-
-
-Result = dict[str, Any]
-
-
-class Line(NamedTuple):
-    """A line of NDJSON that was not parsed yet, with its number from 1."""
-
-    number: int
-    text: bytes
-
-
-Row = Line | MalformedBody | Any
-"""A line, the reason why there is none, or an entry of a JSON array."""
 
 router = APIRouter(prefix="/v1/calls", tags=["calls"])
 
@@ -68,77 +49,63 @@ async def place_batch(request: Request, api_key: Submitter) -> Response:
     `store_unavailable`.
     """
     keys = BatchKeys(idempotency_key(request), api_key.scope)
-    batch = Batch(app_context(request), keys, api_key, quota_of(api_key), ProcessorTime(BATCH_SECONDS))
+    placing = BatchPlacing(app_context(request), api_key, keys, ProcessorTime(BATCH_SECONDS))
+    place = _place_stream if media_type(request) in NDJSON else _place_all
     with limited_suggestions():
-        if media_type(request) in NDJSON:
-            results = await _place_stream(batch, request)
-        else:
-            results = await _place_all(batch, request)
-    lines = [json_text(row) async for row in in_turns(results)]
+        async with placing:
+            results = await place(placing, request, api_key)
     if media_type(request, "accept") in NDJSON:
-        return Response(b"\n".join([*lines, b""]), 202, media_type="application/x-ndjson")
-    return Response(b'{"results":[' + b",".join(lines) + b"]}", 202, media_type="application/json")
+        return Response(b"\n".join([*results, b""]), 202, media_type="application/x-ndjson")
+    return Response(b'{"results":[' + b",".join(results) + b"]}", 202, media_type="application/json")
 
 
-class Batch(NamedTuple):
-    """What all rows of a request share."""
-
-    context: AppContext
-    keys: BatchKeys
-    api_key: ApiKey
-    quota: str
-    time: ProcessorTime
-
-
-async def _place_all(batch: Batch, request: Request) -> list[Result]:
+async def _place_all(placing: BatchPlacing, request: Request, api_key: ApiKey) -> list[bytes]:
     """Places a whole body chunk by chunk. Raises ClientDisconnect when nobody waits for the answer any more."""
     rows = await _rows(await request.body())
-    charge_rows(request, batch.api_key, len(rows))
-    results: list[Result] = []
+    charge_rows(request, api_key, len(rows))
     for start in range(0, len(rows), CHUNK):
         if start and await request.is_disconnected():
             raise ClientDisconnect
-        results += await _place(batch, rows[start : start + CHUNK], start)
-    return results
+        await placing.add(rows[start : start + CHUNK])
+    return await placing.finish()
 
 
-async def _place_stream(batch: Batch, request: Request) -> list[Result]:
-    """Places NDJSON while it arrives; no more than a chunk and a line of it is in memory.
+async def _place_stream(placing: BatchPlacing, request: Request, api_key: ApiKey) -> list[bytes]:
+    """Places NDJSON while it arrives; no more than two chunks and a line of it are in memory.
 
     Placed rows always get their answer, or the client would send them again: when the body becomes too long or too slow,
     the last row says so. Raises Refusal while no row was placed.
     """
-    results: list[Result] = []
     rows: list[Row] = []
     number = 0
-    cut: list[Result] = []
+    cut: list[bytes] = []
     try:
         async for line in _lines(request):
             number += 1
             text = line.strip(b" \t\r\n" if number > 1 else b" \t\r\n\xef\xbb\xbf")
             if not text:
                 continue
-            if len(results) + len(rows) >= bodies.MAX_ROWS:
+            if placing.rows + len(rows) >= bodies.MAX_ROWS:
                 cut = [_cut("too_many_rows", f"A batch has up to {bodies.MAX_ROWS} rows.", number)]
                 break
             too_long = MalformedBody(f"line {number}: is longer than {MAX_LINE_LENGTH} bytes")
             rows.append(Line(number, text) if len(text) <= MAX_LINE_LENGTH else too_long)
             if len(rows) == CHUNK:
-                results += await _place(batch, rows, len(results))
+                await placing.add(rows)
                 rows = []
     except Refusal as exc:
-        if not results:
+        if not placing.rows:
             raise
         cut = [_cut(exc.code, exc.detail, number + 1)]
     finally:
-        charge_rows(request, batch.api_key, number)
+        charge_rows(request, api_key, number)
     if rows:
-        results += await _place(batch, rows, len(results))
-    return results + cut
+        await placing.add(rows)
+    return await placing.finish() + cut
 
 
-def _cut(code: str, problem: str, number: int) -> Result:
-    return _error(code, [FieldProblem("", code, problem, f"send line {number} and what follows in another batch")])
+def _cut(code: str, problem: str, number: int) -> bytes:
+    return error_row(code, [FieldProblem("", code, problem, f"send line {number} and what follows in another batch")])
 
 
 async def _lines(request: Request) -> AsyncIterator[bytes]:
@@ -175,83 +142,3 @@ def _limited(rows: list[Row]) -> list[Row]:
         detail = f"A batch has up to {bodies.MAX_ROWS} rows; send the rest in another one, or as a campaign."
         raise Refusal(413, "too_many_rows", detail)
     return rows
-
-
-def _value_of(row: Row) -> Any:
-    """Returns the JSON value of a row. Raises MalformedBody."""
-    if isinstance(row, MalformedBody):
-        raise row
-    if not isinstance(row, Line):
-        return row
-    try:
-        return strict_json(row.text)
-    except MalformedBody as exc:
-        raise MalformedBody(f"line {row.number}: {exc}") from None
-
-
-def _remedy(refused: Refusal) -> str:
-    return "send the row again in another batch" if refused.status == 413 else "ask for more"
-
-
-def _error(code: str, problems: list[FieldProblem], **more: Any) -> Result:
-    return {"error": {"code": code, "errors": field_errors(problems)} | more}
-
-
-def _new_call(batch: Batch, value: Any, position: int) -> NewCall:
-    """Returns the store's row for the call at a position. Raises InvalidCall, Refusal."""
-    settings, api_key = batch.context.settings, batch.api_key
-    rest: dict[str, Any] = {"owner": api_key.name, "tenant": api_key.own, "quota": batch.quota}
-    if not batch.keys.key and (row := plain_row(value, settings, **rest)) is not None:
-        check_use(api_key, row.account, "normal")
-        return row
-    call = read_call(value, settings)
-    check_call(api_key, call, settings)
-    return batch.keys.prepare(call, settings, position, **rest)
-
-
-async def _place(batch: Batch, rows: Sequence[Row], start: int) -> list[Result]:
-    """Stores one chunk by one script and returns a result for each row; ``start`` counts the rows before it."""
-    context, time = batch.context, batch.time
-    results: list[Result | None] = []
-    calls: list[NewCall] = []
-    async for index, row in in_turns(list(enumerate(rows))):
-        time.start()
-        try:
-            if time.is_used_up:
-                raise too_much_work(time.seconds)
-            calls.append(_new_call(batch, _value_of(row), start + index))
-        except MalformedBody as exc:
-            results.append(_error("malformed_json", [malformed(exc)]))
-        except InvalidCall as exc:
-            results.append(_error(exc.code, exc.problems))
-        except Refusal as exc:
-            results.append(_error(exc.code, [FieldProblem("", exc.code, exc.detail, _remedy(exc))], limit=exc.limit))
-        else:
-            results.append(None)
-        time.stop()
-    try:
-        answers = await context.acceptor.accept_many(calls)
-    except StoreUnavailable as exc:
-        if start == 0:
-            raise
-        remedy = (
-            "send the batch again with its Idempotency-Key: what was placed is not placed twice; without one, see first"
-        )
-        remedy += " whether the call is there"
-        away = _error(exc.code, [FieldProblem("", exc.code, "the call store went away", remedy)], retry=True)
-        return [away if result is None else result for result in results]
-    stored = iter([_result_of(answer, call) for answer, call in zip(answers, calls, strict=True)])
-    return [next(stored) if result is None else result for result in results]
-
-
-def _result_of(row: Enqueued, call: NewCall) -> Result:
-    try:
-        placed = queued_call(row, call)
-    except LimitReached as exc:
-        problem = FieldProblem("", exc.code, str(exc), f"send the row again in {exc.wait:.0f} s")
-        return _error(exc.code, [problem], limit=exc.limit, retry=True)
-    except Conflict as exc:
-        return _error(exc.code, exc.problems)
-    except StoreFull as exc:
-        return _error(exc.code, exc.problems, retry=True)
-    return {"id": placed.id, "extid": placed.extid, "state": placed.state, **placed.noted}
