@@ -1,16 +1,23 @@
 """Silent and slow connections, and whoever has or guesses the callback's secret, take nobody's place."""
 
+import asyncio
 import contextlib
 import resource
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from unittest.mock import Mock
 
 import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
 
 from alodial.errors import ConfigurationError
-from alodial.server.serve import MAX_CONNECTIONS, MAX_OF_ADDRESS, RESERVED, Places, make_server
+from alodial.server import places as places_module
+from alodial.server import serve
+from alodial.server.places import MAX_CONNECTIONS, MAX_OF_ADDRESS, RESERVED, Places
+from alodial.server.serve import MAX_PIPELINED, BoundedHead, make_server
 from alodial.settings import Settings
 from alodial.store import dead_letters, inbox
 from alodial.store.client import Store
@@ -71,14 +78,12 @@ def test_slow_requests_of_one_address_leave_places_to_callbacks_and_probes(web: 
 class Line:
     """A connection as far as places are concerned."""
 
+    cycle = None
+
     def __init__(self) -> None:
         self.aborted = False
 
-    @property
-    def transport(self) -> "Line":
-        return self
-
-    def abort(self) -> None:
+    def cut(self) -> None:
         self.aborted = True
 
 
@@ -101,11 +106,104 @@ def test_places_are_counted_by_address_and_trusted_proxies_share_them() -> None:
 
 def test_the_connection_that_has_been_silent_longest_makes_room() -> None:
     places = Places(Settings(_env_file=None))
-    lines: list[Any] = [Line() for _ in range(3)]
+    lines = [Line() for _ in range(3)]
     for line in lines[:2]:
         places.enter(line, MAX_CONNECTIONS)
     places.enter(lines[2], MAX_CONNECTIONS + RESERVED + 1)
     assert [line.aborted for line in lines] == [True, False, False]
+
+
+def test_slow_requests_make_room_those_of_the_address_with_most_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = Places(Settings(_env_file=None))
+    other, first, second = Line(), Line(), Line()
+    places.wait(other, "192.0.2.1")
+    for line in (first, second):
+        places.wait(line, "192.0.2.2")
+    assert not places.take("192.0.2.3", MAX_CONNECTIONS, essential=False), "the body of a fast client is on its way"
+    monkeypatch.setattr(places_module, "PATIENCE_SECONDS", 0)
+    assert places.take("192.0.2.3", MAX_CONNECTIONS, essential=False)
+    assert [line.aborted for line in (other, first, second)] == [False, True, False]
+    places.go_on(second, "192.0.2.2")
+    assert places.take("192.0.2.3", MAX_CONNECTIONS + RESERVED, essential=True)
+    assert other.aborted
+    assert not places.take("192.0.2.3", MAX_CONNECTIONS, essential=False), "nobody is slow"
+    newest = Line()
+    places.wait(second, "192.0.2.2")
+    places.enter(newest, MAX_CONNECTIONS + RESERVED + 1)
+    assert (second.aborted, newest.aborted) == (True, False)
+
+
+async def never(scope: Scope, receive: Receive, send: Send) -> None:
+    await asyncio.Event().wait()
+
+
+def protocol_of(places: Places) -> tuple[BoundedHead, Mock]:
+    """A connection on a transport that writes nothing, to an app that does not answer."""
+    config = uvicorn.Config(never, lifespan="off", log_config=None)
+    config.load()
+    protocol = BoundedHead(config=config, server_state=ServerState(), app_state={}, places=places)
+    transport = Mock(spec=asyncio.Transport)
+    transport.get_extra_info.return_value = None
+    transport.is_closing.return_value = False
+
+    def abort() -> None:
+        transport.is_closing.return_value = True
+
+    transport.abort.side_effect = abort
+    protocol.connection_made(transport)
+    return protocol, transport
+
+
+def test_a_request_is_slow_until_its_body_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        monkeypatch.setattr(places_module, "PATIENCE_SECONDS", 0)
+        places = Places(Settings(_env_file=None))
+        protocol, transport = protocol_of(places)
+        protocol.data_received(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na")
+        assert places.take("192.0.2.3", MAX_CONNECTIONS, essential=False)
+        transport.abort.assert_called_once()
+        protocol, transport = protocol_of(places)
+        protocol.data_received(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na")
+        protocol.data_received(b"b")
+        assert not places.take("192.0.2.3", MAX_CONNECTIONS, essential=False)
+        transport.abort.assert_not_called()
+
+    asyncio.run(scenario())
+
+
+def test_requests_that_nobody_waits_for_the_answers_of_are_few() -> None:
+    async def scenario() -> None:
+        protocol, transport = protocol_of(Places(Settings(_env_file=None)))
+        protocol.data_received(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * (MAX_PIPELINED + 1))
+        transport.abort.assert_not_called()
+        protocol.data_received(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 1000)
+        transport.abort.assert_called_once()
+        assert len(protocol.pipeline) == MAX_PIPELINED
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_that_is_not_read_ends_with_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        monkeypatch.setattr(serve, "UNREAD_SECONDS", 0.01)
+        monkeypatch.setattr(places_module, "PATIENCE_SECONDS", 0)
+        places = Places(Settings(_env_file=None))
+        protocol, transport = protocol_of(places)
+        protocol.pause_writing()
+        assert places.take("192.0.2.3", MAX_CONNECTIONS, essential=False), "a place for others before that"
+        protocol, transport = protocol_of(places)
+        protocol.pause_writing()
+        protocol.resume_writing()
+        await asyncio.sleep(0.05)
+        transport.abort.assert_not_called()
+        protocol.pause_writing()
+        for _ in range(1500):
+            if transport.abort.called:
+                break
+            await asyncio.sleep(0.01)
+        transport.abort.assert_called_once()
+
+    asyncio.run(scenario())
 
 
 def test_callbacks_and_operators_may_have_ports_of_their_own(settings: Settings, tmp_path: Path) -> None:

@@ -103,6 +103,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="Alodial",
         version=version("alodial"),
         lifespan=_lifespan,
+        openapi_url=None,  # `docs_page` serves it
         docs_url=None,
         redoc_url=None,
         # A redirect would repeat the address, and addresses hold secrets: the callback's and the drop-in's.

@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from asyncio.events import TimerHandle
-from collections import Counter, OrderedDict
 from collections.abc import Generator
 from functools import partial
 from types import FrameType
@@ -26,23 +25,20 @@ from ..errors import ConfigurationError
 from ..observability import logging
 from ..settings import Settings
 from ..settings.open_files import raise_file_limit
-from ..web.client_address import TrustedProxies
 from ..web.context import ABORT
 from ..web.heartbeat import process_name
-from ..web.ports import Ports
 from ..web.problems import RETRY_AFTER, problem
 from .app import create_app
+from .places import MAX_CONNECTIONS, Places
 
 KEEP_ALIVE = 15
-MAX_CONNECTIONS = 2000
-"""Requests under way, event streams included, which are half of them at most."""
-RESERVED = 200
-"""Further ones for callbacks and probes alone."""
-MAX_OF_ADDRESS = 500
-"""Requests under way from one address that is no trusted proxy."""
 HEAD_SECONDS = 10.0
 """For a request's line and headers, which take one packet; a slower client only occupies the connection."""
 HEAD_BYTES = 32 * 1024
+MAX_PIPELINED = 16
+"""Requests that a client sends before it has read the answer to the first: each takes a kilobyte of memory or two."""
+UNREAD_SECONDS = 60.0
+"""For a client to read on where an answer is longer than the buffers: a second answer would keep its place without end."""
 STOP_SECONDS = 20
 """For requests under way at SIGTERM; orchestrators kill after 30."""
 SO_ATTACH_FILTER = 26
@@ -58,51 +54,26 @@ async def overloaded(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(scope, receive, send)
 
 
-class Places:
-    """The connections and requests of one server: who is silent, and how many requests each address has under way."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._proxies = TrustedProxies(settings.trusted_proxies)
-        self.ports = Ports(settings.callback_port, settings.operator_port)
-        self.silent: OrderedDict[BoundedHead, None] = OrderedDict()
-        self.ending = False
-        self.requests: Counter[str] = Counter()
-
-    def enter(self, connection: "BoundedHead", connections: int) -> None:
-        """Counts a new connection as silent, and above the limit closes the one that has been silent longest."""
-        self.silent[connection] = None
-        if connections > MAX_CONNECTIONS + RESERVED:
-            oldest, _ = self.silent.popitem(last=False)
-            oldest.transport.abort()
-
-    def take(self, address: str, under_way: int, *, essential: bool) -> bool:
-        """Whether a request of this address may go on; then it is counted until :meth:`leave`."""
-        if under_way >= MAX_CONNECTIONS + (RESERVED if essential else 0):
-            return False
-        if not essential and self.requests[address] >= MAX_OF_ADDRESS and address not in self._proxies:
-            return False
-        self.requests[address] += 1
-        return True
-
-    def leave(self, address: str) -> None:
-        """A request of this address has ended."""
-        self.requests[address] -= 1
-        if not self.requests[address]:
-            del self.requests[address]
+class TooManyRequests(Exception):
+    """A client sends further requests and reads no answer; its connection has been cut."""
 
 
 class BoundedHead(HttpToolsProtocol):
-    """uvicorn's protocol with bounds on the time and the size of a request's line and headers, and on how many there are."""
+    """uvicorn's protocol with bounds on the time and the size of a request's line and headers, on how many there are, and on
+    the time in which an answer is read."""
 
     def __init__(self, *args: Any, places: Places, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._places = places
         self._address = ""
         self._counted = False
+        self._essential = False
+        self._receiving = False
         self._own_app: Any = self.app
         self._in_head = True
         self._head_bytes = 0
         self._head_timer: TimerHandle | None = None
+        self._unread_timer: TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
@@ -110,8 +81,14 @@ class BoundedHead(HttpToolsProtocol):
         self._address = self.client[0] if self.client else ""
         self._places.enter(self, len(self.connections))
 
+    def cut(self) -> None:
+        """Ends the connection at once."""
+        self.transport.abort()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._receiving = False
+        self._read_on()
         self._leave()
         self._places.silent.pop(self, None)
         super().connection_lost(exc)
@@ -131,6 +108,9 @@ class BoundedHead(HttpToolsProtocol):
             self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
 
     def on_message_begin(self) -> None:
+        if len(self.pipeline) >= MAX_PIPELINED:
+            self.transport.abort()
+            raise TooManyRequests
         super().on_message_begin()
         self.scope["extensions"] = {ABORT: {"abort": self.transport.abort}}
         self._in_head = True
@@ -141,19 +121,56 @@ class BoundedHead(HttpToolsProtocol):
         self._stop_timer()
         self._places.silent.pop(self, None)
         essential = self._places.ports.is_essential(self.server[1] if self.server else None, self.url)
+        # A place for a probe is none for what follows it on the same connection.
+        if self._counted and self._essential and not essential:
+            self._leave()
         if self._counted or self._places.take(self._address, len(self.tasks), essential=essential):
-            self._counted = True
+            self._counted, self._essential = True, essential
             self.app = self._own_app
         else:
             self.app = overloaded
+        self._receiving = True
+        self._places.wait(self, self._address)
         super().on_headers_complete()
         if self._places.ending and self.cycle is not None:
             self.cycle.keep_alive = False
 
+    def on_message_complete(self) -> None:
+        self._receiving = False
+        if self._unread_timer is None:
+            self._places.go_on(self, self._address)
+        super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._places.wait(self, self._address)
+        if self._unread_timer is None:
+            self._unread_timer = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._read_on()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        if self._unread_timer is None and self.transport.get_write_buffer_size():
+            self._unread_timer = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
+
+    def _read_on(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
+        if not self._receiving:
+            self._places.go_on(self, self._address)
+
     def on_response_complete(self) -> None:
-        self._leave()
-        if not self.transport.is_closing():
-            self._places.silent[self] = None
+        if not self.pipeline:
+            self._leave()
+            self._receiving = False
+            if self._unread_timer is None:
+                self._places.go_on(self, self._address)
+            if not self.transport.is_closing():
+                self._places.silent[self] = None
         super().on_response_complete()
 
     def _leave(self) -> None:

@@ -1,5 +1,6 @@
 """The API's documentation page: the routes as a plain list. It loads nothing from other hosts."""
 
+import json
 from html import escape
 from typing import Any
 
@@ -40,19 +41,34 @@ async def report_style() -> Response:
     return Response(report_css(), media_type="text/css")
 
 
+@router.get("/openapi.json")
+async def openapi(request: Request) -> Response:
+    """Returns the OpenAPI document, encoded once: 200 kB for anybody who asks."""
+    state = request.app.state
+    if not hasattr(state, "openapi_json"):
+        state.openapi_json = json.dumps(request.app.openapi(), ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(state.openapi_json, media_type="application/json")
+
+
 @router.get("/docs")
 async def docs(request: Request) -> Response:
     """Returns the OpenAPI document as a page: FastAPI's own page loads its scripts from another host."""
+    state = request.app.state
+    if not hasattr(state, "docs_page"):
+        state.docs_page = _docs_page(request)
+    return _page("Alodial's HTTP API", state.docs_page)
+
+
+def _docs_page(request: Request) -> str:
     document: dict[str, Any] = request.app.openapi()
-    title = "Alodial's HTTP API"
-    head = f"<h1>{title}</h1><p>{escape(document['info']['description'])}</p>"
+    head = f"<h1>Alodial's HTTP API</h1><p>{escape(document['info']['description'])}</p>"
     head += '<p>For programs: <a href="/openapi.json">/openapi.json</a></p>'
     operations = (
         _operation(method, path, operation)
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     )
-    return _page(title, head + "".join(operations))
+    return head + "".join(operations)
 
 
 def _row(*cells: str) -> str:
