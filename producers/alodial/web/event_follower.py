@@ -168,7 +168,13 @@ class EventFollower:
         self._away = False
         for reader in self._behind:
             reader.wake()
-        woken = await self._hand_out([StreamedEvent(row) for row in rows]) if rows else 0
+        try:
+            woken = await self._hand_out([StreamedEvent(row) for row in rows]) if rows else 0
+        except Exception:
+            # These events are not read again: whoever was not reached looks for them in the window, and not after a comment.
+            for reader in set[EventReader]().union(*self._waiting.values()):
+                reader.wake()
+            raise
         return WAKE_INTERVAL + WAKE_PAUSE * woken
 
     async def _hand_out(self, events: list[StreamedEvent]) -> int:

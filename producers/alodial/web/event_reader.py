@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from ..store.events import Position, StreamEvent, position_of
 
@@ -21,27 +21,28 @@ class StreamedEvent:
         # CloudEvents JSON holds no line ends, so it fits into a single data line.
         self.block = f"id: {row.position}\ndata: {row.event}\n\n".encode()
         self._text = row.event
-        self._fields: tuple[Any, ...] | None = None
+        self._fields: tuple[str | None, ...] | None = None
 
     @property
-    def fields(self) -> tuple[Any, ...]:
-        """Owner, type, and the ids of the campaign and of the subject; all None for text that is no event."""
+    def fields(self) -> tuple[str | None, ...]:
+        """Owner, type, and the ids of the campaign and of the subject; None for what is no text, as in text that is no event."""
         if self._fields is None:
             self._fields = _fields(self._text)
             self._text = ""
         return self._fields
 
 
-def _fields(text: str) -> tuple[Any, ...]:
+def _fields(text: str) -> tuple[str | None, ...]:
     try:
         event = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         event = None
     if not isinstance(event, dict):
-        return None, None, None, None
+        event = {}
     data = event.get("data")
     campaign = data.get("campaign_id") if isinstance(data, dict) else None
-    return event.get("owner"), event.get("type"), campaign, event.get("subject")
+    values = event.get("owner"), event.get("type"), campaign, event.get("subject")
+    return tuple(value if isinstance(value, str) else None for value in values)
 
 
 @dataclass(frozen=True, slots=True)
