@@ -9,7 +9,7 @@ from typing import Any, Self, cast
 
 import httpx
 
-from alodial_workers.alovoice.transport import DirectTransport, Hook, Origin, encode_post
+from alodial_workers.alovoice.transport import DirectTransport, Hook, Origin, encode_head, encode_post
 
 TAKEN = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 21\r\n\r\n{"answer": {"id": 1}}'
 BODY = b"callto=712037006&extid=123123"
@@ -152,8 +152,10 @@ def origin_of(url: str) -> Origin:
 
 
 REQUEST = encode_post(
-    b"/requestcall/planted-token-7f3a9c",
-    [(b"Host", b"cld.alovoice.uz"), (b"Content-Type", b"application/x-www-form-urlencoded")],
+    encode_head(
+        b"/requestcall/planted-token-7f3a9c",
+        [(b"Host", b"cld.alovoice.uz"), (b"Content-Type", b"application/x-www-form-urlencoded")],
+    ),
     BODY,
 )
 

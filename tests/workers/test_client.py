@@ -222,7 +222,27 @@ def test_time_that_arm_waits_is_not_taken_from_the_answer() -> None:
     run(work())
 
 
-def test_an_exchange_on_a_kept_connection_has_one_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_further_exchange_on_a_kept_connection_has_the_whole_time_and_no_more() -> None:
+    async def once(peer: Peer) -> None:
+        await peer.request()
+        peer.send(TAKEN)
+        await peer.closed.wait()
+
+    async def work() -> None:
+        async with RawServer(once) as server:
+            client = AloVoiceClient(made(server.url(), provider_timeout=0.4))
+            outcomes = []
+            for _ in range(2):
+                submission = await client.submit("default", stored(TWO_WAY), "123123", before_first_byte=Arm())
+                outcomes.append((submission.verdict.outcome, submission.verdict.code))
+                await asyncio.sleep(0.2)
+            assert outcomes == [("taken", "taken"), ("unconfirmed", "answer_timeout")]
+            assert submission.elapsed >= 0.39, "the timer of the first exchange ends none that began later"
+
+    run(work())
+
+
+def test_an_exchange_on_a_kept_connection_needs_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
     async def taking(peer: Peer) -> None:
         while not peer.closed.is_set():
             await peer.request()
@@ -252,7 +272,7 @@ def test_an_exchange_on_a_kept_connection_has_one_timer(monkeypatch: pytest.Monk
     run(work())
     connected, kept = counts
     assert connected >= 2, "connecting is limited too"
-    assert kept == 1
+    assert kept == 0, "the connection's own timer serves it too"
 
 
 @pytest.mark.parametrize(

@@ -785,7 +785,7 @@ def test_with_no_file_left_a_call_is_not_sent_and_the_next_one_is() -> None:
     program = """
 import asyncio, resource, os
 import httpx
-from alodial_workers.alovoice.transport import DirectTransport, Origin, encode_post
+from alodial_workers.alovoice.transport import DirectTransport, Origin, encode_head, encode_post
 
 async def main():
     async def serve(reader, writer):
@@ -794,7 +794,7 @@ async def main():
         await writer.drain()
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     origin = Origin("127.0.0.1", server.sockets[0].getsockname()[1], False)
-    request = encode_post(b"/x", [], b"BODY")
+    request = encode_post(encode_head(b"/x", []), b"BODY")
     transport = DirectTransport()
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
     held = []

@@ -135,7 +135,7 @@ def classify_answer(
     if body.count(b"{") + body.count(b"[") > MAX_OPENINGS:
         return Verdict("unconfirmed", "answer_unreadable", status, text)
     try:
-        content = json.loads(body.decode("utf-8-sig"), parse_constant=_no_constant)
+        content = _strict_json(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         return Verdict("unconfirmed", "answer_unreadable", status, text)
     if content is None or content is False or content == "":
@@ -147,6 +147,10 @@ def classify_answer(
 
 def _no_constant(_name: str) -> Any:
     raise ValueError("NaN and Infinity are not JSON")
+
+
+_strict_json = json.JSONDecoder(parse_constant=_no_constant).decode
+"""Shared: ``json.loads`` with an option makes a decoder each time, 2 % of a call."""
 
 
 _FIRST_WORD = re.compile(r"[^a-z]")

@@ -10,7 +10,7 @@ import errno
 import ssl
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, cast
@@ -40,6 +40,9 @@ SHORT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.
 
 OWN_TROUBLE = "short_of_resources"
 
+LEAST_ANSWER = 0.1
+"""Seconds that an answer has at least, so that a slow connect does not turn every answer into an ambiguous one."""
+
 Hook = Callable[[], Awaitable[None]]
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
@@ -61,23 +64,31 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """``body`` is cut at the transport's ``max_body`` bytes."""
+    """``body`` is cut at the transport's ``max_body`` bytes; the names of ``headers`` are in lower case."""
 
     status: int
-    headers: httpx.Headers
+    headers: Mapping[str, str]
     body: bytes
 
 
-def encode_post(target: bytes, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bytes:
-    """Returns the bytes of a POST of ``body`` to ``target`` (path and query), with its Content-Length."""
-    parts = [b"POST ", target, b" HTTP/1.1\r\n"]
-    for name, value in headers:
-        parts += (name, b": ", value, b"\r\n")
-    parts += (b"Content-Length: ", str(len(body)).encode("ascii"), b"\r\n\r\n", body)
-    return b"".join(parts)
+def encode_head(target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Returns the head of POSTs to ``target`` (path and query), for :func:`encode_post`."""
+    fields = b"".join(b"%b: %b\r\n" % field for field in headers)
+    return b"POST %b HTTP/1.1\r\n%bContent-Length: " % (target, fields)
 
 
-_NO_HEADERS = httpx.Headers()
+def encode_post(head: bytes, body: bytes) -> bytes:
+    """Returns the bytes of a POST of ``body``, with its Content-Length."""
+    return b"%b%d\r\n\r\n%b" % (head, len(body), body)
+
+
+_NO_HEADERS: Mapping[str, str] = {}
+
+
+def _headers(fields: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str]:
+    """The fields by their names in lower case; repeated ones are joined, by httpx, which costs 4 % of a call."""
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in fields}
+    return headers if len(headers) == len(fields) else httpx.Headers(fields)
 
 
 class _Cut(Exception):
@@ -103,6 +114,9 @@ class Connection(asyncio.Protocol):
         self._used = self._reused = False
         self._parser: httptools.HttpResponseParser | None = None
         self._done: asyncio.Future[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._deadline = self._timer_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._fresh()
 
     def _fresh(self) -> None:
@@ -144,6 +158,9 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.reusable = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._done is None or self._done.done():
             return
         until_eof = "content-length" not in self.headers and "transfer-encoding" not in self.headers
@@ -167,7 +184,7 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         assert self._parser is not None  # noqa: S101  # it is the parser that calls
         self.status = self._parser.get_status_code()
-        self.headers = httpx.Headers(self._fields)
+        self.headers = _headers(self._fields)
         self._in_body = self.status >= 200
         if self._in_body and not self._wait_for_body and self.status not in (204, 304):
             length = self.headers.get("content-length", "")
@@ -188,15 +205,36 @@ class Connection(asyncio.Protocol):
             assert self._parser is not None  # noqa: S101  # it is the parser that calls
             self._keep = self._parser.should_keep_alive()
 
-    def start(self, request: bytes) -> "asyncio.Future[None]":
-        """Sends head and body in one write; the future ends with the answer."""
+    def start(self, request: bytes, limit: float | None = None) -> "asyncio.Future[None]":
+        """Sends head and body in one write; the future ends with the answer, after ``limit`` seconds with ReadTimeout."""
         assert self.transport is not None  # noqa: S101  # the pool hands out open connections only
         self._fresh()
         self._reused, self._used = self._used, True
         self._parser = httptools.HttpResponseParser(self)
-        self._done = asyncio.get_running_loop().create_future()
+        done = self._done = self._loop.create_future()
+        if limit is not None:
+            self._end_at(self._loop.time() + limit)
         self.transport.write(request)
-        return self._done
+        return done
+
+    def _end_at(self, deadline: float) -> None:
+        """Sets when the exchange ends at the latest. One timer serves all exchanges until it fires: each costs 5 % of a call."""
+        self._deadline = deadline
+        if self._timer is not None and self._timer_at > deadline:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer_at = deadline
+            self._timer = self._loop.call_at(deadline, self._timer_fired)
+
+    def _timer_fired(self) -> None:
+        self._timer = None
+        if self._done is None:
+            return
+        if self._loop.time() >= self._deadline:
+            self._fail(httpx.ReadTimeout("no answer in time"))
+        else:
+            self._end_at(self._deadline)
 
     def _finish(self, *, reusable: bool) -> None:
         self.reusable = self.reusable and reusable
@@ -294,29 +332,34 @@ class DirectTransport:
         *,
         before_first_byte: Hook | None,
         reuse: bool = True,
-        connecting: Callable[[], None] | None = None,
+        limit: float | None = None,
     ) -> HttpAnswer:
         """Sends ``request`` (see :func:`encode_post`) once and returns the answer; never sends it again.
 
         ``before_first_byte`` is awaited on the open connection. When it raises, nothing was sent; when it returns,
-        the whole request is written before anything else runs. ``reuse=False`` takes a new connection. ``connecting`` is
-        called before a new one is opened.
+        the whole request is written before anything else runs. ``reuse=False`` takes a new connection. ``limit`` is in seconds
+        for connecting and the answer together, the hook's own time not counted; the answer has LEAST_ANSWER in any case.
 
-        Raises httpx.ConnectError when nothing was sent, and whatever the hook or ``resolve`` raises, likewise with
-        nothing sent. After any other httpx.TransportError or a cancellation the server may have the request.
+        Raises httpx.ConnectError or ConnectTimeout when nothing was sent, and whatever the hook or ``resolve`` raises,
+        likewise with nothing sent. After any other httpx.TransportError or a cancellation the server may have the request.
         """
         connection = self._take(origin) if reuse else None
         if connection is None:
-            if connecting is not None:
-                connecting()
-            connection = await self._connect(origin)
+            began = time.monotonic()
+            try:
+                async with asyncio.timeout(limit):
+                    connection = await self._connect(origin)
+            except TimeoutError:
+                raise httpx.ConnectTimeout("not connected in time") from None
+            if limit is not None:
+                limit = max(LEAST_ANSWER, limit - (time.monotonic() - began))
         try:
             if before_first_byte is not None:
                 await before_first_byte()
             if not connection.open:
                 # It was closed while the hook waited; not one byte of the request was written.
                 raise httpx.ConnectError("connection closed before the request was sent")
-            await connection.start(request)
+            await connection.start(request, limit)
         except BaseException:
             connection.close()
             raise

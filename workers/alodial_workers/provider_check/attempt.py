@@ -7,7 +7,6 @@ leaves a call that is never POSTed again. Only the pace and channels of the chec
 """
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -65,7 +64,7 @@ class RecordingTransport(DirectTransport):
         *,
         before_first_byte: Hook | None,
         reuse: bool = True,
-        connecting: Callable[[], None] | None = None,
+        limit: float | None = None,
     ) -> HttpAnswer:
         if self._extid not in request or self.request is not None:
             raise NotArmed("other_check")
@@ -75,7 +74,7 @@ class RecordingTransport(DirectTransport):
                 await before_first_byte()
             self.request = request
 
-        self.answer = await super().post(origin, request, before_first_byte=note, reuse=False, connecting=connecting)
+        self.answer = await super().post(origin, request, before_first_byte=note, reuse=False, limit=limit)
         return self.answer
 
 

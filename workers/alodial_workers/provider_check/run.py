@@ -163,7 +163,7 @@ class Series:
             about = f"{placed.form}, extid {placed.extid}"
             self._operator.exchange("sent", about, for_terminal(placed.request, self._secrets))
         if placed.answer is not None:
-            head = "".join(f"{name}: {value}\r\n" for name, value in placed.answer.headers.multi_items())
+            head = "".join(f"{name}: {value}\r\n" for name, value in placed.answer.headers.items())
             answer = f"{placed.answer.status}\r\n{head}\r\n".encode() + placed.answer.body
             self._operator.exchange("answered", f"status {placed.answer.status}", for_terminal(answer, self._secrets))
 

@@ -11,7 +11,15 @@ from alodial.webhooks.config import Endpoint
 
 from ..alovoice.answer_classification import classify_error
 from ..alovoice.resolver import Resolver
-from ..alovoice.transport import OWN_TROUBLE, DirectTransport, HttpAnswer, Origin, StaleConnection, encode_post
+from ..alovoice.transport import (
+    OWN_TROUBLE,
+    DirectTransport,
+    HttpAnswer,
+    Origin,
+    StaleConnection,
+    encode_head,
+    encode_post,
+)
 from .ssrf_guard import NotAllowed, Resolve, checked_addresses
 
 MAX_BODY = 4096
@@ -58,7 +66,7 @@ class EndpointClient:
         """POSTs ``body`` within the timeout. Never raises for anything that the other side does."""
         fields = {"Host": self._host, **headers}.items()
         encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields]
-        request = encode_post(self._target, encoded, body)
+        request = encode_post(encode_head(self._target, encoded), body)
         try:
             async with asyncio.timeout(self._timeout):
                 answer = await self._exchange(request)
