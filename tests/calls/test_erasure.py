@@ -42,7 +42,7 @@ def _everything(client: redis.Redis) -> bytes:
         kind = client.type(key)
         out.append(key)
         if kind == b"string":
-            out.append(client.get(key))
+            out.append(client.get(key) or b"")  # it may have expired since
         elif kind == b"hash":
             out += [part for pair in client.hgetall(key).items() for part in pair]
         elif kind == b"list":

@@ -254,6 +254,7 @@ def test_hours_and_minutes_add_up_to_what_happened(queue: CallQueue) -> None:
     for key in queue.store.redis.keys(keys.PREFIX + "hour:*"):
         for name, count in queue.store.redis.hgetall(key).items():
             hours[name.decode()] = hours.get(name.decode(), 0) + int(count)
+        assert 0 < queue.store.redis.pttl(key) <= (8 * 24 + 1) * 3_600_000
     assert {name: count for name, count in hours.items() if not name.startswith("y:")} == totals
     assert hours["y:rejected:http_400"] + hours["y:rejected:http_422"] == totals["e:rejected"]
 

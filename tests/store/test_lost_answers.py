@@ -58,7 +58,7 @@ def lossy(redis_server: EmbeddedRedis, settings: Settings) -> Lossy:
 
 
 def everything(store: Store) -> dict[bytes, Any]:
-    """All keys and what they hold, but for the moment at which a pacer looked at the clock."""
+    """All keys and what they hold, but for the moments at which a pacer looked at the clock and a script at the memory."""
     client: Any = store.redis
     read: dict[bytes, Callable[[bytes], Any]] = {
         b"hash": client.hgetall,
@@ -68,7 +68,9 @@ def everything(store: Store) -> dict[bytes, Any]:
         b"set": client.smembers,
         b"stream": client.xrange,
     }
-    return {name: read[client.type(name)](name) for name in sorted(client.keys()) if not name.endswith(b":seen")}
+    return {
+        name: read[client.type(name)](name) for name in sorted(client.keys()) if not name.endswith((b":seen", b":room"))
+    }
 
 
 def lose_and_repeat(store: Lossy, op: Operation[Any]) -> tuple[Any, Any]:

@@ -75,7 +75,7 @@ async def a_callback(settings: Settings) -> None:
 
 def contents(client: Any) -> dict[bytes, bytes]:
     """Each key that stays with its value as Redis packs it."""
-    return {key: client.dump(key) for key in client.keys("*") if not 0 <= client.pttl(key) < 5000}
+    return {key: client.dump(key) for key in client.keys("*") if client.pttl(key) == -1 or client.pttl(key) >= 5000}
 
 
 def within(settings: Settings, namespace: str) -> Settings:

@@ -133,7 +133,7 @@ while i <= #values do
     answer[#answer + 1] = { outcome, found, r[1], r[2], r[6] and string.match(r[6], '%d+$') or found }
   elseif theirs and spare == '' then
     answer[#answer + 1] = { 'conflict', x, '', '', x }
-  elseif store_full() then
+  elseif store_full(#values <= 22) then
     answer[#answer + 1] = { 'full', x, store_full(), '', x }
   else
     local q, limit, wait, bytes = quota ~= '' and quota_of(quota), nil, 60, nil

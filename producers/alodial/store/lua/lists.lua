@@ -28,18 +28,20 @@ local function write_campaign_ends()
   end
 end
 
+-- Of minutes an hour is read, and the one before it for comparison; of hours seven days and the one that is not over. A field
+-- that is new is often enough for the expiry.
 local function write_ticks()
   if not next(ticks) then return end
   write_campaign_ends()
   local minute = P .. 'tick:' .. int(math.floor(ms / 60000))
   local hour = P .. 'hour:' .. int(math.floor(ms / 3600000))
   for name, count in pairs(ticks.both or {}) do
-    redis.call('HINCRBY', minute, name, count)
-    redis.call('HINCRBY', hour, name, count)
+    if redis.call('HINCRBY', minute, name, count) == count then redis.call('PEXPIRE', minute, 7500000) end
+    if redis.call('HINCRBY', hour, name, count) == count then redis.call('PEXPIRE', hour, 8 * DAY + 3600000) end
   end
-  for name, count in pairs(ticks.hour or {}) do redis.call('HINCRBY', hour, name, count) end
-  if ticks.both then redis.call('PEXPIRE', minute, 7500000) end -- an hour is read, and the one before it for comparison
-  redis.call('PEXPIRE', hour, 8 * 86400000) -- seven days and the one that is not over
+  for name, count in pairs(ticks.hour or {}) do
+    if redis.call('HINCRBY', hour, name, count) == count then redis.call('PEXPIRE', hour, 8 * DAY + 3600000) end
+  end
 end
 
 -- Into a list of those that share four digits of a number, or a reference's hash. The calls of a batch that share one go in
