@@ -2,16 +2,15 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from alodial_schemas import ENDS
 from alodial_schemas.alovoice.result import talk_seconds
 
-from ..store.answers import text, unix_ms
-from ..store.call_facts import called_in, facts_of
-from ..store.records import CallRecord, read_record
+from ..store.answers import entries, unix_ms
+from ..store.call_facts import called_in, facts_from
+from ..store.records import CallRecord, priority_of, read_record
 from .packing import packed, packed_event, subject_key, unpacked
 
 Row = dict[str, Any]
@@ -24,11 +23,11 @@ ENDED_EVENTS: Final = frozenset({*(f"alodial.call.{state}" for state in ENDS), "
 
 DAY_MS: Final = 86_400_000
 
-_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_decode: Final = json.JSONDecoder().raw_decode
+_quoted: Final = json.encoder.encode_basestring  # the encoder's own, without its set-up
 
 
-@dataclass(frozen=True, slots=True)
-class ArchivedCall:
+class ArchivedCall(NamedTuple):
     """The rows of one ended call: that of ``calls`` and those of ``attempts``."""
 
     call: Row
@@ -40,10 +39,29 @@ def day_of(ms: int) -> date:
     return date.fromordinal(719_163 + ms // DAY_MS)  # 1970-01-01 is day 719163
 
 
-def packed_record(extid: str, raw: Mapping[bytes, bytes]) -> bytes:
+def _parsed(document: str) -> Any:
+    """The value of a document of JSON, as ``json.loads`` reads it, which costs as much again for short ones."""
+    try:
+        value, end = _decode(document)
+    except ValueError:
+        end = -1
+    return value if end == len(document) else json.loads(document)
+
+
+def _fields(raw: Mapping[bytes, bytes]) -> dict[str, str]:
+    """A record's fields as texts, as ``read_record`` reads them."""
+    return {name.decode(): value.decode("utf-8", "replace") for name, value in raw.items()}
+
+
+def _record_json(extid: str, fields: Mapping[str, str]) -> str:
     """A record's fields as they are in Redis, and ``extid``, under which Redis kept it."""
-    fields = {name: text(value) for key, value in raw.items() if (name := key.decode()) not in PASSING}
-    return packed(_json({"extid": extid, **fields}))
+    pairs = [f"{_quoted(name)}:{_quoted(value)}" for name, value in fields.items() if name not in PASSING]
+    return f'{{"extid":{",".join([_quoted(extid), *pairs])}}}'
+
+
+def packed_record(extid: str, raw: Mapping[bytes, bytes]) -> bytes:
+    """A record's fields and ``extid`` as the archive keeps them."""
+    return packed(_record_json(extid, _fields(raw)))
 
 
 def unpacked_record(record: bytes) -> tuple[str, dict[bytes, bytes]]:
@@ -62,48 +80,76 @@ def record_of(record: bytes) -> CallRecord:
 
 
 def archived_call(extid: str, raw: Mapping[bytes, bytes]) -> ArchivedCall | None:
-    """The rows of an ended call; None for one that is gone or has not ended."""
-    if raw.get(b"s", b"").decode() not in ENDS:
+    """The rows of an ended call; None for one that is gone or has not ended.
+
+    They say what ``read_record`` says, without its times and dictionaries for readers, which cost as much as all the rest.
+    Raises ValueError and LookupError for a record that readers could not read.
+    """
+    fields = _fields(raw)
+    id = fields.get("id")
+    if id is None or fields.get("s") not in ENDS:
         return None
-    record = read_record(extid, raw)
-    if record is None:
-        return None
-    facts = facts_of(record)
-    created = unix_ms(record.created_at) or 0
+    timeline = [entry.split(b" ", 2) for entry in entries(raw[b"tl"])]
+    created = int(timeline[0][1])
+    ended = next((int(at) for state, at, *_ in reversed(timeline) if state.decode() in ENDS), int(timeline[-1][1]))
+    for name in ("rd", *(f"rc{n}" for n in range(1, int(fields.get("n", 1)) + 1))):
+        if name in fields:
+            _parsed(fields[name])
+    tries = [_read_attempt(n, fields) for n in range(1, int(fields.get("n", 1)) + 1)]
+    last: Mapping[str, Any] = next((attempt.result for attempt in reversed(tries) if attempt.disposition), {})
+    facts = facts_from(_parsed(fields["b"]), last, tries[0].submitted_at if tries else None)
     day = day_of(created)
-    attempts = [_attempt(day, record, attempt, facts.recipients) for attempt in record.attempts]
-    ends = [entry["at"] for entry in record.timeline if entry["state"] in ENDS]
+    attempts = [_attempt_row(day, id, attempt, fields, extid, facts.recipients) for attempt in tries]
+    reference, metadata = fields.get("r", ""), _parsed(fields["m"]) if "m" in fields else {}
+    record = _record_json(extid, fields)
     call = {
         "day": day,
-        "call_id": record.id,
+        "call_id": id,
         "created_at": created,
-        "ended_at": unix_ms(ends[-1] if ends else record.updated_at) or created,
-        "owner": record.owner or "",
-        "account": record.account,
-        "extid": record.extid,
+        "ended_at": ended,
+        "owner": fields.get("w", ""),
+        "account": fields.get("a", "default"),
+        "extid": fields["ox"].rpartition(":")[2] if "ox" in fields else extid,
         "wire_extid": extid,
-        "reference": record.reference or "",
-        "campaign_id": record.campaign_id or "",
-        "row_number": int(raw[b"ri"]) if b"ri" in raw else None,
-        "priority": record.priority,
+        "reference": reference,
+        "campaign_id": fields.get("g", ""),
+        "row_number": int(fields["ri"]) if "ri" in fields else None,
+        "priority": priority_of(fields),
         "kind": _kind(facts.parties),
         "initiator": facts.initiator,
         "recipients": " ".join(facts.recipients),
-        "search": searched(facts.initiator, facts.recipients, record.reference, record.metadata),
-        "state": str(record.state),
-        "disposition": record.disposition or "",
-        "reason": record.reason or "",
-        "attempts": sum(attempt["submitted_at"] is not None for attempt in record.attempts),
+        "search": searched(facts.initiator, facts.recipients, reference, metadata),
+        "state": fields["s"],
+        "disposition": fields.get("dp", ""),
+        "reason": fields.get("why", ""),
+        "attempts": sum(attempt.submitted_at is not None for attempt in tries),
         "talk_seconds": sum(row["talk_seconds"] for row in attempts),
         "line": facts.line,
         "operator_code": facts.operator,
-        "version": int(raw.get(b"v", b"0") or 0),
+        "version": int(fields.get("v") or 0),
         "masked": 0,
-        "record": packed_record(extid, raw),
+        "record": packed(record),
     }
-    if any(b"\0" in value or b"\\u0000" in value for value in raw.values()):
+    if "\\u0000" in record:
         return ArchivedCall(_without_nul(call), [_without_nul(row) for row in attempts])
     return ArchivedCall(call, attempts)
+
+
+class _Attempt(NamedTuple):
+    number: int
+    submitted_at: int | None
+    disposition: str
+    result: Mapping[str, Any]
+
+
+def _read_attempt(n: int, fields: Mapping[str, str]) -> _Attempt:
+    submitted = fields.get(f"a{n}", "").partition(" ")[0]
+    result, answer = fields.get(f"r{n}"), fields.get(f"o{n}")
+    if answer:
+        _parsed(answer)
+    return _Attempt(
+        n, int(submitted) if submitted else None, fields.get(f"d{n}", ""), (_parsed(result) or {}) if result else {}
+    )
 
 
 def searched(initiator: str, recipients: Sequence[str], reference: str | None, metadata: Mapping[str, Any]) -> str:
@@ -117,33 +163,36 @@ def _kind(parties: Sequence[tuple[Any, str]]) -> str:
     return "ivr" if "ivr" in kinds else "queue" if "queue" in kinds else "two-way"
 
 
-def _attempt(day: date, record: CallRecord, attempt: Mapping[str, Any], recipients: Sequence[str]) -> Row:
-    result: Mapping[str, Any] = attempt["result"] or {}
+def _attempt_row(
+    day: date, id: str, attempt: _Attempt, fields: Mapping[str, str], extid: str, recipients: Sequence[str]
+) -> Row:
+    result = attempt.result
+    limit = fields.get(f"tc{attempt.number}")
     return {
         "day": day,
-        "call_id": record.id,
-        "attempt": attempt["attempt"],
-        "extid": attempt["extid"] or "",
-        "submitted_at": unix_ms(attempt["submitted_at"]),
+        "call_id": id,
+        "attempt": attempt.number,
+        "extid": fields.get(f"x{attempt.number}", extid),
+        "submitted_at": attempt.submitted_at,
         "ended_at": unix_ms(result.get("end_time")),
-        "disposition": attempt["disposition"] or "",
+        "disposition": attempt.disposition,
         "dialstatus": str(result.get("dialstatus") or ""),
-        "talk_seconds": _talked(attempt, result),
+        "talk_seconds": _talked(attempt, None if limit is None else int(limit)),
         "line": str(result.get("trunk_number") or ""),
         "recipient": called_in(result, recipients),
-        "call_ids": " ".join(str(number) for number in result.get("call_ids") or ()),
+        "call_ids": " ".join(map(str, result.get("call_ids") or ())),
         "recording": str(result.get("record") or ""),
     }
 
 
-def _talked(attempt: Mapping[str, Any], result: Mapping[str, Any]) -> int:
-    if attempt["disposition"] != "answered" or not result:
+def _talked(attempt: _Attempt, limit: int | None) -> int:
+    if attempt.disposition != "answered" or not attempt.result:
         return 0
     answered, ended = (
-        datetime.fromisoformat(moment) if (moment := result.get(name)) else None for name in ("answer_time", "end_time")
+        datetime.fromisoformat(moment) if (moment := attempt.result.get(name)) else None
+        for name in ("answer_time", "end_time")
     )
-    seconds = talk_seconds(answered, ended, result.get("duration"))
-    limit = attempt["talk_limited_to"]
+    seconds = talk_seconds(answered, ended, attempt.result.get("duration"))
     return seconds if limit is None else min(seconds, limit)
 
 
@@ -152,8 +201,7 @@ def _without_nul(row: Row) -> Row:
     return {name: value.replace("\0", "") if isinstance(value, str) else value for name, value in row.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class ArchivedEvent:
+class ArchivedEvent(NamedTuple):
     """The row of an event, its type, and the call or else the campaign that it tells of."""
 
     row: Row
@@ -165,7 +213,7 @@ class ArchivedEvent:
 def archived_event(position: str, event: str) -> ArchivedEvent | None:
     """The event at this place of the stream; None for a text that is no event of ours."""
     try:
-        body = json.loads(event)
+        body = _parsed(event)
         kind, id, data = str(body["type"]), str(body["id"]), body.get("data") or {}
         at = unix_ms(body["time"]) or int(position.partition("-")[0])
         call, campaign = str(data.get("call_id") or ""), str(data.get("campaign_id") or "")

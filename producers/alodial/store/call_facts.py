@@ -31,12 +31,16 @@ class CallFacts:
 
 def facts_of(record: CallRecord) -> CallFacts:
     """The facts of a call."""
-    parties = _parties(record)
-    recipients = [number for party, number in parties if party in ("recipient", "ivr")]
     last = next((attempt for attempt in reversed(record.attempts) if attempt["disposition"]), None)
-    result = (last and last["result"]) or {}
-    called = called_in(result, recipients)
     sent = next((attempt["submitted_at"] for attempt in record.attempts if attempt["attempt"] == 1), None)
+    return facts_from(record.request, (last and last["result"]) or {}, unix_ms(sent))
+
+
+def facts_from(request: Mapping[str, Any], result: Mapping[str, Any], called_at: int | None) -> CallFacts:
+    """The facts of a call with this body, the result of its last attempt that has a disposition, and this first POST."""
+    parties = _parties(request)
+    recipients = [number for party, number in parties if party in ("recipient", "ivr")]
+    called = called_in(result, recipients)
     return CallFacts(
         parties=parties,
         initiator=next((number for party, number in parties if party == "initiator"), ""),
@@ -44,7 +48,7 @@ def facts_of(record: CallRecord) -> CallFacts:
         called=called,
         line=str(result.get("trunk_number") or ""),
         operator=code_of(called),
-        called_at=unix_ms(sent),
+        called_at=called_at,
     )
 
 
@@ -66,8 +70,8 @@ def code_of(number: str) -> str:
     return number[:3] if number.startswith("+") else ""
 
 
-def _parties(record: CallRecord) -> list[tuple[Any, str]]:
+def _parties(request: Mapping[str, Any]) -> list[tuple[Any, str]]:
     try:
-        return list(parties_of(record.request))
+        return list(parties_of(request))
     except ValueError:
         return []

@@ -4,12 +4,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from alodial_schemas import State, request_from_body
 
 from . import answers
 from .answers import entries
+
+_PRIORITIES: Final = {"u": "urgent", "b": "bulk"}
 
 
 def iso(ms: int | str | bytes) -> str:
@@ -71,7 +73,7 @@ def read_record(extid: str, raw: Mapping[bytes, bytes]) -> CallRecord | None:
         wire_extid=extid,
         state=State(text["s"]),
         account=text.get("a", "default"),
-        priority={"u": "urgent", "b": "bulk"}.get(text.get("p", ""), "normal"),
+        priority=priority_of(text),
         request=request_from_body(text["b"]),
         reference=text.get("r"),
         campaign_id=text.get("g"),
@@ -91,6 +93,11 @@ def read_record(extid: str, raw: Mapping[bytes, bytes]) -> CallRecord | None:
         attempts=[_attempt(n, text, extid) for n in range(1, current + 1)],
         timeline=timeline,
     )
+
+
+def priority_of(text: Mapping[str, str]) -> str:
+    """The priority of a record's fields."""
+    return _PRIORITIES.get(text.get("p", ""), "normal")
 
 
 def _moment(entry: str) -> dict[str, Any]:
