@@ -134,6 +134,16 @@ def test_a_tag_without_an_end_is_refused_before_it_is_kept(
     assert int(str(found["grown"])) < 40
 
 
+@pytest.mark.parametrize("tag", ["<t{0}/>", '<c t{0}="1"/>', '<c xmlns:t{0}="1"/>'])
+@pytest.mark.parametrize("part", [SHEET, STRINGS])
+def test_xml_of_ever_new_names_is_refused_since_the_parser_keeps_each(part: str, tag: str, tmp_path: Path) -> None:
+    tags = "".join(tag.format(f"{number:06d}{'n' * 40}") for number in range(200_000)).encode()
+    path = _of_blocks(tmp_path / "a.xlsx", part, (_OPEN, 1), (tags, 1), (b"</sheetData></worksheet>", 1))
+    found = _measured(path)
+    assert found["refused"] == "zip_bomb"
+    assert int(str(found["grown"])) < 40
+
+
 def test_a_cell_of_sixty_megabytes_is_one_bad_row(tmp_path: Path) -> None:
     blocks = [(_OPEN + row(1, "Phone").encode() + b'<row r="2"><c r="A2" t="str"><v>', 1), (_NOISE, 60)]
     end = (b"</v></c></row>" + row(3, "405550001").encode() + b"</sheetData></worksheet>", 1)

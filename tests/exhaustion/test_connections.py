@@ -210,16 +210,16 @@ def test_callbacks_and_operators_may_have_ports_of_their_own(settings: Settings,
     callback, operator = free_port(), free_port()
     ports = {"CALLBACK_PORT": str(callback), "OPERATOR_PORT": str(operator)}
     web = Web(settings.redis_url.get_secret_value(), tmp_path, **ports)
-    paths = ("/v1/calls", "/healthz", "/metrics", "/docs", "/openapi.json", "/%6detrics")
+    paths = ("/v1/calls", "/healthz", "/metrics", "/docs", "/openapi.json", "/%6detrics", "/callbacks/x")
     try:
         answers = {
             port: [web.http.get(f"http://127.0.0.1:{port}{path}").status_code for path in paths]
             for port in (web.port, callback, operator)
         }
         assert answers == {
-            web.port: [200, 200, 404, 404, 404, 404],
-            callback: [404, 200, 404, 404, 404, 404],
-            operator: [404, 200, 200, 200, 200, 200],
+            web.port: [200, 200, 404, 404, 404, 404, 303],
+            callback: [404, 200, 404, 404, 404, 404, 404],
+            operator: [404, 200, 200, 200, 200, 200, 404],
         }
         hints = {
             port: "/docs" in web.http.get(f"http://127.0.0.1:{port}/nothing").text for port in (web.port, operator)

@@ -3,7 +3,8 @@
 from typing import Final, NamedTuple
 
 PROBES: Final = ("/healthz", "/readyz")
-CALLBACKS: Final = "/callbacks/"
+CALLBACKS: Final = "/callbacks/alovoice/"
+"""The monitor has pages beside it."""
 OPERATORS: Final = frozenset({"/metrics", "/docs", "/openapi.json"})
 """With ALODIAL_OPERATOR_PORT these are served there and nowhere else."""
 _BESIDE: Final = frozenset({*PROBES, "/style.css"})

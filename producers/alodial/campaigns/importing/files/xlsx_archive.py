@@ -26,6 +26,9 @@ MAX_DEPTH: Final = 64
 MAX_TOKEN: Final = 1 << 20
 """Bytes of one tag with its attributes, or of one comment: the parser holds all of it in memory."""
 
+MAX_NAMES: Final = 10_000
+"""Different names of tags and attributes in a part: the parser keeps each to its end. All of Excel's are under a thousand."""
+
 MAX_LISTED: Final = 4 << 20
 """Characters of attributes that are kept of a part such as the list of sheets; real ones have a tenth of that."""
 
@@ -162,7 +165,8 @@ class ArchivePart:
         self._packed = max(1, entry.compress_size)
         self._size = max(1, entry.file_size)
         self._read = 0
-        self._parser = expat.ParserCreate()
+        self._names: dict[str, str] = {}
+        self._parser = expat.ParserCreate(intern=self._names)
         self._parser.buffer_text = True
         self._parser.StartDoctypeDeclHandler = _refuse_doctype
         self._parser.StartElementHandler = start
@@ -183,6 +187,8 @@ class ArchivePart:
         self._parser.Parse(block, not block)
         if self._read - self._parser.CurrentByteIndex > MAX_TOKEN:
             raise zip_bomb("a tag of more than a megabyte")
+        if len(self._names) > MAX_NAMES:
+            raise zip_bomb(f"XML of more than {MAX_NAMES:,} different names")
         return bool(block)
 
 
