@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -101,7 +100,7 @@ def test_a_suspect_that_another_worker_holds_is_left_alone(settings: Settings, q
 
     async def work(works: Works) -> int:
         (call,) = await works.claim(1)
-        await works.engine._take_suspect(replace(call, token="another"), asyncio.get_running_loop().time())
+        await works.engine._take_suspect(call._replace(token="another"), asyncio.get_running_loop().time())
         assert not works.engine._tasks
         return works.server.requests
 

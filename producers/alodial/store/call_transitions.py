@@ -37,8 +37,7 @@ def _ms(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A call that one worker may submit at ``slot`` (Redis' clock, microseconds), ``delay`` seconds after the claim."""
 
     record: str
