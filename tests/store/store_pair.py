@@ -4,7 +4,6 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from model import Limits, ModelStore, Rules
@@ -234,7 +233,7 @@ class Pair:
             return  # a worker repeats only what it asked for before
         expected = self.model.claim(account, self.limits(account), self.taken, horizon=0, attend=1000, **asked)
         real = self.store.run(op)
-        expected = Claim(expected.status, expected.wait, [replace(call, account=account) for call in expected.calls])
+        expected = Claim(expected.status, expected.wait, [call._replace(account=account) for call in expected.calls])
         self.agree(op, real, expected)
         self.held += [call for call in real.calls if call.account == self.model.calls[call.record].new.account]
 

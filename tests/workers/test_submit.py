@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import json
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
 import pytest
@@ -45,7 +45,7 @@ class FakeClient:
         self.posts = 0
 
     async def submit(
-        self, _account: str, _body: str, _extid: str, *, before_first_byte: Callable[[], Any]
+        self, _account: str, _body: Mapping[str, Any], _extid: str, *, before_first_byte: Callable[[], Any]
     ) -> Submission:
         if self._verdict.code != "connect_failed":
             await before_first_byte()
@@ -208,6 +208,14 @@ def test_a_number_outside_the_policy_is_refused_before_anything_is_opened() -> N
     assert client.posts == 0
     assert store.armed == []
     assert [(settling.outcome, settling.code) for settling in store.settled] == [("rejected", "phone_not_allowed")]
+
+
+@pytest.mark.parametrize("body", ["", "not json", "[" * 100_000])
+def test_a_record_whose_body_is_no_json_is_rejected_and_never_armed(body: str) -> None:
+    store = FakeStore()
+    assert go(Verdict("taken", "taken"), store, call=claimed(body=body)).posts == 0
+    assert store.armed == []
+    assert [(settling.outcome, settling.code) for settling in store.settled] == [("rejected", "record_unreadable")]
 
 
 # --- with a real store ------------------------------------------------------------------------------------------------

@@ -6,10 +6,10 @@ to Redis (:class:`alodial.store.coalesce.Coalescer`), so that a call costs about
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 
@@ -20,7 +20,7 @@ from alodial.store.call_transitions import lease_seconds
 from alodial.store.client import AsyncStore, Operation
 from alodial.store.coalesce import Coalescer
 from alodial.store.connect import watcher_of
-from alodial_schemas import numbers_of, request_from_body
+from alodial_schemas import numbers_of
 
 from .alovoice.client import AloVoiceClient
 from .post_memory import PostMemory
@@ -380,13 +380,13 @@ class Engine:
             raise StoreUnavailable("another server became the primary")
         return answers
 
-    def _refusal(self, body: str) -> str | None:
+    def _refusal(self, body: Mapping[str, Any]) -> str | None:
         """Checks the allowlist again right before the call: a record may be in Redis without the API's checks."""
         allowed = self._settings.allowed_prefixes
         if not allowed:
             return None
         try:
-            numbers = numbers_of(request_from_body(body))
+            numbers = numbers_of(body)
         except ValueError:
             return "record_unreadable"
         return None if all(number.startswith(allowed) for number in numbers) else "phone_not_allowed"

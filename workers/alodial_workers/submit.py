@@ -8,9 +8,10 @@ all the same: no second has more than the limit allows, whatever is decided here
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -19,6 +20,7 @@ from alodial.observability import tracing
 from alodial.settings import Settings
 from alodial.store import counters
 from alodial.store.call_transitions import Armed, Arming, Claimed, Settling, lease_seconds
+from alodial_schemas import request_from_body
 
 from .alovoice.client import AloVoiceClient, NotArmed, Submission
 
@@ -78,7 +80,7 @@ class SubmitContext:
     client: AloVoiceClient
     arm: Callable[[Arming], Awaitable[Armed]]
     settle: Callable[[Settling], Awaitable[str]]
-    refusal: Callable[[str], str | None]
+    refusal: Callable[[Mapping[str, Any]], str | None]
     lateness: Callable[[int], float] = lambda _slot: 0.0
 
 
@@ -124,13 +126,19 @@ async def submit(call: Claimed, claimed_at: float, context: SubmitContext) -> st
     ``claimed_at`` is the loop's time when the claim was answered. Never raises for anything that AloVoice does. While
     the store is away the outcome is kept and its recording is tried again.
     """
-    if code := context.refusal(call.body):
+    try:
+        body = request_from_body(call.body)
+        code = context.refusal(body)
+    except (ValueError, RecursionError):
+        # Somebody wrote it straight into Redis, or it was damaged there.
+        body, code = {}, "record_unreadable"
+    if code:
         state = await _settled(Settling(call.record, call.token, "rejected", answer="{}", code=code), context)
         log.warning("call.rejected", **_ids(call), code=code)
         return state
     try:
         submission = await context.client.submit(
-            call.account, call.body, call.extid, before_first_byte=partial(arm_at_slot, call, claimed_at, context)
+            call.account, body, call.extid, before_first_byte=partial(arm_at_slot, call, claimed_at, context)
         )
     except NotArmed as exc:
         if exc.reason == "lost":

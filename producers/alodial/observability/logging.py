@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import TracebackType
 from typing import IO, Any
 
@@ -27,9 +28,15 @@ MAX_WARNINGS = 1000
 """Texts of libraries' warnings that are remembered."""
 
 
+@lru_cache(maxsize=2)
+def _text_of_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def _stamp(_logger: object, _method: str, event: Event) -> Event:
-    """Adds the time, as structlog's TimeStamper does at twice the cost."""
-    event["timestamp"] = datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    """Adds the time, as structlog's TimeStamper does at four times the cost."""
+    second, microseconds = divmod(time.time_ns() // 1000, 1_000_000)
+    event["timestamp"] = f"{_text_of_second(second)}.{microseconds:06d}Z"
     return event
 
 

@@ -17,9 +17,8 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import httpx
 
@@ -44,8 +43,7 @@ MAX_OPENINGS = 500
 """Braces and brackets of an answer beyond which it is not read; AloVoice's own has two."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The class of a POST's outcome and the code of its reason.
 
     ``text`` is the beginning of the answer's body. ``pause`` is how many seconds the whole account should wait: 0 when

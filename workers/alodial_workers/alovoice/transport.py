@@ -11,7 +11,6 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, cast
 
@@ -62,8 +61,7 @@ class Origin(NamedTuple):
     tls: bool
 
 
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
+class HttpAnswer(NamedTuple):
     """``body`` is cut at the transport's ``max_body`` bytes; the names of ``headers`` are in lower case."""
 
     status: int

@@ -7,9 +7,11 @@ leaves a call that is never POSTed again. Only the pace and channels of the chec
 """
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from alodial.calls.queue import CallQueue
 from alodial.errors import NotCancelable
@@ -83,7 +85,7 @@ class RecordingClient(AloVoiceClient):
 
     submission: Submission | None = None
 
-    async def submit(self, account: str, body: str, extid: str, *, before_first_byte: Hook) -> Submission:
+    async def submit(self, account: str, body: Mapping[str, Any], extid: str, *, before_first_byte: Hook) -> Submission:
         self.submission = await super().submit(account, body, extid, before_first_byte=before_first_byte)
         return self.submission
 
