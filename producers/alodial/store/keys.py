@@ -149,7 +149,6 @@ prefix +              type     holds
 ``use:{scope}:{day}`` hash     c calls, s talk seconds, o calls without a result of a day; scope is ``@account`` or a campaign
 """
 
-import re
 import zlib
 from binascii import crc_hqx
 from collections.abc import Mapping
@@ -163,8 +162,6 @@ from ..settings import DEFAULT_NAMESPACE, Settings
 
 SLOTS: Final = 16384
 PRIORITY_LETTERS: Final = {"urgent": "u", "normal": "n", "bulk": "b"}
-
-_LAST_DIGITS: Final = re.compile(r'"phone":"\+?[0-9]*([0-9]{4})"').findall
 
 
 def slot_of(key: str) -> int:
@@ -315,16 +312,14 @@ class Keys:
         Reads the body as text and not as JSON: 1 microsecond of the 40 that a call takes in bulk. Only alodial writes bodies,
         and a test compares the numbers with those of ``alodial_schemas.numbers_of``.
         """
-        names = ["n:" + digits for digits in _LAST_DIGITS(body)]
-        if names:
-            if body.startswith('{"callfrom":{'):
-                names[0] = "i" + names[0][1:]
+        head, *phones = body.split('"phone":"')
+        if phones:
+            digits = " n:".join([phone.partition('"')[0][-4:] for phone in phones])
+            names = f"i:{digits}" if head == '{"callfrom":{' else f"n:{digits}"
         else:
             to = body.partition('"callto":"')[2]
-            names = ["n:" + to[: to.find('"')][-4:]] if to else []
-        if reference:
-            names.append(Keys._reference_bucket(reference))
-        return " ".join(names)
+            names = "n:" + to[: to.find('"')][-4:] if to else ""
+        return f"{names} {Keys._reference_bucket(reference)}".lstrip() if reference else names
 
     def audit(self, *, own: bool) -> str:
         return f"{self.PREFIX}audit:own" if own else f"{self.PREFIX}audit"
