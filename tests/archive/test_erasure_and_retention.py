@@ -3,13 +3,17 @@
 import json
 from datetime import date
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from archive_harness import CALL, RESULT, archive_all, complete, completed, submit
 from sqlalchemy import Engine, select
 
 from alodial import CallQueue
+from alodial.archive import erasure
 from alodial.archive.archiver import Archiver
+from alodial.archive.count_tables import COUNTS_INITIATOR
+from alodial.archive.counts import counter
 from alodial.archive.engine import reading, writing
 from alodial.archive.packing import subject_of
 from alodial.archive.partitions import month_of, partition_months
@@ -19,6 +23,7 @@ from alodial.archive.schema import ATTEMPTS, CALLS, EVENTS, METADATA
 from alodial.archive.write import total_calls, write_calls, write_campaign_rows
 from alodial.calls.erasure import Eraser
 from alodial_schemas import make_id
+from alodial_schemas.number_pattern import number_finder, number_pattern
 
 PERSON, OTHER = "+998901234567", "+998977076909"
 NOW = 1_795_000_000_000
@@ -31,8 +36,10 @@ def everything(engine: Engine) -> str:
 
 
 def test_an_erased_person_is_in_no_table_and_everybody_else_stays(
-    queue: CallQueue, archiver: Archiver, engine: Engine
+    queue: CallQueue, archiver: Archiver, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(erasure, "SLICE", 1)  # what is read is deleted meanwhile
+    monkeypatch.setattr(erasure, "NOTED", 2)
     queue.enqueue(CALL | {"callto": [{"phone": PERSON}]}, reference="90 123-45-67", extid="1017")
     queue.enqueue(CALL | {"callto": [{"phone": OTHER}]}, metadata={"note": "ask 901234567"})
     complete(queue, submit(queue))
@@ -46,8 +53,10 @@ def test_an_erased_person_is_in_no_table_and_everybody_else_stays(
     assert plan.archived >= 3
     assert queue.store.redis.hexists(queue.store.keys.past("1017"), "1017")
     assert "901234567" in everything(engine), "it is only counted"
-    report = Eraser(queue.store, PERSON, apply=True).run("cli:test")
+    noted: list[tuple[str, int]] = []
+    report = Eraser(queue.store, PERSON, apply=True, progress=lambda *at: noted.append(at)).run("cli:test")
     assert report.archived == plan.archived
+    assert noted[0] == ("calls", 2)
     assert not queue.store.redis.hexists(queue.store.keys.past("1017"), "1017"), "nothing made from the number is left"
     left = everything(engine)
     assert "901234567" not in left.replace(" ", "").replace("-", "")
@@ -58,6 +67,32 @@ def test_an_erased_person_is_in_no_table_and_everybody_else_stays(
         assert set(map(subject_of, connection.execute(select(EVENTS.c.subject)).scalars())) == {kept}
     assert archive_all(archiver) == 0
     assert "901234567" not in everything(engine)
+
+
+def test_a_number_is_found_among_many_texts_wherever_the_pattern_finds_it() -> None:
+    texts = (
+        "998901234567",
+        "+998 (90) 123-45-67",
+        "90\u00a0123.45.67",
+        "8 901234567",
+        "à901234567",
+        "%2b901234567",
+        "9012345",
+    )
+    texts += (
+        "1901234567",
+        "901234567a",
+        "0.901234567",
+        "90, 1234567",
+        "",
+        "b90 12 34 567",
+        "9012 3456 7 ",
+        "90123456\ud800",
+    )
+    pattern, holds = number_pattern(PERSON), number_finder(PERSON)
+    assert [holds(text) for text in texts] == [bool(pattern.search(text)) for text in texts]
+    assert holds(texts[1])
+    assert number_finder("+4930901820")("Fon: +49 (30) 90-18-20")
 
 
 def ended(number: int, at: int) -> Any:
@@ -91,6 +126,21 @@ def test_a_month_is_deleted_whole_once_its_last_day_is_old_enough(engine: Engine
         assert apply_policy(engine, RetentionPolicy(months=2), now).days == deleted
         with reading(engine) as connection:
             assert total_calls(connection) == left == len(connection.execute(select(CALLS)).all())
+
+
+def test_counts_of_initiators_are_masked_with_their_calls_and_stay_right(engine: Engine) -> None:
+    ages = (200, 200, 94, 1)
+    with writing(engine) as connection:
+        calls = [ended(number, NOW - days * DAY_MS) for number, days in enumerate(ages)]
+        write_calls(connection, calls, counter(ZoneInfo("Asia/Tashkent")))
+    for _ in range(2):
+        apply_policy(engine, RetentionPolicy(mask_months=3), NOW)
+        with reading(engine) as connection:
+            query = select(COUNTS_INITIATOR).order_by(COUNTS_INITIATOR.c.day)
+            counted = [(row.initiator, row.calls, row.answered) for row in connection.execute(query)]
+            masked = connection.execute(select(CALLS.c.initiator).where(CALLS.c.masked == 1).distinct()).scalar_one()
+        assert "712037006" not in masked
+        assert counted == [(masked, 2, 2), (masked, 1, 1), ("712037006", 1, 1)]
 
 
 def test_old_calls_are_masked_and_older_ones_deleted(engine: Engine) -> None:

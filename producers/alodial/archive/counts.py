@@ -6,13 +6,13 @@ count of all archived calls would give.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, select
 
-from alodial_schemas import ENDS, State
+from alodial_schemas import ENDS, State, mask_numbers
 
 from ..store.call_facts import code_of
 from .bulk import add_sums
@@ -102,12 +102,29 @@ def add_increments(connection: Connection, changes: Increments) -> None:
 
 def forget_initiator(connection: Connection, number: str) -> None:
     """Counts the calls of an initiator as those of none."""
-    same = COUNTS_INITIATOR.c.initiator == number
+    _rename(connection, COUNTS_INITIATOR.c.initiator == number, lambda _number: "")
+
+
+def days_with_initiators(connection: Connection, before: date) -> list[date]:
+    """The days before this one that count calls of numbers that are not masked."""
+    days = select(COUNTS_INITIATOR.c.day).where(COUNTS_INITIATOR.c.day < before, _PLAIN).distinct()
+    return list(connection.execute(days).scalars())
+
+
+def mask_initiators(connection: Connection, day: date) -> None:
+    """Counts the calls of a day under masked numbers, as its masked calls have them."""
+    _rename(connection, and_(COUNTS_INITIATOR.c.day == day, _PLAIN), mask_numbers)
+
+
+_PLAIN: Final = and_(COUNTS_INITIATOR.c.initiator != "", COUNTS_INITIATOR.c.initiator.not_like("%*%"))
+
+
+def _rename(connection: Connection, rows: ColumnElement[bool], rename: Callable[[str], str]) -> None:
     sums = new_sums()
-    for row in connection.execute(select(COUNTS_INITIATOR).where(same)).all():
+    for row in connection.execute(select(COUNTS_INITIATOR).where(rows)).all():
         values = [row._mapping[name] for name in MEASURES]
-        _increase(sums[COUNTS_INITIATOR.name][row.day, row.owner, "", row.outcome], values, 1)
-    connection.execute(delete(COUNTS_INITIATOR).where(same))
+        _increase(sums[COUNTS_INITIATOR.name][row.day, row.owner, rename(row.initiator), row.outcome], values, 1)
+    connection.execute(delete(COUNTS_INITIATOR).where(rows))
     add_increments(connection, nonzero(sums))
 
 

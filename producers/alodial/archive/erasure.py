@@ -7,6 +7,8 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Engine, RowMapping, Table, delete, or_, select, true, update
 
+from alodial_schemas.number_pattern import number_finder
+
 from .counts import forget_initiator
 from .engine import LONG_SECONDS, reading, writing
 from .packing import subject_key, unpacked, unpacked_event
@@ -29,20 +31,34 @@ class ErasedRows(NamedTuple):
     texts: int
 
 
+NOTED: Final = 100_000
+"""Rows after which ``progress`` hears of a table again."""
+
+Progress = Callable[[str, int], None]
+"""Gets the name of a table and how many of its rows were looked at."""
+
+
 def _like(number: str) -> str:
     return f"%{'%'.join(number[-DIGITS:])}%"
 
 
 def erase_person(
-    engine: Engine, number: str, pattern: re.Pattern[str], *, apply: bool, forget: Callable[[list[str]], None]
+    engine: Engine,
+    number: str,
+    pattern: re.Pattern[str],
+    *,
+    apply: bool,
+    forget: Callable[[list[str]], None],
+    progress: Progress = lambda _table, _rows: None,
 ) -> ErasedRows:
     """Deletes calls that hold the E.164 number, with attempts and events; empties rows and masks acts that hold it.
 
     ``forget`` gets ids of calls before they are deleted. ``apply=False`` only counts. Counts of reports stay, as
-    calls of no initiator. Raises ArchiveUnavailable; may be repeated.
+    calls of no initiator. Every record and event is read: results may name numbers that no column has.
+    Raises ArchiveUnavailable; may be repeated.
     """
     erased: set[str] = set()
-    for page in _matching(engine, CALLS, ("record", "search"), number, pattern):
+    for page in _matching(engine, CALLS, ("record",), number, progress):
         erased.update(row["call_id"] for row in page)
         if apply:
             forget([row["call_id"] for row in page])
@@ -53,14 +69,14 @@ def erase_person(
         with writing(engine) as connection:
             forget_initiator(connection, number)
     rows = 0
-    for page in _matching(engine, ROWS, ("phone", "cells"), number, pattern):
+    for page in _matching(engine, ROWS, ("phone", "cells"), number, progress):
         rows += len(page)
         if apply:
             with writing(engine) as connection:
                 for row in page:
                     same = (ROWS.c.campaign_id == row["campaign_id"], ROWS.c.row_number == row["row_number"])
                     connection.execute(update(ROWS).where(*same).values(phone="", cells=""))
-    return ErasedRows(len(erased), rows, _erase_texts(engine, number, pattern, erased, apply=apply))
+    return ErasedRows(len(erased), rows, _erase_texts(engine, number, pattern, erased, progress, apply=apply))
 
 
 def _delete_events_of(connection: Connection, ids: list[str]) -> None:
@@ -75,40 +91,42 @@ _PACKED: Final[dict[Table, dict[str, Callable[[RowMapping], str]]]] = {
 
 
 def _matching(
-    engine: Engine,
-    table: Table,
-    columns: tuple[str, ...],
-    number: str,
-    pattern: re.Pattern[str],
+    engine: Engine, table: Table, columns: tuple[str, ...], number: str, progress: Progress
 ) -> Iterator[list[dict[str, Any]]]:
-    """Keys of rows that hold the number in one of these columns, some hundreds at a time."""
-    key, readers = list(table.primary_key.columns), _PACKED.get(table, {})
+    """Keys of rows that hold the number in one of these columns, some hundreds at a time, which may be deleted meanwhile."""
+    key, readers, holds = list(table.primary_key.columns), _PACKED.get(table, {}), number_finder(number)
     likely = true() if readers else or_(*(table.c[name].like(_like(number)) for name in columns))
+    keys: list[dict[str, Any]] = []
     with reading(engine, LONG_SECONDS) as connection:
-        found = connection.execution_options(yield_per=SLICE).execute(
+        rows = connection.execution_options(yield_per=SLICE).execute(
             select(*key, *(table.c[name] for name in columns)).where(likely)
         )
-        keys = [
-            {column.name: row._mapping[column.name] for column in key}
-            for row in found
-            if any(pattern.search(readers.get(name, itemgetter(name))(row._mapping)) for name in columns)
-        ]
-    for start in range(0, len(keys), SLICE):
-        yield keys[start : start + SLICE]
+        for number_of_row, row in enumerate(rows, 1):
+            if any(holds(readers.get(name, itemgetter(name))(row._mapping)) for name in columns):
+                keys.append({column.name: row._mapping[column.name] for column in key})
+            if len(keys) == SLICE:
+                yield keys
+                keys = []
+            if number_of_row % NOTED == 0:
+                progress(table.name, number_of_row)
+    if keys:
+        yield keys
 
 
-def _erase_texts(engine: Engine, number: str, pattern: re.Pattern[str], erased: set[str], *, apply: bool) -> int:
+def _erase_texts(
+    engine: Engine, number: str, pattern: re.Pattern[str], erased: set[str], progress: Progress, *, apply: bool
+) -> int:
     """Events of no call that was erased, texts of campaigns and acts."""
     total = 0
     subjects = {subject_key(id) for id in erased}
-    for page in _matching(engine, EVENTS, ("body",), number, pattern):
+    for page in _matching(engine, EVENTS, ("body",), number, progress):
         total += sum(row["subject"] not in subjects for row in page)
         if apply:
             with writing(engine) as connection:
                 for row in page:
                     connection.execute(delete(EVENTS).where(*(EVENTS.c[name] == value for name, value in row.items())))
     for table, column in ((AUDIT, "entry"), (CAMPAIGNS, "record"), (CAMPAIGNS, "name")):
-        for page in _matching(engine, table, (column,), number, pattern):
+        for page in _matching(engine, table, (column,), number, progress):
             total += len(page)
             if apply:
                 with writing(engine) as connection:

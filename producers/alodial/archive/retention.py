@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Engine, delete, func, select, update
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, delete, func, select, update
 from alodial_schemas import mask_numbers
 
 from ..settings import Settings
+from .counts import days_with_initiators, mask_initiators
 from .engine import reading, writing
 from .packing import packed, unpacked
 from .partitions import drop_partitions, month_of
@@ -124,9 +125,8 @@ def _masked_body(value: Any) -> Any:
 
 
 def mask_before(engine: Engine, day: date) -> int:
-    """Masks calls of the days before this one, deletes their events, and empties rows of campaigns that ended before it.
-
-    Returns how many calls were masked.
+    """Masks calls of the days before this one with the counts of their initiators, deletes their events, and empties rows of
+    campaigns that ended before it. Returns how many calls were masked.
     """
     total = 0
     while True:
@@ -143,7 +143,17 @@ def mask_before(engine: Engine, day: date) -> int:
         connection.execute(
             update(ROWS).where(ROWS.c.campaign_id.in_(old), ROWS.c.cells != "").values(phone="", cells="")
         )
+    _mask_counts(engine, day)
     return total
+
+
+def _mask_counts(engine: Engine, day: date) -> None:
+    """Masks the counts of initiators. Their days are local, so that the last one may hold calls that are not masked yet."""
+    with reading(engine) as connection:
+        days = days_with_initiators(connection, day - timedelta(days=1))
+    for counted in days:
+        with writing(engine) as connection:
+            mask_initiators(connection, counted)
 
 
 def _mask(connection: Connection, row: dict[str, Any]) -> None:

@@ -102,10 +102,19 @@ def erased_problems(blob: bytes, pattern: re.Pattern[str]) -> tuple[bytes, int]:
 class Eraser:
     """Erases a number in E.164 from one store. Repeat a run that was cut short: it goes on with what is left.
 
-    With ``apply=False`` it only counts. Raises StoreUnavailable and ArchiveUnavailable.
+    With ``apply=False`` it only counts. ``progress`` gets a table of the archive and how many of its rows were looked at, now
+    and then. Raises StoreUnavailable and ArchiveUnavailable.
     """
 
-    def __init__(self, store: Store, number: str, *, apply: bool) -> None:
+    def __init__(
+        self,
+        store: Store,
+        number: str,
+        *,
+        apply: bool,
+        progress: Callable[[str, int], None] = lambda _table, _rows: None,
+    ) -> None:
+        self._progress = progress
         self._store = store
         self._number = number
         self._apply = apply
@@ -158,7 +167,14 @@ class Eraser:
                 return 0
             with reading(engine) as connection:
                 check_owner(connection, self._store.settings.namespace)
-            erased = erase_person(engine, self._number, self._pattern, apply=self._apply, forget=self._forget_requests)
+            erased = erase_person(
+                engine,
+                self._number,
+                self._pattern,
+                apply=self._apply,
+                forget=self._forget_requests,
+                progress=self._progress,
+            )
         finally:
             engine.dispose()
         return sum(erased)

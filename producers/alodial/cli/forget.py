@@ -35,11 +35,15 @@ def forget(
         number = normalise_phone(phone, allowed=())
     except PhoneError as exc:
         raise InvalidCall([FieldProblem("phone", exc.code, exc.reason, exc.remedy)]) from None
+
+    def note(table: str, rows: int) -> None:
+        say(f"archive: {rows:,} rows of {table} looked at")
+
     with open_queue() as queue:
         if not yes:
-            plan = Eraser(queue.store, number, apply=False).run(current_actor())
+            plan = Eraser(queue.store, number, apply=False, progress=note).run(current_actor())
             confirm(f"Erase {number} for good: {_counts(plan.to_dict())}?", yes=False)
-        report = Eraser(queue.store, number, apply=True).run(current_actor())
+        report = Eraser(queue.store, number, apply=True, progress=note).run(current_actor())
     if as_json:
         document(report.to_dict())
     else:
