@@ -78,8 +78,6 @@ def test_a_number_is_found_among_many_texts_wherever_the_pattern_finds_it() -> N
         "à901234567",
         "%2b901234567",
         "9012345",
-    )
-    texts += (
         "1901234567",
         "901234567a",
         "0.901234567",
