@@ -18,7 +18,7 @@ from redis.retry import Retry
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
 from alodial.store import call_transitions, events, inbox, primary, redis_checks
-from alodial.store.client import AsyncStore, Store, store_errors
+from alodial.store.client import AsyncStore, Store, StoreErrors
 from alodial.store.counters import APPLIED, Counters
 from alodial.store.redis_errors import error_code, is_group_missing, is_passing
 
@@ -58,14 +58,14 @@ OURS = [
 
 
 def _plain(port: int) -> None:
-    with redis.Redis(port=port, retry=AT_ONCE) as client, store_errors(Settings()):
+    with redis.Redis(port=port, retry=AT_ONCE) as client, StoreErrors(Settings()):
         client.get("key")
 
 
 def _pipeline(port: int) -> None:
     with (
         redis.Redis(port=port, retry=AT_ONCE) as client,
-        store_errors(Settings()),
+        StoreErrors(Settings()),
         client.pipeline(transaction=False) as pipe,
     ):
         pipe.set("a", "of pipeline caused error: WRONGTYPE no").set("b", 1)
@@ -75,7 +75,7 @@ def _pipeline(port: int) -> None:
 def _transaction(port: int) -> None:
     with (
         redis.Redis(port=port, retry=AT_ONCE) as client,
-        store_errors(Settings()),
+        StoreErrors(Settings()),
         client.pipeline(transaction=True) as pipe,
     ):
         pipe.set("a", 1).set("b", 1)
@@ -84,13 +84,13 @@ def _transaction(port: int) -> None:
 
 async def _async_plain(port: int) -> None:
     async with aioredis.Redis(port=port, retry=AsyncRetry(NoBackoff(), 0)) as client:
-        with store_errors(Settings()):
+        with StoreErrors(Settings()):
             await client.get("key")
 
 
 async def _async_pipeline(port: int, *, transaction: bool = False) -> None:
     async with aioredis.Redis(port=port, retry=AsyncRetry(NoBackoff(), 0)) as client:
-        with store_errors(Settings()):
+        with StoreErrors(Settings()):
             async with client.pipeline(transaction=transaction) as pipe:
                 pipe.set("a", 1).set("b", 1)
                 await pipe.execute()
@@ -246,14 +246,14 @@ def test_a_server_that_does_not_speak_redis_is_a_store_that_is_unavailable() -> 
         with (
             redis.Redis(port=server.getsockname()[1], retry=None) as client,
             pytest.raises(StoreUnavailable),
-            store_errors(Settings()),
+            StoreErrors(Settings()),
         ):
             client.get("key")
 
 
 def test_a_connection_that_was_closed_under_uvloop_is_a_store_that_is_unavailable(settings: Settings) -> None:
     # uvloop raises a bare RuntimeError where asyncio would raise a ConnectionError.
-    with pytest.raises(StoreUnavailable), store_errors(settings):
+    with pytest.raises(StoreUnavailable), StoreErrors(settings):
         raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
-    with pytest.raises(RuntimeError), store_errors(settings):
+    with pytest.raises(RuntimeError), StoreErrors(settings):
         raise RuntimeError("a fault of ours")

@@ -18,7 +18,7 @@ from alodial.observability.alerts import alert_threads
 from alodial.observability.process_findings import ProcessFindings
 from alodial.settings import Settings
 from alodial.store import inbox, mark, primary, redis_checks, workers
-from alodial.store.client import AsyncStore, Store, store_errors
+from alodial.store.client import AsyncStore, Store, StoreErrors
 from alodial.store.counters_flusher import CountersFlusher
 from alodial.store.heartbeat import HeartbeatWriter
 from alodial.store.supervision import SupervisedThread, process_loops
@@ -146,12 +146,12 @@ class Runtime:
         while not self.stop_requested:
             try:
                 if not checked:
-                    with store_errors(self.settings):
+                    with StoreErrors(self.settings):
                         checks = redis_checks.inspect_for(self.store.redis, self.store.keys, self.settings)
                     self._require_fit(checks)
                     checked = True
                 self.store.call(mark.claim, self.settings)
-                with store_errors(self.settings):
+                with StoreErrors(self.settings):
                     epoch = redis_checks.epoch(self.store.redis, self.store.keys)
                     inbox.create_group(self.store.redis, self.store.keys)
                 since_ms = self.store.server_ms()

@@ -11,7 +11,7 @@ from dramatiq.brokers.redis import RedisBroker
 from alodial.campaigns.calendar import renew_calendars
 from alodial.settings import Settings
 from alodial.store import call_transitions, campaigns, events, inbox, webhooks, workers
-from alodial.store.client import Store, store_errors
+from alodial.store.client import Store, StoreErrors
 from alodial.store.list_trim import trim_lists
 from alodial.store.supervision import SupervisedThread, Supervisor, process_loops
 
@@ -115,7 +115,7 @@ class Sweeper(SupervisedThread):
             pass
 
     def _discard_abandoned(self) -> None:
-        with store_errors(self._store.settings):
+        with StoreErrors(self._store.settings):
             discard_abandoned(self._broker)
 
     def _check_unread_events(self) -> None:

@@ -5,7 +5,6 @@ them. Both stores run the same operations.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
@@ -47,17 +46,26 @@ class Operation(Generic[T]):
     read: Callable[[Any], T]
 
 
-@contextmanager
-def store_errors(settings: Settings) -> Iterator[None]:
-    """Raises StoreUnavailable for errors of a Redis that cannot work now. Names its address without a password."""
-    try:
-        yield
-    except (OSError, RedisError, RuntimeError) as exc:
-        if not is_passing(exc):
-            raise
+class StoreErrors:
+    """A context that raises StoreUnavailable for errors of a Redis that cannot work now. Names its address without a password.
+
+    A class: a context made of a generator takes three times as long, and each command of the store has one.
+    """
+
+    __slots__ = ("_settings",)
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, _trace: object) -> None:
+        if not isinstance(exc, OSError | RedisError | RuntimeError) or not is_passing(exc):
+            return
         if is_out_of_memory(exc):
             raise StoreFull from None
-        raise StoreUnavailable(unavailable_text(exc, settings)) from None
+        raise StoreUnavailable(unavailable_text(exc, self._settings)) from None
 
 
 def confirmation(settings: Settings, client: Any) -> Wait | None:
@@ -100,7 +108,7 @@ class Store:
         if op.script in CREATING and not self._checked:
             self._check()
         wait = self.wait_for(op)
-        with store_errors(self.settings):
+        with StoreErrors(self.settings):
             if wait is not None:
                 return op.read(self._confirmed(op, wait))
             keys = (2, self.keys.PREFIX, self.keys.EVENTS)
@@ -149,7 +157,7 @@ class Store:
         """
         if not self._checked:
             self._check()
-        with store_errors(self.settings):
+        with StoreErrors(self.settings):
             connection: Any = self.redis.connection_pool.get_connection(*POOL_ARGUMENTS)
         pending: tuple[Operation[T], Wait | None] | None = None
         try:
@@ -201,22 +209,22 @@ class Store:
             connection.disconnect()
             return self.run(op)
         except ResponseError as exc:
-            with store_errors(self.settings):
+            with StoreErrors(self.settings):
                 raise exc
 
     def call(self, function: Callable[Concatenate["redis.Redis", Keys, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Calls ``function(client, keys, *args, **kwargs)``. Raises StoreUnavailable when Redis does not answer."""
-        with store_errors(self.settings):
+        with StoreErrors(self.settings):
             return function(self.redis, self.keys, *args, **kwargs)
 
     def run_steps(self, steps: Callable[Concatenate[Keys, P], Steps[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs the generator ``steps(keys, *args, **kwargs)``, see sansio.py. Raises StoreUnavailable."""
-        with store_errors(self.settings):
+        with StoreErrors(self.settings):
             return run(self.redis, steps(self.keys, *args, **kwargs))
 
     def server_ms(self) -> int:
         """Redis' clock in milliseconds. Raises StoreUnavailable."""
-        with store_errors(self.settings):
+        with StoreErrors(self.settings):
             return server_ms(self.redis)
 
     def close(self) -> None:
@@ -260,7 +268,7 @@ class AsyncStore:
             require_confirmed(copies, wait)
             return answer
         script, keys = self._scripts[op.script], (2, self.keys.PREFIX, self.keys.EVENTS)
-        with store_errors(self.settings):
+        with StoreErrors(self.settings):
             connections = self._clients.script_connections()
             try:
                 answer = await connections.execute("EVALSHA", script.sha, *keys, *op.args)
@@ -279,7 +287,7 @@ class AsyncStore:
         The second value is the (first) count that it answers. Raises StoreUnavailable.
         """
         script = self._scripts[op.script]
-        with store_errors(self.settings):
+        with StoreErrors(self.settings):
             for text, name in ((script.sha, "EVALSHA"), (script.text, "EVAL")):
                 async with self.redis.pipeline(transaction=False) as pipe:
                     pipe.execute_command(name, text, 2, self.keys.PREFIX, self.keys.EVENTS, *op.args)
@@ -302,17 +310,17 @@ class AsyncStore:
         **kwargs: P.kwargs,
     ) -> T:
         """Awaits ``function(client, keys, *args, **kwargs)``. Raises StoreUnavailable when Redis does not answer."""
-        with store_errors(self.settings):
+        with StoreErrors(self.settings):
             return await function(self.redis, self.keys, *args, **kwargs)
 
     async def run_steps(self, steps: Callable[Concatenate[Keys, P], Steps[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """As :meth:`Store.run_steps`."""
-        with store_errors(self.settings):
+        with StoreErrors(self.settings):
             return await run_async(self.redis, steps(self.keys, *args, **kwargs))
 
     async def server_ms(self) -> int:
         """As :meth:`Store.server_ms`."""
-        with store_errors(self.settings):
+        with StoreErrors(self.settings):
             return await server_ms_async(self.redis)
 
     async def aclose(self) -> None:
