@@ -183,6 +183,17 @@ def test_requests_that_nobody_waits_for_the_answers_of_are_few() -> None:
     asyncio.run(scenario())
 
 
+def test_headers_behind_a_body_are_not_kept() -> None:
+    async def scenario() -> None:
+        protocol, transport = protocol_of(Places(Settings(_env_file=None)))
+        protocol.data_received(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n")
+        protocol.data_received(b"X-a: b\r\n" * 1000)
+        assert [name for name, _ in protocol.headers] == [b"host", b"transfer-encoding"]
+        transport.abort()
+
+    asyncio.run(scenario())
+
+
 def test_an_answer_that_is_not_read_ends_with_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         monkeypatch.setattr(serve, "UNREAD_SECONDS", 0.01)
