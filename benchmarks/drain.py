@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 from alodial import CallQueue, TwoWayCall
+from alodial.settings import AccountSettings
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial_workers.dev.bench.measures import rate_of
 
@@ -149,7 +150,8 @@ class Limited(NamedTuple):
 
 def limited(rate: int, workers: int = 2, seconds: float = 4.0, delay: float = 0.0) -> Limited:
     """Workers that share a core take calls at an allowed rate."""
-    settings = {"ALODIAL_CALLS_PER_SECOND": str(rate), "ALODIAL_BURST": "1"}
+    burst = AccountSettings(calls_per_second=rate).burst_calls  # as where nothing is set
+    settings = {"ALODIAL_CALLS_PER_SECOND": str(rate), "ALODIAL_BURST": str(burst)}
     cores = os.cpu_count() or 1
     with redis_on_other_core(append_only=False) as redis, stub(delay) as stubbed, redis.client() as client:
         enqueue(redis, int(rate * (seconds + 6)))

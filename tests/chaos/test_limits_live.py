@@ -62,10 +62,10 @@ def test_50_calls_a_second_over_two_processes_are_used_and_never_passed(tmp_path
         print(
             f"\nfullest second: armed {most_in_one_second(armed)}, arrived {most_in_one_second(arrivals)}; used {used:.3f}"
         )
-        assert most_in_one_second(armed) <= 52
+        assert most_in_one_second(armed) <= 50
         # What the sandbox's own loop bunches up when the machine is busy is not the limiter's: 59 were seen beside another suite.
         assert most_in_one_second(arrivals) <= 65
-        assert used >= 0.95  # 0.97 was seen beside another suite, 1.0 alone
+        assert used >= 0.93  # 0.98 is what a limit is used at
         beats = {line.split(" ")[-1] for line in _workers(plant, rows)}
         assert len(beats) == 2, "both processes took part"
 

@@ -9,6 +9,7 @@ trimming of very long timelines, and the bound on entries of ended calls that on
 """
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,8 @@ from model_values import Account, Attempt, Call, Emitted, Limits, Rules, Seen, e
 
 from alodial.store.archiving import EndedCall
 from alodial.store.call_transitions import (
+    SLOTS_SECOND,
+    STARTS_SECOND,
     Applied,
     Applying,
     ApplyOutcome,
@@ -375,7 +378,7 @@ class ModelStore:
         while len(taken) < min(room, free):
             slot = max(tat, self.now) if limits.rate else self.now
             if slot - self.now > horizon:
-                wait = self._wait_for_turn(paced, slot - horizon, 1_000_000 / limits.rate, horizon)
+                wait = self._wait_for_turn(paced, slot - horizon, SLOTS_SECOND / limits.rate, horizon)
                 break
             c = self._next_ready(account, after)
             if c is None:
@@ -390,7 +393,7 @@ class ModelStore:
             self.lease[c.new.extid] = self.ms + self.rules.lease
             if limits.cap:
                 used[c.new.extid] = self.ms + self.rules.lease + self.rules.channel
-            tat = slot + 1_000_000 / limits.rate if limits.rate else tat
+            tat = slot + SLOTS_SECOND / limits.rate if limits.rate else tat
             taken.append(self._claimed(c, round(slot)))
             if c.crashes is not None:
                 break
@@ -410,8 +413,8 @@ class ModelStore:
 
     def _wait_for_turn(self, paced: Account, first: float, gap: float, horizon: int) -> float:
         """Microseconds; ``first`` is when a slot comes within the horizon again."""
-        turn = max(first + horizon / 3, paced.turn + max(gap, horizon / 3))
-        return min(turn, max(first, self.now + LONGEST_TURN)) - self.now
+        turn = max(first + horizon / 2, paced.turn + max(gap, horizon / 2))
+        return min(turn, max(first, self.now + math.ceil(LONGEST_TURN / gap) * gap)) - self.now
 
     def _claim_again(self, token: str, *, put_back: bool) -> Claim:
         status, ends, taken = self.claims[token]
@@ -478,9 +481,11 @@ class ModelStore:
         )
 
     def arm(self, limits: Limits, items: Sequence[Arming], *, epoch: str) -> list[Armed]:
-        return [self._arm(limits, item, epoch) for item in items]
+        waiting: list[str] = []
+        return [self._arm(limits, item, epoch, waiting) for item in items]
 
-    def _arm(self, limits: Limits, item: Arming, epoch: str) -> Armed:
+    def _arm(self, limits: Limits, item: Arming, epoch: str, waiting: list[str]) -> Armed:
+        """``waiting`` are the calls before it that found the second full."""
         c = self.calls.get(item.record)
         if epoch != self.epoch or c is None or c.token != item.token:
             return Armed("lost", 0, 0)
@@ -498,7 +503,7 @@ class ModelStore:
         paced = self.accounts.get(c.new.account, Account())
         if paced.hold > self.ms and paced.probe != item.token:
             return Armed("hold", 0, 0)
-        if limits.rate and (slot := self._too_soon(limits, c, item.slot)):
+        if limits.rate and (slot := self._too_soon(limits, c, item.slot, waiting)):
             return Armed("wait", (slot - self.now) / 1_000_000, slot)
         self.lease[item.record] = self.ms + self.rules.lease
         used = self.channels.get(c.new.account, {})
@@ -509,13 +514,17 @@ class ModelStore:
         c.note(armed=self.ms)
         return Armed("armed", 0, 0)
 
-    def _too_soon(self, limits: Limits, c: Call, slot: int) -> int | None:
+    def _too_soon(self, limits: Limits, c: Call, slot: int, waiting: list[str]) -> int | None:
         """When to ask again; None when it may start now, which is then written down."""
         if self.now < slot - min(1_000_000 / limits.rate, TIMER_ERROR):
             return slot
-        limit, starts = int(limits.rate) + max(1, limits.burst - 1), self.starts.setdefault(c.new.account, [])
-        if len(starts) >= limit and self.now - starts[limit - 1] < 1_000_000:
-            return starts[limit - 1] + 1_000_000
+        limit, starts = max(1, math.ceil(limits.rate)), self.starts.setdefault(c.new.account, [])
+        if len(starts) >= limit and self.now - starts[limit - 1] < STARTS_SECOND:
+            free = starts[max(0, limit - 1 - len(waiting))] + STARTS_SECOND
+            waiting.append(c.new.extid)
+            paced = self._account(c.new.account)
+            paced.tat = max(paced.tat, free)
+            return free
         starts.insert(0, self.now)
         if len(starts) > 2 * limit:
             del starts[limit:]

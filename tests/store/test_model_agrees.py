@@ -112,6 +112,13 @@ def test_long_random_runs_reach_every_outcome_and_agree(redis_server: EmbeddedRe
     assert sum(seen[name] for name in NAMES) >= EXAMPLES * 100
 
 
+def test_lives_whose_outcomes_are_recorded_several_at_once_agree(redis_server: EmbeddedRedis) -> None:
+    stores, seen = [ClockedStore(world) for world in worlds(redis_server.url)], Counter[str]()
+    for seed in range(6):
+        live(stores[seed % len(stores)], seed, seen, settle="settle_together")
+    assert set(seen) >= {"submitted", "unconfirmed", "scheduled", "kept"}
+
+
 def test_lives_under_the_limits_of_api_keys_agree(redis_server: EmbeddedRedis) -> None:
     store, seen = ClockedStore(worlds(redis_server.url)[0]), Counter[str]()
     for seed in range(6):

@@ -63,6 +63,11 @@ PLANTED = {
         "if redis.call('LPUSH', starts, int(us)) > 2 * most then",
         "if redis.call('LLEN', starts) > 2 * most then",
     ),
+    "arm lets a second hold one start too many": (
+        "arm",
+        "local most = math.max(1, math.ceil(rate))",
+        "local most = math.ceil(rate) + 1",
+    ),
     "settle does not look at the token": (
         "settle",
         "if r.tok == token and (r.s == 'submitting' or r.s == 'queued') then return true end",

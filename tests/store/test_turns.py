@@ -4,6 +4,7 @@ import pytest
 from store_harness import START
 from test_limits import Harness
 
+from alodial.store.call_transitions import SLOTS_SECOND
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial_workers.submit import claim_horizon
 
@@ -44,12 +45,12 @@ def test_every_slot_is_claimed_before_it_is_due_and_none_twice(
 ) -> None:
     all_of_them = Workers(redis_server, rate, workers, int(rate * (seconds + 1)) + 1)
     all_of_them.run(seconds)
-    expected = [START + round(n * 1_000_000 / rate) for n in range(len(all_of_them.slots))]
-    assert len(expected) >= rate * seconds
+    expected = [START + round(n * SLOTS_SECOND / rate) for n in range(len(all_of_them.slots))]
+    assert len(expected) >= rate * seconds * 1_000_000 / SLOTS_SECOND - 2
     assert all_of_them.slots == pytest.approx(expected, abs=len(expected))
 
 
-@pytest.mark.parametrize(("rate", "most"), [(50, 40), (500, 40), (2000, 75)])
+@pytest.mark.parametrize(("rate", "most"), [(50, 30), (500, 30), (2000, 55)])
 def test_eight_workers_claim_as_rarely_as_a_single_one_and_each_has_its_share(
     redis_server: EmbeddedRedis, rate: float, most: int
 ) -> None:
@@ -65,7 +66,7 @@ def test_a_worker_that_dies_makes_no_slot_late(redis_server: EmbeddedRedis) -> N
     workers.run(0.5)
     del workers.due["w1"]
     workers.run(1)
-    assert workers.furthest <= 1 / 500 + 1e-6
+    assert workers.furthest <= SLOTS_SECOND / 500 / 1_000_000 + 2e-6
 
 
 def test_the_last_of_eight_workers_goes_on_within_half_a_second(redis_server: EmbeddedRedis) -> None:
@@ -75,7 +76,7 @@ def test_the_last_of_eight_workers_goes_on_within_half_a_second(redis_server: Em
     workers.due = {last: workers.due[last]}
     workers.run(1.5)
     assert workers.furthest <= 0.5
-    assert workers.claims[last] > 20
+    assert workers.claims[last] > 12
 
 
 def test_a_clock_that_is_set_back_keeps_nobody_away(redis_server: EmbeddedRedis) -> None:
@@ -83,4 +84,4 @@ def test_a_clock_that_is_set_back_keeps_nobody_away(redis_server: EmbeddedRedis)
     workers.run(0.2)
     workers.harness.store.redis.hset("alodial:{dial}:acct:default", "turn", START + 3_600_000_000)
     workers.harness.at(START + 300_000)
-    assert workers.harness.claim(128, workers.horizon).wait <= 0.4
+    assert workers.harness.claim(128, workers.horizon).wait <= 0.41

@@ -1,19 +1,61 @@
-"""Starts under a rate limit: none before its slot, few together, and none far ahead."""
+"""Starts under a rate limit: none before its slot, few together, none far ahead, and never too many in a second."""
 
+import asyncio
+from bisect import bisect_left
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
-from alodial_workers.submit import LONGEST_TICK, claim_horizon, lateness
+from alodial.settings import AccountSettings
+from alodial.store.call_transitions import SLOTS_SECOND, STARTS_SECOND
+from alodial_workers.submit import TICK, TickGate, claim_horizon, lateness
+
+RATES = [(0, 1), (5, 2), (20, 2), (50, 2), (50, 5), (53, 5), (500, 1), (500, 50), (2000, 200), (10_000, 1000)]
 
 
-@pytest.mark.parametrize(("rate", "burst"), [(0, 1), (5, 2), (50, 2), (500, 1), (500, 20), (2000, 80), (10_000, 400)])
-def test_calls_start_after_their_slots_and_no_more_together_than_half_the_burst(rate: float, burst: int) -> None:
-    moments = [round(1_000_000 * n / rate) for n in range(int(rate))] if rate else [0, 1]
-    late = [lateness(slot, rate, burst) for slot in moments]
-    assert all(0 <= seconds <= LONGEST_TICK for seconds in late)
-    together = Counter(round(slot + seconds * 1e6) for slot, seconds in zip(moments, late, strict=True))
-    assert max(together.values()) <= max(1, burst / 2)
+def slots_of(rate: float, seconds: int) -> list[int]:
+    return [round(SLOTS_SECOND * n / rate) + 12_345 for n in range(int(rate * seconds))] if rate else [0, 1]
+
+
+@pytest.mark.parametrize(("rate", "burst"), RATES)
+def test_calls_start_after_their_slots_and_no_more_together_than_the_burst(rate: float, burst: int) -> None:
+    late = [lateness(slot, rate, burst) for slot in slots_of(rate, 1)]
+    assert all(0 <= seconds <= TICK * 1.02 for seconds in late)
+    together = Counter(
+        round(slot + seconds * 1e6) for slot, seconds in zip(slots_of(rate, 1), late, strict=True) if seconds
+    )
+    assert max(together.values(), default=0) <= max(1, burst) + 1, (
+        "one more where the ticks fill no whole number of slots"
+    )
+
+
+@pytest.mark.parametrize(("rate", "burst"), RATES)
+def test_calls_that_start_together_fill_no_second_beyond_the_rate(rate: float, burst: int) -> None:
+    starts = sorted(slot + round(lateness(slot, rate, burst) * 1e6) for slot in slots_of(rate, 3))
+    fullest = max(bisect_left(starts, start + STARTS_SECOND) - i for i, start in enumerate(starts))
+    assert not rate or fullest <= rate + 1, "a slot at the edge of its tick; arm holds it back"
+
+
+def test_at_a_low_rate_calls_go_out_in_pairs_and_fives() -> None:
+    for rate in (20, 50):
+        burst = AccountSettings(calls_per_second=rate).burst_calls
+        starts = sorted({slot + round(lateness(slot, rate, burst) * 1e6) for slot in slots_of(rate, 5)})
+        assert {later - sooner for sooner, later in pairwise(starts)} == {round(TICK * SLOTS_SECOND)}
+
+
+def test_calls_of_a_tick_go_with_the_first_that_waits_for_it() -> None:
+    async def started() -> list[int]:
+        gate, order = TickGate(), []
+
+        async def call(tick: int, ahead: float) -> None:
+            await gate.wait(tick, ahead)
+            order.append(tick)
+
+        await asyncio.gather(call(7, 0.02), call(7, 3600), call(5, 0.001), call(7, 0.5))
+        return order
+
+    assert asyncio.run(asyncio.wait_for(started(), 15)) == [5, 7, 7, 7]
 
 
 def test_an_urgent_call_waits_no_longer_behind_claimed_slots_than_a_tenth_of_a_second() -> None:

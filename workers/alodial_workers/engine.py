@@ -24,7 +24,7 @@ from alodial_schemas import numbers_of
 
 from .alovoice.client import AloVoiceClient
 from .post_memory import PostMemory
-from .submit import SubmitContext, claim_horizon, lateness, release, submit
+from .submit import SubmitContext, claim_horizon, lateness, release, seconds_between, submit
 
 log = structlog.get_logger("alodial.engine")
 
@@ -38,7 +38,8 @@ POLL = 0.004
 """Seconds between claims while there is nothing to take."""
 
 MAX_SLEEP = 0.5
-"""Seconds: at a slow rate the next slot is far off, and a stop or a resume must not wait for it."""
+"""Seconds of one sleep, that a stop need not wait for a far slot. The store is asked when it said and not sooner, which would
+make the turns of others later; a slot ahead at most, were its clock set back."""
 
 PACED_SLEEP = 0.02
 """Seconds: longest sleep while only campaigns wait, so that a single call does not wait with them."""
@@ -235,7 +236,7 @@ class Engine:
                 idle_since, cap_poll = None, CAP_POLL
             match claim.status:
                 case "ok":
-                    await asyncio.sleep(min(claim.wait, MAX_SLEEP))
+                    await self._rest(min(claim.wait, max(MAX_SLEEP, seconds_between(limits.calls_per_second))))
                 case "empty" if leaving and not claim.calls and account not in self._woken:
                     return "empty"
                 case "empty":
@@ -261,6 +262,14 @@ class Engine:
                 case other:
                     return other
         return "stopping"
+
+    async def _rest(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + seconds
+        while True:
+            await asyncio.sleep(min(seconds, MAX_SLEEP))
+            if self.stopping or (seconds := ends - loop.time()) <= 0:
+                return
 
     async def _claim(self, account: str, limits: AccountSettings, *, leaving: bool) -> call_transitions.Claim:
         """Claims, or asks again for the claim whose answer was lost, with its token: it holds the same calls.

@@ -9,7 +9,7 @@ import asyncio
 import math
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ from alodial.errors import StoreUnavailable
 from alodial.observability import tracing
 from alodial.settings import Settings
 from alodial.store import counters
-from alodial.store.call_transitions import Armed, Arming, Claimed, Settling, lease_seconds
+from alodial.store.call_transitions import SLOTS_SECOND, Armed, Arming, Claimed, Settling, lease_seconds
 from alodial_schemas import request_from_body
 
 from .alovoice.client import AloVoiceClient, NotArmed, Submission
@@ -46,8 +46,11 @@ FEW_SLOTS = 4
 MANY_SLOTS = 64
 """Slots beyond which a claim looks less far ahead: what waits for its slot takes room among the calls in flight."""
 
-LONGEST_TICK = 0.01
-"""Seconds that a call starts after its slot at most, so that others start with it."""
+TICK = 0.1
+"""Seconds, about: the longest tick, for whose end calls with an earlier slot wait, so that they start together."""
+
+FULL_TICK = 25
+"""Calls of a tick beyond which it is shorter: with more together a call costs hardly less."""
 
 
 def claim_horizon(rate: float) -> float:
@@ -57,15 +60,38 @@ def claim_horizon(rate: float) -> float:
     return max(SHORT_HORIZON, min(LONG_HORIZON, MANY_SLOTS / rate))
 
 
+def seconds_between(rate: float) -> float:
+    """Returns the seconds between two slots at ``rate`` calls a second; 0 without a limit."""
+    return SLOTS_SECOND / rate / 1_000_000 if rate else 0.0
+
+
 def lateness(slot: int, rate: float, burst: int) -> float:
     """Returns the seconds after ``slot`` (Redis' clock, microseconds) at which its call starts, with others of its tick.
 
-    A tick has at most half of what ``burst`` allows to start at once, the other half is for what is late.
+    A second's slots fill a whole number of ticks, so that no second touches more ticks than hold its calls.
     """
     if not rate:
         return 0.0
-    tick = math.floor(min(LONGEST_TICK, (burst - 1) / 2 / rate) * 1_000_000)
-    return -slot % tick / 1_000_000 if tick * rate >= 2_000_000 else 0.0
+    ticks = math.ceil(max(1 / TICK, rate / min(burst, FULL_TICK)))
+    return -slot % (SLOTS_SECOND // ticks) / 1_000_000 if rate >= 2 * ticks else 0.0
+
+
+class TickGate:
+    """Lets the calls of a tick start together: the first that waits for its end sets the timer of all."""
+
+    def __init__(self) -> None:
+        self._ends: dict[int, asyncio.Event] = {}
+
+    async def wait(self, tick: int, ahead: float) -> None:
+        """Waits ``ahead`` seconds for the moment ``tick`` (Redis' clock, microseconds), or as long as whoever came first."""
+        end = self._ends.get(tick)
+        if end is None:
+            end = self._ends[tick] = asyncio.Event()
+            asyncio.get_running_loop().call_later(ahead, self._open, tick)
+        await end.wait()
+
+    def _open(self, tick: int) -> None:
+        self._ends.pop(tick).set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +108,7 @@ class SubmitContext:
     settle: Callable[[Settling], Awaitable[str]]
     refusal: Callable[[Mapping[str, Any]], str | None]
     lateness: Callable[[int], float] = lambda _slot: 0.0
+    gate: TickGate = field(default_factory=TickGate)
 
 
 def retry_delay(tries: int, base: float, maximum: float, rng: Callable[[], float] = random.random) -> float:
@@ -98,9 +125,10 @@ async def arm_at_slot(call: Claimed, claimed_at: float, context: SubmitContext) 
     """
     loop = asyncio.get_running_loop()
     slot = call.slot
-    # Not even sleep(0), which costs a turn of the loop.
-    if (ahead := call.delay + context.lateness(slot) - (loop.time() - claimed_at)) > 0:
-        await asyncio.sleep(ahead)
+    # A call that need not wait for the rate waits for no others. Not even sleep(0), which costs a turn of the loop.
+    late = context.lateness(slot) if call.delay else 0.0
+    if (ahead := call.delay + late - (loop.time() - claimed_at)) > 0:
+        await context.gate.wait(slot + round(late * 1_000_000), ahead)
     while True:
         requested_at = loop.time()
         try:

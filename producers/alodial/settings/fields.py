@@ -42,8 +42,8 @@ class AccountSettings(BaseModel):
 
     @property
     def burst_calls(self) -> int:
-        """Calls that may start at once beyond the even rhythm: those of 40 ms at the rate, at least 2."""
-        return self.burst if self.burst is not None else max(2, round(self.calls_per_second * 0.04))
+        """Calls that may start at once: those of 100 ms at the rate, at least 2."""
+        return self.burst if self.burst is not None else max(2, round(self.calls_per_second * 0.1))
 
 
 class SettingsFields(BaseSettings):
@@ -94,7 +94,9 @@ class SettingsFields(BaseSettings):
         10, ge=0, le=1_000_000, description="Channels of the default account; 0 for no limit."
     )
     burst: int | None = Field(
-        None, ge=1, description="Calls that may start at once; by default those of 40 ms at the rate, at least 2."
+        None,
+        ge=1,
+        description="Calls that may start together under a rate limit; by default those of 100 ms at the rate, at least 2.",
     )
     daily_calls: int = Field(0, ge=0, description="Calls a day of the default account; 0 for no limit.")
     daily_minutes: int = Field(0, ge=0, description="Minutes of talk a day of the default account; 0 for no limit.")

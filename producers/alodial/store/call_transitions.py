@@ -33,6 +33,13 @@ POISON_AFTER = 3
 """A call that was a worker's only one when it died between claim and arm, this often, is failed: it kills workers."""
 
 
+STARTS_SECOND = 1_010_000
+"""Microseconds in which no more calls start than a second allows: what leaves in time may be 10 ms late at AloVoice."""
+
+SLOTS_SECOND = 1_020_000
+"""Microseconds over which the slots of a second are spread, so that a call which starts late finds room all the same."""
+
+
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
 
@@ -108,7 +115,7 @@ def claim(
         round(horizon * 1_000_000),
         _ms(lease_seconds(settings)),
         limits.calls_per_second,
-        limits.burst_calls,
+        SLOTS_SECOND,
         limits.max_concurrent_calls,
         _ms(settings.channel_timeout),
         _ms(lease_seconds(settings)),
@@ -174,7 +181,7 @@ def arm(
         worker,
         _ms(lease_seconds(settings)),
         limits.calls_per_second,
-        limits.burst_calls,
+        STARTS_SECOND,
         _ms(settings.channel_timeout),
         *courtesy(settings, limits),
     ]

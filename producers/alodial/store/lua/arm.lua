@@ -1,18 +1,18 @@
 -- The last step before the first byte: from claimed to submitting, for the holder of the token only.
--- ARGV: epoch worker lease_ms rate burst channel_ms frequency_caps own_numbers daily_calls daily_seconds reserve_seconds,
+-- ARGV: epoch worker lease_ms rate second_us channel_ms frequency_caps own_numbers daily_calls daily_seconds reserve_seconds,
 --   then for each call: extid token slot_us
 -- Answer for each: {outcome, wait_us, slot_us}; outcome is armed, wait (ask again at that slot), lost (canceled, expired,
 -- taken away, suppressed meanwhile), stop, hold (its account or its campaign pauses, its hours are over, or another
 -- server is the primary since).
 local epoch, worker, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local rate, burst, channel_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local rate, second, channel_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local daily_calls, daily_seconds, reserve = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 local same = same_store(epoch)
 local stopped = redis.call('EXISTS', P .. 'stop') == 1
--- claim spaces the slots evenly; a call that comes late uses its slot all the same, as long as the last second then
--- holds less than rate + burst starts: one is left for what the network adds between here and AloVoice. A timer may be
--- 5 ms early, never a whole gap.
-local most = math.floor(rate) + math.max(1, burst - 1)
+-- claim spaces the slots evenly; a call that comes late uses its slot all the same, as long as no `second` (longer than one, for
+-- what the network adds between here and AloVoice) then holds more starts than the rate. A timer may be 5 ms early, never a whole gap.
+local most = math.max(1, math.ceil(rate))
+local waiting = 0 -- calls of this run that found the second full: each waits for another start to leave it
 local early = rate > 0 and math.min(1000000 / rate, 5000) or 0
 read_rules(ARGV[7], ARGV[8])
 local dnc_or_rules = redis.call('EXISTS', P .. 'dnc', P .. 'dnc:#') > 0 or #rules > 0
@@ -73,8 +73,12 @@ local function arm(x, token, slot)
   if rate > 0 then
     local starts = P .. 'starts:' .. r.a
     local oldest = redis.call('LINDEX', starts, most - 1)
-    if oldest and us - oldest < 1000000 then
-      return { 'wait', int(oldest + 1000000 - us), int(oldest + 1000000) }
+    if oldest and us - oldest < second then
+      local free = redis.call('LINDEX', starts, math.max(0, most - 1 - waiting)) + second
+      waiting = waiting + 1
+      -- Whoever claims from now on comes after it: where starts are late, slots must not run ahead of them.
+      if free > number(redis.call('HGET', acct, 'tat')) then redis.call('HSET', acct, 'tat', int(free)) end
+      return { 'wait', int(free - us), int(free) }
     end
     -- Trimmed now and then: a list twice as long costs less than a second command for each start.
     if redis.call('LPUSH', starts, int(us)) > 2 * most then redis.call('LTRIM', starts, 0, most - 1) end

@@ -4,10 +4,10 @@
 -- of whoever has nothing in this. Every limit is checked before a call is taken.
 -- Asked again with the same token (its answer was lost) it gives the same calls while their lease lasts; with a max of 0 it
 -- puts them back instead. A suspect (a worker died between its claim and its arm) is the only call of its claim.
--- ARGV: epoch account token max horizon_us lease_ms rate burst cap channel_ms retry_probe_ms attend_ms
+-- ARGV: epoch account token max horizon_us lease_ms rate second_us cap channel_ms retry_probe_ms attend_ms
 --   frequency_caps own_numbers daily_calls daily_seconds reserve_seconds patience_ms
 -- Answer: {status, wait_us, calls...}; status is
---   ok     calls were taken, or only the rate is in the way: come again after wait_us. Workers take turns then, a third of the
+--   ok     calls were taken, or only the rate is in the way: come again after wait_us. Workers take turns then, half the
 --          horizon or at least a slot apart, so that a claim is worth a round trip; where a turn is missed (a worker died), the
 --          slots are still claimed before they are due
 --   empty  nothing is ready         cap  every channel is in use       hold  the account pauses for wait_us
@@ -17,7 +17,7 @@
 -- A call: {extid, id, body, delay_us, attempt, tries, current extid, priority, campaign, reference, slot_us, suspect: 1 or 0}
 local epoch, account, token = ARGV[1], ARGV[2], ARGV[3]
 local max, horizon, lease = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local rate, burst, cap, channel_ms = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local rate, second, cap, channel_ms = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local probe_ms, attend = tonumber(ARGV[11]), ARGV[12]
 local daily_calls, daily_seconds, reserve = tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
 local store, settling = same_store(epoch)
@@ -97,10 +97,12 @@ end
 read_rules(ARGV[13], ARGV[14])
 
 local LEVELS = { 'u', 'n', 'b' }
-local LONGEST_TURN = 400000 -- us: a worker is not away for longer, however many there are; a clock that was set back neither
 local MAX_LOOKS = 200 -- campaigns that one claim looks at: about 1 ms
 local at, tat = 1, tonumber(state[1] or 0)
-local gap = rate > 0 and 1000000 / rate or 0
+local gap = rate > 0 and second / rate or 0
+-- us: a worker is not away for longer, however many there are; a clock that was set back neither. In whole slots, as it comes too
+-- early or too late for them otherwise.
+local longest_turn = rate > 0 and math.ceil(400000 / gap) * gap
 local answer, status, wait, looked = { 'ok', 0 }, 'ok', 0, 0
 local low = tonumber(state[9] or nil) or math.huge
 local groups, looks = {}, 0 -- campaigns that share among themselves: those of the installation, and of each tenant
@@ -445,8 +447,8 @@ local turn
 if wait > 0 then
   -- Only the rate is in the way: the next slot comes within the horizon at `first`, and is due a horizon later.
   local first = us + wait
-  turn = math.max(first + horizon / 3, number(state[11]) + math.max(gap, horizon / 3))
-  turn = math.min(turn, math.max(first, us + LONGEST_TURN))
+  turn = math.max(first + horizon / 2, number(state[11]) + math.max(gap, horizon / 2))
+  turn = math.min(turn, math.max(first, us + longest_turn))
   wait = turn - us
 end
 if turn then redis.call('HSET', acct, 'tat', int(tat), 'turn', int(turn))
