@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from alodial.settings import AccountSettings
-from alodial.store.call_transitions import SLOTS_SECOND, STARTS_SECOND
-from alodial_workers.submit import TICK, TickGate, claim_horizon, lateness
+from alodial.settings import AccountSettings, Settings
+from alodial.store.call_transitions import SLOTS_SECOND, STARTS_SECOND, Armed, Arming, Claimed
+from alodial_workers.submit import TICK, SubmitContext, TickGate, arm_at_slot, claim_horizon, lateness
 
 RATES = [(0, 1), (5, 2), (20, 2), (50, 2), (50, 5), (53, 5), (500, 1), (500, 50), (2000, 200), (10_000, 1000)]
 
@@ -60,3 +60,20 @@ def test_calls_of_a_tick_go_with_the_first_that_waits_for_it() -> None:
 
 def test_an_urgent_call_waits_no_longer_behind_claimed_slots_than_a_tenth_of_a_second() -> None:
     assert all(claim_horizon(rate) <= 0.1 for rate in (0, 0.1, 5, 39, 40, 640, 10_000))
+
+
+@pytest.mark.parametrize(("priority", "delay"), [("urgent", 0.001), ("normal", 0.0)])
+def test_an_urgent_call_and_one_that_need_not_wait_for_the_rate_wait_for_no_others(priority: str, delay: float) -> None:
+    armed: list[Arming] = []
+
+    async def arm(item: Arming) -> Armed:
+        armed.append(item)
+        return Armed("armed", 0, 0)
+
+    async def start() -> None:
+        context = SubmitContext(Settings(_env_file=None), None, arm, None, None, lateness=lambda _slot: 3600.0)  # type: ignore[arg-type]  # arm alone is used
+        call = Claimed("1", "id", "{}", delay, 1, 0, "1", priority, "", "", 7, "token", "default")
+        await arm_at_slot(call, asyncio.get_running_loop().time(), context)
+
+    asyncio.run(asyncio.wait_for(start(), 15))
+    assert [item.slot for item in armed] == [7]

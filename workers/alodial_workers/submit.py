@@ -125,8 +125,8 @@ async def arm_at_slot(call: Claimed, claimed_at: float, context: SubmitContext) 
     """
     loop = asyncio.get_running_loop()
     slot = call.slot
-    # A call that need not wait for the rate waits for no others. Not even sleep(0), which costs a turn of the loop.
-    late = context.lateness(slot) if call.delay else 0.0
+    # An urgent call waits for no others, nor does one that finds the rate free. Not even sleep(0): it costs a turn of the loop.
+    late = context.lateness(slot) if call.delay and call.priority != "urgent" else 0.0
     if (ahead := call.delay + late - (loop.time() - claimed_at)) > 0:
         await context.gate.wait(slot + round(late * 1_000_000), ahead)
     while True:
