@@ -1,12 +1,13 @@
 """The lists of calls in the monitor: what they show, what their filters mean, what is done to many at once."""
 
 import csv
+import html
 import io
 import re
 import time
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 import openpyxl
@@ -223,6 +224,21 @@ def test_ended_calls_ring_again_once_however_often_it_is_pressed(operator: Opera
         again = operator.get(operator.post("/calls/redial", {"state": "rejected"}).headers["location"])
         assert "4 were placed again before" in words_on(again)
     assert stage.queue.count(CallFilter(state="queued")).number == 4
+
+
+def test_the_rest_of_a_redial_goes_on_after_those_that_were_called(operator: Operator, stage: Stage) -> None:
+    for n in range(4):
+        stage.rejected(reference=f"r-{n}")
+    few = stage.queue.redial_all(CallFilter(state="rejected"), limit=3)
+    ask = operator.get(f"/calls/redial?{urlencode({'state': 'rejected', 'cursor': few.cursor})}")
+    cursor = re.search(r'name="cursor" value="([^"]*)"', ask.text)
+    assert cursor is not None
+    rest = operator.post("/calls/redial", {"state": "rejected", "cursor": html.unescape(cursor[1])})
+    done = words_on(operator.get(rest.headers["location"]))
+    assert "1 call is placed again." in done
+    assert "before" not in done
+    foreign = operator.post("/calls/redial", {"state": "rejected", "cursor": "another"})
+    assert foreign.headers["location"] == "/calls?state=rejected"
 
 
 def test_simply_everything_is_never_rung_again(operator: Operator, stage: Stage) -> None:

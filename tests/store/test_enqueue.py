@@ -13,8 +13,8 @@ import pytest
 from redis.exceptions import ResponseError
 
 from alodial import AsyncCallQueue, CallQueue, StoreUnavailable, TwoWayCall
+from alodial.calls.bulk_actions import CHUNK
 from alodial.calls.prepare import key_hash
-from alodial.calls.queue import CHUNK
 from alodial.settings import Settings
 from alodial.store import call_transitions
 from alodial.store.client import Store

@@ -348,8 +348,13 @@ def test_all_calls_of_a_filter_are_redialed_once(queue: CallQueue) -> None:
     assert len(world.records()) == len(before) + len(rejected)
     unknown = expected(before, CallFilter(state="unconfirmed"))
     assert queue.redial_all(CallFilter(state="unconfirmed"), actor="Aziza").done == len(unknown)
-    few = queue.redial_all(CallFilter(state="completed"), actor="Aziza", limit=5)
+    completed = CallFilter(state="completed")
+    few = queue.redial_all(completed, actor="Aziza", limit=5)
     assert (few.done, few.more) == (5, True)
+    rest = queue.redial_all(completed, actor="Aziza", cursor=few.cursor)
+    assert (rest.left_out, rest.more) == ({}, False), "it goes on with those that were not redialed"
+    again = queue.redial_all(completed, actor="Aziza")
+    assert (again.done, again.left_out) == (0, {"already": few.done + rest.done})
 
 
 def test_counting_stops_at_its_limit_and_reports_it(queue: CallQueue) -> None:

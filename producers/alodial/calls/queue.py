@@ -21,7 +21,7 @@ from ..store.find_call import EVERYTHING, Viewer, find_async
 from ..store.records import CallRecord
 from ..wakeup import Waker
 from . import bulk_actions
-from .bulk_actions import BulkResult
+from .bulk_actions import CHUNK, BulkResult
 from .merged_list import ArchiveUser, find_call, is_live_only, list_page
 from .outcomes import QueuedCall, RefusedCall, Source, canceled_of, existing, outcomes_of, prepare_all, queued_call
 from .prepare import prepare, read_call
@@ -42,9 +42,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-CHUNK = 250
-"""Calls stored by one script: about 5 ms of Redis, so that other clients wait no longer."""
 
 
 class CallQueue(ArchiveUser):
@@ -123,13 +120,7 @@ class CallQueue(ArchiveUser):
         return canceled_of(record, self.store.run(call_transitions.cancel([record.wire_extid]))[0])
 
     def redial(
-        self,
-        name: str,
-        *,
-        actor: str = "python",
-        attempt: int | None = None,
-        viewer: Viewer = EVERYTHING,
-        quota: str = "",
+        self, name: str, *, actor: str = "python", attempt: int | None = None, viewer: Viewer = EVERYTHING
     ) -> QueuedCall:
         """Rings again: an unconfirmed call by a new attempt (its phone may ring a second time), an ended call by a new call.
 
@@ -147,9 +138,14 @@ class CallQueue(ArchiveUser):
         """Cancels up to ``limit`` calls of a filter that were not submitted yet; repeat it for the rest."""
         return bulk_actions.cancel_all(self.store, wanted, limit=limit, reason=reason)
 
-    def redial_all(self, wanted: CallFilter, *, actor: str = "python", limit: int = MAX_CALLS) -> BulkResult:
-        """Redials up to ``limit`` calls of a filter, archived ones too, except those in progress and those of campaigns."""
-        return bulk_actions.redial_all(self.store, self.waker, wanted, actor, archive=self.archive, limit=limit)
+    def redial_all(
+        self, wanted: CallFilter, *, actor: str = "python", limit: int = MAX_CALLS, cursor: str | None = None
+    ) -> BulkResult:
+        """Redials up to ``limit`` calls, archived ones too, except those in progress and those of campaigns.
+
+        ``cursor`` is that of the result before, to go on with the rest. Raises InvalidCall for a foreign cursor.
+        """
+        return bulk_actions.redial_all(self.store, self.waker, wanted, actor, self.archive, limit, cursor)
 
     def calls(self, wanted: CallFilter | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
         """Returns a page of up to ``limit`` calls, all of them without a filter; ``cursor`` is that of the page before.
@@ -322,13 +318,7 @@ class AsyncCallQueue(ArchiveUser):
         return canceled_of(record, (await self.store.run(call_transitions.cancel([record.wire_extid])))[0])
 
     async def redial(
-        self,
-        name: str,
-        *,
-        actor: str = "python",
-        attempt: int | None = None,
-        viewer: Viewer = EVERYTHING,
-        quota: str = "",
+        self, name: str, *, actor: str = "python", attempt: int | None = None, viewer: Viewer = EVERYTHING
     ) -> QueuedCall:
         """As :meth:`CallQueue.redial`."""
         plan = plan_redial(await self.get(name, viewer=viewer), self.settings, attempt, viewer.quota)
@@ -342,10 +332,12 @@ class AsyncCallQueue(ArchiveUser):
         """As :meth:`CallQueue.cancel_all`."""
         return await WORK.run(bulk_actions.cancel_all, self.thread_store, wanted, limit=limit, reason=reason)
 
-    async def redial_all(self, wanted: CallFilter, *, actor: str = "python", limit: int = MAX_CALLS) -> BulkResult:
+    async def redial_all(
+        self, wanted: CallFilter, *, actor: str = "python", limit: int = MAX_CALLS, cursor: str | None = None
+    ) -> BulkResult:
         """As :meth:`CallQueue.redial_all`."""
-        store, archive = self.thread_store, self.archive
-        return await WORK.run(bulk_actions.redial_all, store, self.waker, wanted, actor, archive=archive, limit=limit)
+        rest = (wanted, actor, self.archive, limit, cursor)
+        return await WORK.run(bulk_actions.redial_all, self.thread_store, self.waker, *rest)
 
     async def calls(self, wanted: CallFilter | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
         """As :meth:`CallQueue.calls`."""

@@ -12,6 +12,7 @@ from alodial_schemas import mask_numbers
 
 from ..calls.bulk_actions import BulkResult
 from ..calls.queue import AsyncCallQueue
+from ..store.call_indexes import BadCursor
 from ..store.call_listing import MAX_CALLS
 from ..web.context import app_context
 from . import call_rows
@@ -25,6 +26,7 @@ Act = Literal["cancel", "redial"]
 
 ACTS: Final[dict[Act, str]] = {"cancel": "cancel_calls", "redial": "redial_calls"}
 LEFT_OUT: Final = ("late", "already", "over", "campaign", "under_way", "masked", "unknown")
+MAX_CURSOR: Final = 200
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
@@ -67,12 +69,19 @@ async def show_result(request: Request, operator: Signed) -> Response:
         done=int(values.get("done", "0")),
         more=values.get("more") == "1",
         incomplete=values.get("incomplete") == "1",
+        cursor=values.get("cursor", ""),
         left_out=[(code, int(values[code])) for code in LEFT_OUT if values.get(code, "").isdigit()],
     )
 
 
 async def _confirm(
-    request: Request, operator: Operator, act: Act, *, fields: dict[str, str] | None = None, wrong: bool = False
+    request: Request,
+    operator: Operator,
+    act: Act,
+    *,
+    fields: dict[str, str] | None = None,
+    cursor: str = "",
+    wrong: bool = False,
 ) -> Response:
     """Asks for a confirmation, with the number of calls; for a redial with the key, unless it was given within the hour."""
     if not can(operator, ACTS[act]):
@@ -94,6 +103,7 @@ async def _confirm(
         count=count,
         limit=MAX_CALLS,
         now=now,
+        cursor=cursor,
         ask_key=act == "redial" and operator.must_give_key(),
         wrong=wrong,
     )
@@ -106,19 +116,25 @@ async def _do(request: Request, operator: Operator, act: Act) -> Response:
     query = query_of(request, fields)
     if not _possible(query, act):
         return go(query.address())
+    cursor = text_of(form, "cursor")[:MAX_CURSOR]
     if act == "redial" and not key_given(request, operator, form):
-        return await _confirm(request, operator, act, fields=fields, wrong=True)
+        return await _confirm(request, operator, act, fields=fields, cursor=cursor, wrong=True)
     queue = app_context(request).queue
     if act == "cancel":
         result = await _cancel(queue, query)
     else:
-        result = await queue.redial_all(query.filter, actor=call_rows.author(operator))
+        try:
+            actor = call_rows.author(operator)
+            result = await queue.redial_all(query.filter, actor=actor, cursor=cursor or None)
+        except BadCursor:
+            return go(query.address())
     filter_text = mask_numbers(query.query_string())
     await audit(request, operator, ACTS[act], filter=filter_text, done=result.done, more=result.more, **result.left_out)
     if act == "redial":
         await remember_key(request, operator)
     values = {"act": act, "done": str(result.done), "more": str(int(result.more))}
     values |= {"incomplete": "1"} if result.incomplete else {}
+    values |= {"cursor": result.cursor} if result.cursor else {}
     values |= {code: str(count) for code, count in result.left_out.items() if count}
     query_string = urlencode(values | {f"f_{name}": value for name, value in query.fields.items()})
     return go(f"/calls/done?{query_string}&{urlencode({'sign': _sign(operator, query_string)})}")
@@ -136,7 +152,8 @@ async def cancel(request: Request, operator: Signed) -> Response:
 
 @router.get("/calls/redial")
 async def confirm_redial(request: Request, operator: Signed) -> Response:
-    return await _confirm(request, operator, "redial")
+    """Asks; with the ``cursor`` of a redial before for what that left."""
+    return await _confirm(request, operator, "redial", cursor=request.query_params.get("cursor", "")[:MAX_CURSOR])
 
 
 @router.post("/calls/redial")

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from ..calls.bulk_actions import CHUNK
 from ..calls.outcomes import QueuedCall, queued_call
-from ..calls.queue import CHUNK, AsyncCallQueue
+from ..calls.queue import AsyncCallQueue
 from ..errors import StoreUnavailable
 from ..observability import tracing
 from ..observability.trace_context import carried_headers

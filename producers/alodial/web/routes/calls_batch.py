@@ -11,8 +11,8 @@ from alodial_schemas import FieldProblem
 from alodial_schemas.field_problems import limited_suggestions
 
 from ...api_keys import ApiKey
+from ...calls.bulk_actions import CHUNK
 from ...calls.prepare import BatchKeys
-from ...calls.queue import CHUNK
 from ..auth import Submitter, charge_rows
 from ..batch_placing import BatchPlacing, Line, Row, error_row
 from ..client_presence import BATCH_SECONDS, ProcessorTime
