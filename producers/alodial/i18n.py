@@ -18,6 +18,7 @@ DEFAULT: Final = "en"
 
 _NBSP: Final = "\u00a0"
 _PLACE: Final = re.compile(r"{(\w+)}")
+_JOINS: Final = re.compile(r"{.*}", re.DOTALL)
 
 
 def _english(count: int) -> str:
@@ -57,8 +58,12 @@ def catalogue(language: str) -> Mapping[str, Any]:
 
 @cache
 def _sentences() -> Mapping[str, re.Pattern[str]]:
-    """The English sentences of commands by key, as patterns whose groups are their values."""
-    sentences = ((key, text) for key, text in catalogue(DEFAULT).items() if key.startswith("spoken."))
+    """The English sentences of commands by key, as patterns whose groups are their values.
+
+    Those with most words come first; those that join two others, such as ``{setting}: {problem}``, last.
+    """
+    sentences = [(key, text) for key, text in catalogue(DEFAULT).items() if key.startswith("spoken.")]
+    sentences.sort(key=lambda sentence: 0 if _JOINS.fullmatch(sentence[1]) else -len(_PLACE.sub("", sentence[1])))
     return {key: re.compile(_PLACE.sub(r"(?P<\1>.+?)", _escaped(text)), re.DOTALL) for key, text in sentences}
 
 
@@ -66,8 +71,28 @@ def _escaped(text: str) -> str:
     return "".join(part if _PLACE.fullmatch(part) else re.escape(part) for part in re.split(r"({\w+})", text))
 
 
+@cache
+def _counted_nouns() -> Mapping[str, str]:
+    """Keys of counts by what stands behind the number in English, such as ``calls``."""
+    counts = ((key, forms) for key, forms in catalogue(DEFAULT).items() if key.startswith("counted."))
+    return {form.removeprefix("{count} "): key for key, forms in counts for form in forms.values()}
+
+
+_COUNT: Final = re.compile(r"([0-9][0-9,]{0,20}) (.+)")
+
+
+def _counts(sentence: str) -> list[tuple[str, int]]:
+    """Keys and numbers of a text that is a count, such as ``2 calls``, or a list of counts; nothing for other texts."""
+    parts = [_COUNT.fullmatch(part) for part in sentence.split(", ")]
+    counts = [(_counted_nouns().get(part[2], ""), int(part[1].replace(",", ""))) for part in parts if part]
+    return counts if len(counts) == len(parts) and all(noun for noun, _ in counts) else []
+
+
 def translated(sentence: str, language: str) -> str:
     """An English sentence of a command in another language, its values too; as it is where the catalogue has none such."""
+    if counts := _counts(sentence):
+        t = Translator(language, UTC)
+        return ", ".join(t.count(noun, count).replace(_NBSP, " ") for noun, count in counts)
     for key, pattern in _sentences().items():
         if (match := pattern.fullmatch(sentence)) is not None:
             values = {name: translated(value, language) for name, value in match.groupdict().items()}

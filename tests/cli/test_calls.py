@@ -55,7 +55,6 @@ def test_a_list_goes_on_where_the_last_one_ended(alodial: Alodial) -> None:
     [
         ("--state", "bogus"),
         ("--cursor", "xyz"),
-        ("--phone", "12"),
         ("--limit", "0"),
         ("--limit", "x"),
         ("--disposition", "bogus"),
@@ -68,6 +67,17 @@ def test_a_wrong_option_of_a_list_is_named(wrong: tuple[str, str], alodial: Alod
     assert done.code == 2
     assert wrong[0].lstrip("-") in done.err
     assert "hint: alodial calls list --help" in done.err
+
+
+def test_a_wrong_number_of_a_list_is_explained_in_the_language_of_the_terminal(
+    alodial: Alodial, environment: pytest.MonkeyPatch
+) -> None:
+    done = alodial("calls", "list", "--phone", "12")
+    assert done.code == 2
+    assert done.err.startswith("error: --phone: ")
+    assert "hint: write 9 digits" in done.err
+    environment.setenv("LANG", "ru_RU.UTF-8")
+    assert "ошибка: --phone: в номере не хватает цифр" in alodial("calls", "list", "--phone", "12").err
 
 
 def test_a_table_cuts_nothing_off_however_narrow_it_is(alodial: Alodial, environment: pytest.MonkeyPatch) -> None:

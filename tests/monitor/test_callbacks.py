@@ -1,14 +1,18 @@
 """The Callbacks screen: which results matched nothing, what they say, replay and drop."""
 
 import json
+from datetime import UTC
 
 import pytest
 
 from alodial import CallQueue
+from alodial.i18n import Translator
+from alodial.monitor.callbacks import _reason
 from alodial.settings import Settings
 from alodial.store import inbox
 from alodial.store.inbox import ParkedResult
 from alodial.store.keys import Keys
+from alodial_schemas.alovoice.result import CallResult, Unreadable, parse_results
 from web.conftest import API_KEY, Web
 
 from .client import Operator, words_on
@@ -30,6 +34,20 @@ def put(queue: CallQueue, body: bytes, kind: str = "unmatched", reason: str = "u
 
 def body(**more: object) -> bytes:
     return json.dumps(RESULT | more).encode()
+
+
+@pytest.mark.parametrize("language", ["ru", "uz"])
+def test_why_a_result_cannot_be_used_is_in_the_language_of_the_reader(language: str) -> None:
+    bodies = [b"", b"{", b"[]", b"3", b'{"a": 1}', b'{"a":1}{', b"\x1f\x8b", b"a" * 9, b"--x\r\n", b"[[1]]"]
+    reasons = [result.reason for body in bodies for result in parse_results(body, "") if isinstance(result, Unreadable)]
+    assert len(reasons) >= len(bodies)
+    extids = ("null", "[1, 2]", "-5", "1e20", "1.5", '""', '"012"', "9007199254740993", '{"a": 1}')
+    for extid in extids:
+        result = parse_results(b'{"externalid": %s, "begin_time": "x", "duration": "y"}' % extid.encode(), "")[0]
+        assert isinstance(result, CallResult)
+        reasons += result.warnings
+    t = Translator(language, UTC)
+    assert [reason for reason in reasons if _reason(t, reason) == reason] == []
 
 
 def test_which_results_matched_nothing_is_seen_at_a_glance(web: Web, queue: CallQueue) -> None:

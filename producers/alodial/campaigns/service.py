@@ -211,14 +211,16 @@ class CampaignService:
         if waiting := sum(stored.counts.get(state, 0) for state in _ABOUT_TO_END):
             # Left out now they would be left out for good: a campaign is retried once.
             raise CampaignNotAllowed(
-                f"campaign {stored.fields['n']!r}: {count_text(waiting, 'call')} of it waited when it ended, and "
-                f"{'is' if waiting == 1 else 'are'} being canceled; retry in a few seconds"
+                f"campaign {stored.fields['n']!r}: {count_text(waiting, 'call')} of it waited when it ended, and will be "
+                "canceled; retry in a few seconds"
             )
         if not leave_out and (calls := sum(stored.counts.get(state, 0) for state in _IN_PROGRESS)):
             raise CampaignNotAllowed(
-                f"campaign {stored.fields['n']!r}: {count_text(calls, 'call')} of it {'is' if calls == 1 else 'are'} still in "
-                f"progress and may be answered; retry when {'it has' if calls == 1 else 'they have'} ended, or leave out "
-                f"{'its row' if calls == 1 else 'their rows'} with `leave_out`"
+                f"campaign {stored.fields['n']!r}: 1 call of it is still in progress and may be answered; "
+                "retry when it has ended, or leave out its row with `leave_out`"
+                if calls == 1
+                else f"campaign {stored.fields['n']!r}: {calls:,} calls of it are still in progress and may be answered; "
+                "retry when they have ended, or leave out their rows with `leave_out`"
             )
         title = new_name or f"{stored.fields['n'][:90]} (retry)"
         unknown = 0

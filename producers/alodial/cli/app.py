@@ -31,7 +31,7 @@ from .arguments import is_utf8
 from .completion import COMPLETE_VARIABLE, completion, init_completion
 from .grouped_help import GroupedHelp
 from .init import init
-from .output import document, say
+from .output import document, in_language, say
 from .web import web
 
 # Typer raises click's exceptions, or since 0.26 those of its own copy of click; its BadParameter is based on either.
@@ -133,6 +133,7 @@ def _report_usage(exc: Exception, *, as_json: bool) -> int:
     else:
         if as_json:
             document({"error": {"code": "usage", "detail": message, "hint": f"{path} --help", "retry": False}})
-        say(f"error: {message[:1].lower()}{message[1:]}")
+        shown = in_language(message)
+        say(f"error: {shown[:1].lower()}{shown[1:]}")
         say(f"hint: {path} --help")
     return int(error.exit_code)

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from .output import in_language
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one document a line.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; needed without a terminal.")]
 
@@ -27,13 +29,13 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise typer.BadParameter(f"{question} There is no terminal to ask on: repeat the command with --yes")
-    typer.confirm(question, abort=True, err=True)
+    typer.confirm(in_language(question), abort=True, err=True)
 
 
 def confirm_person(question: str, *, yes: bool) -> None:
     """Asks a person on a terminal; a script goes on, as it did when this was not asked yet. Raises Abort for a no."""
     if not yes and sys.stdin.isatty():
-        typer.confirm(question, abort=True, err=True)
+        typer.confirm(in_language(question), abort=True, err=True)
 
 
 def shares_options(template: Callable[..., None]) -> Callable[[Callable[..., None]], Callable[..., None]]:

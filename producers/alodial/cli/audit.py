@@ -127,8 +127,10 @@ def audit(
                 elif check.broken:
                     say(f"error: {check.entries} entries; the chain is broken at {check.broken}")
                 else:
-                    kind = "of keys marked own" if check.own else "of operators"
-                    say(f"{check.entries} entries {kind}: unbroken; the newest hash is {check.head or 'none'}")
+                    say(
+                        f"{check.entries} entries of {'keys marked own' if check.own else 'operators'}: unbroken; "
+                        f"the newest hash is {check.head or 'none'}"
+                    )
             if any(check.broken for check in checks):
                 raise typer.Exit(1)
             return

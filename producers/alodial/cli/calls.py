@@ -64,7 +64,7 @@ def list_calls(
 
     Example: alodial calls list --state unconfirmed --limit 20 --json
     """
-    from alodial_schemas import Disposition, PhoneError, State, normalise_phone
+    from alodial_schemas import Disposition, FieldProblem, PhoneError, State, normalise_phone
 
     from ..errors import InvalidCall
     from ..store.call_facts import NO_VALUE
@@ -81,7 +81,7 @@ def list_calls(
             try:
                 numbers[name] = normalise_phone(number, allowed=())
             except PhoneError as exc:
-                raise typer.BadParameter(f"--{name}: {exc}") from None
+                raise InvalidCall([FieldProblem(f"--{name}", exc.code, exc.reason, exc.remedy)]) from None
     if part and sum(char.isalnum() for char in part) < MIN_PART:
         raise typer.BadParameter(f"--part: give at least {MIN_PART} letters or digits")
     call_filter = CallFilter(

@@ -173,14 +173,15 @@ def rejected_rows_to(
 
 def _place_test_call(queue: "CallQueue", file: Path, request: Any, number: str, as_json: bool) -> None:
     """Places the first good row's call to ``number`` instead of the row's own."""
-    from alodial_schemas import PhoneError, normalise_phone
+    from alodial_schemas import FieldProblem, PhoneError, normalise_phone
 
     from ..campaigns.importing.files import open_source
+    from ..errors import InvalidCall
 
     try:
         phone = normalise_phone(number, allowed=queue.settings.allowed_prefixes)
     except PhoneError as exc:
-        raise typer.BadParameter(f"--test: {exc}") from None
+        raise InvalidCall([FieldProblem("--test", exc.code, exc.reason, exc.remedy)]) from None
     call = queue.enqueue(queue.campaigns.test_call(open_source(file), request, phone))
     print_call(call, as_json)
     if not as_json:

@@ -157,7 +157,7 @@ def export(
 
     with open_queue() as queue, to.open("wb") as file:
         file.writelines(csv_of(counted(queue.dnc.every(scope=_scope(queue, scope)))))
-    say(f"written: {to} ({count_text(count, 'number')})")
+    say(f"written: {to}: {count_text(count, 'number')}")
 
 
 def _scope(queue: "CallQueue", campaign: str) -> str:

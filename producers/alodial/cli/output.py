@@ -32,6 +32,9 @@ SENTENCES = frozenset(
 PREFIXES = frozenset({"error", "hint", "warning", "written"})
 """First words of messages, which are translated; what follows may be a command or a value."""
 
+MAX_SENTENCE = 1000
+"""Characters above which a message is not a sentence of ours but shows something, such as a body as it came."""
+
 MIN_SENTENCE = 9
 """Characters below which a column of words would be hard to read."""
 
@@ -122,7 +125,7 @@ def in_language(text: str) -> str:
         return text
     from ..i18n import LANGUAGES, catalogue, translated
 
-    if language not in LANGUAGES:
+    if language not in LANGUAGES or len(text) > MAX_SENTENCE:
         return text
     word, colon, rest = text.partition(": ")
     if not colon or word not in PREFIXES:

@@ -108,7 +108,7 @@ def _print(report: "Report", as_json: bool) -> None:
     columns = (", ".join(report.query.by), "calls", "attempts", "answered", "answer rate", "talk", "share")
     total = report.total
     table(columns, [(safe(_words(row)), *_figures(row)) for row in report.rows] + [("all", *_figures(total))])
-    say(f"from {report.query.since} to {report.query.until}" + ("; there are more rows" if report.more else ""))
+    say(f"from {report.query.since} to {report.query.until}{'; there are more rows' if report.more else ''}")
 
 
 def _figures(row: "ReportRow") -> tuple[Any, ...]:

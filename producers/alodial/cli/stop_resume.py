@@ -25,8 +25,8 @@ def stop(reason: Annotated[str, typer.Option(help="Why, shown to everybody.")] =
     if changed:
         say(t("stop_do.stopped"))
     else:
-        by = f" by {current.actor}" if current.actor else ""
-        say(f"already stopped{by}: {current.reason}")
+        text = f"already stopped by {current.actor}: " if current.actor else "already stopped: "
+        say(text + current.reason)
     say(f"hint: {t('stop_do.lift', command='alodial resume')}")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .arguments import Json
-from .output import console, docs_page, document, line, say, table
+from .output import console, count_of, docs_page, document, line, say, table
 from .session import open_queue
 
 if TYPE_CHECKING:
@@ -72,15 +72,13 @@ def enable(name: Name, as_json: Json = False) -> None:
 
     Example: alodial webhooks enable 5e55f6c65e0e
     """
-    from alodial_schemas.counts import count_text
-
     with open_queue() as queue:
         endpoint = queue.endpoints.enable(name)
     if as_json:
         document(endpoint.to_dict())
     say(f"enabled {endpoint.url}")
     if endpoint.parked:
-        events = count_text(endpoint.parked, "event is", "events are")
+        events = count_of(endpoint.parked, "event")
         say(f"hint: {events} parked: alodial events resend --endpoint {endpoint.id} --parked")
 
 

@@ -16,7 +16,7 @@ from alodial_schemas import mask_numbers
 from alodial_schemas.alovoice.result import CallResult, parse_results
 
 from ..calls.threads import WAKEUPS, WORK
-from ..i18n import Translator
+from ..i18n import Translator, translated
 from ..results.dead_letters import MAX_AT_ONCE, drop_all, replay_all
 from ..store import dead_letters
 from ..store.call_filter import CallFilter
@@ -77,7 +77,8 @@ def _is_id(text: str) -> bool:
 
 
 def _reason(t: Translator, reason: str) -> str:
-    return t.known("callbacks.reason", reason)
+    parts = (translated(part, t.language) for part in reason.split("; "))
+    return t.known("callbacks.reason", reason) if t.has("callbacks.reason", reason) else "; ".join(parts)
 
 
 def _row(row: dead_letters.DeadRow, t: Translator, *, full: bool) -> CallbackRow:

@@ -38,7 +38,7 @@ def check(
 
     Example: alodial provider check --phone 901234567
     """
-    from alodial.cli.output import document, line, say
+    from alodial.cli.output import document, in_language, line, say
     from alodial.cli.session import quiet_logs
     from alodial.settings import load_settings
 
@@ -56,7 +56,8 @@ def check(
         if as_json:
             document({"step": step.name, "ok": step.ok, "observed": step.observed, "class": step.label})
         else:
-            line(f"{'ok  ' if step.ok else 'FAIL'}  {step.name}  {step.observed}  [{step.label}]")
+            outcome = "ok  " if step.ok else in_language("FAIL")
+            line(f"{outcome}  {step.name}  {in_language(step.observed)}  [{step.label}]")
         if step.remedy:
             say(f"hint: {step.remedy}")
 
@@ -64,7 +65,9 @@ def check(
         say(f"--- {kind} ({about})")
         say(text)
 
-    operator = Terminal(show, say, exchange, lambda text: typer.confirm(text, default=False, err=True), asks)
+    operator = Terminal(
+        show, say, exchange, lambda text: typer.confirm(in_language(text), default=False, err=True), asks
+    )
     good = check_address(settings, operator)
     if not good or phone is None:
         say_facts(known_cassette(cassette), operator)
