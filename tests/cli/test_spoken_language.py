@@ -143,7 +143,6 @@ JOINED = {
     "--redial: <value>",
     "<value> --cursor <value>",
     "<value> --help",
-    "ALODIAL_API_KEYS: entry <value> <value>",
     "--policy <value>: <value>",
     "<value>; alodial campaign problems <value>",
     "no <value> <value>",

@@ -3,7 +3,9 @@
 import asyncio
 import ssl
 from collections.abc import Callable
-from socket import create_server
+from contextlib import suppress
+from socket import SHUT_RDWR, create_server, socket
+from threading import Thread
 
 import pytest
 import redis.exceptions
@@ -18,7 +20,7 @@ ASK = "planted-password"
 
 
 def _message(url: str) -> str:
-    store = Store(Settings(redis_url=url, redis_timeout=0.2))
+    store = Store(Settings(redis_url=url, redis_timeout=0.5))
     try:
         with pytest.raises(StoreUnavailable) as refused:
             store.call(lambda client, _: client.ping())
@@ -38,6 +40,30 @@ def test_a_server_that_says_nothing_times_out() -> None:
     with create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         assert f"Redis at 127.0.0.1:{port} did not answer (timed out)" in _message(f"redis://:{ASK}@127.0.0.1:{port}/0")
+
+
+def test_a_server_without_tls_is_what_a_silent_rediss_address_probably_has() -> None:
+    with create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        said = _message(f"rediss://:{ASK}@127.0.0.1:{port}/0")
+    assert "(timed out: if this Redis is without TLS, write redis:// and not rediss://)" in said
+
+
+@pytest.mark.parametrize("alert", [b"", b"\x15\x03\x03\x00\x02\x02\x46"], ids=["closed", "alert"])
+def test_a_server_with_tls_is_what_a_redis_address_that_is_cut_off_probably_has(alert: bytes) -> None:
+    def answer(server: socket) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(1000)
+                    connection.sendall(alert)
+
+    with create_server(("127.0.0.1", 0)) as server:
+        Thread(target=answer, args=(server,), daemon=True).start()
+        said = _message(f"redis://:{ASK}@127.0.0.1:{server.getsockname()[1]}/0")
+        server.shutdown(SHUT_RDWR)
+    assert "if it has TLS, write rediss:// and not redis://" in said
 
 
 def test_a_name_that_does_not_exist_is_not_found() -> None:

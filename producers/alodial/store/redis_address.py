@@ -45,6 +45,12 @@ def address_of(url: str) -> str:
     return ",".join(node if node.rpartition("]")[2].count(":") else f"{node}:{port}" for node in nodes)
 
 
+_TIMED_OUT = "timed out"
+_NO_TLS = "TLS: no secure connection could be made"
+_NOT_REDIS = "it answers as no Redis does"
+_CLOSED = "it closed the connection"
+
+
 def _chain(exc: BaseException) -> Iterator[BaseException]:
     current: BaseException | None = exc
     while current is not None:
@@ -64,18 +70,22 @@ def failure_cause(exc: BaseException) -> str:
             case ssl.SSLCertVerificationError():
                 return "TLS: certificate not trusted"
             case ssl.SSLError():
-                return "TLS: no secure connection could be made"
+                return _NO_TLS
+            case redis.exceptions.InvalidResponse():
+                return _NOT_REDIS
             case gaierror():
                 return "name not found"
             case ConnectionRefusedError():
                 return "refused"
             case TimeoutError() | redis.exceptions.TimeoutError():
-                return "timed out"
+                return _TIMED_OUT
             case _:
                 # asyncio makes a single error of several, whose numbers are only in its text.
                 text = str(part)
                 if "Connect call failed" in text or "Connection refused" in text:
                     return "refused"
+                if "closed by server" in text or isinstance(part, ConnectionResetError):
+                    return _CLOSED
                 if "invalid username-password" in text or "Authentication required" in text:
                     return "wrong password"
     return type(exc).__name__
@@ -104,4 +114,14 @@ def unavailable_text(exc: BaseException, settings: Settings) -> str:
         meaning = _REFUSALS.get(code)
         return f"{where} refuses ({code}: {meaning})" if meaning else f"{where} refuses ({code})"
     source = _source(url, os.environ.get(SETTING))
-    return f"{where} did not answer ({failure_cause(exc)}); the address comes from {source}"
+    return f"{where} did not answer ({_cause_for(url, exc)}); the address comes from {source}"
+
+
+def _cause_for(url: str, exc: BaseException) -> str:
+    """The cause, and what to write instead where one side probably speaks TLS and the other does not."""
+    cause = failure_cause(exc)
+    if url.startswith("rediss://") and cause in (_TIMED_OUT, _NO_TLS):
+        return f"{cause}: if this Redis is without TLS, write redis:// and not rediss://"
+    if url.startswith("redis://") and cause in (_NOT_REDIS, _CLOSED):
+        return f"{cause}: if it has TLS, write rediss:// and not redis://"
+    return cause

@@ -127,6 +127,11 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
+def beginning(key: str) -> str:
+    """The first two characters of a key that is long enough to show them; "" for another."""
+    return key[:2] if len(key) >= MIN_SHOWN and key[:2].isprintable() and key[:2].isascii() else ""
+
+
 async def caller(request: Request) -> ApiKey:
     """Returns the key in the header ``Authorization``. Raises Refusal 401 without a valid key, 429 when it comes too often."""
     authenticator: Authenticator = request.app.state.authenticator
@@ -138,8 +143,8 @@ async def caller(request: Request) -> ApiKey:
     if not authenticator.keys:
         detail = "This installation has no API keys yet: alodial keys create NAME, or set ALODIAL_API_KEYS and start it again."
     elif bearer:
-        begins = bearer[:2] if len(bearer) >= MIN_SHOWN and bearer[:2].isprintable() else ""
-        known = f"it begins with {begins}…. " if begins.isascii() and begins else ""
+        begins = beginning(bearer)
+        known = f"it begins with {begins}…. " if begins else ""
         detail = f"This key is not known; {known}Compare it with ALODIAL_API_KEYS and `alodial keys list`."
     title = "The API key is not known" if authenticator.keys and bearer else ""
     raise Refusal(401, "unauthorized", detail, headers=_HEADERS, title=title)

@@ -575,8 +575,9 @@ def _json(text: str) -> tuple[object, str | None]:
     except RecursionError:
         return None, "the JSON is nested too deeply"
     except ValueError as exc:
-        where = f" at character {exc.pos}" if isinstance(exc, json.JSONDecodeError) else ""
-        return None, f"it is not JSON{where}"
+        if isinstance(exc, json.JSONDecodeError):
+            return None, f"it is not JSON at character {exc.pos}"
+        return None, "it is not JSON"
     return value, None
 
 

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from ...calls.prepare import prepare, read_call
 from ...errors import Conflict, InvalidCall, LimitReached, StoreFull, StoreUnavailable
-from ..auth import Authenticator, address_of, require_role
+from ..auth import Authenticator, address_of, beginning, require_role
 from ..context import app_context
 from ..key_rules import check_call, quota_of
 from ..openapi import bodies, models
@@ -47,7 +47,8 @@ async def request_call(request: Request, key: str) -> Response:
     try:
         api_key = await authenticator.authenticate(key, address_of(request))
         if api_key is None:
-            return _error(401, "the key in the address is not one of this installation")
+            begins = f"; it begins with {begins}…" if (begins := beginning(key)) else ""
+            return _error(401, f"the key in the address is not one of this installation{begins}")
         require_role(api_key, "submit")
         call = read_call(await read_alovoice(request), context.settings)
         check_call(api_key, call, context.settings)
