@@ -1,7 +1,7 @@
 """Runs scripts on connections that are kept between two of them, for threads and for event loops.
 
 redis-py takes a connection from its pool under a lock, looks whether it is alive, packs the arguments in Python and records
-each step; asynchronously it sends them in a task of its own. That is 95 us of the interpreter for a script. On a kept
+each step; asynchronously it sends them in a task of its own. There that is 95 us of the interpreter for a script. On a kept
 connection, packed by hiredis, it is 25. Connecting, passwords, TLS, Sentinels and the reading of answers stay redis-py's.
 """
 
