@@ -15,6 +15,7 @@ DEFAULT_ALLOWED: Final[tuple[str, ...]] = ("+998",)
 
 # The longest honest spelling, "tel:+998 (71) 203-70-06" with direction marks, stays under half of it.
 _LONGEST: Final = 64
+_HIDDEN: Final = "***"  # all that a mask leaves of a text that is no whole number
 
 # The plain forms that nearly every row has: 9 digits, 998 + 9 digits, +998 + 9 digits.
 _plain: Final[Callable[[str], re.Match[str] | None]] = re.compile(r"(?:\+?998)?[2-9][0-9]{8}").fullmatch
@@ -48,7 +49,8 @@ _SEPARATORS: Final = frozenset(" -().[]")  # people put these between digits
 class PhoneError(ValueError):
     """A phone was refused. `code` is one of phone_invalid, phone_not_allowed, phone_emergency, phone_short,
     phone_scientific, phone_type, phone_comment, phone_letter, phone_separator, phone_trunk; `reason` says what is wrong
-    and `remedy` what to do. None of them shows the number."""
+    and `remedy` what to do. They are for the number's sender: a number is masked in them, and what is too short to be
+    anybody's number is shown."""
 
     def __init__(self, code: str, reason: str, remedy: str) -> None:
         super().__init__(code, reason, remedy)
@@ -90,13 +92,19 @@ def _not_allowed(phone: str, allowed: tuple[str, ...]) -> PhoneError:
     prefixes = ", ".join(allowed[:8])
     return PhoneError(
         "phone_not_allowed",
-        f"{mask_phone(phone)} does not begin with an allowed prefix",
+        f"{_shown(phone)} does not begin with an allowed prefix",
         f"allowed are {prefixes}; ALODIAL_ALLOWED_PREFIXES can name more",
     )
 
 
 def _invalid(text: str, reason: str, remedy: str = _HOW_TO_WRITE, code: str = "phone_invalid") -> PhoneError:
-    return PhoneError(code, f"{mask_phone(text)} {reason}", remedy)
+    return PhoneError(code, f"{_shown(text)} {reason}", remedy)
+
+
+def _shown(text: str) -> str:
+    """A refused number as its sender sees it: masked, or as it was sent where a mask would leave nothing of it."""
+    masked = mask_phone(text)
+    return masked if masked != _HIDDEN else _echo(_ascii(text).strip()) or masked
 
 
 def _ascii(text: str) -> str:
@@ -198,15 +206,20 @@ def _not_digits(text: str, plain: str, digits: str) -> PhoneError:
         remedy = "leave the number alone in its cell, and put the words into a column of their own"
         return _invalid(text, "has words beside the number", remedy, "phone_comment")
     reason = "holds something other than digits, spaces, hyphens, dots and brackets"
-    if sum(ch.isdecimal() for ch in text) < _FEWEST and plain.isprintable():
-        # It is no number that could be private, and its sender must see which of his values this is.
-        return PhoneError("phone_invalid", f"{plain!r} {reason}", _HOW_TO_WRITE)
-    if len(plain) <= _LONGEST_ECHO and plain.isprintable():
-        return PhoneError("phone_invalid", f"{_hint_of(plain)!r} {reason}", _HOW_TO_WRITE)
-    return _invalid(text, reason)
+    echo = _echo(plain)
+    return PhoneError("phone_invalid", f"{echo} {reason}", _HOW_TO_WRITE) if echo else _invalid(text, reason)
 
 
 _LONGEST_ECHO: Final = 40
+
+
+def _echo(plain: str) -> str:
+    """The text in quotes, by which its sender knows which of his values it is; empty where it is too long or unprintable."""
+    if not plain.isprintable() or len(plain) > _LONGEST:
+        return ""
+    if sum(map(str.isdecimal, plain)) < _FEWEST:  # it is no number that could be private
+        return repr(plain)
+    return repr(_hint_of(plain)) if len(plain) <= _LONGEST_ECHO else ""
 
 
 def _hint_of(text: str) -> str:
@@ -282,11 +295,11 @@ def wire_phone(e164: str) -> str:
 def mask_phone(text: str) -> str:
     """Returns "+998901234567" as "+99890***4567", "901234567" as "90***4567", text without 9 to 15 digits as "***"."""
     if len(text) > _LONGEST:
-        return "***"
+        return _HIDDEN
     plus = "+" if text.lstrip().startswith("+") else ""
     digits = "".join(ch for ch in text if ch.isdecimal())
     if not 9 <= len(digits) <= 15:
-        return "***"
+        return _HIDDEN
     # At least three digits stay hidden and at most five lead, so that country and operator can still be read.
     return f"{plus}{digits[: min(5, len(digits) - 7)]}***{digits[-4:]}"
 

@@ -259,6 +259,26 @@ def test_a_masked_number_shows_country_and_operator_only(text: str, masked: str)
     assert mask_phone(text) == masked
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("12", "'12' has 2 national digits"),
+        ("+998 12", "'+998 12' has 2 national digits"),
+        ("12345678", "'12****78' has 8 national digits"),
+        ("-12", "'-12' begins with a sign"),
+        ("+99 12", "'+9912' does not begin with an allowed prefix"),
+        ("1234567890123456", "'12************56' is not a number"),
+        ("99412860", "'99****60' has 8 national digits"),
+        ("+99899441286", "+9989***1286 has 8 national digits"),
+    ],
+)
+def test_the_sender_of_a_number_that_is_too_short_sees_which_it_is_and_logs_do_not(text: str, shown: str) -> None:
+    with pytest.raises(PhoneError) as caught:
+        normalise_phone(text)
+    assert str(caught.value).startswith(shown)
+    assert text not in mask_phone(text)
+
+
 def test_numbers_are_masked_within_a_text() -> None:
     text = "calling +998901234567 from 712037006, order 17, at 12:30"
     assert mask_numbers(text) == "calling +99890***4567 from 71***7006, order 17, at 12:30"
