@@ -36,6 +36,7 @@ from . import (
     workers,
 )
 from .context import MonitorContext, make_context
+from .unknown_address import answer_unknown_address
 
 router = APIRouter(include_in_schema=False)
 # Routes with a fixed path come before routes that take any name.
@@ -74,4 +75,4 @@ for screen in (
 ):
     router.include_router(screen.router)
 
-__all__ = ["MonitorContext", "make_context", "router"]
+__all__ = ["MonitorContext", "answer_unknown_address", "make_context", "router"]

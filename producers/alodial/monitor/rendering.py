@@ -111,6 +111,9 @@ def own_address(address: str) -> str:
     return address if plain and address.startswith("/") and not address.startswith("//") else "/"
 
 
+_TITLES: Final = {"refused.store": "refused.store_title", "refused.address": "refused.address_title"}
+
+
 def error_page(
     request: Request, status: int, key: str, detail: str = "", headers: Mapping[str, str] | None = None
 ) -> Response:
@@ -124,7 +127,7 @@ def error_page(
         headers=headers,
         key=key,
         detail=detail,
-        title="refused.store_title" if key == "refused.store" else "refused.title",
+        title=_TITLES.get(key, "refused.title"),
         retry=key.startswith(("refused.store", "refused.archive")) and request.method == "GET",
     )
 

@@ -35,7 +35,7 @@ from ..web.metrics import ProcessMetrics
 from ..web.middleware import CALLBACK_PATH, RequestMiddleware
 from ..web.openapi import document
 from ..web.ports import Ports
-from ..web.problems import Refusal, answer_alodial_error, answer_http_error, answer_refusal, answer_validation_error
+from ..web.problems import Refusal, answer_alodial_error, answer_refusal, answer_validation_error
 from ..web.routes import (
     audit,
     calls,
@@ -139,7 +139,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router)
     app.add_exception_handler(AlodialError, answer_alodial_error)
     app.add_exception_handler(Refusal, answer_refusal)
-    app.add_exception_handler(HTTPException, answer_http_error)
+    app.add_exception_handler(HTTPException, monitor.answer_unknown_address)
     app.add_exception_handler(RequestValidationError, answer_validation_error)
     if tracing.spans() is not None:
         app.add_middleware(TracingMiddleware)
