@@ -92,16 +92,16 @@ def _not_allowed(phone: str, allowed: tuple[str, ...]) -> PhoneError:
     prefixes = ", ".join(allowed[:8])
     return PhoneError(
         "phone_not_allowed",
-        f"{_shown(phone)} does not begin with an allowed prefix",
+        f"{_masked(phone)} does not begin with an allowed prefix",
         f"allowed are {prefixes}; ALODIAL_ALLOWED_PREFIXES can name more",
     )
 
 
 def _invalid(text: str, reason: str, remedy: str = _HOW_TO_WRITE, code: str = "phone_invalid") -> PhoneError:
-    return PhoneError(code, f"{_shown(text)} {reason}", remedy)
+    return PhoneError(code, f"{_masked(text)} {reason}", remedy)
 
 
-def _shown(text: str) -> str:
+def _masked(text: str) -> str:
     """A refused number as its sender sees it: masked, or as it was sent where a mask would leave nothing of it."""
     masked = mask_phone(text)
     return masked if masked != _HIDDEN else _echo(_ascii(text).strip()) or masked

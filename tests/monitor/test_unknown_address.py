@@ -36,9 +36,7 @@ def test_a_program_gets_a_problem_document(web: Web, accept: str) -> None:
     assert httpx.post(f"{web.url}/campaings", headers={"Accept": BROWSER}).json()["code"] == "not_found"
 
 
-@pytest.mark.parametrize(
-    "address", ["/v1/nothing", "//callbacks/a/b", "/requestcall/a/b", "/V1"]
-)
+@pytest.mark.parametrize("address", ["/v1/nothing", "//callbacks/a/b", "/requestcall/a/b", "/V1"])
 def test_an_address_of_programs_answers_with_a_problem_document_in_a_browser_too(web: Web, address: str) -> None:
     answer = httpx.get(web.url + address, headers={"Accept": BROWSER})
     assert answer.headers["content-type"] == "application/problem+json"
