@@ -135,6 +135,19 @@ COLUMNS = ("extid", "state", "created", "to", "reference")
 ROW = ("937986460982123", "submitted", "2026-11-25 14:00:00 +05", "+998994412860", "a text of some length " * 3)
 
 
+def test_a_narrow_terminal_cuts_off_no_time_and_no_heading(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Words with spaces between them: rich would shrink their column to the longest word."""
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    row = ("2026-11-25 14:00:00 +05", "campaign submit", "cli:manager", "100.0 %", "webhooks test")
+    output.table(("at", "act", "actor", "answer rate", "via"), [row])
+    printed = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert all(value in printed for value in (*row, "answer rate"))
+
+
 @pytest.mark.parametrize("width", [40, 80, 100])
 def test_a_table_fits_a_narrow_terminal_and_breaks_no_number(
     width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -1,5 +1,6 @@
 """Every example in README and docs is run, or at least read by the thing that it is for."""
 
+import codeop
 import json
 import re
 from pathlib import Path
@@ -54,6 +55,18 @@ def test_drawings_begin_as_mermaid_wants(page: Path) -> None:
         assert len(re.findall(r"^ *subgraph\b", block.text, re.MULTILINE)) == len(
             re.findall(r"^ *end$", block.text, re.MULTILINE)
         )
+
+
+@pytest.mark.parametrize("page", _named("python"), ids=_id)
+def test_python_examples_can_be_pasted_into_an_interactive_session(page: Path) -> None:
+    """There, an empty line ends a loop or a function: without it the next statement is a syntax error."""
+    for block in blocks(page, "python"):
+        pending: list[str] = []
+        for line in [*block.text.splitlines(), ""]:
+            pending.append(line)
+            if codeop.compile_command("\n".join(pending), str(page), "single") is not None:
+                pending = []
+        assert not pending
 
 
 @pytest.mark.slow

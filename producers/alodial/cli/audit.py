@@ -141,6 +141,7 @@ def audit(
             document(line)
     elif lines:
         columns = ("at", "actor", "address", "act", "target", "via")
-        table(columns, [(local_time(line["at"]), *(line[name] for name in columns[1:])) for line in lines])
+        rows = [(local_time(line["at"]), *(line[name] for name in columns[1:])) for line in lines]
+        table(columns, rows, sentences=["target"])
     else:
         say("no acts")

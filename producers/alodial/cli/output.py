@@ -173,6 +173,10 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, sentences
         return
     kept = [i for i in kept if any(row[i] for row in cells)]
     aligned = _aligned(columns, cells, kept, sentences)
+    for column in aligned.columns:
+        if column.no_wrap:
+            # Rich takes the longest word for the least width of a column, even of one that may not wrap.
+            column.min_width = max(out.measure(cell).maximum for cell in (column.header, *column.cells))
     if out.measure(aligned, options=out.options.update(max_width=10_000)).minimum <= out.width:
         out.print(aligned, soft_wrap=False)
         return

@@ -144,8 +144,8 @@ async def caller(request: Request) -> ApiKey:
         detail = "This installation has no API keys yet: alodial keys create NAME, or set ALODIAL_API_KEYS and start it again."
     elif bearer:
         begins = beginning(bearer)
-        known = f"it begins with {begins}…. " if begins else ""
-        detail = f"This key is not known; {known}Compare it with ALODIAL_API_KEYS and `alodial keys list`."
+        known = f"; it begins with {begins}…" if begins else ""
+        detail = f"This key is not known{known}. Compare it with ALODIAL_API_KEYS and `alodial keys list`."
     title = "The API key is not known" if authenticator.keys and bearer else ""
     raise Refusal(401, "unauthorized", detail, headers=_HEADERS, title=title)
 
