@@ -2,6 +2,7 @@
 
 import pytest
 
+from alodial import CallQueue
 from alodial.store import call_transitions
 from alodial.store.client import Store
 
@@ -98,6 +99,18 @@ def test_waiting_ends_after_its_timeout_and_the_call_goes_on(alodial: Alodial) -
     assert [record["state"] for record in done.documents] == ["queued"]
     assert "queued" in done.err.splitlines()[0]
     assert "error: still queued" in done.err
+
+
+def test_ctrl_c_while_waiting_says_that_the_call_goes_on_and_how_to_cancel_it(
+    alodial: Alodial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_queue: CallQueue, _name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(CallQueue, "get", interrupted)
+    done = alodial(*TWO_WAY, "--extid", "17", "--wait")
+    assert done.code == 130
+    assert done.err.splitlines()[-2:] == ["warning: the call is stored and goes on", "hint: alodial calls cancel 17"]
 
 
 def test_waiting_for_a_call_that_ends_otherwise_than_completed_fails(alodial: Alodial, store: Store) -> None:

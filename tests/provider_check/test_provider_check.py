@@ -1,5 +1,7 @@
 """The guided first call against the real sandbox: each trouble is named, and never does a phone ring twice."""
 
+import asyncio
+import socket
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -7,9 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import trustme
 
+from alodial.i18n import translated
 from alodial.store.client import Store
 from alodial.store.keys import Keys
 from alodial_workers.provider_check.attempt import ACCOUNT
+from alodial_workers.provider_check.probe import certificate, reach
 
 from .conftest import PHONE, REFUSED, RESULT, TAKEN, Stack, post
 
@@ -22,6 +26,24 @@ def test_without_a_phone_nothing_is_posted(stack: Stack) -> None:
     assert [(step["step"], step["ok"]) for step in done.steps[:3]] == [("dns", True), ("tls", True), ("reach", True)]
     assert {step["class"] for step in done.all("fact")} == {"documented", "inferred"}
     assert (done.code, done.ledger["posts"]) == (0, 0)
+
+
+@pytest.mark.parametrize(("scheme", "step"), [("http", "reach"), ("https", "tls")])
+def test_an_address_where_nobody_listens_is_refused_in_words(scheme: str, step: str) -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # bound and not listening: nobody else takes the port
+        port = bound.getsockname()[1]
+        if scheme == "http":
+            seen = asyncio.run(reach(f"http://127.0.0.1:{port}", 15))
+        else:
+            seen = asyncio.run(certificate("127.0.0.1", port, ["127.0.0.1"], 15))
+    assert (seen.name, seen.ok) == (step, False)
+    assert seen.observed.endswith("refused")
+
+
+def test_a_learned_form_keeps_its_name_in_front_in_every_language() -> None:
+    assert translated("body_form: form json is understood", "ru") == "body_form: форма json понята"
+    assert translated("body_form: form json is understood", "uz") == "body_form: json tushunildi"
 
 
 def test_a_phone_rings_only_after_a_confirmation(stack: Stack) -> None:

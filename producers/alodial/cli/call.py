@@ -110,7 +110,13 @@ def _enqueue(request: dict[str, Any], options: dict[str, Any]) -> None:
         if wait:
             for warning in call.warnings:
                 say(f"warning: {warning}")
-            raise typer.Exit(_follow(queue, call.id, timeout, as_json))
+            try:
+                code = _follow(queue, call.id, timeout, as_json)
+            except KeyboardInterrupt:
+                say("warning: the call is stored and goes on")
+                say(f"hint: alodial calls cancel {call.extid}")
+                raise
+            raise typer.Exit(code)
         print_call(call, as_json, created=call.created)
         if not as_json:
             say(f"hint: alodial calls show {call.extid}")

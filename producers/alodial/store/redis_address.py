@@ -59,7 +59,7 @@ def _chain(exc: BaseException) -> Iterator[BaseException]:
 
 
 def failure_cause(exc: BaseException) -> str:
-    """Returns what failed between us and Redis, in words that hold no address and no secret, such as ``refused``."""
+    """Returns what failed between us and Redis or AloVoice, in words that hold no address and no secret, such as ``refused``."""
     code = error_code(exc)
     if code in _WORDS:
         return _WORDS[code]

@@ -176,7 +176,7 @@ def facts(cassette: Cassette | None) -> list[Fact]:
         outcome = post.outcome or "unknown"
         observe("answer", "{form}: {answer}, classed as {outcome}", form=post.form, answer=answer, outcome=outcome)
         if post.outcome == "taken":
-            observe("body_form", "{form} is understood", form=post.form)
+            observe("body_form", "form {form} is understood", form=post.form)
     for callback in cassette.callbacks:
         observe("callback", "the result is POSTed as {kind}", kind=callback.content_type or "no content type")
         # A placeholder is no JSON number: any digits take its place.

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 import httpx
 
+from alodial.store.redis_address import failure_cause
+
 from ..alovoice.resolver import look_up
 from ..alovoice.transport import trusted_context
 
@@ -37,7 +39,7 @@ async def resolve(host: str, port: int, seconds: float) -> tuple[Step, Sequence[
             addresses = await asyncio.to_thread(look_up, host, port)
     except (OSError, UnicodeError, TimeoutError, httpx.HTTPError) as exc:
         remedy = "check ALODIAL_PROVIDER_URL and the name server of this machine"
-        return Step("dns", False, f"{host}: {type(exc).__name__}", "dns_failed", remedy), ()
+        return Step("dns", False, f"{host}: {failure_cause(exc)}", "dns_failed", remedy), ()
     return Step("dns", bool(addresses), f"{host}: {', '.join(addresses[:8])}", "resolved"), addresses
 
 
@@ -56,7 +58,7 @@ async def certificate(
     except ssl.SSLError as exc:
         return Step("tls", False, f"{host}: {exc.reason or 'TLS failed'}", "tls_failed", remedy)
     except (OSError, TimeoutError) as exc:
-        return Step("tls", False, f"{host}:{port}: {type(exc).__name__}", "connect_failed", "check the network")
+        return Step("tls", False, f"{host}:{port}: {failure_cause(exc)}", "connect_failed", "check the network")
     peer = writer.get_extra_info("peercert") or {}
     version = writer.get_extra_info("ssl_object").version()
     writer.close()
@@ -76,5 +78,5 @@ async def reach(url: str, seconds: float) -> Step:
         ):
             server = ", ".join(answer.headers[n][:80] for n in ("server", "x-powered-by") if n in answer.headers)
     except (httpx.HTTPError, OSError) as exc:
-        return Step("reach", False, type(exc).__name__, "unreachable", "check the network and ALODIAL_PROVIDER_URL")
+        return Step("reach", False, failure_cause(exc), "unreachable", "check the network and ALODIAL_PROVIDER_URL")
     return Step("reach", True, f"GET /: {answer.status_code}{f', {server}' if server else ''}", "reachable")
