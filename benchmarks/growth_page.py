@@ -12,9 +12,13 @@ NOTES = {
         "in a larger memory; the instructions were not counted."
     ),
     "lists": (
-        "A page by reference reads one of 4,096 lists, each of which has its share of all calls; the others read 50 calls."
+        "Calls that share a reference's hash or four digits of a number share a list, of which there are 4,096 and 10,000:\n"
+        "at ten million calls it has a thousand or more, and a page reads on until 50 of them fit. The others read 50 calls."
     ),
-    "workers-processor": "Each worker polls the same slots, and they claim one or two calls at a time.",
+    "workers-processor": (
+        "Workers take turns at claiming, so that more of them ask Redis hardly more often; but fewer calls start together in\n"
+        "each of them, and each costs what an idle one does."
+    ),
 }
 """Why a curve is as it is, by the name of its chart."""
 
