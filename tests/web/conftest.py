@@ -69,12 +69,12 @@ class Web:
     def place(self, body: Any = None, **headers: str) -> httpx.Response:
         return self.http.post("/v1/calls", json=TWO_WAY if body is None else body, headers=headers)
 
-    def logged(self, *words: str) -> list[str]:
-        """The log's lines with all these words, as soon as there are any: a thread writes them, so an answer may be first."""
-        deadline = time.monotonic() + 5
+    def logged(self, *words: str, least: int = 1) -> list[str]:
+        """The log's lines with all these words, as soon as there are ``least``: a thread writes them, after the answers."""
+        deadline = time.monotonic() + 15
         while True:
             lines = [line for line in self.log.read_text().splitlines() if all(word in line for word in words)]
-            if lines or time.monotonic() > deadline:
+            if len(lines) >= least or time.monotonic() > deadline:
                 return lines
             time.sleep(0.02)
 
