@@ -29,7 +29,7 @@ class AccountSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     token: SecretStr | None = None
-    calls_per_second: float = Field(5, ge=0, le=10_000)
+    calls_per_second: float = Field(5, ge=0, le=100_000)
     max_concurrent_calls: int = Field(10, ge=0, le=1_000_000)
     burst: int | None = Field(None, ge=1)
     daily_calls: int = Field(0, ge=0)
@@ -88,7 +88,7 @@ class SettingsFields(BaseSettings):
     )
     provider_timeout: Seconds = Field(10, gt=0, le=120, description="A whole exchange: connect, send, answer.")
     calls_per_second: float = Field(
-        5, ge=0, le=10_000, description="Calls a second of the default account over all workers; 0 for no limit."
+        5, ge=0, le=100_000, description="Calls a second of the default account over all workers; 0 for no limit."
     )
     max_concurrent_calls: int = Field(
         10, ge=0, le=1_000_000, description="Channels of the default account; 0 for no limit."
