@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 
-def _command(stream: BinaryIO) -> list[bytes]:
+def read_command(stream: BinaryIO) -> list[bytes]:
     """The next command, [] at the connection's end."""
     head = stream.readline()
     if not head.startswith(b"*"):
@@ -24,7 +24,7 @@ class _Refusing(socketserver.StreamRequestHandler):
     server: "ErrorServer"
 
     def handle(self) -> None:
-        while words := _command(self.rfile):
+        while words := read_command(self.rfile):
             match words[0].upper():
                 case b"CLIENT" | b"SELECT" | b"MULTI":
                     self.wfile.write(b"+OK\r\n")

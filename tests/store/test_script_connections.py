@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import socket
+import struct
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +11,7 @@ from typing import Any
 
 import pytest
 import redis.exceptions
+from error_server import read_command
 from pydantic import SecretStr
 
 from alodial.errors import StoreUnavailable
@@ -62,6 +65,40 @@ def test_a_connection_that_redis_closed_is_replaced(redis_server: EmbeddedRedis)
                 assert await connections.execute("CLIENT", "ID") != own
 
     run(redis_server.url, work)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_connection_that_was_reset_while_nobody_used_it_is_replaced(loop: str) -> None:
+    module = pytest.importorskip(loop)
+    accepted: list[socket.socket] = []
+
+    def serve(server: socket.socket) -> None:
+        for _ in range(2):
+            connection, _ = server.accept()
+            accepted.append(connection)
+            with connection, connection.makefile("rb") as stream:
+                while read_command(stream):
+                    connection.sendall(b"+OK\r\n")
+
+    async def work(port: int) -> None:
+        client = connect_async(f"redis://127.0.0.1:{port}/0", timeout=5)
+        connections = AsyncScriptConnections(client)
+        await connections.execute("PING")
+        [kept] = connections._kept
+        # With no time to linger the close that follows resets the connection.
+        accepted[0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        accepted[0].shutdown(socket.SHUT_RD)
+        async with asyncio.timeout(15):
+            while not kept._writer.transport.is_closing():
+                await asyncio.sleep(0.01)
+        assert [await connections.execute("PING") for _ in range(3)] == [b"OK"] * 3
+        await client.aclose(close_connection_pool=True)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, args=(server,), daemon=True)
+        thread.start()
+        module.run(work(server.getsockname()[1]))
+        thread.join(15)
 
 
 def test_every_kind_of_argument_is_sent_as_it_is_written(redis_server: EmbeddedRedis) -> None:

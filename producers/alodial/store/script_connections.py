@@ -109,8 +109,12 @@ class AsyncScriptConnections:
     async def _exchange(self, connection: Any, packed: bytes) -> Any:
         # Connects where that is due, to another primary too, and leaves no unread answer of an earlier command.
         await self._pool.ensure_connection(connection)
-        # Nobody waits until the bytes have left: the answer is waited for, with the client's timeout.
-        connection._writer.write(packed)  # send_packed_command makes a task: 30 us
+        try:
+            # Nobody waits until the bytes have left: the answer is waited for, with the client's timeout.
+            connection._writer.write(packed)  # send_packed_command makes a task: 30 us
+        except RuntimeError as exc:
+            # uvloop, where the other side has reset the connection: redis-py sees it as connected for ever.
+            raise ConnectionError("the connection was reset") from exc
         return await connection.read_response()
 
 
