@@ -4,10 +4,10 @@ import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from io import BufferedIOBase
 
 
-def read_command(stream: BinaryIO) -> list[bytes]:
+def read_command(stream: BufferedIOBase) -> list[bytes]:
     """The next command, [] at the connection's end."""
     head = stream.readline()
     if not head.startswith(b"*"):

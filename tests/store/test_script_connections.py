@@ -68,7 +68,8 @@ def test_a_connection_that_redis_closed_is_replaced(redis_server: EmbeddedRedis)
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-def test_a_connection_that_was_reset_while_nobody_used_it_is_replaced(loop: str) -> None:
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_connection_that_was_reset_while_nobody_used_it_is_replaced(loop: str, is_kept: bool) -> None:
     module = pytest.importorskip(loop)
     accepted: list[socket.socket] = []
 
@@ -82,16 +83,17 @@ def test_a_connection_that_was_reset_while_nobody_used_it_is_replaced(loop: str)
 
     async def work(port: int) -> None:
         client = connect_async(f"redis://127.0.0.1:{port}/0", timeout=5)
-        connections = AsyncScriptConnections(client)
-        await connections.execute("PING")
-        [kept] = connections._kept
+        execute = AsyncScriptConnections(client).execute if is_kept else client.execute_command
+        await execute("ECHO", "OK")
+        pool: Any = client.connection_pool
+        (idle,) = {*pool._available_connections} | {*pool._in_use_connections}
         # With no time to linger the close that follows resets the connection.
         accepted[0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         accepted[0].shutdown(socket.SHUT_RD)
         async with asyncio.timeout(15):
-            while not kept._writer.transport.is_closing():
+            while not idle._writer.transport.is_closing():
                 await asyncio.sleep(0.01)
-        assert [await connections.execute("PING") for _ in range(3)] == [b"OK"] * 3
+        assert [await execute("ECHO", "OK") for _ in range(3)] == [b"OK"] * 3
         await client.aclose(close_connection_pool=True)
 
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -13,6 +13,7 @@ import redis
 import redis.asyncio as aioredis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError, TimeoutError
 from redis.retry import Retry
 
 from ..errors import ConfigurationError
@@ -28,7 +29,9 @@ REDIS_PORT = 6379
 
 
 def _options(timeout: float, repeat: int, *, asynchronous: bool) -> dict[str, Any]:
-    retry = AsyncRetry(NoBackoff(), repeat) if asynchronous else Retry(NoBackoff(), repeat)
+    # A bare RuntimeError is uvloop's, where the other side has reset the connection.
+    lost: Any = (ConnectionError, TimeoutError, RuntimeError)
+    retry = AsyncRetry(NoBackoff(), repeat, lost) if asynchronous else Retry(NoBackoff(), repeat)
     timeouts = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
     return {**timeouts, "health_check_interval": 0, "retry": retry, "protocol": 2}
 
