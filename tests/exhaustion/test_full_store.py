@@ -49,6 +49,17 @@ def test_a_store_at_nine_tenths_takes_no_new_call_and_knows_its_old_ones(
         assert queue.get(first.id).state is State.QUEUED
 
 
+def test_a_full_store_takes_no_new_call_after_its_clock_was_set_back(
+    small_redis: SmallRedis, small_settings: Settings
+) -> None:
+    small_redis.fill(0.92)
+    with CallQueue(settings=small_settings) as queue, small_redis.client() as client:
+        # What a look of before left behind: its 20 ms last for an hour now.
+        client.set(f"{keys.PREFIX}room", queue.store.server_ms() + 3_600_000, px=3_600_020)
+        with pytest.raises(StoreFull):
+            queue.enqueue(CALL)
+
+
 def test_rows_of_a_campaign_wait_in_a_full_store(small_redis: SmallRedis, small_settings: Settings) -> None:
     with CallQueue(settings=small_settings) as queue:
         campaign = queue.submit_campaign([{"phone": "994412860"}], CAMPAIGN)

@@ -36,7 +36,7 @@ prefix +              type     holds
 ``woken``             list     accounts with new calls, for the workers that wait in Redis for it; ``listening`` is there while
                                some do
 ``help:{account}``    string   a pacer woke workers for calls that wait, within the last 250 ms
-``room``              string   Redis was not full within the last 20 ms
+``room``              string   Unix ms of the last look at which Redis was not full, for 20 ms
 ``accounts``          set      names seen
 ``counts``            hash     calls by state
 ``index``             stream   every call in order of its creation, for lists

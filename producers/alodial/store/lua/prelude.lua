@@ -23,7 +23,8 @@ local out_of_room
 local function store_full(alone)
   if out_of_room == nil then
     out_of_room = false
-    if alone and redis.call('EXISTS', P .. 'room') == 1 then return false end
+    local looked = alone and redis.call('GET', P .. 'room')
+    if looked and math.abs(ms - looked) < 20 then return false end -- a key outlives its expiry where the clock is set back
     local info = redis.pcall('INFO', 'memory')
     local most = type(info) == 'string' and figure(info, 'maxmemory') or 0
     if most > 0 then
@@ -31,7 +32,7 @@ local function store_full(alone)
       used = used and used - (figure(info, 'mem_not_counted_for_evict') or 0)
       if used and used > FULL * most then out_of_room = string.format('%.0f %.0f', used, most) end
     end
-    if alone and not out_of_room then redis.call('SET', P .. 'room', '1', 'PX', 20) end
+    if alone and not out_of_room then redis.call('SET', P .. 'room', now, 'PX', 20) end
   end
   return out_of_room
 end
