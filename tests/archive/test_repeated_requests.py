@@ -1,16 +1,12 @@
 """A request that is repeated after its call's record has left Redis for the archive rings nobody a second time."""
 
-import json
-
 import pytest
-from archive_harness import CALL, archive_all, complete, stored, submit
-from sqlalchemy import Engine
+from archive_harness import CALL, archive_all, complete, submit
 
 from alodial import CallQueue, Conflict, NotCancelable, RefusedCall
 from alodial.archive.archiver import Archiver
 from alodial.calls.prepare import BatchKeys, read_call
 from alodial.store import call_transitions
-from alodial.store.call_transitions import Applying
 from alodial.store.keys import Keys
 
 keys = Keys()
@@ -58,15 +54,9 @@ def test_a_key_of_an_archived_call_leads_to_it_while_it_is_known(queue: CallQueu
         queue.enqueue(CALL, idempotency_key="k", reference="another")
 
 
-def test_an_archived_call_can_be_neither_canceled_nor_changed_by_a_late_result(
-    queue: CallQueue, gone: str, engine: Engine
-) -> None:
+def test_an_archived_call_cannot_be_canceled(queue: CallQueue, gone: str) -> None:
     with pytest.raises(NotCancelable):
         queue.cancel(gone)
-    late = Applying("1017", json.dumps({"dialstatus": "BUSY"}), "f" * 32, "busy")
-    (applied,) = queue.store.run(call_transitions.apply_results([late]))
-    assert applied.outcome == "unknown", "it is kept as a result without a call, and shown as such"
-    assert stored(engine)[gone].disposition == "answered"
 
 
 def test_a_call_is_remembered_in_a_few_bytes(queue: CallQueue, archiver: Archiver) -> None:

@@ -322,6 +322,17 @@ class ModelStore:
                 self.past.remember(c, call.ended_at, retain, keep)
         return done
 
+    def restore(self, calls: Iterable[Call]) -> list[bool]:
+        """Calls that left for the archive, as they left."""
+        rows = []
+        for c in calls:
+            x = c.new.extid
+            rows.append(True)
+            if x not in self.calls:
+                self.calls[x] = c
+                self.aliases |= {attempt.extid: (x, n) for n, attempt in c.attempts.items() if n > 1}
+        return rows
+
     def _store(self, new: NewCall, shown: str) -> Call:
         later = new.not_before != "" and int(new.not_before) > self.ms
         turn, due = turn_of(new), int(new.not_before or 0)

@@ -3,11 +3,12 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from model_values import Call
 
-from alodial.store.archiving import EndedCall, shorten
+from alodial.archive.rows import PASSING
+from alodial.store.archiving import EndedCall, restore, shorten
 from alodial.store.call_transitions import NewCall
 from alodial.store.keys import Keys
 from alodial.store.scripts import retention_ms
@@ -44,9 +45,19 @@ def archive(pair: Any, calls: Sequence[EndedCall], life: float) -> None:
     pair.agree(op, pair.store.run(op), pair.model.archive(calls, *retention_ms(pair.config)))
 
 
-def leave(pair: Any, x: str) -> None:
+class Left(NamedTuple):
+    """A call that left, and its record as the archive keeps it."""
+
+    call: Call
+    fields: dict[bytes, bytes]
+
+
+def leave(pair: Any, x: str) -> Left:
     """The record and what leads to it expire, as the operation has asked Redis for."""
     call = pair.model.calls.pop(x)
+    fields = {
+        name: value for name, value in pair.store.redis.hgetall(keys.record(x)).items() if name.decode() not in PASSING
+    }
     redials = [alias for alias, (record, _) in pair.model.aliases.items() if record == x]
     for alias in redials:
         del pair.model.aliases[alias]
@@ -56,6 +67,21 @@ def leave(pair: Any, x: str) -> None:
     del pair.now["calls"][x]
     for attempt in call.attempts.values():
         pair.posted.pop(attempt.extid, None)
+    passing: dict[str, Any] = {"token": "", "crashes": None, "alone": "", "settled": None, "unknown": None}
+    return Left(replace(call, **passing, attempts=dict(call.attempts)), fields)
+
+
+def come_back(pair: Any, left: Left) -> None:
+    """A result came for a call that had left: it is put back and the result applied."""
+    x, version = left.call.new.extid, left.call.version
+    if x not in pair.model.calls:
+        pair.left[left.call.state.value] -= 1
+    op = restore([(x, left.fields)], 3600)
+    pair.agree(op, pair.store.run(op), pair.model.restore([left.call]))
+    pair.apply(extid=pair.choose([attempt.extid for attempt in left.call.attempts.values()]))
+    if pair.model.calls[x] is left.call:
+        life = pair.store.redis.pttl(keys.record(x))
+        assert life > 3_600_000 if left.call.version > version else 0 < life <= 3_600_000
 
 
 def forget_names(pair: Any) -> None:
@@ -71,6 +97,7 @@ def forget_names(pair: Any) -> None:
             client.delete(f"{keys.PREFIX}k:{name}")
 
 
+REDIAL = '{"max_attempts":2,"delays":{"busy":[1]}}'
 EXTIDS = ("101", str(101 + BUCKET), str(101 + 2 * BUCKET), "999999999999999")
 
 
@@ -85,6 +112,7 @@ def live_past(pair: Any, seed: int, steps: int = 30) -> None:
     """Calls are placed, end and leave for the archive; their requests and others come again, for longer than they are known."""
     rng = random.Random(seed)
     pair.extids += EXTIDS
+    gone: dict[str, Left] = {}
     for step in range(steps):
         batch = []
         for at in range(rng.choice((1, 2))):
@@ -99,9 +127,10 @@ def live_past(pair: Any, seed: int, steps: int = 30) -> None:
                 call = call._replace(extid=ours, id=id_of(ours, number))
             else:
                 call = call._replace(spare=f"{ours} {id_of(ours, number)}")
-            batch.append(call._replace(owner=owner, tenant=tenant))
+            batch.append(call._replace(owner=owner, tenant=tenant, redial=rng.choice(("", REDIAL))))
         pair.enqueue(batch)
-        if rng.random() < 0.3:
+        for _ in range(rng.choice((0, 0, 1, 2))):
+            pair.pass_time(2000)
             pair.fail()
         if rng.random() < 0.4:
             pair.cancel()
@@ -113,8 +142,9 @@ def live_past(pair: Any, seed: int, steps: int = 30) -> None:
             stale = rng.choice((0, 0, 0, 1))
             archive(pair, [EndedCall(x, v - stale, pair.model.ms) for x, v in versions.items()], 3600)
             if not stale:
-                for x in chosen:
-                    leave(pair, x)
+                gone |= {left.call.new.id: left for left in (leave(pair, x) for x in chosen)}
+        if gone and rng.random() < 0.5:
+            come_back(pair, gone.pop(rng.choice(list(gone))))
         if rng.random() < 0.2:
             pair.owner.clear()
             pair.pass_time(rng.choice((1, 2, 20, 31)) * DAY)

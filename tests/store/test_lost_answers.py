@@ -10,7 +10,7 @@ import redis.exceptions
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
 from alodial.store import call_transitions, inbox
-from alodial.store.archiving import EndedCall, shorten
+from alodial.store.archiving import EndedCall, restore, shorten
 from alodial.store.call_transitions import Applying, Arming, Claimed, NewCall, Settling
 from alodial.store.client import Operation, Store
 from alodial.store.connect import connect
@@ -52,6 +52,7 @@ def lossy(redis_server: EmbeddedRedis, settings: Settings) -> Lossy:
         "park",
         "resume",
         "archived",
+        "restore",
     ):
         store.redis.script_load(store._scripts[name].text)
     return store
@@ -221,6 +222,16 @@ def test_a_shorter_life_given_twice_is_the_same(lossy: Lossy) -> None:
     live = enqueued(lossy)
     assert lossy.run(shorten([EndedCall(live, 1, now)], 3600)) == [False]
     assert lossy.redis.ttl(keys.record(live)) == -1
+
+
+def test_an_archived_record_put_back_twice_is_the_same(lossy: Lossy) -> None:
+    extid = enqueued(lossy)
+    lossy.run(call_transitions.cancel([extid]))
+    record = lossy.redis.hgetall(keys.record(extid))
+    lossy.redis.delete(keys.record(extid))
+    _, again = lose_and_repeat(lossy, restore([(extid, record)], 3600))
+    assert again == [True]
+    assert lossy.redis.hgetall(keys.record(extid)) == record
 
 
 def test_pace_repeated_moves_nothing(lossy: Lossy) -> None:

@@ -318,6 +318,10 @@ PAST = {
     "its owner's extid is another's": ("archived", "(shown and ' ' .. shown or '')", "''"),
     "what left is known for ever": ("enqueue", "if is_forgotten(value) then return nil end", ""),
     "every request is the same": ("enqueue", "string.sub(hex, 1, 16), owner", "'d1d1d1d1d1d1d1d1', owner"),
+    "a call that came back has no redials": ("restore", "if r['x' .. n] then", "if false then"),
+    "a call comes back in place of a new one": ("restore", "if here == 0 and ENDS", "if ENDS"),
+    "a call that came back stays for ever": ("restore", "redis.call('PEXPIRE', key, life)", ""),
+    "a call that came back leaves before it is read": ("apply", "redis.call('PEXPIRE', P .. 'c:' .. r.x, RETAIN)", ""),
     "a key finds no call that left": ("enqueue", "local r = read(found, digest ~= '')", "local r = read(found)"),
 }
 """What is known of calls that left Redis for the archive."""

@@ -23,6 +23,7 @@ from ..store.client import Store
 from ..store.events import StreamEvent
 from .address import masked_url
 from .engine import reading, writing
+from .late_results import restore_calls
 from .namespace import OWNER, check_owner, owner_of
 from .rows import ENDED_EVENTS, ArchivedCall, ArchivedEvent, Row, archived_call, archived_event
 from .write import (
@@ -157,6 +158,7 @@ class Archiver:
             lag = 0.0
         missed = self._catch_up()
         acts = self._archive_audit()
+        restore_calls(self._store, self._engine)
         self._note(lag)
         return ArchiveStep(len(entries), written, len(entries) == self._size or missed or acts)
 

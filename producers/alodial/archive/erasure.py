@@ -53,7 +53,7 @@ def erase_person(
 ) -> ErasedRows:
     """Deletes calls that hold the E.164 number, with attempts and events; empties rows and masks acts that hold it.
 
-    ``forget`` gets ids of calls before they are deleted. ``apply=False`` only counts. Counts of reports stay, as
+    ``forget`` gets ids of calls in the transaction that deletes them. ``apply=False`` only counts. Counts of reports stay, as
     calls of no initiator. Every record and event is read: results may name numbers that no column has.
     Raises ArchiveUnavailable; may be repeated.
     """
@@ -61,10 +61,10 @@ def erase_person(
     for page in _matching(engine, CALLS, ("record",), number, progress):
         erased.update(row["call_id"] for row in page)
         if apply:
-            forget([row["call_id"] for row in page])
             with writing(engine) as connection:
                 remove_calls(connection, [ArchivedCall(row, []) for row in page])
                 _delete_events_of(connection, [row["call_id"] for row in page])
+                forget([row["call_id"] for row in page])
     if apply:
         with writing(engine) as connection:
             forget_initiator(connection, number)

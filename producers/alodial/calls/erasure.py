@@ -172,15 +172,18 @@ class Eraser:
                 self._number,
                 self._pattern,
                 apply=self._apply,
-                forget=self._forget_requests,
+                forget=self._forget_archived,
                 progress=self._progress,
             )
         finally:
             engine.dispose()
         return sum(erased)
 
-    def _forget_requests(self, calls: list[str]) -> None:
-        self._store.call(erasure.forget_requests, [extid for id in calls if (extid := extid_of(id))])
+    def _forget_archived(self, calls: list[str]) -> None:
+        """What the store remembers of archived calls, and records that were put back for a late result meanwhile."""
+        extids = [extid for id in calls if (extid := extid_of(id))]
+        self._store.call(erasure.forget_requests, extids)
+        self._store.call(erasure.delete_calls, [call for call in self._holding(extids) if call.state in ENDS])
 
     def _erase_calls(self, extids: list[str]) -> None:
         calls = self._holding(extids)

@@ -110,6 +110,19 @@ def shorten(calls: Iterable[EndedCall], life: float) -> Operation[list[bool]]:
     return Operation("archived", args, read)
 
 
+def restore(records: Iterable[tuple[str, Mapping[bytes, bytes]]], life: float) -> Operation[list[bool]]:
+    """Puts records of archived calls back for ``life`` seconds, by the extid under which the store kept them. False for a call
+    whose campaign is gone."""
+    args: list[Arg] = [int(life * 1000)]
+    for extid, fields in records:
+        args += [extid, 2 * len(fields), *(part for pair in fields.items() for part in pair)]
+
+    def read(answer: list[Any]) -> list[bool]:
+        return [bool(here) for here in answer]
+
+    return Operation("restore", args, read)
+
+
 def audit_after(client: "redis.Redis", keys: Keys, last: str, count: int, *, own: bool) -> list[tuple[str, str, str]]:
     """Up to ``count`` acts behind an id of the audit: id, entry and hash."""
     rows: Any = client.xrange(keys.audit(own=own), min=f"({last}" if last else "-", count=count)

@@ -48,6 +48,7 @@ NAMES = (
     "draft",
     "shared",
     "archived",
+    "restore",
 )
 
 CONFIRMED = frozenset(
@@ -74,7 +75,7 @@ CREATING = frozenset({"enqueue", "create"})
 
 WHEN_FULL = frozenset(
     {"stop", "resume", "cancel", "steer", "drop", "forbid", "forget", "settle", "apply", "park", "sweep", "repeat"}
-    | {"trim", "tidy", "delivered", "primary", "audit", "session", "draft", "shared", "archived"}
+    | {"trim", "tidy", "delivered", "primary", "audit", "session", "draft", "shared", "archived", "restore"}
 )
 """Scripts that run although Redis is full: they hold calls back, write down what rang already or who did
 it, let people in to stop calls, or make room.

@@ -77,6 +77,12 @@ local function plausible(talk, armed, arrived)
   return math.min(talk, math.ceil(life) + SLACK)
 end
 
+-- Tells new content of a call that had ended. Its record may be about to leave, and the archive reads it after the event.
+local function tell_correction(r, n, extid, json)
+  redis.call('PEXPIRE', P .. 'c:' .. r.x, RETAIN)
+  emit(r, 'corrected', json, n, extid)
+end
+
 -- The first result of attempt n: where it takes the call. `seen` remembers it, where that is the call's end.
 local function first(r, n, extid, json, disposition, spare, talk, took, seen)
   tick('r:' .. disposition)
@@ -88,7 +94,7 @@ local function first(r, n, extid, json, disposition, spare, talk, took, seen)
   if ENDS[r.s] then
     if n == r.n then free_channel(r) end
     correct_outcome(r, disposition)
-    emit(r, 'corrected', json, n, extid)
+    tell_correction(r, n, extid, json)
     return 'corrected'
   end
   -- Whoever was reached is not rung again, whatever attempt it was and wherever a later one stands.
@@ -138,7 +144,7 @@ local function apply(extid, json, digest, disposition, spare, reported, arrived)
       end
       if ENDS[r.s] then correct_outcome(r, disposition) else complete(r, n, extid, json, disposition) end
     end
-    if ENDS[r.s] then emit(r, 'corrected', json, n, extid) end
+    if ENDS[r.s] then tell_correction(r, n, extid, json) end
     return says('corrected')
   end
   redis.call('HSET', key, 'r' .. n, json, 'd' .. n, disposition)

@@ -26,6 +26,7 @@ local function remember(x, ended, state, id, digest, keys, owner, tenant, shown)
   -- An extid of ours is repeated by its key alone (enqueue.lua writes a space before the first).
   if keys and string.byte(keys) == 32 then keep = KEEP end
   local day = math.floor((ended + keep) / DAY) + 1
+  if day * DAY <= ms then return true end
   local value = string.char(math.floor(day / 256), day % 256) .. string.match(PAST_STATES, ' ' .. state .. '=(%l)')
     .. string.gsub(hex, '%x%x', function(two) return string.char(tonumber(two, 16)) end)
   value = value .. (tenant and '+' or '') .. (owner or '') .. (shown and ' ' .. shown or '')
