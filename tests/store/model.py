@@ -946,12 +946,12 @@ class ModelStore:
                 self._emit(c, "queued")
                 self._make_ready(c)
         nearest = min(self.due.values(), default=None)
-        ring = []
-        for name in sorted(self.known) if not self.stopped else ():
-            held = self.accounts.get(name, Account()).hold > self.ms
-            if not held and any(self.ready.get((name, p)) or self.turns.get((name, p)) for p in PRIORITIES):
-                ring.append(name)
-        return Pace(len(due), None if nearest is None else max(0, nearest - self.ms) / 1000, ring, [], step / 1000)
+        ready = [
+            n for n in sorted(self.known) if any(self.ready.get((n, p)) or self.turns.get((n, p)) for p in PRIORITIES)
+        ]
+        ring = [n for n in ready if not self.stopped and self.accounts.get(n, Account()).hold <= self.ms]
+        wait = None if nearest is None else max(0, nearest - self.ms) / 1000
+        return Pace(len(due), wait, ring, [], step / 1000, bool(ready))
 
     def sweep(self, spares: Sequence[str]) -> list[Swept]:
         rows: list[Swept] = []

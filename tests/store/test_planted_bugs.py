@@ -143,6 +143,7 @@ PLANTED = {
         "  if r[1] then\n    local outcome = 'conflict'",
         "  if r[1] and not store_full() then\n    local outcome = 'conflict'",
     ),
+    "the pacer takes it for calm while calls wait": ("pace", "    busy = 1\n", ""),
     "the pacer forgets the ready list": ("pace", "push_ready(r, r.g and 'LPUSH' or 'RPUSH')", ""),
     "the sweeper puts back what may have rung": ("sweep", "if r and r.s == 'queued' then", "if r then"),
     "the sweeper blames a call for any death": (

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import threading
 import time
 from collections import Counter
@@ -12,11 +14,11 @@ from typing import Any, Self
 import dramatiq
 import pytest
 import structlog
-from dramatiq import Worker
 
 from alodial import CallQueue, TwoWayCall
-from alodial.errors import ConfigurationError
+from alodial.errors import ConfigurationError, StoreUnavailable
 from alodial.settings import Settings
+from alodial.store import woken
 from alodial.store.client import AsyncStore
 from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
@@ -24,10 +26,10 @@ from alodial.wakeup import COLLECT_QUEUE, SUBMIT_QUEUE, Waker
 from alodial_workers.actors import declare
 from alodial_workers.broker import (
     DEAD_AFTER_MS,
-    WORKER_TIMEOUT_MS,
     Listener,
     WakeupBroker,
     discard_abandoned,
+    patient_worker,
     worker_broker,
 )
 from alodial_workers.main import run_worker
@@ -92,7 +94,7 @@ class Process:
 
     def __enter__(self) -> Self:
         assert self.runtime.start()
-        self.worker = Worker(self.runtime.broker, worker_timeout=WORKER_TIMEOUT_MS, worker_threads=4)
+        self.worker = patient_worker(self.runtime.broker, 4)
         self.worker.start()
         return self
 
@@ -120,7 +122,7 @@ class Counting:
 
         for name, actor in ((SUBMIT_QUEUE, submit_calls), (COLLECT_QUEUE, collect_results)):
             dramatiq.actor(broker=self.broker, queue_name=name, actor_name=name)(actor)
-        self.worker = Worker(self.broker, worker_timeout=WORKER_TIMEOUT_MS, worker_threads=2)
+        self.worker = patient_worker(self.broker, 2)
 
     def __enter__(self) -> Self:
         self.worker.start()
@@ -168,7 +170,7 @@ def test_a_stop_does_not_wait_for_the_end_of_a_wait_in_redis(settings: Settings)
     broker = worker_broker(patient)
     broker._block = 50.0
     broker.declare_queue(SUBMIT_QUEUE)
-    worker = Worker(broker, worker_timeout=WORKER_TIMEOUT_MS, worker_threads=1)
+    worker = patient_worker(broker, 1)
     worker.start()
     client: Any = broker.client
     wait_until(lambda: client.info("clients")["blocked_clients"])
@@ -330,6 +332,27 @@ def test_a_worker_that_waits_in_redis_gets_new_calls_from_enqueue_itself_and_no_
         queue.store.redis.delete(keys.LISTENING)
         queue.enqueue(CALL)
         assert sent == ["default"], "nobody listens"
+
+
+def test_a_wait_that_redis_does_not_end_is_given_up(settings: Settings) -> None:
+    with EmbeddedRedis() as server:
+        ours = settings.model_copy(update={"redis_url": type(settings.redis_url)(server.url)})
+
+        async def wait() -> None:
+            store = AsyncStore(ours)
+            client, number = store.redis, int((await store.redis.info("server"))["process_id"])
+            waiting = asyncio.create_task(store.call(woken.wait, 0.5, 0.5))
+            while not (await client.info("clients"))["blocked_clients"]:
+                await asyncio.sleep(0.01)
+            os.kill(number, signal.SIGSTOP)
+            try:
+                with pytest.raises(StoreUnavailable):
+                    await asyncio.wait_for(waiting, 15)
+            finally:
+                os.kill(number, signal.SIGCONT)
+            await store.aclose()
+
+        asyncio.run(wait())
 
 
 def test_an_actor_that_fails_is_not_repeated_by_dramatiq(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

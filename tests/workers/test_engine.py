@@ -13,7 +13,10 @@ from alodial.settings import Settings
 from alodial.store import call_transitions, holds
 from alodial.store.call_transitions import Applying
 from alodial.store.client import AsyncStore, Operation
+from alodial.store.counters import Counters
+from alodial.store.supervision import Supervisor
 from alodial_workers import engine as engine_module
+from alodial_workers.broker import Listener
 from alodial_workers.hopper import HopperFiller
 
 from .raw import TAKEN, Peer, answer, until
@@ -130,7 +133,8 @@ def test_a_submission_that_crashes_is_logged_and_its_place_is_free_again(
 def test_a_worker_that_fails_to_follow_the_primary_says_so_once_and_goes_on(
     settings: Settings, queue: CallQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "LOOK_EVERY", 0.01)
+    for pause in ("LOOK_EVERY", "CALM_LOOK_EVERY"):
+        monkeypatch.setattr(engine_module, pause, 0.01)
 
     async def work(works: Works) -> None:
         tries = 0
@@ -149,6 +153,31 @@ def test_a_worker_that_fails_to_follow_the_primary_says_so_once_and_goes_on(
             await until(lambda: tries > 8)
         await works.engine.stop(1)
         assert [line["event"] for line in logs if line["event"].startswith("primary.")] == ["primary.follow_failed"]
+
+    with_works(settings, queue, all_taken, work)
+
+
+def test_a_listener_that_lost_redis_has_the_worker_look_for_another_primary_at_once(
+    settings: Settings, queue: CallQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "CALM_LOOK_EVERY", 3600.0)
+    away = settings.model_copy(update={"redis_url": type(settings.redis_url)("redis://127.0.0.1:1/0")})
+
+    async def work(works: Works) -> None:
+        looks = 0
+
+        async def follow() -> None:
+            nonlocal looks
+            looks += 1
+
+        monkeypatch.setattr(works.engine, "follow_primary", follow)
+        works.engine.start()
+        await until(lambda: looks == 1)
+        listener = Listener(AsyncStore(away), works.engine.attend, Supervisor(Counters()), lost=works.engine.look_soon)
+        listener.start()
+        await until(lambda: looks > 1, within=15)
+        listener.stop()
+        await works.engine.stop(1)
 
     with_works(settings, queue, all_taken, work)
 

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from queue import Empty, PriorityQueue
 from typing import Any
 
 import structlog
@@ -30,11 +31,8 @@ from alodial.wakeup import COLLECT_QUEUE, SUBMIT_QUEUE, make_broker
 
 log = structlog.get_logger("alodial.broker")
 
-WORKER_TIMEOUT_MS = 500
-"""Longest sleep of Dramatiq's threads for the work: a message ends it, and a stop waits for it."""
-
-BLOCK = 1.0
-"""Seconds of one wait in Redis, of a consumer or a listener, at most half of ALODIAL_REDIS_TIMEOUT."""
+BLOCK = 3.0
+"""Seconds of one wait in Redis, of a consumer or a listener; its answer may come ALODIAL_REDIS_TIMEOUT later."""
 
 RESUME = 0.003
 """Seconds until a listener waits again after an account came: the account's claim goes first."""
@@ -51,12 +49,13 @@ MAX_PREFETCH = 8
 
 class PatientConsumer(Consumer):
     """Wraps Dramatiq's consumer: waits for an absent Redis instead of ending the consumer's thread, and in Redis for the
-    next wake-up, ``block`` seconds at most.
+    next wake-up, ``block`` seconds at most, and ``patience`` seconds more for the answer.
     """
 
-    def __init__(self, inner: Any, block: float) -> None:
+    def __init__(self, inner: Any, block: float, patience: float) -> None:
         self._inner = inner
         self._block = block
+        self._patience = patience
         self._queue = f"{inner.broker.namespace}:{inner.queue_name}"
         self._waiting: Any = None
         self._interrupted = False
@@ -98,6 +97,8 @@ class PatientConsumer(Consumer):
         self._waiting = connection = pool.get_connection(*POOL_ARGUMENTS)
         try:
             connection.send_command("BLMOVE", self._queue, self._queue, "LEFT", "LEFT", self._block)
+            if not connection.can_read(self._block + self._patience):
+                raise TimeoutError("no answer to BLMOVE")
             return connection.read_response() is not None
         except BaseException:
             connection.disconnect()  # its answer may still be under way
@@ -118,11 +119,12 @@ class PatientConsumer(Consumer):
 
 
 class WakeupBroker(RedisBroker):
-    """RedisBroker without delay queues. Its idle consumers wait in Redis, at most ``block`` seconds at a time."""
+    """RedisBroker without delay queues. Its idle consumers wait in Redis, and ``patience`` seconds longer for the answer."""
 
-    def __init__(self, *, block: float = BLOCK, **kwargs: Any) -> None:
+    def __init__(self, *, patience: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]  # dramatiq leaves it untyped
-        self._block = block
+        self._block = BLOCK
+        self._patience = patience
         self._consumers: list[PatientConsumer] = []
 
     def declare_queue(self, queue_name: str) -> None:
@@ -133,7 +135,8 @@ class WakeupBroker(RedisBroker):
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         # Without a sleep of its own between fetches: the wait in Redis is that.
-        consumer = PatientConsumer(super().consume(queue_name, min(prefetch, MAX_PREFETCH), 0), self._block)
+        inner = super().consume(queue_name, min(prefetch, MAX_PREFETCH), 0)
+        consumer = PatientConsumer(inner, self._block, self._patience)
         self._consumers.append(consumer)
         return consumer
 
@@ -141,18 +144,58 @@ class WakeupBroker(RedisBroker):
         if signal == "worker_shutdown":
             for consumer in self._consumers:
                 consumer.interrupt()
+            for worker in args:
+                if isinstance(worker.work_queue, WorkQueue):
+                    worker.work_queue.end_waits()
         super().emit_before(signal, *args, **kwargs)
 
 
+class WorkQueue(PriorityQueue[Any]):
+    """The queue between Dramatiq's threads. They wait in it for as long as there is nothing, and not at all after a stop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._waits = True
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """Returns the next item. Raises queue.Empty when nobody may wait any more; ``timeout`` is not looked at."""
+        with self.not_empty:
+            self.not_empty.wait_for(lambda: self._qsize() or not (block and self._waits))
+            if not self._qsize():
+                raise Empty
+            return self._get()
+
+    def end_waits(self) -> None:
+        """Ends all waits and lets none begin."""
+        with self.not_empty:
+            self._waits = False
+            self.not_empty.notify_all()
+
+
+def patient_worker(broker: WakeupBroker, threads: int) -> Worker:
+    """Returns Dramatiq's worker, whose idle threads do not look for work twice a second each."""
+    worker = Worker(broker, worker_threads=threads)
+    worker.work_queue = WorkQueue()
+    return worker
+
+
 class Listener:
-    """Waits for accounts with new calls; ``attend`` submits their calls, on the loop on which :meth:`start` is called."""
+    """Waits for accounts with new calls; ``attend`` submits their calls, on the loop on which :meth:`start` is called.
+
+    ``lost`` is called whenever Redis did not answer: it may come back as another server.
+    """
 
     def __init__(
-        self, store: AsyncStore, attend: Callable[[str], Awaitable[object]], supervisor: Supervisor = process_loops
+        self,
+        store: AsyncStore,
+        attend: Callable[[str], Awaitable[object]],
+        supervisor: Supervisor = process_loops,
+        *,
+        lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._attend = attend
-        self._wait = min(BLOCK, store.settings.redis_timeout / 2)
+        self._lost = lost
         self._attending: set[asyncio.Task[None]] = set()
         self._supervisor = supervisor
         self._listening: asyncio.Task[None] | None = None
@@ -161,7 +204,11 @@ class Listener:
         self._listening = asyncio.create_task(self._supervisor.run_async("listener", self._listen))
 
     async def _listen(self) -> float:
-        account = await self._store.call(woken.wait, self._wait)
+        try:
+            account = await self._store.call(woken.wait, BLOCK, self._store.settings.redis_timeout)
+        except StoreUnavailable:
+            self._lost()
+            raise
         if account is None:
             return 0
         task = asyncio.create_task(self._hand_over(account))
@@ -192,7 +239,7 @@ def worker_broker(settings: Settings) -> WakeupBroker:
         namespace=keys_of(settings).BROKER_NAMESPACE,
         middleware=[],
         maintenance_chance=0,
-        block=min(BLOCK, settings.redis_timeout / 2),
+        patience=settings.redis_timeout,
     )
 
 

@@ -5,8 +5,9 @@ to Redis (:class:`alodial.store.coalesce.Coalescer`), so that a call costs about
 """
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
@@ -56,6 +57,12 @@ SETTLE_GATHER = 0.002
 LOOK_EVERY = 0.5
 """Seconds between two looks at the store's generation: others wait after a failover until this worker has seen it."""
 
+CALM_LOOK_EVERY = 2.0
+"""The same where only another start of Redis begins one: it breaks the connection of the listener, which says so."""
+
+TELL_AFTER = 0.1
+"""Seconds after the beginning of work until ``on_attend`` is called: the first call goes before."""
+
 REPEAT_CHUNK = 200
 """Calls repeated by one script after a failover."""
 
@@ -92,6 +99,7 @@ class Engine:
         self._following = asyncio.Lock()
         self._memory = PostMemory()
         self._watching: asyncio.Task[None] | None = None
+        self._look_now = asyncio.Event()
         # Calls of an account without a token wait; a claimed one could only be given back.
         accounts = {name: settings.account(name) for name in settings.account_names}
         self._limits = {name: account for name, account in accounts.items() if account.token is not None}
@@ -116,6 +124,7 @@ class Engine:
         self._suspect = asyncio.Lock()
         self.stopping = False
         self.store_lost = False
+        self.on_attend: Callable[[], None] = lambda: None
 
     @property
     def _known_store(self) -> str:
@@ -129,9 +138,12 @@ class Engine:
     async def _watch_primary(self) -> None:
         logged = False
         while not self.stopping:
+            self._look_now.clear()
+            pause = LOOK_EVERY
             try:
                 await self.follow_primary()
                 logged = False
+                pause = CALM_LOOK_EVERY if watcher_of(self._store.redis) is None else LOOK_EVERY
             except StoreUnavailable:
                 pass  # the pacer logs it
             except Exception:
@@ -139,7 +151,13 @@ class Engine:
                 if not logged:
                     log.exception("primary.follow_failed")
                 logged = True
-            await asyncio.sleep(LOOK_EVERY)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._look_now.wait()
+
+    def look_soon(self) -> None:
+        """Has this worker look now whether the store is on another server."""
+        self._look_now.set()
 
     async def follow_primary(self) -> None:
         """Repeats the POSTs of the last moments where another server is the primary since, and learns its generation.
@@ -194,6 +212,11 @@ class Engine:
     def in_flight(self) -> int:
         return len(self._tasks)
 
+    @property
+    def is_working(self) -> bool:
+        """Whether an account is attended or calls are under way."""
+        return bool(self._attending or self._tasks)
+
     async def attend(self, account: str) -> AttendEnd:
         """Submits the account's calls until it may take no more; returns why it ended.
 
@@ -206,6 +229,7 @@ class Engine:
             self._woken.add(account)
             return "empty"
         self._attending.add(account)
+        asyncio.get_running_loop().call_later(TELL_AFTER, self.on_attend)
         try:
             return await self._attend(account, self._limits[account])
         finally:

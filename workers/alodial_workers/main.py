@@ -8,7 +8,6 @@ from collections.abc import Callable
 from types import FrameType
 
 import structlog
-from dramatiq import Worker
 
 from alodial.errors import AlodialError, ConfigurationError
 from alodial.observability.logging import configure, drain
@@ -17,7 +16,7 @@ from alodial.settings import Settings
 from alodial.settings.open_files import raise_file_limit
 
 from .actors import declare
-from .broker import WORKER_TIMEOUT_MS, dead_threads
+from .broker import dead_threads, patient_worker
 from .runtime import Runtime, worker_name
 
 log = structlog.get_logger("alodial.worker")
@@ -111,7 +110,7 @@ def run_worker(settings: Settings) -> int:
         log.critical("worker.start_refused", code=exc.code, error=str(exc))
         return 1
     # A thread for each account, and some that are always free for results.
-    worker = Worker(runtime.broker, worker_timeout=WORKER_TIMEOUT_MS, worker_threads=len(settings.account_names) + 3)
+    worker = patient_worker(runtime.broker, len(settings.account_names) + 3)
     worker.start()
     log.info("worker.started", pid=os.getpid(), accounts=len(settings.account_names), provider=settings.provider_url)
     # The loaded modules stay until the end; a collection that walks them holds up every call for 100 ms.

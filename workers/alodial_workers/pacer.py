@@ -3,7 +3,9 @@
 Each is a loop of its own, so that a trouble of one leaves the others alone.
 """
 
+import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -20,24 +22,65 @@ from .hopper import HopperFiller
 log = structlog.get_logger("alodial.pacer")
 
 TICK: Final = 0.25
-"""Longest sleep, seconds: a lost wake-up is repeated after at most this and the wake-up key's own second."""
+"""Longest sleep, seconds, while there is work: a lost wake-up is repeated after at most this and the wake-up key's own second."""
 
-RESULTS_TICK: Final = 1.0
+CALM_TICK: Final = 1.0
+"""The same while nothing is ready and no campaign lives. Work that comes to this process ends it."""
+
+CALM_AFTER: Final = 5.0
+"""Seconds after the last work until it is calm: what failed comes back soon."""
+
+RESULTS_TICK: Final = 2.0
 """Seconds between looks at whether results wait and nobody collects: a callback wakes the collector itself."""
 
 
 class Pacer(SupervisedThread):
-    """Moves due calls, keeps the hoppers filled and wakes workers. Logs once when the store goes away and when it is back."""
+    """Moves due calls, keeps the hoppers filled and wakes workers. Logs once when the store goes away and when it is back.
+
+    ``works`` says whether this process has work.
+    """
 
     def __init__(
-        self, store: Store, waker: Waker, filler: HopperFiller, supervisor: Supervisor = process_loops
+        self,
+        store: Store,
+        waker: Waker,
+        filler: HopperFiller,
+        supervisor: Supervisor = process_loops,
+        *,
+        works: Callable[[], bool] = lambda: False,
     ) -> None:
-        super().__init__("pacer", self.tick, supervisor)
+        super().__init__("pacer", self._round, supervisor)
+        self._works = works
+        self._calm_from = time.monotonic()
+        self._roused = threading.Event()
+        self._rests = False
         self._store = store
         self._waker = waker
         self._filler = filler
         self._away = False
         self._paced_at: float | None = None
+
+    def rouse(self) -> None:
+        """Ends the long sleep of a calm pacer; safe in threads, and next to nothing where it does not sleep so long."""
+        if self._rests:
+            self._roused.set()
+
+    def stop(self, timeout: float = 0.0) -> None:
+        """As SupervisedThread's, in the midst of a long sleep too."""
+        self.ended.set()
+        self._roused.set()
+        super().stop(timeout)
+
+    def _round(self) -> float:
+        pause = self.tick()
+        if pause <= TICK:
+            return pause
+        self._rests = True
+        if self._roused.wait(pause):
+            self._calm_from = time.monotonic() + CALM_AFTER
+        self._rests = False
+        self._roused.clear()
+        return 0.0
 
     def tick(self) -> float:
         """Runs one round and returns the seconds to the next. Raises StoreUnavailable."""
@@ -59,9 +102,13 @@ class Pacer(SupervisedThread):
         self._waker.submit(pace.accounts)
         for hopper in pace.hoppers:
             self._fill(hopper)
+        now = time.monotonic()
+        if pace.busy or pace.moved or self._works():
+            self._calm_from = now + CALM_AFTER
+        longest = TICK if now < self._calm_from else CALM_TICK
         if pace.next_due is None:
-            return TICK
-        return min(TICK, max(0.001, pace.next_due))
+            return longest
+        return min(longest, max(0.001, pace.next_due))
 
     def _report_step(self, step: float) -> None:
         """Logs that Redis' clock was set, which its own time alone cannot tell from a Redis that was away."""

@@ -44,6 +44,9 @@ T = TypeVar("T")
 WEBHOOK_GRACE = 5.0
 """Seconds that deliveries under way get at a stop: they are sent again anyway, and calls must not wait for them."""
 
+DEAD_LOOK = 2.0
+"""Seconds between looks at whether all threads live. A signal ends the wait."""
+
 START_PAUSE = 1.0
 """Seconds between tries to reach Redis at the start."""
 
@@ -60,6 +63,7 @@ class Runtime:
         self.settings = settings
         self.name = name
         self._began = time.monotonic()
+        self._version, self._marks = version("alodial"), workers.marks_of(settings)
         self.store = Store(settings)
         self.broker: WakeupBroker = worker_broker(settings)
         self.loop = new_event_loop()
@@ -89,8 +93,7 @@ class Runtime:
 
     def wait_until_stop(self, dead_threads: Callable[[], list[str]]) -> list[str]:
         """Waits until a stop is requested or a thread has died; returns the names of the dead."""
-        # Python delivers signals between waits of the main thread; half a second is the longest wait for one.
-        while not self._stop_requested.wait(0.5):
+        while not self._stop_requested.wait(DEAD_LOOK):
             if dead := dead_threads():
                 self.request_stop()
                 return dead
@@ -109,11 +112,13 @@ class Runtime:
         self.engine = self.on_loop(self._make_engine(epoch))
         self.dispatcher = self.on_loop(self._start_dispatcher())
         waker = Waker(self.settings, self.broker)
+        pacer = Pacer(self.store, waker, HopperFiller(self.store, self.settings), works=lambda: self.engine.is_working)
+        self.engine.on_attend = pacer.rouse
         self.heartbeat = HeartbeatWriter(self.store, self._heartbeat)
         self.loops = [
             CountersFlusher(self.store),
             self.heartbeat,
-            Pacer(self.store, waker, HopperFiller(self.store, self.settings)),
+            pacer,
             WakeupSender(self.store, waker),
             Sweeper(self.store, self.settings, self.broker, self.name, since_ms),
             *alert_threads(self.store, self.name, self.findings),
@@ -131,7 +136,7 @@ class Runtime:
         client = AloVoiceClient(self.settings, now=self.store.clock.now)
         engine = Engine(self.settings, store, client, worker=self.name, epoch=epoch)
         engine.start()
-        self.listener = Listener(store, engine.attend)
+        self.listener = Listener(store, engine.attend, lost=engine.look_soon)
         self.listener.start()
         return engine
 
@@ -188,9 +193,9 @@ class Runtime:
             socket.gethostname(),
             self.engine.in_flight,
             now_ms - int((time.monotonic() - self._began) * 1000),
-            version("alodial"),
+            self._version,
             process_loops.failing(),
-            workers.marks_of(self.settings),
+            self._marks,
             self.findings.current(),
         )
 

@@ -345,6 +345,7 @@ class Pace(NamedTuple):
     accounts: list[str]
     hoppers: list[HopperNeed] = []  # noqa: RUF012  # a NamedTuple's default, never changed
     step: float = 0
+    busy: bool = False
 
 
 def pace(hoppers: Mapping[str, int] | None = None, *, limit: int = 500) -> Operation[Pace]:
@@ -360,6 +361,7 @@ def pace(hoppers: Mapping[str, int] | None = None, *, limit: int = 500) -> Opera
             [text(name) for name in answer[2]],
             read_rows(HopperNeed, answer[3]),
             int(answer[4]) / 1000,
+            bool(answer[5]),
         )
 
     return Operation("pace", args, read)

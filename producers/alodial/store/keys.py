@@ -35,7 +35,7 @@ prefix +              type     holds
 ``bell:{account}``    string   a wake-up is on its way or a worker is attending
 ``woken``             list     accounts with new calls, for the workers that wait in Redis for it; ``listening`` is there while
                                some do
-``help:{account}``    string   a pacer woke workers for calls that wait, within the last 250 ms
+``help:{account}``    string   a pacer woke workers for calls that wait, within the last 250 ms, a second while one attends
 ``room``              string   Unix ms of the last look at which Redis was not full, for 20 ms
 ``accounts``          set      names seen
 ``counts``            hash     calls by state

@@ -28,6 +28,7 @@ class WebHeartbeat:
         self._findings = findings
         self._name = process_name()
         self._began = time.monotonic()
+        self._version = version("alodial")
         self._writer: HeartbeatWriter | None = None
         # Made here: receivers that Apprise does not know keep the process from starting.
         self._alerts = alert_threads(queue.thread_store, self._name, findings)
@@ -56,7 +57,7 @@ class WebHeartbeat:
             host=socket.gethostname(),
             in_flight=0,
             started_at=now_ms - int((time.monotonic() - self._began) * 1000),
-            version=version("alodial"),
+            version=self._version,
             failing=process_loops.failing(),
             findings=self._findings.current(),
         )

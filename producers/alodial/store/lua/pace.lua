@@ -1,10 +1,10 @@
--- Moves what is due into the ready lists and says which accounts have work waiting. They are rung four times a second,
--- whoever attends already: so that a second worker joins a first that has more than it can do, and no lost bell matters.
+-- Moves what is due into the ready lists and says which accounts have work waiting. They are rung four times a second, once
+-- while somebody attends: so that a second worker joins a first that has more than it can do, and no lost bell matters.
 -- Starts campaigns whose time has come, ends those whose time is over, and says whose hopper runs low: it looks at those for
 -- which something has come (`wake`, `hungry`), and not at those that are paused, wait or have enough in their hopper.
 -- ARGV: limit, then for each account: name, calls that a hopper should hold.
 -- Answer: {moved, ms until the next one is due or -1, {accounts to ring...}, {{campaign, cursor, chunk, offset, room}...},
---   ms that the clock was off (clock.lua)}
+--   ms that the clock was off (clock.lua), 1 when calls are ready or a campaign lives}
 local LOOKS, FILLS, RECALLS = 200, 20, 200
 local step = keep_time()
 local limit = tonumber(ARGV[1])
@@ -125,13 +125,15 @@ for _, g in ipairs(hungry) do
 end
 -- More than one step may take: the next begins at once.
 if #woken == LOOKS or #hungry == FILLS then answer[2] = 0 end
-if not stopped then
-  for _, account in ipairs(redis.call('SMEMBERS', P .. 'accounts')) do
-    local hold = tonumber(redis.call('HGET', P .. 'acct:' .. account, 'hold') or 0)
-    if hold <= ms and redis.call('EXISTS', P .. 'q:' .. account .. ':u', P .. 'q:' .. account .. ':n', P .. 'q:' .. account .. ':b',
-        P .. 'turns:' .. account .. ':u', P .. 'turns:' .. account .. ':n', P .. 'turns:' .. account .. ':b', P .. 'fair:' .. account .. ':n', P .. 'fair:' .. account .. ':b', P .. 'paced:' .. account .. ':n',
-        P .. 'paced:' .. account .. ':b') > 0
-      and redis.call('SET', P .. 'help:' .. account, '1', 'NX', 'PX', 250) then answer[3][#answer[3] + 1] = account end
+local busy = redis.call('EXISTS', LIVE)
+for _, account in ipairs(redis.call('SMEMBERS', P .. 'accounts')) do
+  if redis.call('EXISTS', P .. 'q:' .. account .. ':u', P .. 'q:' .. account .. ':n', P .. 'q:' .. account .. ':b',
+      P .. 'turns:' .. account .. ':u', P .. 'turns:' .. account .. ':n', P .. 'turns:' .. account .. ':b', P .. 'fair:' .. account .. ':n', P .. 'fair:' .. account .. ':b', P .. 'paced:' .. account .. ':n',
+      P .. 'paced:' .. account .. ':b') > 0 then
+    busy = 1
+    if not stopped and tonumber(redis.call('HGET', P .. 'acct:' .. account, 'hold') or 0) <= ms
+      and redis.call('SET', P .. 'help:' .. account, '1', 'NX', 'PX', redis.call('EXISTS', P .. 'bell:' .. account) == 1 and 1000 or 250) then answer[3][#answer[3] + 1] = account end
   end
 end
+answer[6] = busy
 return answer

@@ -1,0 +1,52 @@
+"""When a pacer looks: often while there is work, seldom while there is none, and soon again once there is."""
+
+import pytest
+
+from alodial import CallQueue, TwoWayCall
+from alodial.settings import Settings
+from alodial.store.counters import Counters
+from alodial.store.supervision import Supervisor
+from alodial.wakeup import Waker
+from alodial_workers import pacer as pacer_module
+from alodial_workers.hopper import HopperFiller
+from alodial_workers.pacer import CALM_TICK, TICK, Pacer
+from waiting import wait_until
+
+CALL = TwoWayCall(callfrom="712037006", callto=["994412860"])
+
+
+def pacer_of(queue: CallQueue, settings: Settings, *, works: bool = False) -> Pacer:
+    filler = HopperFiller(queue.store, settings)
+    return Pacer(queue.store, Waker(settings), filler, Supervisor(Counters()), works=lambda: works)
+
+
+def test_a_pacer_looks_seldom_until_calls_are_ready_or_its_process_works(settings: Settings) -> None:
+    with CallQueue(settings=settings) as queue:
+        assert pacer_of(queue, settings).tick() == CALM_TICK
+        assert pacer_of(queue, settings, works=True).tick() == TICK
+        pacer = pacer_of(queue, settings)
+        queue.enqueue(CALL)
+        assert pacer.tick() == TICK
+        queue.store.redis.flushdb()
+        assert pacer.tick() == TICK, "what failed just now comes back soon"
+
+
+def test_a_pacer_looks_soon_once_its_process_is_given_work(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pacer_module, "CALM_TICK", 3600.0)
+    with CallQueue(settings=settings) as queue:
+        pacer = pacer_of(queue, settings)
+        pacer.start()
+        wait_until(lambda: pacer._rests)
+        looks = 0
+        tick = pacer.tick
+
+        def counted() -> float:
+            nonlocal looks
+            looks += 1
+            return tick()
+
+        monkeypatch.setattr(pacer, "tick", counted)
+        pacer.rouse()
+        wait_until(lambda: looks > 1)
+        pacer.stop(15)
+        assert not pacer.is_alive()
