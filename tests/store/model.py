@@ -382,14 +382,15 @@ class ModelStore:
         if limits.cap and free <= 0:
             return Claim("cap", 0, [])
         taken: list[Claimed] = []
-        tat: float = paced.tat
+        gap = SLOTS_SECOND / limits.rate if limits.rate else 0
+        tat: float = min(paced.tat, self.now + max(horizon, SLOTS_SECOND) + gap) if limits.rate else paced.tat
         after = set(paced.after_tenants)
         wait = 0.0
         status = "ok"
         while len(taken) < min(room, free):
             slot = max(tat, self.now) if limits.rate else self.now
             if slot - self.now > horizon:
-                wait = self._wait_for_turn(paced, slot - horizon, SLOTS_SECOND / limits.rate, horizon)
+                wait = self._wait_for_turn(paced, slot - horizon, gap, horizon)
                 break
             c = self._next_ready(account, after)
             if c is None:
@@ -404,7 +405,7 @@ class ModelStore:
             self.lease[c.new.extid] = self.ms + self.rules.lease
             if limits.cap:
                 used[c.new.extid] = self.ms + self.rules.lease + self.rules.channel
-            tat = slot + SLOTS_SECOND / limits.rate if limits.rate else tat
+            tat = slot + gap if limits.rate else tat
             taken.append(self._claimed(c, round(slot)))
             if c.crashes is not None:
                 break

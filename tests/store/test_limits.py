@@ -206,6 +206,17 @@ def test_slots_beyond_the_horizon_are_not_reserved(server: EmbeddedRedis) -> Non
     assert claim.wait == pytest.approx(0.054 + 0.15 / 2), "half the horizon later a claim is worth it"
 
 
+def test_a_higher_rate_does_not_wait_for_the_gap_of_the_lower_one(server: EmbeddedRedis) -> None:
+    harness = Harness(server, calls_per_second=0.001)
+    harness.enqueue(2)
+    harness.take()
+    assert harness.claim().wait > 1000
+    harness.limits = harness.limits.model_copy(update={"calls_per_second": 10})
+    assert harness.claim().wait < 2
+    harness.later(1.2)
+    assert len(harness.claim().calls) == 1
+
+
 def test_without_a_rate_everything_may_go_at_once(server: EmbeddedRedis) -> None:
     harness = Harness(server)
     harness.enqueue(100)

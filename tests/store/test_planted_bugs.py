@@ -45,6 +45,7 @@ PLANTED = {
     "claim sets no lease": ("claim", "leased[#leased + 1], leased[#leased + 2] = ms + lease, x", ""),
     "claim does not count channels": ("claim", "free = cap - redis.call('ZCARD', chan)", "free = cap"),
     "claim forgets the slots it gave": ("claim", "if rate > 0 then tat = slot + gap end", ""),
+    "a slot that is far ahead is waited for": ("claim", "us + math.max(horizon, second) + gap", "math.huge"),
     "workers under a limit take no turns": ("claim", "number(state[11]) + math.max(gap, horizon / 2)", "0"),
     "claim ignores a pause": ("claim", "if hold > ms then", "if false then"),
     "claim lets several probes through": ("claim", "if probing and max > 1 then max = 1 end", ""),

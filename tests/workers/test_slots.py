@@ -9,6 +9,7 @@ import pytest
 
 from alodial.settings import AccountSettings, Settings
 from alodial.store.call_transitions import SLOTS_SECOND, STARTS_SECOND, Armed, Arming, Claimed
+from alodial_workers.alovoice.client import NotArmed
 from alodial_workers.submit import TICK, SubmitContext, TickGate, arm_at_slot, claim_horizon, lateness
 
 RATES = [(0, 1), (5, 2), (20, 2), (50, 2), (50, 5), (53, 5), (500, 1), (500, 50), (2000, 200), (10_000, 1000)]
@@ -77,3 +78,13 @@ def test_an_urgent_call_and_one_that_need_not_wait_for_the_rate_wait_for_no_othe
 
     asyncio.run(asyncio.wait_for(start(), 15))
     assert [item.slot for item in armed] == [7]
+
+
+def test_a_slot_that_is_far_away_since_the_clock_was_set_back_is_not_waited_for() -> None:
+    async def start() -> None:
+        context = SubmitContext(Settings(_env_file=None), None, None, None, None)  # type: ignore[arg-type]  # none is used
+        call = Claimed("1", "id", "{}", 3600.0, 1, 0, "1", "normal", "", "", 7, "token", "default")
+        with pytest.raises(NotArmed, match="slot_far"):
+            await arm_at_slot(call, asyncio.get_running_loop().time(), context)
+
+    asyncio.run(asyncio.wait_for(start(), 15))

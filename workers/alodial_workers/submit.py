@@ -127,7 +127,9 @@ async def arm_at_slot(call: Claimed, claimed_at: float, context: SubmitContext) 
     slot = call.slot
     # An urgent call waits for no others, nor does one that finds the rate free. Not even sleep(0): it costs a turn of the loop.
     late = context.lateness(slot) if call.delay and call.priority != "urgent" else 0.0
-    if (ahead := call.delay + late - (loop.time() - claimed_at)) > 0:
+    if (ahead := call.delay + late - (loop.time() - claimed_at)) > MAX_SLOT_WAIT:
+        raise NotArmed("slot_far")
+    if ahead > 0:
         await context.gate.wait(slot + round(late * 1_000_000), ahead)
     while True:
         requested_at = loop.time()

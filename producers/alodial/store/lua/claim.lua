@@ -100,6 +100,8 @@ local LEVELS = { 'u', 'n', 'b' }
 local MAX_LOOKS = 200 -- campaigns that one claim looks at: about 1 ms
 local at, tat = 1, tonumber(state[1] or 0)
 local gap = rate > 0 and second / rate or 0
+-- No slot is further ahead than that, unless the clock went back or the rate was lower: an hour's gap would go on for an hour.
+if rate > 0 then tat = math.min(tat, us + math.max(horizon, second) + gap) end
 -- us: a worker is not away for longer, however many there are; a clock that was set back neither. In whole slots, as it comes too
 -- early or too late for them otherwise.
 local longest_turn = rate > 0 and math.ceil(400000 / gap) * gap
