@@ -1,6 +1,5 @@
 """Bugs planted in what the scripts do for campaigns, one at a time: a test of this folder finds every one."""
 
-import hashlib
 import importlib
 import inspect
 from collections.abc import Callable
@@ -8,9 +7,9 @@ from functools import partialmethod
 
 import pytest
 from campaign_harness import Harness
+from changed_script import changed, places
 from store_harness import ClockedStore
 
-from alodial.store.scripts import Script
 from alodial.testing.redis_server import EmbeddedRedis
 
 PLANTED = {
@@ -626,11 +625,10 @@ def planting(name: str) -> Callable[[ClockedStore], None]:
 
     def plant(store: ClockedStore) -> None:
         # A function that what comes after a script's own work needs too may stand in it twice (script_parts.py).
-        places = [script for script, kept in store._scripts.items() if kept.text.count(old) in (1, 2)]
-        assert places, f"the place of {name!r} has changed"
-        for script in places:
-            text = store._scripts[script].text.replace(old, new)
-            store._scripts[script] = Script(script, text, hashlib.sha1(text.encode()).hexdigest())
+        hosts = [script for script, kept in store._scripts.items() if places(kept, old) in (1, 2)]
+        assert hosts, f"the place of {name!r} has changed"
+        for script in hosts:
+            store._scripts[script] = changed(store._scripts[script], old, new)
 
     return plant
 

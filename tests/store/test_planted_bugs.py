@@ -1,6 +1,5 @@
 """Bugs planted in the Lua, one at a time: the comparison with the model finds every one, so it would find a real one."""
 
-import hashlib
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -8,6 +7,7 @@ from typing import Any
 
 import pytest
 import redis.exceptions
+from changed_script import changed, places
 from model_past import live_past
 from model_quotas import live_under_quotas
 from store_harness import ClockedStore
@@ -17,7 +17,6 @@ from test_late_information import (
     test_an_answer_of_the_first_attempt_ends_the_call_while_the_second_is_out as first_attempt_answers,
 )
 
-from alodial.store.scripts import Script
 from alodial.testing.redis_server import EmbeddedRedis
 
 PLANTED = {
@@ -130,8 +129,8 @@ PLANTED = {
     "apply takes a duplicate for new": ("apply", "if said then return says(said) end", ""),
     "apply redials without end": (
         "apply",
-        "if r.n >= policy.max_attempts then return nil end\n    delay = nth",
-        "delay = nth",
+        "if r.n >= policy.max_attempts then return nil end\n    delay = nth_delay(",
+        "delay = nth_delay(",
     ),
     "cancel reaches what is being submitted": (
         "cancel",
@@ -333,10 +332,9 @@ def planted(store: ClockedStore, name: str) -> ClockedStore:
     script, old, new = (PLANTED | SELDOM | PAST | {quota: ("enqueue", *change) for quota, change in QUOTAS.items()})[
         name
     ]
-    text = store._scripts[script].text
-    assert text.count(old) == 1, f"the place of {name!r} has changed"
-    text = text.replace(old, new)
-    store._scripts[script] = Script(script, text, hashlib.sha1(text.encode()).hexdigest())
+    kept = store._scripts[script]
+    assert places(kept, old) == 1, f"the place of {name!r} has changed"
+    store._scripts[script] = changed(kept, old, new)
     return store
 
 

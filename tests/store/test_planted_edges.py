@@ -1,17 +1,15 @@
 """Bugs planted in the scripts that shorten lists and the event stream: the tests of each find them."""
 
-import hashlib
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import test_event_trim as event_trim
 import test_list_trim as list_trim
+from changed_script import changed, places
 
 from alodial import CallQueue
 from alodial.settings import Settings
 from alodial.store.client import Store
-from alodial.store.scripts import Script
 
 EVENTS: dict[str, tuple[str, str, Callable[[Store], None]]] = {
     "a group that has not read is passed over": (
@@ -101,12 +99,9 @@ FOUND = (AssertionError, IndexError, KeyError, TypeError)
 
 
 def plant(store: Store, script: str, old: str, new: str) -> None:
-    text = store._scripts[script].text
-    assert text.count(old) == 1, "the place of the bug has changed"
-    text = text.replace(old, new)
-    scripts: dict[str, Any] = dict(store._scripts)
-    scripts[script] = Script(script, text, hashlib.sha1(text.encode()).hexdigest())
-    store._scripts = scripts
+    kept = store._scripts[script]
+    assert places(kept, old) == 1, "the place of the bug has changed"
+    store._scripts = dict(store._scripts) | {script: changed(kept, old, new)}
 
 
 @pytest.mark.parametrize("name", EVENTS)

@@ -35,6 +35,10 @@ end
 local function rare(n) -- seldom
   return helper(n)
 end
+local SECOND = 1000
+local MINUTE = 60 * SECOND -- so long
+local NAME = 'SECOND'
+local function minutes(n) return { n.MINUTE or n.x * MINUTE, NAME } end
 """
 
 
@@ -59,22 +63,37 @@ def test_what_a_function_needs_comes_before_it() -> None:
 def test_what_only_the_end_needs_is_made_at_the_end_when_there_is_something_to_do() -> None:
     text = texts("later()")
     assert text.index("later = function") < text.index("main()")
-    assert (
-        text.index("if next(touched) then") < text.index("local function two") < text.index("look_after_touched()\nend")
-    )
+    assert text.index("if next(touched) then") < text.index("local function two") < text.index("\ntwo(1)\nend")
     assert text.count("local function one") == 1
 
 
 def test_what_is_seldom_needed_is_made_when_it_is_first_called(store: Store) -> None:
-    text = texts("return { rare('a'), rare('b'), makings }")
-    assert text.index("local makings") < text.index("function script()") < text.index("local function make()")
-    assert text.index("local function make()") < text.index("local function helper")
-    assert store.redis.eval(text, 0) == [b"a:1", b"b:2", 2]
+    text = texts("return { rare('a'), rare('b') }")
+    assert text.index("seldom = function") < text.index("local makings") < text.index("local function rare")
+    assert store.redis.eval(text, 0) == [b"a:1", b"b:2"]
+
+
+def test_what_a_script_seldom_needs_is_made_late_in_it(store: Store) -> None:
+    text = texts("-- Seldom here: helper\nreturn { helper('a'), makings }")
+    assert text.index("seldom = function") < text.index("local function helper")
+    assert store.redis.eval(text, 0) == [b"a:1", 1]
 
 
 def test_what_others_need_too_is_made_at_once() -> None:
     text = texts("return helper(1) .. rare(1)")
-    assert text.index("local function helper") < text.index("local function make()") < text.index("rare = function(n)")
+    assert text.index("local function helper") < text.index("seldom = function") < text.index("local function rare")
+
+
+def test_a_number_or_a_text_stands_in_the_code_itself(store: Store) -> None:
+    text = texts("return minutes({ x = 2 })")
+    assert "SECOND =" not in text
+    assert "n.MINUTE or n.x * (60 * 1000)" in text
+    assert store.redis.eval(text, 0) == [120_000, b"SECOND"]
+
+
+def test_what_the_end_does_must_not_return() -> None:
+    with pytest.raises(ValueError, match="returns"):
+        assemble(split(EXAMPLE.replace("  two(1)\nend", "  return two(1)\nend")), "later()")
 
 
 def test_the_end_comes_after_an_error_too(store: Store) -> None:

@@ -10,7 +10,7 @@ from alodial_schemas import ENDS, TRANSITIONS, State
 from ..settings import Settings
 from .memory import FULL_SHARE
 from .row_outcomes import LETTERS
-from .script_parts import assemble, split
+from .script_parts import Part, assemble, split
 
 NAMES = (
     "enqueue",
@@ -111,6 +111,13 @@ def _transition_tables() -> str:
     return f"local WAYS = ' {ways} '\nlocal ENDS = {{ {ends} }}\nlocal ROW_END = ' {letters} '\n"
 
 
+def shared_parts(retain_ms: int, keep_ms: int) -> list[Part]:
+    """What scripts share, with the times that :func:`load_scripts` takes."""
+    folder = resources.files(__package__) / "lua"
+    head = f"local RETAIN = {retain_ms}\nlocal KEEP = {keep_ms}\nlocal FULL = {FULL_SHARE}\n{_transition_tables()}"
+    return split(head + "".join((folder / f"{name}.lua").read_text("utf-8") for name in SHARED))
+
+
 @cache
 def load_scripts(retain_ms: int, keep_ms: int) -> dict[str, Script]:
     """All scripts by name.
@@ -118,8 +125,7 @@ def load_scripts(retain_ms: int, keep_ms: int) -> dict[str, Script]:
     ``retain_ms`` is how long a record is kept after its call's end, ``keep_ms`` how long its idempotency keys are.
     """
     folder = resources.files(__package__) / "lua"
-    head = f"local RETAIN = {retain_ms}\nlocal KEEP = {keep_ms}\nlocal FULL = {FULL_SHARE}\n{_transition_tables()}"
-    shared = split(head + "".join((folder / f"{name}.lua").read_text("utf-8") for name in SHARED))
+    shared = shared_parts(retain_ms, keep_ms)
     scripts = {}
     for name in NAMES:
         first = "redis.call('DEL', KEYS[1] .. 'none')\n" if name in WHEN_FULL else ""

@@ -2,17 +2,16 @@
 -- that is remembered in a few bytes (past_of) for as long as the record, or the only key that leads to it, would have been known.
 -- ARGV: ms that a record is kept after its call's end, then for each call: extid, its version, its end in ms
 -- Answer for each: 1 when the record goes at that time at the latest (or is gone), 0 when the call has changed since
-local DAY = 86400000
 
 -- Once a day what nobody has to remember any more leaves such a hash.
 local function tidy_past(key)
-  local today = math.floor(ms / DAY)
-  if number(redis.call('HGET', key, 't')) >= today then return end
+  local day = math.floor(ms / DAY)
+  if number(redis.call('HGET', key, 't')) >= day then return end
   local all = redis.call('HGETALL', key)
   for i = 1, #all, 2 do
     if all[i] ~= 't' and is_forgotten(all[i + 1]) then redis.call('HDEL', key, all[i]) end
   end
-  redis.call('HSET', key, 't', int(today))
+  redis.call('HSET', key, 't', int(day))
 end
 
 -- Two bytes of the day from which it is forgotten, a letter of the state, 8 bytes of the digest, 10 of the id (the rest is the extid), then

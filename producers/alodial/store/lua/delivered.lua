@@ -5,7 +5,7 @@
 -- Answer: 'off' when the endpoint was switched off by this, else ''
 local ep, most_parked, patience = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local key, due, bodies, tries = P .. 'wh:' .. ep, P .. 'wh:' .. ep .. ':due', P .. 'wh:' .. ep .. ':body', P .. 'wh:' .. ep .. ':tries'
-local said, remembered = '', ARGV[4]
+local said, kept_tries = '', ARGV[4]
 if redis.call('EXISTS', key .. ':gone') == 1 then return said end
 local function off(why)
   if redis.call('HSETNX', key, 'off', why) == 1 then
@@ -15,7 +15,7 @@ local function off(why)
 end
 for i = 5, #ARGV, 8 do
   local id, outcome, delay, status, took, why = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]
-  redis.call('XADD', key .. ':tried', 'MAXLEN', '~', remembered, '*', 'at', ms, 'id', id, 'type', ARGV[i + 6], 'call', ARGV[i + 7],
+  redis.call('XADD', key .. ':tried', 'MAXLEN', '~', kept_tries, '*', 'at', ms, 'id', id, 'type', ARGV[i + 6], 'call', ARGV[i + 7],
     'outcome', outcome, 'status', status, 'took', took, 'why', why, 'n', number(redis.call('HGET', tries, id)) + 1,
     'next', outcome ~= 'ok' and delay >= 0 and ms + delay or '')
   if outcome == 'ok' then

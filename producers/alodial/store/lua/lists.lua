@@ -31,8 +31,6 @@ end
 -- Of minutes an hour is read, and the one before it for comparison; of hours seven days and the one that is not over. A field
 -- that is new is often enough for the expiry.
 local function write_ticks()
-  if not next(ticks) then return end
-  write_campaign_ends()
   local minute = P .. 'tick:' .. int(math.floor(ms / 60000))
   local hour = P .. 'hour:' .. int(math.floor(ms / 3600000))
   for name, count in pairs(ticks.both or {}) do
@@ -54,13 +52,13 @@ local function bucket(name, x, life)
 end
 
 -- When a call was made, by its id; nil for an id that is none of ours.
-local function made(id)
+local function made(id) -- seldom
   return tonumber(string.sub(id, 1, 8) .. string.sub(id, 10, 13), 16)
 end
 
 -- Takes what Redis forgot from a list's end. A call that waits for a far day would keep all that stands before it: it moves to a
 -- second list behind the first, NAME:o, in the same order.
-local function trim(key, most)
+local function trim(key, most) -- seldom
   local old, moved = key .. ':o', false
   for _ = 1, most do
     local oldest = redis.call('LINDEX', key, -1)

@@ -7,7 +7,10 @@ local us = clock[1] * 1000000 + clock[2]
 local ms = math.floor(us / 1000)
 local now = string.format('%.0f', ms) -- the same as text: putting a number into a text costs more than a lookup in a table
 
-local DUE, EXP, LEASE, AWAIT = P .. 'due', P .. 'exp', P .. 'lease', P .. 'await'
+local DUE = P .. 'due'
+local EXP = P .. 'exp'
+local LEASE = P .. 'lease'
+local AWAIT = P .. 'await'
 local COUNTS = P .. 'counts'
 
 -- A number of Redis' INFO; nil where it does not say. Found as plain text: a pattern is tried at each of 2,000 characters.
@@ -38,11 +41,16 @@ local function store_full(alone)
 end
 
 -- What campaigns add to a move and to a ready list; campaign.lua says how.
-local campaign_moved, join, campaign_redial, channel_freed
+local campaign_moved
+local join
+local campaign_redial
+local channel_freed
 -- What the limits of API keys need to know of a campaign; quota.lua says how.
 local release_rows
 -- What the lists of calls need to know of one that ended; lists.lua says how.
-local listed_end, listed_as, tick
+local listed_end
+local listed_as
+local tick
 
 -- 14 significant digits is all that Lua's own conversion keeps; microseconds have 16.
 local function int(n) return string.format('%.0f', n) end
@@ -129,7 +137,8 @@ local function shown_extid(r, extid)
 end
 
 -- The event of a call at version r.v; what does not differ within one script is put together once.
-local before_subject, after_subject = {}, nil
+local before_subject = {}
+local after_subject
 local function append_event(r, kind, result, attempt, extid)
   extid = shown_extid(r, extid)
   local before = before_subject[kind]
