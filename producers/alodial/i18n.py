@@ -92,7 +92,7 @@ def translated(sentence: str, language: str) -> str:
     """An English sentence of a command in another language, its values too; as it is where the catalogue has none such."""
     if counts := _counts(sentence):
         t = Translator(language, UTC)
-        return ", ".join(t.count(noun, count).replace(_NBSP, " ") for noun, count in counts)
+        return ", ".join(t.plain_count(noun, count) for noun, count in counts)
     for key, pattern in _sentences().items():
         if (match := pattern.fullmatch(sentence)) is not None:
             values = {name: translated(value, language) for name, value in match.groupdict().items()}
@@ -263,6 +263,10 @@ class Translator:
     def plain_number(self, value: float) -> str:
         """As :meth:`number`, with plain spaces: for terminals and messages."""
         return self.number(value).replace(_NBSP, " ")
+
+    def plain_count(self, key: str, count: int) -> str:
+        """As :meth:`count`, with plain spaces. Raises KeyError."""
+        return self.count(key, count).replace(_NBSP, " ")
 
     def plain_span(self, seconds: float) -> str:
         """As :meth:`span`, with plain spaces."""

@@ -88,6 +88,14 @@ def test_bad_rows_are_reported_and_written_to_a_file_and_the_good_rows_are_submi
     assert "12" in alodial("campaign", "problems", "list").out
 
 
+def test_a_campaign_without_rejected_rows_says_so_in_the_language_chosen(alodial: Alodial) -> None:
+    write("list.csv", "994412860")
+    assert alodial("campaign", "submit", "list.csv", *ALWAYS).code == 0
+    assert alodial("campaign", "problems", "list").out == "no row was rejected\n"
+    assert alodial("campaign", "problems", "list", "--language", "ru").out == "непринятых строк нет\n"
+    assert alodial("campaign", "problems", "list", "--json").out == ""
+
+
 def test_the_same_rows_are_refused_unless_again_is_set(alodial: Alodial) -> None:
     write("list.csv", "994412860", "977076909")
     write("other.csv", "977076909", "994412860")

@@ -36,7 +36,11 @@ def test_status_and_doctor_are_in_the_language_of_the_terminal(
     assert "подсказка: alodial worker" in done.out
     assert "готовы 1" in done.out
     assert "No worker" in alodial("status", "--json").documents[0]["findings"][0]["text"]
-    assert "подсказка: alodial worker" in alodial("doctor").out
+    report = alodial("doctor").out
+    assert "подсказка: alodial worker" in report
+    checks = report.partition("проверки\n")[2].splitlines()
+    names = [line for line in checks if re.match(r"  (в порядке|внимание|ошибка|к сведению)", line)]
+    assert len({line.index(re.findall(r"[a-z_.]+ ", line)[0]) for line in names}) == 1, report
 
 
 def test_status_without_redis_is_the_finding_about_the_store(
@@ -219,7 +223,7 @@ def test_a_campaign_speaks_the_language_of_who_submits_it(russian: None, alodial
     done = alodial("campaign", "submit", "people.csv", "--from", "712037006")
     assert done.code == 0
     assert "строки" in done.out
-    assert "2 годных, 1 с ошибкой" in done.out
+    assert "2 годные, 1 с ошибкой" in done.out
     assert "подсказка: 1 строка с ошибкой; alodial campaign problems" in done.err
     shown = alodial("campaign", "show", "people").out
     assert "попытки" in shown

@@ -213,6 +213,15 @@ def test_a_form_without_a_file_asks_for_it(operator: Operator) -> None:
     assert 'value="kept"' in answer.text
 
 
+def test_a_two_way_campaign_without_a_first_number_is_asked_for_it_and_no_row_is_blamed(operator: Operator) -> None:
+    address, page = checked(operator, rows(5), callfrom="")
+    assert "Your number (rings first) : is empty, and the file has no column of it" in words_on(page)
+    assert 'id="callfrom-wrong"' in page.text
+    assert "Phone is" not in words_on(page)
+    operator.post(address, {"callfrom": "712037006", "account": "default"}, page=address)
+    assert "good 5" in words_on(settled(operator, address))
+
+
 def test_the_same_rows_twice_need_a_word(operator: Operator) -> None:
     first = submitted(operator, rows(5), name="first")
     address, _ = checked(operator, rows(5), name="second")

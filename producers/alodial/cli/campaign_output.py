@@ -77,7 +77,7 @@ def print_campaign(record: "CampaignRecord", as_json: bool = False, t: "Translat
         "opens": opens if record.waiting == "window" else "",
         "starts": _minute(record.opens_at) if record.waiting == "start" else "",
         "reason": reason,
-        "rows": ", ".join(t(f"campaign_fact.{name}", count=counts.get(name, 0)) for name in kinds),
+        "rows": ", ".join(t.plain_count(f"campaign_fact.{name}", counts.get(name, 0)) for name in kinds),
         "progress": f"{record.progress:.1%}",
         "calls": _counts(record.calls, "call", t),
         "outcomes": _counts(record.dispositions, "disposition", t),
@@ -99,6 +99,9 @@ def print_problems(problems: "Iterable[RowProblem]", t: "Translator") -> None:
     for problem in problems:
         text = t.problem(problem.code, problem.problem, problem.remedy)
         rows.append((problem.number, problem.column, problem.value, text.problem, text.remedy))
+    if not rows:
+        line(t("check.no_rejected"))
+        return
     names = [t(f"check.row.{name}") for name in ("row", "column", "value", "problem", "remedy")]
     table(names, rows, sentences=names[2:])
 

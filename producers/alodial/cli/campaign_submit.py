@@ -120,7 +120,7 @@ def _kind_named(options: dict[str, Any]) -> "Iterator[None]":
             raise
         remedy = "add --from NUMBER, --queue QUEUE, or --ivr MENU with --line NUMBER"
         raise InvalidCampaign(
-            [FieldProblem("call", "missing", "nothing says what each row's phone is connected to", remedy)]
+            [FieldProblem("call", "call_kind_missing", "nothing says what each row's phone is connected to", remedy)]
         ) from None
 
 

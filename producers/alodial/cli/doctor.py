@@ -62,11 +62,15 @@ def doctor(as_json: Json = False) -> None:
         for name, value in values.items():
             out.print(f"  {name:<34} {safe(value)}" + ("" if origins[name] == "default" else f"  ({origins[name]})"))
         out.print(f"[bold]{t('terminal.checks')}[/bold]")
+        marks = {level: t(f"terminal.level.{level}") for level in COLOURS}
+        width = max(map(len, marks.values()))
         for check in (_spoken(check, t.language) for check in checks):
-            mark = f"{t(f'terminal.level.{check.level}'):<7}"
-            out.print(f"  [{COLOURS[check.level]}]{mark}[/]  {check.name:<20} {safe(check.message)}")
+            mark = f"[{COLOURS[check.level]}]{marks[check.level]:<{width}}[/]"
+            out.print(f"  {mark}  {check.name:<20} {safe(check.message)}")
             if check.hint:
-                out.print(f"           {t('terminal.hint')}: {safe(check.hint)}")
+                out.print(f"  {'':<{width}}  {t('terminal.hint')}: {safe(check.hint)}")
+        if all(check.level in ("ok", "info") for check in checks):
+            out.print(f"[green]{t('terminal.no_problems')}[/green]")
     errors = sum(check.level == "error" for check in checks)
     if errors:
         say(f"error: {count_of(errors, 'problem') if t is None else t.count('terminal.problems', errors)}")

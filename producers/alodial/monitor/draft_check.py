@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from alodial_schemas import FieldProblem
 from alodial_schemas.campaigns import CampaignRequest, parse_campaign
 
 from ..campaigns.errors import InvalidCampaign
@@ -47,6 +48,9 @@ def check(work: DraftWork, campaigns: CampaignService) -> Step:
         request = request_of(draft.fields, campaigns.settings, draft.filename, draft.answers)
         draft.preview = campaigns.preview(source, request)
     draft.fresh = True
+    if problem := _initiator_problem(request, draft.preview):
+        draft.problems = [problem]
+        return "settings"
     try:
         with draft.rejected_path.open("w", encoding="utf-8", errors="replace") as file:
 
@@ -59,6 +63,15 @@ def check(work: DraftWork, campaigns: CampaignService) -> Step:
         return "settings"
     draft.report = report
     return "questions" if report.questions else "checked"
+
+
+def _initiator_problem(request: CampaignRequest, preview: CheckReport) -> FieldProblem | None:
+    """The problem of a two-way campaign without a first phone, in its settings or a column: no row is at fault."""
+    is_open = any(question.code == _OF_SETTINGS for question in preview.questions)
+    if request.call.kind != "two-way" or request.call.callfrom or is_open or "initiator" in preview.understood:
+        return None
+    remedy = "write your number, which rings first, or choose its column"
+    return FieldProblem("call.callfrom", "callfrom_missing", "is empty, and the file has no column of it", remedy)
 
 
 def _preview(

@@ -117,7 +117,7 @@ class RowParser:
         numbers = tuple(dict.fromkeys(phones))
         if self._call.kind != "two-way" and len(numbers) > 1:
             remedy = "leave one phone: only a two-way call rings several one after another"
-            raise _too_many_phones(first_at, f"holds {len(numbers)} phones", remedy)
+            raise CellError(first_at, "one_phone_only", f"holds {len(numbers)} phones", remedy)
         if len(numbers) > MAX_RECIPIENTS:
             raise _too_many_phones(first_at, f"holds {len(numbers)} phones", f"leave {MAX_RECIPIENTS}")
         return numbers
