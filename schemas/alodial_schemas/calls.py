@@ -334,6 +334,8 @@ _REMEDIES: Final[Mapping[str, str]] = {
     "redial": 'give an object such as {"max_attempts": 3, "delays": {"busy": [60, 300]}}',
 }
 
+_OBJECT_REMEDY: Final = 'give an object such as {"callfrom": "712037006", "callto": ["994412860"]}'
+
 _PROBLEMS: Final[Mapping[str, tuple[str, str]]] = {
     "missing": ("missing", "is missing"),
     "string_pattern_mismatch": ("bad_text", "holds characters that are not allowed, or is too long or too short"),
@@ -375,9 +377,7 @@ def parse_call(obj: object, *, allowed: tuple[str, ...] = DEFAULT_ALLOWED) -> Ca
     InvalidCall that names every bad field.
     """
     if not isinstance(obj, Mapping):
-        raise InvalidCall(
-            [FieldProblem("", "not_an_object", "must be an object", "send one JSON object for each call")]
-        )
+        raise InvalidCall([FieldProblem("", "not_an_object", "must be an object", _OBJECT_REMEDY)])
     body = obj if type(obj) is dict else dict(obj)
     lone_number = "callfrom" not in body and isinstance(body.get("callto"), (str, int))
     model = IvrCall if lone_number or "ivrid" in body or "fromline" in body else TwoWayCall

@@ -52,7 +52,7 @@ class InvalidCall(_InvalidFields, ValueError):
     level = "info"
 
     def __str__(self) -> str:
-        return "; ".join(f"{p.field}: {p.problem} ({p.remedy})" for p in self.problems)
+        return "; ".join(f"{p.field or 'the call'}: {p.problem} ({p.remedy})" for p in self.problems)
 
 
 class InvalidCampaign(_InvalidFields):

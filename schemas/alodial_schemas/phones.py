@@ -139,7 +139,7 @@ def _normalise_any(text: str, allowed: tuple[str, ...]) -> str:
     if plain[:4].lower() == "tel:":
         plain = plain[4:].strip()
     if not plain:
-        raise PhoneError("phone_invalid", "the phone is empty", _HOW_TO_WRITE)
+        raise PhoneError("phone_missing", "the phone is empty", _HOW_TO_WRITE)
     plain = whole_number(plain)
     if _SCIENTIFIC.fullmatch(plain) or _DECIMAL.fullmatch(plain):
         raise _invalid(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from alodial import AsyncCallQueue, CallFilter, CallQueue, NotFound, QueuedCall, TwoWayCall
+from alodial import AsyncCallQueue, CallFilter, CallQueue, InvalidCall, NotFound, QueuedCall, TwoWayCall
 from alodial.settings import Settings
 from alodial.testing.redis_server import EmbeddedRedis
 
@@ -22,6 +22,36 @@ def _public(kind: type) -> set[str]:
 
 def test_both_queues_have_the_same_methods() -> None:
     assert _public(CallQueue) - {"close"} == _public(AsyncCallQueue) - {"aclose", "thread_store", "in_thread"}
+
+
+@pytest.mark.parametrize("call", ["994412860", None, ["994412860"]])
+def test_what_is_no_call_is_refused_with_an_example_of_a_call(settings: Settings, call: Any) -> None:
+    with CallQueue(settings=settings) as queue, pytest.raises(InvalidCall) as refusal:
+        queue.enqueue(call)
+    assert str(refusal.value).startswith('the call: must be an object (give an object such as {"callfrom"')
+
+
+@pytest.mark.parametrize("call", [CALL, {"callfrom": "712037006", "callto": ["994412860"]}, "994412860"])
+def test_a_single_call_for_enqueue_many_is_an_error_and_not_taken_for_a_list(settings: Settings, call: Any) -> None:
+    async def work() -> None:
+        async with AsyncCallQueue(settings=settings) as queue:
+            await queue.enqueue_many(call)
+
+    with CallQueue(settings=settings) as queue, pytest.raises(TypeError, match="give a single call to enqueue"):
+        queue.enqueue_many(call)
+    with pytest.raises(TypeError, match="give a single call to enqueue"):
+        asyncio.run(work())
+
+
+def test_an_extid_enqueued_as_a_number_is_looked_up_as_a_number(settings: Settings) -> None:
+    with CallQueue(settings=settings) as queue:
+        call = queue.enqueue({"callfrom": "712037006", "callto": ["994412860"], "extid": 190019})
+        assert queue.get(190019).id == call.id  # type: ignore[arg-type]
+
+
+def test_settings_in_the_place_of_the_address_are_an_error_that_says_how_to_give_them(settings: Settings) -> None:
+    with pytest.raises(TypeError, match=r"name them: settings=Settings\(\.\.\.\)"):
+        CallQueue(settings)  # type: ignore[arg-type]
 
 
 def test_an_event_reaches_each_group_and_is_acknowledged_when_the_next_is_asked_for(settings: Settings) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from alodial.errors import ConfigurationError
-from alodial.settings import read_settings
+from alodial.settings import Settings, read_settings
 from alodial.store.connect import read_sentinel_url
 
 from .conftest import Alodial
@@ -65,6 +65,34 @@ def test_a_wrong_value_is_one_line_with_the_name_and_the_remedy_but_not_the_valu
         assert wanted in error
         assert SECRET not in done.err + done.out
         assert "Traceback" not in done.err
+
+
+def test_settings_that_a_program_makes_are_refused_in_the_words_of_the_command_line(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        Settings(calls_per_second="many", redis_url=5, webhook_secret=" planted-secret")  # type: ignore[arg-type]
+    parts = str(refusal.value).split("; ")
+    assert sorted(parts) == [
+        "ALODIAL_CALLS_PER_SECOND: must be a number, such as 5",
+        "ALODIAL_REDIS_URL: must be text",
+        "ALODIAL_WEBHOOK_SECRET: begins or ends with white space, which would be a part of it",
+        "remove it",
+    ]
+    environment.setenv("ALODIAL_MAX_TRIES", "some")
+    with pytest.raises(ConfigurationError, match=r"^ALODIAL_MAX_TRIES: must be a whole number, such as 10$"):
+        Settings()
+    environment.setenv("ALODIAL_MAX_TRIES", "3")
+    environment.setenv("ALODIAL_ACCOUNTS", "{sales")
+    with pytest.raises(ConfigurationError, match=r"^ALODIAL_ACCOUNTS: is not JSON"):
+        Settings()
+
+
+def test_a_misspelt_setting_of_a_program_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"^call_per_second is not a setting; did you mean calls_per_second\?$"
+    ):
+        Settings(call_per_second=3)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(

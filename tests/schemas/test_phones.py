@@ -57,9 +57,9 @@ def test_one_person_has_one_key_however_the_number_is_written(text: str) -> None
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("", "phone_invalid"),
-        ("   ", "phone_invalid"),
-        ("\u200b", "phone_invalid"),
+        ("", "phone_missing"),
+        ("   ", "phone_missing"),
+        ("\u200b", "phone_missing"),
         ("abc", "phone_invalid"),
         ("1-800-FLOWERS", "phone_invalid"),
         ("8~10998712037006", "phone_invalid"),

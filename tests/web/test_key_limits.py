@@ -49,5 +49,5 @@ def test_limits_are_written_as_they_are_read() -> None:
 
 
 def test_the_setting_for_own_keys_is_checked_at_the_start() -> None:
-    with pytest.raises(ValueError, match="colour is no limit"):
+    with pytest.raises(ConfigurationError, match="colour is no limit"):
         Settings(own_key_limits="colour=red")

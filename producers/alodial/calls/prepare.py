@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +26,13 @@ from ..errors import InvalidCall
 from ..settings import Settings
 from ..store.call_transitions import NewCall
 from ..store.keys import PRIORITY_LETTERS
+
+
+def each_call(calls: Iterable[CallRequest | Mapping[str, Any]]) -> Iterator[CallRequest | Mapping[str, Any]]:
+    """The calls, as they are. Raises TypeError for a single call: its parts would be taken for calls."""
+    if isinstance(calls, CallRequest | Mapping | str | bytes):
+        raise TypeError("enqueue_many takes a list of calls; give a single call to enqueue")
+    return iter(calls)
 
 
 def read_call(

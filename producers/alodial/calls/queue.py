@@ -24,7 +24,7 @@ from . import bulk_actions
 from .bulk_actions import CHUNK, BulkResult
 from .merged_list import ArchiveUser, find_call, is_live_only, list_page
 from .outcomes import QueuedCall, RefusedCall, Source, canceled_of, existing, outcomes_of, prepare_all, queued_call
-from .prepare import prepare, read_call
+from .prepare import each_call, prepare, read_call
 from .readers import reader_name, waits
 from .redial import plan_redial, redialed
 from .threads import ARCHIVE, CONTROL, READS, WAKEUPS, WORK
@@ -91,7 +91,7 @@ class CallQueue(ArchiveUser):
         chunks: deque[tuple[list[NewCall], list[RefusedCall | None]]] = deque()
 
         def operations() -> Iterator[Operation[tuple[list[str], list[Enqueued]]]]:
-            source = iter(calls)
+            source = each_call(calls)
             while chunk := list(itertools.islice(source, CHUNK)):
                 chunks.append(prepare_all(chunk, self.settings, scope))
                 yield call_transitions.enqueue(chunks[-1][0], self.settings)
@@ -105,11 +105,11 @@ class CallQueue(ArchiveUser):
         return rows
 
     def get(self, name: str, *, viewer: Viewer = EVERYTHING) -> CallRecord:
-        """Returns the record of a call that ``viewer`` may see, by its id or the extid of any attempt.
+        """Returns the record of a call that ``viewer`` may see, by its id or the extid of any attempt, also as a number.
 
         Raises NotFound, and ArchiveUnavailable for a call that is not in Redis while the archive does not answer.
         """
-        return existing(find_call(self.store, self.archive, name, viewer), name)
+        return existing(find_call(self.store, self.archive, str(name), viewer), name)
 
     def cancel(self, name: str, *, viewer: Viewer = EVERYTHING) -> QueuedCall:
         """Cancels a call that was not submitted yet, by its id or extid; it did not and will not ring.
@@ -291,7 +291,7 @@ class AsyncCallQueue(ArchiveUser):
     async def enqueue_many(self, calls: Iterable[Source], *, scope: str = "") -> list[QueuedCall | RefusedCall]:
         """As :meth:`CallQueue.enqueue_many`."""
         rows: list[QueuedCall | RefusedCall] = []
-        source = iter(calls)
+        source = each_call(calls)
         while chunk := list(itertools.islice(source, CHUNK)):
             ready, refusals = prepare_all(chunk, self.settings, scope)
             rows += outcomes_of(refusals, ready, await self._store(ready))
@@ -308,8 +308,8 @@ class AsyncCallQueue(ArchiveUser):
 
     async def get(self, name: str, *, viewer: Viewer = EVERYTHING) -> CallRecord:
         """As :meth:`CallQueue.get`."""
-        if (record := await self.store.call(find_async, name, viewer)) is None and self.archive is not None:
-            record = await ARCHIVE.run(find_call, self.thread_store, self.archive, name, viewer)
+        if (record := await self.store.call(find_async, str(name), viewer)) is None and self.archive is not None:
+            record = await ARCHIVE.run(find_call, self.thread_store, self.archive, str(name), viewer)
         return existing(record, name)
 
     async def cancel(self, name: str, *, viewer: Viewer = EVERYTHING) -> QueuedCall:

@@ -115,7 +115,7 @@ def _report_problems(problems: Sequence[FieldProblem]) -> None:
     t = Translator(language if language in LANGUAGES else DEFAULT, UTC)
     for problem in problems:
         text = t.problem(problem.code, problem.problem, problem.remedy)
-        say(f"error: {problem.field}: {text.problem}")
+        say(f"error: {problem.field}: {text.problem}" if problem.field else f"error: {text.problem}")
         say(f"hint: {text.remedy}")
 
 

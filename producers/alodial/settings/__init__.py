@@ -1,9 +1,10 @@
 """All settings, typed, with units and defaults. Read from ``ALODIAL_*`` in the environment or in ``.env``."""
 
 from ..key_limits import FrequencyCap
+from .environment import variable_of
 from .fields import DEFAULT_ACCOUNT, DEFAULT_COURTESY_HOURS, DEFAULT_HOURS, DEFAULT_NAMESPACE, SECRETS, AccountSettings
 from .model import Settings
-from .reading import chosen_settings, load_settings, read_settings, variable_of, variables
+from .reading import chosen_settings, load_settings, read_settings, variables
 
 __all__ = [
     "DEFAULT_ACCOUNT",

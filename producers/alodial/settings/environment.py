@@ -27,6 +27,11 @@ _LISTED_SECRETS: Final = frozenset({"callback_secret", "api_keys", "webhooks", "
 _SPOILED_BY_SLASHES: Final = re.compile(r"^[a-z+]+://[^/?#@]*[/?#].*@")
 
 
+def variable_of(field: str) -> str:
+    """The variable of the environment that sets a field."""
+    return f"{PREFIX}{field.upper()}"
+
+
 def read_env_file(path: Path = Path(ENV_FILE)) -> dict[str, str]:
     """Returns the ``ALODIAL_*`` variables of a ``.env``; none where there is no file.
 
@@ -73,18 +78,28 @@ def unknown_names(known: Collection[str], names: Iterable[str]) -> dict[str, str
     for name in sorted(set(names)):
         if not name.startswith(PREFIX) or name in known or name in OTHER_NAMES:
             continue
-        near = difflib.get_close_matches(name, known, 1, 0.8)
-        unknown[name] = near[0] if near else None
+        unknown[name] = _nearest(name, known)
     return unknown
+
+
+def unknown_keyword(name: str, known: Collection[str]) -> str:
+    """Returns a sentence for a keyword of ``Settings`` that is no setting."""
+    return _not_a_setting(name, _nearest(name, known))
+
+
+def _nearest(name: str, known: Collection[str]) -> str | None:
+    near = difflib.get_close_matches(name, known, 1, 0.8)
+    return near[0] if near else None
+
+
+def _not_a_setting(name: str, near: str | None) -> str:
+    remedy = f"did you mean {near}?" if near else "docs/settings.md lists them all"
+    return f"{name} is not a setting; {remedy}"
 
 
 def unknown_settings(known: Collection[str]) -> list[str]:
     """Returns a sentence for each ``ALODIAL_*`` name in the environment and in ``.env`` that is no setting."""
-    sentences = []
-    for name, near in unknown_names(known, [*os.environ, *read_env_file()]).items():
-        remedy = f"did you mean {near}?" if near else "docs/settings.md lists them all"
-        sentences.append(f"{name} is not a setting; {remedy}")
-    return sentences
+    return [_not_a_setting(*unknown) for unknown in unknown_names(known, [*os.environ, *read_env_file()]).items()]
 
 
 def sources(known: Collection[str]) -> dict[str, str]:
@@ -240,8 +255,10 @@ def networks_problem(texts: Iterable[str], *, may_be_all: bool) -> str | None:
 def value_problem(error: Mapping[str, Any], example: object) -> str:
     """Returns pydantic's complaint in plain words. ``example`` is a usable value, such as the default."""
     context: Mapping[str, Any] = error.get("ctx") or {}
-    such_as = f", such as {example}" if example not in (None, "", (), {}) else ""
+    such_as = "" if example in (None, "", (), {}) or isinstance(example, SecretStr) else f", such as {example}"
     match error["type"]:
+        case "string_type":
+            return f"must be text{such_as}"
         case "float_parsing" | "float_type" | "finite_number":
             return f"must be a number{such_as}"
         case "int_parsing" | "int_type" | "int_from_float" | "int_parsing_size":

@@ -2,15 +2,18 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import SecretStr, field_validator, model_validator
+from pydantic import SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import ValidationInfo
+from pydantic_settings import SettingsError
 
 from alodial_schemas import normalise_phone
 
+from ..errors import ConfigurationError
 from ..key_limits import FrequencyCap, limits_from_text
 from . import environment
 from .fields import (
@@ -26,7 +29,25 @@ from .fields import (
 
 
 class Settings(SettingsFields):
-    """The settings of every alodial process. Times are in seconds. Printing it shows no secret."""
+    """The settings of every alodial process, from keywords, the environment and ``.env``. Times are in seconds.
+
+    Printing it shows no secret. Raises ConfigurationError that names each wrong setting and its rule, and no value.
+    """
+
+    if not TYPE_CHECKING:  # for editors and type checkers the fields are the parameters
+
+        def __init__(self, **values: Any) -> None:
+            _refuse_unknown(values)
+            if "_env_file" not in values:
+                environment.read_env_file()  # for its errors: the library would raise its own, with tracebacks
+            try:
+                super().__init__(**values)
+            except ValidationError as exc:
+                raise ConfigurationError("; ".join([_problem(error) for error in exc.errors()])) from None
+            except SettingsError as exc:
+                # Its text is: error parsing value for field "accounts" from source "EnvSettingsSource"
+                name = environment.variable_of(str(exc).partition('"')[2].partition('"')[0])
+                raise ConfigurationError(f"{name}: is not JSON; docs/settings.md shows the form") from None
 
     @field_validator("redis_url", "broker_url")
     @classmethod
@@ -204,3 +225,20 @@ class Settings(SettingsFields):
     def account_names(self) -> tuple[str, ...]:
         """The default account's name, then those of ``accounts``."""
         return (DEFAULT_ACCOUNT, *self.accounts)
+
+
+def _refuse_unknown(keywords: dict[str, Any]) -> None:
+    """Raises ConfigurationError for a keyword that is no setting; the library's own begin with an underscore."""
+    known = Settings.model_fields
+    if unknown := [name for name in keywords if name not in known and not name.startswith("_")]:
+        raise ConfigurationError("; ".join(environment.unknown_keyword(name, known) for name in unknown))
+
+
+def _problem(error: ErrorDetails) -> str:
+    """The setting's name and the rule that it breaks, without its value."""
+    if not error["loc"]:
+        return environment.value_problem(error, None)
+    name, *inner = (str(part) for part in error["loc"])
+    example = Settings.model_fields[name].get_default() if name in Settings.model_fields and not inner else None
+    path = "".join(f" {part}:" for part in (".".join(inner),) if part)
+    return f"{environment.variable_of(name)}:{path} {environment.value_problem(error, example)}"
