@@ -59,13 +59,8 @@ def _record_json(extid: str, fields: Mapping[str, str]) -> str:
     return f'{{"extid":{",".join([_quoted(extid), *pairs])}}}'
 
 
-def packed_record(extid: str, raw: Mapping[bytes, bytes]) -> bytes:
-    """A record's fields and ``extid`` as the archive keeps them."""
-    return packed(_record_json(extid, _fields(raw)))
-
-
 def unpacked_record(record: bytes) -> tuple[str, dict[bytes, bytes]]:
-    """The extid and the fields of :func:`packed_record`, as ``read_record`` and ``CallFilter.matches`` take them."""
+    """The extid and the fields of a packed record, as ``read_record`` and ``CallFilter.matches`` take them."""
     fields: dict[str, str] = json.loads(unpacked(record))
     extid = fields.pop("extid")
     return extid, {name.encode(): value.encode() for name, value in fields.items()}

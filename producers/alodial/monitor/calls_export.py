@@ -6,10 +6,9 @@ from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from ..calls.merged_list import Archive, list_page
-from ..calls.threads import UPLOADS, WORK
 from ..campaigns.exporting.results import Cell, csv_blocks_of, write_table
 from ..campaigns.exporting.texts import delimiter_of, local_moment
 from ..campaigns.formula_guard import safe_cell
@@ -19,9 +18,8 @@ from ..store.call_filter import CallFilter
 from ..store.client import Store
 from ..store.records import CallRecord
 from ..web.context import app_context
-from ..web.responses import attachment
-from ..web.routes.campaign_exports import XLSX_TYPE, TemporaryFileResponse
-from ..web.uploads import create_file
+from ..web.csv_download import csv_download
+from ..web.xlsx_download import xlsx_download
 from . import call_rows
 from .auth import Signed, audit
 from .call_filter_form import CallQuery
@@ -118,9 +116,7 @@ async def calls_csv(request: Request, operator: Signed) -> Response:
                 for name, value, bare in zip(COLUMNS, values, plain, strict=True)
             ]
 
-    blocks = csv_blocks_of(_headings(t), lines(), delimiter_of(t))
-    headers = attachment(t("calls.file"), "csv")
-    return StreamingResponse(blocks, media_type="text/csv; charset=utf-8", headers=headers)
+    return await csv_download(csv_blocks_of(_headings(t), lines(), delimiter_of(t)), t("calls.file"))
 
 
 @router.get("/calls.xlsx")
@@ -136,13 +132,8 @@ async def calls_xlsx(request: Request, operator: Signed) -> Response:
             values = values_of(record, t, full=full)
             yield [_cell(name, value, t) for name, value in zip(COLUMNS, values, strict=True)]
 
-    path = await UPLOADS.run(create_file, app_context(request).settings)
-    try:
-        await WORK.run(write_table, path, _headings(t), rows(), title=t("calls.file"))
-    except BaseException:
-        await UPLOADS.run(path.unlink, missing_ok=True)
-        raise
-    return TemporaryFileResponse(path, media_type=XLSX_TYPE, headers=attachment(t("calls.file"), "xlsx"))
+    name = t("calls.file")
+    return await xlsx_download(request, name, write_table, _headings(t), rows(), title=name)
 
 
 def _cell(name: str, value: str, t: Translator) -> Cell:

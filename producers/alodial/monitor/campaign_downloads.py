@@ -4,16 +4,14 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from ..calls.threads import UPLOADS, WORK
+from ..calls.threads import WORK
 from ..campaigns.exporting.rejected_rows import problem_blocks
 from ..campaigns.exporting.report import make_report
 from ..campaigns.exporting.results import csv_blocks, write_xlsx
 from ..campaigns.exporting.texts import delimiter_of
 from ..web.context import app_context
 from ..web.csv_download import csv_download
-from ..web.responses import attachment
-from ..web.routes import campaign_exports as api
-from ..web.uploads import create_file
+from ..web.xlsx_download import xlsx_download
 from .auth import Signed, audit
 from .context import translator_of
 from .rendering import PeopleRoute
@@ -36,14 +34,8 @@ async def results_xlsx(request: Request, operator: Signed, name: str) -> Respons
     t, campaigns = translator_of(request), app_context(request).queue.campaigns
     record = await campaigns.get(name)
     await audit(request, operator, "campaign.export", campaign=record.id, kind="xlsx")
-    path = await UPLOADS.run(create_file, app_context(request).settings)
     rows = campaigns.blocking.rows(record.id)
-    try:
-        await WORK.run(write_xlsx, path, rows, record.columns, texts=t, zone=t.zone)
-    except BaseException:
-        await UPLOADS.run(path.unlink, missing_ok=True)
-        raise
-    return api.TemporaryFileResponse(path, media_type=api.XLSX_TYPE, headers=attachment(record.name, "xlsx"))
+    return await xlsx_download(request, record.name, write_xlsx, rows, record.columns, texts=t, zone=t.zone)
 
 
 @router.get("/campaigns/{name}/problems.csv")

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..calls.threads import UPLOADS, WORK
+from ..calls.threads import WORK
 from ..campaigns.errors import BadFile
 from ..campaigns.exporting.results import csv_blocks, write_xlsx
 from ..campaigns.exporting.texts import delimiter_of
@@ -16,9 +16,7 @@ from ..campaigns.records import CampaignRecord, ResultRow
 from ..campaigns.row_search import MAX_TEXT, RowSearch
 from ..web.context import app_context
 from ..web.csv_download import csv_download
-from ..web.responses import attachment
-from ..web.routes.campaign_exports import XLSX_TYPE, TemporaryFileResponse
-from ..web.uploads import create_file
+from ..web.xlsx_download import xlsx_download
 from . import call_rows
 from .auth import Signed, audit
 from .campaign_figures import DISPOSITIONS, STATES
@@ -117,11 +115,5 @@ async def rows_xlsx(request: Request, operator: Signed, name: str) -> Response:
     t, campaigns = translator_of(request), app_context(request).queue.campaigns
     record = await campaigns.get(name)
     await audit(request, operator, "campaign.export", campaign=record.id, kind="xlsx")
-    path = await UPLOADS.run(create_file, app_context(request).settings)
     rows = campaigns.blocking.matching_rows(record.id, _search(request))
-    try:
-        await WORK.run(write_xlsx, path, rows, record.columns, texts=t, zone=t.zone)
-    except BaseException:
-        await UPLOADS.run(path.unlink, missing_ok=True)
-        raise
-    return TemporaryFileResponse(path, media_type=XLSX_TYPE, headers=attachment(record.name, "xlsx"))
+    return await xlsx_download(request, record.name, write_xlsx, rows, record.columns, texts=t, zone=t.zone)

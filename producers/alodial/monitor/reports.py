@@ -15,7 +15,7 @@ from alodial_schemas import ENDS, mask_phone
 
 from ..archive.report_calls import answered_of, calls_of
 from ..archive.report_query import FIGURES, Report, ReportQuery, ReportRow, read_query
-from ..calls.threads import ARCHIVE, UPLOADS, WORK
+from ..calls.threads import ARCHIVE
 from ..campaigns.exporting.results import Cell, csv_blocks_of, write_table
 from ..campaigns.exporting.texts import delimiter_of
 from ..campaigns.formula_guard import safe_cell
@@ -23,9 +23,7 @@ from ..i18n import Translator
 from ..web.context import app_context
 from ..web.csv_download import csv_download
 from ..web.query_times import TimeRange
-from ..web.responses import attachment
-from ..web.routes.campaign_exports import XLSX_TYPE, TemporaryFileResponse
-from ..web.uploads import create_file
+from ..web.xlsx_download import xlsx_download
 from . import call_rows
 from .auth import Signed, audit
 from .context import monitor_context, translator_of
@@ -221,13 +219,7 @@ async def download(request: Request, operator: Signed, kind: str) -> Response:
         lines = ([safe_cell(name), *_texts(row)] for name, row in zip(names, report.rows, strict=True))
         return await csv_download(csv_blocks_of(header, lines, delimiter_of(t)), title)
     rows: Iterator[list[Cell]] = ([name, *_cells(row)] for name, row in zip(names, report.rows, strict=True))
-    path = await UPLOADS.run(create_file, app_context(request).settings)
-    try:
-        await WORK.run(write_table, path, header, rows, title=t("nav.reports"))
-    except BaseException:
-        await UPLOADS.run(path.unlink, missing_ok=True)
-        raise
-    return TemporaryFileResponse(path, media_type=XLSX_TYPE, headers=attachment(title, "xlsx"))
+    return await xlsx_download(request, title, write_table, header, rows, title=t("nav.reports"))
 
 
 def _texts(row: ReportRow) -> list[str]:

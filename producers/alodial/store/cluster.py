@@ -16,8 +16,6 @@ from .sentinel import ASK_EVERY, Address, SentinelAnswer, SentinelService, Senti
 
 _GONE = frozenset({"noaddr", "handshake"})
 _DOWN = frozenset({"fail", "fail?", *_GONE})
-MIN_NODES = 3
-"""Cluster needs three primaries to elect one."""
 
 
 @dataclass(frozen=True)

@@ -327,9 +327,6 @@ class Keys:
     def audit_head(self, *, own: bool) -> str:
         return f"{self.audit(own=own)}:head"
 
-    def sessions_of(self, scope: str) -> str:
-        return f"{self.SESSIONS}:{scope}"
-
     def session(self, id: str) -> str:
         return f"{self.PREFIX}session:{id}"
 

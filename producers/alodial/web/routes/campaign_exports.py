@@ -1,26 +1,24 @@
 """``/v1/campaigns/{name}``: results, rejected rows and the report as files."""
 
-from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response
 
-from ...calls.threads import UPLOADS, WORK
+from ...calls.threads import WORK
 from ..auth import Exporter
 from ..context import app_context, reader_of
 from ..csv_download import csv_download
 from ..openapi.models import refusals
-from ..responses import attachment
-from ..uploads import create_file
+from ..xlsx_download import XLSX_TYPE, xlsx_download
 from .campaigns import visible_campaign
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
 
-
 _CSV: dict[int | str, dict[str, Any]] = {200: {"description": "A CSV file", "content": {"text/csv": {}}}}
+_XLSX: dict[int | str, dict[str, Any]] = {200: {"description": "A workbook", "content": {XLSX_TYPE: {}}}}
 
 
 @router.get(
@@ -41,36 +39,15 @@ async def results_csv(
     return await csv_download(blocks, record.name)
 
 
-XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_XLSX: dict[int | str, dict[str, Any]] = {200: {"description": "A workbook", "content": {XLSX_TYPE: {}}}}
-
-
 @router.get("/{name}/results.xlsx", summary="Export as a workbook", responses=refusals(401, 403, 429, 404, 503) | _XLSX)
 async def results_xlsx(request: Request, api_key: Exporter, name: str) -> Response:
     """As results.csv. It is written to disk first, so it begins to arrive when it is whole."""
     from ...campaigns.exporting.results import write_xlsx  # noqa: PLC0415  # as above
 
     record = await visible_campaign(request, api_key, name)
-    path = await UPLOADS.run(create_file, app_context(request).settings)
-    try:
-        zone = ZoneInfo(app_context(request).settings.timezone)
-        await WORK.run(
-            write_xlsx, path, app_context(request).queue.campaigns.blocking.rows(record.id), record.columns, zone=zone
-        )
-    except BaseException:
-        await UPLOADS.run(path.unlink, missing_ok=True)
-        raise
-    return TemporaryFileResponse(path, media_type=XLSX_TYPE, headers=attachment(record.name, "xlsx"))
-
-
-class TemporaryFileResponse(FileResponse):
-    """Sends a file and deletes it, also when the client disconnects before the end."""
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            await UPLOADS.run(Path(self.path).unlink, missing_ok=True)
+    context = app_context(request)
+    rows, zone = context.queue.campaigns.blocking.rows(record.id), ZoneInfo(context.settings.timezone)
+    return await xlsx_download(request, record.name, write_xlsx, rows, record.columns, zone=zone)
 
 
 @router.get(

@@ -1,10 +1,11 @@
 """``/v1/reports``: what the archive's counts say."""
 
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -25,65 +26,49 @@ from ..responses import json_response
 
 router = APIRouter(prefix="/v1/reports", tags=["reports"])
 
-Since = Annotated[str, Query(max_length=40, description="The first day, ISO 8601; 30 days without it")]
-Until = Annotated[str, Query(max_length=40, description="Before this time; today is included without it")]
-By = Annotated[str, Query(max_length=64, description="One or two names, with a comma between")]
-Campaign = Annotated[str, Query(max_length=128, description="Only calls of this campaign, by its id")]
 
-Format = Annotated[
-    Literal["json", "csv"] | None, Query(description="`csv`: the rows as a file; so is `Accept: text/csv`")
-]
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """The parameters that all reports have."""
 
+    since: Annotated[str, Query(max_length=40, description="The first day, ISO 8601; 30 days without it")] = ""
+    until: Annotated[str, Query(max_length=40, description="Before this time; today is included without it")] = ""
+    by: Annotated[str, Query(max_length=64, description="One or two names, with a comma between")] = ""
+    campaign: Annotated[str, Query(max_length=128, description="Only calls of this campaign, by its id")] = ""
+    format: Annotated[
+        Literal["json", "csv"] | None, Query(description="`csv`: the rows as a file; so is `Accept: text/csv`")
+    ] = None
+
+
+Question = Annotated[_Question, Depends()]
 _ANSWERS = refusals(401, 403, 404, 429, 422, 503) | answers({200: ("Rows of counts", models.ReportShown)})
 _ANSWERS[200]["content"] = {"text/csv": {}}
-_PARAMETERS = frozenset({"since", "until", "by", "campaign", "format"})
+_PARAMETERS = sorted(field.name for field in fields(_Question))
 
 
 @router.get("/outcomes", summary="How calls ended", responses=_ANSWERS)
-async def outcomes(
-    request: Request,
-    api_key: Exporter,
-    since: Since = "",
-    until: Until = "",
-    by: By = "",
-    campaign: Campaign = "",
-    format: Format = None,
-) -> Response:
+async def outcomes(request: Request, api_key: Exporter, question: Question) -> Response:
     """Calls by `outcome`, `day`, `weekday` (1 is Monday), `month`, `line`, `operator`, `campaign` or `initiator`."""
-    return await _answer(request, await _report(request, api_key, "outcomes", (since, until), by, campaign), format)
+    return await _answer(request, api_key, "outcomes", question)
 
 
 @router.get("/hours", summary="When people answer", responses=_ANSWERS)
-async def hours(
-    request: Request,
-    api_key: Exporter,
-    since: Since = "",
-    until: Until = "",
-    by: By = "",
-    campaign: Campaign = "",
-    format: Format = None,
-) -> Response:
+async def hours(request: Request, api_key: Exporter, question: Question) -> Response:
     """Attempts by `hour`, `weekday`, `day`, `month`, `operator`, `campaign` or `outcome`; `best` is the best hour to call."""
-    return await _answer(request, await _report(request, api_key, "hours", (since, until), by, campaign), format)
+    return await _answer(request, api_key, "hours", question)
 
 
 @router.get("/campaigns", summary="Campaigns side by side", responses=_ANSWERS)
-async def campaigns(
-    request: Request,
-    api_key: Exporter,
-    since: Since = "",
-    until: Until = "",
-    by: By = "",
-    campaign: Campaign = "",
-    format: Format = None,
-) -> Response:
+async def campaigns(request: Request, api_key: Exporter, question: Question) -> Response:
     """Calls of campaigns by `campaign`, `outcome`, `day`, `weekday`, `month`, `line` or `operator`."""
-    return await _answer(request, await _report(request, api_key, "campaigns", (since, until), by, campaign), format)
+    return await _answer(request, api_key, "campaigns", question)
 
 
-async def _answer(request: Request, report: Report, format: str | None) -> Response:
+async def _answer(request: Request, api_key: ApiKey, name: str, question: _Question) -> Response:
+    report = await _report(request, api_key, name, question)
     accepted = request.headers.get("accept", "")
-    if (format or ("csv" if "text/csv" in accepted and "application/json" not in accepted else "json")) == "json":
+    by_accept = "csv" if "text/csv" in accepted and "application/json" not in accepted else "json"
+    if (question.format or by_accept) == "json":
         return json_response(report.to_dict())
     from ...campaigns.exporting.results import csv_blocks_of  # noqa: PLC0415  # only a file needs it
 
@@ -99,27 +84,25 @@ def _cell(value: Any) -> str:
     return safe_cell(str(value))
 
 
-async def _report(
-    request: Request, api_key: ApiKey, name: str, within: tuple[str, str], by: str, campaign: str
-) -> Report:
+async def _report(request: Request, api_key: ApiKey, name: str, question: _Question) -> Report:
     context = app_context(request)
     zone = ZoneInfo(context.settings.timezone)
-    unknown = sorted(set(request.query_params) - _PARAMETERS)
-    remedy = f"use {', '.join(sorted(_PARAMETERS))}"
+    unknown = sorted(set(request.query_params).difference(_PARAMETERS))
+    remedy = f"use {', '.join(_PARAMETERS)}"
     problems = [
         FieldProblem(mask_numbers(name[:64]), "unknown_parameter", "is not a parameter here", remedy)
         for name in unknown[:20]
     ]
-    times = TimeRange(*within, zone)
+    times = TimeRange(question.since, question.until, zone)
     query, wrong = read_query(
         name,
-        [part.strip() for part in by.split(",") if part.strip()],
+        [part.strip() for part in question.by.split(",") if part.strip()],
         times.since,
         times.until,
         zone,
         now=datetime.now(UTC),
         owner=api_key.owner_filter,
-        campaign=campaign,
+        campaign=question.campaign,
     )
     if problems := [*problems, *times.problems, *wrong]:
         raise invalid_fields(problems, "parameter")
