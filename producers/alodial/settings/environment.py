@@ -258,7 +258,7 @@ def value_problem(error: Mapping[str, Any], example: object) -> str:
     such_as = "" if example in (None, "", (), {}) or isinstance(example, SecretStr) else f", such as {example}"
     match error["type"]:
         case "string_type":
-            return f"must be text{such_as}"
+            return "must be text"
         case "float_parsing" | "float_type" | "finite_number":
             return f"must be a number{such_as}"
         case "int_parsing" | "int_type" | "int_from_float" | "int_parsing_size":
