@@ -1,5 +1,6 @@
 """The metrics: what the store holds, sums over processes, the shape that Prometheus wants."""
 
+import asyncio
 import re
 import threading
 from pathlib import Path
@@ -10,7 +11,7 @@ import redis
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from alodial import CallQueue
+from alodial import CallQueue, StoreUnavailable
 from alodial.settings import Settings
 from alodial.store import counters, workers
 from alodial.store.autoscaling import AccountLoad, workers_wanted
@@ -19,6 +20,7 @@ from alodial.store.counters import ATTEMPTS, POSTS, Counters, read_sums
 from alodial.store.counters_flusher import CountersFlusher
 from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
+from alodial.web.metrics import MetricsText, ProcessMetrics
 
 from .conftest import TWO_WAY, Web
 
@@ -179,3 +181,33 @@ def test_workers_are_wanted_for_what_the_limits_let_through(
     loads: list[AccountLoad], inbox: int, stopped: bool, wanted: int
 ) -> None:
     assert workers_wanted(loads, inbox=inbox, max_in_flight=512, stopped=stopped) == wanted
+
+
+def test_scrapes_that_wait_share_one_collection_and_a_later_one_gets_new_figures() -> None:
+    class Away:
+        """A store that is asked and does not answer before it is let."""
+
+        asked = 0
+
+        async def call(self, *_args: object) -> None:
+            self.asked += 1
+            await may_answer.wait()
+            raise StoreUnavailable("away")
+
+    store = Away()
+    may_answer = asyncio.Event()
+
+    async def work() -> None:
+        waiting_bytes = iter((7, 8))
+        metrics: Any = MetricsText(Settings(_env_file=None), store, lambda: next(waiting_bytes), ProcessMetrics())  # type: ignore[arg-type]  # `call` is all that is used
+        scrapes = [asyncio.create_task(metrics.read()) for _ in range(5)]
+        await asyncio.sleep(0)
+        scrapes[0].cancel()  # whoever began it goes away: the others wait on
+        may_answer.set()
+        texts = await asyncio.gather(*scrapes[1:])
+        assert set(texts) == {texts[0]}
+        assert b"alodial_spool_bytes 7.0" in texts[0]
+        assert b"alodial_spool_bytes 8.0" in await metrics.read()
+
+    asyncio.run(asyncio.wait_for(work(), 15))
+    assert store.asked == 2

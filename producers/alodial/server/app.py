@@ -31,7 +31,7 @@ from ..web.event_follower import EventFollower
 from ..web.health import Readiness
 from ..web.heartbeat import WebHeartbeat
 from ..web.key_ring import KeyRing
-from ..web.metrics import ProcessMetrics
+from ..web.metrics import MetricsText, ProcessMetrics
 from ..web.middleware import CALLBACK_PATH, RequestMiddleware
 from ..web.openapi import document
 from ..web.ports import Ports
@@ -120,6 +120,7 @@ def create_app(settings: Settings) -> FastAPI:
         acceptor=CallAcceptor(queue),
         intake=intake,
         metrics=metrics,
+        metrics_text=MetricsText(settings, queue.store, lambda: intake.spool.unread, metrics),
         readiness=Readiness(settings),
         follower=EventFollower(queue.store),
         audit=AuditWriter(queue.store, settings.audit_keep),

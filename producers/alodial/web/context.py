@@ -14,7 +14,7 @@ from .call_acceptor import CallAcceptor
 from .callbacks.intake import CallbackIntake
 from .event_follower import EventFollower
 from .health import Readiness
-from .metrics import ProcessMetrics
+from .metrics import MetricsText, ProcessMetrics
 
 ABORT: Final = "alodial.abort"
 """The extension of a request's scope whose ``abort`` ends its connection at once."""
@@ -29,6 +29,7 @@ class AppContext:
     acceptor: CallAcceptor
     intake: CallbackIntake
     metrics: ProcessMetrics
+    metrics_text: MetricsText
     readiness: Readiness
     follower: EventFollower
     audit: AuditWriter

@@ -1,23 +1,30 @@
 """The metrics of ``GET /metrics``: figures of the store, read at each scrape, and counters of this process."""
 
+import asyncio
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import redis.asyncio as aioredis
-from prometheus_client import CollectorRegistry, Counter
+import structlog
+from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from alodial_schemas import ENDS, State
 
+from ..errors import StoreUnavailable
 from ..observability.diagnosis import diagnose
 from ..settings import Settings
 from ..store import counters, overview
 from ..store.archiving import ArchiveState
 from ..store.autoscaling import AccountLoad, workers_wanted
+from ..store.client import AsyncStore
 from ..store.keys import Keys
 from ..store.overview import Overview
+from .health import PROBE_TIMEOUT
+
+log = structlog.get_logger("alodial.web")
 
 
 class ProcessMetrics:
@@ -74,6 +81,36 @@ class StoreMetrics(Collector):
             yield from _webhooks(state)
             yield from _archive(state)
             yield from _sums(self._snapshot.sums)
+
+
+class MetricsText:
+    """The text of ``/metrics``. It is collected once at a time: whoever asks meanwhile gets the same."""
+
+    def __init__(
+        self, settings: Settings, store: AsyncStore, spool_bytes: Callable[[], int], process: ProcessMetrics
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._spool_bytes = spool_bytes
+        self._process = process
+        self._collection: asyncio.Task[bytes] | None = None
+
+    async def read(self) -> bytes:
+        """Returns Prometheus' text, PROBE_TIMEOUT seconds later at most where Redis does not answer."""
+        if self._collection is None or self._collection.done():
+            self._collection = asyncio.create_task(self._collect())
+        return await asyncio.shield(self._collection)
+
+    async def _collect(self) -> bytes:
+        snapshot: StoreSnapshot | None = None
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT):
+                snapshot = await self._store.call(read_snapshot, self._settings)
+        except (StoreUnavailable, TimeoutError) as exc:
+            log.warning("metrics.store_unavailable", error=type(exc).__name__)
+        registry = CollectorRegistry()
+        registry.register(StoreMetrics(snapshot, self._settings, self._spool_bytes()))
+        return generate_latest(registry) + generate_latest(self._process.registry)
 
 
 Family = GaugeMetricFamily | CounterMetricFamily

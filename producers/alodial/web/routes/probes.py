@@ -1,25 +1,17 @@
 """``/healthz``, ``/readyz`` and ``/metrics``, for monitoring systems."""
 
-import asyncio
-
-import structlog
 from fastapi import APIRouter
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...errors import StoreUnavailable
 from ...store.redis_checks import RedisCheck
 from ..context import app_context
-from ..health import PROBE_TIMEOUT
-from ..metrics import StoreMetrics, StoreSnapshot, read_snapshot
 from ..openapi import models
 from ..openapi.models import answers, refusals
 from ..problems import RETRY_AFTER, problem
 from ..responses import json_response
 
-log = structlog.get_logger("alodial.web")
 router = APIRouter(tags=["watching"])
 
 
@@ -65,14 +57,5 @@ async def readyz(request: Request) -> Response:
 )
 async def metrics(request: Request) -> Response:
     """Prometheus' text format. While Redis is away only `alodial_store_up 0` and this process' own figures."""
-    context = app_context(request)
-    snapshot: StoreSnapshot | None = None
-    try:
-        async with asyncio.timeout(PROBE_TIMEOUT):
-            snapshot = await context.queue.store.call(read_snapshot, context.settings)
-    except (StoreUnavailable, TimeoutError) as exc:
-        log.warning("metrics.store_unavailable", error=type(exc).__name__)
-    registry = CollectorRegistry()
-    registry.register(StoreMetrics(snapshot, context.settings, context.intake.spool.unread))
-    text = generate_latest(registry) + generate_latest(context.metrics.registry)
+    text = await app_context(request).metrics_text.read()
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
