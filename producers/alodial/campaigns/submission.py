@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -13,7 +13,7 @@ from alodial_schemas.campaigns import CampaignRequest, CampaignState
 from ..errors import LimitReached
 from ..settings import Settings
 from ..store import campaign_transitions, campaigns, do_not_call
-from ..store.campaign_transitions import Created, Finished, NewChunk, RequestKey
+from ..store.campaign_transitions import Created, NewChunk, RequestKey
 from ..store.campaigns import StoredCampaign
 from ..store.client import Store
 from ..wakeup import Waker
@@ -39,6 +39,21 @@ MAX_ADDED = 200_000
 """Rows added to a running campaign at once: a single script adds all of them or none."""
 
 _RIVAL = "the same rows are being submitted by another process; send the request again"
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A campaign whose rows are being stored. ``id`` is the same for the same submission; ``file`` is the hash by which a second
+    one is a duplicate, unless ``again``, and "" for none."""
+
+    id: str
+    request: CampaignRequest
+    file: str
+    again: bool
+    actor: str
+    owner: str
+    key: RequestKey
+    paused: bool
 
 
 class CampaignSubmission:
@@ -99,8 +114,8 @@ class CampaignSubmission:
         if record := self.repeated(key):
             return record
         self._check.require_valid(request)
-        draft = owned_hash(owner, opened.fingerprint, request_json(request), opened.name)
-        file = owned_hash(owner, opened.fingerprint)
+        id = owned_hash(owner, opened.fingerprint, request_json(request), opened.name)
+        draft = _Draft(id, request, owned_hash(owner, opened.fingerprint), again, actor, owner, key, paused)
         description = {
             "file": opened.name,
             "kind": opened.kind,
@@ -115,9 +130,7 @@ class CampaignSubmission:
             fields |= {"kc": caps} if caps else {}
             fields |= {"qt": quota} if quota else {}
             fields |= {"tn": owner} if tenant else {}
-            created = self._create(
-                request, fields, draft=draft, file=file, again=again, actor=actor, owner=owner, key=key, over=start > 0
-            )
+            created = self._create(draft, fields, over=start > 0)
             if created.outcome == "same":
                 return self._repeated(created.id)
             chunks = (
@@ -126,29 +139,15 @@ class CampaignSubmission:
             report = checker.report
             whole = self._append_chunks(chunks, created, draft)
             if not whole or report.questions or report.good == 0:
-                # A rival's submission of the same request may be running by now: then that is the campaign.
-                if self._store.run(campaign_transitions.drop(created.id, draft)).outcome == "kept":
-                    return self._queries.get(created.id)
+                if record := self._drop(created, draft):
+                    return record
                 if whole:
                     require_answers(report.questions)
                     raise InvalidCampaign([_no_good_rows(report)])
                 continue
             content = owned_hash(owner, report.content) if owner else report.content
-            finished = self._finish(
-                created.id,
-                report.totals(),
-                content=content,
-                file=file,
-                draft=draft,
-                again=again,
-                actor=actor,
-                paused=paused,
-            )
-            if finished.outcome == "duplicate":
-                raise self._duplicate(finished.id, owner)
-            if finished.outcome != "gone":
-                self._waker.submit([request.call.account])
-                return self._queries.get(created.id)
+            if record := self._finish(created, draft, report.totals(), content):
+                return record
         raise CampaignNotAllowed(_RIVAL)
 
     def add(
@@ -248,19 +247,10 @@ class CampaignSubmission:
         fields |= {name: stored.fields[name] for name in ("kc", "tn") if name in stored.fields}
         fields |= {"tn": owner} if tenant else {}
         fields["qt"] = quota or stored.fields.get("qt", "")
-        draft = once or key.hash or secrets.token_hex(16)
+        id = once or key.hash or secrets.token_hex(16)
+        draft = _Draft(id, request, once, not once, actor, owner, key, paused)
         for start in range(MAX_STARTS):
-            created = self._create(
-                request,
-                fields,
-                draft=draft,
-                file=once,
-                again=not once,
-                actor=actor,
-                owner=owner,
-                key=key,
-                over=start > 0,
-            )
+            created = self._create(draft, fields, over=start > 0)
             if created.outcome == "same":
                 return self._repeated(created.id)
             source, total = rows(), 0
@@ -273,8 +263,8 @@ class CampaignSubmission:
 
             whole = self._append_chunks(chunks(), created, draft)
             if not whole or total == 0:
-                if self._store.run(campaign_transitions.drop(created.id, draft)).outcome == "kept":
-                    return self._queries.get(created.id)
+                if record := self._drop(created, draft):
+                    return record
                 if whole:
                     return None
                 continue
@@ -282,21 +272,8 @@ class CampaignSubmission:
             totals = {"file": total + left_out(), "good": total, "bad": 0, "duplicate": 0, "suppressed": 0}
             if without := left_out():
                 totals["left_out"] = without
-            finished = self._finish(
-                created.id,
-                totals,
-                content=once or hash_of(created.id),
-                file=once,
-                draft=draft,
-                again=not once,
-                actor=actor,
-                paused=paused,
-            )
-            if finished.outcome == "duplicate":
-                raise self._duplicate(finished.id, owner)
-            if finished.outcome != "gone":
-                self._waker.submit([request.call.account])
-                return self._queries.get(created.id)
+            if record := self._finish(created, draft, totals, once or hash_of(created.id)):
+                return record
         raise CampaignNotAllowed(_RIVAL)
 
     def _copy_do_not_call(self, source: str, target: str) -> None:
@@ -304,48 +281,35 @@ class CampaignSubmission:
         while chunk := list(islice(entries, do_not_call.CHUNK)):
             self._store.run(do_not_call.add_entries(target, chunk))
 
-    def _create(
-        self,
-        request: CampaignRequest,
-        fields: dict[str, str],
-        *,
-        draft: str,
-        file: str,
-        again: bool,
-        actor: str,
-        owner: str,
-        key: RequestKey,
-        over: bool,
-    ) -> Created:
+    def _create(self, draft: _Draft, fields: dict[str, str], *, over: bool) -> Created:
         """A draft for the rows, new or of an interrupted submission, with its calendar.
 
         The outcome is created, resumed or same. Raises CampaignDuplicate, CampaignKeyConflict.
         """
-        stored_fields = fields_of(request, owner) | {name: value for name, value in fields.items() if value}
-        keep = self._settings.call_retention
+        stored_fields = fields_of(draft.request, draft.owner) | {name: value for name, value in fields.items() if value}
         created = self._store.run(
             campaign_transitions.create(
                 new_ids()[0],
                 stored_fields,
-                draft=draft,
-                file=file,
-                again=again,
-                keep=keep,
-                actor=actor,
-                key=key,
+                draft=draft.id,
+                file=draft.file,
+                again=draft.again,
+                keep=self._settings.call_retention,
+                actor=draft.actor,
+                key=draft.key,
                 over=over,
             )
         )
         if created.outcome == "duplicate":
-            raise self._duplicate(created.id, owner)
+            raise self._duplicate(created.id, draft.owner)
         if created.outcome == "conflict":
             raise CampaignKeyConflict(created.id)
         if created.outcome != "same":
-            write_calendar(self._store, self._settings, request, created.id, self._store.server_ms())
+            write_calendar(self._store, self._settings, draft.request, created.id, self._store.server_ms())
         return created
 
     def _append_chunks(
-        self, chunks: Iterator[tuple[bytes, int, list[RowProblem]]], created: Created, draft: str
+        self, chunks: Iterator[tuple[bytes, int, list[RowProblem]]], created: Created, draft: _Draft
     ) -> bool:
         """Appends chunks to a draft; False when it holds other rows, or is no draft any more. Raises LimitReached.
 
@@ -363,7 +327,7 @@ class CampaignSubmission:
                     appended = self._store.run(campaign_transitions.append(created.id, index - 1, [chunk]))
                 except LimitReached:
                     # It could not go on from here before others have ended, and takes room until then.
-                    self._store.run(campaign_transitions.drop(created.id, draft))
+                    self._store.run(campaign_transitions.drop(created.id, draft.id))
                     raise
                 if appended.outcome in ("closed", "gap"):
                     return False
@@ -374,30 +338,31 @@ class CampaignSubmission:
                     return False
         return index >= created.chunks
 
-    def _finish(
-        self,
-        campaign: str,
-        totals: dict[str, int],
-        *,
-        content: str,
-        file: str,
-        draft: str,
-        again: bool,
-        actor: str,
-        paused: bool,
-    ) -> Finished:
-        return self._store.run(
+    def _drop(self, created: Created, draft: _Draft) -> CampaignRecord | None:
+        """Drops a draft; returns the campaign where a rival's submission of the same request has made it one."""
+        dropped = self._store.run(campaign_transitions.drop(created.id, draft.id))
+        return self._queries.get(created.id) if dropped.outcome == "kept" else None
+
+    def _finish(self, created: Created, draft: _Draft, totals: dict[str, int], content: str) -> CampaignRecord | None:
+        """Makes a draft with all its rows a campaign; None for one that is gone. Raises CampaignDuplicate."""
+        finished = self._store.run(
             campaign_transitions.finish(
-                campaign,
+                created.id,
                 content=content,
-                file=file,
-                draft=draft,
-                again=again,
-                actor=actor,
+                file=draft.file,
+                draft=draft.id,
+                again=draft.again,
+                actor=draft.actor,
                 totals=json.dumps(totals),
-                how="pause" if paused else "start",
+                how="pause" if draft.paused else "start",
             )
         )
+        if finished.outcome == "duplicate":
+            raise self._duplicate(finished.id, draft.owner)
+        if finished.outcome == "gone":
+            return None
+        self._waker.submit([draft.request.call.account])
+        return self._queries.get(created.id)
 
     def _repeated(self, id: str) -> CampaignRecord:
         return replace(self._queries.get(id), repeated=True)
