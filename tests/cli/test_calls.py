@@ -116,6 +116,8 @@ def test_an_unknown_call_is_an_error_with_a_hint(alodial: Alodial) -> None:
     done = alodial("calls", "show", "99")
     assert (done.code, done.out) == (1, "")
     assert done.err == "error: no call 99\nhint: alodial calls list\n"
+    by_reference = alodial("calls", "show", "order 17")
+    assert by_reference.err == "error: no call order 17\nhint: alodial calls list --reference 'order 17'\n"
 
 
 def test_canceling_goes_on_after_one_that_cannot_be_canceled(alodial: Alodial) -> None:

@@ -87,6 +87,25 @@ def test_the_page_names_the_command_and_its_options(path: tuple[str, ...]) -> No
     assert {name for name in options - {"--help"} if f"`{name}" not in page and f" {name} " not in page} == set()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        (("call", "show", "17"), "alodial calls show"),
+        (("call", "list"), "alodial calls list"),
+        (("pause", "clients"), "alodial campaign pause"),
+        (("call", "status"), "alodial status"),
+        (("export",), "alodial --help"),
+        (("call", "nothing"), "alodial call --help"),
+    ],
+)
+def test_a_command_in_the_wrong_group_is_answered_with_the_right_one(
+    wrong: tuple[str, ...], hint: str, alodial: Alodial
+) -> None:
+    done = alodial(*wrong)
+    assert done.code == 2
+    assert done.err.endswith(f"\nhint: {hint}\n")
+
+
 def test_without_a_command_there_is_help(alodial: Alodial) -> None:
     done = alodial()
     assert done.code == 2

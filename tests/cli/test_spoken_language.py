@@ -69,6 +69,10 @@ def test_the_first_steps_and_common_errors_are_in_the_language_of_the_terminal(
         "ошибка: new/.env уже есть; он не изменён\nподсказка: сначала"
     )
     assert alodial("calls", "show", "17").err.startswith("ошибка: звонка 17 нет\n")
+    Path("unclear.csv").write_text("where;who\n901234567;901234568\n", "utf-8")
+    unclear = alodial("dnc", "import", "unclear.csv").err
+    assert unclear.startswith("ошибка: ")
+    assert "Which" not in unclear
     assert json.loads(alodial("calls", "show", "17", "--json").out)["error"]["detail"] == "no call 17"
     environment.setenv("ALODIAL_REDIS_URL", "redis://127.0.0.1:1/0")
     away = alodial("calls", "list").err

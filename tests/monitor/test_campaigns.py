@@ -561,3 +561,11 @@ def test_while_redis_is_away_the_monitor_says_so(tmp_path: Any) -> None:
             assert "Try again" in words_on(answer)
     finally:
         web.stop()
+
+
+def test_an_address_of_no_campaign_is_a_page_in_the_language_of_the_reader(web: Web) -> None:
+    page = Operator(web, language="ru").get("/campaigns/019a0000-0000-7000-8000-000000000000")
+    assert page.status_code == 404
+    text = words_on(page)
+    assert "Страница не найдена" in text
+    assert "кампании 019a0000-0000-7000-8000-000000000000 нет" in text

@@ -29,7 +29,7 @@ from . import (
 )
 from .arguments import is_utf8
 from .completion import COMPLETE_VARIABLE, completion, init_completion
-from .grouped_help import GroupedHelp
+from .grouped_help import GroupedHelp, command_elsewhere
 from .init import init
 from .output import document, in_language, say
 from .web import web
@@ -123,6 +123,15 @@ def run(args: list[str] | None = None) -> int:
     return int(code or 0)
 
 
+def _likely_command(error: Any, message: str) -> str:
+    """The command of another group that an unknown one may mean, such as `alodial calls show`; "" for none."""
+    context = getattr(error, "ctx", None)
+    name = message.removeprefix("No such command '").partition("'")[0]
+    if context is None or name == message or "Did you mean" in message:
+        return ""
+    return command_elsewhere(context.find_root().command, context.info_name or "", name)
+
+
 def _report_usage(exc: Exception, *, as_json: bool) -> int:
     error = cast(Any, exc)
     message = error.format_message().removeprefix("Invalid value: ")
@@ -135,5 +144,5 @@ def _report_usage(exc: Exception, *, as_json: bool) -> int:
             document({"error": {"code": "usage", "detail": message, "hint": f"{path} --help", "retry": False}})
         shown = in_language(message)
         say(f"error: {shown[:1].lower()}{shown[1:]}")
-        say(f"hint: {path} --help")
+        say(f"hint: {_likely_command(error, message) or f'{path} --help'}")
     return int(error.exit_code)

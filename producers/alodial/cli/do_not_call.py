@@ -112,8 +112,10 @@ def import_file(
 
     Example: alodial dnc import optout.csv --reason "regulator's list"
     """
+    from .campaign_submit import read_in
+
     mapping = parse_pairs("--map", map or [], "FIELD=COLUMN, such as --map phone=Телефон")
-    with open_queue() as queue:
+    with open_queue() as queue, read_in(reader()):
         result = queue.dnc.add_file(
             file,
             columns=mapping,

@@ -2,11 +2,12 @@
 
 import errno
 import os
+import shlex
 from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 
-from alodial_schemas import FieldProblem
+from alodial_schemas import FieldProblem, extid_of
 
 from ..campaigns.errors import (
     CampaignDuplicate,
@@ -124,4 +125,8 @@ def _hint(exc: AlodialError) -> str:
         # An error that names no setting is about an option, and its text says what to do.
         where = f"correct it in the environment or in .env; {docs_page('settings.md')} has every setting"
         return where if "ALODIAL_" in str(exc) else ""
+    name = str(exc).removeprefix("no call ")
+    if type(exc) is NotFound and name != str(exc) and extid_of(name) is None and not name.isdigit():
+        # A call has an id and an extid; what is neither may be its reference.
+        return f"alodial calls list --reference {shlex.quote(name)}"
     return next((hint for kind, hint in HINTS.items() if isinstance(exc, kind)), "")

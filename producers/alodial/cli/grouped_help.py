@@ -1,5 +1,6 @@
 """The list of commands in `alodial --help`, grouped by what people want to do. Without rich, which would double the time."""
 
+from difflib import get_close_matches
 from typing import Any
 
 from typer.core import TyperGroup
@@ -26,3 +27,15 @@ class GroupedHelp(TyperGroup):
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
+
+
+def command_elsewhere(root: Any, group: str, name: str) -> str:
+    """The command ``name`` of the group whose name is nearest to ``group``: `call show` means `alodial calls show`.
+
+    The only one where no group is near; "" where several are as likely, or none has it.
+    """
+    if name in root.commands:
+        return f"alodial {name}"
+    groups = [title for title, command in root.commands.items() if name in getattr(command, "commands", {})]
+    likely = get_close_matches(group, groups, 1) or (groups if len(groups) == 1 else [])
+    return f"alodial {likely[0]} {name}" if likely else ""

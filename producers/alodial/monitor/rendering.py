@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ..errors import AlodialError, ArchiveUnavailable, ArchiveUnfit, NotFound, StoreFull, StoreUnavailable
-from ..i18n import LANGUAGES
+from ..i18n import LANGUAGES, translated
 from ..web.problems import RETRY_AFTER, Refusal
 from ..web.rate_limit import RateLimiter
 from . import campaign_figures
@@ -111,14 +111,23 @@ def own_address(address: str) -> str:
     return address if plain and address.startswith("/") and not address.startswith("//") else "/"
 
 
-_TITLES: Final = {"refused.store": "refused.store_title", "refused.address": "refused.address_title"}
+MAX_TRANSLATED: Final = 300
+"""Characters above which a sentence is not looked up: it holds something from outside."""
+
+_TITLES: Final = {
+    "refused.store": "refused.store_title",
+    "refused.address": "refused.address_title",
+    "refused.not_found": "refused.address_title",
+}
 
 
 def error_page(
     request: Request, status: int, key: str, detail: str = "", headers: Mapping[str, str] | None = None
 ) -> Response:
-    """The page that names what was refused: ``key`` is its text, ``detail`` a sentence in English behind it."""
+    """The page that names what was refused: ``key`` is its text, ``detail`` an English sentence, translated if known."""
     operator = operator_of(request)
+    language = translator_of(request).language
+    said = translated(detail, language) if len(detail) <= MAX_TRANSLATED else detail
     return page(
         request,
         "error.html",
@@ -126,7 +135,8 @@ def error_page(
         status=status,
         headers=headers,
         key=key,
-        detail=detail,
+        detail=said,
+        detail_language="en" if said == detail else "",
         title=_TITLES.get(key, "refused.title"),
         retry=key.startswith(("refused.store", "refused.archive")) and request.method == "GET",
     )
