@@ -8,6 +8,7 @@ import httpx._transports.default as transports
 import hypothesis
 import pytest
 
+from alodial import CallQueue
 from alodial.errors import ConfigurationError
 from alodial.settings import Settings, load_settings
 from alodial.store.client import Store
@@ -79,3 +80,9 @@ def store(settings: Settings) -> Iterator[Store]:
     store = Store(settings)
     yield store
     store.close()
+
+
+@pytest.fixture
+def queue(settings: Settings) -> Iterator[CallQueue]:
+    with CallQueue(settings=settings) as queue:
+        yield queue

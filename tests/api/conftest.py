@@ -6,7 +6,6 @@ from typing import Any
 import httpx
 import pytest
 
-from alodial import CallQueue
 from alodial.settings import Settings
 from web.conftest import Web
 
@@ -25,8 +24,12 @@ KEYS = ",".join(
 
 
 @pytest.fixture(scope="module")
-def served(redis_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    web = Web(redis_server.url, tmp_path_factory.mktemp("web"), API_KEYS=KEYS)
+def served(
+    request: pytest.FixtureRequest, redis_server: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Web]:
+    """With the module's ``KEYS``, where it has some."""
+    keys = getattr(request.module, "KEYS", KEYS)
+    web = Web(redis_server.url, tmp_path_factory.mktemp("web"), API_KEYS=keys)
     yield web
     assert web.stop() == 0
 
@@ -35,12 +38,6 @@ def served(redis_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def web(served: Web, settings: Settings) -> Web:
     """On an emptied Redis."""
     return served
-
-
-@pytest.fixture
-def queue(settings: Settings) -> Iterator[CallQueue]:
-    with CallQueue(settings=settings) as queue:
-        yield queue
 
 
 class Clients:

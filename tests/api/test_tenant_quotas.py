@@ -1,7 +1,6 @@
 """The limits of a key: one tenant exhausts neither another nor the person that it calls."""
 
 from collections import Counter
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 from alodial import CallQueue
 from alodial.api_keys import ApiKey
 from alodial.key_limits import KeyLimits
-from alodial.settings import Settings
 from alodial.web.auth import file_slot
 from alodial.web.problems import Refusal
 from web.conftest import Web
@@ -25,19 +23,6 @@ KEYS = f"{ALL},{SHOP};own;name=shop,{SMALL};own;name=small;{SMALL_LIMITS},{SLOW}
 KEYS += f",{BULKY};own;name=bulky;requests_per_second=1"
 KEYS += f",{FEW};own;name=few;recipient_cap=0;waiting_calls=2;stored_bytes=100000"
 TWO_WAY = {"callfrom": "712037006", "callto": ["994412860"]}
-
-
-@pytest.fixture(scope="module")
-def served(redis_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    web = Web(redis_server.url, tmp_path_factory.mktemp("web"), API_KEYS=KEYS)
-    yield web
-    assert web.stop() == 0
-
-
-@pytest.fixture
-def web(served: Web, settings: Settings) -> Web:
-    """On an emptied Redis."""
-    return served
 
 
 def number(index: int) -> dict[str, Any]:

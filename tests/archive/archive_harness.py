@@ -13,25 +13,8 @@ from alodial.archive.rows import Row, record_of
 from alodial.archive.schema import ATTEMPTS, CALLS, EVENTS
 from alodial.store import call_transitions, redis_checks
 from alodial.store.call_transitions import Applying, Arming, Settling
-
-CALL: dict[str, Any] = {
-    "callfrom": {"phone": "712037006"},
-    "callto": [{"phone": "994412860"}, {"phone": "977076909"}],
-}
-
-RESULT: dict[str, Any] = {
-    "call_ids": [17],
-    "from_numbers": ["712037006"],
-    "to_numbers": ["994412860"],
-    "trunk_number": "712000000",
-    "begin_time": "2026-11-23T09:00:00Z",
-    "answer_time": "2026-11-23T09:00:07Z",
-    "end_time": "2026-11-23T09:00:37Z",
-    "duration": 30,
-    "dialstatus": "ANSWER",
-    "record": "https://records.example/17.wav",
-    "attempts": [],
-}
+from monitor.call_stage import RESULT
+from monitor.call_stage import TWO_WAY as CALL
 
 
 class NoCampaigns:

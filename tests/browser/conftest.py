@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from alodial import CallQueue
 from alodial.settings import Settings
 from web.conftest import API_KEY, Web, shared_web
 
@@ -65,12 +64,6 @@ def axe() -> str:
 def web(shared_web: Web, settings: Settings) -> Web:
     """The module's server on an emptied Redis."""
     return shared_web
-
-
-@pytest.fixture
-def queue(settings: Settings) -> Iterator[CallQueue]:
-    with CallQueue(settings=settings) as queue:
-        yield queue
 
 
 class Visitor:

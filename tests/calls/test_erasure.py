@@ -2,7 +2,6 @@
 
 import json
 import zlib
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,12 +21,6 @@ keys = Keys()
 
 PERSON, OTHER = "+998901234567", "+998977076909"
 DIGITS = b"901234567"
-
-
-@pytest.fixture
-def queue(settings: Settings) -> Iterator[CallQueue]:
-    with CallQueue(settings=settings) as queue:
-        yield queue
 
 
 @pytest.fixture

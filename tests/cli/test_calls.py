@@ -1,22 +1,13 @@
 """``alodial calls``: looking at calls and canceling them."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from alodial import CallQueue
-from alodial.settings import Settings
 from monitor.call_stage import Stage
 
 from .conftest import TWO_WAY, Alodial
 
 AWAY = "redis://:planted-password@127.0.0.1:1/0"
-
-
-@pytest.fixture
-def queue(settings: Settings) -> Iterator[CallQueue]:
-    with CallQueue(settings=settings) as queue:
-        yield queue
 
 
 def _place(alodial: Alodial, *options: str) -> str:

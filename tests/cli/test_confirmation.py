@@ -3,7 +3,7 @@
 import io
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,16 +14,9 @@ from alodial.calls.queue import CallQueue
 from alodial.cli import output
 from alodial.cli.arguments import parse_moment, parse_time
 from alodial.cli.local_time import local_time
-from alodial.settings import Settings
 from monitor.call_stage import Stage
 
 from .conftest import TWO_WAY, Alodial
-
-
-@pytest.fixture
-def queue(settings: Settings) -> Iterator[CallQueue]:
-    with CallQueue(settings=settings) as queue:
-        yield queue
 
 
 class Terminal(io.StringIO):

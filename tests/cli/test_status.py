@@ -8,12 +8,10 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from alodial import CallQueue
-from alodial.settings import Settings
 from alodial.store import workers
 from alodial.store.keys import Keys
 from alodial.store.workers import Heartbeat
@@ -21,12 +19,6 @@ from alodial.store.workers import Heartbeat
 from .conftest import PROGRAM, Alodial
 
 keys = Keys()
-
-
-@pytest.fixture
-def queue(settings: Settings) -> Iterator[CallQueue]:
-    with CallQueue(settings=settings) as queue:
-        yield queue
 
 
 def beat(queue: CallQueue, ago: float = 0.0) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from alodial import CallQueue
-from alodial.settings import Settings
 from web.conftest import Web, shared_web, web
 
 from .call_stage import Stage
@@ -19,12 +18,6 @@ def operator(web: Web) -> Iterator[Operator]:
     operator = Operator(web, name="Aziza")
     yield operator
     operator.http.close()
-
-
-@pytest.fixture
-def queue(settings: Settings) -> Iterator[CallQueue]:
-    with CallQueue(settings=settings) as queue:
-        yield queue
 
 
 @pytest.fixture

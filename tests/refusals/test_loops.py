@@ -1,7 +1,7 @@
 """A Redis that refuses, at each loop of a worker: it takes that for a store that is away, goes on, and loses nothing."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -48,13 +48,6 @@ keys = Keys()
 
 CALL = TwoWayCall(callfrom="712037006", callto=["994412860"])
 PLAIN = [code for code in REFUSALS if "in a script" not in code]
-
-
-@pytest.fixture
-def queue(settings: Settings) -> Iterator[CallQueue]:
-    """On the way to Redis that refuses nothing."""
-    with CallQueue(settings=settings) as queue:
-        yield queue
 
 
 def test_each_thread_of_a_worker_goes_on_and_loses_nothing(

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -22,12 +21,6 @@ from alodial.store.workers import GONE_AFTER, REPLACED_AFTER, Heartbeat
 keys = Keys()
 
 CALL = {"callfrom": "712037006", "callto": ["994412860"]}
-
-
-@pytest.fixture
-def queue(settings: Settings) -> Iterator[CallQueue]:
-    with CallQueue(settings=settings) as queue:
-        yield queue
 
 
 def heartbeat(store: Store, name: str, *, silent: float = 0, host: str = "pbx1") -> None:

@@ -2,9 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
-
-import pytest
 
 from alodial import CallQueue
 from alodial.settings import Settings
@@ -17,12 +14,6 @@ from alodial.testing.redis_server import EmbeddedRedis
 keys = Keys()
 
 CALL = {"callfrom": "712037006", "callto": ["994412860"]}
-
-
-@pytest.fixture
-def queue(settings: Settings) -> Iterator[CallQueue]:
-    with CallQueue(settings=settings) as queue:
-        yield queue
 
 
 def test_more_events_than_a_batch_are_read_in_order_and_reading_ends(store: Store) -> None:

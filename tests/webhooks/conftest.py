@@ -58,12 +58,6 @@ def relay(settings: Settings) -> Iterator[Dispatcher]:
 
 
 @pytest.fixture
-def queue(settings: Settings) -> Iterator[CallQueue]:
-    with CallQueue(settings=settings) as queue:
-        yield queue
-
-
-@pytest.fixture
 def place(queue: CallQueue) -> Callable[[], str]:
     """Places a call, which makes one event; answers the call's id."""
     return lambda: queue.enqueue({"callto": "994412860", "ivrid": 7, "fromline": "712037006"}).id

@@ -127,6 +127,14 @@ async def taking(peer: Peer) -> None:
         peer.send(TAKEN)
 
 
+async def all_taken(peer: Peer) -> None:
+    """Answers as :func:`taking`, whatever is requested."""
+    while not peer.closed.is_set():
+        await peer.request()
+        if not peer.closed.is_set():
+            peer.send(TAKEN)
+
+
 def sending(*pieces: bytes, close: bool = True, pause: float = 0) -> Behave:
     """Reads a request and sends these bytes, with a pause between them."""
 

@@ -1,7 +1,6 @@
 """An engine under limits, with suspects and in trouble: nothing is posted that was not confirmed, and it goes on."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,12 +23,6 @@ from .test_engine_lost_answers import all_taken
 from .test_submit import Works, with_works
 
 CALL = TwoWayCall(callfrom="712037006", callto=["994412860"])
-
-
-@pytest.fixture
-def queue(settings: Settings) -> Iterator[CallQueue]:
-    with CallQueue(settings=settings) as queue:
-        yield queue
 
 
 def test_a_call_waits_for_a_channel_and_goes_once_a_result_frees_it(settings: Settings, queue: CallQueue) -> None:

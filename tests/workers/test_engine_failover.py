@@ -22,7 +22,7 @@ from alodial.testing.redis_server import EmbeddedRedis
 from alodial_workers.alovoice.client import AloVoiceClient
 from alodial_workers.engine import Engine
 
-from .raw import TAKEN, Peer, RawServer, until
+from .raw import TAKEN, Peer, RawServer, all_taken, until
 
 keys = Keys()
 
@@ -41,13 +41,6 @@ def behind(settings: Settings, sentinels: list[FakeSentinel], provider: str) -> 
     hosts = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in sentinels)
     url = type(settings.redis_url)(f"redis+sentinel://{hosts}/calls/0")
     return settings.model_copy(update={"redis_url": url, "provider_url": provider})
-
-
-async def all_taken(peer: Peer) -> None:
-    while not peer.closed.is_set():
-        await peer.request()
-        if not peer.closed.is_set():
-            peer.send(TAKEN)
 
 
 def engine_of(settings: Settings, name: str, epoch: str) -> Engine:

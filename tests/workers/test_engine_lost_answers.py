@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from alodial_workers import submit as submitting
 from alodial_workers.alovoice.client import AloVoiceClient
 from alodial_workers.engine import Engine
 
-from .raw import TAKEN, Peer, RawServer
+from .raw import RawServer, all_taken
 
 keys = Keys()
 
@@ -64,19 +63,6 @@ class Link:
         except OSError:
             pass
         to.close()
-
-
-async def all_taken(peer: Peer) -> None:
-    while not peer.closed.is_set():
-        await peer.request()
-        if not peer.closed.is_set():
-            peer.send(TAKEN)
-
-
-@pytest.fixture
-def queue(settings: Settings) -> Iterator[CallQueue]:
-    with CallQueue(settings=settings) as queue:
-        yield queue
 
 
 def drain(

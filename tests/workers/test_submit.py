@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import json
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar, cast
 
 import pytest
@@ -22,7 +22,7 @@ from alodial_workers.alovoice.client import AloVoiceClient, Submission
 from alodial_workers.engine import Engine
 from alodial_workers.submit import SubmitContext, retry_delay, submit
 
-from .raw import TAKEN, Behave, Peer, RawServer, answer, sending, until
+from .raw import TAKEN, Behave, Peer, RawServer, all_taken, answer, sending, until
 
 keys = Keys()
 
@@ -261,19 +261,6 @@ def with_works(
                 await used.aclose()
 
     return run(whole())
-
-
-async def all_taken(peer: Peer) -> None:
-    while not peer.closed.is_set():
-        await peer.request()
-        if not peer.closed.is_set():
-            peer.send(TAKEN)
-
-
-@pytest.fixture
-def queue(settings: Settings) -> Iterator[CallQueue]:
-    with CallQueue(settings=settings) as queue:
-        yield queue
 
 
 @pytest.mark.parametrize(
