@@ -13,6 +13,9 @@ from alodial import CallQueue
 from alodial.settings import Settings
 from alodial.store import webhooks
 from alodial.store.keys import Keys
+from alodial_workers.main import OTHER_FILES
+from alodial_workers.webhooks import dispatcher
+from alodial_workers.webhooks.dispatcher import MAX_TOGETHER, MAX_UNDER_WAY, share_of
 from alodial_workers.webhooks.http_post import EndpointClient, WebhookAnswer
 from waiting import wait_until
 
@@ -174,6 +177,22 @@ def test_a_dead_endpoint_beside_nine_healthy_ones_keeps_none_of_them_waiting(
         # Not one try at the dead one had even run out of its time.
         assert 0 < len(dead.got) <= 16
         assert sum(endpoint.failed for endpoint in queue.store.run_steps(webhooks.health_steps)) == 0
+
+
+def test_slow_endpoints_together_leave_open_files_for_calls(
+    settings: Settings, queue: CallQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert share_of(1) == share_of(20) == MAX_UNDER_WAY
+    assert all(endpoints * share_of(endpoints) <= MAX_TOGETHER < OTHER_FILES for endpoints in range(1, MAX_TOGETHER))
+    monkeypatch.setattr(dispatcher, "MAX_TOGETHER", 4)
+    with (
+        Receiver(lambda _got: 120.0) as first,
+        Receiver(lambda _got: 120.0) as second,
+        relay(with_hooks(settings, first.url, second.url, webhook_timeout=30)) as dispatching,
+    ):
+        queue.enqueue_many([{"callto": "994412860", "ivrid": 7, "fromline": "712037006"}] * 10)
+        wait_until(lambda: len(first.got) == len(second.got) == 2)
+        assert [len(endpoint._under_way) for endpoint in dispatching.endpoints] == [2, 2]
 
 
 def test_no_secret_and_no_url_is_logged(settings: Settings, place: Place, queue: CallQueue) -> None:

@@ -24,7 +24,7 @@ log = structlog.get_logger("alodial.worker")
 SHUTDOWN_MARGIN = 5.0
 """Seconds beyond the provider's timeout to settle what was in flight. Docker's own 10 s are too short for the default."""
 
-OTHER_FILES = 256
+OTHER_FILES = 512
 """Open files of a worker beside its connections to AloVoice: those to Redis and to webhook endpoints, and its own."""
 
 COLLECT_AFTER = 20_000

@@ -30,6 +30,9 @@ from .retry_policy import classify_delivery
 MAX_UNDER_WAY = 16
 """Deliveries under way to one endpoint in one worker process."""
 
+MAX_TOGETHER = 320
+"""Those to all endpoints: slow receivers of fifty would take the open files that POSTs of calls need."""
+
 PROBE_AFTER = 10
 """Failures in a row after which only one delivery at a time is tried."""
 
@@ -46,6 +49,11 @@ RELOAD_EVERY = 2.0
 """Seconds between two looks at the endpoints that operators add and remove."""
 
 log = structlog.get_logger("alodial.webhooks")
+
+
+def share_of(endpoints: int) -> int:
+    """Returns how many deliveries may be under way to each of so many endpoints."""
+    return max(1, min(MAX_UNDER_WAY, MAX_TOGETHER // max(1, endpoints)))
 
 
 def _call_of(event: bytes) -> str:
@@ -77,12 +85,12 @@ class EndpointDispatcher:
         self._recording = False
         self._ended = asyncio.Event()
 
-    async def send_due(self) -> float:
-        """Starts as many due deliveries as there is room for; returns the seconds until the next pull.
+    async def send_due(self, share: int = MAX_UNDER_WAY) -> float:
+        """Starts as many due deliveries as there is room for, up to ``share`` under way; returns the seconds until the next pull.
 
         Raises StoreUnavailable.
         """
-        room = (1 if self._failures >= PROBE_AFTER else MAX_UNDER_WAY) - len(self._under_way)
+        room = (1 if self._failures >= PROBE_AFTER else share) - len(self._under_way)
         if room <= 0:
             return BUSY_WAIT
         pulled = await self._store.run(
@@ -261,7 +269,7 @@ class Dispatcher:
 
     async def _send_due(self, endpoint: EndpointDispatcher) -> float:
         new_event = self._new_event
-        wait = await endpoint.send_due()
+        wait = await endpoint.send_due(share_of(len(self.endpoints)))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(wait, 0.001)):
                 await new_event.wait()
