@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeAlias, TypedDict, Unpack
@@ -20,7 +19,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, from_json
 
 from .dispositions import Disposition
 from .errors import FieldProblem, InvalidCall
@@ -408,7 +407,7 @@ def body_json(call: CallRequest) -> str:
 
 def request_from_body(json_text: str) -> dict[str, Any]:
     """Returns the canonical body as an object, from `body_json`'s text. Raises ValueError for text that is not JSON."""
-    body: dict[str, Any] = json.loads(json_text)
+    body: dict[str, Any] = from_json(json_text)
     return body
 
 

@@ -280,6 +280,17 @@ def test_ids_stay_whole_and_numbers_are_masked_by_their_field() -> None:
     assert "901234567" not in str(line)
 
 
+def test_a_text_that_comes_again_and_again_is_hidden_each_time_and_masked_wherever_it_stands() -> None:
+    scrub = Scrubber(("planted-token",))
+    for _ in range(3):
+        line = scrub(None, "info", {"event": "sent planted-token to 901234567", "worker": "host901234567:12"})
+        assert line["event"] == "sent [hidden] to 90***4567"
+        assert line["worker"] == "host901234567:12"
+        line = scrub(None, "info", {"event": "host901234567:12", "phone": "call.submitted"})
+        assert line == {"event": "host90***4567:12", "phone": "***"}
+        assert scrub(None, "info", {"event": "call.submitted"}) == {"event": "call.submitted"}
+
+
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(), st.lists))
 def test_scrubbing_never_raises_and_hides_in_any_nesting(value: Any) -> None:
     scrubbed = Scrubber(("planted-token",))(None, "info", {"event": "x", "value": [value, "planted-token"]})

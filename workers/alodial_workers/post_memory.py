@@ -3,6 +3,7 @@
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from itertools import islice
 
 from alodial.store.call_transitions import Arming, Settling
 from alodial.store.primary import Posted
@@ -60,22 +61,14 @@ class PostMemory:
             self._entries.move_to_end(key)
 
     def _forget_old(self, now: float) -> None:
-        for key, entry in list(self._oldest()):
+        # Two a POST: one that is added and one more, so that the memory shrinks again.
+        for key, entry in list(islice(self._entries.items(), 2)):
             if entry.settling is None:
                 self._entries.move_to_end(key)  # still under way
             elif now - entry.at > KEEP or len(self._entries) > MAX_CALLS:
                 del self._entries[key]
             else:
                 return
-
-    def _oldest(self) -> list[tuple[tuple[str, str], _Entry]]:
-        # Two a POST: one that is added and one more, so that the memory shrinks again.
-        found = []
-        for key, entry in self._entries.items():
-            found.append((key, entry))
-            if len(found) == 2:
-                break
-        return found
 
     def of_account(self, account: str) -> tuple[list[Posted], list[Settling]]:
         """The POSTs of an account that may have rung, and the outcomes that were recorded, oldest first."""

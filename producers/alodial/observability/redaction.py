@@ -30,6 +30,12 @@ PLAIN = frozenset(
     }
 )
 """Fields that hold ids and names; an extid and an inbox entry look like a number and must stay readable."""
+REPEATED = frozenset({"event", "worker"})
+"""Fields with few different texts, which need not be searched again in each line."""
+
+MOST_REPEATED = 200
+"""Texts of such fields that are remembered, each of at most 100 characters: messages of libraries differ without end."""
+
 NUMBERS = frozenset({"phone", "number", "callfrom", "callto", "fromline", "to", "party"})
 
 Event = MutableMapping[str, Any]
@@ -89,16 +95,27 @@ class Scrubber:
         self._secrets = tuple(secrets)
         # Shorter texts hold neither a secret nor a phone number: most values of a line are of a few characters.
         self._shortest = min((9, *map(len, self._secrets)))
+        self._clean: set[str] = set()
 
     def __call__(self, _logger: object, _method: str, event: Event) -> Event:
         for name, value in event.items():
-            plain = len(value) < self._shortest if type(value) is str else type(value) is int
+            if type(value) is str:
+                plain = len(value) < self._shortest or value in self._clean or name == "timestamp"
+            else:
+                plain = type(value) is int
             if not plain or name in NUMBERS:
                 event[name] = self._value(name, value)
         return event
 
     def _value(self, name: str, value: object) -> object:
         if isinstance(value, str):
+            if (
+                name in REPEATED
+                and len(value) <= 100
+                and self.text(value) == value
+                and len(self._clean) < MOST_REPEATED
+            ):
+                self._clean.add(value)
             return mask_phone(value) if name in NUMBERS else self.text(value, numbers=name not in PLAIN)
         if isinstance(value, dict):
             return {self.text(str(key)): self._value(str(key), part) for key, part in value.items()}

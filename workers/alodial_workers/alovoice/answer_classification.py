@@ -175,6 +175,6 @@ def error_marked(content: object, depth: int = 2) -> bool:
             return True
         if word in {"code", "statuscode", "status_code", "status"} and isinstance(value, int) and 400 <= value < 600:
             return True
-    return depth > 0 and any(
-        error_marked(content[name], depth - 1) for name in ("answer", "data", "response", "result") if name in content
-    )
+        if name in {"answer", "data", "response", "result"} and depth > 0 and error_marked(value, depth - 1):
+            return True
+    return False

@@ -1,7 +1,7 @@
 """Submits one call to AloVoice over HTTP and classifies what became of it."""
 
-import asyncio
 import secrets
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -47,22 +47,21 @@ class Submission(NamedTuple):
 class _TimedHook:
     """Awaits the hook and notes when it returned: from then on AloVoice may have the request."""
 
-    __slots__ = ("_hook", "_loop", "begun", "returned", "sent_at")
+    __slots__ = ("_hook", "begun", "returned", "sent_at")
 
     def __init__(self, hook: Hook) -> None:
         self._hook = hook
-        self._loop = asyncio.get_running_loop()
         self.begun = self.returned = False
-        self.sent_at = self._loop.time()
+        self.sent_at = time.monotonic()
 
     async def __call__(self) -> None:
         self.begun = True
         await self._hook()
-        self.returned, self.sent_at = True, self._loop.time()
+        self.returned, self.sent_at = True, time.monotonic()
 
     def elapsed(self) -> float:
         """Seconds since the hook returned; before that, since the exchange began."""
-        return self._loop.time() - self.sent_at
+        return time.monotonic() - self.sent_at
 
     def verdict(self, exc: Exception) -> Verdict:
         """Returns what an exception of the exchange means: ambiguous is only what came after the hook had returned."""
