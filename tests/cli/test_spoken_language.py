@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import alodial.cli as alodial_cli
 import alodial_schemas
 import alodial_workers
 from alodial import CallQueue, errors, i18n
@@ -41,6 +42,35 @@ def test_status_and_doctor_are_in_the_language_of_the_terminal(
     checks = report.partition("проверки\n")[2].splitlines()
     names = [line for line in checks if re.match(r"  (в порядке|внимание|ошибка|к сведению)", line)]
     assert len({line.index(re.findall(r"[a-z_.]+ ", line)[0]) for line in names}) == 1, report
+
+
+def test_headings_of_tables_and_of_a_call_are_in_the_language_and_json_is_not(
+    russian: None, alodial: Alodial, settings: Settings
+) -> None:
+    with CallQueue(settings=settings) as queue:
+        queue.enqueue({"callfrom": "712037006", "callto": ["994412860"], "extid": 17}, reference="order-17")
+    heads = alodial("calls", "list").out.splitlines()[0].split()
+    assert heads == ["extid", "состояние", "исход", "попытка", "создан", "кому", "обозначение"]
+    call = alodial("calls", "show", "17").out
+    assert re.search(r"^  состояние +queued$", call, re.MULTILINE)
+    assert re.search(r"^  обозначение +order-17$", call, re.MULTILINE)
+    assert "ход звонка\n" in call
+    assert alodial("keys", "list").out.startswith("имя ")
+    assert {"extid", "state", "reference"} <= alodial("calls", "list", "--json").documents[0].keys()
+
+
+def test_every_heading_of_a_table_is_in_the_catalogue() -> None:
+    names: set[str] = set()
+    for path in (Path(alodial_cli.__file__).parent).glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            heads = node.args[0] if isinstance(node, ast.Call) and ast.unparse(node.func) == "table" else None
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "columns":
+                heads = node.value
+            if isinstance(heads, ast.Tuple):
+                names |= {part.value for part in heads.elts if isinstance(part, ast.Constant)}
+    assert {"extid", "answer rate", "last used"} <= names
+    known = i18n.catalogue("ru")
+    assert {name for name in names if f"heading.{name.replace(' ', '_')}" not in known} <= {"id", "extid"}
 
 
 def test_status_without_redis_is_the_finding_about_the_store(

@@ -11,6 +11,8 @@ from .output import (
     console,
     count_of,
     document,
+    heading,
+    in_language,
     plain,
     print_call,
     safe,
@@ -172,7 +174,7 @@ def show(
 def print_record(record: "CallRecord") -> None:
     """Prints a whole call for people. Numbers are in full: the terminal and the calls are the operator's own."""
     out = console()
-    out.print(f"[bold]call {record.id}[/bold]")
+    out.print(f"[bold]{heading('call')} {record.id}[/bold]")
     facts: list[tuple[str, Any]] = [
         ("extid", record.extid),
         ("state", record.state),
@@ -187,10 +189,12 @@ def print_record(record: "CallRecord") -> None:
         ("expires", local_time(record.expires_at) or None),
         ("metadata", " ".join(f"{k}={v}" for k, v in record.metadata.items()) or None),
     ]
-    for label, value in facts:
+    titles = {name: heading(name) for name, _ in facts}
+    width = max(map(len, titles.values()))
+    for name, value in facts:
         if value is not None:
-            out.print(f"  {label:<12} {styled(value) if label in {'state', 'disposition'} else safe(value)}")
-    out.print("[bold]timeline[/bold]")
+            out.print(f"  {titles[name]:<{width}} {styled(value) if name in {'state', 'disposition'} else safe(value)}")
+    out.print(f"[bold]{heading('timeline')}[/bold]")
     start = record.timeline[0]["at"]
     for entry in record.timeline:
         note = f"  [dim]{safe(entry['note'])}[/dim]" if entry["note"] else ""
@@ -200,23 +204,25 @@ def print_record(record: "CallRecord") -> None:
         if attempt["submitted_at"] is None:
             continue
         out.print(
-            f"[bold]attempt {attempt['attempt']}[/bold]  extid {attempt['extid']}  worker {safe(attempt['worker'])}"
+            f"[bold]{heading('attempt')} {attempt['attempt']}[/bold]  extid {attempt['extid']}  "
+            f"{heading('worker')} {safe(attempt['worker'])}"
         )
         if answer := attempt["answer"]:
             status = f"HTTP {answer['status']}, " if "status" in answer else ""
-            out.print(f"  AloVoice answered: {status}{safe(answer.get('code'))} after {answer.get('ms', 0)} ms")
+            said = f"AloVoice answered: {status}{safe(answer.get('code'))} after {answer.get('ms', 0)} ms"
+            out.print(f"  {in_language(said)}")
             if body := plain(answer.get("body") or ""):
                 out.print(f"    {safe(body if len(body) <= 300 else body[:300] + '...')}")
         if result := attempt["result"]:
-            out.print(
-                f"  result: {styled(attempt['disposition'])} ({safe(result['dialstatus'])}), {result['duration']} s"
-            )
+            ended = f"result: {styled(attempt['disposition'])} ({safe(result['dialstatus'])}), {result['duration']} s"
+            out.print(f"  {in_language(ended)}")
             if result["record"]:
-                out.print(f"    recording {safe(result['record'])}")
+                out.print(f"    {heading('recording')} {safe(result['record'])}")
         if (counted := attempt["talk_limited_to"]) is not None:
-            out.print(f"  [yellow]its times say more talk than the attempt lasted; {counted} s are counted[/yellow]")
+            said = f"its times say more talk than the attempt lasted; {counted} s are counted"
+            out.print(f"  [yellow]{in_language(said)}[/yellow]")
         if attempt["conflicting_result"]:
-            out.print("  [yellow]a second, different result came later; both are kept[/yellow]")
+            out.print(f"  [yellow]{in_language('a second, different result came later; both are kept')}[/yellow]")
     if record.state == "unconfirmed":
         say("hint: the phone may have rung. The call ends when its result arrives, and does not ring again by itself")
 

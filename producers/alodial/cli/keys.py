@@ -117,7 +117,7 @@ def list_keys(as_json: Json = False) -> None:
     if not rows:
         say("there are no keys: alodial keys create NAME")
         return
-    columns = ("name", "state", "roles", "own", "limits", "expires", "last used", "from")
+    columns = ("name", "state", "roles", "own", "limits", "expires", "last used", "source")
     table(
         columns,
         [

@@ -133,6 +133,19 @@ def in_language(text: str) -> str:
     return f"{catalogue(language)[f'terminal.{word}']}: {translated(rest, language)}"
 
 
+def heading(name: str) -> str:
+    """Returns a column's or a fact's name in the reader's language, of a list of names each; as it is for an unknown one."""
+    from .language import message_language
+
+    language = message_language()
+    if language in ("", "en", "c", "posix"):
+        return name
+    from ..i18n import LANGUAGES, catalogue
+
+    texts = catalogue(language) if language in LANGUAGES else {}
+    return ", ".join(texts.get(f"heading.{part.replace(' ', '_')}", part) for part in name.split(", "))
+
+
 def plain(text: str) -> str:
     """Returns text from outside on one line, with escapes for what would control the terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
@@ -156,6 +169,7 @@ def styled(word: object, text: str = "") -> str:
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, sentences: Collection[str] = SENTENCES) -> None:
     """Prints an aligned table, states and dispositions in their colours. Nothing is cut off; ``sentences`` may wrap.
 
+    Headings are in the reader's language; ``columns`` and ``sentences`` are their names in English.
     In a pipe a row is one line. Where a terminal is too narrow, empty columns go and sentences wrap; where that is not
     enough, each row is printed as lines ``column  value``, so that no number is broken.
     """
@@ -180,10 +194,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, sentences
     if out.measure(aligned, options=out.options.update(max_width=10_000)).minimum <= out.width:
         out.print(aligned, soft_wrap=False)
         return
-    names = max(map(len, columns))
+    titles = list(map(heading, columns))
+    width = max(map(len, titles))
     for row in cells:
         for i in kept:
-            out.print(f"[bold]{columns[i]:<{names}}[/bold]  {row[i]}")
+            out.print(f"[bold]{titles[i]:<{width}}[/bold]  {row[i]}")
         out.print()
 
 
@@ -195,9 +210,9 @@ def _aligned(
     aligned = Table(box=None, pad_edge=False, header_style="bold")
     for i in kept:
         if columns[i] in wrapped:
-            aligned.add_column(columns[i], overflow="fold", min_width=MIN_SENTENCE)
+            aligned.add_column(heading(columns[i]), overflow="fold", min_width=MIN_SENTENCE)
         else:
-            aligned.add_column(columns[i], no_wrap=True)
+            aligned.add_column(heading(columns[i]), no_wrap=True)
     for row in cells:
         aligned.add_row(*(row[i] for i in kept))
     return aligned

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .arguments import Json, parse_time
-from .output import document, safe, say, table
+from .output import document, heading, safe, say, table
 from .session import open_queue
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _print(report: "Report", as_json: bool) -> None:
         return
     columns = (", ".join(report.query.by), "calls", "attempts", "answered", "answer rate", "talk", "share")
     total = report.total
-    table(columns, [(safe(_words(row)), *_figures(row)) for row in report.rows] + [("all", *_figures(total))])
+    table(columns, [(safe(_words(row)), *_figures(row)) for row in report.rows] + [(heading("all"), *_figures(total))])
     say(f"from {report.query.since} to {report.query.until}{'; there are more rows' if report.more else ''}")
 
 
