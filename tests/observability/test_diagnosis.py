@@ -22,11 +22,11 @@ from alodial.store.missing_results import MissingResults
 from alodial.store.overview import (
     AccountLimits,
     AccountState,
-    LiveCampaign,
     MinuteCounts,
     Overview,
     QueueState,
 )
+from alodial.store.ready_calls import LiveCampaign
 from alodial.store.refused_callbacks import RefusedCallbacks
 from alodial.store.webhooks import EndpointHealth
 from alodial.store.workers import WorkerState

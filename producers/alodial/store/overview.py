@@ -1,14 +1,14 @@
 """The present state of the whole system, for screens and ``alodial status``; as quick with a million calls as with one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import redis
 import redis.asyncio as aioredis
 
 from ..settings import Settings
-from .answers import entries, number, text
+from .answers import number, text
 from .archiving import ArchiveState, archive_state
 from .connect import is_cluster
 from .events import UnreadEvents, unread_events
@@ -18,9 +18,9 @@ from .inbox import SEEN_MS
 from .keys import Keys
 from .memory import UNLIMITED, StoreMemory, read_memory
 from .missing_results import ALL_THERE, MISSING_AFTER, MissingResults, missing_commands, read_missing
+from .ready_calls import LiveCampaign, ReadyLists, Waits, list_commands, read_lists, waits
 from .refused_callbacks import NONE_REFUSED, RefusedCallbacks, read_refused
 from .sansio import Command, Steps, run, run_async
-from .tenant_lines import first_calls
 from .webhooks import EndpointHealth, health_steps
 from .workers import WorkerState, read_processes
 
@@ -92,22 +92,6 @@ class MinuteCounts:
     created: int
     ends: Mapping[str, int]
     dispositions: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class LiveCampaign:
-    """A campaign that is scheduled, running or paused; ``ready`` are the calls in its hopper, ``rows`` those that are not in
-    it yet. ``bound`` is what of its own holds them back: pace, channels, closed (its hours, for ``opens`` seconds more), hours
-    (of numbers' zones, or its day's caps), or nothing."""
-
-    id: str
-    name: str
-    state: str
-    account: str
-    ready: int
-    bound: str = ""
-    rows: int = 0
-    opens: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,83 +174,66 @@ def read_counts(at: int, raw: Mapping[bytes, bytes]) -> MinuteCounts:
     return MinuteCounts(at, number(raw.get(b"a")), number(raw.get(b"c")), ends, dispositions)
 
 
-def _ready_since(timeline: Any) -> int | None:
-    """Unix ms since which a call is ready; None for one that has ended and is only still in its list."""
-    words = entries(timeline)[-1].split(b" ", 2) if timeline else []
-    return int(words[1]) if len(words) > 1 and words[0] == b"queued" and words[1].isdigit() else None
+def _state_commands(keys: Keys) -> dict[str, Command]:
+    """One command each for what has one key, by what it reads."""
+    return {
+        "accounts": ("SMEMBERS", keys.ACCOUNTS),
+        "counts": ("HGETALL", keys.COUNTS),
+        "scheduled": ("ZCARD", keys.DUE),
+        "awaiting": ("ZCARD", keys.AWAIT),
+        "unconfirmed": ("ZCARD", keys.UNCONFIRMED),
+        "first_unconfirmed": ("ZRANGE", keys.UNCONFIRMED, 0, 0, "WITHSCORES"),
+        "inbox": ("XLEN", keys.INBOX),
+        "first_in_inbox": ("XRANGE", keys.INBOX, "-", "+", "COUNT", 1),
+        "orphans": ("ZCARD", keys.ORPHANS),
+        "dead": ("XLEN", keys.DEAD),
+        "stop": ("GET", keys.STOP),
+        "workers": ("HGETALL", keys.WORKERS),
+        "web": ("HGETALL", keys.WEB),
+        "campaigns": ("SMEMBERS", keys.CAMPAIGNS_LIVE),
+        "logs_lost": ("GET", keys.LOGS_LOST),
+        "events_held": ("HGETALL", keys.EVENTS_HELD),
+        "events_lost": ("GET", keys.EVENTS_LOST),
+        "info": ("INFO",),
+        "callback_seen": ("PTTL", keys.CALLBACK_SEEN),
+        "callbacks_refused": ("HGETALL", keys.CALLBACKS_REFUSED),
+        "keys_refused": ("PFCOUNT", keys.KEYS_REFUSED),
+        "archive": ("HGETALL", keys.ARCHIVE),
+    }
 
 
-def _oldest(
-    places: list[tuple[tuple[str, str], bytes]], timelines: list[Any], sizes: dict[tuple[str, str], int], now: int
-) -> dict[tuple[str, str], float]:
-    """The longest wait in seconds at each place. A call that has ended is subtracted from ``sizes``."""
-    oldest: dict[tuple[str, str], float] = {}
-    for (place, _), timeline in zip(places, timelines, strict=True):
-        since = _ready_since(timeline)
-        if since is None:
-            sizes[place] = max(0, sizes[place] - 1)
-        else:
-            oldest[place] = max(oldest.get(place, 0.0), (now - since) / 1000)
-    return oldest
-
-
-def _live_campaign(id: str, raw: list[Any], boundary: list[bytes], size: int, now: int) -> LiveCampaign:
-    """A campaign from its fields, the next boundary of its calendar and the length of its hopper."""
-    state = text(raw[1])
-    # A boundary is the moment when its hours open ('o' and ms) or close. Numbers with hours of their own zones have others.
-    closed = state == "running" and not raw[6] and boundary and boundary[0][:1] == b"o"
-    opens = (int(boundary[0][1:]) - now) / 1000 if closed else 0.0
-    rows = max(0, number(raw[4]) - number(raw[5]))
-    return LiveCampaign(id, text(raw[0]), state, text(raw[2]) or "default", size, "", rows, opens)
-
-
-def _bound_commands(keys: Keys, running: Sequence[tuple[LiveCampaign, str]]) -> list[Command]:
+def _account_commands(keys: Keys, names: Sequence[str], now: int) -> list[Command]:
     commands: list[Command] = []
-    for campaign, level in running:
-        place = f"{campaign.account}:{level[0]}"
-        commands.append(("ZSCORE", f"{keys.PREFIX}fair:{campaign.account}:{level}", campaign.id))
-        commands.append(("ZSCORE", f"{keys.PREFIX}paced:{place}", campaign.id))
-        commands.append(("SISMEMBER", f"{keys.PREFIX}full:{place}", campaign.id))
+    for name in names:
+        commands.append(("HMGET", keys.account(name), "hold", "why", "brk", "bk"))
+        commands.append(("LRANGE", f"{keys.PREFIX}starts:{name}", 0, STARTS - 1))
+        # A channel whose time is over is free, though it is not swept yet.
+        commands.append(("ZCOUNT", keys.channels(name), now, "+inf"))
     return commands
 
 
-def _bound(running: Sequence[tuple[LiveCampaign, str]], answers: list[Any]) -> list[LiveCampaign]:
-    """The campaigns, each with what of its own holds its ready calls back."""
-    campaigns = []
-    for n, (campaign, _) in enumerate(running):
-        fair, paced, full = answers[3 * n : 3 * n + 3]
-        bound = ""
-        if campaign.opens and (campaign.ready or campaign.rows):
-            bound = "closed"
-        elif campaign.state == "running" and campaign.ready and fair is None:
-            bound = "pace" if paced is not None else "channels" if full else "hours"
-        campaigns.append(replace(campaign, bound=bound))
-    return campaigns
-
-
-def _waits(
-    keys: Keys,
-    places: list[tuple[tuple[str, str], bytes]],
-    owners: Mapping[bytes, str],
-    running: Sequence[tuple[LiveCampaign, str]],
-    sizes: dict[tuple[str, str], int],
-    now: int,
-) -> Steps[tuple[list[LiveCampaign], dict[tuple[str, str], float], dict[str, float]]]:
-    """The campaigns with what binds them, the longest wait at each place, and by account that of calls which nothing binds.
-
-    ``owners`` are the campaigns of first calls. A call that has ended is subtracted from ``sizes``.
-    """
-    commands: list[Command] = [("HGET", keys.record(extid.decode()), "tl") for _, extid in places]
-    commands += _bound_commands(keys, running)
-    answers = (yield commands) if commands else []
-    campaigns = _bound(running, answers[len(places) :])
-    bound = {campaign.id for campaign in campaigns if campaign.bound}
-    free: dict[str, float] = {}
-    for (place, extid), timeline in zip(places, answers, strict=False):
-        since = _ready_since(timeline)
-        if since is not None and owners.get(extid) not in bound:
-            free[place[0]] = max(free.get(place[0], 0.0), (now - since) / 1000)
-    return campaigns, _oldest(places, answers[: len(places)], sizes, now), free
+def _account(
+    name: str, raw: Sequence[Any], limits: AccountLimits | None, lists: ReadyLists, waits: Waits, now_us: int
+) -> AccountState:
+    """An account from the answers to its commands and from what is ready there."""
+    (hold, why, breaker, kind), starts, channels = raw
+    return AccountState(
+        name=name,
+        rate=_rate(starts, now_us),
+        channels=channels,
+        limits=limits,
+        queues=tuple(
+            QueueState(priority, lists.sizes[name, priority], waits.oldest.get((name, priority), 0.0))
+            for priority in Keys.PRIORITY_LETTERS
+        ),
+        held_for=max(0.0, (float(hold or 0) - now_us // 1000) / 1000),
+        held_why=text(why),
+        breaker=breaker is not None,
+        unreachable=kind == b"unsent",
+        misaddressed=kind == b"address",
+        bound=sum(campaign.ready for campaign in waits.campaigns if campaign.account == name and campaign.bound),
+        free_oldest=waits.free.get(name, 0.0),
+    )
 
 
 def _overview(
@@ -277,134 +244,63 @@ def _overview(
     archives: bool,
     on_cluster: bool,
 ) -> Steps[Overview]:
-    clock, *first = yield [
-        ("TIME",),
-        ("SMEMBERS", keys.ACCOUNTS),
-        ("HGETALL", keys.COUNTS),
-        ("ZCARD", keys.DUE),
-        ("ZCARD", keys.AWAIT),
-        ("ZCARD", keys.UNCONFIRMED),
-        ("ZRANGE", keys.UNCONFIRMED, 0, 0, "WITHSCORES"),
-        ("XLEN", keys.INBOX),
-        ("XRANGE", keys.INBOX, "-", "+", "COUNT", 1),
-        ("ZCARD", keys.ORPHANS),
-        ("XLEN", keys.DEAD),
-        ("GET", keys.STOP),
-        ("HGETALL", keys.WORKERS),
-        ("HGETALL", keys.WEB),
-        ("SMEMBERS", keys.CAMPAIGNS_LIVE),
-        ("GET", keys.LOGS_LOST),
-        ("HGETALL", keys.EVENTS_HELD),
-        ("GET", keys.EVENTS_LOST),
-        ("INFO",),
-        ("PTTL", keys.CALLBACK_SEEN),
-        ("HGETALL", keys.CALLBACKS_REFUSED),
-        ("PFCOUNT", keys.KEYS_REFUSED),
-        ("HGETALL", keys.ARCHIVE),
-    ]
-    seen, counts, scheduled, awaiting, unsure, oldest_unsure, inbox, inbox_first, orphans, dead = first[:10]
-    stop, beats, web_beats, live, lost, unread, events_lost, info, seen_for, refused, guessers, archive = first[10:]
+    state_commands = _state_commands(keys)
+    clock, *answered = yield [("TIME",), *state_commands.values()]
+    state: dict[str, Any] = dict(zip(state_commands, answered, strict=True))
     now_us = int(clock[0]) * 1_000_000 + int(clock[1])
     now = now_us // 1000
-    names = sorted({name.decode() for name in seen} | set(limits))
-    campaigns = sorted(name.decode() for name in live)[:MAX_CAMPAIGNS]
-    this = now // 60_000
-    commands: list[Command] = []
-    for name in names:
-        commands.append(("HMGET", keys.account(name), "hold", "why", "brk", "bk"))
-        commands.append(("LRANGE", f"{keys.PREFIX}starts:{name}", 0, STARTS - 1))
-        # A channel whose time is over is free, though it is not swept yet.
-        commands.append(("ZCOUNT", keys.channels(name), now, "+inf"))
-        for priority in keys.PRIORITY_LETTERS:
-            commands.append(("LLEN", keys.ready(name, priority)))
-            commands.append(("LINDEX", keys.ready(name, priority), 0))
-    for id in campaigns:
-        commands.append(("HMGET", keys.campaign(id), "n", "s", "a", "p", "tot", "cur", "nz", "tn"))
-        commands.append(("ZRANGEBYSCORE", keys.calendar(id), f"({now}", "+inf", "LIMIT", 0, 1))
-        commands.append(("LLEN", keys.campaign_ready(id)))
-        commands.append(("LINDEX", keys.campaign_ready(id), 0))
+    names = sorted({name.decode() for name in state["accounts"]} | set(limits))
+    ids = sorted(id.decode() for id in state["campaigns"])[:MAX_CAMPAIGNS]
+    seen_for = state["callback_seen"]
     last = now - (SEEN_MS - seen_for) if seen_for > 0 else 0
-    commands += missing_commands(keys, last, now, timeout)
-    commands += [("HGETALL", keys.minute(this - back)) for back in range(MINUTES - 1, -1, -1)]
-    answers = iter((yield commands))
-    held: dict[str, Any] = {}
-    starts: dict[str, list[bytes]] = {}
-    channels: dict[str, int] = {}
-    heads: dict[tuple[str, str], list[bytes]] = {}
-    sizes: dict[tuple[str, str], int] = {}
-    for name in names:
-        held[name], starts[name], channels[name] = next(answers), next(answers), next(answers)
-        for priority in keys.PRIORITY_LETTERS:
-            sizes[name, priority] = next(answers)
-            head = next(answers)
-            heads[name, priority] = [head] if head is not None else []
-    running = []
-    owners: dict[bytes, str] = {}
-    letters = {letter: priority for priority, letter in keys.PRIORITY_LETTERS.items()}
-    for id in campaigns:
-        raw, boundary, size, head = next(answers), next(answers), next(answers), next(answers)
-        campaign = _live_campaign(id, raw, boundary, size, now)
-        if not campaign.state:
-            continue
-        running.append((campaign, ":".join(filter(None, (text(raw[3]) or "n", text(raw[7]))))))
-        place = (campaign.account, letters.get(text(raw[3]), "normal"))
-        if place in sizes and campaign.state == "running":
-            sizes[place] += size
-            heads[place] += [head] if head is not None else []
-            owners[head] = id
+    this = now // 60_000
+    answers = iter(
+        (
+            yield [
+                *_account_commands(keys, names, now),
+                *list_commands(keys, names, ids, now),
+                *missing_commands(keys, last, now, timeout),
+                *(("HGETALL", keys.minute(this - back)) for back in range(MINUTES - 1, -1, -1)),
+            ]
+        )
+    )
+    raw_accounts = {name: [next(answers), next(answers), next(answers)] for name in names}
+    lists = read_lists(names, ids, answers, now)
     missing = read_missing(last, now, [next(answers) for _ in range(2 * len(MISSING_AFTER) + 1)], timeout)
     minutes = tuple(read_counts((this - back) * 60, next(answers)) for back in range(MINUTES - 1, -1, -1))
-    places = yield from first_calls(keys, sizes, heads)
-    live_campaigns, oldest, free_oldest = yield from _waits(keys, places, owners, running, sizes, now)
+    waited = yield from waits(keys, lists, now)
     endpoints = yield from health_steps(keys)
-    accounts = tuple(
-        AccountState(
-            name=name,
-            rate=_rate(starts[name], now_us),
-            channels=channels[name],
-            limits=limits.get(name),
-            queues=tuple(
-                QueueState(priority, sizes[name, priority], max(0.0, oldest.get((name, priority), 0.0)))
-                for priority in keys.PRIORITY_LETTERS
-            ),
-            held_for=max(0.0, (float(held[name][0] or 0) - now) / 1000),
-            held_why=text(held[name][1]),
-            breaker=held[name][2] is not None,
-            unreachable=held[name][3] == b"unsent",
-            misaddressed=held[name][3] == b"address",
-            bound=sum(campaign.ready for campaign in live_campaigns if campaign.account == name and campaign.bound),
-            free_oldest=max(0.0, free_oldest.get(name, 0.0)),
-        )
-        for name in names
-    )
+    unsure, inbox = state["first_unconfirmed"], state["first_in_inbox"]
     return Overview(
         now=now,
-        stop=read_stop(stop),
-        accounts=accounts,
-        calls={state.decode(): int(count) for state, count in counts.items()},
-        scheduled=scheduled,
-        awaiting=awaiting,
-        unconfirmed=unsure,
-        unconfirmed_oldest=max(0.0, (now - float(oldest_unsure[1])) / 1000) if oldest_unsure else 0.0,
-        inbox=inbox,
-        inbox_oldest=max(0.0, (now - int(inbox_first[0][0].partition(b"-")[0])) / 1000) if inbox_first else 0.0,
-        orphans=orphans,
-        dead=dead,
-        workers=read_processes(beats, now),
-        web_processes=read_processes(web_beats, now),
+        stop=read_stop(state["stop"]),
+        accounts=tuple(
+            _account(name, raw, limits.get(name), lists, waited, now_us) for name, raw in raw_accounts.items()
+        ),
+        calls={name.decode(): int(count) for name, count in state["counts"].items()},
+        scheduled=state["scheduled"],
+        awaiting=state["awaiting"],
+        unconfirmed=state["unconfirmed"],
+        unconfirmed_oldest=max(0.0, (now - float(unsure[1])) / 1000) if unsure else 0.0,
+        inbox=state["inbox"],
+        inbox_oldest=max(0.0, (now - int(inbox[0][0].partition(b"-")[0])) / 1000) if inbox else 0.0,
+        orphans=state["orphans"],
+        dead=state["dead"],
+        workers=read_processes(state["workers"], now),
+        web_processes=read_processes(state["web"], now),
         minutes=minutes,
-        campaigns=tuple(live_campaigns),
+        campaigns=tuple(waited.campaigns),
         endpoints=tuple(endpoints),
-        logs_lost=number(lost),
-        events_unread=unread_events(unread, now),
-        events_lost=number(events_lost),
-        memory=read_memory(info),
-        fitness=read_fitness(info, on_cluster=on_cluster),
-        guessers=guessers,
+        logs_lost=number(state["logs_lost"]),
+        events_unread=unread_events(state["events_held"], now),
+        events_lost=number(state["events_lost"]),
+        memory=read_memory(state["info"]),
+        fitness=read_fitness(state["info"], on_cluster=on_cluster),
+        guessers=state["keys_refused"],
         missing=missing,
-        refused=read_refused(refused),
+        refused=read_refused(state["callbacks_refused"]),
         takes_callbacks=takes_callbacks,
-        archive=archive_state(archive, now),
+        archive=archive_state(state["archive"], now),
         archives=archives,
     )
 
