@@ -356,9 +356,18 @@ class ModelStore:
         return c
 
     def claim(
-        self, account: str, limits: Limits, token: str, *, epoch: str, room: int, horizon: int, attend: int
+        self,
+        account: str,
+        limits: Limits,
+        token: str,
+        *,
+        epoch: str,
+        room: int,
+        horizon: int,
+        attend: int,
+        tick: int = 0,
     ) -> Claim:
-        """``horizon`` in microseconds, ``attend`` in ms."""
+        """``horizon`` and ``tick`` in microseconds, ``attend`` in ms."""
         if epoch != self.epoch:
             return Claim("lost", 0, [])
         if token in self.claims:
@@ -389,8 +398,11 @@ class ModelStore:
         status = "ok"
         while len(taken) < min(room, free):
             slot = max(tat, self.now) if limits.rate else self.now
-            if slot - self.now > horizon:
-                wait = self._wait_for_turn(paced, slot - horizon, gap, horizon)
+            reach = math.ceil((self.now + horizon) / tick) * tick if tick else self.now + horizon
+            if slot > reach:
+                first = (math.ceil(slot / tick) - 1) * tick + 1 if tick else slot
+                step = max(gap, tick)
+                wait = self._wait_for_turn(paced, first - horizon, step, horizon)
                 break
             c = self._next_ready(account, after)
             if c is None:
@@ -423,10 +435,10 @@ class ModelStore:
             self.claims[token] = (status, round(self.now + wait), tuple((call.record, call.slot) for call in taken))
         return Claim(status, round(wait) / 1_000_000, taken)  # type: ignore[arg-type]  # one of ClaimStatus
 
-    def _wait_for_turn(self, paced: Account, first: float, gap: float, horizon: int) -> float:
-        """Microseconds; ``first`` is when a slot comes within the horizon again."""
-        turn = max(first + horizon / 2, paced.turn + max(gap, horizon / 2))
-        return min(turn, max(first, self.now + math.ceil(LONGEST_TURN / gap) * gap)) - self.now
+    def _wait_for_turn(self, paced: Account, first: float, step: float, horizon: int) -> float:
+        """Microseconds; ``first`` is when a slot comes within the horizon again, ``step`` a slot's length or a tick's."""
+        turn = max(first + horizon / 2, paced.turn + max(step, horizon / 2))
+        return min(turn, max(first, self.now + math.ceil(LONGEST_TURN / step) * step)) - self.now
 
     def _claim_again(self, token: str, *, put_back: bool) -> Claim:
         status, ends, taken = self.claims[token]

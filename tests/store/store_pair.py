@@ -175,7 +175,7 @@ class Pair:
             spare=spare,
         )
 
-    def claim(self, account: str = "", *, usual: bool = False, sure: bool = False) -> None:
+    def claim(self, account: str = "", *, usual: bool = False, sure: bool = False, tick: int = 0) -> None:
         account = account or self.choose(ACCOUNTS)
         room = 3 if usual else self.choose((1, 2, 4))
         horizon = 0.05 if usual else self.choose((0, 0.05, 1))
@@ -189,6 +189,7 @@ class Pair:
             room=room,
             horizon=horizon,
             attend=attend,
+            tick=tick,
         )
         real = self.store.run(op)
         expected = self.model.claim(
@@ -199,6 +200,7 @@ class Pair:
             room=room,
             horizon=round(horizon * 1_000_000),
             attend=attend * 1000,
+            tick=tick,
         )
         self.agree(op, real, expected)
         self.held += real.calls

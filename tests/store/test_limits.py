@@ -47,10 +47,10 @@ class Harness:
             self.store.run(call_transitions.enqueue(calls[start : start + 200], self.settings))
         return [call.extid for call in calls]
 
-    def claim(self, room: int = 1, horizon: float = 0) -> Claim:
+    def claim(self, room: int = 1, horizon: float = 0, *, tick: int = 0) -> Claim:
         return self.store.run(
             call_transitions.claim(
-                self.settings, "default", self.limits, epoch=EPOCH, room=room, horizon=horizon, attend=0
+                self.settings, "default", self.limits, epoch=EPOCH, room=room, horizon=horizon, attend=0, tick=tick
             )
         )
 

@@ -17,6 +17,7 @@ from test_late_information import (
     test_an_answer_of_the_first_attempt_ends_the_call_while_the_second_is_out as first_attempt_answers,
 )
 
+from alodial.store.call_transitions import NewCall
 from alodial.testing.redis_server import EmbeddedRedis
 
 PLANTED = {
@@ -45,7 +46,7 @@ PLANTED = {
     "claim does not count channels": ("claim", "free = cap - redis.call('ZCARD', chan)", "free = cap"),
     "claim forgets the slots it gave": ("claim", "if rate > 0 then tat = slot + gap end", ""),
     "a slot that is far ahead is waited for": ("claim", "us + math.max(horizon, second) + gap", "math.huge"),
-    "workers under a limit take no turns": ("claim", "number(state[11]) + math.max(gap, horizon / 2)", "0"),
+    "workers under a limit take no turns": ("claim", "number(state[11]) + math.max(step, horizon / 2)", "0"),
     "claim ignores a pause": ("claim", "if hold > ms then", "if false then"),
     "claim lets several probes through": ("claim", "if probing and max > 1 then max = 1 end", ""),
     "claim forgets what it took": ("claim", "if before then return again(before) end", ""),
@@ -260,6 +261,16 @@ SELDOM = {
 }
 """Random lives come seldom where these show: the tests of late information find them."""
 
+TICKS = {
+    "claim takes a part of a tick": (
+        "claim",
+        "math.ceil((us + horizon) / tick) * tick - us or horizon",
+        "horizon or horizon",
+    ),
+    "a turn comes before its tick": ("claim", "(math.ceil(slot / tick) - 1) * tick + 1 or slot", "slot - tick or slot"),
+    "turns are a slot apart and no tick": ("claim", "local step = math.max(gap, tick)", "local step = gap"),
+}
+
 QUOTAS = {
     "a key's day has room for one more": (
         "number(redis.call('GET', used)) >= daily",
@@ -329,9 +340,9 @@ PAST = {
 
 
 def planted(store: ClockedStore, name: str) -> ClockedStore:
-    script, old, new = (PLANTED | SELDOM | PAST | {quota: ("enqueue", *change) for quota, change in QUOTAS.items()})[
-        name
-    ]
+    script, old, new = (
+        PLANTED | SELDOM | TICKS | PAST | {quota: ("enqueue", *change) for quota, change in QUOTAS.items()}
+    )[name]
     kept = store._scripts[script]
     assert places(kept, old) == 1, f"the place of {name!r} has changed"
     store._scripts[script] = changed(kept, old, new)
@@ -369,6 +380,26 @@ def test_a_planted_bug_that_random_lives_seldom_meet_is_found(
     monkeypatch.setattr(Late, "__init__", plant)
     with pytest.raises(FOUND):
         first_attempt_answers(redis_server, "submitted")
+
+
+def claims_of_ticks(store: ClockedStore) -> None:
+    pair = Pair(store, lambda options: options[-1], Counter())
+    calls = [NewCall(str(n), f"id-{n}", "{}") for n in range(201, 231)]
+    pair.extids += [call.extid for call in calls]
+    pair.enqueue(calls)
+    for _ in range(30):
+        pair.claim("default", usual=True, tick=102_000)
+        pair.pass_time(20)
+
+
+def test_claims_of_ticks_agree_with_the_model(redis_server: EmbeddedRedis) -> None:
+    claims_of_ticks(ClockedStore(worlds(redis_server.url)[2]))
+
+
+@pytest.mark.parametrize("name", TICKS)
+def test_a_planted_bug_in_the_claims_of_ticks_is_found(redis_server: EmbeddedRedis, name: str) -> None:
+    with pytest.raises(FOUND):
+        claims_of_ticks(planted(ClockedStore(worlds(redis_server.url)[2]), name))
 
 
 def lives_under_quotas(store: ClockedStore) -> None:

@@ -10,7 +10,7 @@ import pytest
 from alodial.settings import AccountSettings, Settings
 from alodial.store.call_transitions import SLOTS_SECOND, STARTS_SECOND, Armed, Arming, Claimed
 from alodial_workers.alovoice.client import NotArmed
-from alodial_workers.submit import TICK, SubmitContext, TickGate, arm_at_slot, claim_horizon, lateness
+from alodial_workers.submit import HORIZON, TICK, SubmitContext, TickGate, arm_at_slot, lateness, tick_length
 
 RATES = [(0, 1), (5, 2), (20, 2), (50, 2), (50, 5), (53, 5), (500, 1), (500, 50), (2000, 200), (10_000, 1000)]
 
@@ -59,8 +59,9 @@ def test_calls_of_a_tick_go_with_the_first_that_waits_for_it() -> None:
     assert asyncio.run(asyncio.wait_for(started(), 15)) == [5, 7, 7, 7]
 
 
-def test_an_urgent_call_waits_no_longer_behind_claimed_slots_than_a_tenth_of_a_second() -> None:
-    assert all(claim_horizon(rate) <= 0.1 for rate in (0, 0.1, 5, 39, 40, 640, 10_000))
+def test_an_urgent_call_waits_no_longer_behind_claimed_slots_than_a_tick_and_a_twentieth_of_a_second() -> None:
+    lengths = [tick_length(rate, burst) / 1_000_000 for rate, burst in RATES]
+    assert max(lengths) + HORIZON <= 0.16
 
 
 @pytest.mark.parametrize(("priority", "delay"), [("urgent", 0.001), ("normal", 0.0)])

@@ -25,7 +25,7 @@ from alodial_schemas import numbers_of
 
 from .alovoice.client import AloVoiceClient
 from .post_memory import PostMemory
-from .submit import SubmitContext, claim_horizon, lateness, release, seconds_between, submit
+from .submit import HORIZON, SubmitContext, lateness, release, seconds_between, submit, tick_length
 
 log = structlog.get_logger("alodial.engine")
 
@@ -311,7 +311,8 @@ class Engine:
                 limits,
                 epoch=self._known_store,
                 room=room,
-                horizon=claim_horizon(limits.calls_per_second),
+                horizon=HORIZON,
+                tick=tick_length(limits.calls_per_second, limits.burst_calls),
                 attend=attend,
                 token=token,
             )

@@ -36,28 +36,15 @@ MAX_SLOT_WAIT = 2.0
 """Seconds: a slot is never a second away unless Redis' clock was set back; then the call goes back to its list."""
 
 
-SHORT_HORIZON = 0.05
-LONG_HORIZON = 0.1
-"""Seconds ahead that slots are claimed: an urgent call waits at most that long behind bulk calls that are claimed."""
-
-FEW_SLOTS = 4
-"""Slots within LONG_HORIZON below which the short one does: claims would not become fewer."""
-
-MANY_SLOTS = 64
-"""Slots beyond which a claim looks less far ahead: what waits for its slot takes room among the calls in flight."""
+HORIZON = 0.05
+"""Seconds ahead that slots are claimed, with the others of their tick: behind bulk calls that are claimed an urgent call waits at
+most that long and a tick."""
 
 TICK = 0.1
 """Seconds, about: the longest tick, for whose end calls with an earlier slot wait, so that they start together."""
 
-FULL_TICK = 25
+FULL_TICK = 50
 """Calls of a tick beyond which it is shorter: with more together a call costs hardly less."""
-
-
-def claim_horizon(rate: float) -> float:
-    """Returns how many seconds ahead slots are claimed at ``rate`` calls a second; 0 is no limit."""
-    if rate * LONG_HORIZON < FEW_SLOTS:
-        return SHORT_HORIZON
-    return max(SHORT_HORIZON, min(LONG_HORIZON, MANY_SLOTS / rate))
 
 
 def seconds_between(rate: float) -> float:
@@ -65,15 +52,21 @@ def seconds_between(rate: float) -> float:
     return SLOTS_SECOND / rate / 1_000_000 if rate else 0.0
 
 
-def lateness(slot: int, rate: float, burst: int) -> float:
-    """Returns the seconds after ``slot`` (Redis' clock, microseconds) at which its call starts, with others of its tick.
+def tick_length(rate: float, burst: int) -> int:
+    """Returns the microseconds of a tick; 0 where each call starts at its own slot.
 
     A second's slots fill a whole number of ticks, so that no second touches more ticks than hold its calls.
     """
     if not rate:
-        return 0.0
+        return 0
     ticks = math.ceil(max(1 / TICK, rate / min(burst, FULL_TICK)))
-    return -slot % (SLOTS_SECOND // ticks) / 1_000_000 if rate >= 2 * ticks else 0.0
+    return SLOTS_SECOND // ticks if rate >= 2 * ticks else 0
+
+
+def lateness(slot: int, rate: float, burst: int) -> float:
+    """Returns the seconds after ``slot`` (Redis' clock, microseconds) at which its call starts, with others of its tick."""
+    tick = tick_length(rate, burst)
+    return -slot % tick / 1_000_000 if tick else 0.0
 
 
 class TickGate:

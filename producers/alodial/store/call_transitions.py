@@ -99,9 +99,11 @@ def claim(
     horizon: float,
     attend: float,
     token: str = "",
+    tick: int = 0,
 ) -> Operation[Claim]:
     """Claims up to ``room`` calls whose slot falls due within ``horizon`` seconds, for the worker that calls.
 
+    Where calls start at the ends of ticks, of ``tick`` microseconds, all slots of a tick that ends later are claimed with it.
     For ``attend`` seconds new calls wake no other worker of the account; 0 when the worker is about to leave it.
     The same operation run again gives the same calls. With the ``token`` of a claim whose answer never came and a
     ``room`` of 0, what it took goes back to the front of its lists.
@@ -122,6 +124,7 @@ def claim(
         _ms(attend),
         *courtesy(settings, limits),
         _ms(settings.unreachable_timeout),
+        tick,
     ]
 
     def read(answer: list[Any]) -> Claim:

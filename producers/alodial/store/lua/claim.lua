@@ -5,11 +5,12 @@
 -- Asked again with the same token (its answer was lost) it gives the same calls while their lease lasts; with a max of 0 it
 -- puts them back instead. A suspect (a worker died between its claim and its arm) is the only call of its claim.
 -- ARGV: epoch account token max horizon_us lease_ms rate second_us cap channel_ms retry_probe_ms attend_ms
---   frequency_caps own_numbers daily_calls daily_seconds reserve_seconds patience_ms
+--   frequency_caps own_numbers daily_calls daily_seconds reserve_seconds patience_ms tick_us
 -- Answer: {status, wait_us, calls...}; status is
 --   ok     calls were taken, or only the rate is in the way: come again after wait_us. Workers take turns then, half the
 --          horizon or at least a slot apart, so that a claim is worth a round trip; where a turn is missed (a worker died), the
---          slots are still claimed before they are due
+--          slots are still claimed before they are due. With ticks, whose calls start together at its end, a claim takes the
+--          slots of whole ticks half the horizon before the first of them, so that a tick is of one worker
 --   empty  nothing is ready         cap  every channel is in use       hold  the account pauses for wait_us
 --   paced  only campaigns that are held back by their own pace have calls: come again after wait_us
 --   stop   the emergency stop       lost the store is not the one this worker began with
@@ -27,6 +28,8 @@ if settling > 0 then return { 'ok', int(math.min(settling, 100) * 1000) } end
 local CLAIM = P .. 'claim:' .. token
 local PRIORITY = { u = 'urgent', n = 'normal', b = 'bulk' }
 local us_text = int(us)
+local tick = tonumber(ARGV[19])
+local reach = tick > 0 and math.ceil((us + horizon) / tick) * tick - us or horizon
 
 local function row(x, r, slot, p)
   local at_once = slot == us
@@ -102,9 +105,10 @@ local at, tat = 1, tonumber(state[1] or 0)
 local gap = rate > 0 and second / rate or 0
 -- No slot is further ahead than that, unless the clock went back or the rate was lower: an hour's gap would go on for an hour.
 if rate > 0 then tat = math.min(tat, us + math.max(horizon, second) + gap) end
--- us: a worker is not away for longer, however many there are; a clock that was set back neither. In whole slots, as it comes too
--- early or too late for them otherwise.
-local longest_turn = rate > 0 and math.ceil(400000 / gap) * gap
+-- us: a worker is not away for longer, however many there are; a clock that was set back neither. In whole slots or ticks, as it
+-- comes too early or too late for them otherwise.
+local step = math.max(gap, tick)
+local longest_turn = rate > 0 and math.ceil(400000 / step) * step
 local answer, status, wait, looked = { 'ok', 0 }, 'ok', 0, 0
 local low = tonumber(state[9] or nil) or math.huge
 local groups, looks = {}, 0 -- campaigns that share among themselves: those of the installation, and of each tenant
@@ -373,7 +377,11 @@ while #answer - 2 < max and #answer - 2 < free do
   local slot = us
   if rate > 0 then
     if tat > slot then slot = tat end
-    if slot - us > horizon then wait = slot - us - horizon; break end
+    if slot - us > reach then
+      local starts = tick > 0 and (math.ceil(slot / tick) - 1) * tick + 1 or slot
+      wait = starts - us - horizon
+      break
+    end
   end
   local x, p, flow, owner = next_call(at, 0)
   if not x then
@@ -449,7 +457,7 @@ local turn
 if wait > 0 then
   -- Only the rate is in the way: the next slot comes within the horizon at `first`, and is due a horizon later.
   local first = us + wait
-  turn = math.max(first + horizon / 2, number(state[11]) + math.max(gap, horizon / 2))
+  turn = math.max(first + horizon / 2, number(state[11]) + math.max(step, horizon / 2))
   turn = math.min(turn, math.max(first, us + longest_turn))
   wait = turn - us
 end
