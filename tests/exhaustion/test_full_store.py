@@ -55,7 +55,7 @@ def test_a_full_store_takes_no_new_call_after_its_clock_was_set_back(
     small_redis.fill(0.92)
     with CallQueue(settings=small_settings) as queue, small_redis.client() as client:
         # What a look of before left behind: its 20 ms last for an hour now.
-        client.set(f"{keys.PREFIX}room", queue.store.server_ms() + 3_600_000, px=3_600_020)
+        client.set(f"{keys.PREFIX}room:{queue.store.server_ms() // 10 + 360_000}", 1, px=3_600_020)
         with pytest.raises(StoreFull):
             queue.enqueue(CALL)
 

@@ -138,11 +138,11 @@ PLANTED = {
         "elseif r.s == 'scheduled' or r.s == 'queued' then",
         "elseif not ENDS[r.s] then",
     ),
-    "a full store takes new calls": ("enqueue", "  elseif store_full(#values <= 22) then", "  elseif false then"),
+    "a full store takes new calls": ("enqueue", "  elseif store_full(alone, looked) then", "  elseif false then"),
     "a full store forgets the calls that it has": (
         "enqueue",
-        "  if r[1] then\n    local outcome = 'conflict'",
-        "  if r[1] and not store_full() then\n    local outcome = 'conflict'",
+        "  if r and r[1] then\n    local outcome = 'conflict'",
+        "  if r and r[1] and not store_full() then\n    local outcome = 'conflict'",
     ),
     "the pacer takes it for calm while calls wait": ("pace", "    busy = 1\n", ""),
     "the pacer forgets the ready list": ("pace", "push_ready(r, r.g and 'LPUSH' or 'RPUSH')", ""),
@@ -180,7 +180,11 @@ PLANTED = {
     ),
     "another owner's extid is the same call": ("enqueue", "and not is_mine(r, owner, tenant) then", "and false then"),
     "an owner's extid on the wire of another is forgotten": ("enqueue", "redis.call('SET', P .. 'xo:' .. name, x)", ""),
-    "an event pushes out unread ones": ("settle", "XADD', EVENTS, '*'", "XADD', EVENTS, 'MAXLEN', 8, '*'"),
+    "an event pushes out unread ones": (
+        "settle",
+        "XADD', EVENTS, '*', 'event', '{",
+        "XADD', EVENTS, 'MAXLEN', 8, '*', 'event', '{",
+    ),
     "an unconfirmed call has no deadline": ("settle", "redis.call('ZADD', AWAIT, ms + timeout, r.x)", ""),
     "a certain outcome does not win over the sweeper": (
         "settle",
@@ -302,8 +306,8 @@ QUOTAS = {
         "  if daily > 0 then redis.call('INCR', used) end\n  local recipients = {}\n  if cap > 0 then",
     ),
     "a call sent again counts twice": (
-        "if r[1] then\n    local outcome = 'conflict'",
-        "if quota ~= '' then over_quota(quota, values[i + 2]) end\n  if r[1] then\n    local outcome = 'conflict'",
+        "if r and r[1] then\n    local outcome = 'conflict'",
+        "if quota ~= '' then over_quota(quota, values[i + 2]) end\n  if r and r[1] then\n    local outcome = 'conflict'",
     ),
     "a number's last calls are kept for ever": ("redis.call('LTRIM', calls, 0, cap - 1)", ""),
     "a key has room for one more waiting call": ("number(held[1]) + calls > q.live", "number(held[1]) > q.live"),
@@ -334,7 +338,11 @@ PAST = {
     "a call comes back in place of a new one": ("restore", "if here == 0 and ENDS", "if ENDS"),
     "a call that came back stays for ever": ("restore", "redis.call('PEXPIRE', key, life)", ""),
     "a call that came back leaves before it is read": ("apply", "redis.call('PEXPIRE', P .. 'c:' .. r.x, RETAIN)", ""),
-    "a key finds no call that left": ("enqueue", "local r = read(found, digest ~= '')", "local r = read(found)"),
+    "a key finds no call that left": (
+        "enqueue",
+        "local r = record_of(found, digest ~= '')",
+        "local r = record_of(found)",
+    ),
 }
 """What is known of calls that left Redis for the archive."""
 

@@ -65,14 +65,14 @@ LISTS: dict[str, tuple[str, str, str, Callable[[CallQueue, Settings], None]]] = 
     ),
     "a list's life is cut by the next call": (
         "enqueue",
-        "if length == #calls or redis.call('PTTL', key) < lives[name] then",
+        "if length == count or redis.call('PTTL', key) < life then",
         "if true then",
         list_trim.test_a_list_lives_as_long_as_the_calls_in_it_can,
     ),
     "a list lives no longer for a far day": (
         "enqueue",
-        "life = life + math.max(0, tonumber(due) - ms)",
-        "",
+        "math.max(0, tonumber(due) - ms)",
+        "0",
         list_trim.test_a_list_lives_as_long_as_the_calls_in_it_can,
     ),
     "the sweeper takes out calls that are there": (
@@ -100,7 +100,8 @@ FOUND = (AssertionError, IndexError, KeyError, TypeError)
 
 def plant(store: Store, script: str, old: str, new: str) -> None:
     kept = store._scripts[script]
-    assert places(kept, old) == 1, "the place of the bug has changed"
+    # What a script's own work and what comes after it need may stand in it twice (script_parts.py).
+    assert places(kept, old) in (1, 2), "the place of the bug has changed"
     store._scripts = dict(store._scripts) | {script: changed(kept, old, new)}
 
 

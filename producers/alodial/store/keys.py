@@ -36,7 +36,7 @@ prefix +              type     holds
 ``woken``             list     accounts with new calls, for the workers that wait in Redis for it; ``listening`` is there while
                                some do
 ``help:{account}``    string   a pacer woke workers for calls that wait, within the last 250 ms, a second while one attends
-``room``              string   Unix ms of the last look at which Redis was not full, for 20 ms
+``room:{Unix ms/10}`` string   at a look in these 10 ms Redis was not full
 ``accounts``          set      names seen
 ``counts``            hash     calls by state
 ``index``             stream   every call in order of its creation, for lists

@@ -18,6 +18,7 @@ AFTER = {
     "waiting": "write_lists",
     "campaign_ends": "write_campaign_ends",
     "ticks": "write_ticks",
+    "hour_ticks": "write_hour_ticks",
     "counted": "write_counts",
 }
 """Tables that a script's work fills, and the functions X lists,

@@ -84,7 +84,7 @@ Redis lets a script grow once it has written something; a deletion is always let
 but Redis 6.2 does not know it.
 """
 
-SHARED = ("prelude", "campaign", "lists", "clock", "account", "quota")
+SHARED = ("prelude", "campaign", "lists", "clock", "account", "quota", "names")
 """Files of shared functions, in the order in which they build on each other."""
 
 

@@ -49,7 +49,7 @@ for i = 6, #ARGV, 11 do
     redis.call('HSET', P .. 'c:' .. x, unpack(fields))
     listed(x, ARGV[i + 10], owner, g)
     ready[#ready + 1] = x
-    append_event({ x = x, id = id, s = 'queued', r = reference, m = metadata, g = g, w = owner, v = 1, n = 1 }, 'queued')
+    queued_event(id, x, owner, reference, g, metadata)
   end
 end
 redis.call('HSET', key, 'cur', to, 'cc', ARGV[4], 'co', ARGV[5])

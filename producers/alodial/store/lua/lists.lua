@@ -1,15 +1,14 @@
 -- What lists of calls are read from, and counters by minute and hour. Shared by every script, after campaign.lua.
 -- A list holds extids only, 11 bytes each: whoever reads looks at the records, which say what is true.
-local ticks = {}
+local ticks, hour_ticks = {}, {}
 local DAY = 86400000
 local YEAR = 366 * DAY -- the longest that a campaign's calls are listed before it ends
 local SPARE = 31 * DAY -- beyond the retention of the call that is due last; who waits longer is kept listed by the sweeper
 
 -- Counted once a script: the calls of a batch share the commands. `hour` says that it belongs to the hour alone.
 tick = function(name, hour)
-  local names = hour and 'hour' or 'both'
-  ticks[names] = ticks[names] or {}
-  ticks[names][name] = (ticks[names][name] or 0) + 1
+  local counts = hour and hour_ticks or ticks
+  counts[name] = (counts[name] or 0) + 1
 end
 
 -- Ends of a campaign's calls by label, counted once a script as above. A campaign of ten hours has about 40 KiB of them.
@@ -31,24 +30,29 @@ end
 -- Of minutes an hour is read, and the one before it for comparison; of hours seven days and the one that is not over. A field
 -- that is new is often enough for the expiry.
 local function write_ticks()
-  local minute = P .. 'tick:' .. int(math.floor(ms / 60000))
-  local hour = P .. 'hour:' .. int(math.floor(ms / 3600000))
-  for name, count in pairs(ticks.both or {}) do
+  local minute = P .. 'tick:' .. string.format('%d', ms / 60000)
+  local hour = P .. 'hour:' .. string.format('%d', ms / 3600000)
+  for name, count in pairs(ticks) do
     if redis.call('HINCRBY', minute, name, count) == count then redis.call('PEXPIRE', minute, 7500000) end
     if redis.call('HINCRBY', hour, name, count) == count then redis.call('PEXPIRE', hour, 8 * DAY + 3600000) end
   end
-  for name, count in pairs(ticks.hour or {}) do
+end
+
+local function write_hour_ticks()
+  local hour = P .. 'hour:' .. string.format('%d', ms / 3600000)
+  for name, count in pairs(hour_ticks) do
     if redis.call('HINCRBY', hour, name, count) == count then redis.call('PEXPIRE', hour, 8 * DAY + 3600000) end
   end
 end
 
 -- Into a list of those that share four digits of a number, or a reference's hash. The calls of a batch that share one go in
 -- together: most have the same initiator.
-local waiting, lives = {}, {}
-local function bucket(name, x, life)
+-- `longer`: ms for which some are kept beyond the time of most.
+local waiting, longer = {}, {}
+local function bucket(name, more, x)
   local calls = waiting[name]
   if calls then calls[#calls + 1] = x else waiting[name] = { x } end
-  if life > (lives[name] or 0) then lives[name] = life end
+  if more > (longer[name] or 0) then longer[name] = more end
 end
 
 -- When a call was made, by its id; nil for an id that is none of ours.
@@ -79,24 +83,27 @@ local function trim(key, most) -- seldom
   end
 end
 
--- Now and then the list is trimmed: about at each 16th call that comes up to 32, twice as many.
+-- Into one such list, which is kept for the time of most and so much `more`. Now and then it is trimmed: about at each 16th call that
+-- comes up to 32, twice as many.
+local function into_list(name, more, ...)
+  local key, count = P .. name, select('#', ...)
+  local length, life = redis.call('LPUSH', key, ...), RETAIN + SPARE + more
+  -- Exact to a day, so that most calls only look.
+  if length == count or redis.call('PTTL', key) < life then redis.call('PEXPIRE', key, life + DAY) end
+  if count >= 16 or tonumber(string.sub((...), -2)) % 16 == 0 then trim(key, 32 + 2 * count) end
+end
+
 local function write_lists()
-  for name, calls in pairs(waiting) do
-    local key = P .. name
-    local length = redis.call('LPUSH', key, unpack(calls))
-    -- Exact to a day, so that most calls only look.
-    if length == #calls or redis.call('PTTL', key) < lives[name] then redis.call('PEXPIRE', key, lives[name] + DAY) end
-    if #calls >= 16 or tonumber(string.sub(calls[1], -2)) % 16 == 0 then trim(key, 32 + 2 * #calls) end
-  end
+  for name, calls in pairs(waiting) do into_list(name, longer[name] or 0, unpack(calls)) end
 end
 
 -- A new call, to be found by its numbers and its reference (`buckets`, as keys.buckets names them), its owner and in the order
--- of all. `due` is when it may go, '' for now.
-local function listed(x, buckets, owner, g, due)
+-- of all. `due` is when it may go, '' for now; `alone`: no other call of this script shares its lists.
+local function listed(x, buckets, owner, g, due, alone)
   redis.call('XADD', P .. 'index', '*', 'x', x)
-  local life = RETAIN + SPARE
-  if due and due ~= '' then life = life + math.max(0, tonumber(due) - ms) end
-  for name in string.gmatch(buckets, '%S+') do bucket(name, x, life) end
+  local more = (due and due ~= '') and math.max(0, tonumber(due) - ms) or 0
+  local put = alone and into_list or bucket
+  for name in string.gmatch(buckets, '%S+') do put(name, more, x) end
   if owner and owner ~= '' then
     redis.call('SADD', P .. 'owners', owner)
     redis.call('XADD', P .. 'o:' .. owner, '*', 'x', x)

@@ -5,7 +5,7 @@ local P, EVENTS = KEYS[1], KEYS[2]
 local clock = redis.call('TIME')
 local us = clock[1] * 1000000 + clock[2]
 local ms = math.floor(us / 1000)
-local now = string.format('%.0f', ms) -- the same as text: putting a number into a text costs more than a lookup in a table
+local now = string.format('%d', ms) -- the same as text; '%d' takes half of what '%.0f' does
 
 local DUE = P .. 'due'
 local EXP = P .. 'exp'
@@ -13,29 +13,30 @@ local LEASE = P .. 'lease'
 local AWAIT = P .. 'await'
 local COUNTS = P .. 'counts'
 
--- A number of Redis' INFO; nil where it does not say. Found as plain text: a pattern is tried at each of 2,000 characters.
-local function figure(info, name)
-  local _, at = string.find(info, '\n' .. name .. ':', 1, true)
-  return at and tonumber(string.match(info, '^%d+', at + 1))
-end
-
 -- Whether a new call or campaign would take the last of the memory, which stops, cancellations and results need. Asked once a
 -- script (5 us); a Redis that does not say how much it uses is not full. The answer is the bytes that are used and their limit,
--- or false. For a call `alone` it is enough that there was room 20 ms ago: asking is an eighth of storing it.
+-- or false. For a call `alone` it is enough that a look in the same 10 ms by the clock found room, which the key ROOM says: asking
+-- is an eighth of storing it. Its name has the time, as a key outlives its expiry where the clock is set back. `looked`: it is there.
+local ROOM = P .. 'room:' .. string.sub(now, 1, -2)
 local out_of_room
-local function store_full(alone)
+local function store_full(alone, looked)
+  if looked then return false end
   if out_of_room == nil then
     out_of_room = false
-    local looked = alone and redis.call('GET', P .. 'room')
-    if looked and math.abs(ms - looked) < 20 then return false end -- a key outlives its expiry where the clock is set back
+    if alone and redis.call('EXISTS', ROOM) == 1 then return false end
     local info = redis.pcall('INFO', 'memory')
-    local most = type(info) == 'string' and figure(info, 'maxmemory') or 0
+    -- A number of it; nil where it does not say. Found as plain text: a pattern is tried at each of 2,000 characters.
+    local function figure(name)
+      local _, at = string.find(info, '\n' .. name .. ':', 1, true)
+      return at and tonumber(string.match(info, '^%d+', at + 1))
+    end
+    local most = type(info) == 'string' and figure('maxmemory') or 0
     if most > 0 then
-      local used = figure(info, 'used_memory')
-      used = used and used - (figure(info, 'mem_not_counted_for_evict') or 0)
+      local used = figure('used_memory')
+      used = used and used - (figure('mem_not_counted_for_evict') or 0)
       if used and used > FULL * most then out_of_room = string.format('%.0f %.0f', used, most) end
     end
-    if alone and not out_of_room then redis.call('SET', P .. 'room', now, 'PX', 20) end
+    if alone and not out_of_room then redis.call('SET', ROOM, '1', 'PX', 20) end
   end
   return out_of_room
 end
@@ -89,8 +90,12 @@ local function now_text()
     local day = doy - math.floor((153 * mp + 2) / 5) + 1
     local month = mp < 10 and mp + 3 or mp - 9
     local year = yoe + era * 400 + (month <= 2 and 1 or 0)
-    stamp = string.format('%04d-%02d-%02dT%02d:%02d:%02d.%03dZ', year, month, day,
-      math.floor(rest / 3600), math.floor(rest / 60) % 60, rest % 60, ms % 1000)
+    -- Two numbers of all digits, as each number that is formatted takes 0.2 us.
+    local date = string.format('%d', year * 10000 + month * 100 + day)
+    local hour, minute = math.floor(rest / 3600), math.floor(rest / 60) % 60
+    local time = string.format('%d', 1000000000 + hour * 10000000 + minute * 100000 + (rest % 60) * 1000 + ms % 1000)
+    stamp = string.sub(date, 1, 4) .. '-' .. string.sub(date, 5, 6) .. '-' .. string.sub(date, 7) .. 'T' .. string.sub(time, 2, 3)
+      .. ':' .. string.sub(time, 4, 5) .. ':' .. string.sub(time, 6, 7) .. '.' .. string.sub(time, 8) .. 'Z'
   end
   return stamp
 end
@@ -136,11 +141,11 @@ local function shown_extid(r, extid)
   return r.ox and extid == r.x and string.match(r.ox, '%d+$') or extid
 end
 
--- The event of a call at version r.v; what does not differ within one script is put together once.
-local before_subject = {}
+-- A call's event with the id `name`; what does not differ within one script is put together once.
+local before_subject
 local after_subject
-local function append_event(r, kind, result, attempt, extid)
-  extid = shown_extid(r, extid)
+local function put_event(kind, name, id, extid, owner, reference, g, state, disposition, attempt, metadata, result)
+  before_subject = before_subject or {}
   local before = before_subject[kind]
   if not before then
     before = '","source":"/alodial","type":"alodial.call.' .. kind .. '","subject":"'
@@ -149,17 +154,30 @@ local function append_event(r, kind, result, attempt, extid)
   if not after_subject then
     after_subject = '","time":"' .. now_text() .. '","datacontenttype":"application/json","data":{"call_id":"'
   end
+  -- Whose it is stands before the type, as CloudEvents' extension attributes do; a call without an owner is everybody's.
+  redis.call('XADD', EVENTS, '*', 'event', '{"specversion":"1.0","id":"' .. name ..
+    ((owner and owner ~= '') and '","owner":"' .. owner or '') .. before .. id .. after_subject .. id .. '","extid":"' .. extid ..
+    '","reference":' .. ((reference and reference ~= '') and cjson.encode(reference) or 'null') ..
+    ',"campaign_id":' .. ((g and g ~= '') and '"' .. g .. '"' or 'null') .. ',"state":"' .. state ..
+    '","disposition":' .. ((disposition and disposition ~= '') and '"' .. disposition .. '"' or 'null') ..
+    ',"attempt":' .. attempt .. ',"metadata":' .. ((metadata and metadata ~= '') and metadata or '{}') ..
+    (result and ',"result":' .. result or '') .. '}}')
+end
+
+-- The event of a call at version r.v.
+local function append_event(r, kind, result, attempt, extid)
+  extid = shown_extid(r, extid)
   attempt = attempt or r.n
   if attempt == 1 then attempt = '1' end
   -- That a call was queued is its first version or none, and always says the same.
   local name = (kind == 'queued' and r.v == 1) and r.id .. '-1'
     or event_id(r.id, r.v, kind .. '|' .. r.s .. '|' .. (r.dp or '') .. '|' .. attempt .. '|' .. extid .. '|' .. (result or ''))
-  -- Whose it is stands before the type, as CloudEvents' extension attributes do; a call without an owner is everybody's.
-  local owner = (r.w and r.w ~= '') and ('","owner":"' .. r.w) or ''
-  emit_raw('{"specversion":"1.0","id":"' .. name .. owner .. before .. r.id .. after_subject .. r.id .. '","extid":"' ..
-    extid .. '","reference":' .. text(r.r) .. ',"campaign_id":' .. quoted(r.g) .. ',"state":"' .. r.s ..
-    '","disposition":' .. quoted(r.dp) .. ',"attempt":' .. attempt .. ',"metadata":' ..
-    ((r.m and r.m ~= '') and r.m or '{}') .. (result and (',"result":' .. result) or '') .. '}}')
+  put_event(kind, name, r.id, extid, r.w, r.r, r.g, r.s, r.dp, attempt, r.m, result)
+end
+
+-- The event of a new call.
+local function queued_event(id, extid, owner, reference, g, metadata)
+  put_event('queued', id .. '-1', id, extid, owner, reference, g, 'queued', nil, '1', metadata)
 end
 
 -- Appends the call's event in the same atomic step as its change; the version makes its id the same whoever asks.
@@ -189,11 +207,15 @@ local function write_counts()
   end
 end
 
--- New calls that are ready, by account and priority. Written after the script's own work, which an error may have ended: a call
+-- New calls that are ready, by account and priority. A list that begins has an account that may not be known. Written after the script's own work, which an error may have ended: a call
 -- that is stored is in its list.
 local made_ready = {}
 local function write_ready()
-  for list, calls in pairs(made_ready) do redis.call('RPUSH', P .. 'q:' .. list, unpack(calls)) end
+  for list, calls in pairs(made_ready) do
+    if redis.call('RPUSH', P .. 'q:' .. list, unpack(calls)) == #calls then
+      redis.call('SADD', P .. 'accounts', string.match(list, '^[^:]+'))
+    end
+  end
 end
 
 -- Moves a record to another state, with further fields; refuses what the transition table does not allow.
