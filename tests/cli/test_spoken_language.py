@@ -36,6 +36,7 @@ def test_status_and_doctor_are_in_the_language_of_the_terminal(
     assert "проблема: Ни один воркер не отвечает." in done.out
     assert "подсказка: alodial worker" in done.out
     assert "готовы 1" in done.out
+    assert "\nзвонки      готовы 1\nза час      звонки не завершались\nворкеры     " in done.out
     assert "No worker" in alodial("status", "--json").documents[0]["findings"][0]["text"]
     report = alodial("doctor").out
     assert "подсказка: alodial worker" in report

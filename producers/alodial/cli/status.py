@@ -23,6 +23,7 @@ COLOURS = {"problem": "red", "warning": "yellow", "info": "cyan"}
 
 WAITING = ("scheduled", "queued", "submitting", "submitted", "unconfirmed")
 NOT_PLACED = ("rejected", "failed", "expired", "timed_out")
+ROWS = ("calls", "last_hour", "workers", "results", "campaign", "webhook")
 
 
 def status(as_json: Json = False) -> None:
@@ -146,28 +147,32 @@ def _overview_document(now: "Overview") -> dict[str, Any]:
 
 
 def _limit(label: str, used: float, limit: float, t: "Translator") -> str:
-    """A figure beside its limit, with a bar; 0 is no limit."""
+    """A figure beside its limit, with a bar; 0 is no limit. ``label`` is as wide as it shall be."""
     if not limit:
-        return f"  {label:<9}{used:>7.10g}  {t('terminal.no_limit')}"
+        return f"  {label}{used:>7.10g}  {t('terminal.no_limit')}"
     share = min(1.0, used / limit)
     full = round(share * BAR_WIDTH)
     colour = "yellow" if share >= 0.9 else "green"
     bar = f"[{colour}]{'#' * full}[/{colour}]{'.' * (BAR_WIDTH - full)}"
-    return f"  {label:<9}{used:>7.10g} {t('terminal.of')} {limit:<7.10g} {bar}"
+    return f"  {label}{used:>7.10g} {t('terminal.of')} {limit:<7.10g} {bar}"
 
 
 def _account_lines(account: "AccountState", t: "Translator") -> list[str]:
     limits = account.limits
+    labels = {name: t(f"terminal.{name}") for name in ("rate", "channels")}
+    labels |= {name: t(f"terminal.priority.{name}") for name in (queue.priority for queue in account.queues)}
+    width = max(9, *map(len, labels.values()))
+    labels = {name: f"{label:<{width}}" for name, label in labels.items()}
     lines = [
         f"[bold]{t('terminal.account', name=safe(account.name))}[/bold]",
-        _limit(t("terminal.rate"), round(account.rate, 1), limits.rate if limits else 0, t),
-        _limit(t("terminal.channels"), account.channels, limits.channels if limits else 0, t),
+        _limit(labels["rate"], round(account.rate, 1), limits.rate if limits else 0, t),
+        _limit(labels["channels"], account.channels, limits.channels if limits else 0, t),
     ]
     for queue in account.queues:
         if queue.count:
             count = f"{t.plain_number(queue.count):>7}"
             text = t("terminal.queue", count=count, span=t.plain_span(queue.oldest))
-            lines.append(f"  {t(f'terminal.priority.{queue.priority}'):<9}{text}")
+            lines.append(f"  {labels[queue.priority]}{text}")
     return lines
 
 
@@ -195,9 +200,10 @@ def _words(counts: "Mapping[str, int]", t: "Translator", *catalogues: str) -> st
 
 
 def _overview_lines(now: "Overview", t: "Translator") -> list[str]:
+    width = max(len(t(f"terminal.{name}")) for name in ROWS)
+
     def row(name: str, text: str) -> str:
-        label = t(f"terminal.{name}")
-        return f"[bold]{label}[/bold]{' ' * max(2, 11 - len(label))}{text}"
+        return f"[bold]{t(f'terminal.{name}'):<{width}}[/bold]  {text}"
 
     lines = [*_finding_lines(_diagnoses(now), t), ""]
     for account in now.accounts:
