@@ -199,6 +199,10 @@ class Translator:
         text = f"{value:,}" if isinstance(value, int) else f"{value:,.10g}"
         return text if self.language == "en" else text.replace(",", _NBSP).replace(".", ",")
 
+    def quoted(self, text: str) -> str:
+        """A name from outside in the language's quotation marks."""
+        return f"«{text}»" if self.language == "ru" else f"“{text}”"
+
     def percent(self, share: float | None) -> str:
         """A share from 0 to 1 in percent; "–" for None. Less than everything is never rounded up to 100 %."""
         if share is None:

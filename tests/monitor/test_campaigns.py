@@ -228,6 +228,9 @@ def test_the_same_rows_twice_need_a_word(operator: Operator) -> None:
     operator.confirm(address)
     page = settled(operator, address)
     assert "submitted before, as the campaign “first”" in words_on(page)
+    swapped = operator.http.get(f"{address}/progress", headers={"HX-Request": "true"})
+    for shown in (page, swapped):
+        assert f'<a href="{address}/confirm">Call these people once more</a>' in shown.text
     assert f'href="{first}"' in page.text
     operator.confirm(address, again="yes")
     assert settled(operator, address).status_code == 303

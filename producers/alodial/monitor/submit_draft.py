@@ -40,13 +40,13 @@ def _request(request: Request, draft: UploadDraft) -> CampaignRequest:
 def sentence(t: Translator, campaign: CampaignRequest, report: CheckReport, default_hours: str) -> str:
     """Whom the campaign calls, how many, from which number and when."""
     call, policy = campaign.call, campaign.policy
-    columns = ", ".join(f"“{name}”" for field, name in report.understood.items() if field.startswith("phone"))
+    columns = ", ".join(t.quoted(name) for field, name in report.understood.items() if field.startswith("phone"))
     start = t.moment(iso(int(policy.starts_at.timestamp() * 1000))) if policy.starts_at else t("confirm.now")
     hours = hours_text(policy.hours.model_dump(mode="json"), t) if policy.hours else default_hours
     from_number = {
         "two-way": t("confirm.from", number=call.callfrom)
         if call.callfrom and "initiator" not in report.understood
-        else t("confirm.from_column", column=f"“{report.understood.get('initiator', '–')}”"),
+        else t("confirm.from_column", column=t.quoted(report.understood.get("initiator", "–"))),
         "queue": t("confirm.from_queue", queue=call.queue),
         "ivr": t("confirm.from_ivr", menu=call.ivrid, line=call.fromline),
     }[call.kind]
