@@ -1,12 +1,13 @@
 """``/v1/calls``: place, show, list, cancel and redial calls."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from alodial_schemas import Disposition, FieldProblem, PhoneError, State, mask_numbers, normalise_phone
+from alodial_schemas import Disposition, FieldProblem, PhoneError, State, normalise_phone
 
 from ...calls.call_events import events_of
 from ...calls.prepare import prepare, read_call
@@ -20,6 +21,7 @@ from ..key_rules import check_call, quota_of
 from ..openapi import bodies, models
 from ..openapi.models import answers, refusals
 from ..problems import Refusal, invalid_fields
+from ..query_parameters import unknown_parameters
 from ..query_times import TimeRange
 from ..request_bodies import parse_body, read_json_body
 from ..responses import json_response
@@ -29,29 +31,46 @@ router = APIRouter(prefix="/v1/calls", tags=["calls"])
 _CURSOR = r"^([a-z][0-9.-]{1,40}|m[a-z0-9_.-]{1,140})?$"
 """The letter of a list and a position in it; or a call's place in the list of live and archived calls."""
 
-_PARAMETERS = frozenset(
-    {
-        "state",
-        "disposition",
-        "campaign",
-        "phone",
-        "reference",
-        "account",
-        "reason",
-        "since",
-        "until",
-        "part",
-        "ended",
-        "line",
-        "operator",
-        "initiator",
-        "hour",
-        "weekday",
-        "times",
-        "cursor",
-        "limit",
-    }
-)
+
+@dataclass(frozen=True, slots=True)
+class _ListQuestion:
+    """The parameters of the list of calls."""
+
+    state: Annotated[State | None, Query(description="Only calls in this state")] = None
+    campaign: Annotated[str, Query(max_length=128, description="Only calls of this campaign, by its id")] = ""
+    phone: Annotated[
+        str, Query(max_length=64, description="Only calls to or from this number", examples=["994412860"])
+    ] = ""
+    reference: Annotated[str, Query(max_length=128, description="Only calls with this reference of yours")] = ""
+    disposition: Annotated[Disposition | None, Query(description="Only calls whose last attempt went so")] = None
+    account: Annotated[str, Query(max_length=64, description="Only calls of this account")] = ""
+    reason: Annotated[str, Query(max_length=64, description="Only calls that ended with this code")] = ""
+    since: Annotated[str, Query(max_length=40, description="Made at this time or later, ISO 8601 with a zone")] = ""
+    until: Annotated[str, Query(max_length=40, description="Made before this time")] = ""
+    part: Annotated[
+        str,
+        Query(max_length=128, description="Only calls with this in a number, the reference or a value of the metadata"),
+    ] = ""
+    ended: Annotated[bool, Query(description="Only calls that have ended")] = False
+    line: Annotated[str, Query(max_length=64, description="Only calls that went out from this line, or `none`")] = ""
+    operator: Annotated[
+        str,
+        Query(max_length=8, description="Only calls to this operator, as reports name it, or `none`", examples=["90"]),
+    ] = ""
+    initiator: Annotated[
+        str, Query(max_length=64, description="Only calls in which this number was called first, or `none`")
+    ] = ""
+    hour: Annotated[int | None, Query(ge=0, le=23, description="Only calls of this hour of local time")] = None
+    weekday: Annotated[int | None, Query(ge=1, le=7, description="Only calls of this weekday; 1 is Monday")] = None
+    times: Annotated[
+        Literal["created", "called"],
+        Query(description="`called`: since, until, hour and weekday are those of the first attempt"),
+    ] = "created"
+    cursor: Annotated[str, Query(pattern=_CURSOR, description="Of the page before, as it is")] = ""
+    limit: Annotated[int, Query(ge=1, le=200)] = 50
+
+
+ListQuestion = Annotated[_ListQuestion, Depends()]
 
 
 @router.post(
@@ -94,89 +113,54 @@ async def place_call(request: Request) -> Response:
     summary="List calls, newest first",
     responses=refusals(401, 403, 429, 422, 503) | answers({200: ("A page", models.CallPage)}),
 )
-async def list_calls(
-    request: Request,
-    api_key: Reader,
-    state: Annotated[State | None, Query(description="Only calls in this state")] = None,
-    campaign: Annotated[str, Query(max_length=128, description="Only calls of this campaign, by its id")] = "",
-    phone: Annotated[
-        str, Query(max_length=64, description="Only calls to or from this number", examples=["994412860"])
-    ] = "",
-    reference: Annotated[str, Query(max_length=128, description="Only calls with this reference of yours")] = "",
-    disposition: Annotated[Disposition | None, Query(description="Only calls whose last attempt went so")] = None,
-    account: Annotated[str, Query(max_length=64, description="Only calls of this account")] = "",
-    reason: Annotated[str, Query(max_length=64, description="Only calls that ended with this code")] = "",
-    since: Annotated[str, Query(max_length=40, description="Made at this time or later, ISO 8601 with a zone")] = "",
-    until: Annotated[str, Query(max_length=40, description="Made before this time")] = "",
-    part: Annotated[
-        str,
-        Query(max_length=128, description="Only calls with this in a number, the reference or a value of the metadata"),
-    ] = "",
-    ended: Annotated[bool, Query(description="Only calls that have ended")] = False,
-    line: Annotated[str, Query(max_length=64, description="Only calls that went out from this line, or `none`")] = "",
-    operator: Annotated[
-        str,
-        Query(max_length=8, description="Only calls to this operator, as reports name it, or `none`", examples=["90"]),
-    ] = "",
-    initiator: Annotated[
-        str, Query(max_length=64, description="Only calls in which this number was called first, or `none`")
-    ] = "",
-    hour: Annotated[int | None, Query(ge=0, le=23, description="Only calls of this hour of local time")] = None,
-    weekday: Annotated[int | None, Query(ge=1, le=7, description="Only calls of this weekday; 1 is Monday")] = None,
-    times: Annotated[
-        Literal["created", "called"],
-        Query(description="`called`: since, until, hour and weekday are those of the first attempt"),
-    ] = "created",
-    cursor: Annotated[str, Query(pattern=_CURSOR, description="Of the page before, as it is")] = "",
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> Response:
+async def list_calls(request: Request, api_key: Reader, question: ListQuestion) -> Response:
     """One page of summaries. A narrow filter may give short or empty pages: go on until `cursor` is null.
 
     Archived calls are in the same list. While the archive does not answer a page has `"incomplete": true`: older calls lack.
     """
-    unknown = sorted(set(request.query_params) - _PARAMETERS)
-    remedy = f"use {', '.join(sorted(_PARAMETERS))}"
-    problems = [
-        FieldProblem(mask_numbers(name[:64]), "unknown_parameter", "is not a parameter here", remedy)
-        for name in unknown[:20]
-    ]
-    numbers = {"phone": phone, "initiator": initiator}
+    call_filter = _filter(request, question, api_key.owner_filter)
+    page = await app_context(request).queue.calls(call_filter, cursor=question.cursor or None, limit=question.limit)
+    incomplete = {"incomplete": True} if page.incomplete else {}
+    return json_response({"calls": [record.summary() for record in page.calls], "cursor": page.cursor} | incomplete)
+
+
+def _filter(request: Request, question: _ListQuestion, owner: str) -> CallFilter:
+    """The calls that are asked for: an owner's, or all with "". Raises Refusal 422."""
+    problems = unknown_parameters(request, _ListQuestion)
+    numbers = {"phone": question.phone, "initiator": question.initiator}
     for name, number in numbers.items():
         if number and (name, number) != ("initiator", NO_VALUE):
             try:
                 numbers[name] = normalise_phone(_plus(number), allowed=())
             except PhoneError as exc:
                 problems.append(FieldProblem(name, exc.code, exc.reason, exc.remedy))
-    if part and sum(char.isalnum() for char in part) < MIN_PART:
+    if question.part and sum(char.isalnum() for char in question.part) < MIN_PART:
         remedy = f"give at least {MIN_PART} letters or digits"
         problems.append(FieldProblem("part", "too_short", "would match nearly every call", remedy))
-    within = TimeRange(since, until)
+    within = TimeRange(question.since, question.until)
     problems += within.problems
     if problems:
         raise invalid_fields(problems, "parameter")
-    call_filter = CallFilter(
-        state=state or "",
-        campaign=campaign,
+    return CallFilter(
+        state=question.state or "",
+        campaign=question.campaign,
         phone=numbers["phone"],
-        reference=reference,
-        disposition=disposition or "",
-        account=account,
-        owner=api_key.owner_filter,
-        reason=reason,
+        reference=question.reference,
+        disposition=question.disposition or "",
+        account=question.account,
+        owner=owner,
+        reason=question.reason,
         since=within.since,
         until=within.until,
-        part=part,
-        ended=ended,
-        line=line,
-        operator=_plus(operator),
+        part=question.part,
+        ended=question.ended,
+        line=question.line,
+        operator=_plus(question.operator),
         initiator=numbers["initiator"],
-        hour=hour,
-        weekday=weekday,
-        times=times,
+        hour=question.hour,
+        weekday=question.weekday,
+        times=question.times,
     )
-    page = await app_context(request).queue.calls(call_filter, cursor=cursor or None, limit=limit)
-    incomplete = {"incomplete": True} if page.incomplete else {}
-    return json_response({"calls": [record.summary() for record in page.calls], "cursor": page.cursor} | incomplete)
 
 
 def _plus(text: str) -> str:

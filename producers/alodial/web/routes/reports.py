@@ -1,6 +1,6 @@
 """``/v1/reports``: what the archive's counts say."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -8,8 +8,6 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
-
-from alodial_schemas import FieldProblem, mask_numbers
 
 from ...api_keys import ApiKey
 from ...archive.report_query import FIGURES, Report, read_query
@@ -21,6 +19,7 @@ from ..csv_download import csv_download
 from ..openapi import models
 from ..openapi.models import answers, refusals
 from ..problems import Refusal, invalid_fields
+from ..query_parameters import unknown_parameters
 from ..query_times import TimeRange
 from ..responses import json_response
 
@@ -43,7 +42,6 @@ class _Question:
 Question = Annotated[_Question, Depends()]
 _ANSWERS = refusals(401, 403, 404, 429, 422, 503) | answers({200: ("Rows of counts", models.ReportShown)})
 _ANSWERS[200]["content"] = {"text/csv": {}}
-_PARAMETERS = sorted(field.name for field in fields(_Question))
 
 
 @router.get("/outcomes", summary="How calls ended", responses=_ANSWERS)
@@ -87,12 +85,6 @@ def _cell(value: Any) -> str:
 async def _report(request: Request, api_key: ApiKey, name: str, question: _Question) -> Report:
     context = app_context(request)
     zone = ZoneInfo(context.settings.timezone)
-    unknown = sorted(set(request.query_params).difference(_PARAMETERS))
-    remedy = f"use {', '.join(_PARAMETERS)}"
-    problems = [
-        FieldProblem(mask_numbers(name[:64]), "unknown_parameter", "is not a parameter here", remedy)
-        for name in unknown[:20]
-    ]
     times = TimeRange(question.since, question.until, zone)
     query, wrong = read_query(
         name,
@@ -104,7 +96,7 @@ async def _report(request: Request, api_key: ApiKey, name: str, question: _Quest
         owner=api_key.owner_filter,
         campaign=question.campaign,
     )
-    if problems := [*problems, *times.problems, *wrong]:
+    if problems := [*unknown_parameters(request, _Question), *times.problems, *wrong]:
         raise invalid_fields(problems, "parameter")
     if context.queue.archive is None:
         raise Refusal(404, "not_found", "Reports are made from the archive, and ALODIAL_ARCHIVE_URL names none.")
