@@ -5,6 +5,7 @@ the store gives the same answer when it is run twice. The caller learns of a sto
 instead of after many tries.
 """
 
+import socket
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -13,7 +14,7 @@ import redis
 import redis.asyncio as aioredis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError, TimeoutError
+from redis.exceptions import ConnectionError, ReadOnlyError, TimeoutError
 from redis.retry import Retry
 
 from ..errors import ConfigurationError
@@ -29,9 +30,10 @@ REDIS_PORT = 6379
 
 
 def _options(timeout: float, repeat: int, *, asynchronous: bool) -> dict[str, Any]:
-    # A bare RuntimeError is uvloop's, where the other side has reset the connection.
-    lost: Any = (ConnectionError, TimeoutError, RuntimeError)
-    retry = AsyncRetry(NoBackoff(), repeat, lost) if asynchronous else Retry(NoBackoff(), repeat)
+    # A bare RuntimeError is uvloop's, where the other side has reset the connection. Who became a replica was the primary when it
+    # was connected to: its address may lead to another by now.
+    lost: Any = (ConnectionError, TimeoutError, ReadOnlyError, RuntimeError if asynchronous else socket.timeout)
+    retry = AsyncRetry(NoBackoff(), repeat, lost) if asynchronous else Retry(NoBackoff(), repeat, lost)
     timeouts = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
     return {**timeouts, "health_check_interval": 0, "retry": retry, "protocol": 2}
 

@@ -19,6 +19,7 @@ from redis.exceptions import ResponseError
 from .answers import number, text
 from .keys import Keys
 from .records import CallRecord
+from .redis_errors import is_lost
 from .sansio import Steps, run, run_async
 from .script_connections import POOL_ARGUMENTS
 
@@ -261,7 +262,10 @@ class LogWriter:
                 (*words, line, "p", self._process, "n", number) for number, line in enumerate(lines, first)
             ]
             connection.send_packed_command([b"".join(map(hiredis.pack_command, commands))])
-            return [_answer(connection) for _ in commands]
+            answers = [_answer(connection) for _ in commands]
+            if any(isinstance(answer, Exception) and is_lost(answer) for answer in answers):
+                connection.disconnect()
+            return answers
         except BaseException:
             connection.disconnect()  # its answers are still under way
             raise

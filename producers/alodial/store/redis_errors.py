@@ -97,6 +97,11 @@ def is_closed_transport(exc: BaseException) -> bool:
     return type(exc) is RuntimeError and "the handler is closed" in str(exc)
 
 
+def is_lost(exc: BaseException) -> bool:
+    """Returns whether a connection is of no use after this error: it broke, or it leads to what became a replica."""
+    return not isinstance(exc, redis.exceptions.ResponseError) or error_code(exc) == "READONLY"
+
+
 def is_out_of_memory(exc: BaseException) -> bool:
     """Returns whether Redis refused a write because it is full."""
     return isinstance(exc, redis.exceptions.ResponseError) and error_code(exc) == "OOM"

@@ -14,11 +14,15 @@ import redis
 import redis.asyncio as aioredis
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
+from .redis_errors import is_lost
+
 # redis-py before 5.3 demands the command's name, later versions warn of it.
 POOL_ARGUMENTS: Final = ("EVALSHA",) if tuple(int(n) for n in redis.__version__.split(".")[:2]) < (5, 3) else ()
 
 KEPT: Final = 8
 """Connections kept for scripts; what more there are goes back to the pool after each script."""
+
+LOST: Final = (ConnectionError, TimeoutError, OSError, ResponseError)
 
 
 class ScriptConnections:
@@ -29,7 +33,8 @@ class ScriptConnections:
         self._kept_by_process: dict[int, list[Any]] = {}
 
     def execute(self, *words: str | bytes | int | float) -> Any:
-        """Returns Redis' answer. A command whose connection breaks, or that is not answered in time, is sent once more.
+        """Returns Redis' answer. A command whose connection breaks, that is not answered in time, or whose server became a
+        replica is sent once more, on a new connection.
 
         Raises redis-py's errors.
         """
@@ -42,7 +47,9 @@ class ScriptConnections:
         try:
             try:
                 return self._exchange(connection, packed)
-            except (ConnectionError, TimeoutError, OSError):
+            except LOST as exc:
+                if not is_lost(exc):
+                    raise
                 return self._exchange(connection, packed)
         finally:
             # A connection that failed was disconnected and connects when it is used next.
@@ -72,10 +79,9 @@ class ScriptConnections:
             connection.connect()  # where that is due, to another primary too
             connection.send_packed_command(packed)
             return connection.read_response()
-        except ResponseError:
-            raise
-        except BaseException:
-            connection.disconnect()  # the answer, which may still come, is that of no other command
+        except BaseException as exc:
+            if is_lost(exc):
+                connection.disconnect()  # the answer, which may still come, is that of no other command
             raise
 
 
@@ -87,7 +93,8 @@ class AsyncScriptConnections:
         self._kept: list[Any] = []
 
     async def execute(self, *words: str | bytes | int | float) -> Any:
-        """Returns Redis' answer. A command whose connection breaks, or that is not answered in time, is sent once more.
+        """Returns Redis' answer. A command whose connection breaks, that is not answered in time, or whose server became a
+        replica is sent once more, on a new connection.
 
         Raises redis-py's errors.
         """
@@ -96,7 +103,9 @@ class AsyncScriptConnections:
         try:
             try:
                 return await self._exchange(connection, packed)
-            except (ConnectionError, TimeoutError, OSError):
+            except LOST as exc:
+                if not is_lost(exc):
+                    raise
                 await connection.disconnect(nowait=True)
                 return await self._exchange(connection, packed)
         finally:
