@@ -7,7 +7,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..calls.threads import READS, UPLOADS
+from ..calls.threads import UPLOADS
 from ..campaigns.exporting.texts import delimiter_of
 from ..campaigns.importing.files import open_source
 from ..campaigns.importing.questions import NOT_USED, Question
@@ -19,7 +19,8 @@ from .auth import TOKEN_FIELD, Forbidden, Signed, audit, can, check_origin, chec
 from .context import monitor_context, translator_of
 from .do_not_call import MAX_REASON
 from .draft_record import BUSY, Step, UploadDraft
-from .rendering import PeopleRoute, error_page, go, page
+from .new_campaign import draft_of
+from .rendering import PeopleRoute, go, page
 from .upload_drafts import DraftWork
 
 MAX_ANSWERS: Final = 64
@@ -81,16 +82,10 @@ async def _begin(request: Request, operator: Signed, draft: UploadDraft, **answe
     await UPLOADS.run(monitor_context(request).drafts.work, draft, "submitting", import_file)
 
 
-async def _draft_of(request: Request, operator: Signed, id: str) -> UploadDraft | None:
-    return await READS.run(monitor_context(request).drafts.get, id, operator.api_key.scope, "do_not_call")
-
-
 @router.get("/do-not-call/import/{id}")
 async def show_import(request: Request, operator: Signed, id: str) -> Response:
     """How far the import is, what the file leaves open, or what became of it."""
-    draft = await _draft_of(request, operator, id)
-    if draft is None:
-        return error_page(request, 404, "refused.draft")
+    draft = await draft_of(request, operator, id, "do_not_call")
     return page(
         request,
         "do_not_call_import.html",
@@ -114,9 +109,7 @@ def _takes_several(question: Question) -> bool:
 async def answer(request: Request, operator: Signed, id: str) -> Response:
     """Imports the file with the answers that were chosen."""
     form = await form_of(request, operator, "dnc.add")
-    draft = await _draft_of(request, operator, id)
-    if draft is None:
-        return error_page(request, 404, "refused.draft")
+    draft = await draft_of(request, operator, id, "do_not_call")
     if draft.step not in BUSY and draft.error is not None and draft.error.questions:
         for name, value in answers_of(form, draft.error.questions).items():
             # What was said about the sheet stays said when the next question is about its columns.

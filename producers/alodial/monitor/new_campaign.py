@@ -20,10 +20,11 @@ from .auth import TOKEN_FIELD, Forbidden, Signed, audit, can, check_origin, chec
 from .campaign_form import DELAYS, KINDS, REDIALS, WINDOWS, default_fields, fields_of, form_field
 from .context import monitor_context, translator_of
 from .draft_check import begin_check, rejected_rows
-from .draft_record import BUSY, UploadDraft
+from .draft_record import BUSY, Purpose, UploadDraft
 from .file_form import FileAnswers, answers_of, header_hash, is_of_file, view_of
 from .problem_kinds import kinds_of_report
-from .rendering import PeopleRoute, error_page, go, page
+from .rendering import PeopleRoute, go, page
+from .upload_drafts import DraftGone
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
@@ -88,21 +89,20 @@ async def _check(request: Request, draft: UploadDraft) -> None:
     await UPLOADS.run(begin_check, monitor_context(request).drafts, draft, _campaigns(request))
 
 
-async def draft_of(request: Request, operator: Signed, id: str) -> UploadDraft | None:
-    """The draft that a page is about, for the key that uploaded it alone. Raises StoreUnavailable."""
-    return await READS.run(monitor_context(request).drafts.get, id, operator.api_key.scope)
-
-
-async def _draft_going_on(request: Request, operator: Signed, id: str) -> UploadDraft | None:
-    """As :func:`draft_of`; a check whose process has ended goes on in this one."""
-    draft = await draft_of(request, operator, id)
-    if draft is not None and draft.step == "stopped":
-        await _check(request, draft)
+async def draft_of(request: Request, operator: Signed, id: str, purpose: Purpose = "campaign") -> UploadDraft:
+    """The draft that a page is about, for the key that uploaded it alone. Raises DraftGone and StoreUnavailable."""
+    draft = await READS.run(monitor_context(request).drafts.get, id, operator.api_key.scope, purpose)
+    if draft is None:
+        raise DraftGone
     return draft
 
 
-def draft_gone(request: Request) -> Response:
-    return error_page(request, 404, "refused.draft")
+async def _draft_going_on(request: Request, operator: Signed, id: str) -> UploadDraft:
+    """As :func:`draft_of`; a check whose process has ended goes on in this one."""
+    draft = await draft_of(request, operator, id)
+    if draft.step == "stopped":
+        await _check(request, draft)
+    return draft
 
 
 def error_variables(draft: UploadDraft) -> dict[str, Any]:
@@ -141,8 +141,6 @@ def _show(request: Request, operator: Signed, draft: UploadDraft, headers: dict[
 @router.get("/campaigns/drafts/{id}")
 async def show_draft(request: Request, operator: Signed, id: str) -> Response:
     draft = await _draft_going_on(request, operator, id)
-    if draft is None:
-        return draft_gone(request)
     if draft.step == "submitted":
         await UPLOADS.run(monitor_context(request).drafts.drop, draft)
         return go(f"/campaigns/{draft.campaign}?done=submit")
@@ -155,7 +153,10 @@ async def update_progress(request: Request, operator: Signed, id: str) -> Respon
 
     Where the settings have problems the whole page is loaded, because their form is marked.
     """
-    draft = await _draft_going_on(request, operator, id)
+    try:
+        draft: UploadDraft | None = await _draft_going_on(request, operator, id)
+    except DraftGone:
+        draft = None
     if draft is None or draft.step in ("settings", "submitted") or "hx-request" not in request.headers:
         return Response(
             status_code=200,
@@ -173,8 +174,6 @@ async def answer(request: Request, operator: Signed, id: str) -> Response:
     """Checks the file again with other answers about its sheet, header row and columns."""
     form = await form_of(request, operator, "campaign.submit")
     draft = await draft_of(request, operator, id)
-    if draft is None:
-        return draft_gone(request)
     if draft.step not in ("submitting", "submitted"):
         try:
             answers = answers_of(form, draft.answers, draft.preview)
@@ -194,8 +193,6 @@ async def forget_mapping(request: Request, operator: Signed, id: str) -> Respons
     """Reads the columns by their names again, and forgets how those of an earlier file were used."""
     await form_of(request, operator, "campaign.submit")
     draft = await draft_of(request, operator, id)
-    if draft is None:
-        return draft_gone(request)
     if draft.preview is not None and draft.step not in BUSY:
         header = header_hash(draft.preview.columns)
         await UPLOADS.run(_campaigns(request).keep_mapping, draft.owner, header, None)
@@ -211,8 +208,6 @@ async def check_again(request: Request, operator: Signed, id: str) -> Response:
     """Checks the same file with other settings."""
     form = await form_of(request, operator, "campaign.submit")
     draft = await draft_of(request, operator, id)
-    if draft is None:
-        return draft_gone(request)
     if draft.step not in ("submitting", "submitted"):
         draft.fields = fields_of(form)
         await _check(request, draft)
@@ -223,8 +218,8 @@ async def check_again(request: Request, operator: Signed, id: str) -> Response:
 async def rejected_csv(request: Request, operator: Signed, id: str) -> Response:
     """The rows that would not be taken, with their reasons in the reader's language, to be corrected and uploaded again."""
     draft = await draft_of(request, operator, id)
-    if draft is None or draft.report is None or draft.step in BUSY:
-        return draft_gone(request)
+    if draft.report is None or draft.step in BUSY:
+        raise DraftGone
     t = translator_of(request)
     rows = rejected_rows(draft.rejected_path)
     blocks = problem_blocks(rows, draft.report.columns, delimiter=delimiter_of(t), texts=t)

@@ -19,6 +19,7 @@ from . import campaign_figures
 from .auth import TOKEN_FIELD, Forbidden, SignInNeeded, can, cookie_of, load_operator, log, operator_of, set_cookie
 from .context import COLOURS, colours_of, monitor_context, translator_of
 from .session import SESSION_SECONDS, Operator, form_token
+from .upload_drafts import DraftGone
 
 HTMX_CONFIG: Final = (
     '{"includeIndicatorStyles":false,"allowEval":false,"allowScriptTags":false,'
@@ -178,6 +179,8 @@ class PeopleRoute(APIRoute):
                 if exc.status == 429:
                     return error_page(request, 429, "refused.too_often", headers=exc.headers)
                 return error_page(request, exc.status, "refused.request", exc.detail, exc.headers)
+            except DraftGone:
+                return error_page(request, 404, "refused.draft")
             except NotFound as exc:
                 return error_page(request, 404, "refused.not_found", str(exc))
             except StoreUnavailable as exc:

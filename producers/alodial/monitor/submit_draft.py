@@ -26,9 +26,9 @@ from .campaign_form import request_of
 from .context import monitor_context, translator_of
 from .draft_check import keep_mapping
 from .draft_record import BUSY, Step, UploadDraft
-from .new_campaign import draft_gone, draft_of, error_variables
+from .new_campaign import draft_of, error_variables
 from .rendering import PeopleRoute, go, page
-from .upload_drafts import DraftWork
+from .upload_drafts import DraftGone, DraftWork
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
@@ -84,8 +84,6 @@ def _is_ready(draft: UploadDraft) -> bool:
 @router.get("/campaigns/drafts/{id}/confirm")
 async def confirm(request: Request, operator: Signed, id: str) -> Response:
     draft = await draft_of(request, operator, id)
-    if draft is None:
-        return draft_gone(request)
     if not _is_ready(draft):
         return go(f"/campaigns/drafts/{id}")
     return _confirm(request, operator, draft)
@@ -96,8 +94,6 @@ async def submit(request: Request, operator: Signed, id: str) -> Response:
     """Submits what the page showed; after another check the page is shown again instead."""
     form = await form_of(request, operator, "campaign.submit")
     draft = await draft_of(request, operator, id)
-    if draft is None:
-        return draft_gone(request)
     if not _is_ready(draft) or not draft.version or text_of(form, "version") != draft.version:
         return go(f"/campaigns/drafts/{draft.id}")
     campaign = _request(request, draft)
@@ -137,8 +133,6 @@ async def test_call(request: Request, operator: Signed, id: str) -> Response:
     """Places the first row's call to the operator's own phone, once for each page that was shown."""
     form = await form_of(request, operator, "campaign.submit")
     draft = await draft_of(request, operator, id)
-    if draft is None:
-        return draft_gone(request)
     if not _is_ready(draft):
         return go(f"/campaigns/drafts/{id}")
     queue = app_context(request).queue
@@ -158,7 +152,8 @@ async def test_call(request: Request, operator: Signed, id: str) -> Response:
 @router.post("/campaigns/drafts/{id}/drop")
 async def drop(request: Request, operator: Signed, id: str) -> Response:
     await form_of(request, operator, "campaign.submit")
-    draft = await draft_of(request, operator, id)
-    if draft is not None and draft.step not in BUSY:
-        await UPLOADS.run(monitor_context(request).drafts.drop, draft)
+    with contextlib.suppress(DraftGone):
+        draft = await draft_of(request, operator, id)
+        if draft.step not in BUSY:
+            await UPLOADS.run(monitor_context(request).drafts.drop, draft)
     return go("/campaigns")

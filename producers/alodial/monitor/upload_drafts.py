@@ -48,6 +48,10 @@ class UploadStopped(AlodialError):
     """The process ends. The same file submitted again goes on from where it stopped."""
 
 
+class DraftGone(Exception):
+    """There is no such draft, or it is another key's."""
+
+
 class CheckReplaced(Exception):
     """Another check of the file began, here or in another process, or the file was deleted."""
 
