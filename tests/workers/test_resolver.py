@@ -75,3 +75,20 @@ def test_an_address_needs_no_thread() -> None:
 
 def test_the_system_resolves_spellings_of_an_address() -> None:
     assert asyncio.run(Resolver()("localhost", 80))
+
+
+def test_a_look_up_for_which_there_is_no_thread_fails_and_the_next_is_worked_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def work() -> list[str]:
+        resolver = Resolver(Names())
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            with pytest.raises(OSError, match="no thread"):
+                await resolver("cld.example", 443)
+        return list(await resolver("cld.example", 443))
+
+    assert asyncio.run(asyncio.wait_for(work(), 15)) == ["192.0.2.1"]

@@ -7,6 +7,7 @@ other name. The threads are daemons: the process's end does not wait for them.
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import socket
 import threading
@@ -36,11 +37,15 @@ class Resolver:
         future = self._under_way.get((host, port))
         if future is None:
             loop = asyncio.get_running_loop()
-            future = self._under_way[host, port] = loop.create_future()
+            future = loop.create_future()
+            work = (loop, future, host, port)
+            try:
+                threading.Thread(target=self._work, args=work, name=f"resolve {host}", daemon=True).start()
+            except RuntimeError:
+                raise OSError(errno.ENOMEM, "no thread for a look-up") from None
+            # Only now: a look-up that nobody works on would be waited for in vain. It settles on this loop, later.
+            self._under_way[host, port] = future
             future.add_done_callback(lambda done: self._finish(host, port, done))
-            threading.Thread(
-                target=self._work, args=(loop, future, host, port), name=f"resolve {host}", daemon=True
-            ).start()
         # Whoever gives up waiting leaves the look-up to the next that asks.
         return await asyncio.shield(future)
 
