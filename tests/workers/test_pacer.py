@@ -4,6 +4,7 @@ import pytest
 
 from alodial import CallQueue, TwoWayCall
 from alodial.settings import Settings
+from alodial.store import workers
 from alodial.store.counters import Counters
 from alodial.store.supervision import Supervisor
 from alodial.wakeup import Waker
@@ -29,6 +30,16 @@ def test_a_pacer_looks_seldom_until_calls_are_ready_or_its_process_works(setting
         assert pacer.tick() == TICK
         queue.store.redis.flushdb()
         assert pacer.tick() == TICK, "what failed just now comes back soon"
+
+
+def test_the_pacers_of_several_workers_share_the_looks(settings: Settings) -> None:
+    with CallQueue(settings=settings) as queue:
+        for number in range(2):
+            queue.store.call(workers.write_heartbeat, workers.Heartbeat(f"w{number}", 0, 1, "host", 0))
+        assert pacer_of(queue, settings, works=True).tick() == 2 * TICK
+        for number in range(50):
+            queue.store.call(workers.write_heartbeat, workers.Heartbeat(f"w{number}", 0, 1, "host", 0))
+        assert pacer_of(queue, settings, works=True).tick() == CALM_TICK
 
 
 def test_a_pacer_looks_soon_once_its_process_is_given_work(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from .hopper import HopperFiller
 log = structlog.get_logger("alodial.pacer")
 
 TICK: Final = 0.25
-"""Longest sleep, seconds, while there is work: a lost wake-up is repeated after at most this and the wake-up key's own second."""
+"""Longest sleep, seconds, while there is work, of one worker's pacer; those of several share the looks, up to CALM_TICK each."""
 
 CALM_TICK: Final = 1.0
 """The same while nothing is ready and no campaign lives. Work that comes to this process ends it."""
@@ -73,7 +73,7 @@ class Pacer(SupervisedThread):
 
     def _round(self) -> float:
         pause = self.tick()
-        if pause <= TICK:
+        if pause < CALM_TICK:
             return pause
         self._rests = True
         if self._roused.wait(pause):
@@ -105,7 +105,7 @@ class Pacer(SupervisedThread):
         now = time.monotonic()
         if pace.busy or pace.moved or self._works():
             self._calm_from = now + CALM_AFTER
-        longest = TICK if now < self._calm_from else CALM_TICK
+        longest = min(CALM_TICK, TICK * max(1, pace.workers)) if now < self._calm_from else CALM_TICK
         if pace.next_due is None:
             return longest
         return min(longest, max(0.001, pace.next_due))

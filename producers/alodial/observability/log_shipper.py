@@ -25,7 +25,7 @@ LINES: Final = 10_000
 BYTES: Final = 8 * 1024 * 1024
 """Limits of the buffer: a minute of a busy worker."""
 BATCH: Final = 500
-LINGER: Final = 0.25
+LINGER: Final = 0.5
 """Seconds that lines are gathered for one round trip."""
 PAUSES: Final = (0.25, 0.5, 1.0, 2.0, 4.0)
 TIMEOUT: Final = 1.0

@@ -21,7 +21,7 @@ from ..settings.environment import unknown_settings
 from .log_shipper import LogShipper, encode
 from .redaction import Event, Scrubber, secrets_of
 
-LINGER = 0.1
+LINGER = 0.25
 """Seconds that lines are gathered for one write: a thread that wakes for each takes the interpreter from the calls."""
 
 MAX_WARNINGS = 1000

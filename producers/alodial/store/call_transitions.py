@@ -340,7 +340,8 @@ class HopperNeed(NamedTuple):
 class Pace(NamedTuple):
     """``moved`` calls became ready; ``next_due`` is in seconds from now, None without any; ``accounts`` are to be woken.
 
-    ``step`` is not 0 when Redis' clock is so many seconds off what a pacer saw last.
+    ``step`` is not 0 when Redis' clock is so many seconds off what a pacer saw last. It is ``busy`` when calls are ready or a
+    campaign lives; ``workers`` have a heartbeat, silent ones too.
     """
 
     moved: int
@@ -349,6 +350,7 @@ class Pace(NamedTuple):
     hoppers: list[HopperNeed] = []  # noqa: RUF012  # a NamedTuple's default, never changed
     step: float = 0
     busy: bool = False
+    workers: int = 0
 
 
 def pace(hoppers: Mapping[str, int] | None = None, *, limit: int = 500) -> Operation[Pace]:
@@ -365,6 +367,7 @@ def pace(hoppers: Mapping[str, int] | None = None, *, limit: int = 500) -> Opera
             read_rows(HopperNeed, answer[3]),
             int(answer[4]) / 1000,
             bool(answer[5]),
+            int(answer[6]),
         )
 
     return Operation("pace", args, read)

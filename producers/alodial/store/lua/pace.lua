@@ -4,7 +4,8 @@
 -- which something has come (`wake`, `hungry`), and not at those that are paused, wait or have enough in their hopper.
 -- ARGV: limit, then for each account: name, calls that a hopper should hold.
 -- Answer: {moved, ms until the next one is due or -1, {accounts to ring...}, {{campaign, cursor, chunk, offset, room}...},
---   ms that the clock was off (clock.lua), 1 when calls are ready or a campaign lives}
+--   ms that the clock was off (clock.lua), 1 when calls are ready or a campaign lives,
+--   workers that are known}
 local LOOKS, FILLS, RECALLS = 200, 20, 200
 local step = keep_time()
 local limit = tonumber(ARGV[1])
@@ -135,5 +136,5 @@ for _, account in ipairs(redis.call('SMEMBERS', P .. 'accounts')) do
       and redis.call('SET', P .. 'help:' .. account, '1', 'NX', 'PX', redis.call('EXISTS', P .. 'bell:' .. account) == 1 and 1000 or 250) then answer[3][#answer[3] + 1] = account end
   end
 end
-answer[6] = busy
+answer[6], answer[7] = busy, redis.call('HLEN', P .. 'workers')
 return answer
