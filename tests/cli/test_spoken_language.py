@@ -56,6 +56,7 @@ def test_headings_of_tables_and_of_a_call_are_in_the_language_and_json_is_not(
     assert re.search(r"^  состояние +queued$", call, re.MULTILINE)
     assert re.search(r"^  обозначение +order-17$", call, re.MULTILINE)
     assert "ход звонка\n" in call
+    assert alodial("logs", "--call", "17").err == "подходящих строк журнала нет\n"
     assert alodial("keys", "list").out.startswith("имя ")
     assert {"extid", "state", "reference"} <= alodial("calls", "list", "--json").documents[0].keys()
 

@@ -107,6 +107,8 @@ def _print_stored(
         print_line(log_line)
         if READER_LEFT.is_set():
             return newest
+    if not lines and max_lines:
+        say("no log line matches")
     if cursor is not None and with_hint and lines:
         say(f"hint: these are the newest {len(lines)} lines; --since 1h or --limit 1000 shows more")
     return newest
