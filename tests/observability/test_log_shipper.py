@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import threading
 
 import pytest
 from hypothesis import given
@@ -293,3 +294,22 @@ def test_a_signal_may_log_in_the_middle_of_a_line(settings: Settings) -> None:
         signal.signal(signal.SIGUSR1, before)
     shipper.drain(5)
     assert shipper.dropped == 0
+
+
+def test_a_line_for_which_there_is_no_thread_leaves_with_the_next(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    shipper = LogShipper(settings, {})
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        shipper.put('{"event":"first"}')
+    shipper.put('{"event":"second"}')
+    wait_until(
+        lambda: (
+            [fields[b"l"] for _, fields in store.redis.xrange(keys.LOGS)]
+            == [b'{"event":"first"}', b'{"event":"second"}']
+        )
+    )

@@ -139,12 +139,13 @@ class LogShipper:
             self._wake.set()
 
     def _start(self) -> bool:
-        self._thread = threading.Thread(target=self._work, name="log-shipper", daemon=True)
+        thread = threading.Thread(target=self._work, name="log-shipper", daemon=True)
         try:
-            self._thread.start()
-        except RuntimeError:  # the interpreter is ending
+            thread.start()
+        except RuntimeError:  # the interpreter is ending, or there is no thread left: the next line tries again
             self._idle.set()
             return False
+        self._thread = thread
         return True
 
     def drain(self, timeout: float = DRAIN_TIMEOUT) -> None:
