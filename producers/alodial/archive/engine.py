@@ -28,21 +28,20 @@ LONG_SECONDS: Final = 6 * 3600.0
 _FULL: Final = ("database or disk is full", "no space left", "disk full", "53100")
 
 
-def open_engine(url: str, *, connections: int = 5) -> Engine:
+def open_engine(url: str) -> Engine:
     """An engine for the archive; connects at its first use. Raises ConfigurationError for a URL that cannot be one."""
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             if parsed.database:
                 _create_private(Path(parsed.database))
-            engine = create_engine(parsed, connect_args={"timeout": BUSY_MS / 1000}, pool_size=connections)
+            engine = create_engine(parsed, connect_args={"timeout": BUSY_MS / 1000})
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
             return engine
         return create_engine(
             parsed,
             connect_args={"connect_timeout": CONNECT_TIMEOUT, "application_name": "alodial", "prepare_threshold": None},
-            pool_size=connections,
         )
     except ImportError as exc:
         raise ConfigurationError(f"the archive needs {exc.name}; pip install 'alodial[archive]'") from None

@@ -24,8 +24,8 @@ NAMES: Final = 500
 """Keys in one condition."""
 
 
-def _slices(items: Sequence[Any], size: int = NAMES) -> Iterable[Sequence[Any]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
+def _slices(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    return (items[start : start + NAMES] for start in range(0, len(items), NAMES))
 
 
 def _known_calls(connection: Connection, ids: Sequence[str]) -> list[str]:

@@ -89,14 +89,14 @@ def person_calls(client: "redis.Redis", keys: Keys, extids: Iterable[str], patte
             records = pipe.execute()
         for extid, raw in zip(page, records, strict=True):
             if b"id" in raw and _holds(raw, pattern):
-                yield PersonCall(extid, text(raw[b"id"]), text(raw[b"s"]), _names(keys, extid, raw))
+                yield PersonCall(extid, text(raw[b"id"]), text(raw[b"s"]), _names(keys, raw))
 
 
 def _holds(raw: Mapping[bytes, bytes], pattern: Pattern) -> bool:
     return any(pattern.search(text(value)) for name, value in raw.items() if _TEXTS.fullmatch(name))
 
 
-def _names(keys: Keys, extid: str, raw: Mapping[bytes, bytes]) -> tuple[str, ...]:
+def _names(keys: Keys, raw: Mapping[bytes, bytes]) -> tuple[str, ...]:
     """The keys that lead to a record: its redials' extids, its owner's extid, its idempotency keys."""
     names = [keys.alias(text(value)) for name, value in raw.items() if re.fullmatch(rb"x\d+", name)]
     if b"ox" in raw:

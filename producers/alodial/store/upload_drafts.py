@@ -89,9 +89,7 @@ def ended(client: "redis.Redis", keys: Keys) -> list[str]:
     return [id for id in (*gone, *surplus(idle, busy)) if forget(client, keys, id)]
 
 
-def surplus(
-    idle: Iterable[IdleDraft], busy: Counter[str], *, limit: int = MAX_DRAFTS, of_owner: int = MAX_OF_OWNER
-) -> list[str]:
+def surplus(idle: Iterable[IdleDraft], busy: Counter[str], *, limit: int = MAX_DRAFTS) -> list[str]:
     """The drafts that are too many: of the owner with the most, those that nobody looked at for longest.
 
     ``busy`` counts by owner the drafts that are being submitted; they stay.
@@ -103,7 +101,7 @@ def surplus(
     dropped = []
     while by_owner:
         owner = max(by_owner, key=lambda name: counts[name])
-        if counts[owner] <= of_owner and counts.total() <= limit:
+        if counts[owner] <= MAX_OF_OWNER and counts.total() <= limit:
             break
         dropped.append(by_owner[owner].pop().id)
         counts[owner] -= 1

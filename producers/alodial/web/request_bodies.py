@@ -24,6 +24,9 @@ MAX_VALUES = 1_000_000
 MAX_NAMES = 500
 """Names in one object: rows of lists have some dozens. A wrong one takes up to 40 us to describe, in one piece."""
 
+MAX_PART = 1 << 20
+"""Bytes of a form's field."""
+
 PARSE_IN_THREAD = 64 * 1024
 """Bytes above which a body is parsed in a thread; below, the thread costs more than the parsing."""
 
@@ -124,13 +127,13 @@ def _form_pairs(body: bytes) -> list[tuple[str, str]]:
         raise MalformedBody("the form has more than 2000 fields") from None
 
 
-async def read_form(request: Request, *, max_files: int, max_fields: int, max_part_size: int = 1 << 20) -> FormData:
-    """Returns the fields of a form, which the caller closes if there may be files. ``max_part_size`` is in bytes.
+async def read_form(request: Request, *, max_files: int, max_fields: int) -> FormData:
+    """Returns the fields of a form, which the caller closes if there may be files.
 
     Raises HTTPException 400 for a body that does not parse: Starlette before 1.7 lets the parser's own errors through.
     """
     try:
-        return await request.form(max_files=max_files, max_fields=max_fields, max_part_size=max_part_size)
+        return await request.form(max_files=max_files, max_fields=max_fields, max_part_size=MAX_PART)
     except FormParserError:
         raise HTTPException(400, "Invalid multipart data.") from None
     except (UnicodeDecodeError, LookupError):

@@ -19,10 +19,10 @@ MAX_LABEL: Final = 22
 FILLS: Final = ("solid", "hatched", "dotted", "empty")
 
 
-def short(text: str, limit: int = MAX_LABEL) -> str:
-    """At most ``limit`` characters, without those that reverse the text or break the page."""
-    plain = "".join(c if c.isprintable() else " " for c in text[: 4 * limit]).strip()
-    return plain if len(plain) <= limit else plain[: limit - 1] + "…"
+def short(text: str) -> str:
+    """At most MAX_LABEL characters, without those that reverse the text or break the page."""
+    plain = "".join(c if c.isprintable() else " " for c in text[: 4 * MAX_LABEL]).strip()
+    return plain if len(plain) <= MAX_LABEL else plain[: MAX_LABEL - 1] + "…"
 
 
 def bars(title: str, values: Sequence[tuple[str, int]], t: Translator = ENGLISH) -> str:
