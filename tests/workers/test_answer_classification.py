@@ -21,7 +21,9 @@ from alodial_workers.alovoice.answer_classification import (
     Verdict,
     classify_answer,
     classify_error,
+    read_json,
     retry_after,
+    strict_json,
 )
 
 SETTINGS = Settings(_env_file=None)
@@ -212,6 +214,26 @@ bodies = st.one_of(
     ),
 )
 names = st.sampled_from(["retry-after", "content-encoding", "content-type", "location", "x"])
+
+
+json_parts = st.sampled_from(
+    [
+        *rb'{ } [ ] : , - 0 01 1. -0.0 e9 1e999 true null NaN -Infinity "a" " "\ud800" "\ud83d\ude00"'.split(),
+        *(b" ", b"\n", b"\x0b", "é".encode(), b"\xff", b"\xef\xbb\xbf", b"9" * 30, b"9" * 5000),
+    ]
+)
+
+
+@examples(max_examples=500, deadline=None)
+@given(st.lists(json_parts, max_size=6).map(b"".join))
+def test_the_quick_reader_of_json_reads_nothing_otherwise_than_the_strict_one_does(body: bytes) -> None:
+    def read_by(reader: Any, text: Any) -> str:
+        try:
+            return repr(reader(text))
+        except ValueError:
+            return "refused"
+
+    assert read_by(read_json, body) == read_by(lambda raw: strict_json(raw.decode("utf-8-sig")), body)
 
 
 @examples(max_examples=500, deadline=None)

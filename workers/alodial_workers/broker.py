@@ -18,7 +18,7 @@ from typing import Any
 import structlog
 from dramatiq import Consumer, MessageProxy, Worker
 from dramatiq.brokers.redis import RedisBroker
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars
 
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
@@ -217,13 +217,13 @@ class Listener:
         return RESUME
 
     async def _hand_over(self, account: str) -> None:
-        with bound_contextvars(account=account):
-            try:
-                await self._attend(account)
-            except StoreUnavailable as exc:
-                log.debug("listener.store_unavailable", error=str(exc))
-            except Exception:
-                log.exception("listener.attend_failed")
+        bind_contextvars(account=account)  # of this task alone
+        try:
+            await self._attend(account)
+        except StoreUnavailable as exc:
+            log.debug("listener.store_unavailable", error=str(exc))
+        except Exception:
+            log.exception("listener.attend_failed")
 
     def stop(self) -> None:
         """Ends the wait; what it has handed over goes on."""

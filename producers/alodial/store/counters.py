@@ -66,17 +66,14 @@ class CounterSum:
     buckets: tuple[int, ...]
 
 
-class CounterField(NamedTuple):
-    """A field of the hash; its part is ``n`` (a count), ``b0`` and on (a bucket) or ``s`` (the sum of the seconds)."""
+Place = tuple[str, tuple[str, ...], str]
+"""A kind's name, the labels, and the part: ``n`` (a count), ``b0`` and on (a bucket) or ``s`` (the sum of the seconds)."""
 
-    name: str
-    labels: tuple[str, ...]
-    part: str
 
-    @property
-    def field(self) -> str:
-        """Its name in the hash; made at the flush, because it takes longer than counting."""
-        return json.dumps([self.name, *self.labels, self.part], ensure_ascii=False, separators=(",", ":"))
+def _field(place: Place) -> str:
+    """Its name in the hash; made at the flush, because it takes longer than counting."""
+    name, labels, part = place
+    return json.dumps([name, *labels, part], ensure_ascii=False, separators=(",", ":"))
 
 
 class Counters:
@@ -84,32 +81,32 @@ class Counters:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._sums: dict[CounterField, float] = {}
+        self._sums: dict[Place, float] = {}
         self._name = secrets.token_hex(8)
         self._flushes = 0
-        self._pending: dict[CounterField, float] = {}
+        self._pending: dict[Place, float] = {}
         self._flushing = threading.Lock()
 
     def count(self, kind: CounterKind, *labels: str, by: int = 1) -> None:
         """Adds to a counter."""
         with self._lock:
-            self._add(CounterField(kind.name, labels, "n"), by)
+            self._add((kind.name, labels, "n"), by)
 
     def observe(self, kind: CounterKind, seconds: float, *labels: str) -> None:
         """Adds a duration to a histogram; a negative one, after a clock was set back, counts as 0."""
         value = max(0.0, seconds)
         with self._lock:
-            self._add(CounterField(kind.name, labels, f"b{bisect_left(kind.buckets, value)}"), 1)
-            self._add(CounterField(kind.name, labels, "s"), value)
+            self._add((kind.name, labels, f"b{bisect_left(kind.buckets, value)}"), 1)
+            self._add((kind.name, labels, "s"), value)
 
-    def _add(self, place: CounterField, by: float) -> None:
+    def _add(self, place: Place, by: float) -> None:
         if place in self._sums or len(self._sums) < MAX_FIELDS:
             self._sums[place] = self._sums.get(place, 0) + by
 
     def unflushed(self, kind: CounterKind) -> dict[tuple[str, ...], int]:
         """The counts of a counter that are not in Redis yet, by their labels; in a process that never flushes, all of them."""
         with self._lock:
-            return {place.labels: int(by) for place, by in self._sums.items() if place.name == kind.name}
+            return {labels: int(by) for (name, labels, _), by in self._sums.items() if name == kind.name}
 
     def flush(self, client: "redis.Redis", keys: Keys) -> bool:
         """Adds the counts to Redis' sums; False when there were none. Raises redis-py's errors, and keeps the counts then."""
@@ -127,10 +124,10 @@ class Counters:
                 self._flushes += 1
             with client.pipeline(transaction=True) as pipe:
                 for place, by in self._pending.items():
-                    if place.part == "s":
-                        pipe.hincrbyfloat(keys.TALLY, place.field, by)
+                    if place[2] == "s":
+                        pipe.hincrbyfloat(keys.TALLY, _field(place), by)
                     else:
-                        pipe.hincrby(keys.TALLY, place.field, int(by))
+                        pipe.hincrby(keys.TALLY, _field(place), int(by))
                 pipe.set(mark, self._flushes, ex=MARK_SECONDS)
                 pipe.execute()
             self._pending = {}
