@@ -25,17 +25,26 @@ from .store.do_not_call import DncEntry, DncPage
 MAX_PROBLEMS = 100
 
 
+class NumberProblem(NamedTuple):
+    """A number that was not added: its row, what is wrong with it and what to do, and the code of that for translations."""
+
+    number: int
+    problem: str
+    remedy: str = ""
+    code: str = ""
+
+
 class DoNotCallImport(NamedTuple):
     """The result of an import. ``lines`` counts the rows, ``bad`` the numbers that were not added.
 
-    ``problems`` are the first hundred: a row's number and its problem. ``columns`` are the file's columns that were read.
+    ``problems`` are the first hundred. ``columns`` are the file's columns that were read.
     """
 
     lines: int
     added: int
     known: int
     bad: int
-    problems: list[tuple[int, str]]
+    problems: list[NumberProblem]
     columns: tuple[str, ...] = ()
 
 
@@ -147,7 +156,7 @@ class DoNotCall:
         adding = _Import(partial(self._add, campaign=self._id_of(scope), reason=reason, actor=actor), progress)
         for row in opened.rows():
             if isinstance(row, RowProblem):
-                adding.reject(row.number, f"{row.problem}; {row.remedy}")
+                adding.reject(NumberProblem(row.number, row.problem, row.remedy, row.code))
             else:
                 adding.row(row.number, [row.cells[at] for at in places])
         return adding.finished(tuple(reading.columns.names[at] for at in places))
@@ -180,7 +189,7 @@ class _Import:
         self._progress = progress
         self._batch: list[str] = []
         self._lines = self._added = self._known = self._bad = 0
-        self._problems: list[tuple[int, str]] = []
+        self._problems: list[NumberProblem] = []
 
     def row(self, number: int, cells: Sequence[str]) -> None:
         """Adds each number of the cells; a row without any is a bad one."""
@@ -188,29 +197,29 @@ class _Import:
         texts = [text for cell in cells for text in _texts(cell)]
         if not texts:
             self._bad += 1
-            self._report(number, "has no number; give a phone such as 994412860")
+            self._report(NumberProblem(number, "has no number", "give a phone such as 994412860", "phone_missing"))
         for text in texts:
             try:
                 self._batch.append(normalise_phone(text, allowed=()))
             except PhoneError as exc:
                 self._bad += 1
-                self._report(number, str(exc))
+                self._report(NumberProblem(number, exc.reason, exc.remedy, exc.code))
         if len(self._batch) >= do_not_call.CHUNK:
             self._flush()
 
-    def reject(self, number: int, problem: str) -> None:
+    def reject(self, problem: NumberProblem) -> None:
         """Counts a row that cannot be read."""
         self._lines += 1
         self._bad += 1
-        self._report(number, problem)
+        self._report(problem)
 
     def finished(self, columns: tuple[str, ...]) -> DoNotCallImport:
         self._flush()
         return DoNotCallImport(self._lines, self._added, self._known, self._bad, self._problems, columns)
 
-    def _report(self, number: int, problem: str) -> None:
+    def _report(self, problem: NumberProblem) -> None:
         if len(self._problems) < MAX_PROBLEMS:
-            self._problems.append((number, problem))
+            self._problems.append(problem)
 
     def _flush(self) -> None:
         batch, self._batch = self._batch, []

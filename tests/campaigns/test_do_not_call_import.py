@@ -60,7 +60,7 @@ def test_a_workbook_is_read_with_its_hidden_rows(lists: DoNotCall, tmp_path: Pat
 def test_nothing_that_looks_like_a_phone_is_dropped_unsaid(lists: DoNotCall, tmp_path: Path) -> None:
     result = lists.add_file(written(tmp_path, "Телефон\n901234567; 9012345\n8 (90) 123\n911234567 (мама)\n"))
     assert (result.lines, result.added, result.bad) == (3, 1, 3)
-    assert [number for number, _ in result.problems] == [2, 3, 4]
+    assert [problem.number for problem in result.problems] == [2, 3, 4]
 
 
 def test_an_exported_list_is_imported_without_a_question(lists: DoNotCall, tmp_path: Path) -> None:

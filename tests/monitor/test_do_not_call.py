@@ -41,6 +41,8 @@ def test_lines_that_are_no_numbers_come_back_to_be_mended(web: Web, queue: CallQ
     assert "1 was there already." in words_on(answer)
     assert ">abc&lt;b&gt;</textarea>" in answer.text
     assert queue.dnc.count() == 1
+    russian = Operator(web, language="ru").post(PAGE, {"numbers": "90 123 45", "reason": ""}, page=PAGE)
+    assert "Строка 1: в номере не хватает цифр; напишите номер целиком" in words_on(russian)
 
 
 def test_what_is_no_number_is_not_searched_for(web: Web) -> None:

@@ -131,7 +131,8 @@ def import_file(
     else:
         say(reader()("dnc_do.imported", added=result.added, known=result.known, bad=result.bad))
         if result.problems:
-            table(("row", "problem"), result.problems)
+            said = [(row.number, reader().problem(row.code, row.problem, row.remedy)) for row in result.problems]
+            table(("row", "problem", "remedy"), [(number, text.problem, text.remedy) for number, text in said])
     if result.bad:
         raise typer.Exit(1)
 

@@ -104,7 +104,7 @@ async def add(request: Request, operator: Signed) -> Response:
     lines = typed.splitlines()
     added = await _dnc(request).add_lines(lines, reason=reason, actor=operator.actor)
     await audit(request, operator, "dnc.add", added=added.added, known=added.known, bad=added.bad)
-    left = "\n".join(lines[number - 1] for number, _ in added.problems if number <= len(lines))
+    left = "\n".join(lines[at - 1] for at in (problem.number for problem in added.problems) if at <= len(lines))
     return await _screen(
         request, operator, status=422 if added.bad else 200, added=added, typed=left, reason=reason if added.bad else ""
     )
