@@ -10,12 +10,18 @@ from sqlalchemy import Engine
 from alodial import CallQueue
 from alodial.archive import late_results
 from alodial.archive.archiver import Archiver
+from alodial.archive.late_results import LateResults
 from alodial.calls.erasure import Eraser
 from alodial.store import archiving, call_transitions
 from alodial.store.keys import Keys
 from alodial_workers.collect import collect, retry_orphans
 
 keys = Keys()
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(late_results, "EVERY", 0)
 
 
 @pytest.fixture
@@ -122,6 +128,18 @@ def test_a_late_result_of_no_recent_call_stays_unmatched(
     assert everything(engine)["calls"] == before["calls"]
 
 
+def test_a_result_that_waits_is_looked_for_in_the_archive_once_a_minute(
+    queue: CallQueue, engine: Engine, gone: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = LateResults(queue.store, engine)
+    receive(queue, gone[1], "ANSWER")
+    assert [late.restore(), late.restore()] == [1, 0]
+    queue.store.redis.delete(keys.record(gone[1]))  # a failover
+    assert late.restore() == 0
+    late._next_again = 0
+    assert late.restore() == 1
+
+
 def test_a_call_of_a_campaign_that_is_gone_stays_as_it_is(queue: CallQueue) -> None:
     fields = {b"id": b"i", b"s": b"completed", b"g": b"campaign", b"n": b"1", b"tl": b"queued 1;completed 2"}
     assert queue.store.run(archiving.restore([("1017", fields)], 60)) == [False]
@@ -139,11 +157,11 @@ def test_a_person_who_is_erased_while_a_late_result_comes_is_not_put_back(
 
     def restore_and_erase() -> int:
         receive(queue, gone[1], "ANSWER")
-        assert late_results.restore_calls(queue.store, engine) == 1
+        assert LateResults(queue.store, engine).restore() == 1
         return erase()
 
     monkeypatch.setattr(eraser, "_erase_archived", restore_and_erase)
     eraser.run("cli:test")
     assert not queue.store.redis.exists(keys.record(gone[1]))
-    assert late_results.restore_calls(queue.store, engine) == 0
+    assert LateResults(queue.store, engine).restore() == 0
     assert not stored(engine)

@@ -23,7 +23,7 @@ from ..store.client import Store
 from ..store.events import StreamEvent
 from .address import masked_url
 from .engine import reading, writing
-from .late_results import restore_calls
+from .late_results import LateResults
 from .namespace import OWNER, check_owner, owner_of
 from .rows import ENDED_EVENTS, ArchivedCall, ArchivedEvent, Row, archived_call, archived_event
 from .write import (
@@ -115,6 +115,7 @@ class Archiver:
         self._count = count
         self._size = batch
         self._before_commit = before_commit
+        self._late_results = LateResults(store, engine)
         self._pending = True
         self._total = 0
         self._noted_at = 0.0
@@ -158,7 +159,7 @@ class Archiver:
             lag = 0.0
         missed = self._catch_up()
         acts = self._archive_audit()
-        restore_calls(self._store, self._engine)
+        self._late_results.restore()
         self._note(lag)
         return ArchiveStep(len(entries), written, len(entries) == self._size or missed or acts)
 

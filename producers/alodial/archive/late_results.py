@@ -1,6 +1,7 @@
 """Puts archived calls back into the store for results that came after their records had left it: its own rules apply these."""
 
 import json
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -19,25 +20,55 @@ LIMIT: Final = 500
 """Results looked at in one round: as many as the sweeper applies again in one."""
 
 
-def restore_calls(store: Store, engine: Engine) -> int:
-    """Puts records back for which results without a call wait; returns how many of these calls have a record now.
+EVERY: Final = 1.0
+"""Seconds between two rounds, as between two of the sweeper."""
 
-    Calls that ended longer ago than ``ALODIAL_CALL_RETENTION``, were masked or never POSTed stay in the archive alone.
-    Raises StoreUnavailable and ArchiveUnavailable; may be repeated.
-    """
-    extids = _extids(store)
-    if not extids:
-        return 0
-    since = store.server_ms() - int(store.settings.call_retention * 1000)
-    with reading(engine) as connection:
-        if not _records(connection, extids, since):
+AGAIN: Final = 60.0
+"""Seconds after which the same results are looked at again: a failover may have lost what was put back."""
+
+
+class LateResults:
+    """Puts the records back for which results without a call wait."""
+
+    def __init__(self, store: Store, engine: Engine) -> None:
+        self._store = store
+        self._engine = engine
+        self._looked_at: set[str] = set()
+        self._next = self._next_again = 0.0
+
+    def restore(self) -> int:
+        """One round, once a second at most; returns how many of the calls that it looked for have a record now.
+
+        Calls that ended longer ago than ``ALODIAL_CALL_RETENTION``, were masked or never POSTed stay in the archive alone.
+        Raises StoreUnavailable and ArchiveUnavailable; may be repeated.
+        """
+        now = time.monotonic()
+        if now < self._next:
             return 0
-    with writing(engine) as connection:  # an erasure comes before or after, and deletes what is restored by then
-        records = [unpacked_record(record) for record in _records(connection, extids, since)]
-        restored = store.run(archiving.restore(records, store.settings.live_life))
-    if any(restored):
-        log.info("archive.records_restored", calls=sum(restored))
-    return sum(restored)
+        self._next = now + EVERY
+        if now >= self._next_again:
+            self._next_again = now + AGAIN
+            self._looked_at.clear()
+        waiting = set(_extids(self._store))
+        restored = self._restore(sorted(waiting - self._looked_at))
+        self._looked_at = waiting
+        return restored
+
+    def _restore(self, extids: Sequence[str]) -> int:
+        if not extids:
+            return 0
+        since = self._store.server_ms() - int(self._store.settings.call_retention * 1000)
+        with reading(self._engine) as connection:
+            if not _records(connection, extids, since):
+                return 0
+        with writing(
+            self._engine
+        ) as connection:  # an erasure comes before or after, and deletes what is restored by then
+            records = [unpacked_record(record) for record in _records(connection, extids, since)]
+            restored = self._store.run(archiving.restore(records, self._store.settings.live_life))
+        if any(restored):
+            log.info("archive.records_restored", calls=sum(restored))
+        return sum(restored)
 
 
 def _extids(store: Store) -> list[str]:
