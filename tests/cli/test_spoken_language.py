@@ -105,9 +105,9 @@ def test_the_first_steps_and_common_errors_are_in_the_language_of_the_terminal(
     unclear = alodial("dnc", "import", "unclear.csv").err
     assert unclear.startswith("ошибка: ")
     assert "Which" not in unclear
-    Path("short.txt").write_text("901234567\n90 123 45\n", "utf-8")
+    Path("short.txt").write_text("phone\n901234567\n90 123 45\n", "utf-8")
     assert re.search(
-        r"^2 +в номере не хватает цифр +напишите номер целиком *$", alodial("dnc", "import", "short.txt").out, re.M
+        r"^3 +в номере не хватает цифр +напишите номер целиком *$", alodial("dnc", "import", "short.txt").out, re.M
     )
     assert json.loads(alodial("calls", "show", "17", "--json").out)["error"]["detail"] == "no call 17"
     environment.setenv("ALODIAL_REDIS_URL", "redis://127.0.0.1:1/0")
