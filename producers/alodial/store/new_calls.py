@@ -42,9 +42,11 @@ class NewCall(NamedTuple):
     quota: str = ""
 
 
-_ALWAYS = NewCall._fields.index("on_unconfirmed")
-"""So many fields of each call are sent; those behind them where a call has any: each that is sent takes Redis 0.1 us."""
-_SELDOM = ("",) * (len(NewCall._fields) - _ALWAYS)
+_SOMETIMES = ("default", "n", "", "", "")
+"""Account, priority, metadata and times are sent where a call has others than these: each that is sent takes Redis 0.1 us."""
+_REST = NewCall._fields.index("on_unconfirmed")
+_SELDOM = ("",) * (len(NewCall._fields) - _REST)
+"""What stands behind them is sent where a call has any of it."""
 
 
 def daily_calls_of(quota: str) -> int:
@@ -85,12 +87,13 @@ def enqueue(
     args: list[Arg] = [round(settings.idempotency_retention * 1000), deadline]
     for call in calls:
         buckets = Keys.buckets(call.body, call.reference)
-        args += call[:_ALWAYS]
-        if call[_ALWAYS:] == _SELDOM:
-            args.append(buckets)
+        sometimes, rest = (*call[3:5], *call[6:_REST]), call[_REST:]
+        if rest != _SELDOM:
+            args += (*call[:3], call.reference, f"  {buckets}", *sometimes, *rest)
+        elif sometimes != _SOMETIMES:
+            args += (*call[:3], call.reference, f" {buckets}", *sometimes)
         else:
-            args.append(" " + buckets)
-            args += call[_ALWAYS:]
+            args += (*call[:3], call.reference, buckets)
 
     def read(answer: Any) -> tuple[list[str], list[Enqueued]]:
         if isinstance(answer, int):

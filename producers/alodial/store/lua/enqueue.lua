@@ -1,7 +1,9 @@
 -- Stores calls, each once for its id, and for its owner's extid and idempotency key.
--- ARGV: retention of idempotency keys in ms, deadline in ms by Redis' clock (0: none), then for each call 10 values:
---   extid id body account priority reference metadata not_before expires buckets
---   and where buckets begin with a space 10 more:
+-- ARGV: retention of idempotency keys in ms, deadline in ms by Redis' clock (0: none), then for each call 5 values:
+--   extid id body reference buckets
+--   and where buckets begin with a space 5 more:
+--   account priority metadata not_before expires
+--   and with two spaces besides these 10 more:
 --   on_unconfirmed redial campaign digest key owner redial_of tenant spare quota
 --   key: the idempotency key, and behind a space the one under which an older version stored the same row
 --   tenant: 1 when the owner has extids of its own, '' when it shares those of the installation
@@ -17,28 +19,41 @@
 local deadline = tonumber(ARGV[2])
 if deadline > 0 and ms > deadline then return ms end
 local answer, ring, rung = { {} }, nil, nil
-local OPTIONAL = { 5, 'r', 6, 'm', 7, 'nb', 8, 'x', 10, 'u', 11, 'rd', 12, 'g', 13, 'd', 15, 'w', 16, 'of' }
+local OPTIONAL -- made when a call has any
 local fields = { 's', '', 'id', '', 'b', '', 'tl', '' }
 local values = ARGV -- a local variable: it is looked at ten times a call
-local alone = #values <= 22
 
+local quiet = false -- whether it is known that nobody has to be woken
 local i, following = 3, 3
 while i <= #values do
-  local x, id, account, priority, buckets = values[i], values[i + 1], values[i + 3], values[i + 4], values[i + 9]
-  local g, digest, idem, owner, tenant, spare, quota, optional = '', '', '', '', '', '', '', 8
-  following = i + 10
-  if string.byte(buckets) == 32 then
-    g, digest, idem, owner = values[i + 12], values[i + 13], values[i + 14], values[i + 15]
-    tenant, spare, quota, optional = values[i + 17], values[i + 18], values[i + 19], #OPTIONAL
-    following = i + 20
+  local x, id, body, reference, buckets = values[i], values[i + 1], values[i + 2], values[i + 3], values[i + 4]
+  local account, priority, metadata, not_before, expires, optional = 'default', 'n', '', '', '', 0
+  local unconfirmed, redial, g, digest, idem, owner, tenant, spare, quota = '', '', '', '', '', '', '', '', ''
+  following = i + 5
+  local more, most = string.byte(buckets, 1, 2)
+  if more == 32 then
+    account, priority, metadata, not_before, expires = values[i + 5], values[i + 6], values[i + 7], values[i + 8], values[i + 9]
+    following, optional = i + 10, 6
+    if most == 32 then
+      unconfirmed, redial, g, digest, idem = values[i + 10], values[i + 11], values[i + 12], values[i + 13], values[i + 14]
+      owner, tenant, spare, quota = values[i + 15], values[i + 17], values[i + 18], values[i + 19]
+      following, optional = i + 20, 18
+    end
   end
+  local alone = i == 3 and following > #values
   local shown, found, r, theirs, name, looked = x, x, nil, nil, nil, false
   if digest ~= '' or idem ~= '' or spare ~= '' then
     r, found, theirs, x, name, spare, idem = met(x, digest, idem, owner, tenant, spare)
   else
-    -- Both in one command: the key of the memory counts twice.
-    local there = alone and redis.call('EXISTS', ROOM, ROOM, P .. 'c:' .. x) or redis.call('EXISTS', P .. 'c:' .. x)
-    looked = there >= 2
+    local there
+    if alone then
+      -- All in one command: the key of the memory counts twice and the bell's four times.
+      local rung = P .. 'bell:' .. account
+      there = redis.call('EXISTS', P .. 'c:' .. x, ROOM, ROOM, rung, rung, rung, rung)
+      looked, quiet = there % 4 >= 2, there >= 4
+    else
+      there = redis.call('EXISTS', P .. 'c:' .. x)
+    end
     if there % 2 == 1 then r, found, theirs = met(x, '', '', owner, tenant, '') end
   end
   if r and r[1] then
@@ -55,16 +70,15 @@ while i <= #values do
   else
     local q, limit, wait, bytes = quota ~= '' and quota_of(quota), nil, 60, nil
     if q then
-      bytes = CALL_BYTES + #values[i + 2] + #values[i + 5] + #values[i + 6]
+      bytes = CALL_BYTES + #body + #reference + #metadata
       limit = over_store(q, 1, bytes)
-      if not limit then limit, wait = over_quota(quota, values[i + 2]) end
+      if not limit then limit, wait = over_quota(quota, body) end
     end
     if limit then
       answer[#answer + 1] = { 'limit', x, limit, '', int(math.ceil(wait)) }
     else
       if theirs then x, id = string.match(spare, '^(%d+) (.+)$') end
       local key = P .. 'c:' .. x
-      local not_before, expires = values[i + 7], values[i + 8]
       local state = (not_before ~= '' and tonumber(not_before) > ms) and 'scheduled' or 'queued'
       local paced = q and q.gap > 0 and state
       if paced == 'queued' then
@@ -72,10 +86,12 @@ while i <= #values do
         if at > ms then state, not_before = 'scheduled', int(at) end
       end
       local n = 8
-      fields[2], fields[4], fields[6], fields[8] = state, id, values[i + 2], state .. ' ' .. now
+      fields[2], fields[4], fields[6], fields[8] = state, id, body, state .. ' ' .. now
       if state == 'queued' then fields[9], fields[10], n = 'v', 1, 10 end
       if account ~= 'default' then fields[n + 1], fields[n + 2], n = 'a', account, n + 2 end
       if priority ~= 'n' then fields[n + 1], fields[n + 2], n = 'p', priority, n + 2 end
+      if reference ~= '' then fields[n + 1], fields[n + 2], n = 'r', reference, n + 2 end
+      if optional > 0 then OPTIONAL = OPTIONAL or { 7, 'm', 8, 'nb', 9, 'x', 10, 'u', 11, 'rd', 12, 'g', 13, 'd', 15, 'w', 16, 'of' } end
       for at = 1, optional, 2 do
         local value = values[i + OPTIONAL[at]]
         if value ~= '' then fields[n + 1], fields[n + 2], n = OPTIONAL[at + 1], value, n + 2 end
@@ -90,7 +106,7 @@ while i <= #values do
         redis.call('SET', P .. 'xo:' .. name, x)
       end
       -- A redial is counted when its time comes (redial_waits).
-      if q and q.daily + q.gap > 0 and (values[i + 10] ~= '' or values[i + 11] ~= '') then
+      if q and q.daily + q.gap > 0 and (unconfirmed ~= '' or redial ~= '') then
         fields[n + 1], fields[n + 2], n = 'qt', quota, n + 2
       end
       if paced == 'scheduled' then fields[n + 1], fields[n + 2], n = 'pg', q.name .. ':' .. priority .. ' ' .. int(q.gap), n + 2 end
@@ -120,7 +136,7 @@ while i <= #values do
         elseif not rung[account] then
           ring[#ring + 1], rung[account] = account, true
         end
-        queued_event(id, theirs and string.match(name, '%d+$') or x, owner, values[i + 5], g, values[i + 6])
+        queued_event(id, theirs and string.match(name, '%d+$') or x, owner, reference, g, metadata)
         answer[#answer + 1] = theirs and { 'created', x, id, state, shown } or 1
       else
         counted.scheduled = (counted.scheduled or 0) + 1
@@ -132,7 +148,7 @@ while i <= #values do
   end
   i = following
 end
-if ring then
+if ring and not quiet then
   for _, account in ipairs(ring) do
     if bell(account) then answer[1][#answer[1] + 1] = account end
   end
