@@ -18,6 +18,7 @@ import pytest
 import redis
 
 from alodial.testing.redis_server import free_port
+from alodial_workers.dev.processes import ending_text
 from monitor.client import Operator, words_on
 from waiting import wait_until
 
@@ -191,3 +192,8 @@ def test_a_port_that_is_taken_is_named_with_the_remedy(tmp_path: Path) -> None:
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert f"error: port {port}, which the web needs, is taken; choose another one with --port" in done.stderr
+
+
+def test_a_process_that_is_killed_is_said_to_be_and_not_to_have_ended_by_itself() -> None:
+    assert ending_text("worker", -9) == "the worker was killed by signal 9"
+    assert ending_text("worker", 1) == "the worker ended with exit code 1"

@@ -12,6 +12,7 @@ from alodial.campaigns.records import CampaignRecord
 from alodial.campaigns.samples import sample_path
 from alodial.campaigns.stored_fields import read_campaign
 from alodial_schemas import ENDS
+from alodial_schemas.counts import count_text
 from alodial_schemas.durations import duration_text
 
 from .report import checks, title
@@ -63,7 +64,7 @@ def run_campaign(stack: ProcessStack, queue: CallQueue, console: Console) -> boo
         console,
         [
             (
-                f"the campaign is {record.state}: {ended} of {record.rows['good']} rows at one end",
+                f"the campaign is {record.state}: {ended} of {record.rows['good']} rows have ended",
                 record.state == "completed" and ended == len(rows) == record.rows["good"],
             ),
             (f"{redialled} rows were dialled again", redialled > 0),
@@ -82,5 +83,7 @@ def _watch(record: CampaignRecord, stack: ProcessStack, queue: CallQueue, consol
         if int(record.progress * 10) != tenth:
             tenth = int(record.progress * 10)
             calls = ", ".join(f"{count} {state}" for state, count in record.calls.items())
-            console.print(f"  {record.progress:4.0%}  {calls}; {record.attempts} attempts", highlight=False)
+            console.print(
+                f"  {record.progress:4.0%}  {calls}; {count_text(record.attempts, 'attempt')}", highlight=False
+            )
     return record

@@ -21,6 +21,13 @@ _SERVE: Final = "from alodial.server.serve import serve; serve(load_settings(), 
 _WORK: Final = "from alodial_workers.main import run_worker; raise SystemExit(run_worker(load_settings()))"
 
 
+def ending_text(name: str, code: int) -> str:
+    """How a process ended, of its exit code, which for a signal is the signal's number below zero."""
+    if code < 0:
+        return f"the {name} was killed by signal {-code}"
+    return f"the {name} ended with exit code {code}"
+
+
 class ProcessEnded(AlodialError):
     """A child process ended, or did not answer in time; ``name`` is its name."""
 
@@ -92,7 +99,7 @@ class Processes:
         """Raises ProcessEnded when a process has ended."""
         for name, process in self.started.items():
             if process.poll() is not None:
-                raise ProcessEnded(name, f"the {name} ended with exit code {process.returncode}")
+                raise ProcessEnded(name, ending_text(name, process.returncode))
 
     def wait_until_healthy(self, name: str, url: str) -> None:
         """Waits until the process answers. Raises ProcessEnded when any ends before, or when it takes START_TIMEOUT."""
