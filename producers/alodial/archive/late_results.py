@@ -19,7 +19,6 @@ log = structlog.get_logger("alodial.archive")
 LIMIT: Final = 500
 """Results looked at in one round: as many as the sweeper applies again in one."""
 
-
 EVERY: Final = 1.0
 """Seconds between two rounds, as between two of the sweeper."""
 
@@ -49,7 +48,7 @@ class LateResults:
         if now >= self._next_again:
             self._next_again = now + AGAIN
             self._looked_at.clear()
-        waiting = set(_extids(self._store))
+        waiting = _extids(self._store)
         restored = self._restore(sorted(waiting - self._looked_at))
         self._looked_at = waiting
         return restored
@@ -61,9 +60,8 @@ class LateResults:
         with reading(self._engine) as connection:
             if not _records(connection, extids, since):
                 return 0
-        with writing(
-            self._engine
-        ) as connection:  # an erasure comes before or after, and deletes what is restored by then
+        # In a transaction of the writer: an erasure comes before it, or after it and deletes what was restored.
+        with writing(self._engine) as connection:
             records = [unpacked_record(record) for record in _records(connection, extids, since)]
             restored = self._store.run(archiving.restore(records, self._store.settings.live_life))
         if any(restored):
@@ -71,14 +69,14 @@ class LateResults:
         return sum(restored)
 
 
-def _extids(store: Store) -> list[str]:
-    extids: dict[str, None] = {}
+def _extids(store: Store) -> set[str]:
+    extids: set[str] = set()
     for member, _ in store.call(inbox.orphans, LIMIT):
         try:
-            extids[str(json.loads(member)["extid"])] = None
+            extids.add(str(json.loads(member)["extid"]))
         except (ValueError, TypeError, LookupError):
             continue  # the sweeper makes it a dead letter
-    return list(extids)
+    return extids
 
 
 def _records(connection: Connection, extids: Sequence[str], since: int) -> list[bytes]:
