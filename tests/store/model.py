@@ -393,16 +393,19 @@ class ModelStore:
         taken: list[Claimed] = []
         gap = SLOTS_SECOND / limits.rate if limits.rate else 0
         tat: float = min(paced.tat, self.now + max(horizon, SLOTS_SECOND) + gap) if limits.rate else paced.tat
+        oldest = self.now - 2 * tick if tick and paced.turn > self.now - 2 * tick else self.now
+        ahead = horizon / 10 if tick > horizon else horizon
+        reach = math.ceil((self.now + ahead) / tick) * tick if tick else self.now + horizon
         after = set(paced.after_tenants)
         wait = 0.0
         status = "ok"
         while len(taken) < min(room, free):
-            slot = max(tat, self.now) if limits.rate else self.now
-            reach = math.ceil((self.now + horizon) / tick) * tick if tick else self.now + horizon
+            slot = max(tat, oldest) if limits.rate else self.now
             if slot > reach:
                 first = (math.ceil(slot / tick) - 1) * tick + 1 if tick else slot
                 step = max(gap, tick)
-                wait = self._wait_for_turn(paced, first - horizon, step, horizon)
+                lead = tick - horizon / 2 if tick > horizon else horizon / 2
+                wait = self._wait_for_turn(paced, first - ahead, lead, max(step, horizon / 2), step)
                 break
             c = self._next_ready(account, after)
             if c is None:
@@ -429,15 +432,17 @@ class ModelStore:
             paced.turn = round(self.now + wait) if wait else paced.turn
             if taken and probing:
                 paced.hold, paced.probe = self.ms + self.rules.lease, token
+        if status == "empty" and paced.turn:
+            self._account(account).turn = 0
         if limits.cap and status == "ok" and free <= len(taken) < room:
             status = "cap"
         if taken or wait:
             self.claims[token] = (status, round(self.now + wait), tuple((call.record, call.slot) for call in taken))
         return Claim(status, round(wait) / 1_000_000, taken)  # type: ignore[arg-type]  # one of ClaimStatus
 
-    def _wait_for_turn(self, paced: Account, first: float, step: float, horizon: int) -> float:
-        """Microseconds; ``first`` is when a slot comes within the horizon again, ``step`` a slot's length or a tick's."""
-        turn = max(first + horizon / 2, paced.turn + max(step, horizon / 2))
+    def _wait_for_turn(self, paced: Account, first: float, lead: float, apart: float, step: float) -> float:
+        """Microseconds; ``first`` is when a slot comes within reach again, ``step`` a slot's length or a tick's."""
+        turn = max(first + lead, paced.turn + apart)
         return min(turn, max(first, self.now + math.ceil(LONGEST_TURN / step) * step)) - self.now
 
     def _claim_again(self, token: str, *, put_back: bool) -> Claim:
@@ -491,7 +496,7 @@ class ModelStore:
             record=new.extid,
             id=new.id,
             body=new.body,
-            delay=max(0, slot - self.now) / 1_000_000,
+            delay=(slot - self.now) / 1_000_000,
             attempt=c.attempt,
             tries=c.tries,
             extid=c.current.extid,
@@ -547,7 +552,7 @@ class ModelStore:
             free = starts[max(0, limit - 1 - len(waiting))] + STARTS_SECOND
             waiting.append(c.new.extid)
             paced = self._account(c.new.account)
-            paced.tat = max(paced.tat, free)
+            paced.tat = max(paced.tat, free - 100_000)
             return free
         starts.insert(0, self.now)
         if len(starts) > 2 * limit:

@@ -50,7 +50,7 @@ def test_every_slot_is_claimed_before_it_is_due_and_none_twice(
     all_of_them = Workers(redis_server, rate, workers, int(rate * (seconds + 1)) + 1)
     all_of_them.run(seconds)
     expected = [START + round(n * SLOTS_SECOND / rate) for n in range(len(all_of_them.slots))]
-    assert len(expected) >= rate * seconds * 1_000_000 / SLOTS_SECOND - 2
+    assert len(expected) >= rate * (seconds * 1_000_000 - all_of_them.tick) / SLOTS_SECOND - 2
     assert all_of_them.slots == pytest.approx(expected, abs=len(expected))
 
 
@@ -73,14 +73,11 @@ def test_eight_workers_claim_as_rarely_as_a_single_one_and_each_has_its_share(
         assert max(workers.claims.values()) <= 2 * min(workers.claims.values())
 
 
-def test_a_worker_that_dies_makes_the_slots_of_a_tick_late_and_no_others(redis_server: EmbeddedRedis) -> None:
+def test_no_slot_is_lost_with_a_worker_that_dies(redis_server: EmbeddedRedis) -> None:
     workers = Workers(redis_server, 500, 3, 700)
     workers.run(0.5)
     del workers.due["w1"]
     workers.run(1)
-    assert workers.furthest <= 0.08
-    assert len(workers.slots) >= 500 * 1.0 - 50
-    workers.slots = workers.slots[-50:]
     assert workers.furthest <= SLOTS_SECOND / 500 / 1_000_000 + 2e-6
 
 

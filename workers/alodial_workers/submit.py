@@ -37,8 +37,8 @@ MAX_SLOT_WAIT = 2.0
 
 
 HORIZON = 0.05
-"""Seconds ahead that slots are claimed, with the others of their tick: behind bulk calls that are claimed an urgent call waits at
-most that long and a tick."""
+"""Seconds ahead that slots are claimed: an urgent call waits at most that long behind bulk calls that are claimed, and a tick for
+the next claim."""
 
 TICK = 0.1
 """Seconds, about: the longest tick, for whose end calls with an earlier slot wait, so that they start together."""

@@ -45,7 +45,10 @@ def _ms(seconds: float) -> int:
 
 
 class Claimed(NamedTuple):
-    """A call that one worker may submit at ``slot`` (Redis' clock, microseconds), ``delay`` seconds after the claim."""
+    """A call that one worker may submit at ``slot`` (Redis' clock, microseconds), ``delay`` seconds after the claim.
+
+    The slot of a tick that has begun may be past: then ``delay`` is negative.
+    """
 
     record: str
     id: str
@@ -103,7 +106,7 @@ def claim(
 ) -> Operation[Claim]:
     """Claims up to ``room`` calls whose slot falls due within ``horizon`` seconds, for the worker that calls.
 
-    Where calls start at the ends of ticks, of ``tick`` microseconds, all slots of a tick that ends later are claimed with it.
+    Where calls start at the ends of ticks, of ``tick`` microseconds, whole ticks are claimed, a long one near its end.
     For ``attend`` seconds new calls wake no other worker of the account; 0 when the worker is about to leave it.
     The same operation run again gives the same calls. With the ``token`` of a claim whose answer never came and a
     ``room`` of 0, what it took goes back to the front of its lists.
@@ -134,7 +137,7 @@ def claim(
                 id=row[1].decode(),
                 # Damaged text is refused when the call is submitted; raising here would take its whole batch along.
                 body=row[2].decode("utf-8", "replace"),
-                delay=max(0, int(row[3])) / 1_000_000,
+                delay=int(row[3]) / 1_000_000,
                 attempt=int(row[4]),
                 tries=int(row[5]),
                 extid=row[6].decode(),

@@ -76,8 +76,10 @@ local function arm(x, token, slot)
     if oldest and us - oldest < second then
       local free = redis.call('LINDEX', starts, math.max(0, most - 1 - waiting)) + second
       waiting = waiting + 1
-      -- Whoever claims from now on comes after it: where starts are late, slots must not run ahead of them.
-      if free > number(redis.call('HGET', acct, 'tat')) then redis.call('HSET', acct, 'tat', int(free)) end
+      -- Whoever claims from now on comes after it: where starts are late, slots must not run far ahead of them. A little they
+      -- may, as the slots of a tick are claimed when it ends.
+      local earliest = free - 100000
+      if earliest > number(redis.call('HGET', acct, 'tat')) then redis.call('HSET', acct, 'tat', int(earliest)) end
       return { 'wait', int(free - us), int(free) }
     end
     -- Trimmed now and then: a list twice as long costs less than a second command for each start.

@@ -9,13 +9,13 @@
 -- Answer: {status, wait_us, calls...}; status is
 --   ok     calls were taken, or only the rate is in the way: come again after wait_us. Workers take turns then, half the
 --          horizon or at least a slot apart, so that a claim is worth a round trip; where a turn is missed (a worker died), the
---          slots are still claimed before they are due. With ticks, whose calls start together at its end, a claim takes the
---          slots of whole ticks half the horizon before the first of them, so that a tick is of one worker
+--          slots are still claimed before they are due. The calls of a tick start together at its end, so a long tick is claimed
+--          as a whole, by one worker, half the horizon before its end; slots of a missed turn are made good for
 --   empty  nothing is ready         cap  every channel is in use       hold  the account pauses for wait_us
 --   paced  only campaigns that are held back by their own pace have calls: come again after wait_us
 --   stop   the emergency stop       lost the store is not the one this worker began with
 --   moved  another server is the primary since: repeat what was POSTed, then ask for the generation (primary.lua)
--- A call: {extid, id, body, delay_us, attempt, tries, current extid, priority, campaign, reference, slot_us, suspect: 1 or 0}
+-- A call: {extid, id, body, us to its slot (negative for one of a tick that has begun), attempt, tries, current extid, priority, campaign, reference, slot_us, suspect: 1 or 0}
 local epoch, account, token = ARGV[1], ARGV[2], ARGV[3]
 local max, horizon, lease = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local rate, second, cap, channel_ms = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
@@ -29,7 +29,8 @@ local CLAIM = P .. 'claim:' .. token
 local PRIORITY = { u = 'urgent', n = 'normal', b = 'bulk' }
 local us_text = int(us)
 local tick = tonumber(ARGV[19])
-local reach = tick > 0 and math.ceil((us + horizon) / tick) * tick - us or horizon
+local ahead = tick > horizon and horizon / 10 or horizon
+local reach = tick > 0 and math.ceil((us + ahead) / tick) * tick - us or horizon
 
 local function row(x, r, slot, p)
   local at_once = slot == us
@@ -108,6 +109,8 @@ if rate > 0 then tat = math.min(tat, us + math.max(horizon, second) + gap) end
 -- us: a worker is not away for longer, however many there are; a clock that was set back neither. In whole slots or ticks, as it
 -- comes too early or too late for them otherwise.
 local step = math.max(gap, tick)
+-- While workers take turns the slots since the last tick are theirs still; whoever finds the rate free starts now.
+local oldest = tick > 0 and number(state[11]) > us - 2 * tick and us - 2 * tick or us
 local longest_turn = rate > 0 and math.ceil(400000 / step) * step
 local answer, status, wait, looked = { 'ok', 0 }, 'ok', 0, 0
 local low = tonumber(state[9] or nil) or math.huge
@@ -376,10 +379,10 @@ end
 while #answer - 2 < max and #answer - 2 < free do
   local slot = us
   if rate > 0 then
-    if tat > slot then slot = tat end
+    slot = math.max(oldest, tat)
     if slot - us > reach then
       local starts = tick > 0 and (math.ceil(slot / tick) - 1) * tick + 1 or slot
-      wait = starts - us - horizon
+      wait = starts - us - ahead
       break
     end
   end
@@ -457,12 +460,14 @@ local turn
 if wait > 0 then
   -- Only the rate is in the way: the next slot comes within the horizon at `first`, and is due a horizon later.
   local first = us + wait
-  turn = math.max(first + horizon / 2, number(state[11]) + math.max(step, horizon / 2))
+  local lead = tick > horizon and tick - horizon / 2 or horizon / 2
+  turn = math.max(first + lead, number(state[11]) + math.max(step, horizon / 2))
   turn = math.min(turn, math.max(first, us + longest_turn))
   wait = turn - us
 end
 if turn then redis.call('HSET', acct, 'tat', int(tat), 'turn', int(turn))
 elseif #answer > 2 and rate > 0 then redis.call('HSET', acct, 'tat', int(tat)) end
+if status == 'empty' and number(state[11]) > 0 then redis.call('HDEL', acct, 'turn') end
 if #answer > 2 and probing then redis.call('HSET', acct, 'hold', ms + probe_ms, 'probe', token) end
 if cap > 0 and #answer - 2 >= free and status == 'ok' and #answer - 2 < max then status = 'cap' end
 if status == 'empty' then
