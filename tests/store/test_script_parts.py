@@ -1,6 +1,7 @@
 """A script carries those shared functions that it uses, and makes late what only its end needs."""
 
 import re
+from datetime import datetime
 from importlib.resources import files
 
 import pytest
@@ -9,7 +10,7 @@ from redis.exceptions import ResponseError
 from alodial.store.client import Store
 from alodial.store.keys import Keys
 from alodial.store.script_parts import assemble, names_in, split
-from alodial.store.scripts import SHARED, load_scripts
+from alodial.store.scripts import SHARED, load_scripts, shared_parts
 
 keys = Keys()
 
@@ -124,3 +125,20 @@ def test_every_script_has_all_that_it_mentions() -> None:
         defined = re.findall(r"function (\w+)|(\w+) = function|local ([\w, ]+)|function \w*\(([^)]*)\)", script.text)
         known = {name for found in defined for text in found for name in re.findall(r"\w+", text)}
         assert names_in(script.text) & shared <= known, script.name
+
+
+def test_a_moment_becomes_the_text_that_python_makes_of_it(store: Store) -> None:
+    text = assemble(shared_parts(1000, 1000), "return now_text()").replace("redis.call('TIME')", "ARGV")
+    days = [
+        "1970-01-01",
+        "1999-12-31",
+        "2000-02-29",
+        "2024-02-28",
+        "2024-02-29",
+        "2024-12-31",
+        "2025-01-01",
+        "2100-03-01",
+    ]
+    for moment in (f"{day}T{time}Z" for day in days for time in ("00:00:00.000", "09:05:07.004", "23:59:59.999")):
+        ms = round(datetime.fromisoformat(moment).timestamp() * 1000)
+        assert store.redis.eval(text, 2, keys.PREFIX, keys.EVENTS, ms // 1000, ms % 1000 * 1000) == moment.encode()

@@ -16,11 +16,12 @@
 --   now under the spare), same or conflict, which is of this owner; full: there is no room for a new one (instead of the id how much is used, and the limit); or
 --   limit, with the limit's name for the id and the seconds to wait for the caller's extid.
 -- After the deadline nothing is stored and the answer is Redis' clock in ms: whoever asked was told so by then.
+-- Seldom here: int
 local deadline = tonumber(ARGV[2])
 if deadline > 0 and ms > deadline then return ms end
-local answer, ring, rung = { {} }, nil, nil
+local answer, ring, rung = { {}, nil }, nil, nil -- room for two: a table that grows is made anew
 local OPTIONAL -- made when a call has any
-local fields = { 's', '', 'id', '', 'b', '', 'tl', '' }
+local fields = { 's', '', 'id', '', 'b', '', 'tl', '', 'v', 1, '', '' } -- most have no more
 local values = ARGV -- a local variable: it is looked at ten times a call
 
 local quiet = false -- whether it is known that nobody has to be woken
@@ -132,7 +133,7 @@ while i <= #values do
           end
         end
         if not ring then
-          ring, rung = { account }, { [account] = true }
+          ring, rung = { account }, not alone and { [account] = true }
         elseif not rung[account] then
           ring[#ring + 1], rung[account] = account, true
         end

@@ -78,24 +78,24 @@ end
 local stamp
 local function now_text()
   if not stamp then
-    local secs = math.floor(ms / 1000)
-    local days, rest = math.floor(secs / 86400), secs % 86400
+    -- Without a function of Lua's library, the call of which takes twice as long.
+    local function quotient(a, b) return (a - a % b) / b end
+    local secs = quotient(ms, 1000)
+    local days, rest = quotient(secs, 86400), secs % 86400
     -- Civil date from days since 1970-01-01, counted in 400-year eras of 146097 days that begin on 1 March.
     local z = days + 719468
-    local era = math.floor(z / 146097)
-    local doe = z - era * 146097
-    local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524) - math.floor(doe / 146096)) / 365)
-    local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
-    local mp = math.floor((5 * doy + 2) / 153)
-    local day = doy - math.floor((153 * mp + 2) / 5) + 1
+    local era, doe = quotient(z, 146097), z % 146097
+    local yoe = quotient(doe - quotient(doe, 1460) + quotient(doe, 36524) - quotient(doe, 146096), 365)
+    local doy = doe - (365 * yoe + quotient(yoe, 4) - quotient(yoe, 100))
+    local mp = quotient(5 * doy + 2, 153)
+    local day = doy - quotient(153 * mp + 2, 5) + 1
     local month = mp < 10 and mp + 3 or mp - 9
     local year = yoe + era * 400 + (month <= 2 and 1 or 0)
     -- Two numbers of all digits, as each number that is formatted takes 0.2 us.
+    local hour, minute = quotient(rest, 3600), quotient(rest, 60) % 60
     local date = string.format('%d', year * 10000 + month * 100 + day)
-    local hour, minute = math.floor(rest / 3600), math.floor(rest / 60) % 60
     local time = string.format('%d', 1000000000 + hour * 10000000 + minute * 100000 + (rest % 60) * 1000 + ms % 1000)
-    stamp = string.sub(date, 1, 4) .. '-' .. string.sub(date, 5, 6) .. '-' .. string.sub(date, 7) .. 'T' .. string.sub(time, 2, 3)
-      .. ':' .. string.sub(time, 4, 5) .. ':' .. string.sub(time, 6, 7) .. '.' .. string.sub(time, 8) .. 'Z'
+    stamp = string.gsub(date .. time, '^(....)(..)(..)1(..)(..)(..)(...)$', '%1-%2-%3T%4:%5:%6.%7Z')
   end
   return stamp
 end
