@@ -128,8 +128,8 @@ class InvalidKey(AlodialError):
     code = "invalid_key"
     level = "info"
 
-    def __init__(self, field: str, problem: str, remedy: str) -> None:
-        self.problems = [FieldProblem(field, "bad_value", problem, remedy)]
+    def __init__(self, field: str, problem: str, remedy: str, code: str = "bad_value") -> None:
+        self.problems = [FieldProblem(field, code, problem, remedy)]
         super().__init__(f"{field}: {problem}; {remedy}")
 
 

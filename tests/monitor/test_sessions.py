@@ -134,3 +134,13 @@ def test_after_an_hour_a_new_key_asks_for_the_key_again(web: Web, queue: CallQue
     assert "not the key you signed in with" in words_on(refused)
     made = operator.post("/keys", {"name": "aziza", "role_read": "on", "key": API_KEY}, page="/keys")
     assert 'id="secret"' in made.text
+
+
+def test_why_a_key_cannot_be_made_is_said_in_the_language_of_the_page(web: Web) -> None:
+    russian = Operator(web, language="ru")
+    wrong = russian.post("/keys", {"name": "Aziza K.", "role_read": "on"}, page="/keys")
+    assert wrong.status_code == 422
+    assert "имя ключа не подходит; пишите буквы a–z, цифры 0–9, - и _, не больше 32 знаков" in words_on(wrong)
+    assert russian.post("/keys", {"name": "aziza", "role_read": "on"}, page="/keys").status_code == 200
+    again = russian.post("/keys", {"name": "aziza", "role_read": "on"}, page="/keys")
+    assert "ключ aziza есть или был, и звонки числятся за ним" in words_on(again)

@@ -9,12 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..api_keys import ROLES
-from ..errors import InvalidKey, KeyConflict, NoKey
+from ..errors import AlodialError, InvalidKey, KeyConflict, NoKey
+from ..i18n import DEFAULT, ErrorText, translated
 from ..key_limits import limits_from_text
 from ..store import key_records
 from ..web.context import app_context
 from .auth import Forbidden, Signed, audit, can, form_of, key_given, remember_key, text_of
-from .context import monitor_context
+from .context import monitor_context, translator_of
 from .rendering import PeopleRoute, go, page
 from .session import Operator
 from .sorting import sorted_rows
@@ -37,6 +38,16 @@ def _now() -> int:
     return int(time.time() * 1000)
 
 
+def _problem_of(request: Request, error: AlodialError) -> ErrorText:
+    """What is wrong in the reader's language, and what to do."""
+    t = translator_of(request)
+    if isinstance(error, InvalidKey) and t.language != DEFAULT:
+        problem = error.problems[0]
+        return t.problem(problem.code, problem.problem, problem.remedy)
+    said = translated(str(error), t.language)
+    return ErrorText(said, "", DEFAULT if said == str(error) else t.language)
+
+
 async def _screen(
     request: Request,
     operator: Operator,
@@ -44,7 +55,7 @@ async def _screen(
     status: int = 200,
     secret: str = "",
     name: str = "",
-    problem: str = "",
+    error: AlodialError | None = None,
     wrong: bool = False,
 ) -> Response:
     if not can(operator, "keys"):
@@ -66,7 +77,7 @@ async def _screen(
         limits=LIMITS,
         secret=secret,
         name=name,
-        problem=problem,
+        problem=_problem_of(request, error) if error else None,
         ask_key=operator.must_give_key(),
         wrong=wrong,
     )
@@ -88,7 +99,7 @@ async def create_key(request: Request, operator: Signed) -> Response:
     roles = [role for role in operator.api_key.roles if text_of(form, f"role_{role}") == "on"]
     try:
         if days and not (days.isascii() and days.isdigit() and 0 < int(days[:6]) < 10_000):
-            raise InvalidKey("expires_at", "is no number of days", "write for example 90")
+            raise InvalidKey("expires_at", "is no number of days", "write for example 90", "key_days")
         monitor_context(request).sessions.keys.check_name(text_of(form, "name"))
         record, secret = key_records.new_record(
             text_of(form, "name"),
@@ -102,7 +113,7 @@ async def create_key(request: Request, operator: Signed) -> Response:
         )
         await context.queue.store.run_steps(key_records.create, record)
     except (InvalidKey, KeyConflict) as exc:
-        return await _screen(request, operator, status=422, problem=str(exc))
+        return await _screen(request, operator, status=422, error=exc)
     await audit(request, operator, "keys.create", key=record.name, roles="+".join(record.roles), own=own)
     return await _screen(request, operator, secret=secret, name=record.name)
 
@@ -120,7 +131,7 @@ async def rotate_key(request: Request, operator: Signed, name: str) -> Response:
             raise Forbidden("refused.role")
         record, secret = await store.run_steps(key_records.rotate, name, grace_ms=0, expires=None, now=_now())
     except (InvalidKey, NoKey) as exc:
-        return await _screen(request, operator, status=422, problem=str(exc))
+        return await _screen(request, operator, status=422, error=exc)
     await audit(request, operator, "keys.rotate", key=name)
     return await _screen(request, operator, secret=secret, name=name)
 
@@ -131,7 +142,7 @@ async def revoke_key(request: Request, operator: Signed, name: str) -> Response:
     try:
         await app_context(request).queue.store.run_steps(key_records.revoke, name, now=_now())
     except NoKey as exc:
-        return await _screen(request, operator, status=422, problem=str(exc))
+        return await _screen(request, operator, status=422, error=exc)
     await monitor_context(request).sessions.keys.refresh()
     await audit(request, operator, "keys.revoke", key=name)
     return go("/keys")

@@ -178,12 +178,12 @@ def new_record(
     Raises InvalidKey, which names the field.
     """
     if not KEY_NAME.fullmatch(name):
-        raise InvalidKey("name", "is not usable", "write a to z, 0 to 9, - and _, up to 32")
+        raise InvalidKey("name", "is not usable", "write a to z, 0 to 9, - and _, up to 32", "key_name")
     chosen = tuple(role for role in ROLES if role in set(roles))
     if not chosen or set(roles) - set(ROLES):
-        raise InvalidKey("roles", "has an unknown role or none", f"use {', '.join(ROLES)}")
+        raise InvalidKey("roles", "has an unknown role or none", f"use {', '.join(ROLES)}", "key_roles")
     if expires is not None and expires <= now:
-        raise InvalidKey("expires_at", "lies in the past", "give a time to come, or none")
+        raise InvalidKey("expires_at", "lies in the past", "give a time to come, or none", "key_past")
     try:
         key_limits = read_limits(limits, base)
     except ValueError as exc:
@@ -199,7 +199,7 @@ def rotated(record: KeyRecord, *, grace_ms: int, expires: int | None, now: int) 
     """The key with a new secret; the secrets of before stay valid for ``grace_ms``. A revoked key is in use again."""
     secret = PREFIX + secrets.token_urlsafe(32)
     if expires is None and record.expires is not None and record.expires <= now:
-        raise InvalidKey("expires_at", "lies in the past", "give a new time with --expires")
+        raise InvalidKey("expires_at", "lies in the past", "give a new time with --expires", "key_past")
     kept = [
         replace(old, until=min(now + grace_ms, old.until or now + grace_ms))
         for old in record.hashes
