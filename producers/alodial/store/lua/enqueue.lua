@@ -20,11 +20,11 @@
 local deadline = tonumber(ARGV[2])
 if deadline > 0 and ms > deadline then return ms end
 local answer, ring, rung = { {}, nil }, nil, nil -- room for two: a table that grows is made anew
-local OPTIONAL -- made when a call has any
+local optional_fields -- made when a call has any
 local fields = { 's', '', 'id', '', 'b', '', 'tl', '', 'v', 1, '', '' } -- most have no more
 local values = ARGV -- a local variable: it is looked at ten times a call
-
 local quiet = false -- whether it is known that nobody has to be woken
+
 local i, following = 3, 3
 while i <= #values do
   local x, id, body, reference, buckets = values[i], values[i + 1], values[i + 2], values[i + 3], values[i + 4]
@@ -49,8 +49,8 @@ while i <= #values do
     local there
     if alone then
       -- All in one command: the key of the memory counts twice and the bell's four times.
-      local rung = P .. 'bell:' .. account
-      there = redis.call('EXISTS', P .. 'c:' .. x, ROOM, ROOM, rung, rung, rung, rung)
+      local bell_of = P .. 'bell:' .. account
+      there = redis.call('EXISTS', P .. 'c:' .. x, ROOM, ROOM, bell_of, bell_of, bell_of, bell_of)
       looked, quiet = there % 4 >= 2, there >= 4
     else
       there = redis.call('EXISTS', P .. 'c:' .. x)
@@ -92,10 +92,10 @@ while i <= #values do
       if account ~= 'default' then fields[n + 1], fields[n + 2], n = 'a', account, n + 2 end
       if priority ~= 'n' then fields[n + 1], fields[n + 2], n = 'p', priority, n + 2 end
       if reference ~= '' then fields[n + 1], fields[n + 2], n = 'r', reference, n + 2 end
-      if optional > 0 then OPTIONAL = OPTIONAL or { 7, 'm', 8, 'nb', 9, 'x', 10, 'u', 11, 'rd', 12, 'g', 13, 'd', 15, 'w', 16, 'of' } end
+      if optional > 0 then optional_fields = optional_fields or { 7, 'm', 8, 'nb', 9, 'x', 10, 'u', 11, 'rd', 12, 'g', 13, 'd', 15, 'w', 16, 'of' } end
       for at = 1, optional, 2 do
-        local value = values[i + OPTIONAL[at]]
-        if value ~= '' then fields[n + 1], fields[n + 2], n = OPTIONAL[at + 1], value, n + 2 end
+        local value = values[i + optional_fields[at]]
+        if value ~= '' then fields[n + 1], fields[n + 2], n = optional_fields[at + 1], value, n + 2 end
       end
       if quota ~= '' then
         local capping, caps = string.match(quota, '^(%S+) %d+( %d+ %d+ %d+ %d+)')
