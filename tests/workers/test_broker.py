@@ -1,6 +1,7 @@
 """Wake-ups: lost, doubled or unreachable, they change nothing but when somebody looks."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from typing import Any, Self
 import dramatiq
 import pytest
 import structlog
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from alodial import CallQueue, TwoWayCall
 from alodial.errors import ConfigurationError, StoreUnavailable
@@ -25,8 +27,10 @@ from alodial.testing.redis_server import EmbeddedRedis
 from alodial.wakeup import COLLECT_QUEUE, SUBMIT_QUEUE, Waker
 from alodial_workers.actors import declare
 from alodial_workers.broker import (
+    BLOCK,
     DEAD_AFTER_MS,
     Listener,
+    PatientConsumer,
     WakeupBroker,
     discard_abandoned,
     patient_worker,
@@ -163,6 +167,39 @@ def test_idle_consumers_wait_in_redis_and_each_wake_up_reaches_them_all_the_same
             waker.submit(["default"])
             wait_until(lambda n=n: counting.woken["default"] == n)  # type: ignore[misc]  # lambda default
         waker.close()
+
+
+@pytest.mark.parametrize("moment", ["before it is sent", "after it was sent"])
+def test_a_stop_ends_a_wait_in_redis_that_just_begins(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    broker = worker_broker(settings)
+    broker.declare_queue(SUBMIT_QUEUE)
+    consumer = broker.consume(SUBMIT_QUEUE)
+    assert isinstance(consumer, PatientConsumer)
+    client: Any = broker.client
+    connection = client.connection_pool.get_connection()
+    send = connection.send_command
+
+    def interrupted_send(command: str, *words: Any, **options: Any) -> None:
+        if command == "BLMOVE" and moment == "before it is sent":
+            consumer.interrupt()
+        send(command, *words, **options)
+        if command == "BLMOVE":
+            consumer.interrupt()
+
+    monkeypatch.setattr(connection, "send_command", interrupted_send)
+    monkeypatch.setattr(client.connection_pool, "get_connection", lambda *_: connection)
+
+    def wait() -> None:
+        with contextlib.suppress(RedisConnectionError):
+            consumer._wait()
+
+    waiting = threading.Thread(target=wait, daemon=True)
+    waiting.start()
+    waiting.join(BLOCK / 2)
+    assert not waiting.is_alive()
+    broker.close()
 
 
 def test_a_stop_does_not_wait_for_the_end_of_a_wait_in_redis(settings: Settings) -> None:

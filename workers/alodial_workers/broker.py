@@ -10,6 +10,7 @@ enqueue hands an account over to a :class:`Listener`; where none waits it sends 
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from queue import Empty, PriorityQueue
@@ -96,6 +97,8 @@ class PatientConsumer(Consumer):
         pool = self._inner.broker.client.connection_pool
         self._waiting = connection = pool.get_connection(*POOL_ARGUMENTS)
         try:
+            if self._interrupted:  # just now, when there was no connection to be seen
+                return False
             connection.send_command("BLMOVE", self._queue, self._queue, "LEFT", "LEFT", self._block)
             if not connection.can_read(self._block + self._patience):
                 raise TimeoutError("no answer to BLMOVE")
@@ -110,9 +113,9 @@ class PatientConsumer(Consumer):
     def interrupt(self) -> None:
         """Ends the wait in Redis, from another thread, and begins none again."""
         self._interrupted = True
-        if (connection := self._waiting) is not None:
-            with contextlib.suppress(Exception):  # the other thread may be done with it
-                connection.disconnect()
+        with contextlib.suppress(AttributeError, OSError):  # nobody waits, or the other thread is done with it
+            # It keeps its socket: without one the other thread would connect again, and wait for an answer to nothing.
+            self._waiting._sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._inner.close()
