@@ -158,10 +158,14 @@ def test_a_person_who_is_erased_while_a_late_result_comes_is_not_put_back(
     def restore_and_erase() -> int:
         receive(queue, gone[1], "ANSWER")
         assert LateResults(queue.store, engine).restore() == 1
+        assert retry(queue) == 1
+        assert kinds(queue) == ["alodial.call.corrected"]
+        monkeypatch.setattr(eraser, "_erase_archived", erase)
         return erase()
 
     monkeypatch.setattr(eraser, "_erase_archived", restore_and_erase)
     eraser.run("cli:test")
     assert not queue.store.redis.exists(keys.record(gone[1]))
+    assert kinds(queue) == [], "nor is it told what became of the call"
     assert LateResults(queue.store, engine).restore() == 0
     assert not stored(engine)

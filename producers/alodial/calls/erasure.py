@@ -120,6 +120,7 @@ class Eraser:
         self._apply = apply
         self._pattern = number_pattern(number)
         self._calls: set[str] = set()
+        self._put_back: set[str] = set()
         self.report = ErasureReport()
 
     def run(self, actor: str) -> ErasureReport:
@@ -134,20 +135,28 @@ class Eraser:
         if self._apply:
             self._store.call(lambda client, _: erasure.delete_keys(client, names.counters))
         self._erase_campaigns(names)
-        self._note_subjects()
-        report.events = self._delete_entries(self._store.keys.EVENTS, b"event")
-        for endpoint in names.endpoints:
-            report.deliveries += self._store.call(
-                erasure.delete_deliveries, endpoint, self._concerns, apply=self._apply
-            )
-        report.results = self._store.call(erasure.delete_results, self._pattern, apply=self._apply)
+        self._erase_reports(names)
         report.archived = self._erase_archived()
+        if self._put_back:  # what was reported of them meanwhile may be in the archive too
+            self._calls |= self._put_back
+            self._erase_reports(names)
+            report.archived += self._erase_archived()
         report.logs = self._delete_entries(self._store.keys.LOGS, b"l")
         if self._apply:
             if report.total and not self._store.call(lambda client, _: erasure.rewrite_file(client)):
                 report.kept.append("Redis' own files, until it writes them anew (BGREWRITEAOF, BGSAVE)")
             log.info("person.erased", actor=actor, under_way=len(report.under_way), kept=len(report.kept))
         return report
+
+    def _erase_reports(self, names: erasure.StoreKeys) -> None:
+        """Events, deliveries to webhook endpoints and results without a call."""
+        self._note_subjects()
+        self.report.events += self._delete_entries(self._store.keys.EVENTS, b"event")
+        for endpoint in names.endpoints:
+            self.report.deliveries += self._store.call(
+                erasure.delete_deliveries, endpoint, self._concerns, apply=self._apply
+            )
+        self.report.results += self._store.call(erasure.delete_results, self._pattern, apply=self._apply)
 
     def _erase_archived(self) -> int:
         """After Redis, from which the archiver then takes nothing more of it. Raises ArchiveUnavailable: repeat the run then."""
@@ -183,7 +192,9 @@ class Eraser:
         """What the store remembers of archived calls, and records that were put back for a late result meanwhile."""
         extids = [extid for id in calls if (extid := extid_of(id))]
         self._store.call(erasure.forget_requests, extids)
-        self._store.call(erasure.delete_calls, [call for call in self._holding(extids) if call.state in ENDS])
+        put_back = [call for call in self._holding(extids) if call.state in ENDS]
+        self._put_back.update(call.id for call in put_back)
+        self._store.call(erasure.delete_calls, put_back)
 
     def _erase_calls(self, extids: list[str]) -> None:
         calls = self._holding(extids)
