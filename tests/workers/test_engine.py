@@ -1,6 +1,7 @@
 """An engine under limits, with suspects and in trouble: nothing is posted that was not confirmed, and it goes on."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -40,6 +41,24 @@ def test_a_call_waits_for_a_channel_and_goes_once_a_result_frees_it(settings: Se
         await works.engine.stop(1)
 
     with_works(settings, queue, all_taken, work, max_concurrent_calls=1)
+
+
+def test_a_rest_on_uvloop_does_not_spin_through_its_last_millisecond(monkeypatch: pytest.MonkeyPatch) -> None:
+    uvloop = pytest.importorskip("uvloop")
+    sleep, sleeps = asyncio.sleep, [0]
+
+    async def counted(seconds: float) -> None:
+        sleeps[0] += 1
+        await sleep(seconds)
+
+    async def rest() -> None:
+        engine: Any = SimpleNamespace(stopping=False)
+        for tenths in range(10):
+            await engine_module.Engine._rest(engine, 0.003 + tenths / 10_000)
+
+    monkeypatch.setattr(asyncio, "sleep", counted)
+    uvloop.run(rest())
+    assert sleeps[0] <= 20, "ten rests, each in two sleeps at most"
 
 
 def test_a_campaign_with_a_pace_is_attended_without_a_call_too_early(settings: Settings, queue: CallQueue) -> None:

@@ -42,6 +42,9 @@ MAX_SLEEP = 0.5
 """Seconds of one sleep, that a stop need not wait for a far slot. The store is asked when it said and not sooner, which would
 make the turns of others later; a slot ahead at most, were its clock set back."""
 
+TIMER_STEP = 0.001
+"""Seconds by which a timer of uvloop may end early."""
+
 PACED_SLEEP = 0.02
 """Seconds: longest sleep while only campaigns wait, so that a single call does not wait with them."""
 
@@ -291,7 +294,8 @@ class Engine:
         loop = asyncio.get_running_loop()
         ends = loop.time() + seconds
         while True:
-            await asyncio.sleep(min(seconds, MAX_SLEEP))
+            # A millisecond more: uvloop's timers have whole ones, and what was left of the last was waited for without a pause.
+            await asyncio.sleep(min(seconds + TIMER_STEP, MAX_SLEEP) if seconds > 0 else 0)
             if self.stopping or (seconds := ends - loop.time()) <= 0:
                 return
 
