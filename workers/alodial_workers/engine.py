@@ -25,7 +25,7 @@ from alodial_schemas import numbers_of
 
 from .alovoice.client import AloVoiceClient
 from .post_memory import PostMemory
-from .submit import HORIZON, SubmitContext, lateness, release, seconds_between, submit, tick_length
+from .submit import HORIZON, TIMER_STEP, SubmitContext, lateness, release, seconds_between, submit, tick_length
 
 log = structlog.get_logger("alodial.engine")
 
@@ -41,9 +41,6 @@ POLL = 0.004
 MAX_SLEEP = 0.5
 """Seconds of one sleep, that a stop need not wait for a far slot. The store is asked when it said and not sooner, which would
 make the turns of others later; a slot ahead at most, were its clock set back."""
-
-TIMER_STEP = 0.001
-"""Seconds by which a timer of uvloop may end early."""
 
 PACED_SLEEP = 0.02
 """Seconds: longest sleep while only campaigns wait, so that a single call does not wait with them."""
@@ -272,7 +269,7 @@ class Engine:
                     await asyncio.sleep(POLL)
                 case "paced":
                     idle_since = None
-                    await asyncio.sleep(min(claim.wait, PACED_SLEEP))
+                    await asyncio.sleep(min(claim.wait + TIMER_STEP, PACED_SLEEP))
                 case "cap":
                     await asyncio.sleep(cap_poll)
                     cap_poll = min(cap_poll * 1.5, MAX_CAP_POLL)
@@ -294,7 +291,6 @@ class Engine:
         loop = asyncio.get_running_loop()
         ends = loop.time() + seconds
         while True:
-            # A millisecond more: uvloop's timers have whole ones, and what was left of the last was waited for without a pause.
             await asyncio.sleep(min(seconds + TIMER_STEP, MAX_SLEEP) if seconds > 0 else 0)
             if self.stopping or (seconds := ends - loop.time()) <= 0:
                 return

@@ -32,6 +32,10 @@ ACCOUNT_BACKOFF = -1.0
 SETTLE_RETRY = 0.5
 """Seconds between tries to record an outcome while the store is away."""
 
+TIMER_STEP = 0.001
+"""Seconds by which a sleep is longer: uvloop's timers have whole milliseconds and end early, and what is left of the last
+would be waited for without a pause."""
+
 MAX_SLOT_WAIT = 2.0
 """Seconds: a slot is never a second away unless Redis' clock was set back; then the call goes back to its list."""
 
@@ -140,7 +144,7 @@ async def arm_at_slot(call: Claimed, claimed_at: float, context: SubmitContext) 
         if armed.wait > MAX_SLOT_WAIT:
             raise NotArmed("slot_far")
         slot = armed.slot
-        await asyncio.sleep(armed.wait)
+        await asyncio.sleep(armed.wait + TIMER_STEP)
 
 
 async def submit(call: Claimed, claimed_at: float, context: SubmitContext) -> str:
