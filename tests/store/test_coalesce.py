@@ -113,3 +113,18 @@ def test_a_flush_that_is_cancelled_leaves_nobody_waiting_and_the_next_one_works(
         assert await batcher.submit(3) == 6
 
     asyncio.run(work())
+
+
+def test_a_burst_goes_as_soon_as_its_last_item_has_come_and_the_next_burst_gathers_anew() -> None:
+    async def work() -> None:
+        flush = Flush()
+        batcher = Coalescer(flush, gather=60, complete=lambda waiting: waiting == 3)
+        for _ in range(2):
+            async with asyncio.timeout(15):
+                assert await asyncio.gather(*(batcher.submit(n) for n in range(3))) == [0, 2, 4]
+        single = asyncio.create_task(batcher.submit(5))
+        await asyncio.sleep(0.05)
+        assert flush.batches == [[0, 1, 2], [0, 1, 2]], "one item of three waits for the others"
+        single.cancel()
+
+    asyncio.run(work())

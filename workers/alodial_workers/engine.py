@@ -108,7 +108,12 @@ class Engine:
                 settings,
                 client,
                 Coalescer(partial(self._arm, name, limits), isolate=True).submit,
-                Coalescer(partial(self._settle, limits), isolate=True, gather=SETTLE_GATHER).submit,
+                Coalescer(
+                    partial(self._settle, limits),
+                    isolate=True,
+                    gather=SETTLE_GATHER,
+                    complete=lambda waiting: waiting >= len(self._tasks),
+                ).submit,
                 self._refusal,
                 partial(lateness, rate=limits.calls_per_second, burst=limits.burst_calls),
             )

@@ -5,6 +5,7 @@ does not wait: no timer, no tuning.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -19,7 +20,8 @@ class Coalescer(Generic[Item, Answer]):
 
     ``isolate``, for a flush that may be run twice: after an error other than StoreUnavailable each item runs alone, so
     that an item which breaks the flush does not fail the others. ``pause`` is in seconds between two flushes under
-    load, so that more go together; a single item does not wait for it.
+    load, so that more go together; a single item does not wait for it. ``gather`` is in seconds before the first flush of
+    a burst, unless ``complete`` says of the number of items that wait that no other is to come.
     """
 
     def __init__(
@@ -30,12 +32,15 @@ class Coalescer(Generic[Item, Answer]):
         isolate: bool = False,
         pause: float = 0,
         gather: float = 0,
+        complete: Callable[[int], bool] = lambda _waiting: False,
     ) -> None:
         self._flush = flush
         self._limit = limit
         self._isolate = isolate
         self._pause = pause
         self._gather = gather
+        self._complete = complete
+        self._gathered = asyncio.Event()
         self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -45,12 +50,16 @@ class Coalescer(Generic[Item, Answer]):
         self._waiting.append((item, future))
         if self._task is None:
             self._task = asyncio.create_task(self._work())
+        if self._gather and self._complete(len(self._waiting)):
+            self._gathered.set()
         return await future
 
     async def _work(self) -> None:
         try:
             if self._gather:
-                await asyncio.sleep(self._gather)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._gather):
+                        await self._gathered.wait()
             while self._waiting:
                 batch = self._waiting[: self._limit]
                 del self._waiting[: self._limit]
@@ -59,6 +68,7 @@ class Coalescer(Generic[Item, Answer]):
                     await asyncio.sleep(self._pause)
         finally:
             self._task = None
+            self._gathered.clear()
 
     async def _run(self, batch: list[tuple[Item, "asyncio.Future[Answer]"]]) -> None:
         try:
