@@ -62,7 +62,7 @@ def test_the_questions_about_a_file_are_answered_on_its_page(visit: Visit, queue
     page.click("text=Дальше: 23 строки")
     page.wait_for_selector("#sentence")
     visitor.picture("upload-confirm")
-    assert "Кампания позвонит 23 людям по номерам из столбца “Мобильный телефон”" in visitor.text()
+    assert "Кампания позвонит 23 людям по номерам из столбца «Мобильный телефон»" in visitor.text()
     page.click("text=Отправить: позвонить по 23 строкам")
     page.wait_for_url(re.compile(r"/campaigns/[0-9a-f-]{36}"))
     (record,) = queue.campaigns.list().campaigns

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -141,11 +142,15 @@ def screens(found: Sequence[Any]) -> Iterator[str]:
             yield from screens(getattr(route, "original_router", route).routes)
 
 
-@pytest.mark.parametrize(("locale", "width"), [("ru-RU", 768), ("uz-UZ", 320)])
+@pytest.mark.parametrize(("locale", "width"), [("ru-RU", 768), ("uz-UZ", 768), ("en-GB", 768), ("uz-UZ", 320)])
 def test_no_list_is_moved_sideways_and_no_word_is_broken(visit: Visit, stage: Stage, locale: str, width: int) -> None:
     stage.place(reference="order-2026-11-26-17")
     rows = {"name": "Yangi yil aksiyasi", "call": {"kind": "two-way", "callfrom": "712037006"}}
     stage.queue.submit_campaign([{"phone": "901234567"}], rows)
+    # Its state and its end are the longest, whatever the hour of the test.
+    days = [f"{datetime.now(UTC) + timedelta(days=n):%a}".lower() for n in (2, 3)]
+    hours = {"windows": f"{days[days[0] == 'sun']} 12:00-13:00"}
+    stage.queue.submit_campaign([{"phone": "901234568"}], {**rows, "policy": {"hours": hours}})
     visitor = visit(width, locale)
     visitor.sign_in()
     paths = sorted(set(screens(router.routes)))

@@ -143,8 +143,8 @@ def test_waiting_follows_a_call_to_its_end_through_web_worker_and_sandbox(
         told = answered.err.splitlines()
         assert ("queued" in told[0], "completed" in told[-1]) == (True, True)
         for words in (
-            "state        completed",
-            "disposition  answered",
+            "state       completed",
+            "disposition answered",
             "HTTP 200",
             "result: answered (ANSWER)",
             "attempt 1",
