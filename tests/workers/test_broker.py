@@ -21,6 +21,7 @@ from alodial.settings import Settings
 from alodial.store import woken
 from alodial.store.client import AsyncStore
 from alodial.store.keys import Keys
+from alodial.store.script_connections import POOL_ARGUMENTS
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial.wakeup import COLLECT_QUEUE, SUBMIT_QUEUE, Waker
 from alodial_workers.actors import declare
@@ -176,7 +177,7 @@ def test_a_stop_ends_a_wait_in_redis_that_just_begins(
     consumer = broker.consume(SUBMIT_QUEUE)
     assert isinstance(consumer, PatientConsumer)
     client: Any = broker.client
-    connection = client.connection_pool.get_connection()
+    connection = client.connection_pool.get_connection(*POOL_ARGUMENTS)
     send = connection.send_command
 
     def interrupted_send(command: str, *words: Any, **options: Any) -> None:
