@@ -94,6 +94,20 @@ def test_show_prints_the_facts_and_full_numbers(alodial: Alodial) -> None:
     assert alodial("calls", "show", record["id"]).out == shown.out
 
 
+def test_show_begins_with_why_the_call_did_not_ring(alodial: Alodial, environment: pytest.MonkeyPatch) -> None:
+    extid = _place(alodial)
+    assert alodial("calls", "show", extid).out.splitlines()[1] == (
+        "  It has not rung yet: no worker is alive. Start one (alodial worker)."
+    )
+    assert alodial("stop", "--reason", "wrong list").code == 0
+    assert "It has not rung yet: the emergency stop is on. Reason: wrong list." in alodial("calls", "show", extid).out
+    environment.setenv("LANG", "ru_RU.UTF-8")
+    assert "Он ещё не звонил: включена аварийная остановка." in alodial("calls", "show", extid).out
+    environment.delenv("LANG")
+    assert alodial("calls", "cancel", extid).code == 0
+    assert "It never rang: an operator canceled it in time." in alodial("calls", "show", extid).out
+
+
 def test_text_that_looks_like_markup_is_printed_unchanged(alodial: Alodial) -> None:
     for reference in ("a[/b]c", "[red]", "end\\"):
         extid = _place(alodial, "--reference", reference, "--metadata", f"k={reference}")

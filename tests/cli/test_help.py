@@ -91,6 +91,9 @@ def test_the_page_names_the_command_and_its_options(path: tuple[str, ...]) -> No
     ("wrong", "hint"),
     [
         (("call", "show", "17"), "alodial calls show"),
+        (("findings",), "alodial status"),
+        (("why", "17"), "alodial calls show"),
+        (("calls", "explain", "17"), "alodial calls show"),
         (("call", "list"), "alodial calls list"),
         (("pause", "clients"), "alodial campaign pause"),
         (("call", "status"), "alodial status"),

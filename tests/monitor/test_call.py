@@ -119,6 +119,7 @@ def test_a_call_is_canceled_and_a_late_cancel_says_so(operator: Operator, stage:
     answer = operator.post(f"/calls/{placed.id}/cancel", page=f"/calls/{placed.id}/cancel")
     assert answer.headers["location"] == f"/calls/{placed.id}?done=cancel"
     assert stage.queue.get(placed.id).state == "canceled"
+    assert "an operator canceled it in time" in words_on(operator.get(f"/calls/{placed.id}"))
     assert web.logged("cancel_calls", placed.id)
     late = stage.completed()
     answer = operator.post(f"/calls/{late.id}/cancel")

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import alodial.store
+from alodial.calls import explain as module
+from alodial.calls.call_timeline import TimelineMoment, initiator_failed, numbers_differ, phone_moments, unix_seconds
+from alodial.calls.explain import KNOWN, explain, reason_text
 from alodial.i18n import LANGUAGES, Translator, catalogue
-from alodial.monitor import explain as module
-from alodial.monitor.call_timeline import TimelineMoment, initiator_failed, numbers_differ, phone_moments, unix_seconds
-from alodial.monitor.explain import KNOWN, explain, reason_text
 from alodial.monitor.failed import todo_of
 from alodial.monitor.timeline_svg import LEFT, MAX_MOMENTS, StateSpan, Timeline, draw_timeline, phone_spans
 from alodial.store.call_context import CallContext

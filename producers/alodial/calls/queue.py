@@ -111,13 +111,13 @@ class CallQueue(ArchiveUser):
         """
         return existing(find_call(self.store, self.archive, str(name), viewer), name)
 
-    def cancel(self, name: str, *, viewer: Viewer = EVERYTHING) -> QueuedCall:
+    def cancel(self, name: str, *, reason: str = "canceled_by_caller", viewer: Viewer = EVERYTHING) -> QueuedCall:
         """Cancels a call that was not submitted yet, by its id or extid; it did not and will not ring.
 
-        Raises NotFound, and NotCancelable when it is being submitted or has ended.
+        ``reason`` is kept in its record. Raises NotFound, and NotCancelable when it is being submitted or has ended.
         """
         record = self.get(name, viewer=viewer)
-        return canceled_of(record, self.store.run(call_transitions.cancel([record.wire_extid]))[0])
+        return canceled_of(record, self.store.run(call_transitions.cancel([record.wire_extid], reason))[0])
 
     def redial(
         self, name: str, *, actor: str = "python", attempt: int | None = None, viewer: Viewer = EVERYTHING
@@ -312,10 +312,10 @@ class AsyncCallQueue(ArchiveUser):
             record = await ARCHIVE.run(find_call, self.thread_store, self.archive, str(name), viewer)
         return existing(record, name)
 
-    async def cancel(self, name: str, *, viewer: Viewer = EVERYTHING) -> QueuedCall:
+    async def cancel(self, name: str, *, reason: str = "canceled_by_caller", viewer: Viewer = EVERYTHING) -> QueuedCall:
         """As :meth:`CallQueue.cancel`."""
         record = await self.get(name, viewer=viewer)
-        return canceled_of(record, (await self.store.run(call_transitions.cancel([record.wire_extid])))[0])
+        return canceled_of(record, (await self.store.run(call_transitions.cancel([record.wire_extid], reason)))[0])
 
     async def redial(
         self, name: str, *, actor: str = "python", attempt: int | None = None, viewer: Viewer = EVERYTHING

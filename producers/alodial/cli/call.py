@@ -155,5 +155,5 @@ def _follow(queue: "CallQueue", call_id: str, timeout: float, as_json: bool) -> 
     if as_json:
         document(record.to_dict())
     else:
-        print_record(record)
+        print_record(queue, record)
     return 0 if record.state == State.COMPLETED else 1

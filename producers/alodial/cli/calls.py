@@ -24,7 +24,12 @@ from .output import (
 from .session import current_actor, open_queue
 
 if TYPE_CHECKING:
+    from ..calls.queue import CallQueue
     from ..store.records import CallRecord
+
+NBSP = "\u00a0"
+LEVELS = {"good": "green", "warn": "yellow", "bad": "red"}
+"""Colours of the sentence that says why a call did or did not ring."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -159,22 +164,29 @@ def show(
     ],
     as_json: Json = False,
 ) -> None:
-    """Show one call: timeline, attempts, answers, results.
+    """Show one call: why it did or did not ring, timeline, attempts, answers, results.
 
     Example: alodial calls show 937986460982123
     """
     with open_queue() as queue:
         record = queue.get(name)
-    if as_json:
-        document(record.to_dict())
-    else:
-        print_record(record)
+        if as_json:
+            document(record.to_dict())
+        else:
+            print_record(queue, record)
 
 
-def print_record(record: "CallRecord") -> None:
+def print_record(queue: "CallQueue", record: "CallRecord") -> None:
     """Prints a whole call for people. Numbers are in full: the terminal and the calls are the operator's own."""
+    from ..calls.explain import explain
+    from ..store.call_context import call_context
+    from .language import reader
+
+    context = queue.store.call(call_context, record.wire_extid, record.account, record.campaign_id or "")
+    explanation = explain(record, context, reader())
     out = console()
     out.print(f"[bold]{heading('call')} {record.id}[/bold]")
+    out.print(f"  {safe(explanation.text.replace(NBSP, ' '))}", style=LEVELS.get(explanation.level))
     facts: list[tuple[str, Any]] = [
         ("extid", record.extid),
         ("state", record.state),
@@ -249,7 +261,7 @@ def cancel(
     with open_queue() as queue:
         for name in names:
             try:
-                call = queue.cancel(name)
+                call = queue.cancel(name, reason="canceled_by_operator")
             except (NotCancelable, NotFound) as exc:
                 failed = True
                 if as_json:

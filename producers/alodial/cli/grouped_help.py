@@ -14,6 +14,15 @@ GROUPS = {
 }
 """The commands under each title; one that is in none comes last, under "Other"."""
 
+OTHER_WORDS = {
+    **dict.fromkeys(("findings", "problems", "health", "workers"), "status"),
+    **dict.fromkeys(("explain", "why"), "calls show"),
+    **dict.fromkeys(("settings", "config"), "doctor"),
+    "enqueue": "call two-way",
+    "list": "calls list",
+}
+"""Words that people type for a command of ours, and that command."""
+
 
 class GroupedHelp(TyperGroup):
     """The program's group of commands, whose help has a section for each purpose."""
@@ -32,10 +41,12 @@ class GroupedHelp(TyperGroup):
 def command_elsewhere(root: Any, group: str, name: str) -> str:
     """The command ``name`` of the group whose name is nearest to ``group``: `call show` means `alodial calls show`.
 
-    The only one where no group is near; "" where several are as likely, or none has it.
+    The only one where no group is near, else what ``OTHER_WORDS`` says; "" where several are as likely, or none has it.
     """
     if name in root.commands:
         return f"alodial {name}"
     groups = [title for title, command in root.commands.items() if name in getattr(command, "commands", {})]
     likely = get_close_matches(group, groups, 1) or (groups if len(groups) == 1 else [])
-    return f"alodial {likely[0]} {name}" if likely else ""
+    if likely:
+        return f"alodial {likely[0]} {name}"
+    return f"alodial {OTHER_WORDS[name]}" if name in OTHER_WORDS else ""

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from alodial_schemas import ENDS, State
 
 from ..calls.call_events import events_of
+from ..calls.explain import explain
 from ..calls.threads import ARCHIVE
 from ..errors import NotCancelable, NotRedialable
 from ..store.call_context import CallContext, call_context_async
@@ -18,9 +19,7 @@ from ..store.records import CallRecord
 from ..web.context import app_context
 from . import call_rows, call_view, recordings
 from .auth import Forbidden, Signed, audit, can, form_of, text_of
-from .call_timeline import initiator_failed
 from .context import translator_of
-from .explain import explain
 from .rendering import PeopleRoute, go, page
 from .session import Operator
 
@@ -57,12 +56,11 @@ async def _timeline(request: Request, operator: Operator, record: CallRecord) ->
     t = translator_of(request)
     full = call_rows.in_full(operator)
     moments = call_view.moments_of(record)
-    first_failed = initiator_failed(record.attempts[-1]["result"], record.request)
     attempts = reversed(record.attempts)
     return {
         "record": record,
         "row": call_rows.row_of(record, full=full),
-        "explanation": explain(record, context, t, first_failed=first_failed),
+        "explanation": explain(record, context, t),
         "changes": call_view.changes_of(record, context, t),
         "attempts": [call_view.attempt_view(attempt, record, context, t, full=full) for attempt in attempts],
         "phones": call_view.phone_rows(moments, t, full=full),
@@ -162,7 +160,7 @@ async def do_act(request: Request, operator: Signed, name: str, act: str) -> Res
         return go(f"/calls/{record.id}")
     try:
         if act == "cancel":
-            await queue.cancel(record.id)
+            await queue.cancel(record.id, reason="canceled_by_operator")
             await audit(request, operator, "cancel_calls", call_id=record.id, extid=record.extid)
             return go(f"/calls/{record.id}?done=cancel")
         text = text_of(form, "attempt")

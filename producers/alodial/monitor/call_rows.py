@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from alodial_schemas import mask_numbers, mask_phone
 
+from ..calls.call_timeline import initiator_of, targets_of
 from ..store.records import CallRecord
 from .auth import can
-from .call_timeline import initiator_of, targets_of
 from .session import Operator
 
 NUMBERS: Final = "see_numbers"

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from alodial_schemas import ENDS
 
+from ..calls.call_timeline import TimelineMoment, initiator_of, numbers_differ, phone_moments, targets_of, unix_seconds
+from ..calls.explain import change_reason, reason_text
 from ..campaigns.exporting.terms import redial_text
 from ..i18n import Translator
 from ..store.call_context import CallContext
 from ..store.records import CallRecord, iso
 from . import call_rows
-from .call_timeline import TimelineMoment, initiator_of, numbers_differ, phone_moments, targets_of, unix_seconds
-from .explain import change_reason, reason_text
 from .timeline_svg import StateSpan, Timeline, draw_timeline
 
 RESULT_FIELDS: Final = (

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..calls.call_timeline import initiator_of, targets_of
 from ..calls.merged_list import Archive, list_page
 from ..campaigns.exporting.results import Cell, csv_blocks_of, write_table
 from ..campaigns.exporting.texts import delimiter_of, local_moment
@@ -23,7 +24,6 @@ from ..web.xlsx_download import xlsx_download
 from . import call_rows
 from .auth import Signed, audit
 from .call_filter_form import CallQuery
-from .call_timeline import initiator_of, targets_of
 from .calls import query_of
 from .context import translator_of
 from .rendering import PeopleRoute, go

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..calls.explain import reason_code, reason_text
 from ..i18n import Translator
 from ..store.failure_reasons import BAD_ENDS, FailureReasons, ReasonGroup, reasons_async
 from ..store.find_call import find_async
@@ -16,7 +17,6 @@ from . import call_rows
 from .auth import Signed, can
 from .call_filter_form import CallQuery, local_time
 from .context import monitor_context, translator_of
-from .explain import reason_code, reason_text
 from .rendering import PeopleRoute, page
 
 PERIODS: Final = ("day", "week")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-from .call_timeline import Party, TimelineMoment
+from ..calls.call_timeline import Party, TimelineMoment
 
 LEFT: Final = 150
 """Units for the names of the lanes."""

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from alodial_schemas import State
 
+from ..calls.explain import reason_text
 from ..i18n import Translator
 from ..store.call_context import CallContext, deadlines_async
 from ..store.call_filter import CallFilter
@@ -21,7 +22,6 @@ from .auth import Signed, can
 from .call_filter_form import CallQuery
 from .calls import count_of
 from .context import translator_of
-from .explain import reason_text
 from .rendering import PeopleRoute, page
 
 PAGE_SIZE: Final = 25

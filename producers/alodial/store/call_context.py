@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import redis
 import redis.asyncio as aioredis
 
 from .answers import number, text
 from .holds import read_stop
 from .keys import Keys
-from .sansio import Command, Steps, run_async
+from .sansio import Command, Steps, run, run_async
 from .server_clock import to_ms
 
 SILENT_AFTER = 8.0
@@ -87,10 +88,15 @@ def _context(keys: Keys, extid: str, account: str, campaign: str) -> Steps[CallC
     )
 
 
+def call_context(client: "redis.Redis", keys: Keys, extid: str, account: str, campaign: str = "") -> CallContext:
+    """The context of the call whose record has this extid, in one round trip."""
+    return run(client, _context(keys, extid, account, campaign))
+
+
 async def call_context_async(
     client: "aioredis.Redis", keys: Keys, extid: str, account: str, campaign: str = ""
 ) -> CallContext:
-    """The context of the call whose record has this extid, in one round trip."""
+    """As :func:`call_context`, on an event loop."""
     return await run_async(client, _context(keys, extid, account, campaign))
 
 

@@ -14,6 +14,7 @@ from alodial_schemas import Disposition, State
 from ..i18n import Translator
 from ..store.call_context import CallContext
 from ..store.records import CallRecord, iso
+from .call_timeline import initiator_failed
 
 _RETRY: Final = (
     "connect_failed",
@@ -155,7 +156,7 @@ def _queued(record: CallRecord, context: CallContext, t: Translator) -> Explanat
     return Explanation(t("why.queued"), "plain")
 
 
-def _completed(record: CallRecord, t: Translator, *, first_failed: bool) -> Explanation:
+def _completed(record: CallRecord, t: Translator) -> Explanation:
     disposition = record.disposition or "unknown"
     result: Mapping[str, Any] = next((a["result"] for a in reversed(record.attempts) if a["result"]), {})
     talked = result.get("duration")
@@ -165,7 +166,8 @@ def _completed(record: CallRecord, t: Translator, *, first_failed: bool) -> Expl
         return Explanation(t("why.completed.unknown", dialstatus=str(result.get("dialstatus") or "–")[:100]), "warn")
     else:
         text = t(f"why.completed.{disposition}")
-    if disposition != "answered" and first_failed:
+    last = record.attempts[-1]["result"] if record.attempts else None
+    if disposition != "answered" and initiator_failed(last, record.request):
         text = f"{text} {t('why.completed.first')}"
     if reason_code(_last_note(record)) == "late_result":
         text = f"{text} {t('why.completed.late')}"
@@ -202,8 +204,8 @@ def _ended(record: CallRecord, t: Translator) -> Explanation:
     return Explanation(t(f"why.{record.state}"), "plain")
 
 
-def explain(record: CallRecord, context: CallContext, t: Translator, *, first_failed: bool = False) -> Explanation:
-    """The sentence at the top of a call's page. ``first_failed`` when the number that rings first did not answer."""
+def explain(record: CallRecord, context: CallContext, t: Translator) -> Explanation:
+    """The sentence at the top of a call's page, and of `alodial calls show`."""
     deadline, left = _when(context.deadline, t)
     match record.state:
         case State.SCHEDULED:
@@ -218,7 +220,7 @@ def explain(record: CallRecord, context: CallContext, t: Translator, *, first_fa
             reason = reason_text(_last_note(record), t) or "–"
             return Explanation(t("why.unconfirmed", reason=reason, moment=deadline, span=left), "warn")
         case State.COMPLETED:
-            return _completed(record, t, first_failed=first_failed)
+            return _completed(record, t)
         case State.REJECTED:
             return _rejected(record, t)
         case State.FAILED:
