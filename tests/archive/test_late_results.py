@@ -140,6 +140,19 @@ def test_a_result_that_waits_is_looked_for_in_the_archive_once_a_minute(
     assert late.restore() == 1
 
 
+def test_the_next_result_of_the_same_call_does_not_wait_for_that_minute(
+    queue: CallQueue, archiver: Archiver, engine: Engine, gone: tuple[str, str]
+) -> None:
+    late = LateResults(queue.store, engine)
+    for status, expected in (("CHANUNAVAIL", "busy"), ("ANSWER", "answered")):
+        receive(queue, gone[1], status)
+        assert late.restore() == 1
+        assert retry(queue) == 1
+        archive_all(archiver)
+        queue.store.redis.delete(keys.record(gone[1]))
+        assert stored(engine)[gone[0]].disposition == expected
+
+
 def test_a_call_of_a_campaign_that_is_gone_stays_as_it_is(queue: CallQueue) -> None:
     fields = {b"id": b"i", b"s": b"completed", b"g": b"campaign", b"n": b"1", b"tl": b"queued 1;completed 2"}
     assert queue.store.run(archiving.restore([("1017", fields)], 60)) == [False]

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Final
 
 import structlog
@@ -32,7 +33,7 @@ class LateResults:
     def __init__(self, store: Store, engine: Engine) -> None:
         self._store = store
         self._engine = engine
-        self._looked_at: set[str] = set()
+        self._looked_at: set[bytes] = set()
         self._next = self._next_again = 0.0
 
     def restore(self) -> int:
@@ -48,9 +49,10 @@ class LateResults:
         if now >= self._next_again:
             self._next_again = now + AGAIN
             self._looked_at.clear()
-        waiting = _extids(self._store)
-        restored = self._restore(sorted(waiting - self._looked_at))
-        self._looked_at = waiting
+        waiting = _waiting(self._store)
+        # By result and not by call: the next one of a call whose record left Redis again since waits for it as the first did.
+        restored = self._restore(sorted({extid for result, extid in waiting.items() if result not in self._looked_at}))
+        self._looked_at = set(waiting)
         return restored
 
     def _restore(self, extids: Sequence[str]) -> int:
@@ -69,14 +71,15 @@ class LateResults:
         return sum(restored)
 
 
-def _extids(store: Store) -> set[str]:
-    extids: set[str] = set()
+def _waiting(store: Store) -> dict[bytes, str]:
+    """The extids of results without a call, by a digest of each result."""
+    waiting: dict[bytes, str] = {}
     for member, _ in store.call(inbox.orphans, LIMIT):
         try:
-            extids.add(str(json.loads(member)["extid"]))
+            waiting[blake2b(member, digest_size=8).digest()] = str(json.loads(member)["extid"])
         except (ValueError, TypeError, LookupError):
             continue  # the sweeper makes it a dead letter
-    return extids
+    return waiting
 
 
 def _records(connection: Connection, extids: Sequence[str], since: int) -> list[bytes]:
