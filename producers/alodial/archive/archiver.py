@@ -6,18 +6,19 @@ Killed anywhere, the next archiver begins with what was not acknowledged.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 import structlog
 from redis.exceptions import ResponseError
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from alodial_schemas import extid_of
 
 from ..errors import ArchiveUnfit, ConfigurationError
 from ..settings import Settings
-from ..store import archiving
+from ..store import archiving, erasure
 from ..store.archiving import ArchiveState, EndedCall
 from ..store.client import Store
 from ..store.events import StreamEvent
@@ -72,18 +73,16 @@ class CampaignSource(Protocol):
 
 @dataclass(slots=True)
 class ArchiveBatch:
-    """What one transaction writes. ``positions`` are acknowledged after it; ``seen`` are extids of records that were there."""
+    """What one transaction writes. ``positions`` are acknowledged after it."""
 
     events: list[ArchivedEvent] = field(default_factory=list)
     calls: list[ArchivedCall] = field(default_factory=list)
     campaigns: list[Row] = field(default_factory=list)
     positions: list[str] = field(default_factory=list)
-    seen: set[str] = field(default_factory=set)
 
-    def without(self, extids: set[str]) -> None:
-        """Leaves out calls that were erased while the batch was read, with their events."""
-        self.calls = [row for row in self.calls if row.call["wire_extid"] not in extids]
-        self.events = [event for event in self.events if extid_of(event.call_id) not in extids]
+
+class _ErasedMeanwhile(Exception):
+    """Somebody was erased since the step began: what it has read may still hold the number."""
 
 
 class ArchiveStep(NamedTuple):
@@ -117,6 +116,7 @@ class Archiver:
         self._before_commit = before_commit
         self._late_results = LateResults(store, engine)
         self._pending = True
+        self._erasures = 0
         self._total = 0
         self._noted_at = 0.0
 
@@ -138,8 +138,25 @@ class Archiver:
     def step(self, wait: float = WAIT) -> ArchiveStep:
         """Archives the next events, waiting up to ``wait`` seconds for the first; then a part of what events do not tell.
 
-        Raises StoreUnavailable and ArchiveUnavailable; then what was read comes again in the next step.
+        Raises StoreUnavailable and ArchiveUnavailable; then what was read comes again in the next step, as it does after an
+        erasure meanwhile.
         """
+        self._erasures = self._store.call(erasure.count)
+        try:
+            return self._step(wait)
+        except _ErasedMeanwhile:
+            self._pending = True
+            return ArchiveStep(0, 0, True)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A transaction for what this step has read of Redis. An erasure waits for it, or it is of no use after that erasure."""
+        with writing(self._engine) as connection:
+            if self._store.call(erasure.count) != self._erasures:
+                raise _ErasedMeanwhile
+            yield connection
+
+    def _step(self, wait: float) -> ArchiveStep:
         read_at = self._store.server_ms()
         entries = self._read(wait)
         lag = 0.0
@@ -177,7 +194,6 @@ class Archiver:
     def _batch(self, entries: Sequence[StreamEvent]) -> ArchiveBatch:
         batch = ArchiveBatch(positions=[entry.position for entry in entries])
         ended: dict[str, None] = {}
-        passing: dict[str, None] = {}
         campaigns: dict[str, None] = {}
         for entry in entries:
             event = archived_event(entry.position, entry.event)
@@ -189,13 +205,9 @@ class Archiver:
             extid = extid_of(event.call_id)
             if event.type in ENDED_EVENTS and extid:
                 ended[extid] = None
-            elif extid:
-                passing[extid] = None
-            elif event.campaign_id:
+            elif not extid and event.campaign_id:
                 campaigns[event.campaign_id] = None
         self._add_calls(batch, list(ended))
-        others = [extid for extid in passing if extid not in ended]
-        batch.seen |= set(others) - self._store.call(archiving.missing, others) if others else set()
         self._add_campaigns(batch, list(campaigns))
         return batch
 
@@ -208,7 +220,6 @@ class Archiver:
             if b"id" not in raw:
                 gone += 1
                 continue
-            batch.seen.add(extid)
             try:
                 call = archived_call(extid, raw)
             except (ValueError, LookupError) as exc:
@@ -227,12 +238,11 @@ class Archiver:
             batch.campaigns.append(row)
             if self._campaigns.is_over(id):
                 for rows in self._campaigns.rows(id):
-                    with writing(self._engine) as connection:
+                    with self._writing() as connection:
                         write_campaign_rows(connection, rows)
 
     def _commit(self, batch: ArchiveBatch, position: str) -> int:
-        with writing(self._engine) as connection:
-            self._leave_out_erased(batch)
+        with self._writing() as connection:
             write_events(connection, [event.row for event in batch.events])
             written = write_calls(connection, batch.calls, self._count)
             write_campaigns(connection, batch.campaigns)
@@ -240,11 +250,6 @@ class Archiver:
             self._total = total_calls(connection)
             self._before_commit()
         return written
-
-    def _leave_out_erased(self, batch: ArchiveBatch) -> None:
-        """An erasure deletes in Redis first and waits for this transaction then: what is gone by now is not written."""
-        if batch.seen and (erased := self._store.call(archiving.missing, sorted(batch.seen))):
-            batch.without(erased)
 
     def _let_go(self, calls: Sequence[ArchivedCall]) -> None:
         """Lets what was committed leave Redis sooner."""
@@ -272,8 +277,7 @@ class Archiver:
         batch = ArchiveBatch()
         self._add_calls(batch, extids)
         through = len(extids) < self._size
-        with writing(self._engine) as connection:
-            self._leave_out_erased(batch)
+        with self._writing() as connection:
             write_calls(connection, batch.calls, self._count)
             self._total = total_calls(connection)
             write_position(connection, "index", f"{THROUGH}{lost}" if through else last)

@@ -159,7 +159,10 @@ class Eraser:
         self.report.results += self._store.call(erasure.delete_results, self._pattern, apply=self._apply)
 
     def _erase_archived(self) -> int:
-        """After Redis, from which the archiver then takes nothing more of it. Raises ArchiveUnavailable: repeat the run then."""
+        """After Redis, from which the archiver then takes nothing more of it, nor of what it has read before. Raises
+        ArchiveUnavailable: repeat the run then."""
+        if self._apply:
+            self._store.call(erasure.note)
         if self._store.settings.archive_url is None:
             return 0
         url = self._store.settings.archive_url.get_secret_value()
@@ -194,7 +197,9 @@ class Eraser:
         self._store.call(erasure.forget_requests, extids)
         put_back = [call for call in self._holding(extids) if call.state in ENDS]
         self._put_back.update(call.id for call in put_back)
-        self._store.call(erasure.delete_calls, put_back)
+        if put_back:
+            self._store.call(erasure.delete_calls, put_back)
+            self._store.call(erasure.note)
 
     def _erase_calls(self, extids: list[str]) -> None:
         calls = self._holding(extids)

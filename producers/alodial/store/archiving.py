@@ -86,15 +86,6 @@ def raw_records(client: "redis.Redis", keys: Keys, extids: Sequence[str]) -> lis
     return list(answer)
 
 
-def missing(client: "redis.Redis", keys: Keys, extids: Sequence[str]) -> set[str]:
-    """Those of these calls that have no record, in one round trip."""
-    with client.pipeline(transaction=False) as pipe:
-        for extid in extids:
-            pipe.exists(keys.record(extid))
-        answers: Any = pipe.execute()
-    return {extid for extid, there in zip(extids, answers, strict=True) if not there}
-
-
 def shorten(calls: Iterable[EndedCall], life: float) -> Operation[list[bool]]:
     """Lets records of committed calls go ``life`` seconds after their end, unless they have changed since.
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import redis
 
 from . import dead_letters
-from .answers import text
+from .answers import number, text
 from .keys import Keys
 
 PAGE: Final = 500
@@ -125,6 +125,16 @@ def forget_requests(client: "redis.Redis", keys: Keys, extids: Iterable[str]) ->
             for extid in page:
                 pipe.hdel(keys.past(extid), extid)
             pipe.execute()
+
+
+def count(client: "redis.Redis", keys: Keys) -> int:
+    """How many erasures have deleted what Redis held: whoever read it under another number may hold a copy."""
+    return number(client.get(keys.ERASURES))
+
+
+def note(client: "redis.Redis", keys: Keys) -> None:
+    """Tells those who hold a copy (:func:`count`) that it is of no use any more."""
+    client.incr(keys.ERASURES)
 
 
 def delete_keys(client: "redis.Redis", names: Iterable[bytes]) -> None:

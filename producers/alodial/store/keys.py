@@ -233,6 +233,7 @@ class Keys:
         self.EVENTS_HELD: Final = prefix + "events:held"
         self.EVENTS_LOST: Final = prefix + "events:lost"
         self.ARCHIVE: Final = prefix + "archive"
+        self.ERASURES: Final = prefix + "erasures"
         self.DUE: Final = prefix + "due"
         self.LEASE: Final = prefix + "lease"
         self.AWAIT: Final = prefix + "await"
