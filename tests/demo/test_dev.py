@@ -177,6 +177,14 @@ def _as_a_developer(dev: Dev) -> None:
         assert 'action="/sign-out"' in browser.get(link[0]).text
 
 
+def test_it_ends_when_its_redis_is_killed_and_says_where_the_log_is(dev: Dev) -> None:
+    with redis.Redis(port=int(re.search(r":(\d+)/0", (dev.folder / ".env").read_text())[1])) as client:  # type: ignore[index]
+        os.kill(client.info("server")["process_id"], signal.SIGKILL)
+    assert dev.process.wait(60) == 1
+    said = (dev.folder / "dev.log").read_text()
+    assert f"error: the Redis was killed by signal 9; its last lines are in {dev.folder}/var/redis/redis.log" in said
+
+
 def test_it_names_what_is_missing(tmp_path: Path) -> None:
     done = subprocess.run([*PROGRAM, "dev"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1

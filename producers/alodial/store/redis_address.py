@@ -122,6 +122,8 @@ def _cause_for(url: str, exc: BaseException) -> str:
     cause = failure_cause(exc)
     if url.startswith("rediss://") and cause in (_TIMED_OUT, _NO_TLS):
         return f"{cause}: if this Redis is without TLS, write redis:// and not rediss://"
-    if url.startswith("redis://") and cause in (_NOT_REDIS, _CLOSED):
+    if url.startswith("redis://") and cause == _NOT_REDIS:
         return f"{cause}: if it has TLS, write rediss:// and not redis://"
+    if url.startswith("redis://") and cause == _CLOSED:
+        return f"{cause}: it was stopped, or it has TLS and needs rediss:// in place of redis://"
     return cause

@@ -28,7 +28,7 @@ from alodial.store.client import Store
 from alodial.store.workers import heartbeats
 from alodial.testing.redis_server import EmbeddedRedis
 
-from .processes import START_TIMEOUT, ProcessEnded, Processes
+from .processes import START_TIMEOUT, ProcessEnded, Processes, ending_text
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _COLOURS: Final = {"redis": "red", "web": "cyan", "worker": "green", "sandbox": "magenta", "archive": "yellow"}
@@ -65,7 +65,7 @@ def run(settings: Settings, folder: Path, *, port: int, speed: float, as_json: b
     )
     web = f"http://127.0.0.1:{port}"
     try:
-        with _redis(settings, folder, output), closing(Store(settings)) as store:
+        with _redis(settings, folder, output) as server, closing(Store(settings)) as store:
             try:
                 if sandbox_port is not None:
                     secret = settings.callback_secret[0].get_secret_value()
@@ -91,15 +91,23 @@ def run(settings: Settings, folder: Path, *, port: int, speed: float, as_json: b
                 _say_ready(output, web, api_key, link, sandbox=sandbox_port is not None)
                 while True:
                     processes.check()
+                    _check_redis(server)
                     time.sleep(0.5)
             finally:
                 output.say("stopping every process that this command started")
                 processes.stop()
     except ProcessEnded as exc:
-        output.say(f"error: {exc}; its last lines are above")
+        _say_ended(output, exc, folder)
         return 1
     except KeyboardInterrupt:
         return 0
+
+
+def _say_ended(output: "_Output", exc: ProcessEnded, folder: Path) -> None:
+    if exc.name == "Redis":
+        output.say(f"error: {exc}; its last lines are in {_redis_folder(folder) / 'redis.log'}")
+    else:
+        output.say(f"error: {exc}; its last lines are above")
 
 
 def _sandbox_port(settings: Settings) -> int | None:
@@ -133,18 +141,22 @@ def _listens(host: str, port: int) -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
+def _redis_folder(folder: Path) -> Path:
+    return folder / "var" / "redis"
+
+
 @contextmanager
-def _redis(settings: Settings, folder: Path, output: "_Output") -> Iterator[None]:
-    """A Redis for the settings' URL: the one that listens there, or one of our own, which is stopped at the end."""
+def _redis(settings: Settings, folder: Path, output: "_Output") -> Iterator[EmbeddedRedis | None]:
+    """A Redis for the settings' URL: one of our own, which is stopped at the end; None where one listens there already."""
     url = urlsplit(settings.redis_url.get_secret_value())
     shown = f"{url.scheme}://{url.hostname}:{url.port or 6379}"
     own = url.scheme == "redis" and url.hostname in LOOPBACK and not url.password
     if not own or _listens("127.0.0.1", url.port or 6379):
         output.say(f"Redis: the one at {shown} is used; this command does not stop it")
         output.started("redis", shown)
-        yield
+        yield None
         return
-    data = folder / "var" / "redis"
+    data = _redis_folder(folder)
     data.mkdir(parents=True, exist_ok=True)
     fsync = "always" if settings.durability == "fsync" else "everysec"
     server = EmbeddedRedis(folder=data, fsync=fsync, port=url.port or 6379)
@@ -152,9 +164,15 @@ def _redis(settings: Settings, folder: Path, output: "_Output") -> Iterator[None
     output.say(f"Redis: started at {shown}; its data stays in {data}")
     output.started("redis", shown)
     try:
-        yield
+        yield server
     finally:
         server.stop()
+
+
+def _check_redis(server: EmbeddedRedis | None) -> None:
+    """Raises ProcessEnded when the Redis that this command started has ended."""
+    if server is not None and server.process is not None and (code := server.process.poll()) is not None:
+        raise ProcessEnded("Redis", ending_text("Redis", code))
 
 
 def _wait_for_worker(processes: Processes, store: Store) -> None:
