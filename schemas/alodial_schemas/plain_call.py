@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Final
 
-from .calls import MAX_RECIPIENTS, MAX_REFERENCE
+from .call_problems import MAX_RECIPIENTS, MAX_REFERENCE
 from .phones import normalise_phone
 
 _SAME_INITIATORS: Final = 32

@@ -107,8 +107,9 @@ def test_a_list_lives_as_long_as_the_calls_in_it_can(queue: CallQueue, settings:
     assert retention < queue.store.redis.pttl(LIST) <= retention + 33 * DAY
     place(queue, in_days=200)
     assert queue.store.redis.pttl(LIST) > retention + 199 * DAY
-    place(queue)
-    assert queue.store.redis.pttl(LIST) > retention + 199 * DAY
+    for calls in (1, 2):  # one that comes alone may be stored in fewer steps
+        queue.enqueue_many([CALL] * calls)
+        assert queue.store.redis.pttl(LIST) > retention + 199 * DAY
     assert extid in phoned(queue)
 
 

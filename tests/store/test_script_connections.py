@@ -22,7 +22,7 @@ from alodial.store.client import AsyncStore, Store
 from alodial.store.connect import connect, connect_async
 from alodial.store.keys import Keys
 from alodial.store.log_stream import LogWriter
-from alodial.store.script_connections import KEPT, AsyncScriptConnections, ScriptConnections
+from alodial.store.script_connections import ANSWER_SIZE, KEPT, AsyncScriptConnections, ScriptConnections, _is_plain
 from alodial.testing.redis_server import EmbeddedRedis
 
 
@@ -238,6 +238,59 @@ def test_an_answer_that_was_not_waited_for_goes_to_no_other_command(
             connections.execute("ECHO", "before")
     assert connections.execute("ECHO", "after") == b"after"
     assert connections._kept() == [kept]
+
+
+def test_over_a_plain_socket_the_bytes_of_a_command_are_sent_and_received_at_once(
+    connections: ScriptConnections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connections.execute("PING")
+    [kept] = connections._kept()
+    assert _is_plain(kept)
+    monkeypatch.setattr(kept, "send_packed_command", None)
+    assert [connections.execute("EVAL", f"return {n}", 0) for n in (1, 0, -1, 11)] == [1, 0, -1, 11]
+    for length in (0, ANSWER_SIZE - 8, ANSWER_SIZE, 5 * ANSWER_SIZE):
+        assert connections.execute("EVAL", "return string.rep('x', ARGV[1])", 0, length) == b"x" * length
+    with pytest.raises(redis.exceptions.ResponseError, match="wrong number of arguments"):
+        connections.execute("GET")
+    assert connections.execute("ECHO", "after") == b"after"
+    assert connections._kept() == [kept]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"_sock": None}, {"_sock": object()}, {"_parser": object()}, {"health_check_interval": 1}]
+)
+def test_where_a_connection_needs_more_redis_py_does_all_of_it(
+    connections: ScriptConnections, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    connections.execute("PING")
+    [kept] = connections._kept()
+    with monkeypatch.context() as patch:
+        for name, value in changes.items():
+            patch.setattr(kept, name, value)
+        assert not _is_plain(kept)
+    assert not _is_plain(redis.SSLConnection())
+
+
+def test_an_answer_that_takes_too_long_is_said_in_the_words_of_redis_py() -> None:
+    def serve(server: socket.socket) -> None:
+        with contextlib.suppress(OSError), contextlib.ExitStack() as accepted:
+            while True:
+                connection = accepted.enter_context(server.accept()[0])
+                stream = accepted.enter_context(connection.makefile("rb"))
+                while words := read_command(stream):
+                    if b"SLOW" in words:
+                        break
+                    connection.sendall(b"+OK\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, args=(server,), daemon=True).start()
+        client = connect(f"redis://127.0.0.1:{server.getsockname()[1]}/0", timeout=0.3)
+        connections = ScriptConnections(client)
+        assert connections.execute("ECHO", "OK") == b"OK"
+        with pytest.raises(redis.exceptions.TimeoutError, match="Timeout reading from"):
+            connections.execute("SLOW")
+        assert not any(connection._sock for connection in connections._kept())
+        client.connection_pool.disconnect()
 
 
 def test_a_refused_command_leaves_its_connection_in_use(connections: ScriptConnections) -> None:

@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from alodial_schemas import (
     CallRequest,
@@ -42,7 +42,11 @@ def read_call(
 
     Raises InvalidCall that names each bad field.
     """
-    call = source if isinstance(source, CallRequest) else parse_call(source, allowed=settings.allowed_prefixes)
+    call = (
+        source
+        if type(source) is TwoWayCall or isinstance(source, CallRequest)
+        else parse_call(source, allowed=settings.allowed_prefixes)
+    )
     if not options:
         return call
     fields: dict[str, Any] = {name: getattr(call, name) for name in call.model_fields_set} | dict(options)
@@ -95,6 +99,27 @@ def key_hash(key: str, scope: str = "") -> str:
     return hashlib.sha256(f"{scope}\0{key}".encode()).hexdigest()[:32]
 
 
+_PLAIN: Final = (frozenset({"callfrom", "callto"}), frozenset({"callfrom", "callto", "reference"}))
+"""What most calls give: everything else of them is as the models have it."""
+
+
+def _plain_body(call: CallRequest, allowed: tuple[str, ...]) -> str | None:
+    """What `body_json` writes of a two-way call of phones without a language that are allowed; None for any other call."""
+    if type(call) is not TwoWayCall or call.callfrom.lang is not None:
+        return None
+    numbers = [call.callfrom.phone]
+    for target in call.callto:
+        if type(target) is not Phone or target.lang is not None:
+            return None
+        numbers.append(target.phone)
+    if allowed:
+        for number in numbers:
+            if not number.startswith(allowed):
+                return None
+    head = f'{{"callfrom":{{"phone":"{numbers[0]}"}},"callto":[{{"phone":"'
+    return head + '"},{"phone":"'.join(numbers[1:]) + '"}]}'
+
+
 def prepare(
     call: CallRequest,
     settings: Settings,
@@ -112,6 +137,11 @@ def prepare(
     that may see the call, ``tenant`` says that it has extids of its own, and ``quota`` is as in NewCall. Raises InvalidCall
     when the account is unknown or a number has no allowed prefix.
     """
+    if call.model_fields_set in _PLAIN and not (key or campaign or owner or tenant or quota):
+        body = _plain_body(call, settings.allowed_prefixes)
+        if body is not None:
+            call_id, extid = new_ids()
+            return NewCall(extid, call_id, body, "default", "n", call.reference or "")
     _check_policy(call, settings)
     # A call with a name may have been stored before that time: then the store answers with that call.
     if call.expires_at is not None and call.extid is None and not key and call.expires_at <= datetime.now(UTC):

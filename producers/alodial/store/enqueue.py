@@ -35,20 +35,17 @@ def prepare_calls(store: Store | AsyncStore, calls: Sequence[NewCall]) -> Prepar
     return PreparedCalls(calls, call_transitions.enqueue(calls, store.settings))
 
 
-def _set_deadline(store: Store | AsyncStore, prepared: PreparedCalls) -> None:
-    set_deadline(prepared.operation, store.clock.deadline(store.settings.redis_timeout))
-
-
 def enqueue_calls(store: Store, calls: Sequence[NewCall]) -> EnqueueResult:
     """Stores calls, each once. Raises StoreUnavailable; then nothing was stored, now or later."""
-    prepared = prepare_calls(store, calls)
+    operation = call_transitions.enqueue(calls, store.settings)
     for _ in range(2):
         if not store.clock.fresh:
             store.clock.learn(store.server_ms())
-        _set_deadline(store, prepared)
+        set_deadline(operation, store.clock.deadline(store.settings.redis_timeout))
         began = time.monotonic()
         try:
-            return EnqueueResult(*store.run(prepared.operation), time.monotonic() - began)
+            accounts, rows = store.run(operation)
+            return EnqueueResult(accounts, rows, time.monotonic() - began)
         except LateEnqueue as exc:
             # Redis hung, or its clock was set: once more, by the clock that it has now.
             store.clock.learn(exc.server_ms)
@@ -60,7 +57,7 @@ async def enqueue_calls_async(store: AsyncStore, prepared: PreparedCalls) -> Enq
     for _ in range(2):
         if not store.clock.fresh:
             store.clock.learn(await store.server_ms())
-        _set_deadline(store, prepared)
+        set_deadline(prepared.operation, store.clock.deadline(store.settings.redis_timeout))
         began = time.monotonic()
         try:
             return EnqueueResult(*await store.run(prepared.operation), time.monotonic() - began)

@@ -313,6 +313,10 @@ class Keys:
         Reads the body as text and not as JSON: 1 microsecond of the 40 that a call takes in bulk. Only alodial writes bodies,
         and a test compares the numbers with those of ``alodial_schemas.numbers_of``.
         """
+        if body.startswith('{"callfrom":') and '","' not in body and '"queue"' not in body and "*" not in body:
+            # Nothing but whole phones, as in most: each ends an object.
+            names = "i:" + " n:".join([phone[-4:] for phone in body.split('"}')[:-1]])
+            return f"{names} {Keys._reference_bucket(reference)}" if reference else names
         head, *phones = body.split('"phone":"')
         if phones:
             digits = " n:".join([phone.partition('"')[0][-4:] for phone in phones])

@@ -42,11 +42,12 @@ class NewCall(NamedTuple):
     quota: str = ""
 
 
-_SOMETIMES = ("default", "n", "", "", "")
+_ORDINARY = ("default", "n")
+_NO_MORE = ("",) * (len(NewCall._fields) - NewCall._fields.index("metadata"))
 """Account, priority, metadata and times are sent where a call has others than these: each that is sent takes Redis 0.1 us."""
 _REST = NewCall._fields.index("on_unconfirmed")
 _SELDOM = ("",) * (len(NewCall._fields) - _REST)
-"""What stands behind them is sent where a call has any of it."""
+"""What stands behind the times is sent where a call has any of it."""
 
 
 def daily_calls_of(quota: str) -> int:
@@ -87,15 +88,16 @@ def enqueue(
     args: list[Arg] = [round(settings.idempotency_retention * 1000), deadline]
     for call in calls:
         buckets = Keys.buckets(call.body, call.reference)
-        sometimes, rest = (*call[3:5], *call[6:_REST]), call[_REST:]
-        if rest != _SELDOM:
-            args += (*call[:3], call.reference, f"  {buckets}", *sometimes, *rest)
-        elif sometimes != _SOMETIMES:
-            args += (*call[:3], call.reference, f" {buckets}", *sometimes)
+        if call[6:] == _NO_MORE and call[3:5] == _ORDINARY:
+            args += (call[0], call[1], call[2], call[5], buckets)
+        elif (rest := call[_REST:]) != _SELDOM:
+            args += (*call[:3], call.reference, f"  {buckets}", *call[3:5], *call[6:_REST], *rest)
         else:
-            args += (*call[:3], call.reference, buckets)
+            args += (*call[:3], call.reference, f" {buckets}", *call[3:5], *call[6:_REST])
 
     def read(answer: Any) -> tuple[list[str], list[Enqueued]]:
+        if answer == 1:  # the whole answer to a plain call that came alone
+            return [], [Enqueued("created", calls[0].extid, calls[0].id, State.QUEUED, calls[0].extid)]
         if isinstance(answer, int):
             raise LateEnqueue(answer)
         rows = []

@@ -2,22 +2,33 @@
 
 redis-py takes a connection from its pool under a lock, looks whether it is alive, packs the arguments in Python and records
 each step; asynchronously it sends them in a task of its own. There that is 95 us of the interpreter for a script. On a kept
-connection, packed by hiredis, it is 25. Connecting, passwords, TLS, Sentinels and the reading of answers stay redis-py's.
+connection, packed by hiredis, it is 25. Connecting, passwords, TLS, Sentinels and the reading of answers stay redis-py's; in a
+thread, the bytes of a command that goes over a plain socket are sent and received here.
 """
 
 import os
+import socket
 from collections.abc import Sequence
 from typing import Any, Final
 
 import hiredis
 import redis
 import redis.asyncio as aioredis
+from redis._parsers import _HiredisParser
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
 from .redis_errors import is_lost
 
 # redis-py before 5.3 demands the command's name, later versions warn of it.
 POOL_ARGUMENTS: Final = ("EVALSHA",) if tuple(int(n) for n in redis.__version__.split(".")[:2]) < (5, 3) else ()
+
+PLAIN: Final = frozenset({redis.Connection, redis.UnixDomainSocketConnection})
+
+ANSWER_SIZE: Final = 16_384
+"""Bytes that are received at once; few answers are longer."""
+
+ONE: Final = b":1\r\n"
+"""The answer to most calls that are enqueued alone, which needs no reader."""
 
 KEPT: Final = 8
 """Connections kept for scripts; what more there are goes back to the pool after each script."""
@@ -38,7 +49,7 @@ class ScriptConnections:
 
         Raises redis-py's errors.
         """
-        packed = [_packed(words)]
+        packed = _packed(words)
         kept = self._kept()
         try:
             connection = kept.pop()  # no other thread gets this one; between a look and a pop it could
@@ -46,11 +57,11 @@ class ScriptConnections:
             connection = self._pool.get_connection(*POOL_ARGUMENTS)
         try:
             try:
-                return self._exchange(connection, packed)
+                return (self._exchange_bytes if _is_plain(connection) else self._exchange)(connection, packed)
             except LOST as exc:
                 if not is_lost(exc):
                     raise
-                return self._exchange(connection, packed)
+                return self._exchange(connection, packed)  # what this raises is in redis-py's words
         finally:
             # A connection that failed was disconnected and connects when it is used next.
             if len(kept) < KEPT:
@@ -74,15 +85,44 @@ class ScriptConnections:
                 self._kept_by_process.pop(other, None)
         return kept
 
-    def _exchange(self, connection: Any, packed: list[bytes]) -> Any:
+    def _exchange(self, connection: Any, packed: bytes) -> Any:
         try:
             connection.connect()  # where that is due, to another primary too
-            connection.send_packed_command(packed)
+            connection.send_packed_command([packed])
             return connection.read_response()
         except BaseException as exc:
             if is_lost(exc):
                 connection.disconnect()  # the answer, which may still come, is that of no other command
             raise
+
+    def _exchange_bytes(self, connection: Any, packed: bytes) -> Any:
+        """As :meth:`_exchange`, over a connected plain socket; its errors are in other words than redis-py's."""
+        try:
+            sock, reader = connection._sock, connection._parser._reader
+            sock.sendall(packed)
+            answer = sock.recv(ANSWER_SIZE)
+            if answer == ONE:
+                return 1
+            if not answer:
+                raise ConnectionError("the connection was closed")
+            reader.feed(answer)
+            return connection.read_response()  # reads on where that was not all of it
+        except BaseException as exc:
+            if is_lost(exc):
+                connection.disconnect()  # as above
+            raise
+
+
+def _is_plain(connection: Any) -> bool:
+    """Whether a connection is connected, and needs nothing of redis-py before a command: it has no TLS, follows no Sentinel or
+    Cluster and checks nothing first, and hiredis reads its answers.
+    """
+    return (
+        type(connection) in PLAIN
+        and type(connection._sock) is socket.socket
+        and type(connection._parser) is _HiredisParser
+        and not connection.health_check_interval
+    )
 
 
 class AsyncScriptConnections:

@@ -153,30 +153,33 @@ def _at_the_end(shared: Sequence[Part], table: str, before: Collection[Part]) ->
     return f"if next({table}) then\n{made}{adapted(body[1]).strip()}\nend\n"
 
 
-def assemble(shared: Sequence[Part], own: str) -> str:
+def assemble(shared: Sequence[Part], own: str, early: str = "") -> str:
     """A script's text: the shared parts that it needs, its own as a function, and what comes after it.
+
+    ``early`` is done before anything else is made but what it needs itself; where it returns, that is the script's answer.
 
     A line ``-- Seldom here: NAME ...`` of its own names functions that it does without as a rule, though others need them always.
     """
     here = frozenset(" ".join(_SELDOM_HERE.findall(own)).split())
     values = constants(shared)
-    own = with_names(own, values)
+    own, early = with_names(own, values), with_names(early, values)
     shared = [
         replace(part, text=text, mentions=names_in(text), seldom=part.seldom or bool(part.defines & here))
         for part in shared
         if not part.defines & values.keys()
         for text in [with_names(part.text, values)]
     ]
-    needed = _needed(shared, names_in(own))
+    at_first = _needed(shared, names_in(early))
+    needed = [part for part in _needed(shared, names_in(own)) if part not in at_first]
     often = set(_needed(shared, names_in(own), often=True))
     tables = [table for table in AFTER if any(table in part.defines for part in needed)]
     of_ends = {part for table in tables for part in _needed(shared, [AFTER[table]])}
     # What a script's end looks at too is there from the beginning.
     outer = [part for part in needed if not part.is_function and (part in often or part in of_ends)]
     made, adapted = _scope([part for part in needed if part not in outer], often)
-    before = {*outer, *(part for part in often if part.is_function)}
+    before = {*at_first, *outer, *(part for part in often if part.is_function)}
     ends = "".join(_at_the_end(shared, table, before) for table in tables)
-    first = "".join(part.text for part in outer)
+    first = "".join(part.text for part in at_first) + early + "".join(part.text for part in outer)
     # Lua looks for a variable that a function takes along among all that were taken before it in the same function, and finds
     # those of an outer function at once: so values lie outside.
     return (

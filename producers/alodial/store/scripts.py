@@ -84,6 +84,9 @@ Redis lets a script grow once it has written something; a deletion is always let
 but Redis 6.2 does not know it.
 """
 
+EARLY = {"enqueue": "enqueue_alone"}
+"""Scripts that do the most frequent kind of their work before they make their functions, and the files that say how."""
+
 SHARED = ("prelude", "campaign", "lists", "clock", "account", "quota", "names")
 """Files of shared functions, in the order in which they build on each other."""
 
@@ -126,9 +129,13 @@ def load_scripts(retain_ms: int, keep_ms: int) -> dict[str, Script]:
     """
     folder = resources.files(__package__) / "lua"
     shared = shared_parts(retain_ms, keep_ms)
+
+    def source(name: str) -> str:
+        return (folder / f"{name}.lua").read_text("utf-8")
+
     scripts = {}
     for name in NAMES:
         first = "redis.call('DEL', KEYS[1] .. 'none')\n" if name in WHEN_FULL else ""
-        text = first + assemble(shared, (folder / f"{name}.lua").read_text("utf-8"))
+        text = first + assemble(shared, source(name), source(EARLY[name]) if name in EARLY else "")
         scripts[name] = Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
     return scripts

@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from alodial_schemas import FieldProblem, PhoneError, normalise_phone
-from alodial_schemas.calls import MAX_RECIPIENTS
+from alodial_schemas.call_problems import MAX_RECIPIENTS
 from alodial_schemas.campaigns import NUMBER_ZONE, CampaignRequest
 from alodial_schemas.errors import InvalidCampaign
 from alodial_schemas.hidden_characters import has_control, without_controls, without_invisible

@@ -16,9 +16,8 @@
 --   now under the spare), same or conflict, which is of this owner; full: there is no room for a new one (instead of the id how much is used, and the limit); or
 --   limit, with the limit's name for the id and the seconds to wait for the caller's extid.
 -- After the deadline nothing is stored and the answer is Redis' clock in ms: whoever asked was told so by then.
+-- A plain call that comes alone is stored by enqueue_alone.lua as a rule, which also looks at the deadline.
 -- Seldom here: int
-local deadline = tonumber(ARGV[2])
-if deadline > 0 and ms > deadline then return ms end
 local answer, ring, rung = { {}, nil }, nil, nil -- room for two: a table that grows is made anew
 local optional_fields -- made when a call has any
 local fields = { 's', '', 'id', '', 'b', '', 'tl', '', 'v', 1, '', '' } -- most have no more
@@ -46,16 +45,16 @@ while i <= #values do
   if digest ~= '' or idem ~= '' or spare ~= '' then
     r, found, theirs, x, name, spare, idem = met(x, digest, idem, owner, tenant, spare)
   else
-    local there
+    local exists
     if alone then
       -- All in one command: the key of the memory counts twice and the bell's four times.
       local bell_of = P .. 'bell:' .. account
-      there = redis.call('EXISTS', P .. 'c:' .. x, ROOM, ROOM, bell_of, bell_of, bell_of, bell_of)
-      looked, quiet = there % 4 >= 2, there >= 4
+      exists = there or redis.call('EXISTS', P .. 'c:' .. x, ROOM, ROOM, bell_of, bell_of, bell_of, bell_of)
+      looked, quiet = exists % 4 >= 2, exists >= 4
     else
-      there = redis.call('EXISTS', P .. 'c:' .. x)
+      exists = redis.call('EXISTS', P .. 'c:' .. x)
     end
-    if there % 2 == 1 then r, found, theirs = met(x, '', '', owner, tenant, '') end
+    if exists % 2 == 1 then r, found, theirs = met(x, '', '', owner, tenant, '') end
   end
   if r and r[1] then
     local outcome = 'conflict'
