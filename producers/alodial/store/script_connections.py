@@ -14,7 +14,6 @@ from typing import Any, Final
 import hiredis
 import redis
 import redis.asyncio as aioredis
-from redis._parsers import _HiredisParser
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
 from .redis_errors import is_lost
@@ -119,8 +118,8 @@ def _is_plain(connection: Any) -> bool:
     """
     return (
         type(connection) in PLAIN
-        and type(connection._sock) is socket.socket
-        and type(connection._parser) is _HiredisParser
+        and type(getattr(connection, "_sock", None)) is socket.socket
+        and type(getattr(getattr(connection, "_parser", None), "_reader", None)) is hiredis.Reader
         and not connection.health_check_interval
     )
 
