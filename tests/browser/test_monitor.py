@@ -113,7 +113,7 @@ def test_a_campaign_goes_from_its_file_to_its_end_in_the_browser(
     page.click("text=Check the file")
     page.wait_for_selector("#report-title")
     visitor.picture("draft")
-    assert "cp1251" in visitor.text()
+    assert "Windows-1251" in visitor.text()
     page.click("text=Continue with 40 rows")
     page.click("text=Submit: call 40 rows")
     page.wait_for_url(re.compile(r"/campaigns/[0-9a-f-]{36}"))

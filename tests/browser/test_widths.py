@@ -39,6 +39,16 @@ def stage(queue: CallQueue) -> Stage:
 
 
 @pytest.mark.parametrize("locale", LOCALES)
+def test_the_screens_stand_in_one_line_on_a_desk(visit: Visit, locale: str) -> None:
+    visitor = visit(1280, locale)
+    visitor.sign_in()
+    for address in ("/", "/do-not-call", "/unconfirmed"):  # the open one is bold
+        visitor.go(address)
+        links = visitor.page.locator(".head nav a")
+        assert len({link.bounding_box()["y"] for link in links.all()}) == 1
+
+
+@pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_numbers_in_calls_stay_whole(visit: Visit, stage: Stage, axe: str, locale: str, width: int) -> None:
     for number in range(8):

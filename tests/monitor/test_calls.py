@@ -60,6 +60,11 @@ def test_the_list_shows_calls_newest_first_and_narrows_by_its_address(operator: 
         assert listed(page) == found, query
 
 
+def test_the_list_says_why_a_call_was_rejected(operator: Operator, stage: Stage) -> None:
+    stage.rejected(reference="order-1")
+    assert "rejected AloVoice answered with status 400" in words_on(operator.get("/calls"))
+
+
 def test_the_link_of_each_state_has_its_count(operator: Operator, stage: Stage) -> None:
     for _ in range(3):
         stage.place()

@@ -60,6 +60,19 @@ def checked(
     return address, settled(operator, address)
 
 
+def test_a_file_with_an_open_question_or_without_rows_says_so_and_counts_nothing(operator: Operator) -> None:
+    _, page = checked(operator, "Имя;Рабочий телефон;Мобильный телефон\nА;712000001;901234567\n".encode("utf-8-sig"))
+    words = words_on(page)
+    assert "CSV · UTF-8 ·" in words
+    assert "Answer the questions above" in words
+    assert "0 rows" not in words
+    assert 'class="tile' not in page.text
+    _, page = checked(operator, "Телефон;Имя\n".encode())
+    assert "there is nobody to call. Add rows to it and upload it again." in words_on(page)
+    _, page = checked(operator, b"")
+    assert "Upload another file" in words_on(page)
+
+
 def submitted(operator: Operator, content: bytes, **fields: str) -> str:
     """The campaign's address."""
     address, _ = checked(operator, content, **fields)

@@ -72,7 +72,8 @@ def test_an_unknown_key_is_refused_with_a_message(web: Web) -> None:
     operator = Operator(web, None)
     answer = operator.sign_in("planted-wrong-key-5521")
     assert answer.status_code == 401
-    assert "Unknown key." in words_on(answer)
+    assert "Unknown key. Copy all of it again" in words_on(answer)
+    assert "one of ALODIAL_API_KEYS in .env" in words_on(answer)
     assert "alodial_session" not in operator.http.cookies
     assert "planted-wrong-key-5521" not in web.log.read_text()
     assert "planted-wrong-key-5521" not in answer.text

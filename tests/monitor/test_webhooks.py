@@ -165,6 +165,7 @@ def test_the_deliveries_of_an_endpoint_are_seen(web: Web, endpoint: str, queue: 
     assert "1 event waits" in shown
     assert "3 parked events" in shown
     assert "endpoint off" in shown  # why they are parked
+    assert "Last answer: no answer in time" in words_on(Operator(web).get("/webhooks"))
     reader = words_on(Operator(web, language="ru").get(f"/webhooks/{endpoint}"))
     assert "нет ответа вовремя" in reader
     assert "3 отложенных события" in reader

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from alodial_schemas import ENDS, Disposition, PhoneError, State, normalise_phone
 
+from ..calls.explain import reason_text
 from ..calls.merged_list import count_calls
 from ..calls.queue import AsyncCallQueue
 from ..calls.threads import ARCHIVE
@@ -126,6 +127,7 @@ async def list_calls(request: Request, operator: Signed) -> Response:
         status=422 if query.invalid else 200,
         query=query,
         rows=rows,
+        reason_text=reason_text,
         sorting=sorting,
         filters=filters,
         keep="" if query.invalid else saved_filters.kept_query("calls", query.query_string()),
