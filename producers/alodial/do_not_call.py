@@ -64,13 +64,16 @@ class DoNotCall:
     def add(
         self, numbers: Iterable[str], *, scope: str = "", owner: str = "", reason: str = "", actor: str = ""
     ) -> int:
-        """Adds numbers, and returns how many were new. They are not called from now on. Raises InvalidCall for a bad number."""
-        clean = list(map(_number, numbers))
+        """Adds numbers, and returns how many were new. They are not called from now on. A text is one number.
+
+        Raises InvalidCall for a bad number.
+        """
+        clean = _numbers(numbers)
         return self._add(clean, self._id_of(scope, owner), reason, actor)
 
     def remove(self, numbers: Iterable[str], *, scope: str = "", owner: str = "") -> int:
-        """Removes numbers, and returns how many were on the list. Raises InvalidCall for a bad number."""
-        clean = list(map(_number, numbers))
+        """Removes numbers, and returns how many were on the list. A text is one number. Raises InvalidCall for a bad number."""
+        clean = _numbers(numbers)
         return self._store.call(do_not_call.remove, clean, scope=self._id_of(scope, owner))
 
     def find(self, number: str, *, scopes: tuple[str, ...] = ("",), owner: str = "") -> list[DncEntry]:
@@ -241,6 +244,11 @@ def _texts(cell: str) -> list[str]:
         parts = [part.strip() for part in BETWEEN_PHONES.split(text) if part.strip()]
         return parts if len(parts) > 1 and exc.code != "phone_scientific" else [text][: len(text)]
     return [text]
+
+
+def _numbers(numbers: Iterable[str]) -> list[str]:
+    """The numbers as E.164; a single text is one number, not its characters."""
+    return [_number(number) for number in ((numbers,) if isinstance(numbers, str) else numbers)]
 
 
 def _number(text: str) -> str:

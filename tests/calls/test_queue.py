@@ -102,6 +102,8 @@ def test_campaigns_lists_and_endpoints_are_awaited_and_share_one_thread_store(se
             with pytest.raises(NotFound):
                 await queue.campaigns.pause("nowhere", actor="Aziza")
             assert await queue.dnc.add(["994412860"], actor="Aziza") == 1
+            assert await queue.dnc.add("977076909") == 1
+            assert await queue.dnc.remove("977076909") == 1
             assert [entry.number async for entry in queue.dnc.every()] == ["+998994412860"]
             assert await queue.endpoints.list() == []
             stores = {id(getattr(s.blocking, "_store", None)) for s in (queue.dnc, queue.endpoints)}
@@ -156,3 +158,8 @@ def test_many_calls_are_stored_once_and_in_order_though_connections_break_betwee
         assert [record.reference for record in stored] == [f"order-{number}" for number in range(0, 2_000, 250)]
         assert len({row.id for row in rows if isinstance(row, QueuedCall)}) == 2_000
         assert queue.count(limit=5_000).number == 2_000
+
+
+def test_a_group_of_readers_without_a_name_is_refused(queue: CallQueue) -> None:
+    with pytest.raises(InvalidCall, match="group: is missing"):
+        next(queue.events(group=""))

@@ -70,6 +70,13 @@ def test_a_sound_installation_has_no_errors(alodial: Alodial, store: Store) -> N
     assert "stop" not in found
 
 
+def test_settings_are_shown_as_they_are_written(alodial: Alodial) -> None:
+    shown = dict(line.split(maxsplit=1) for line in alodial("doctor").out.splitlines() if line.startswith("  ALODIAL_"))
+    assert shown["ALODIAL_ACCEPT_RISK"] in ("false", "true  (environment)")
+    assert shown["ALODIAL_PROVIDER_WAS"] == "not set"
+    assert shown["ALODIAL_RESULT_TIMEOUT"] == "7200"
+
+
 def test_a_spool_that_cannot_be_written_is_an_error(
     alodial: Alodial, environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -106,6 +106,11 @@ def test_what_is_no_json_is_refused_as_such(web: Web, body: bytes) -> None:
     assert answer.json()["code"] == "malformed_json"
 
 
+def test_an_empty_body_is_said_to_be_empty(web: Web) -> None:
+    for body in (b"", b" \r\n"):
+        assert web.http.post("/v1/calls", content=body).json()["detail"] == "The body is not usable JSON: it is empty."
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -166,7 +166,7 @@ class CallQueue(ArchiveUser):
         after ``block`` seconds without an event, never when None. Events that a reader took and did not acknowledge go
         to another reader of the group after a minute.
         """
-        reader = reader_name()
+        reader = reader_name(group)
         self.store.call(events.create_group, group, start)
         try:
             while batch := self.store.call(events.reclaim, group, reader) or self._read(group, reader, block):
@@ -352,7 +352,7 @@ class AsyncCallQueue(ArchiveUser):
 
     async def events(self, group: str, *, start: str = "0", block: float | None = None) -> AsyncIterator[Event]:
         """As :meth:`CallQueue.events`."""
-        reader = reader_name()
+        reader = reader_name(group)
         await self.store.call(events.create_group_async, group, start)
         try:
             while batch := (

@@ -5,9 +5,15 @@ import secrets
 import socket
 from collections.abc import Iterator
 
+from alodial_schemas import FieldProblem
 
-def reader_name() -> str:
-    """Returns a name of its own for a reader of events."""
+from ..errors import InvalidCall
+
+
+def reader_name(group: str) -> str:
+    """Returns a name of its own for a reader of events. Raises InvalidCall for a group without a name."""
+    if not group.strip():
+        raise InvalidCall([FieldProblem("group", "missing", "is missing", "give the group a name, such as billing")])
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
 
 

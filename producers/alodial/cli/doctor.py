@@ -60,7 +60,10 @@ def doctor(as_json: Json = False) -> None:
         out.print(f"[bold]{t('terminal.settings')}[/bold]")
         origins = sources(values)
         for name, value in values.items():
-            out.print(f"  {name:<34} {safe(value)}" + ("" if origins[name] == "default" else f"  ({origins[name]})"))
+            out.print(
+                f"  {name:<34} {safe(_as_written(value))}"
+                + ("" if origins[name] == "default" else f"  ({origins[name]})")
+            )
         out.print(f"[bold]{t('terminal.checks')}[/bold]")
         marks = {level: t(f"terminal.level.{level}") for level in COLOURS}
         width = max(map(len, marks.values()))
@@ -75,6 +78,15 @@ def doctor(as_json: Json = False) -> None:
     if errors:
         say(f"error: {count_of(errors, 'problem') if t is None else t.count('terminal.problems', errors)}")
     raise typer.Exit(1 if errors else 0)
+
+
+def _as_written(value: object) -> object:
+    """A setting's value as it is written in ``.env``."""
+    if value in ("", {}):
+        return "not set"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.15g}" if isinstance(value, float) else value
 
 
 def _spoken(check: "RedisCheck", language: str) -> "RedisCheck":

@@ -14,6 +14,9 @@ GROUPS = {
 }
 """The commands under each title; one that is in none comes last, under "Other"."""
 
+WHOLE = 200
+"""Characters above which the help of a command would be cut off: more than any has, as lines wrap."""
+
 OTHER_WORDS = {
     **dict.fromkeys(("findings", "problems", "health", "workers"), "status"),
     **dict.fromkeys(("explain", "why"), "calls show"),
@@ -30,9 +33,8 @@ class GroupedHelp(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Writes the sections into the help."""
         left = {name: self.commands[name] for name in self.list_commands(ctx) if not self.commands[name].hidden}
-        limit = formatter.width - 6 - max(map(len, left))
         for title, names in (GROUPS | {"Other": tuple(left)}).items():
-            rows = [(name, left.pop(name).get_short_help_str(limit)) for name in names if name in left]
+            rows = [(name, left.pop(name).get_short_help_str(WHOLE)) for name in names if name in left]
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)

@@ -61,6 +61,8 @@ def strict_json(body: bytes) -> Any:
     """Returns the JSON value of a UTF-8 body. Raises MalformedBody."""
     if len(body) > MAX_VALUES and body.count(b",") > MAX_VALUES:
         raise MalformedBody(f"it has more than {MAX_VALUES:,} values")
+    if not body.strip():
+        raise MalformedBody("it is empty")
     try:
         return _decoder.decode(body.decode("utf-8-sig").strip())
     except MalformedBody:
