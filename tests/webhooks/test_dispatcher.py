@@ -217,7 +217,7 @@ def test_our_own_lack_of_resources_is_no_try_of_the_endpoint(
 
     async def short(_self: object, _headers: object, _body: object) -> WebhookAnswer:
         asked.append(1)
-        return WebhookAnswer(0, problem="short_of_resources")
+        return WebhookAnswer(0, problem="out_of_files")
 
     monkeypatch.setattr(EndpointClient, "send", short)
     with Receiver() as receiver, relay(with_hooks(settings, receiver.url)):

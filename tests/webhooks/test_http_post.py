@@ -157,9 +157,12 @@ def test_an_event_on_a_stale_connection_arrives_on_a_new_one() -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOMEM])
+@pytest.mark.parametrize(
+    ("number", "problem"),
+    [(errno.EMFILE, "out_of_files"), (errno.ENOMEM, "out_of_memory"), (errno.EPERM, "connect_forbidden")],
+)
 def test_a_lack_of_descriptors_is_told_from_an_endpoint_that_cannot_be_reached(
-    monkeypatch: pytest.MonkeyPatch, number: int
+    monkeypatch: pytest.MonkeyPatch, number: int, problem: str
 ) -> None:
     endpoint = read_endpoint("http://shop.example:8080/hook", 1, private=True)
 
@@ -177,4 +180,4 @@ def test_a_lack_of_descriptors_is_told_from_an_endpoint_that_cannot_be_reached(
         finally:
             monkeypatch.undo()
 
-    assert asyncio.run(work()) == "short_of_resources"
+    assert asyncio.run(work()) == problem

@@ -7,10 +7,10 @@ to Redis (:class:`alodial.store.coalesce.Coalescer`), so that a call costs about
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import structlog
 
@@ -21,11 +21,11 @@ from alodial.store.call_transitions import lease_seconds
 from alodial.store.client import AsyncStore, Operation
 from alodial.store.coalesce import Coalescer
 from alodial.store.connect import watcher_of
-from alodial_schemas import numbers_of
 
 from .alovoice.client import AloVoiceClient
+from .alovoice.local_trouble import LocalTrouble
 from .post_memory import PostMemory
-from .submit import HORIZON, TIMER_STEP, SubmitContext, lateness, release, seconds_between, submit, tick_length
+from .submit import HORIZON, TIMER_STEP, SubmitContext, lateness, refusal, release, seconds_between, submit, tick_length
 
 log = structlog.get_logger("alodial.engine")
 
@@ -98,6 +98,7 @@ class Engine:
         self._generation = "0"
         self._following = asyncio.Lock()
         self._memory = PostMemory()
+        self.trouble = LocalTrouble()
         self._watching: asyncio.Task[None] | None = None
         self._look_now = asyncio.Event()
         # Calls of an account without a token wait; a claimed one could only be given back.
@@ -114,8 +115,9 @@ class Engine:
                     gather=SETTLE_GATHER,
                     complete=lambda waiting: waiting >= len(self._tasks),
                 ).submit,
-                self._refusal,
+                partial(refusal, settings.allowed_prefixes),
                 partial(lateness, rate=limits.calls_per_second, burst=limits.burst_calls),
+                trouble=self.trouble,
             )
             for name, limits in self._limits.items()
         }
@@ -217,6 +219,9 @@ class Engine:
     def in_flight(self) -> int:
         return len(self._tasks)
 
+    def _room_left(self) -> int:
+        return self.trouble.bounded(self._settings.max_in_flight) - len(self._tasks)
+
     @property
     def is_working(self) -> bool:
         """Whether an account is attended or calls are under way."""
@@ -241,13 +246,15 @@ class Engine:
             self._attending.discard(account)
 
     async def _attend(self, account: str, limits: AccountSettings) -> AttendEnd:
-        limit, loop = self._settings.max_in_flight, asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         # With less room a claim would be small, and the next due at once.
-        min_room = max(1, min(limit // 8, MAX_PER_CLAIM))
+        min_room = max(1, min(self._settings.max_in_flight // 8, MAX_PER_CLAIM))
         idle_since: float | None = None
         cap_poll = CAP_POLL
         while not self.stopping and not self.store_lost:
-            while limit - len(self._tasks) < min_room and not self.stopping:
+            if (pause := self.trouble.pause) > 0:
+                await self._rest(pause)
+            while self._room_left() < self.trouble.bounded(min_room) and not self.stopping:
                 self._room.clear()
                 await self._room.wait()
             if self.stopping:
@@ -328,7 +335,7 @@ class Engine:
             unanswered = None
         if unanswered is None:
             token = secrets.token_hex(8)
-            room = min(self._settings.max_in_flight - len(self._tasks), size)
+            room = min(self._room_left(), size)
             unanswered = _Unanswered(operation(room, token), token, now)
         elif unanswered.repeated:
             self._claim_size[account], self._answered[account] = max(1, size // SHRINK), 0
@@ -418,17 +425,6 @@ class Engine:
             # What was remembered may have been repeated before this outcome was: it is recorded once more.
             raise StoreUnavailable("another server became the primary")
         return answers
-
-    def _refusal(self, body: Mapping[str, Any]) -> str | None:
-        """Checks the allowlist again right before the call: a record may be in Redis without the API's checks."""
-        allowed = self._settings.allowed_prefixes
-        if not allowed:
-            return None
-        try:
-            numbers = numbers_of(body)
-        except ValueError:
-            return "record_unreadable"
-        return None if all(number.startswith(allowed) for number in numbers) else "phone_not_allowed"
 
     async def stop(self, grace: float) -> int:
         """Ends new claims and waits at most ``grace`` seconds for the calls in flight; returns how many were left."""

@@ -74,7 +74,7 @@ class Runtime:
         self.dispatcher: Dispatcher
         self.heartbeat: HeartbeatWriter
         self.loops: list[SupervisedThread] = []
-        self.findings = ProcessFindings(settings)
+        self.findings = ProcessFindings(settings, self._local_trouble)
 
     def _run_loop(self) -> None:
         asyncio.set_event_loop(self.loop)
@@ -184,6 +184,9 @@ class Runtime:
             log.critical("store.check_failed", finding=check.name, message=check.message, hint=check.hint)
         if errors and not self.settings.accept_risk:
             raise StoreUnfit("; ".join(f"{check.message}; hint: {check.hint}" for check in errors))
+
+    def _local_trouble(self) -> dict[str, str]:
+        return self.dispatcher.trouble.findings() | self.engine.trouble.findings()
 
     def _heartbeat(self, now_ms: int) -> workers.Heartbeat:
         return workers.Heartbeat(

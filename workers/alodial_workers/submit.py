@@ -20,9 +20,10 @@ from alodial.observability import tracing
 from alodial.settings import Settings
 from alodial.store import counters
 from alodial.store.call_transitions import SLOTS_SECOND, Armed, Arming, Claimed, Settling, lease_seconds
-from alodial_schemas import request_from_body
+from alodial_schemas import numbers_of, request_from_body
 
 from .alovoice.client import AloVoiceClient, NotArmed, Submission
+from .alovoice.local_trouble import LocalTrouble
 
 log = structlog.get_logger("alodial.submit")
 
@@ -106,6 +107,18 @@ class SubmitContext:
     refusal: Callable[[Mapping[str, Any]], str | None]
     lateness: Callable[[int], float] = lambda _slot: 0.0
     gate: TickGate = field(default_factory=TickGate)
+    trouble: LocalTrouble = field(default_factory=LocalTrouble)
+
+
+def refusal(allowed: tuple[str, ...], body: Mapping[str, Any]) -> str | None:
+    """Checks the allowlist again right before the call: a record may be in Redis without the API's checks."""
+    if not allowed:
+        return None
+    try:
+        numbers = numbers_of(body)
+    except ValueError:
+        return "record_unreadable"
+    return None if all(number.startswith(allowed) for number in numbers) else "phone_not_allowed"
 
 
 def retry_delay(tries: int, base: float, maximum: float, rng: Callable[[], float] = random.random) -> float:
@@ -173,6 +186,10 @@ async def submit(call: Claimed, claimed_at: float, context: SubmitContext) -> st
             return "lost"
         return await release(call, exc.reason, context)
     counters.process_counters.observe(counters.POSTS, submission.elapsed, call.account, submission.verdict.outcome)
+    if submission.verdict.outcome == "local":
+        context.trouble.note(submission.verdict.code)
+    else:
+        context.trouble.passed()
     settling = outcome_of(submission, call, context.settings)
     state = await _settled(settling, context)
     tracing.record(
@@ -206,8 +223,10 @@ def outcome_of(submission: Submission, call: Claimed, settings: Settings) -> Set
             delay = max(delay, hold * (1 + 0.2 * random.random()))
     elif verdict.outcome == "unsent":
         delay = retry_delay(0, settings.retry_base, settings.retry_max)
+    # A local error is no fault of AloVoice's nor of the call's: it goes back to its place, for any worker.
+    outcome = "release" if verdict.outcome == "local" else verdict.outcome
     answer = submission.answer_json()
-    return Settling(call.record, call.token, verdict.outcome, delay, hold, answer, verdict.code, call.attempt)
+    return Settling(call.record, call.token, outcome, delay, hold, answer, verdict.code, call.attempt)
 
 
 async def _settled(settling: Settling, context: SubmitContext) -> str:
@@ -247,7 +266,7 @@ def _report(call: Claimed, submission: Submission, settling: Settling, state: st
                 delay=round(settling.delay, 3),
                 tries=call.tries + 1,
             )
-        case "scheduled" | "queued" if settling.outcome == "unsent":
+        case "scheduled" | "queued" if settling.outcome in ("unsent", "release"):
             log.warning("call.not_sent", **_ids(call), code=code)
         case "unsent:opened":
             log.error(

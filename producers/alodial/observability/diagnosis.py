@@ -52,6 +52,10 @@ ARCHIVE_BEHIND: Final = 300.0
 OF_PROCESSES: Final[Mapping[str, Severity]] = {
     "broker_unreachable": "problem",
     "spool_not_writable": "problem",
+    "out_of_files": "problem",
+    "out_of_ports": "problem",
+    "out_of_memory": "problem",
+    "connect_forbidden": "problem",
     "store_loses_on_failover": "problem",
     "setting_unknown": "warning",
     "clock_differs": "warning",

@@ -52,6 +52,10 @@ TEXTS: Final = {
         "{ready:call waits|calls wait}."
     ),
     "clock_differs": "The clock of {processes} differs from that of Redis by {detail}.",
+    "connect_forbidden": (
+        "The machine of {processes} does not permit connections to AloVoice. Its "
+        "calls wait, or go through workers elsewhere."
+    ),
     "dead_results": "{count:result matches|results match} no call or cannot be read.",
     "events_lost": ("{count:event was|events were} dropped in the last 7 days before every group had read them."),
     "events_unread": (
@@ -64,6 +68,18 @@ TEXTS: Final = {
     "mass_rejection": "AloVoice rejected {count:call|calls} in the last 5 minutes, more than it took.",
     "no_worker": "No worker is alive. {waiting:call or result waits|calls and results wait}.",
     "orphans": "{count:result waits|results wait} for a call that is not known yet.",
+    "out_of_files": (
+        "{processes} ran out of file descriptors (the limit is {detail}) and cannot open "
+        "connections. Calls and events wait, or go through other workers."
+    ),
+    "out_of_memory": (
+        "The machine of {processes} has no memory or threads left for connections. "
+        "Calls and events wait, or go through other workers."
+    ),
+    "out_of_ports": (
+        "The machine of {processes} has no local ports left for connections. Calls "
+        "and events wait, or go through other workers."
+    ),
     "provider_address_wrong": (
         "ALODIAL_PROVIDER_URL or the token of account {account} is wrong: AloVoice took no call "
         "there and answers {why}. {ready:call waits|calls wait}; none is rejected for it."
@@ -80,7 +96,8 @@ TEXTS: Final = {
     "spool_not_writable": "{processes} cannot keep results on disk while Redis is away: {detail}.",
     "stopped": "The emergency stop has been on for {since_s}: {reason} ({who}). Nothing is dialled.",
     "store_cluster": (
-        "Redis is a node of a Redis Cluster, addressed as if it stood alone: another node may own the calls at any time."
+        "Redis is a node of a Redis Cluster, addressed as if it stood alone: "
+        "another node may own the calls at any time."
     ),
     "store_evicts": "A full Redis throws calls away: its maxmemory-policy is {policy}.",
     "store_full": (
@@ -147,6 +164,9 @@ REMEDIES: Final = {
     "campaign_bound.pace": "Nothing to do. Raise the campaign’s pace if it should go faster.",
     "channels_full": "Raise ALODIAL_MAX_CONCURRENT_CALLS if your PBX has more lines.",
     "clock_differs": "Set the clock of that machine (NTP). No call depends on it; log lines and certificates are dated by it.",
+    "connect_forbidden": (
+        "Allow outgoing connections to ALODIAL_PROVIDER_URL there: firewall, IPAddressDeny= of systemd, SELinux."
+    ),
     "dead_results": "Open them, then retry or delete them.",
     "events_lost": (
         "The log names the groups (events.dropped). Their readers must catch up from the calls themselves."
@@ -157,7 +177,8 @@ REMEDIES: Final = {
     ),
     "inbox_lag": "Start more workers, or look in the log at what holds them up.",
     "keys_guessed": (
-        "If your programs have an old key, give them the new one. Otherwise somebody tries keys: let only known addresses "
+        "If your programs have an old key, give them the new one. Otherwise "
+        "somebody tries keys: let only known addresses "
         "reach alodial web. Each address is slowed down, and valid keys are never delayed."
     ),
     "logs_lost": "They are in the standard output of the processes that wrote them.",
@@ -167,6 +188,18 @@ REMEDIES: Final = {
     ),
     "no_worker": "Start a worker, and look at the last lines of the log.",
     "orphans": "They are matched when their call appears. Without it they go to Callbacks, as results with no matching call.",
+    "out_of_files": (
+        "Raise the limit (ulimit -n, LimitNOFILE= of systemd), or lower ALODIAL_MAX_IN_FLIGHT or "
+        "the number of workers on that machine. Restart the workers."
+    ),
+    "out_of_memory": (
+        "Give it more memory (or threads: TasksMax= of systemd), or lower "
+        "ALODIAL_MAX_IN_FLIGHT or the number of workers there."
+    ),
+    "out_of_ports": (
+        "Look with ss -s what holds them. Widen net.ipv4.ip_local_port_range, or lower "
+        "ALODIAL_MAX_IN_FLIGHT or the number of workers there."
+    ),
     "provider_address_wrong": (
         "Correct it, restart the workers, then resume the account. A call tries again by itself once a minute at least."
     ),

@@ -1,7 +1,7 @@
 """What is wrong with a process' own surroundings, which no other process sees: its settings, broker, folders and clock."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import redis.exceptions
@@ -57,11 +57,11 @@ def broker_problem(settings: Settings) -> str:
 
 
 class ProcessFindings:
-    """The findings of this process, for its heartbeat. ``spool_problem`` says why results cannot be kept on disk, "" for none."""
+    """The findings of this process, for its heartbeat. ``others`` returns what its own parts say, by code."""
 
-    def __init__(self, settings: Settings, spool_problem: Callable[[], str] = str) -> None:
+    def __init__(self, settings: Settings, others: Callable[[], Mapping[str, str]] = dict) -> None:
         self._settings = settings
-        self._spool_problem = spool_problem
+        self._others = others
         self._fixed = settings_findings(settings)
         self._changing: dict[str, str] = {}
 
@@ -75,5 +75,4 @@ class ProcessFindings:
 
     def current(self) -> dict[str, str]:
         """Returns them by code, each with what it is."""
-        spool = self._spool_problem()
-        return self._fixed | self._changing | ({"spool_not_writable": spool} if spool else {})
+        return {**self._fixed, **self._changing, **self._others()}

@@ -81,7 +81,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     context: AppContext = app.state.context
     context.intake.start()
     app.state.authenticator.keys.start()
-    findings = ProcessFindings(context.settings, lambda: context.intake.spool_problem)
+
+    def spool_finding() -> dict[str, str]:
+        problem = context.intake.spool_problem
+        return {"spool_not_writable": problem} if problem else {}
+
+    findings = ProcessFindings(context.settings, spool_finding)
     heartbeat = WebHeartbeat(context.queue, findings)
     heartbeat.start()
     app.state.monitor.drafts.start()

@@ -4,6 +4,12 @@ import resource
 import sys
 
 
+def file_limit() -> int:
+    """Returns how many files this process may have open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
+
+
 def raise_file_limit(files: int) -> int:
     """Raises the limit to ``files`` as far as the system allows and returns the one in force; never lowers it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

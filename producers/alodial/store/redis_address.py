@@ -12,6 +12,7 @@ import redis.exceptions
 from ..errors import ConfigurationError
 from ..settings import Settings
 from ..settings.environment import ENV_FILE, read_env_file
+from .local_errors import LOCAL_WORDS, local_code
 from .redis_errors import PASSING_CODES, error_code
 
 SETTING = "ALODIAL_REDIS_URL"
@@ -79,6 +80,8 @@ def failure_cause(exc: BaseException) -> str:
                 return "refused"
             case TimeoutError() | redis.exceptions.TimeoutError():
                 return _TIMED_OUT
+            case OSError() | MemoryError() if code := local_code(part):
+                return LOCAL_WORDS[code]
             case _:
                 # asyncio makes a single error of several, whose numbers are only in its text.
                 text = str(part)

@@ -3,6 +3,7 @@
 | answer                                                       | outcome     |
 | ------------------------------------------------------------ | ----------- |
 | DNS, connect, TLS failure; connect or pool timeout           | unsent      |
+| no descriptor, local port or memory for a connection, or our own firewall forbids it | local |
 | 401 403                                                       | auth        |
 | 429; 503 with Retry-After                                     | retry, and the account pauses |
 | ALODIAL_UNSENT_STATUSES (none unless it is set)               | retry       |
@@ -24,10 +25,11 @@ import httpx
 from pydantic_core import from_json
 
 from alodial.settings import Settings
+from alodial.store.local_errors import LOCAL_CODES
 
 Clock = Callable[[], datetime]
 
-Outcome = Literal["taken", "rejected", "unconfirmed", "retry", "unsent", "auth", "address"]
+Outcome = Literal["taken", "rejected", "unconfirmed", "retry", "unsent", "local", "auth", "address"]
 
 ADDRESS_STATUSES = frozenset({404, 405, 410, 421})
 """Refusals that say that nobody answers for calls at this address (RFC 9110)."""
@@ -97,6 +99,8 @@ def retry_after(headers: Mapping[str, str], now: Clock = system_time) -> float |
 def classify_error(exc: Exception) -> Verdict:
     """Returns what an exception of the exchange means. Its text is not kept: it may hold the URL and so the token."""
     if isinstance(exc, httpx.ConnectError):
+        if str(exc) in LOCAL_CODES:
+            return Verdict("local", str(exc))
         known = str(exc) if str(exc) in {"tls_untrusted", "tls_failed"} else "connect_failed"
         return Verdict("unsent", known)
     if isinstance(exc, httpx.ConnectTimeout | httpx.PoolTimeout):

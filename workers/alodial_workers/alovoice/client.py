@@ -66,7 +66,7 @@ class _TimedHook:
     def verdict(self, exc: Exception) -> Verdict:
         """Returns what an exception of the exchange means: ambiguous is only what came after the hook had returned."""
         verdict = classify_error(exc)
-        if not self.returned and (self.begun or verdict.outcome != "unsent"):
+        if not self.returned and (self.begun or verdict.outcome not in ("unsent", "local")):
             return Verdict("retry", "not_sent")
         return verdict
 

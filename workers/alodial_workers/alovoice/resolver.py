@@ -13,12 +13,17 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 
+from alodial.store.local_errors import shortage_of_files
+
 LookUp = Callable[[str, int], Sequence[str]]
 
 
 def look_up(host: str, port: int) -> Sequence[str]:
     """Returns the system's addresses of a name; spellings such as 127.1 or 0x7f000001 are normalized. Raises OSError."""
-    rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as exc:
+        raise shortage_of_files() or exc from None
     return list(dict.fromkeys(str(row[4][0]) for row in rows))
 
 

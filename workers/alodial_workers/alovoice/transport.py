@@ -18,6 +18,8 @@ import certifi
 import httptools
 import httpx
 
+from alodial.store.local_errors import local_code, most_telling
+
 from .resolver import Resolver
 
 MAX_ANSWER = 64 * 1024
@@ -33,11 +35,6 @@ KEEP_ALIVE = 4.0
 
 MAX_IDLE = 512
 """Connections to one origin that are kept open between exchanges."""
-
-SHORT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL})
-"""Errors of a connection that say something about this machine and nothing about the other side."""
-
-OWN_TROUBLE = "short_of_resources"
 
 LEAST_ANSWER = 0.1
 """Seconds that an answer has at least, so that a slow connect does not turn every answer into an ambiguous one."""
@@ -268,8 +265,8 @@ async def first_connected(attempts: Sequence[Callable[[], Awaitable[Connection]]
     """Returns the first connection that succeeds, and closes the others.
 
     Each attempt begins when the one before has failed or has not ended within NEXT_ADDRESS seconds, so that one address
-    that swallows packets does not keep the others from being tried. Raises the first error when all fail, OSError without
-    any attempt.
+    that swallows packets does not keep the others from being tried. Raises the most telling error when all fail, OSError
+    without any attempt.
     """
     errors: list[BaseException] = []
     running: set[asyncio.Future[Connection]] = set()
@@ -290,7 +287,7 @@ async def first_connected(attempts: Sequence[Callable[[], Awaitable[Connection]]
         for attempt in running:
             attempt.cancel()
             attempt.add_done_callback(_close_connected)
-    raise errors[0] if errors else OSError("the name has no address")
+    raise most_telling(errors) if errors else OSError("the name has no address")
 
 
 def _close_connected(attempt: "asyncio.Future[Connection]") -> None:
@@ -382,28 +379,33 @@ class DirectTransport:
         return None
 
     async def _connect(self, origin: Origin) -> Connection:
-        if origin.tls and self._context is None:
-            self._context = trusted_context()
         try:
+            if origin.tls and self._context is None:
+                self._context = trusted_context()
             addresses = await self._resolve(origin.host, origin.port)
             connection = await first_connected([partial(self._connect_to, origin, address) for address in addresses])
         except ssl.SSLCertVerificationError:
             raise httpx.ConnectError("tls_untrusted") from None
         except ssl.SSLError:
             raise httpx.ConnectError("tls_failed") from None
-        except (OSError, UnicodeError, asyncio.IncompleteReadError) as exc:
-            short = isinstance(exc, OSError) and exc.errno in SHORT_OF_RESOURCES
-            raise httpx.ConnectError(OWN_TROUBLE if short else type(exc).__name__) from None
+        except (OSError, MemoryError, UnicodeError, asyncio.IncompleteReadError) as exc:
+            raise httpx.ConnectError(local_code(exc) or type(exc).__name__) from None
         return connection
 
     async def _connect_to(self, origin: Origin, address: str) -> Connection:
-        _, connection = await asyncio.get_running_loop().create_connection(
-            self._make_connection,
-            address,
-            origin.port,
-            ssl=self._context if origin.tls else None,
-            server_hostname=origin.host if origin.tls else None,
-        )
+        try:
+            _, connection = await asyncio.get_running_loop().create_connection(
+                self._make_connection,
+                address,
+                origin.port,
+                ssl=self._context if origin.tls else None,
+                server_hostname=origin.host if origin.tls else None,
+            )
+        except OSError as exc:
+            if exc.errno == errno.EADDRNOTAVAIL and ":" in address:
+                # A machine without IPv6 says that; it may have all its ports.
+                raise OSError(errno.ENETUNREACH, "no IPv6 here") from None
+            raise
         return connection
 
     def close(self) -> None:

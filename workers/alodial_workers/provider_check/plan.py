@@ -41,6 +41,8 @@ def next_step(verdict: Verdict | None) -> Next:
             return "address"  # it speaks of the address or the token, whatever the body is
         case "auth":
             return "token"
+        case "local":
+            return "not_sent"
         case "retry":
             return "not_sent" if verdict.status is None else "later"
         case "unsent":

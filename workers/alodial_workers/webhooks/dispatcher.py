@@ -23,8 +23,8 @@ from alodial.webhooks.config import Endpoint, endpoints_of, keys_of, parse_endpo
 from alodial.webhooks.signing import sign
 
 from ..alovoice.answer_classification import Clock, system_time
-from ..alovoice.transport import OWN_TROUBLE
-from .http_post import EndpointClient, WebhookAnswer
+from ..alovoice.local_trouble import LocalTrouble
+from .http_post import SHORTAGES, EndpointClient, WebhookAnswer
 from .retry_policy import classify_delivery
 
 MAX_UNDER_WAY = 16
@@ -72,8 +72,10 @@ class EndpointDispatcher:
         now: Clock = system_time,
         *,
         signing_keys: tuple[bytes, ...],
+        trouble: LocalTrouble,
     ) -> None:
         self.endpoint = endpoint
+        self._trouble = trouble
         self._now = now
         self._store = store
         self._keys = signing_keys
@@ -90,7 +92,9 @@ class EndpointDispatcher:
 
         Raises StoreUnavailable.
         """
-        room = (1 if self._failures >= PROBE_AFTER else share) - len(self._under_way)
+        if (pause := self._trouble.pause) > 0:
+            return min(pause, MAX_WAIT)
+        room = self._trouble.bounded(1 if self._failures >= PROBE_AFTER else share) - len(self._under_way)
         if room <= 0:
             return BUSY_WAIT
         pulled = await self._store.run(
@@ -111,10 +115,12 @@ class EndpointDispatcher:
         except Exception as exc:  # a fault of ours: the event is tried again like any other
             log.exception("webhook.crashed", endpoint=self.endpoint.id, error=type(exc).__name__)
             answer = WebhookAnswer(0, problem="internal")
-        if answer.problem == OWN_TROUBLE:
+        if answer.problem in SHORTAGES:
+            self._trouble.note(answer.problem)
             # It says nothing about the endpoint: not a try of it. The event is due again when its lease runs out.
             log.error("webhook.postponed", endpoint=self.endpoint.id, event_id=delivery.id, problem=answer.problem)
             return
+        self._trouble.passed()
         tried = classify_delivery(
             delivery.id,
             delivery.tries,
@@ -204,13 +210,15 @@ class Dispatcher:
         now: Clock = system_time,
         supervisor: Supervisor = process_loops,
     ) -> None:
+        self.trouble = LocalTrouble()
         self._settings = settings
         self._store = store
         self._now = now
         self._supervisor = supervisor
         keys = keys_of(settings)
         self.endpoints = [
-            EndpointDispatcher(e, settings, store, now, signing_keys=keys) for e in endpoints_of(settings)
+            EndpointDispatcher(e, settings, store, now, signing_keys=keys, trouble=self.trouble)
+            for e in endpoints_of(settings)
         ]
         self._fixed = frozenset(served.endpoint.id for served in self.endpoints)
         self._refused: set[str] = set()
@@ -255,7 +263,9 @@ class Dispatcher:
                 log.error("webhook.refused", endpoint=record.id, problem=exc.problem, hint=exc.remedy)
             return None
         secret = (read_secret(record.secret.get_secret_value()),)
-        return EndpointDispatcher(endpoint, self._settings, self._store, self._now, signing_keys=secret)
+        return EndpointDispatcher(
+            endpoint, self._settings, self._store, self._now, signing_keys=secret, trouble=self.trouble
+        )
 
     async def _follow(self) -> float:
         """Waits a moment for the next event, on one connection, and wakes every endpoint when it has come."""

@@ -7,19 +7,12 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from alodial.store.local_errors import FORBIDDEN, LOCAL_CODES
 from alodial.webhooks.config import Endpoint
 
 from ..alovoice.answer_classification import classify_error
 from ..alovoice.resolver import Resolver
-from ..alovoice.transport import (
-    OWN_TROUBLE,
-    DirectTransport,
-    HttpAnswer,
-    Origin,
-    StaleConnection,
-    encode_head,
-    encode_post,
-)
+from ..alovoice.transport import DirectTransport, HttpAnswer, Origin, StaleConnection, encode_head, encode_post
 from .ssrf_guard import NotAllowed, Resolve, checked_addresses
 
 MAX_BODY = 4096
@@ -27,6 +20,9 @@ MAX_BODY = 4096
 
 MAX_IDLE = 4
 """Connections that are kept open for one endpoint."""
+
+SHORTAGES = LOCAL_CODES - {FORBIDDEN}
+"""Problems of this process that say nothing about the endpoint. A connection that is forbidden is about its address."""
 
 _PROBLEMS = {"tls_untrusted": "tls", "tls_failed": "tls", "answer_timeout": "timeout", "answer_unreadable": "no_http"}
 
@@ -71,13 +67,12 @@ class EndpointClient:
             async with asyncio.timeout(self._timeout):
                 answer = await self._exchange(request)
         except MemoryError:
-            return WebhookAnswer(0, problem=OWN_TROUBLE)
+            return WebhookAnswer(0, problem="out_of_memory")
         except NotAllowed:
             return WebhookAnswer(0, problem="address_not_allowed")
         except (httpx.TransportError, TimeoutError) as exc:
-            if str(exc) == OWN_TROUBLE:
-                return WebhookAnswer(0, problem=OWN_TROUBLE)
-            return WebhookAnswer(0, problem=_PROBLEMS.get(classify_error(exc).code, "no_connection"))
+            code = classify_error(exc).code
+            return WebhookAnswer(0, problem=code if code in LOCAL_CODES else _PROBLEMS.get(code, "no_connection"))
         return WebhookAnswer(answer.status, answer.headers)
 
     async def _exchange(self, request: bytes) -> HttpAnswer:
