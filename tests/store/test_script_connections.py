@@ -18,11 +18,12 @@ from pydantic import SecretStr
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
 from alodial.store import call_transitions
-from alodial.store.client import AsyncStore, Store
+from alodial.store.client import AsyncStore, Operation, Store
 from alodial.store.connect import connect, connect_async
 from alodial.store.keys import Keys
 from alodial.store.log_stream import LogWriter
 from alodial.store.script_connections import ANSWER_SIZE, KEPT, AsyncScriptConnections, ScriptConnections, _is_plain
+from alodial.store.scripts import CONFIRMED
 from alodial.testing.redis_server import EmbeddedRedis
 
 
@@ -115,11 +116,11 @@ WRAPPED = f"ERR Error running script (call to f_1): @user_script:1: -{REPLICA}"
 
 
 @contextlib.contextmanager
-def demoted(error: str) -> Iterator[str]:
+def demoted(error: str, primary: bytes = b"+OK\r\n") -> Iterator[str]:
     """The URL of a server that became a replica; whoever connects anew comes to the primary."""
 
     def serve(server: socket.socket) -> None:
-        for answer in (f"-{error}\r\n".encode(), b"+OK\r\n"):
+        for answer in (f"-{error}\r\n".encode(), primary):
             connection, _ = server.accept()
             with connection, connection.makefile("rb") as stream:
                 while read_command(stream):
@@ -143,6 +144,42 @@ def test_a_connection_to_what_became_a_replica_is_given_up_for_one_to_the_primar
         client = connect(url, timeout=5)
         assert ScriptConnections(client).execute("ECHO", "OK") == b"OK"
         client.connection_pool.disconnect()
+
+
+@pytest.mark.parametrize("error", [REPLICA, WRAPPED])
+def test_a_confirmed_operation_gives_up_a_connection_to_what_became_a_replica(settings: Settings, error: str) -> None:
+    """Its answers were values, so that the connection went back to the pool, and each further operation failed too."""
+    op: Operation[int] = Operation("resume", [], lambda answer: answer)
+    assert op.script in CONFIRMED
+
+    def at(url: str) -> Settings:
+        return settings.model_copy(update={"redis_url": SecretStr(url), "durability": "replica"})
+
+    async def work(url: str) -> int:
+        store = AsyncStore(at(url))
+        answer = await store.run(op)
+        await store.aclose()
+        return answer
+
+    def ask(url: str, run: Callable[[Store], Any]) -> Any:
+        store = Store(at(url))
+        store._checked = True
+        answer = run(store)
+        store.close()
+        return answer
+
+    with demoted(error, b":1\r\n") as url:
+        assert asyncio.run(work(url)) == 1
+    with demoted(error, b":1\r\n") as url:
+        assert ask(url, lambda store: store.run(op)) == 1
+    with demoted(error, b":1\r\n") as url:
+        assert ask(url, lambda store: list(store.run_overlapped([op]))) == [1]
+
+
+def test_a_refusal_among_several_commands_is_an_answer_and_its_connection_stays(connections: ScriptConnections) -> None:
+    first, refused, last = connections.execute_all([("CLIENT", "ID"), ("EVALSHA", "0" * 40, 0), ("ECHO", "last")])
+    assert isinstance(refused, redis.exceptions.NoScriptError)
+    assert (last, connections.execute("CLIENT", "ID")) == (b"last", first)
 
 
 def test_a_command_finds_the_primary_again_where_its_connection_leads_to_a_replica() -> None:

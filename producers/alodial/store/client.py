@@ -21,7 +21,7 @@ from .keys import Keys, keys_of
 from .loop_clients import LoopClients
 from .primary_pool import OnConnect
 from .redis_address import unavailable_text
-from .redis_errors import is_out_of_memory, is_passing
+from .redis_errors import is_lost, is_out_of_memory, is_passing
 from .sansio import Steps, run, run_async
 from .script_connections import POOL_ARGUMENTS, ScriptConnections
 from .scripts import CONFIRMED, CREATING, load_scripts, retention_ms
@@ -139,11 +139,12 @@ class Store:
     def _confirmed(self, op: Operation[Any], wait: Wait) -> Any:
         script = self._scripts[op.script]
         for command, text in (("EVALSHA", script.sha), ("EVAL", script.text)):
-            with self.redis.pipeline(transaction=False) as pipe:
-                pipe.execute_command(command, text, 2, self.keys.PREFIX, self.keys.EVENTS, *op.args)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-                pipe.eval(MARK, 1, self.keys.CONFIRMED)
-                pipe.execute_command(*wait)  # type: ignore[no-untyped-call]  # as above
-                answers = pipe.execute(raise_on_error=False)
+            commands = (
+                (command, text, 2, self.keys.PREFIX, self.keys.EVENTS, *op.args),
+                ("EVAL", MARK, 1, self.keys.CONFIRMED),
+                wait,
+            )
+            answers = self._connections.execute_all(commands)
             if isinstance(answers[0], NoScriptError):
                 continue
             for answer in answers:
@@ -213,6 +214,9 @@ class Store:
             connection.disconnect()
             return self.run(op)
         except ResponseError as exc:
+            if is_lost(exc):
+                connection.disconnect()
+                return self.run(op)
             with self._errors:
                 raise exc
 
@@ -293,11 +297,12 @@ class AsyncStore:
         script = self._scripts[op.script]
         with StoreErrors(self.settings):
             for text, name in ((script.sha, "EVALSHA"), (script.text, "EVAL")):
-                async with self.redis.pipeline(transaction=False) as pipe:
-                    pipe.execute_command(name, text, 2, self.keys.PREFIX, self.keys.EVENTS, *op.args)
-                    pipe.eval(MARK, 1, self.keys.CONFIRMED)
-                    pipe.execute_command(*wait)
-                    answers = await pipe.execute(raise_on_error=False)
+                commands = (
+                    (name, text, 2, self.keys.PREFIX, self.keys.EVENTS, *op.args),
+                    ("EVAL", MARK, 1, self.keys.CONFIRMED),
+                    wait,
+                )
+                answers = await self._clients.script_connections().execute_all(commands)
                 if isinstance(answers[0], NoScriptError):
                     continue
                 for answer in answers:

@@ -8,7 +8,7 @@ thread, the bytes of a command that goes over a plain socket are sent and receiv
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import hiredis
@@ -33,6 +33,8 @@ KEPT: Final = 8
 """Connections kept for scripts; what more there are goes back to the pool after each script."""
 
 LOST: Final = (ConnectionError, TimeoutError, OSError, ResponseError)
+
+Command = Sequence[str | bytes | int | float]
 
 
 class ScriptConnections:
@@ -68,6 +70,20 @@ class ScriptConnections:
             else:
                 self._pool.release(connection)
 
+    def execute_all(self, commands: Sequence[Command]) -> list[Any]:
+        """As :meth:`execute`, for several commands on one connection; a refusal is an answer, but that of a replica."""
+        connection = self._pool.get_connection(*POOL_ARGUMENTS)
+        packed = list(map(_packed, commands))
+        try:
+            try:
+                return self._exchange_all(connection, packed)
+            except LOST as exc:
+                if not is_lost(exc):
+                    raise
+                return self._exchange_all(connection, packed)
+        finally:
+            self._pool.release(connection)
+
     def close(self) -> None:
         """Gives the kept connections back to the pool."""
         kept = self._kept()
@@ -92,6 +108,21 @@ class ScriptConnections:
         except BaseException as exc:
             if is_lost(exc):
                 connection.disconnect()  # the answer, which may still come, is that of no other command
+            raise
+
+    def _exchange_all(self, connection: Any, packed: list[bytes]) -> list[Any]:
+        def answer() -> Any:
+            try:
+                return connection.read_response()
+            except ResponseError as exc:
+                return exc
+
+        try:
+            connection.connect()
+            connection.send_packed_command([b"".join(packed)])
+            return _without_replica([answer() for _ in packed])
+        except BaseException:
+            connection.disconnect()  # answers may be under way, or the server is a replica
             raise
 
     def _exchange_bytes(self, connection: Any, packed: bytes) -> Any:
@@ -137,16 +168,23 @@ class AsyncScriptConnections:
 
         Raises redis-py's errors.
         """
-        packed = _packed(words)
+        return await self._run(self._exchange, [_packed(words)])
+
+    async def execute_all(self, commands: Sequence[Command]) -> list[Any]:
+        """As :meth:`execute`, for several commands on one connection; a refusal is an answer, but that of a replica."""
+        answers: list[Any] = await self._run(self._exchange_all, list(map(_packed, commands)))
+        return answers
+
+    async def _run(self, exchange: Callable[[Any, list[bytes]], Awaitable[Any]], packed: list[bytes]) -> Any:
         connection = self._kept.pop() if self._kept else await self._pool.get_connection(*POOL_ARGUMENTS)
         try:
             try:
-                return await self._exchange(connection, packed)
+                return await exchange(connection, packed)
             except LOST as exc:
                 if not is_lost(exc):
                     raise
                 await connection.disconnect(nowait=True)
-                return await self._exchange(connection, packed)
+                return await exchange(connection, packed)
         finally:
             # A connection that failed was disconnected and connects when it is used next.
             if len(self._kept) < KEPT:
@@ -154,19 +192,40 @@ class AsyncScriptConnections:
             else:
                 await self._pool.release(connection)
 
-    async def _exchange(self, connection: Any, packed: bytes) -> Any:
+    async def _exchange(self, connection: Any, packed: list[bytes]) -> Any:
+        await self._send(connection, packed)
+        return await connection.read_response()
+
+    async def _exchange_all(self, connection: Any, packed: list[bytes]) -> list[Any]:
+        async def answer() -> Any:
+            try:
+                return await connection.read_response()
+            except ResponseError as exc:
+                return exc
+
+        await self._send(connection, packed)
+        return _without_replica([await answer() for _ in packed])
+
+    async def _send(self, connection: Any, packed: list[bytes]) -> None:
         # Connects where that is due, to another primary too, and leaves no unread answer of an earlier command.
         await self._pool.ensure_connection(connection)
         try:
             # Nobody waits until the bytes have left: the answer is waited for, with the client's timeout.
-            connection._writer.write(packed)  # send_packed_command makes a task: 30 us
+            connection._writer.write(b"".join(packed))  # send_packed_command makes a task: 30 us
         except RuntimeError as exc:
             # uvloop, where the other side has reset the connection: redis-py sees it as connected for ever.
             raise ConnectionError("the connection was reset") from exc
-        return await connection.read_response()
 
 
-def _packed(words: Sequence[str | bytes | int | float]) -> bytes:
+def _without_replica(answers: list[Any]) -> list[Any]:
+    """Returns the answers. Raises the refusal of a server that became a replica: all of them have been read."""
+    for answer in answers:
+        if isinstance(answer, ResponseError) and is_lost(answer):
+            raise answer
+    return answers
+
+
+def _packed(words: Command) -> bytes:
     command: Any = tuple(words)
     packed: bytes = hiredis.pack_command(command)
     return packed
