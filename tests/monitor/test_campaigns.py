@@ -112,7 +112,7 @@ def test_a_file_is_checked_reviewed_and_submitted(web: Web, operator: Operator) 
     before = uploads(web)
     address, page = checked(operator, content, name="Spring offer")
     text = words_on(page)
-    for part in ("rows 33", "good 30", "bad 2", "repeated 1", "do-not-call list 0", "utf-8", "A Телефон"):
+    for part in ("rows 33", "good 30", "bad 2", "repeated 1", "do-not-call list 0", "UTF-8", "A Телефон"):
         assert part in text, part
     assert picked(page) == ["phone", "name"]
     assert "The first call would be to +998901000000" in text
@@ -376,6 +376,20 @@ def test_the_live_part_leads_to_the_whole_page_once_the_state_is_another(queue: 
     changed = operator.get(f"/campaigns/{id}/live?was=running")
     assert changed.headers["hx-redirect"] == f"/campaigns/{id}"
     assert "hx-trigger" not in changed.text
+
+
+def test_a_page_that_was_open_before_the_first_call_ended_is_loaded_again_for_the_chart(
+    queue: CallQueue, operator: Operator
+) -> None:
+    id = placed(queue, 3)
+    address = f"/campaigns/{id}/live?was=running&ended=0"
+    assert html.escape(address) in operator.get(f"/campaigns/{id}").text
+    assert "hx-redirect" not in operator.get(address).headers
+    queue.store.redis.hincrby(queue.store.keys.campaign_counts(id), "completed", 1)
+    assert operator.get(address).headers["hx-redirect"] == f"/campaigns/{id}"
+    page = operator.get(f"/campaigns/{id}").text
+    assert f"/campaigns/{id}/live?was=running" in page
+    assert "ended=0" not in page
 
 
 def test_a_page_that_is_open_after_sign_out_is_sent_to_the_door(web: Web) -> None:

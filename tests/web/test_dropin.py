@@ -37,8 +37,9 @@ def test_every_form_of_the_request_is_the_same_call(web: Web) -> None:
         web.http.post(PATH, data=BRACKETS),
         web.http.post(PATH, json=NESTED),
         web.http.post(PATH, content=json.dumps(NESTED)),
+        web.http.post(f"{PATH}/", data=BRACKETS),
     ]
-    assert [a.status_code for a in answers] == [200] * 5
+    assert [a.status_code for a in answers] == [200] * 6
     assert len({a.text for a in answers}) == 1
     assert answers[0].json()["answer"]["extid"] == "123123"
     record = web.http.get("/v1/calls/123123").json()
@@ -72,7 +73,7 @@ def test_a_wrong_key_is_refused_the_same_way_whatever_is_sent_and_a_long_one_by_
 @pytest.mark.parametrize(
     ("body", "content_type", "named"),
     [
-        (b"", "application/json", "JSON"),
+        (b"", "application/json", "empty"),
         (b"{}", "application/json", "callfrom"),
         (b"callto=12&ivrid=1&fromline=712037006", "application/x-www-form-urlencoded", "callto"),
         (b"callto=994412860&ivrid=x&fromline=712037006", "application/x-www-form-urlencoded", "ivrid"),

@@ -115,9 +115,13 @@ async def show_campaign(request: Request, operator: Signed, name: str) -> Respon
 
 @router.get("/campaigns/{name}/live")
 async def update_campaign(request: Request, operator: Signed, name: str) -> Response:
-    """Updates an open page; in another state the page is loaded again, because its buttons are others."""
+    """Updates an open page.
+
+    In another state the page is loaded again, because its buttons are others, and once its first call has ended, for the chart.
+    """
     record = await _campaigns(request).get(name)
-    changed = request.query_params.get("was") not in (None, record.state)
+    begun = request.query_params.get("ended") == "0" and campaign_figures.ended(record)
+    changed = begun or request.query_params.get("was") not in (None, record.state)
     headers = {"HX-Redirect": f"/campaigns/{record.id}"} if changed else {}
     activity = await _campaigns(request).activity(record.id, MAX_ACTIVITY)
     return page(request, "campaign_live.html", operator, headers=headers, record=record, activity=activity)

@@ -22,6 +22,8 @@ def _error(status: int, text: str, headers: dict[str, str] | None = None) -> Res
     return json_response({"error": text}, status, headers)
 
 
+# AloVoice's servers are Express (docs/provider.md), which takes a slash at the end as well.
+@router.post("/requestcall/{key}/", include_in_schema=False)
 @router.post(
     "/requestcall/{key}",
     summary="AloVoice's own request",
