@@ -3,17 +3,22 @@
 import pytest
 
 from alodial import CallQueue, TwoWayCall
-from alodial.settings import Settings
-from alodial.store import workers
+from alodial.settings import AccountSettings, Settings
+from alodial.store import call_transitions, redis_checks, workers
 from alodial.store.counters import Counters
 from alodial.store.supervision import Supervisor
 from alodial.wakeup import Waker
 from alodial_workers import pacer as pacer_module
 from alodial_workers.hopper import HopperFiller
-from alodial_workers.pacer import CALM_TICK, TICK, Pacer
+from alodial_workers.pacer import CALM_TICK, FILL_TICK, TICK, Pacer
 from waiting import wait_until
 
 CALL = TwoWayCall(callfrom="712037006", callto=["994412860"])
+CAMPAIGN = {
+    "name": "spring",
+    "call": {"kind": "ivr", "ivrid": 7, "fromline": "712037006"},
+    "policy": {"hours": {"windows": "daily 00:00-24:00"}},
+}
 
 
 def pacer_of(queue: CallQueue, settings: Settings, *, works: bool = False) -> Pacer:
@@ -40,6 +45,30 @@ def test_the_pacers_of_several_workers_share_the_looks(settings: Settings) -> No
         for number in range(50):
             queue.store.call(workers.write_heartbeat, workers.Heartbeat(f"w{number}", 0, 1, "host", 0))
         assert pacer_of(queue, settings, works=True).tick() == CALM_TICK
+
+
+def test_a_pacer_that_fills_a_hopper_looks_again_soon(settings: Settings) -> None:
+    with CallQueue(settings=settings) as queue:
+        queue.submit_campaign([{"phone": "994412860"}], CAMPAIGN)
+        pacer = pacer_of(queue, settings)
+        assert pacer.tick() == FILL_TICK
+        assert pacer.tick() == TICK
+
+
+@pytest.mark.parametrize(("rate", "most"), [(0, 1000), (2, 3000)])
+def test_other_workers_are_called_for_help_every_second_and_seldom_where_only_the_rate_is_in_the_way(
+    settings: Settings, rate: float, most: int
+) -> None:
+    limits = AccountSettings(calls_per_second=rate, max_concurrent_calls=0)
+    with CallQueue(settings=settings) as queue:
+        queue.enqueue_many([CALL] * 9)
+        epoch = redis_checks.epoch(queue.store.redis, queue.store.keys)
+        queue.store.run(
+            call_transitions.claim(settings, "default", limits, epoch=epoch, room=2, horizon=0.05, attend=5)
+        )
+        assert queue.store.run(call_transitions.pace({"default": 50})).accounts == ["default"]
+        assert most - 1000 < queue.store.redis.pttl("alodial:{dial}:help:default") <= most
+        assert queue.store.run(call_transitions.pace({"default": 50})).accounts == []
 
 
 def test_a_pacer_looks_soon_once_its_process_is_given_work(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

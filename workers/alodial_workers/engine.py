@@ -38,9 +38,9 @@ LINGER = 0.05
 POLL = 0.004
 """Seconds between claims while there is nothing to take."""
 
-MAX_SLEEP = 0.5
-"""Seconds of one sleep, that a stop need not wait for a far slot. The store is asked when it said and not sooner, which would
-make the turns of others later; a slot ahead at most, were its clock set back."""
+MAX_REST, MAX_SLEEP = 1.0, 0.5
+"""Seconds until the store is asked again, and of one sleep, that a stop need not wait for a far slot. It is asked when it said
+and not sooner, which would make the turns of others later; a slot ahead at most, were its clock set back."""
 
 PACED_SLEEP = 0.02
 """Seconds: longest sleep while only campaigns wait, so that a single call does not wait with them."""
@@ -272,7 +272,7 @@ class Engine:
                 idle_since, cap_poll = None, CAP_POLL
             match claim.status:
                 case "ok":
-                    await self._rest(min(claim.wait, max(MAX_SLEEP, seconds_between(limits.calls_per_second))))
+                    await self._rest(min(claim.wait, max(MAX_REST, seconds_between(limits.calls_per_second))))
                 case "empty" if leaving and not claim.calls and account not in self._woken:
                     return "empty"
                 case "empty":

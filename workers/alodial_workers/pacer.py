@@ -21,8 +21,12 @@ from .hopper import HopperFiller
 
 log = structlog.get_logger("alodial.pacer")
 
-TICK: Final = 0.25
-"""Longest sleep, seconds, while there is work, of one worker's pacer; those of several share the looks, up to CALM_TICK each."""
+TICK: Final = 0.5
+"""Longest sleep, seconds, while there is work, of one worker's pacer; those of several share the looks, up to CALM_TICK each.
+What is due sooner is known by then: a retry waits for half a second at least."""
+
+FILL_TICK: Final = 0.25
+"""The same while hoppers are filled: without a rate limit one is empty so soon."""
 
 CALM_TICK: Final = 1.0
 """The same while nothing is ready and no campaign lives. Work that comes to this process ends it."""
@@ -105,7 +109,8 @@ class Pacer(SupervisedThread):
         now = time.monotonic()
         if pace.busy or pace.moved or self._works():
             self._calm_from = now + CALM_AFTER
-        longest = min(CALM_TICK, TICK * max(1, pace.workers)) if now < self._calm_from else CALM_TICK
+        tick = FILL_TICK if pace.hoppers else TICK
+        longest = min(CALM_TICK, tick * max(1, pace.workers)) if now < self._calm_from else CALM_TICK
         if pace.next_due is None:
             return longest
         return min(longest, max(0.001, pace.next_due))

@@ -17,7 +17,7 @@ import structlog
 
 from alodial.errors import StoreUnavailable
 from alodial.observability import tracing
-from alodial.settings import Settings
+from alodial.settings import BURST_SECONDS, Settings
 from alodial.store import counters
 from alodial.store.call_transitions import SLOTS_SECOND, Armed, Arming, Claimed, Settling, lease_seconds
 from alodial_schemas import numbers_of, request_from_body
@@ -45,10 +45,7 @@ HORIZON = 0.05
 """Seconds ahead that slots are claimed: an urgent call waits at most that long behind bulk calls that are claimed, and a tick for
 the next claim."""
 
-TICK = 0.1
-"""Seconds, about: the longest tick, for whose end calls with an earlier slot wait, so that they start together."""
-
-FULL_TICK = 50
+FULL_TICK = 100
 """Calls of a tick beyond which it is shorter: with more together a call costs hardly less."""
 
 
@@ -64,7 +61,7 @@ def tick_length(rate: float, burst: int) -> int:
     """
     if not rate:
         return 0
-    ticks = math.ceil(max(1 / TICK, rate / min(burst, FULL_TICK)))
+    ticks = math.ceil(max(1 / BURST_SECONDS, rate / min(burst, FULL_TICK)))
     return SLOTS_SECOND // ticks if rate >= 2 * ticks else 0
 
 

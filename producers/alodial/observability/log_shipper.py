@@ -181,11 +181,16 @@ class LogShipper:
                 time.sleep(next(pauses, PAUSES[-1]))
 
     def _ship(self, writer: Any) -> None:
+        is_quiet = True
         while True:
-            self._wake.wait()
+            # While lines come it wakes for those of LINGER together, and not for the first of them too.
+            if is_quiet:
+                self._wake.wait()
             self._wake.clear()
             self._leaving.wait(LINGER)
+            is_quiet = True
             while lines := self._take():
+                is_quiet = False
                 self._send(writer, lines)
             with self._lock:
                 if not self._lines:

@@ -21,7 +21,7 @@ from ..settings.environment import unknown_settings
 from .log_shipper import LogShipper, encode
 from .redaction import Event, Scrubber, secrets_of
 
-LINGER = 0.25
+LINGER = 0.5
 """Seconds that lines are gathered for one write: a thread that wakes for each takes the interpreter from the calls."""
 
 MAX_WARNINGS = 1000
@@ -104,8 +104,11 @@ class NonBlockingStream(io.TextIOBase):
                 room.poll()
 
     def _work(self) -> None:
+        is_quiet = True
         while True:
-            self._wake.wait()
+            # While lines come it wakes for those of LINGER together, and not for the first of them too.
+            if is_quiet:
+                self._wake.wait()
             self._wake.clear()
             self._leaving.wait(LINGER)
             burst: list[str] = []
@@ -114,6 +117,7 @@ class NonBlockingStream(io.TextIOBase):
             if self.dropped > self._reported:
                 self._reported = self.dropped
                 burst.append(encode({"event": "log.dropped", "level": "warning", "lines": self._reported}) + "\n")
+            is_quiet = not burst
             try:
                 self._write_out("".join(burst))
             except (OSError, ValueError):

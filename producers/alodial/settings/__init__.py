@@ -2,11 +2,20 @@
 
 from ..key_limits import FrequencyCap
 from .environment import variable_of
-from .fields import DEFAULT_ACCOUNT, DEFAULT_COURTESY_HOURS, DEFAULT_HOURS, DEFAULT_NAMESPACE, SECRETS, AccountSettings
+from .fields import (
+    BURST_SECONDS,
+    DEFAULT_ACCOUNT,
+    DEFAULT_COURTESY_HOURS,
+    DEFAULT_HOURS,
+    DEFAULT_NAMESPACE,
+    SECRETS,
+    AccountSettings,
+)
 from .model import Settings
 from .reading import chosen_settings, load_settings, read_settings, variables
 
 __all__ = [
+    "BURST_SECONDS",
     "DEFAULT_ACCOUNT",
     "DEFAULT_COURTESY_HOURS",
     "DEFAULT_HOURS",

@@ -1,5 +1,6 @@
 """Every setting: name, type, unit, default, and what it is for. docs/settings.md is made from here."""
 
+import math
 from datetime import date
 from typing import Annotated, Literal
 
@@ -17,6 +18,9 @@ SECRETS = (
     *("redis_url", "broker_url", "provider_token", "callback_secret", "api_keys"),
     *("webhook_secret", "sentry_dsn", "archive_url"),
 )
+BURST_SECONDS = 0.25
+"""By default the calls of so long start together: a worker wakes for each tick, which costs more than a call."""
+
 DEFAULT_ACCOUNT = "default"
 DEFAULT_NAMESPACE = "alodial"
 DEFAULT_HOURS = "09:00-20:00"
@@ -42,8 +46,8 @@ class AccountSettings(BaseModel):
 
     @property
     def burst_calls(self) -> int:
-        """Calls that may start at once: those of 100 ms at the rate, at least 2."""
-        return self.burst if self.burst is not None else max(2, round(self.calls_per_second * 0.1))
+        """Calls that may start at once: those of BURST_SECONDS at the rate, at least 2."""
+        return self.burst if self.burst is not None else max(2, math.ceil(self.calls_per_second * BURST_SECONDS))
 
 
 class SettingsFields(BaseSettings):
@@ -96,7 +100,7 @@ class SettingsFields(BaseSettings):
     burst: int | None = Field(
         None,
         ge=1,
-        description="Calls that may start together under a rate limit; by default those of 100 ms at the rate, at least 2.",
+        description="Calls that may start together under a rate limit; by default those of 250 ms at the rate, at least 2.",
     )
     daily_calls: int = Field(0, ge=0, description="Calls a day of the default account; 0 for no limit.")
     daily_minutes: int = Field(0, ge=0, description="Minutes of talk a day of the default account; 0 for no limit.")

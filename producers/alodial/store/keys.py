@@ -35,7 +35,7 @@ prefix +              type     holds
 ``bell:{account}``    string   a wake-up is on its way or a worker is attending
 ``woken``             list     accounts with new calls, for the workers that wait in Redis for it; ``listening`` is there while
                                some do
-``help:{account}``    string   a pacer woke workers for calls that wait, within the last 250 ms, a second while one attends
+``help:{account}``    string   a pacer woke workers for calls that wait; 250 ms, while somebody attends 1 s, or 3 under a rate limit
 ``room:{Unix ms/10}`` string   at a look in these 10 ms Redis was not full
 ``accounts``          set      names seen
 ``counts``            hash     calls by state

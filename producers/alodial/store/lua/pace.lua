@@ -1,5 +1,6 @@
 -- Moves what is due into the ready lists and says which accounts have work waiting. They are rung four times a second, once
--- while somebody attends: so that a second worker joins a first that has more than it can do, and no lost bell matters.
+-- while somebody attends: so that a second worker joins a first that has more than it can do, and no lost bell matters. Every
+-- third second is enough where only the rate is in the way (claim told somebody to wait for a turn).
 -- Starts campaigns whose time has come, ends those whose time is over, and says whose hopper runs low: it looks at those for
 -- which something has come (`wake`, `hungry`), and not at those that are paused, wait or have enough in their hopper.
 -- ARGV: limit, then for each account: name, calls that a hopper should hold.
@@ -132,8 +133,10 @@ for _, account in ipairs(redis.call('SMEMBERS', P .. 'accounts')) do
       P .. 'turns:' .. account .. ':u', P .. 'turns:' .. account .. ':n', P .. 'turns:' .. account .. ':b', P .. 'fair:' .. account .. ':n', P .. 'fair:' .. account .. ':b', P .. 'paced:' .. account .. ':n',
       P .. 'paced:' .. account .. ':b') > 0 then
     busy = 1
-    if not stopped and tonumber(redis.call('HGET', P .. 'acct:' .. account, 'hold') or 0) <= ms
-      and redis.call('SET', P .. 'help:' .. account, '1', 'NX', 'PX', redis.call('EXISTS', P .. 'bell:' .. account) == 1 and 1000 or 250) then answer[3][#answer[3] + 1] = account end
+    local held = redis.call('HMGET', P .. 'acct:' .. account, 'hold', 'turn')
+    local attended = number(held[2]) > us and 3000 or 1000
+    if not stopped and number(held[1]) <= ms
+      and redis.call('SET', P .. 'help:' .. account, '1', 'NX', 'PX', redis.call('EXISTS', P .. 'bell:' .. account) == 1 and attended or 250) then answer[3][#answer[3] + 1] = account end
   end
 end
 answer[6], answer[7] = busy, redis.call('HLEN', P .. 'workers')
