@@ -35,7 +35,8 @@ prefix +              type     holds
 ``bell:{account}``    string   a wake-up is on its way or a worker is attending
 ``woken``             list     accounts with new calls, for the workers that wait in Redis for it; ``listening`` is there while
                                some do
-``help:{account}``    string   a pacer woke workers for calls that wait; 250 ms, while somebody attends 1 s, or 3 under a rate limit
+``help:{account}``    string   a pacer woke workers for calls that wait: for 250 ms, for 1 s while somebody attends, and for 3 s
+                               while only the rate is in the way
 ``room:{Unix ms/10}`` string   at a look in these 10 ms Redis was not full
 ``accounts``          set      names seen
 ``counts``            hash     calls by state
