@@ -12,6 +12,7 @@ import alodial_schemas
 import alodial_workers
 from alodial import CallQueue, errors, i18n
 from alodial.campaigns import errors as campaign_errors
+from alodial.key_limits import LIMIT_NAMES, read_limits
 from alodial.settings import Settings
 
 from .conftest import Alodial
@@ -135,6 +136,17 @@ def test_each_sentence_of_commands_is_written_as_the_program_says_it(language: s
             filled = re.sub(r"{(\w+)}", r"<\1>", text)
             expected = re.sub(r"{(\w+)}", r"<\1>", i18n.catalogue(language)[key])
             assert i18n.translated(filled, language) == expected
+
+
+@pytest.mark.parametrize("language", ["ru", "uz"])
+def test_what_is_wrong_with_a_limit_of_a_key_is_translated(language: str) -> None:
+    said = set()
+    for name in (*LIMIT_NAMES, "colour"):
+        with pytest.raises(ValueError, match=name) as refused:
+            read_limits({name: "!"})
+        said.add(str(refused.value))
+    translations = [i18n.translated(text, language) for text in said]
+    assert [text for text in translations if re.search(r"\b(write|use|is no|with)\b", text)] == []
 
 
 def _is_error(value: object) -> bool:

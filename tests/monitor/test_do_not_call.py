@@ -6,7 +6,9 @@ import httpx
 import pytest
 
 from alodial import CallQueue
+from alodial.calls.erasure import KEPT_TEXTS
 from alodial.errors import NotFound
+from alodial.i18n import translated
 from alodial.key_limits import KeyLimits
 from alodial.store import do_not_call, key_records
 from web.conftest import Web
@@ -160,6 +162,19 @@ def test_operators_see_the_lists_of_keys_and_how_many_people_were_erased(web: We
     assert "<b>asked" not in own.text
     assert "is on the list" in words_on(operator.get(f"{PAGE}?number=907654321")), "whoever has the number may ask"
     assert operator.get(f"{PAGE}/keys/nobody").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("ru", "Пока остаётся: имя кампании "), ("uz", "kampaniyasining nomi, u muddati o‘tib o‘chirilguncha")],
+)
+def test_where_an_erased_number_stays_is_said_in_the_language_of_the_page(
+    web: Web, queue: CallQueue, language: str, said: str
+) -> None:
+    queue.submit_campaign(["977076909"], {"name": "of 901234567", "call": {"callfrom": "712037006"}})
+    page = Operator(web, language=language).post(f"{PAGE}/erase", {"number": "901234567"}, page=PAGE)
+    assert said in words_on(page)
+    assert [text for text in KEPT_TEXTS.values() if translated(text, language) == text] == []
 
 
 def test_a_person_is_erased_after_the_counts_were_seen(web: Web, queue: CallQueue) -> None:

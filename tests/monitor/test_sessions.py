@@ -141,6 +141,12 @@ def test_why_a_key_cannot_be_made_is_said_in_the_language_of_the_page(web: Web) 
     wrong = russian.post("/keys", {"name": "Aziza K.", "role_read": "on"}, page="/keys")
     assert wrong.status_code == 422
     assert "имя ключа не подходит; пишите буквы a–z, цифры 0–9, - и _, не больше 32 знаков" in words_on(wrong)
+    for limit, said in (
+        ("daily_calls", "daily_calls: напишите целое число, 0 — без предела; исправьте или уберите"),
+        ("recipient_cap", "recipient_cap: напишите звонки/время, например 3/1d или 1/2h; исправьте или уберите"),
+    ):
+        unlimited = russian.post("/keys", {"name": "aziza", "role_read": "on", limit: "!"}, page="/keys")
+        assert said in words_on(unlimited)
     assert russian.post("/keys", {"name": "aziza", "role_read": "on"}, page="/keys").status_code == 200
     again = russian.post("/keys", {"name": "aziza", "role_read": "on"}, page="/keys")
     assert "ключ aziza есть или был, и звонки числятся за ним" in words_on(again)

@@ -21,6 +21,12 @@ from ..store.erasure import PersonCall
 
 WAITING: Final = (State.SCHEDULED, State.QUEUED)
 REASON: Final = "erased"
+KEPT_TEXTS: Final = {
+    "name": "the name of campaign {campaign}, until that is deleted with its age",
+    "request": "the request of campaign {campaign}, until that is deleted with its age",
+    "files": "Redis' own files, until it writes them anew (BGREWRITEAOF, BGSAVE)",
+}
+"""Where a number stays for a while, as reports say it; commands and the monitor translate it."""
 
 log = structlog.get_logger("alodial.erasure")
 
@@ -144,7 +150,7 @@ class Eraser:
         report.logs = self._delete_entries(self._store.keys.LOGS, b"l")
         if self._apply:
             if report.total and not self._store.call(lambda client, _: erasure.rewrite_file(client)):
-                report.kept.append("Redis' own files, until it writes them anew (BGREWRITEAOF, BGSAVE)")
+                report.kept.append(KEPT_TEXTS["files"])
             log.info("person.erased", actor=actor, under_way=len(report.under_way), kept=len(report.kept))
         return report
 
@@ -229,7 +235,7 @@ class Eraser:
             self._delete_activity(campaign)
             for what, words in self._store.call(erasure.texts_of_campaign, campaign).items():
                 if self._pattern.search(words):
-                    self.report.kept.append(f"the {what} of campaign {campaign}, until that is deleted with its age")
+                    self.report.kept.append(KEPT_TEXTS[what].format(campaign=campaign))
 
     def _rewrite(self, campaign: str, key: str, change: Callable[[bytes], tuple[bytes, int]]) -> int:
         return self._store.call(erasure.rewrite, campaign, key, change, apply=self._apply)

@@ -5,9 +5,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..errors import InvalidCall
+from ..i18n import translated
 from ..web.erasing import OneErasure, number_to_erase
 from ..web.problems import Refusal
 from .auth import Signed, audit, form_of, key_given, remember_key, text_of
+from .context import translator_of
 from .rendering import PeopleRoute, page
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
@@ -43,6 +45,9 @@ async def erase(request: Request, operator: Signed) -> Response:
         status=422 if problem else 403 if wrong else 200,
         number=number,
         report=report,
+        kept=[translated(place, translator_of(request).language) for place in report.kept]
+        if report is not None
+        else [],
         counts=[(name, getattr(report, name)) for name in COUNTED] if report is not None else [],
         done=sure and not problem,
         problem=problem,

@@ -43,7 +43,11 @@ def _problem_of(request: Request, error: AlodialError) -> ErrorText:
     t = translator_of(request)
     if isinstance(error, InvalidKey) and t.language != DEFAULT:
         problem = error.problems[0]
-        return t.problem(problem.code, problem.problem, problem.remedy)
+        known = t.problem(problem.code, problem.problem, problem.remedy)
+        if known.language == t.language:
+            return known
+        texts = translated(problem.problem, t.language), translated(problem.remedy, t.language)
+        return ErrorText(*texts, DEFAULT if texts == (problem.problem, problem.remedy) else t.language)
     said = translated(str(error), t.language)
     return ErrorText(said, "", DEFAULT if said == str(error) else t.language)
 
