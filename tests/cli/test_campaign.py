@@ -179,6 +179,9 @@ def test_a_file_that_leaves_a_doubt_is_asked_about_and_the_option_answers_it(alo
     (question,) = asked.documents[0]["questions"]
     assert question["code"] == "weak_phone_column"
     assert [choice["option"] for choice in question["choices"]] == ['--map "phone=Сотовый тел."', "--map phone=Номер"]
+    counted = alodial("campaign", "check", "doubt.csv").out
+    assert "good" not in counted
+    assert "will take" not in counted
     spoken = alodial("campaign", "submit", "doubt.csv", *ALWAYS)
     assert spoken.code == 1
     assert "--map phone=Номер" in spoken.err

@@ -9,7 +9,9 @@ import typer
 from .arguments import Json
 from .language import Language
 
-File = Annotated[Path, typer.Argument(help="CSV, XLSX or NDJSON; `alodial campaign template` writes an empty one.")]
+File = Annotated[
+    Path, typer.Argument(help="CSV, XLSX, ODS or NDJSON; `alodial campaign template` writes an empty one.")
+]
 Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Its id, the beginning of its id, or its name.")]
 NewName = Annotated[str, typer.Option("--name", help="Name of the new campaign.")]
 Reason = Annotated[str, typer.Option(help="Why, for the activity log.")]

@@ -117,12 +117,13 @@ def print_report(report: "CheckReport", t: "Translator") -> None:
         above = ", ".join(t("check.row_text", number=number, text=repr(text)) for number, text in report.skipped[:5])
         facts["header"] = t("check.header_text", row=report.header_row, rows=above)
     counts = {name: t.number(getattr(report, name)) for name in ("rows", "good", "bad", "duplicate", "suppressed")}
-    facts["rows"] = t("check.counts", **counts)
-    if report.seconds is not None:
+    if report.rows or not report.questions:  # an open question may stand before the count
+        facts["rows"] = t("check.counts", **counts)
+    if report.seconds is not None and report.good:
         facts["takes"] = t("check.takes_text", span=t.span(report.seconds))
     if report.hidden and not report.questions:
         facts["hidden"] = t.count("check.hidden_text", report.hidden)
-    width = max(len(t(f"check.{name}")) for name in facts)
+    width = max((len(t(f"check.{name}")) for name in facts), default=0)
     if "header" in facts:
         _print_fact(t, width, "header", facts.pop("header"))
     print_columns(report, t)

@@ -96,7 +96,7 @@ def list_numbers(
 
 @app.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="CSV, XLSX or NDJSON with a phone column, or one number a line.")],
+    file: Annotated[Path, typer.Argument(help="CSV, XLSX, ODS or NDJSON with a phone column, or one number a line.")],
     reason: Reason = "import",
     scope: Scope = "",
     map: Annotated[

@@ -57,8 +57,8 @@ def _program() -> CheckProgram | None:
     for entry in entry_points(group=GROUP):
         try:
             return cast(CheckProgram, entry.load())
-        except ImportError:
-            log.info("provider_check.not_installed", entry=entry.name)
+        except ImportError as exc:
+            log.info("provider_check.not_installed", entry=entry.name, reason=str(exc))
     return None
 
 

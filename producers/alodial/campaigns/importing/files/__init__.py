@@ -31,7 +31,7 @@ def open_source(
     title = name or path.name
     try:
         if not path.is_file():
-            raise BadFile("no_file", f"there is no file {title!r}", "give the path of a CSV, XLSX or NDJSON file")
+            raise BadFile("no_file", f"there is no file {title!r}", "give the path of a CSV, XLSX, ODS or NDJSON file")
         size = path.stat().st_size
         if size == 0:
             raise BadFile("empty_file", "the file is empty", "give a header and a row for each call")

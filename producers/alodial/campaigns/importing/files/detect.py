@@ -67,7 +67,7 @@ def kind_of(path: Path, name: str) -> str:
         raise BadFile("old_excel", problem, "save it as Excel workbook (.xlsx) without a password, or as CSV")
     for mark, description in _OTHER_KINDS:
         if head.startswith(mark):
-            raise BadFile("not_a_table", f"the file is {description}, not a table", "give CSV, XLSX or NDJSON")
+            raise BadFile("not_a_table", f"the file is {description}, not a table", "give CSV, XLSX, ODS or NDJSON")
     text = head.lstrip(_SPACE)
     if text[:9].lower().startswith(_MARKUP):
         problem = "the file is a web page or XML, despite its name"

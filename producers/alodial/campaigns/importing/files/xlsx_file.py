@@ -91,7 +91,7 @@ class XlsxFile:
         workbook = RelationReader(archive, "").first("officeDocument", "xl/workbook.xml")
         if part_key(workbook) not in archive.NameToInfo:
             raise BadFile(
-                "not_a_table", "the file is an archive, but not an Excel workbook", "give CSV, XLSX or NDJSON"
+                "not_a_table", "the file is an archive, but not an Excel workbook", "give CSV, XLSX, ODS or NDJSON"
             )
         self._relations = RelationReader(archive, workbook)
         self._workbook = ElementReader(archive, workbook, _WORKBOOK)
