@@ -21,6 +21,7 @@ import redis
 import redis.exceptions
 
 from ..errors import ConfigurationError
+from .server_data import require_readable
 
 START_TIMEOUT = 10.0
 
@@ -92,7 +93,11 @@ class EmbeddedRedis:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
-        """Starts the server and waits until it answers. Raises ConfigurationError with the end of its log."""
+        """Starts the server and waits until it answers.
+
+        Raises ConfigurationError with the end of its log, and where it would not read the folder's data.
+        """
+        require_readable(self.folder, self._binary)
         log = self.folder / "redis.log"
         with log.open("ab") as out:
             self.process = subprocess.Popen(  # noqa: S603  # our own binary and options
