@@ -68,6 +68,25 @@ def test_the_session_cookie_is_hidden_from_scripts_and_other_sites(web: Web) -> 
     assert all("Secure" in value for value in behind_tls.headers.get_list("set-cookie"))
 
 
+def test_a_key_of_a_program_is_said_to_be_one_and_not_to_be_unknown(web: Web) -> None:
+    made = web.http.post("/v1/keys", json={"name": "shop", "roles": ["submit", "read"], "own": True}).json()["key"]
+    operator = Operator(web, None)
+    answer = operator.sign_in(made)
+    assert answer.status_code == 403
+    assert "This key is right, but it does not open the monitor" in words_on(answer)
+    assert "Unknown key" not in words_on(answer)
+    assert "alodial_session" not in operator.http.cookies
+
+
+def test_a_key_that_only_reads_sees_no_form_that_it_may_not_send(web: Web) -> None:
+    made = web.http.post("/v1/keys", json={"name": "eyes", "roles": ["read"]}).json()["key"]
+    reader = Operator(web, made)
+    assert reader.get("/campaigns/new").status_code == 403
+    stop = words_on(reader.get("/stop"))
+    assert "ask somebody whose key has the role operate" in stop
+    assert "no worker sends a request" not in stop
+
+
 def test_an_unknown_key_is_refused_with_a_message(web: Web) -> None:
     operator = Operator(web, None)
     answer = operator.sign_in("planted-wrong-key-5521")

@@ -52,6 +52,8 @@ def _campaigns(request: Request) -> CampaignService:
 
 @router.get("/campaigns/new")
 async def show_form(request: Request, operator: Signed) -> Response:
+    if not can(operator, "campaign.submit"):
+        raise Forbidden("refused.role")
     fields = default_fields(app_context(request).settings)
     return page(request, "new_campaign.html", operator, no_file=False, **form_variables(request, fields))
 

@@ -36,10 +36,11 @@ YEAR = 365 * 86400
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
 
 
-def sign_in_page(
-    request: Request, *, status: int = 200, wrong: bool = False, used: bool = False, to: str = ""
-) -> Response:
-    """The form to sign in; ``wrong`` after an unknown key, ``used`` after a link that works no more, then ``to``."""
+def sign_in_page(request: Request, *, status: int = 200, wrong: str = "", used: bool = False, to: str = "") -> Response:
+    """The form to sign in, then ``to``. ``used`` comes after a link that works no more.
+
+    ``wrong`` is ``wrong`` after an unknown key, and ``program`` after one that does not open the monitor.
+    """
     context = monitor_context(request)
     visit = secrets.token_hex(16)
     answer = page(
@@ -69,9 +70,11 @@ async def sign_in(request: Request) -> Response:
     sessions = monitor_context(request).sessions
     api_key = await sessions.keys.look_up(text_of(form, "key"))
     # Behind a proxy that is not set all people have one address: somebody else's wrong keys must not keep a right one out.
-    if api_key is None or not may_sign_in(api_key):
+    if api_key is None:
         refuse_wrong_key(request)
-        return sign_in_page(request, status=401, wrong=True, to=to)
+        return sign_in_page(request, status=401, wrong="wrong", to=to)
+    if not may_sign_in(api_key):
+        return sign_in_page(request, status=403, wrong="program", to=to)
     return await _open(request, api_key, text_of(form, "name"), to)
 
 
