@@ -5,7 +5,7 @@ the tag in the prefix is chosen so that the public stream's name hashes to the s
 measured at tens of thousands of transitions a second, far above what a PBX can ring.
 
 prefix +              type     holds
-``c:{extid}``         hash     a call's record, found by the extid of its first attempt
+``c:{extid}``         hash     a call's record, found by the extid of its first attempt; its fields are in RECORDS.md
 ``x:{extid}``         string   a redial's extid -> ``first extid:attempt``
 ``xo:{owner}:{extid}`` string  an owner's extid that another has -> the extid on the wire, under which the record is kept; the
                                owner is "" for the installation itself
@@ -119,7 +119,8 @@ prefix +              type     holds
                                added until ms), left (what became of rows never called), rd redial, goal, fm failures in a
                                row, dc dm rs day's caps, nz hours in the number's zone, pre prefixes, u on_unconfirmed,
                                vt virtual time, req src cols rows (JSON), kc its key's caps, qt its limits, tn its
-                               tenant, er chunks rewritten by erasures
+                               tenant, er chunks rewritten by erasures, ow owner, by who made it, why reason of its state,
+                               cr made, st started, en ended, ms, from campaign that it was made from
 ``gc:{campaign}``     hash     calls by state, live, attempts, talk seconds, row (failures in a row),
                                ``d:{disposition}`` of calls, ``a:{disposition}`` of attempts
 ``gq:{campaign}``     list     its ready calls: the hopper
