@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from alodial import CallFilter, CallQueue, Page
+
 from .conftest import Alodial
 
 ALWAYS = ("--from", "712037006", "--hours", "09:00-20:00")
@@ -164,6 +166,21 @@ def test_the_same_key_gives_the_same_campaign(alodial: Alodial) -> None:
     conflict = alodial("campaign", "clone", id, "--key", "c")
     assert conflict.code == 1
     assert "--key" in conflict.err
+
+
+def test_calls_are_listed_by_the_name_of_their_campaign(alodial: Alodial, queue: CallQueue) -> None:
+    Path("spring.csv").write_text("phone\n901234567\n", encoding="utf-8")
+    assert alodial("campaign", "submit", "spring.csv", *ALWAYS).code == 0
+    filters: list[str] = []
+
+    def calls(_queue: CallQueue, wanted: CallFilter, **_: object) -> Page:
+        filters.append(wanted.campaign)
+        return Page([], None)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CallQueue, "calls", calls)
+        assert alodial("calls", "list", "--campaign", "spring").code == 0
+    assert filters == [queue.campaigns.get("spring").id]
 
 
 def test_a_do_not_call_list_of_no_campaign_is_refused(alodial: Alodial) -> None:

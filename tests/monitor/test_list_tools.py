@@ -70,6 +70,15 @@ def test_no_more_filters_are_kept_than_the_limit_and_none_that_names_a_person(op
     assert "because it names a person" in words_on(operator.get("/calls?phone=901234567"))
 
 
+def test_an_address_may_name_a_campaign_by_its_name(operator: Operator, queue: CallQueue) -> None:
+    id = placed(queue, 2)
+    for screen in ("calls", "reports"):
+        named = operator.get(f"/{screen}?campaign=planted+2&since=2026-01-01")
+        assert named.headers["location"] == f"/{screen}?campaign={id}&since=2026-01-01"
+        assert operator.get(named.headers["location"]).status_code == 200
+    assert operator.get("/calls?campaign=nobody").status_code == 200
+
+
 def test_a_campaign_s_page_charts_how_its_calls_ended_in_a_range(operator: Operator, queue: CallQueue) -> None:
     id = placed(queue, 2)
     assert "No call ended in this time." in words_on(operator.get(f"/campaigns/{id}"))

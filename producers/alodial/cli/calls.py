@@ -1,5 +1,6 @@
 """``alodial calls list|show|cancel|redial``."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,7 +22,7 @@ from .output import (
     styled,
     table,
 )
-from .session import current_actor, open_queue
+from .session import campaign_id, current_actor, open_queue
 
 if TYPE_CHECKING:
     from ..calls.queue import CallQueue
@@ -43,7 +44,7 @@ def list_calls(
     state: Annotated[str, typer.Option(help="Only calls in this state.")] = "",
     disposition: Annotated[str, typer.Option(help="Only calls with this outcome of the last attempt.")] = "",
     reason: Annotated[str, typer.Option(help="Only calls that ended with this code.")] = "",
-    campaign: Annotated[str, typer.Option(help="Only calls of this campaign.")] = "",
+    campaign: Annotated[str, typer.Option(help="Only calls of this campaign, by its name or id.")] = "",
     phone: Annotated[str, typer.Option(help="Only calls from or to this number.")] = "",
     reference: Annotated[str, typer.Option(help="Only calls with this reference.")] = "",
     account: Annotated[str, typer.Option(help="Only calls of this account.")] = "",
@@ -113,6 +114,7 @@ def list_calls(
     incomplete = False
     calls: list[CallRecord] = []
     with open_queue() as queue:
+        call_filter = replace(call_filter, campaign=campaign_id(queue, campaign))
         # A page ends after a number of records read, matching or not; a list ends when it is full or none is left.
         while len(calls) < limit and not READER_LEFT.is_set():
             try:

@@ -6,7 +6,7 @@ import typer
 
 from .arguments import Json, parse_time
 from .output import document, heading, safe, say, table
-from .session import open_queue
+from .session import campaign_id, open_queue
 
 if TYPE_CHECKING:
     from ..archive.report_query import Report, ReportRow
@@ -21,7 +21,7 @@ app = typer.Typer(
 Since = Annotated[str | None, typer.Option(help="From this day on: 7d (ago), 2026-11-01. 30 days without it.")]
 Until = Annotated[str | None, typer.Option(help="Before this time; today is included without it.")]
 By = Annotated[list[str] | None, typer.Option(help="What to group by; once or twice.")]
-Campaign = Annotated[str, typer.Option(help="Only calls of this campaign, by its id.")]
+Campaign = Annotated[str, typer.Option(help="Only calls of this campaign, by its name or id.")]
 
 WEEKDAYS = ("", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -74,7 +74,9 @@ def _report(name: str, since: str | None, until: str | None, by: list[str] | Non
     with open_queue() as queue:
         within = (parse_time("--since", since), parse_time("--until", until))
         zone = ZoneInfo(queue.settings.timezone)
-        query, problems = read_query(name, groups, *within, zone, now=datetime.now(UTC), campaign=campaign)
+        query, problems = read_query(
+            name, groups, *within, zone, now=datetime.now(UTC), campaign=campaign_id(queue, campaign)
+        )
         if problems:
             raise typer.BadParameter("; ".join(f"--{p.field}: {p.problem}; {p.remedy}" for p in problems))
         if queue.archive is None:

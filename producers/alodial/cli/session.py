@@ -5,6 +5,8 @@ import pwd
 import sys
 from typing import TYPE_CHECKING
 
+from .output import say
+
 if TYPE_CHECKING:
     from ..calls.queue import CallQueue
 
@@ -15,6 +17,20 @@ def open_queue() -> "CallQueue":
 
     quiet_logs()
     return CallQueue()
+
+
+def campaign_id(queue: "CallQueue", name: str) -> str:
+    """Returns the id of the campaign with this name; the text itself for an id, or where there is no such campaign."""
+    from ..errors import NotFound
+    from ..store.call_facts import NO_VALUE
+
+    if name in ("", NO_VALUE) or len(name) == 36:
+        return name
+    try:
+        return queue.campaigns.get(name).id
+    except NotFound as exc:
+        say(f"warning: {exc}")
+        return name
 
 
 def quiet_logs() -> None:

@@ -23,6 +23,7 @@ from ..web.context import app_context
 from . import call_rows, saved_filters
 from .auth import Signed, can
 from .call_filter_form import CANCELABLE, CallQuery, cancelable, read_query, redialable
+from .campaign_name import by_campaign_id
 from .context import monitor_context
 from .rendering import PeopleRoute, go, page
 from .sorting import sorted_rows
@@ -109,6 +110,8 @@ async def list_calls(request: Request, operator: Signed) -> Response:
     name = request.query_params.get("find", "").replace("\x00", "").strip()[:MAX_NAME]
     if name:
         return go(await _address_of(queue, name))
+    if (answer := await by_campaign_id(request)) is not None:
+        return answer
     query = query_of(request)
     may_redial = can(operator, "redial_calls")
     (calls, first), counts, cancel, redial, filters = await asyncio.gather(

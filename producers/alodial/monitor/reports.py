@@ -26,6 +26,7 @@ from ..web.query_times import TimeRange
 from ..web.xlsx_download import xlsx_download
 from . import call_rows
 from .auth import Signed, audit
+from .campaign_name import by_campaign_id
 from .context import monitor_context, translator_of
 from .rendering import PeopleRoute, go, page
 
@@ -172,6 +173,8 @@ async def _make(request: Request, query: ReportQuery) -> Report:
 
 @router.get("/reports")
 async def show_reports(request: Request, operator: Signed) -> Response:
+    if (answer := await by_campaign_id(request)) is not None:
+        return answer
     zone, t = monitor_context(request).zone, translator_of(request)
     chosen = _read(request, zone)
     full = call_rows.in_full(operator)
