@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
@@ -60,6 +61,11 @@ class DoNotCall:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._queries = CampaignQueries(store, store.settings)
+        self._allowed = store.settings.allowed_prefixes
+
+    def _numbers(self, numbers: Iterable[str]) -> list[str]:
+        """The numbers as E.164; a single text is one number, not its characters."""
+        return [_number(number, self._allowed) for number in ((numbers,) if isinstance(numbers, str) else numbers)]
 
     def add(
         self, numbers: Iterable[str], *, scope: str = "", owner: str = "", reason: str = "", actor: str = ""
@@ -68,17 +74,17 @@ class DoNotCall:
 
         Raises InvalidCall for a bad number.
         """
-        clean = _numbers(numbers)
+        clean = self._numbers(numbers)
         return self._add(clean, self._id_of(scope, owner), reason, actor)
 
     def remove(self, numbers: Iterable[str], *, scope: str = "", owner: str = "") -> int:
         """Removes numbers, and returns how many were on the list. A text is one number. Raises InvalidCall for a bad number."""
-        clean = _numbers(numbers)
+        clean = self._numbers(numbers)
         return self._store.call(do_not_call.remove, clean, scope=self._id_of(scope, owner))
 
     def find(self, number: str, *, scopes: tuple[str, ...] = ("",), owner: str = "") -> list[DncEntry]:
         """The entries that forbid calls to a number, empty when it may be called. Raises InvalidCall for a bad number."""
-        clean = _number(number)
+        clean = _number(number, self._allowed)
         return self._store.call(do_not_call.find, clean, [self._id_of(scope, owner) for scope in scopes])
 
     def page(self, cursor: str | None = None, limit: int = 100, *, scope: str = "", owner: str = "") -> DncPage:
@@ -121,7 +127,9 @@ class DoNotCall:
 
         A first line without digits is a header. Bad numbers are reported and do not stop the import.
         """
-        adding = _Import(partial(self._add, campaign=self._id_of(scope), reason=reason, actor=actor), progress)
+        adding = _Import(
+            partial(self._add, campaign=self._id_of(scope), reason=reason, actor=actor), progress, self._allowed
+        )
         for number, line in enumerate(lines, start=1):
             text = line.strip("\ufeff \t\r\n")
             if not text or (number == 1 and not any(c.isdigit() for c in text)):
@@ -156,7 +164,9 @@ class DoNotCall:
         if asked := (*questions, *reading.questions):
             raise OpenQuestions(asked)
         places = reading.columns.phones
-        adding = _Import(partial(self._add, campaign=self._id_of(scope), reason=reason, actor=actor), progress)
+        adding = _Import(
+            partial(self._add, campaign=self._id_of(scope), reason=reason, actor=actor), progress, self._allowed
+        )
         for row in opened.rows():
             if isinstance(row, RowProblem):
                 adding.reject(NumberProblem(row.number, row.problem, row.remedy, row.code))
@@ -187,8 +197,11 @@ def csv_of(entries: Iterable[DncEntry], *, delimiter: str = ",") -> Iterator[byt
 class _Import:
     """Adds the numbers of rows in batches, and counts them."""
 
-    def __init__(self, add: Callable[[list[str]], int], progress: Callable[[int], None] | None) -> None:
+    def __init__(
+        self, add: Callable[[list[str]], int], progress: Callable[[int], None] | None, allowed: tuple[str, ...]
+    ) -> None:
         self._add = add
+        self._allowed = allowed
         self._progress = progress
         self._batch: list[str] = []
         self._lines = self._added = self._known = self._bad = 0
@@ -197,13 +210,13 @@ class _Import:
     def row(self, number: int, cells: Sequence[str]) -> None:
         """Adds each number of the cells; a row without any is a bad one."""
         self._lines += 1
-        texts = [text for cell in cells for text in _texts(cell)]
+        texts = [text for cell in cells for text in _texts(cell, self._allowed)]
         if not texts:
             self._bad += 1
             self._report(NumberProblem(number, "has no number", "give a phone such as 994412860", "phone_missing"))
         for text in texts:
             try:
-                self._batch.append(normalise_phone(text, allowed=()))
+                self._batch.append(listed_number(text, self._allowed))
             except PhoneError as exc:
                 self._bad += 1
                 self._report(NumberProblem(number, exc.reason, exc.remedy, exc.code))
@@ -234,25 +247,33 @@ class _Import:
             self._progress(self._lines)
 
 
-def _texts(cell: str) -> list[str]:
+def _texts(cell: str, allowed: tuple[str, ...]) -> list[str]:
     """The numbers of a cell: one as a whole where it can be read, else each part."""
     text = phone_text(unsafe_cell(cell.strip()))
     text = text.strip('"').removeprefix("'").strip()
     try:
-        normalise_phone(text, allowed=())
+        listed_number(text, allowed)
     except PhoneError as exc:
         parts = [part.strip() for part in BETWEEN_PHONES.split(text) if part.strip()]
         return parts if len(parts) > 1 and exc.code != "phone_scientific" else [text][: len(text)]
     return [text]
 
 
-def _numbers(numbers: Iterable[str]) -> list[str]:
-    """The numbers as E.164; a single text is one number, not its characters."""
-    return [_number(number) for number in ((numbers,) if isinstance(numbers, str) else numbers)]
+def listed_number(text: str, allowed: tuple[str, ...]) -> str:
+    """A number of any country as E.164, and whatever a call understands with the ``allowed`` prefixes, such as a leading 8.
 
-
-def _number(text: str) -> str:
+    Raises PhoneError.
+    """
     try:
         return normalise_phone(text, allowed=())
+    except PhoneError:
+        with suppress(PhoneError):
+            return normalise_phone(text, allowed=allowed)
+        raise
+
+
+def _number(text: str, allowed: tuple[str, ...]) -> str:
+    try:
+        return listed_number(text, allowed)
     except PhoneError as exc:
         raise InvalidCall([FieldProblem("phone", exc.code, exc.reason, exc.remedy)]) from None

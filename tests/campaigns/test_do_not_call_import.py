@@ -30,6 +30,17 @@ def test_every_number_of_a_line_is_added(lists: DoNotCall, tmp_path: Path) -> No
     assert (typed.lines, typed.added, typed.bad) == (3, 5, 0)
 
 
+def test_whatever_a_call_understands_is_listed_in_the_same_spelling(lists: DoNotCall, tmp_path: Path) -> None:
+    """A list of calls and a list of people who do not want them often come from one program."""
+    result = lists.add_file(written(tmp_path, "Телефон\n8 90 777-00-01\n8(90)7770002, 0907770003\n+7 916 123-45-67\n"))
+    assert (result.added, result.bad) == (4, 0)
+    assert lists.add_lines(["8-90-7770004, asked"]).added == 1
+    assert lists.add("8 90 777 00 05") == 1
+    assert numbers(lists) == {f"+99890777000{n}" for n in range(1, 6)} | {"+79161234567"}
+    assert lists.find("8-90-777-00-01")
+    assert lists.remove("8-90-777-00-01") == 1
+
+
 def test_the_phone_column_is_read_and_no_tax_number(lists: DoNotCall, tmp_path: Path) -> None:
     text = "ИНН;Контрагент;Телефон;Телефон 2\n301234567;А;90 123 45 67, 91 123 45 68;\n302345678;Б;;931234569\n"
     result = lists.add_file(written(tmp_path, text))

@@ -8,9 +8,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from alodial_schemas import PhoneError, normalise_phone
+from alodial_schemas import PhoneError
 
 from ..calls.awaitable import AsyncDoNotCall
+from ..do_not_call import listed_number
 from ..errors import NotFound
 from ..store import key_records
 from ..web.context import app_context
@@ -89,7 +90,7 @@ async def list_numbers(request: Request, operator: Signed) -> Response:
         return await _screen(request, operator)
     # A typed "+" arrives as a space and is trimmed; the digits alone are the same number.
     try:
-        number = normalise_phone(searched, allowed=())
+        number = listed_number(searched, app_context(request).settings.allowed_prefixes)
     except PhoneError as exc:
         return await _screen(request, operator, status=422, searched=searched, invalid=exc)
     matches = await _dnc(request).find(number)
@@ -114,7 +115,7 @@ async def add(request: Request, operator: Signed) -> Response:
 async def remove(request: Request, operator: Signed) -> Response:
     form = await form_of(request, operator, "dnc.remove")
     try:
-        number = normalise_phone(text_of(form, "number"), allowed=())
+        number = listed_number(text_of(form, "number"), app_context(request).settings.allowed_prefixes)
     except PhoneError as exc:
         return await _screen(request, operator, status=422, invalid=exc)
     if text_of(form, "sure") != "yes":
