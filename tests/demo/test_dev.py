@@ -70,9 +70,9 @@ class Dev:
         document: dict[str, Any] = json.loads(done.stdout)
         return document
 
-    def end(self) -> int:
+    def end(self, number: int = signal.SIGINT) -> int:
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+            self.process.send_signal(number)
         return self.process.wait(60)
 
 
@@ -183,6 +183,14 @@ def test_it_ends_when_its_redis_is_killed_and_says_where_the_log_is(dev: Dev) ->
     assert dev.process.wait(60) == 1
     said = (dev.folder / "dev.log").read_text()
     assert f"error: the Redis was killed by signal 9; its last lines are in {dev.folder}/var/redis/redis.log" in said
+
+
+def test_a_terminal_that_is_closed_ends_everything(dev: Dev) -> None:
+    web = f"http://127.0.0.1:{dev.port}/healthz"
+    assert httpx.get(web, trust_env=False).is_success
+    assert dev.end(signal.SIGHUP) == 0
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(web, trust_env=False)
 
 
 def test_it_names_what_is_missing(tmp_path: Path) -> None:

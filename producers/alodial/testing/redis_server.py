@@ -21,6 +21,7 @@ import redis
 import redis.exceptions
 
 from ..errors import ConfigurationError
+from .interruptions import uninterrupted
 from .server_data import require_readable
 
 START_TIMEOUT = 10.0
@@ -99,20 +100,31 @@ class EmbeddedRedis:
         """
         require_readable(self.folder, self._binary)
         log = self.folder / "redis.log"
-        with log.open("ab") as out:
-            self.process = subprocess.Popen(  # noqa: S603  # our own binary and options
-                [self._binary, *self._options],
-                stdout=out,
-                stderr=out,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,  # a terminal's Ctrl-C ends us first, and we end it
-            )
+        try:
+            with log.open("ab") as out, uninterrupted():
+                self.process = subprocess.Popen(  # noqa: S603  # our own binary and options
+                    [self._binary, *self._options],
+                    stdout=out,
+                    stderr=out,
+                    stdin=subprocess.DEVNULL,
+                    start_new_session=True,  # a terminal's Ctrl-C ends us first, and we end it
+                )
+            self._wait_until_it_answers(self.process, log)
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def _wait_until_it_answers(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
         deadline = time.monotonic() + START_TIMEOUT
         with redis.Redis(port=self.port, socket_timeout=1) as client:
-            while time.monotonic() < deadline and self.process.poll() is None:
+            while time.monotonic() < deadline:
+                with uninterrupted():  # broken off, poll keeps a lock for which kill would wait for ever
+                    if process.poll() is not None:
+                        break
                 try:
                     if client.ping():
-                        return self
+                        return
                 except redis.exceptions.RedisError:
                     time.sleep(0.02)
         raise ConfigurationError(f"Redis did not start: {log.read_text(errors='replace')[-300:]}")

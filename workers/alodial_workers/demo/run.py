@@ -1,8 +1,6 @@
 """The demo from its first line to its exit code."""
 
-import signal
 import tempfile
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +12,7 @@ from rich.text import Text
 
 from alodial.calls.queue import CallQueue
 from alodial.errors import AlodialError
+from alodial.testing.interruptions import end_as_ctrl_c
 from alodial_schemas import State
 
 from . import report
@@ -44,9 +43,7 @@ def run(*, calls: int, speed: float, keep: bool) -> int:
         console.print("error: --calls must be at least 1 and --speed 1 to 10000", style="red")
         return 2
     chosen = demo_calls(calls)
-    if threading.current_thread() is threading.main_thread():
-        # SIGTERM stops the demo as Ctrl-C does.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_as_ctrl_c()
     try:
         with (
             tempfile.TemporaryDirectory(prefix="alodial-demo-") as folder,

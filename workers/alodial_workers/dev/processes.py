@@ -12,9 +12,16 @@ from typing import IO, Final
 import httpx
 
 from alodial.errors import AlodialError
+from alodial.testing.interruptions import uninterrupted
 
 START_TIMEOUT: Final = 30.0
 """Seconds for a process to answer after its start, on a busy machine."""
+
+HEALTH_TIMEOUT: Final = 2.0
+"""Seconds for one answer, before it is asked again; Ctrl-C waits as long."""
+
+STOP_POLL: Final = 0.02
+"""Seconds between looks at whether all have ended."""
 
 _IMPORTS: Final = "import sys; from alodial.settings import load_settings; "
 _SERVE: Final = "from alodial.server.serve import serve; serve(load_settings(), '127.0.0.1', int(sys.argv[1]))"
@@ -83,49 +90,59 @@ class Processes:
         """Starts our own interpreter with ``args``; ``extra`` are further variables."""
         output = self._open_output(name)
         # In a session of its own: a terminal's Ctrl-C reaches this process alone, which stops the others in order.
-        self.started[name] = subprocess.Popen(  # noqa: S603  # our own interpreter and modules
-            [sys.executable, *args],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            env={**self._environment, **(extra or {})},
-            cwd=self._cwd,
-            start_new_session=True,
-        )
+        with uninterrupted():
+            self.started[name] = subprocess.Popen(  # noqa: S603  # our own interpreter and modules
+                [sys.executable, *args],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env={**self._environment, **(extra or {})},
+                cwd=self._cwd,
+                start_new_session=True,
+            )
         if not isinstance(output, int):
             output.close()
 
     def check(self) -> None:
         """Raises ProcessEnded when a process has ended."""
+        running = self._running()
         for name, process in self.started.items():
-            if process.poll() is not None:
+            if process not in running:
                 raise ProcessEnded(name, ending_text(name, process.returncode))
+
+    def _running(self) -> list["subprocess.Popen[bytes]"]:
+        with uninterrupted():  # broken off, poll keeps a lock for which wait would wait for ever
+            return [process for process in self.started.values() if process.poll() is None]
 
     def wait_until_healthy(self, name: str, url: str) -> None:
         """Waits until the process answers. Raises ProcessEnded when any ends before, or when it takes START_TIMEOUT."""
         ends = time.monotonic() + START_TIMEOUT
         while True:
             self.check()
-            with suppress(httpx.TransportError):
-                if self.http.get(f"{url}/healthz").is_success:
+            with suppress(httpx.TransportError), uninterrupted():  # so does its client
+                if self.http.get(f"{url}/healthz", timeout=HEALTH_TIMEOUT).is_success:
                     return
             if time.monotonic() > ends:
                 raise ProcessEnded(name, f"the {name} did not answer in {START_TIMEOUT:.0f} s")
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """Stops every process that was started."""
-        alive = [process for process in self.started.values() if process.poll() is None]
-        for process in alive:
-            process.terminate() if self._grace else process.kill()
-        ends = time.monotonic() + self._grace
-        for process in alive:
-            try:
-                process.wait(max(0.1, ends - time.monotonic()))
-            except (subprocess.TimeoutExpired, KeyboardInterrupt):
-                # A second Ctrl-C means now, and no process may outlive this one.
-                process.kill()
-                process.wait()
+        """Stops every process that was started; none outlives this one, however often Ctrl-C is pressed meanwhile."""
+        try:
+            alive = self._running()
+            with uninterrupted():
+                for process in alive:
+                    process.terminate() if self._grace else process.kill()
+            ends = time.monotonic() + self._grace
+            while self._running() and time.monotonic() < ends:
+                time.sleep(STOP_POLL)
+        except KeyboardInterrupt:
+            pass  # a second Ctrl-C means now
+        with uninterrupted():
+            for process in self.started.values():
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
         self.http.close()
 
 

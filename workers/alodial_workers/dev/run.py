@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from alodial.settings.environment import without_password
 from alodial.store import archiving, sessions
 from alodial.store.client import Store
 from alodial.store.workers import heartbeats
+from alodial.testing.interruptions import end_as_ctrl_c, uninterrupted
 from alodial.testing.redis_server import EmbeddedRedis
 
 from .processes import START_TIMEOUT, ProcessEnded, Processes, ending_text
@@ -53,9 +53,7 @@ def run(settings: Settings, folder: Path, *, port: int, speed: float, as_json: b
     if sandbox_port is not None:
         _refuse_taken_port("sandbox", sandbox_port, "end what listens there, or change ALODIAL_PROVIDER_URL")
     output = _Output(as_json)
-    if threading.current_thread() is threading.main_thread():
-        # SIGTERM stops everything as Ctrl-C does.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_as_ctrl_c()
     processes = Processes(
         cwd=folder,
         environment={**os.environ, "ALODIAL_LOG_FORMAT": "console", "PYTHONUNBUFFERED": "1"},
@@ -94,13 +92,19 @@ def run(settings: Settings, folder: Path, *, port: int, speed: float, as_json: b
                     _check_redis(server)
                     time.sleep(0.5)
             finally:
-                output.say("stopping every process that this command started")
-                processes.stop()
+                _stop(processes, output)
     except ProcessEnded as exc:
         _say_ended(output, exc, folder)
         return 1
     except KeyboardInterrupt:
         return 0
+
+
+def _stop(processes: Processes, output: "_Output") -> None:
+    try:
+        output.say("stopping every process that this command started")
+    finally:  # the terminal may be closed, or Ctrl-C pressed again
+        processes.stop()
 
 
 def _say_ended(output: "_Output", exc: ProcessEnded, folder: Path) -> None:
@@ -171,7 +175,9 @@ def _redis(settings: Settings, folder: Path, output: "_Output") -> Iterator[Embe
 
 def _check_redis(server: EmbeddedRedis | None) -> None:
     """Raises ProcessEnded when the Redis that this command started has ended."""
-    if server is not None and server.process is not None and (code := server.process.poll()) is not None:
+    with uninterrupted():
+        code = None if server is None or server.process is None else server.process.poll()
+    if code is not None:
         raise ProcessEnded("Redis", ending_text("Redis", code))
 
 
