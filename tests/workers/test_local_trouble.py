@@ -13,7 +13,9 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from alodial import CallQueue
+from alodial import CallQueue, i18n
+from alodial.observability.diagnosis import Diagnosis, render_remedy, render_sentence
+from alodial.observability.finding_watch import translator_of
 from alodial.observability.process_findings import ProcessFindings
 from alodial.settings import Settings
 from alodial.settings.open_files import file_limit
@@ -210,7 +212,7 @@ def test_a_pause_doubles_ends_with_an_exchange_and_is_not_ended_by_what_was_unde
         assert trouble.pause == 1.0
         lasted = []
         for _ in range(7):
-            now[0] += trouble.pause
+            now[0] += trouble.pause - 0.001  # timers end early
             trouble.note("out_of_ports")
             lasted.append(trouble.pause)
     assert lasted == [2, 4, 8, 16, 30, 30, 30]
@@ -223,6 +225,24 @@ def test_a_pause_doubles_ends_with_an_exchange_and_is_not_ended_by_what_was_unde
     assert trouble.findings() == {"out_of_ports": "", "out_of_files": str(file_limit())}
     now[0] += 61
     assert trouble.findings() == {}
+
+
+@pytest.mark.parametrize("language", ["", "ru"])
+def test_a_process_without_descriptors_has_the_words_to_say_so(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    """The thread that writes findings down failed for want of a descriptor for its texts."""
+    for cached in (i18n.catalogue, i18n._sentences, i18n._counted_nouns):
+        cached.cache_clear()
+    t = translator_of(settings.model_copy(update={"language": language}))
+
+    def no_folder(*_args: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(i18n.Path, "glob", no_folder)
+    found = Diagnosis("out_of_files", "problem", {"detail": "23", "processes": "vm:1"})
+    assert "23" in render_sentence(found, t)
+    assert "ulimit -n" in render_remedy(found, t)
 
 
 def test_the_heartbeat_carries_it(settings: Settings) -> None:

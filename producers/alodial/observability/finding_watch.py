@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from alodial_schemas.events import event_time
 
-from ..i18n import DEFAULT, Translator
+from ..i18n import DEFAULT, Translator, catalogue, translated
 from ..settings import Settings
 from ..store import overview
 from ..store.client import Store
@@ -28,8 +28,14 @@ LEASE: Final = 15.0
 
 
 def translator_of(settings: Settings) -> Translator:
-    """The translator into the installation's language, which is English where none is set."""
-    return Translator(settings.language or DEFAULT, ZoneInfo(settings.timezone))
+    """The translator into the installation's language, which is English where none is set.
+
+    Its texts are read now: a process that has no file descriptors left could not say so later.
+    """
+    language = settings.language or DEFAULT
+    catalogue(language)
+    translated("", language)
+    return Translator(language, ZoneInfo(settings.timezone))
 
 
 def finding_event(change: FindingChange, now_ms: int) -> str:

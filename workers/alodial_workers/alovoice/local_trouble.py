@@ -15,6 +15,9 @@ FIRST_PAUSE: Final = 1.0
 MAX_PAUSE: Final = 30.0
 """Seconds without new connections: doubling from the first to the longest while none comes about."""
 
+EARLY: Final = 0.01
+"""Seconds by which a timer may end before the pause does: what fails then has waited for it."""
+
 REMEMBERED: Final = 60.0
 """Seconds after the last such error for which it is a finding, and until it is logged once more."""
 
@@ -33,7 +36,7 @@ class LocalTrouble:
         """Takes an error down and begins a pause, unless one is under way."""
         now = self._now()
         self._last[code] = now
-        if now >= self._until:
+        if now >= self._until - EARLY:
             self._times += 1
             self._until = now + min(MAX_PAUSE, FIRST_PAUSE * 2.0 ** min(self._times - 1, 30))
         if now - self._logged.get(code, -REMEMBERED) >= REMEMBERED:
@@ -42,7 +45,7 @@ class LocalTrouble:
 
     def passed(self) -> None:
         """An exchange was possible. What was under way when the pause began counts no further."""
-        if self._times and self.pause <= 0:
+        if self._times and self.pause <= EARLY:
             self._times = 0
 
     @property
