@@ -518,12 +518,18 @@ class ModelStore:
         c = self.calls.get(item.record)
         if epoch != self.epoch or c is None or c.token != item.token:
             return Armed("lost", 0, 0)
-        if c.state is State.SUBMITTING:
+        if c.state is State.SUBMITTING and (item.slot >= 0 or not limits.rate):
             return Armed("armed", 0, 0)
-        if c.state is not State.QUEUED:
+        if c.state is not State.QUEUED and c.state is not State.SUBMITTING:
             return Armed("lost", 0, 0)
         if self.stopped:
             return Armed("stop", 0, 0)
+        if c.state is State.SUBMITTING:
+            starts = self.starts.setdefault(c.new.account, [])
+            if -item.slot in starts:
+                starts.remove(-item.slot)
+            free = self._count_start(limits, c, waiting)
+            return Armed("wait", (free - self.now) / 1_000_000, free) if free else Armed("armed", 0, self.now)
         if self.lease.get(item.record, 0) <= self.ms:
             return Armed("lost", 0, 0)
         if c.over(self.ms):
@@ -541,12 +547,16 @@ class ModelStore:
         self._unsuspect(c)
         self._move(c, State.SUBMITTING, "worker")
         c.note(armed=self.ms)
-        return Armed("armed", 0, 0)
+        return Armed("armed", 0, self.now if limits.rate else 0)
 
     def _too_soon(self, limits: Limits, c: Call, slot: int, waiting: list[str]) -> int | None:
         """When to ask again; None when it may start now, which is then written down."""
         if self.now < slot - min(1_000_000 / limits.rate, TIMER_ERROR):
             return slot
+        return self._count_start(limits, c, waiting)
+
+    def _count_start(self, limits: Limits, c: Call, waiting: list[str]) -> int | None:
+        """When to ask again where the second is full; None when the start was counted."""
         limit, starts = max(1, math.ceil(limits.rate)), self.starts.setdefault(c.new.account, [])
         if len(starts) >= limit and self.now - starts[limit - 1] < STARTS_SECOND:
             free = starts[max(0, limit - 1 - len(waiting))] + STARTS_SECOND

@@ -9,7 +9,7 @@ import pytest
 from store_harness import EPOCH, START, ClockedStore
 
 from alodial.settings import AccountSettings, Settings
-from alodial.store import call_transitions
+from alodial.store import call_transitions, holds
 from alodial.store.call_transitions import Applying, Arming, Claim, Claimed, NewCall, Settling
 from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
@@ -417,3 +417,44 @@ def test_a_call_with_two_entries_in_the_list_is_claimed_once(server: EmbeddedRed
     harness.store.run(call_transitions.resume())
     assert harness.store.redis.llen(keys.ready("default", "normal")) == 2
     assert [call.record for call in harness.claim(4).calls] == [extid]
+
+
+def test_a_start_that_was_held_up_counts_in_the_second_in_which_it_leaves(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server, calls_per_second=2)
+    harness.enqueue(4)
+    first, second, third, fourth = harness.claim(4, horizon=5).calls
+    counted = harness.arm(first).slot
+    harness.later(0.6)
+    assert harness.arm(second).outcome == "armed"
+    harness.later(0.3)
+    again = harness.arm(first, -counted)
+    assert (again.outcome, again.slot) == ("armed", harness.now)
+    harness.later(0.2)
+    assert harness.arm(third, harness.now).outcome == "wait", (
+        "two have left within this second, and would not have before"
+    )
+    harness.later(0.6)
+    assert harness.arm(third, harness.now).outcome == "armed"
+    assert harness.arm(fourth, harness.now).outcome == "wait"
+
+
+def test_a_start_that_was_held_up_waits_for_room_and_is_counted_nowhere_meanwhile(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server, calls_per_second=2)
+    harness.enqueue(3)
+    first, second, third = harness.claim(3, horizon=5).calls
+    counted = harness.arm(first).slot
+    harness.later(1.2)
+    assert harness.arm(second, harness.now).outcome == harness.arm(third, harness.now).outcome == "armed"
+    again = harness.arm(first, -counted)
+    assert again.outcome == "wait"
+    harness.later(again.wait)
+    assert harness.arm(first, -1).outcome == "armed"
+
+
+def test_the_emergency_stop_holds_back_what_was_held_up(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server, calls_per_second=2)
+    harness.enqueue()
+    call = harness.take()
+    counted = harness.arm(call).slot
+    harness.store.run(holds.stop("a wrong list", "operator"))
+    assert harness.arm(call, -counted).outcome == "stop"

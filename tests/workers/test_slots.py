@@ -10,7 +10,7 @@ import pytest
 from alodial.settings import BURST_SECONDS, AccountSettings, Settings
 from alodial.store.call_transitions import SLOTS_SECOND, STARTS_SECOND, Armed, Arming, Claimed
 from alodial_workers.alovoice.client import NotArmed
-from alodial_workers.submit import HORIZON, SubmitContext, TickGate, arm_at_slot, lateness, tick_length
+from alodial_workers.submit import HORIZON, LATE, ArmTimes, SubmitContext, TickGate, arm_at_slot, lateness, tick_length
 
 RATES = [(0, 1), (5, 2), (20, 2), (50, 2), (50, 5), (53, 5), (500, 1), (500, 50), (2000, 200), (10_000, 1000)]
 
@@ -89,3 +89,64 @@ def test_a_slot_that_is_far_away_since_the_clock_was_set_back_is_not_waited_for(
             await arm_at_slot(call, asyncio.get_running_loop().time(), context)
 
     asyncio.run(asyncio.wait_for(start(), 15))
+
+
+def test_an_arm_is_late_that_takes_longer_than_usual_and_not_one_that_is_as_slow_as_the_others() -> None:
+    times = ArmTimes()
+    assert not any(times.is_late(seconds) for seconds in (0.03, 0.001, 0.001 + LATE * 0.99))
+    assert times.is_late(0.2)
+    for _ in range(1000):
+        times.is_late(0.2)
+    assert not times.is_late(0.2)
+    assert not times.is_late(0.001)
+    assert times.is_late(0.2)
+
+
+@pytest.mark.parametrize(("held_up", "slots"), [((0.0,), [7]), ((1.0, 0.0), [7, -1234]), ((1.0, 1.0), [7, -1234])])
+def test_a_call_that_was_held_up_between_its_arm_and_its_post_is_counted_anew_once(
+    held_up: tuple[float, ...], slots: list[int]
+) -> None:
+    armed: list[int] = []
+
+    class Clock(asyncio.SelectorEventLoop):
+        late = 0.0
+
+        def time(self) -> float:
+            return super().time() + self.late
+
+    loop = Clock()
+
+    async def arm(item: Arming) -> Armed:
+        loop.late += held_up[len(armed)]
+        armed.append(item.slot)
+        return Armed("armed", 0, 1234)
+
+    async def start() -> None:
+        context = SubmitContext(Settings(_env_file=None), None, arm, None, None)  # type: ignore[arg-type]  # arm alone is used
+        context.arm_times.is_late(0.001)
+        call = Claimed("1", "id", "{}", 0.0, 1, 0, "1", "normal", "", "", 7, "token", "default")
+        await arm_at_slot(call, loop.time(), context)
+
+    loop.run_until_complete(start())
+    loop.close()
+    assert armed == slots
+
+
+def test_a_call_that_is_counted_anew_waits_where_the_second_is_full() -> None:
+    answers = [Armed("armed", 0, 1234), Armed("wait", 0.001, 99), Armed("armed", 0, 100)]
+    armed: list[int] = []
+
+    async def arm(item: Arming) -> Armed:
+        armed.append(item.slot)
+        if len(armed) == 1:
+            await asyncio.sleep(3 * LATE)
+        return answers[len(armed) - 1]
+
+    async def start() -> None:
+        context = SubmitContext(Settings(_env_file=None), None, arm, None, None)  # type: ignore[arg-type]  # as above
+        context.arm_times.is_late(0.0)
+        call = Claimed("1", "id", "{}", 0.0, 1, 0, "1", "normal", "", "", 7, "token", "default")
+        await arm_at_slot(call, asyncio.get_running_loop().time(), context)
+
+    asyncio.run(asyncio.wait_for(start(), 15))
+    assert armed == [7, -1234, -1]

@@ -162,7 +162,10 @@ def confirm(call: Claimed) -> Operation[bool]:
 
 
 class Arming(NamedTuple):
-    """A claimed call that is about to be submitted: record, token, slot and attempt of :class:`Claimed`."""
+    """A claimed call that is about to be submitted: record, token, slot and attempt of :class:`Claimed`.
+
+    A negative ``slot`` is of a call that is armed and was held up: its start, counted at that moment, is counted anew.
+    """
 
     record: str
     token: str
@@ -171,7 +174,10 @@ class Arming(NamedTuple):
 
 
 class Armed(NamedTuple):
-    """``wait``: arm again at ``slot``, in ``wait`` seconds; ``lost``: another process or an end took the call."""
+    """``wait``: arm again at ``slot``, in ``wait`` seconds; ``lost``: another process or an end took the call.
+
+    Of an armed call ``slot`` is the moment at which its start was counted, 0 where there is no rate limit.
+    """
 
     outcome: ArmOutcome
     wait: float
