@@ -10,7 +10,7 @@ from alodial.calls.outcomes import RefusedCall
 from alodial.calls.prepare import plain_row, prepare, read_call
 from alodial.errors import InvalidCall
 from alodial.settings import Settings
-from alodial_schemas import body_json, parse_call
+from alodial_schemas import Phone, TwoWayCall, body_json, parse_call
 
 SETTINGS = Settings(_env_file=None, allowed_prefixes="+998,+7727")
 
@@ -67,3 +67,18 @@ def test_plain_rows_take_the_short_way_and_wrong_ones_are_named_as_ever(settings
         assert queue.get(stored.id).reference == "order-17"  # type: ignore[union-attr]  # it was stored
     assert isinstance(refused, RefusedCall)
     assert [problem.field for problem in refused.problems] == ["callto.0.phone"]
+
+
+PHONE = Phone(phone="712037006")
+
+
+def test_what_a_call_holds_is_stored_whatever_was_given_to_its_constructor() -> None:
+    filled = TwoWayCall(callfrom="712037006", callto=["994412860"])
+    filled.metadata["customer"] = "17"
+    assert prepare(filled, SETTINGS).metadata == '{"customer":"17"}'
+    unsaid = TwoWayCall.model_construct(
+        {"callfrom", "callto"}, callfrom=PHONE, callto=(PHONE,), extid="77", priority="bulk"
+    )
+    assert prepare(unsaid, SETTINGS)[:1] + prepare(unsaid, SETTINGS)[4:5] == ("77", "b")
+    nobody = TwoWayCall.model_construct(callfrom=PHONE, callto=())
+    assert prepare(nobody, SETTINGS).body == body_json(nobody)

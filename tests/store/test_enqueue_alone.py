@@ -9,9 +9,10 @@ from store_harness import EPOCH, START, ClockedStore
 
 from alodial.calls.prepare import prepare
 from alodial.settings import Settings
-from alodial.store import call_transitions
+from alodial.store import call_transitions, script_connections
 from alodial.store.call_transitions import NewCall
 from alodial.store.client import Store
+from alodial.store.enqueue import enqueue_calls
 from alodial.store.keys import Keys
 from alodial_schemas import State, TwoWayCall
 
@@ -137,6 +138,22 @@ def test_plain_calls_take_the_short_way(store: Store, settings: Settings, call: 
         if answers[-1] == answer:
             return
     pytest.fail(f"never {answer}: {answers[-3:]}")
+
+
+def test_no_int_is_sent_as_a_signal_while_hiredis_makes_text_of_it_ends_the_process(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Any] = []
+    pack = script_connections._packed
+
+    def packed(words: Any) -> bytes:
+        sent.append(words)
+        return pack(words)
+
+    monkeypatch.setattr(script_connections, "_packed", packed)
+    enqueue_calls(store, CALLS[:1])
+    assert sent
+    assert not any(isinstance(word, int) for words in sent for word in words)
 
 
 def test_its_answer_is_read(settings: Settings) -> None:

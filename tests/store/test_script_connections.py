@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
-from alodial.store import call_transitions
+from alodial.store import call_transitions, script_connections
 from alodial.store.client import AsyncStore, Operation, Store
 from alodial.store.connect import connect, connect_async
 from alodial.store.keys import Keys
@@ -306,6 +306,19 @@ def test_where_a_connection_needs_more_redis_py_does_all_of_it(
             patch.setattr(kept, name, value)
         assert not _is_plain(kept)
     assert not _is_plain(redis.SSLConnection())
+
+
+def test_a_connection_that_another_thread_closes_before_the_bytes_are_sent_connects_again(
+    connections: ScriptConnections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connections.execute("PING")
+
+    def closed_since(connection: Any) -> bool:
+        connection.disconnect()
+        return True
+
+    monkeypatch.setattr(script_connections, "_is_plain", closed_since)
+    assert connections.execute("ECHO", "OK") == b"OK"
 
 
 def test_an_answer_that_takes_too_long_is_said_in_the_words_of_redis_py() -> None:

@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, Final
 
 from alodial_schemas import (
@@ -99,13 +100,18 @@ def key_hash(key: str, scope: str = "") -> str:
     return hashlib.sha256(f"{scope}\0{key}".encode()).hexdigest()[:32]
 
 
-_PLAIN: Final = (frozenset({"callfrom", "callto"}), frozenset({"callfrom", "callto", "reference"}))
-"""What most calls give: everything else of them is as the models have it."""
+_seldom_given = itemgetter(
+    "extid", "not_before", "expires_at", "priority", "account", "on_unconfirmed", "redial", "metadata"
+)
+_NONE_GIVEN: Final[tuple[object, ...]] = (None, None, None, "normal", "default", "wait", None, {})
+"""What most calls have there. ``model_fields_set`` does not say so: metadata is a dict that may be filled later."""
 
 
 def _plain_body(call: CallRequest, allowed: tuple[str, ...]) -> str | None:
     """What `body_json` writes of a two-way call of phones without a language that are allowed; None for any other call."""
     if type(call) is not TwoWayCall or call.callfrom.lang is not None:
+        return None
+    if not call.callto:  # made without validation
         return None
     numbers = [call.callfrom.phone]
     for target in call.callto:
@@ -137,7 +143,7 @@ def prepare(
     that may see the call, ``tenant`` says that it has extids of its own, and ``quota`` is as in NewCall. Raises InvalidCall
     when the account is unknown or a number has no allowed prefix.
     """
-    if call.model_fields_set in _PLAIN and not (key or campaign or owner or tenant or quota):
+    if not (key or campaign or owner or tenant or quota) and _seldom_given(call.__dict__) == _NONE_GIVEN:
         body = _plain_body(call, settings.allowed_prefixes)
         if body is not None:
             call_id, extid = new_ids()

@@ -30,6 +30,9 @@ from .server_clock import ServerClock, server_ms, server_ms_async
 MARK = "redis.call('DEL', KEYS[1]) return redis.call('SET', KEYS[1], 1)"
 """What is written before a WAIT. It begins with a deletion, so that a full Redis takes it: see ``scripts.WHEN_FULL``."""
 
+KEY_COUNT = "2"
+"""Text, like all that a plain call is sent with: when a signal comes while hiredis makes text of an int, the process crashes."""
+
 T = TypeVar("T")
 P = ParamSpec("P")
 Arg = str | bytes | int | float
@@ -115,7 +118,7 @@ class Store:
         with self._errors:
             if wait is not None:
                 return op.read(self._confirmed(op, wait))
-            keys = (2, self.keys.PREFIX, self.keys.EVENTS)
+            keys = (KEY_COUNT, self.keys.PREFIX, self.keys.EVENTS)
             try:
                 answer = self._connections.execute("EVALSHA", script.sha, *keys, *op.args)
             except NoScriptError:
@@ -140,7 +143,7 @@ class Store:
         script = self._scripts[op.script]
         for command, text in (("EVALSHA", script.sha), ("EVAL", script.text)):
             commands = (
-                (command, text, 2, self.keys.PREFIX, self.keys.EVENTS, *op.args),
+                (command, text, KEY_COUNT, self.keys.PREFIX, self.keys.EVENTS, *op.args),
                 ("EVAL", MARK, 1, self.keys.CONFIRMED),
                 wait,
             )
@@ -172,7 +175,7 @@ class Store:
                 script = self._scripts[op.script]
                 try:
                     # redis-py's own packing checks every argument first: a fifth of the whole time for 3,500 of them.
-                    words: Any = ("EVALSHA", script.sha, 2, self.keys.PREFIX, self.keys.EVENTS, *op.args)
+                    words: Any = ("EVALSHA", script.sha, KEY_COUNT, self.keys.PREFIX, self.keys.EVENTS, *op.args)
                     wait: Any = self.wait_for(op)
                     packed = [hiredis.pack_command(words)]
                     if wait is not None:
@@ -275,7 +278,7 @@ class AsyncStore:
             answer, copies = await self.run_durable(op, wait)
             require_confirmed(copies, wait)
             return answer
-        script, keys = self._scripts[op.script], (2, self.keys.PREFIX, self.keys.EVENTS)
+        script, keys = self._scripts[op.script], (KEY_COUNT, self.keys.PREFIX, self.keys.EVENTS)
         with StoreErrors(self.settings):
             connections = self._clients.script_connections()
             try:
@@ -298,7 +301,7 @@ class AsyncStore:
         with StoreErrors(self.settings):
             for text, name in ((script.sha, "EVALSHA"), (script.text, "EVAL")):
                 commands = (
-                    (name, text, 2, self.keys.PREFIX, self.keys.EVENTS, *op.args),
+                    (name, text, KEY_COUNT, self.keys.PREFIX, self.keys.EVENTS, *op.args),
                     ("EVAL", MARK, 1, self.keys.CONFIRMED),
                     wait,
                 )

@@ -85,7 +85,7 @@ def enqueue(
 
     ``deadline`` is Unix ms by Redis' clock, 0 for none. Raises LateEnqueue when Redis read it after that.
     """
-    args: list[Arg] = [round(settings.idempotency_retention * 1000), deadline]
+    args: list[Arg] = [str(round(settings.idempotency_retention * 1000)), str(deadline)]
     for call in calls:
         buckets = Keys.buckets(call.body, call.reference)
         if call[6:] == _NO_MORE and call[3:5] == _ORDINARY:
@@ -117,4 +117,4 @@ def enqueue(
 
 def set_deadline(operation: Operation[tuple[list[str], list[Enqueued]]], deadline: int) -> None:
     """Gives an operation of :func:`enqueue` that is about to be run another deadline, Unix ms by Redis' clock."""
-    operation.args[1] = deadline
+    operation.args[1] = str(deadline)

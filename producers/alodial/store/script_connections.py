@@ -129,6 +129,8 @@ class ScriptConnections:
         """As :meth:`_exchange`, over a connected plain socket; its errors are in other words than redis-py's."""
         try:
             sock, reader = connection._sock, connection._parser._reader
+            if sock is None or reader is None:  # a thread has closed the store since it was looked at
+                raise ConnectionError("the connection was closed")
             sock.sendall(packed)
             answer = sock.recv(ANSWER_SIZE)
             if answer == ONE:
