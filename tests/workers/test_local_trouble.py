@@ -162,6 +162,7 @@ class Short:
     async def post(self, *args: Any, **options: Any) -> HttpAnswer:
         self.tried += 1
         if self.lasts:
+            await asyncio.sleep(0.005)  # the engine waits for room meanwhile
             raise httpx.ConnectError("out_of_files")
         return await self._inner(*args, **options)
 
@@ -192,7 +193,7 @@ def test_calls_go_back_to_their_place_while_a_worker_has_no_descriptors_and_no_b
     with capture_logs() as lines:
         tried, requests = with_works(settings, queue, all_taken, work)
     assert requests == 20, "each of them once"
-    assert 20 <= tried <= 23, "the first claim, then one call after each pause"
+    assert 20 <= tried <= 22, "the first claim, then one call after each pause"
     assert [call.tries for call in (queue.get(placed.id) for placed in calls)] == [0] * 20
     events = [line for line in lines if line["event"] == "worker.cannot_connect"]
     assert [line["code"] for line in events] == ["out_of_files"]

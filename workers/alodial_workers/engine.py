@@ -252,11 +252,14 @@ class Engine:
         idle_since: float | None = None
         cap_poll = CAP_POLL
         while not self.stopping and not self.store_lost:
-            if (pause := self.trouble.pause) > 0:
-                await self._rest(pause)
-            while self._room_left() < self.trouble.bounded(min_room) and not self.stopping:
-                self._room.clear()
-                await self._room.wait()
+            while not self.stopping:
+                if (pause := self.trouble.pause) > 0:
+                    await self._rest(pause)
+                elif self._room_left() < self.trouble.bounded(min_room):
+                    self._room.clear()
+                    await self._room.wait()
+                else:
+                    break
             if self.stopping:
                 break
             self._confirmed_primary()  # what is claimed and cannot be armed would be claimed again at once, and so on
