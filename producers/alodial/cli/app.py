@@ -2,7 +2,6 @@
 
 import os
 import sys
-from importlib.metadata import entry_points, version
 from typing import Annotated, Any, cast
 
 import typer
@@ -27,6 +26,7 @@ from . import (
     stop_resume,
     webhooks,
 )
+from .added_commands import added_commands
 from .arguments import is_utf8
 from .completion import COMPLETE_VARIABLE, completion, init_completion
 from .grouped_help import GroupedHelp, command_elsewhere
@@ -53,6 +53,8 @@ app = typer.Typer(
 
 def _print_version(requested: bool) -> None:
     if requested:
+        from importlib.metadata import version
+
         typer.echo(f"alodial {version('alodial')}")
         raise typer.Exit
 
@@ -94,8 +96,8 @@ for _command in (
     completion,
 ):
     app.command()(_command)
-for _entry in entry_points(group="alodial.commands"):
-    _entry.load()(app)
+for _add in added_commands():
+    _add(app)
 audit.leave_entries(app)
 
 

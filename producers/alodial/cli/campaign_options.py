@@ -1,6 +1,5 @@
 """The arguments and options that `alodial campaign` commands share."""
 
-import secrets
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +29,8 @@ Texts = list[str] | None
 
 def new_key() -> str:
     """An idempotency key for one run of a command."""
+    import secrets
+
     return secrets.token_hex(16)
 
 
