@@ -1,6 +1,7 @@
 """Fixtures: a real Redis for the session, emptied for each test, and settings that point at it."""
 
 import os
+import signal
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -13,6 +14,10 @@ from alodial.errors import ConfigurationError
 from alodial.settings import Settings, load_settings
 from alodial.store.client import Store
 from alodial.testing.redis_server import EmbeddedRedis
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would what they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A client makes a TLS context of its own, which takes 30 ms; nearly every test has clients, and hardly any speaks TLS.
 transports.create_ssl_context = lru_cache(transports.create_ssl_context)

@@ -197,7 +197,8 @@ def test_calls_are_found_by_the_time_they_were_made(by: By) -> None:
 
 def test_a_key_marked_own_or_without_read_cannot_sign_in(web: Web) -> None:
     for key in (SHOP, SUBMIT):
-        assert Operator(web, None).sign_in(key).status_code == 401
+        assert Operator(web, None).sign_in(key).status_code == 403
+    assert Operator(web, None).sign_in("no-key-at-all").status_code == 401
     reader = Operator(web, READ)
     assert "key:reader (Aziza)" in Operator(web, READ, name="Aziza").get("/").text
     assert 'href="/stop"' not in reader.get("/").text
