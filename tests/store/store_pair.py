@@ -358,7 +358,7 @@ class Pair:
         lie = "" if usual else self.choose(("", "", "token", "epoch"))
         several = [call for call in self.held if call.account == first.account][-3:]
         mine = several if usual else [first]
-        late = not usual and self.choose((False, False, True))
+        late = not usual and self.now["calls"][first.record]["state"] == "submitting" and self.choose((False, True))
         items = [
             Arming(call.record, "stranger" if lie == "token" else call.token, -call.slot if late else call.slot)
             for call in mine

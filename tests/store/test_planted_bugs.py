@@ -57,11 +57,20 @@ PLANTED = {
     "arm leaves a suspicion": ("arm", "unsuspect(r)\n  move(r, 'submitting'", "move(r, 'submitting'"),
     "arm does not look at the token": ("arm", "if not r or r.tok ~= token then", "if not r then"),
     "arm does not look at the lease": ("arm", "if not ends or tonumber(ends) <= ms then", "if not ends then"),
-    "arm does not look at the stop": ("arm", "if stopped then", "if false then"),
+    "arm does not look at the stop": (
+        "arm",
+        "  if stopped then return { 'stop', 0, 0 } end\n  local ends",
+        "  local ends",
+    ),
+    "arm counts a start twice that was held up": (
+        "arm",
+        "redis.call('LREM', P .. 'starts:' .. r.a, 1, int(-slot))",
+        "",
+    ),
     "arm starts before its slot": ("arm", "if rate > 0 and us < slot - early then", "if false then"),
     "arm does not write its start down": (
         "arm",
-        "if redis.call('LPUSH', starts, int(us)) > 2 * most then",
+        "if redis.call('LPUSH', starts, us_text) > 2 * most then",
         "if redis.call('LLEN', starts) > 2 * most then",
     ),
     "arm lets a second hold one start too many": (
