@@ -204,4 +204,5 @@ def test_urgent_single_calls_start_at_once_while_a_great_campaign_is_submitted_a
     print(
         f"\nurgent beside {rows} rows: median {statistics.median(waits):.3f} s, p95 {waits[int(len(waits) * 0.95)]:.3f} s"
     )
-    assert waits[int(len(waits) * 0.95)] < 0.25
+    # At 50/s the rows before it would take ten minutes; a tick is 0.25 s, and the rest of the second is for a busy machine.
+    assert waits[int(len(waits) * 0.95)] < 1.0

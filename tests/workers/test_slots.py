@@ -38,7 +38,7 @@ def test_calls_that_start_together_fill_no_second_beyond_the_rate(rate: float, b
     assert not rate or fullest <= rate + 1, "a slot at the edge of its tick; arm holds it back"
 
 
-def test_at_a_low_rate_the_calls_of_a_quarter_of_a_second_go_out_together() -> None:
+def test_at_a_low_rate_the_calls_of_a_fifth_of_a_second_go_out_together() -> None:
     for rate in (20, 50):
         burst = AccountSettings(calls_per_second=rate).burst_calls
         starts = sorted({slot + round(lateness(slot, rate, burst) * 1e6) for slot in slots_of(rate, 5)})
@@ -59,9 +59,10 @@ def test_calls_of_a_tick_go_with_the_first_that_waits_for_it() -> None:
     assert asyncio.run(asyncio.wait_for(started(), 15)) == [5, 7, 7, 7]
 
 
-def test_an_urgent_call_waits_no_longer_behind_claimed_slots_than_a_tick_and_a_twentieth_of_a_second() -> None:
-    lengths = [tick_length(rate, burst) / 1_000_000 for rate, burst in RATES]
-    assert max(lengths) + HORIZON <= 0.31
+def test_nineteen_of_twenty_urgent_calls_wait_less_than_a_quarter_of_a_second_behind_claimed_slots() -> None:
+    rates = [*RATES, *((rate, AccountSettings(calls_per_second=rate).burst_calls) for rate in range(20, 1000, 7))]
+    longest = max(tick_length(rate, burst) / 1_000_000 for rate, burst in rates)
+    assert 0.95 * longest + HORIZON < 0.25
 
 
 @pytest.mark.parametrize(("priority", "delay"), [("urgent", 0.001), ("normal", 0.0)])

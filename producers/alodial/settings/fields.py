@@ -18,7 +18,7 @@ SECRETS = (
     *("redis_url", "broker_url", "provider_token", "callback_secret", "api_keys"),
     *("webhook_secret", "sentry_dsn", "archive_url"),
 )
-BURST_SECONDS = 0.25
+BURST_SECONDS = 0.2
 """By default the calls of so long start together: a worker wakes for each tick, which costs more than a call."""
 
 DEFAULT_ACCOUNT = "default"
@@ -100,7 +100,7 @@ class SettingsFields(BaseSettings):
     burst: int | None = Field(
         None,
         ge=1,
-        description="Calls that may start together under a rate limit; by default those of 250 ms at the rate, at least 2.",
+        description="Calls that may start together under a rate limit; by default those of 200 ms at the rate, at least 2.",
     )
     daily_calls: int = Field(0, ge=0, description="Calls a day of the default account; 0 for no limit.")
     daily_minutes: int = Field(0, ge=0, description="Minutes of talk a day of the default account; 0 for no limit.")
