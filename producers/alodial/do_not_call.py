@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
-from alodial_schemas import FieldProblem, PhoneError, normalise_phone
+from alodial_schemas import FieldProblem, PhoneError, any_phone
 
 from .campaigns.errors import CampaignNotFound
 from .campaigns.exporting.results import csv_blocks_of
@@ -216,7 +215,7 @@ class _Import:
             self._report(NumberProblem(number, "has no number", "give a phone such as 994412860", "phone_missing"))
         for text in texts:
             try:
-                self._batch.append(listed_number(text, self._allowed))
+                self._batch.append(any_phone(text, self._allowed))
             except PhoneError as exc:
                 self._bad += 1
                 self._report(NumberProblem(number, exc.reason, exc.remedy, exc.code))
@@ -252,28 +251,15 @@ def _texts(cell: str, allowed: tuple[str, ...]) -> list[str]:
     text = phone_text(unsafe_cell(cell.strip()))
     text = text.strip('"').removeprefix("'").strip()
     try:
-        listed_number(text, allowed)
+        any_phone(text, allowed)
     except PhoneError as exc:
         parts = [part.strip() for part in BETWEEN_PHONES.split(text) if part.strip()]
         return parts if len(parts) > 1 and exc.code != "phone_scientific" else [text][: len(text)]
     return [text]
 
 
-def listed_number(text: str, allowed: tuple[str, ...]) -> str:
-    """A number of any country as E.164, and whatever a call understands with the ``allowed`` prefixes, such as a leading 8.
-
-    Raises PhoneError.
-    """
-    try:
-        return normalise_phone(text, allowed=())
-    except PhoneError:
-        with suppress(PhoneError):
-            return normalise_phone(text, allowed=allowed)
-        raise
-
-
 def _number(text: str, allowed: tuple[str, ...]) -> str:
     try:
-        return listed_number(text, allowed)
+        return any_phone(text, allowed)
     except PhoneError as exc:
         raise InvalidCall([FieldProblem("phone", exc.code, exc.reason, exc.remedy)]) from None

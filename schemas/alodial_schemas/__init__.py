@@ -18,7 +18,7 @@ from .dispositions import Disposition, disposition_of
 from .errors import FieldProblem
 from .events import EVENT_TYPES, Event, event_time, parse_event
 from .ids import extid_of, make_id, new_ids
-from .phones import PhoneError, mask_numbers, mask_phone, normalise_phone
+from .phones import PhoneError, any_phone, mask_numbers, mask_phone, normalise_phone
 from .plain_call import plain_body
 from .states import ENDS, TRANSITIONS, State
 
@@ -38,6 +38,7 @@ __all__ = [
     "RedialPolicy",
     "State",
     "TwoWayCall",
+    "any_phone",
     "body_json",
     "disposition_of",
     "event_time",

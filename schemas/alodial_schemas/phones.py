@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from .operator_codes import OPERATOR_CODES
@@ -80,6 +81,18 @@ def normalise_phone(text: str, *, allowed: tuple[str, ...] = DEFAULT_ALLOWED) ->
     phone = "+998" + text[-9:]
     check_allowed(phone, allowed)
     return phone
+
+
+def any_phone(text: str, allowed: tuple[str, ...]) -> str:
+    """A number that is looked up, listed or erased: of any country, as E.164, or whatever a call understands with the ``allowed``
+    prefixes, such as one with a leading 8. Raises PhoneError.
+    """
+    try:
+        return normalise_phone(text, allowed=())
+    except PhoneError:
+        with suppress(PhoneError):
+            return normalise_phone(text, allowed=allowed)
+        raise
 
 
 def check_allowed(phone: str, allowed: tuple[str, ...]) -> None:

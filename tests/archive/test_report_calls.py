@@ -44,7 +44,7 @@ def reported(queue: CallQueue, engine: Engine) -> CallQueue:
 
 
 def listed(queue: CallQueue, fields: dict[str, str]) -> Iterator[str]:
-    query = read_query(fields, ZONE)
+    query = read_query(fields, ZONE, ())
     assert not query.invalid
     cursor = None
     while True:

@@ -28,6 +28,7 @@ def test_a_list_is_filtered_by_state_reference_phone_and_campaign(alodial: Alodi
     assert listed("--reference", "a") == ["1"]
     assert listed("--phone", "977076909") == ["3"]
     assert listed("--phone", "+998 97 707 69 09") == ["3"]
+    assert listed("--phone", "8 97 707 69 09") == ["3"], "as calls take it"
     assert listed("--campaign", "of-nobody") == []
     assert alodial("calls", "list", "--campaign", "of-nobody").err == "warning: no campaign of-nobody\nno calls\n"
     assert listed("--campaign", "none") == ["3", "2", "1"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from alodial_schemas import new_ids
 from alodial_schemas.operator_codes import AS_OF, OPERATOR_CODES
-from alodial_schemas.phones import PhoneError, mask_numbers, mask_phone, normalise_phone, wire_phone
+from alodial_schemas.phones import PhoneError, any_phone, mask_numbers, mask_phone, normalise_phone, wire_phone
 
 uzbek = st.integers(2 * 10**8, 10**9 - 1).map(str)
 
@@ -132,6 +132,13 @@ def test_an_old_long_distance_prefix_is_a_question_where_other_countries_may_be_
         with pytest.raises(PhoneError, match="write the 9 digits after it") as caught:
             normalise_phone("8 90 123-45-67", allowed=allowed)
         assert caught.value.code == "phone_trunk"
+
+
+def test_a_number_that_is_looked_up_is_of_any_country_or_spelled_as_calls_take_it() -> None:
+    assert any_phone("8 90 123-45-67", ("+998",)) == "+998901234567"
+    assert any_phone("+79161234567", ("+998",)) == "+79161234567"
+    with pytest.raises(PhoneError, match="write the 9 digits after it"):
+        any_phone("8 90 123-45-67", ("+998", "+7"))
 
 
 def test_the_codes_of_operators_are_dated_data_and_an_unknown_one_is_no_mistake() -> None:

@@ -72,7 +72,7 @@ def list_calls(
 
     Example: alodial calls list --state unconfirmed --limit 20 --json
     """
-    from alodial_schemas import Disposition, FieldProblem, PhoneError, State, normalise_phone
+    from alodial_schemas import Disposition, FieldProblem, PhoneError, State, any_phone
 
     from ..errors import InvalidCall
     from ..store.call_facts import NO_VALUE
@@ -83,19 +83,11 @@ def list_calls(
     if disposition:
         check_choice("--disposition", disposition, tuple(Disposition))
     check_choice("--times", times, ("created", CALLED))
-    numbers = {"phone": phone, "initiator": initiator}
-    for name, number in numbers.items():
-        if number and (name, number) != ("initiator", NO_VALUE):
-            try:
-                numbers[name] = normalise_phone(number, allowed=())
-            except PhoneError as exc:
-                raise InvalidCall([FieldProblem(f"--{name}", exc.code, exc.reason, exc.remedy)]) from None
     if part and sum(char.isalnum() for char in part) < MIN_PART:
         raise typer.BadParameter(f"--part: give at least {MIN_PART} letters or digits")
     call_filter = CallFilter(
         state=state,
         campaign=campaign,
-        phone=numbers["phone"],
         reference=reference,
         disposition=disposition,
         account=account,
@@ -106,7 +98,6 @@ def list_calls(
         ended=ended,
         line=line,
         operator=operator,
-        initiator=numbers["initiator"],
         hour=hour,
         weekday=weekday,
         times=times,
@@ -114,7 +105,19 @@ def list_calls(
     incomplete = False
     calls: list[CallRecord] = []
     with open_queue() as queue:
-        call_filter = replace(call_filter, campaign=campaign_id(queue, campaign))
+        numbers = {"phone": phone, "initiator": initiator}
+        for name, number in numbers.items():
+            if number and (name, number) != ("initiator", NO_VALUE):
+                try:
+                    numbers[name] = any_phone(number, queue.settings.allowed_prefixes)
+                except PhoneError as exc:
+                    raise InvalidCall([FieldProblem(f"--{name}", exc.code, exc.reason, exc.remedy)]) from None
+        call_filter = replace(
+            call_filter,
+            campaign=campaign_id(queue, campaign),
+            phone=numbers["phone"],
+            initiator=numbers["initiator"],
+        )
         # A page ends after a number of records read, matching or not; a list ends when it is full or none is left.
         while len(calls) < limit and not READER_LEFT.is_set():
             try:

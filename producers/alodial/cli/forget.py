@@ -26,20 +26,19 @@ def forget(
 
     Example: alodial forget 994412860
     """
-    from alodial_schemas import FieldProblem, PhoneError, normalise_phone
+    from alodial_schemas import FieldProblem, PhoneError, any_phone
 
     from ..calls.erasure import Eraser
     from ..errors import InvalidCall
-
-    try:
-        number = normalise_phone(phone, allowed=())
-    except PhoneError as exc:
-        raise InvalidCall([FieldProblem("phone", exc.code, exc.reason, exc.remedy)]) from None
 
     def note(table: str, rows: int) -> None:
         say(f"archive: {rows:,} rows of {table} looked at")
 
     with open_queue() as queue:
+        try:
+            number = any_phone(phone, queue.settings.allowed_prefixes)
+        except PhoneError as exc:
+            raise InvalidCall([FieldProblem("phone", exc.code, exc.reason, exc.remedy)]) from None
         if not yes:
             plan = Eraser(queue.store, number, apply=False, progress=note).run(current_actor())
             confirm(f"Erase {number} for good: {_counts(plan.to_dict())}?", yes=False)

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from alodial_schemas import ENDS, Disposition, PhoneError, State, normalise_phone
+from alodial_schemas import ENDS, Disposition, PhoneError, State, any_phone
 
 from ..store.call_facts import NO_VALUE
 from ..store.call_filter import CALLED, MIN_PART, TIMES, CallFilter
@@ -93,8 +93,9 @@ class CallQuery:
         return bool(set(self.fields) - {"state", "disposition", "campaign"})
 
 
-def read_query(values: Mapping[str, str], zone: ZoneInfo) -> CallQuery:
-    """Reads an address's query or a form; times without a zone are of ``zone``. Unknown fields are ignored."""
+def read_query(values: Mapping[str, str], zone: ZoneInfo, allowed: tuple[str, ...]) -> CallQuery:
+    """Reads an address's query or a form; times without a zone are of ``zone``, numbers are read with the
+    ``allowed`` prefixes. Unknown fields are ignored."""
     sizes = {"calls": 16 * MAX_SELECTED + 1}  # cut off, it has too many names and is refused
     texts = {name: values.get(name, "").strip()[: sizes.get(name, MAX_TEXT)] for name in FIELDS}
     fields = {name: text for name, text in texts.items() if text}
@@ -110,7 +111,7 @@ def read_query(values: Mapping[str, str], zone: ZoneInfo) -> CallQuery:
         if fields.get(name) and (name, fields[name]) != ("initiator", NO_VALUE):
             try:
                 # A typed "+" arrives as a space and is trimmed above; the digits alone are the same number.
-                numbers[name] = normalise_phone(fields[name], allowed=())
+                numbers[name] = any_phone(fields[name], allowed)
             except PhoneError:
                 invalid.add(name)
         else:

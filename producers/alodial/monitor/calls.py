@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from alodial_schemas import ENDS, Disposition, PhoneError, State, normalise_phone
+from alodial_schemas import ENDS, Disposition, PhoneError, State, any_phone
 
 from ..calls.explain import reason_text
 from ..calls.merged_list import count_calls
@@ -52,7 +52,7 @@ def query_of(request: Request, values: Mapping[str, str] | None = None) -> CallQ
     if values is None:
         ticked = {"calls": ",".join(request.query_params.getlist("calls"))}
         values = dict(request.query_params) | ticked
-    return read_query(values, monitor_context(request).zone)
+    return read_query(values, monitor_context(request).zone, app_context(request).settings.allowed_prefixes)
 
 
 async def _address_of(queue: AsyncCallQueue, name: str) -> str:
@@ -67,7 +67,7 @@ async def _address_of(queue: AsyncCallQueue, name: str) -> str:
     if calls:
         return CallQuery({"reference": name}).address()
     with contextlib.suppress(PhoneError):
-        phone = normalise_phone(name, allowed=())
+        phone = any_phone(name, queue.settings.allowed_prefixes)
         if (await queue.calls(CallFilter(phone=phone), limit=1)).calls:
             return CallQuery({"phone": phone}).address()
     return CallQuery({"part": name}).address()

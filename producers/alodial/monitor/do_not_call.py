@@ -8,10 +8,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from alodial_schemas import PhoneError
+from alodial_schemas import PhoneError, any_phone
 
 from ..calls.awaitable import AsyncDoNotCall
-from ..do_not_call import listed_number
 from ..errors import NotFound
 from ..store import key_records
 from ..web.context import app_context
@@ -90,7 +89,7 @@ async def list_numbers(request: Request, operator: Signed) -> Response:
         return await _screen(request, operator)
     # A typed "+" arrives as a space and is trimmed; the digits alone are the same number.
     try:
-        number = listed_number(searched, app_context(request).settings.allowed_prefixes)
+        number = any_phone(searched, app_context(request).settings.allowed_prefixes)
     except PhoneError as exc:
         return await _screen(request, operator, status=422, searched=searched, invalid=exc)
     matches = await _dnc(request).find(number)
@@ -115,7 +114,7 @@ async def add(request: Request, operator: Signed) -> Response:
 async def remove(request: Request, operator: Signed) -> Response:
     form = await form_of(request, operator, "dnc.remove")
     try:
-        number = listed_number(text_of(form, "number"), app_context(request).settings.allowed_prefixes)
+        number = any_phone(text_of(form, "number"), app_context(request).settings.allowed_prefixes)
     except PhoneError as exc:
         return await _screen(request, operator, status=422, invalid=exc)
     if text_of(form, "sure") != "yes":

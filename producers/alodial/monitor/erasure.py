@@ -25,7 +25,7 @@ async def erase(request: Request, operator: Signed) -> Response:
     typed, sure = text_of(form, "number")[:64], text_of(form, "sure") == "yes"
     report, problem, number, wrong = None, "", typed, False
     try:
-        number = number_to_erase(typed)
+        number = number_to_erase(request, typed)
         wrong = sure and not key_given(request, operator, form)
         sure = sure and not wrong
         if sure:

@@ -4,7 +4,7 @@ import asyncio
 
 from starlette.requests import Request
 
-from alodial_schemas import FieldProblem, PhoneError, normalise_phone
+from alodial_schemas import FieldProblem, PhoneError, any_phone
 
 from ..calls.erasure import Eraser, ErasureReport
 from ..calls.threads import WORK
@@ -29,9 +29,9 @@ class OneErasure:
             return await WORK.run(Eraser(store, number, apply=apply).run, actor)
 
 
-def number_to_erase(phone: str) -> str:
+def number_to_erase(request: Request, phone: str) -> str:
     """The number in E.164, of whatever country. Raises InvalidCall."""
     try:
-        return normalise_phone(phone, allowed=())
+        return any_phone(phone, app_context(request).settings.allowed_prefixes)
     except PhoneError as exc:
         raise InvalidCall([FieldProblem("phone", exc.code, exc.reason, exc.remedy)]) from None

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from alodial_schemas import Disposition, FieldProblem, PhoneError, State, normalise_phone
+from alodial_schemas import Disposition, FieldProblem, PhoneError, State, any_phone
 
 from ...calls.call_events import events_of
 from ...calls.prepare import prepare, read_call
@@ -131,7 +131,7 @@ def _filter(request: Request, question: _ListQuestion, owner: str) -> CallFilter
     for name, number in numbers.items():
         if number and (name, number) != ("initiator", NO_VALUE):
             try:
-                numbers[name] = normalise_phone(_plus(number), allowed=())
+                numbers[name] = any_phone(_plus(number), app_context(request).settings.allowed_prefixes)
             except PhoneError as exc:
                 problems.append(FieldProblem(name, exc.code, exc.reason, exc.remedy))
     if question.part and sum(char.isalnum() for char in question.part) < MIN_PART:

@@ -44,7 +44,7 @@ async def forget(request: Request, api_key: GlobalOperator) -> Response:
         problems.append(FieldProblem("confirm", "bad_value", "must be true or false", "send true to erase"))
     if problems or not isinstance(phone, str):
         raise invalid_fields(problems)
-    number = number_to_erase(phone)
+    number = number_to_erase(request, phone)
     erasures: OneErasure = request.app.state.erasures
     report = await erasures.run(request, number, api_key.actor, apply=confirm)
     name_target(request, number, "erased" if confirm else "counted")
