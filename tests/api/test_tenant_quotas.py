@@ -17,11 +17,12 @@ from web.conftest import Web
 from .conftest import ALL, SHOP, Clients
 
 SMALL, SLOW = "planted-key-small-88bb", "planted-key-slow-88bc"
-FEW, BULKY = "planted-key-few-88bd", "planted-key-bulky-88be"
+FEW, BULKY, LIMITED = "planted-key-few-88bd", "planted-key-bulky-88be", "planted-key-limited-88bf"
 SMALL_LIMITS = "daily_calls=3;priorities=normal;accounts=default;event_streams=1"
 KEYS = f"{ALL},{SHOP};own;name=shop,{SMALL};own;name=small;{SMALL_LIMITS},{SLOW};own;name=slow;requests_per_second=0.1"
 KEYS += f",{BULKY};own;name=bulky;requests_per_second=1"
 KEYS += f",{FEW};own;name=few;recipient_cap=0;waiting_calls=2;stored_bytes=100000"
+KEYS += f",{LIMITED};waiting_calls=1;recipient_cap=3/1h"
 TWO_WAY = {"callfrom": "712037006", "callto": ["994412860"]}
 
 
@@ -137,3 +138,16 @@ def test_campaigns_of_a_tenant_and_their_copies_take_its_turns_and_those_of_the_
     copies.append(by(ALL).post(f"/v1/campaigns/{campaign}/retry").json()["id"])
     tenants = [queue.store.redis.hget(queue.store.keys.campaign(id), "tn") for id in (own, campaign, *copies)]
     assert tenants == [None, *[b"shop"] * 4]
+
+
+def test_a_copy_of_a_campaign_without_limits_has_those_of_the_key_that_asks_for_it(
+    by: Clients, queue: CallQueue
+) -> None:
+    body = {"name": "list", "call": {"kind": "two-way", "callfrom": "712037006"}, "rows": ["994412860", "994412861"]}
+    campaign = by(ALL).post("/v1/campaigns", json=body).json()["id"]
+    by(ALL).post(f"/v1/campaigns/{campaign}/cancel")
+    for way in ("clone", "retry"):
+        refusal(by(LIMITED).post(f"/v1/campaigns/{campaign}/{way}"), 429, "waiting_calls")
+    small = by(ALL).post("/v1/campaigns", json=body | {"rows": ["994412862"]}).json()["id"]
+    copy = by(LIMITED).post(f"/v1/campaigns/{small}/clone").json()["id"]
+    assert queue.store.redis.hget(queue.store.keys.campaign(copy), "kc").endswith(b" 3 3600 0 0")

@@ -10,6 +10,7 @@ from alodial.calls.outcomes import RefusedCall
 from alodial.calls.prepare import plain_row, prepare, read_call
 from alodial.errors import InvalidCall
 from alodial.settings import Settings
+from alodial.store.new_calls import Caller
 from alodial_schemas import Phone, TwoWayCall, body_json, parse_call
 
 SETTINGS = Settings(_env_file=None, allowed_prefixes="+998,+7727")
@@ -45,10 +46,10 @@ OBJECTS = {"callfrom": {"phone": "712037006"}, "callto": [{"phone": "994412860"}
 @example({"callfrom": "712037006", "callto": ["994412860"] * 21})
 @example({"callfrom": "712037006", "callto": ["994412860"]})
 def test_the_short_way_stores_what_the_model_stores_and_leaves_all_else_to_it(source: dict[str, Any]) -> None:
-    of_key: dict[str, Any] = {"owner": "shop", "tenant": True, "quota": "shop 5"}
-    row = plain_row(source, SETTINGS, **of_key)
+    caller = Caller("shop", tenant=True, quota="shop 5")
+    row = plain_row(source, SETTINGS, caller=caller)
     try:
-        expected = prepare(read_call(source, SETTINGS), SETTINGS, **of_key)
+        expected = prepare(read_call(source, SETTINGS), SETTINGS, caller=caller)
     except InvalidCall:
         assert row is None
         return

@@ -20,6 +20,7 @@ from alodial.settings import Settings
 from alodial.store import call_transitions, campaigns, do_not_call
 from alodial.store.call_transitions import Applying, Arming, Claim, Claimed, NewCall, Settling
 from alodial.store.keys import Keys
+from alodial.store.new_calls import Caller
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial.wakeup import Waker
 from alodial_schemas import ENDS, State, new_ids
@@ -130,7 +131,6 @@ class Harness:
         *,
         paused: bool = False,
         call: Any = None,
-        caps: str = "",
         quota: str = "",
         owner: str = "",
         tenant: bool = False,
@@ -139,8 +139,8 @@ class Harness:
         """A campaign of so many numbers, or of these rows; answers its id."""
         source = [phone(n) for n in range(rows)] if isinstance(rows, int) else list(rows)
         wanted = request(name, call=call, **policy)
-        key: dict[str, Any] = {"caps": caps, "quota": quota, "owner": owner, "tenant": tenant}
-        record = self.front.submit(source, wanted, actor="test", again=True, paused=paused, **key)
+        caller = Caller(owner, tenant, quota)
+        record = self.front.submit(source, wanted, actor="test", again=True, paused=paused, caller=caller)
         return record.id
 
     def enqueue(self, *numbers: str, **options: Any) -> str:

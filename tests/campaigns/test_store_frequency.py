@@ -219,13 +219,13 @@ def test_a_capped_row_expires_while_it_waits(redis_server: EmbeddedRedis) -> Non
 def test_a_key_rings_a_person_as_often_as_its_caps_say_whatever_its_calls_are(redis_server: EmbeddedRedis) -> None:
     harness = Harness(redis_server, own_numbers=AGENT)
     for name in ("first", "second", "third"):
-        harness.submit([phone(0)], name, caps="shop 2 3600 0 0")
+        harness.submit([phone(0)], name, quota="shop 0 2 3600 0 0")
     assert len(harness.ring_all()) == 2
     (waits,) = [x for x, record in harness.records().items() if record["s"] == "scheduled"]
     to_queue = {"kind": "queue", "queue": "6000"}
-    harness.submit([phone(0)], "queue", call=to_queue, caps="shop 2 3600 0 0")
+    harness.submit([phone(0)], "queue", call=to_queue, quota="shop 0 2 3600 0 0")
     harness.enqueue(AGENT, phone(0), quota="shop 0 2 3600 0 0")
-    harness.submit([phone(0)], "of another key", caps="rival 2 3600 0 0")
+    harness.submit([phone(0)], "of another key", quota="rival 0 2 3600 0 0")
     assert [call.campaign for call in harness.ring_all()] == [harness.front.get("of another key").id]
     harness.later(3600)
     assert waits in [call.record for call in harness.ring_all()]
@@ -233,19 +233,19 @@ def test_a_key_rings_a_person_as_often_as_its_caps_say_whatever_its_calls_are(re
 
 def test_a_key_rings_nobody_without_end_as_the_first_phone(redis_server: EmbeddedRedis) -> None:
     harness = Harness(redis_server, own_numbers=AGENT)
-    caps = "shop 9 60 2 3600"
-    harness.submit(5, call={"kind": "two-way", "callfrom": phone(99)}, caps=caps)
+    quota = "shop 0 9 60 2 3600"
+    harness.submit(5, call={"kind": "two-way", "callfrom": phone(99)}, quota=quota)
     assert len(harness.ring_all()) == 2
-    single = harness.enqueue(phone(99), phone(50), quota=f"shop 0 {caps.partition(' ')[2]}")
+    single = harness.enqueue(phone(99), phone(50), quota=quota)
     assert harness.claim().calls == []
     assert harness.reason(single) == "frequency_cap"
-    harness.submit(5, "of agents", call={"kind": "two-way", "callfrom": AGENT}, caps=caps)
+    harness.submit(5, "of agents", call={"kind": "two-way", "callfrom": AGENT}, quota=quota)
     assert len(harness.ring_all()) == 5, "our own phones have no cap"
 
 
 def test_a_post_that_rang_nobody_gives_back_what_the_key_used(redis_server: EmbeddedRedis) -> None:
     harness = Harness(redis_server)
-    harness.submit(1, caps="shop 1 3600 0 0")
+    harness.submit(1, quota="shop 0 1 3600 0 0")
     harness.pace()
     assert harness.post(harness.take(), "retry", delay=5) == "scheduled"
     harness.later(5)

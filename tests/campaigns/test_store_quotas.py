@@ -217,7 +217,7 @@ def test_a_redial_waits_for_its_keys_turn_once(redis_server: EmbeddedRedis) -> N
 
 def test_a_limit_that_is_lowered_binds_campaigns_that_run(redis_server: EmbeddedRedis) -> None:
     harness = Harness(redis_server)
-    campaign = harness.submit(4, quota=quota(daily=100), caps="shop 0 0 0 0", owner="shop")
+    campaign = harness.submit(4, quota="shop 100 0 0 0 0;0 0 0", owner="shop")
     lowered = f"{quota(daily=1, waiting=4)}\tshop 1 3600 0 0"
     harness.store.redis.hset(keys.KEYS_LIMITS, "shop", lowered)
     (call,) = harness.ring_all()

@@ -27,6 +27,7 @@ from ..errors import InvalidCall
 from ..settings import Settings
 from ..store.call_transitions import NewCall
 from ..store.keys import PRIORITY_LETTERS
+from ..store.new_calls import INSTALLATION, Caller
 
 
 def each_call(calls: Iterable[CallRequest | Mapping[str, Any]]) -> Iterator[CallRequest | Mapping[str, Any]]:
@@ -132,18 +133,14 @@ def prepare(
     *,
     key: str = "",
     scope: str = "",
-    campaign: str = "",
-    owner: str = "",
-    tenant: bool = False,
-    quota: str = "",
+    caller: Caller = INSTALLATION,
 ) -> NewCall:
     """Returns the store's row for a call, with ids made where it has no extid.
 
-    ``key`` is an idempotency key and ``scope`` its caller; ``campaign`` is a campaign's id; ``owner`` names the API key
-    that may see the call, ``tenant`` says that it has extids of its own, and ``quota`` is as in NewCall. Raises InvalidCall
-    when the account is unknown or a number has no allowed prefix.
+    ``scope`` separates the idempotency keys of different callers. Raises InvalidCall when the account is unknown or a number
+    has no allowed prefix.
     """
-    if not (key or campaign or owner or tenant or quota) and _seldom_given(call.__dict__) == _NONE_GIVEN:
+    if not key and caller == INSTALLATION and _seldom_given(call.__dict__) == _NONE_GIVEN:
         body = _plain_body(call, settings.allowed_prefixes)
         if body is not None:
             call_id, extid = new_ids()
@@ -173,10 +170,9 @@ def prepare(
         _ms(call.expires_at),
         "redial" if call.on_unconfirmed == "redial" else "",
         call.redial.model_dump_json() if call.redial else "",
-        campaign,
-        owner=owner,
-        tenant="1" if tenant else "",
-        quota=quota,
+        owner=caller.owner,
+        tenant="1" if caller.tenant else "",
+        quota=caller.quota,
     )
     if call.extid is None and not key:
         return row
@@ -188,9 +184,7 @@ def prepare(
     )
 
 
-def plain_row(
-    source: object, settings: Settings, *, owner: str = "", tenant: bool = False, quota: str = ""
-) -> NewCall | None:
+def plain_row(source: object, settings: Settings, *, caller: Caller = INSTALLATION) -> NewCall | None:
     """Returns what :func:`prepare` makes of a mapping of plain numbers and a reference, without a model and without a key.
 
     None for any other call, valid or not.
@@ -201,7 +195,9 @@ def plain_row(
     call_id, extid = new_ids()
     reference: str = source.get("reference", "")  # type: ignore[attr-defined]  # a dict, as it has a plain body
     row = NewCall(extid, call_id, body, "default", "n", reference)
-    return row._replace(owner=owner, tenant="1" if tenant else "", quota=quota) if owner or tenant or quota else row
+    if caller == INSTALLATION:
+        return row
+    return row._replace(owner=caller.owner, tenant="1" if caller.tenant else "", quota=caller.quota)
 
 
 def _spare() -> str:
@@ -228,19 +224,12 @@ class BatchKeys:
         self._equal: Counter[str] = Counter()
 
     def prepare(
-        self,
-        call: CallRequest,
-        settings: Settings,
-        position: int,
-        *,
-        owner: str = "",
-        tenant: bool = False,
-        quota: str = "",
+        self, call: CallRequest, settings: Settings, position: int, *, caller: Caller = INSTALLATION
     ) -> NewCall:
         """Returns the store's row for the call at a position of the batch, as :func:`prepare`. Raises InvalidCall."""
         # An older version knew a row by its place: the key of that time finds what it stored.
         key = f"{self.key}\0{position}" if self.key else ""
-        row = prepare(call, settings, key=key, scope=self._scope, owner=owner, tenant=tenant, quota=quota)
+        row = prepare(call, settings, key=key, scope=self._scope, caller=caller)
         if not key:
             return row
         content = f"extid\0{call.extid}" if call.extid else _content(row, call)

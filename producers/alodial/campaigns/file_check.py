@@ -8,6 +8,7 @@ from alodial_schemas.campaigns import CampaignRequest
 from ..settings import Settings
 from ..store import do_not_call
 from ..store.client import Store
+from ..store.new_calls import INSTALLATION, Caller
 from .calendar import main_zone, opening_moments
 from .errors import InvalidCampaign
 from .importing.files import RowSource, as_source
@@ -32,25 +33,23 @@ class FileCheck:
         source: Any,
         request: CampaignRequest,
         *,
-        owner: str = "",
-        quota: str = "",
+        caller: Caller = INSTALLATION,
         progress: OnProgress | None = None,
         on_problem: OnProblem | None = None,
     ) -> CheckReport:
-        """What a submission of ``owner`` would accept and reject, and how long it would last. Stores nothing.
+        """What a submission of ``caller`` would accept and reject, and how long it would last. Stores nothing.
 
-        ``quota`` are the limits of the owner's key, as in NewCall.
         ``source`` is a path, an iterable of mappings or numbers, or a RowSource. Raises BadFile and InvalidCampaign.
         """
         self.require_valid(request)
-        checker = self.checker(as_source(source), request, progress, on_problem, owner=owner)
+        checker = self.checker(as_source(source), request, progress, on_problem, owner=caller.owner)
         for _ in checker.chunks(CHUNK_ROWS):
             pass
         report = checker.report
         now_ms = self._store.server_ms()
         starts_at = request.policy.starts_at
         start_ms = 0 if starts_at is None else int(starts_at.timestamp() * 1000)
-        report.expected_end = self._queries.expected_end(request, report.good, now_ms, {}, start_ms, quota)
+        report.expected_end = self._queries.expected_end(request, report.good, now_ms, {}, start_ms, caller.quota)
         if report.expected_end is not None:
             report.seconds = max(0.0, (report.expected_end - now_ms) / 1000)
         return report

@@ -14,6 +14,7 @@ from ..store import campaign_transitions, column_mappings
 from ..store.campaigns import StoredCampaign
 from ..store.client import Store
 from ..store.logger import LibraryLogger
+from ..store.new_calls import INSTALLATION, Caller
 from ..store.records import CallRecord
 from ..store.row_outcomes import RowOutcome
 from ..wakeup import Waker
@@ -152,17 +153,15 @@ class CampaignService:
         *,
         actor: str,
         new_name: str = "",
-        owner: str = "",
-        tenant: bool = False,
-        quota: str = "",
+        caller: Caller = INSTALLATION,
         idempotency_key: str = "",
         scope: str = "",
     ) -> CampaignRecord:
         """A new campaign with the same rows, policy and own do-not-call list, paused until it is resumed.
 
-        It stays with the campaign's owner, and is ``owner``'s where there is none; ``quota`` as in :meth:`submit`, by default
-        the campaign's. The same ``idempotency_key`` (of the same
-        ``scope``, the caller) returns the same campaign.
+        It stays with the campaign's owner, and is the caller's where there is none. It has the caller's limits, or else the
+        campaign's; how often a number is called, the campaign's, or else the caller's. The same ``idempotency_key`` of the same
+        ``scope`` returns the same campaign.
         """
         stored = self._queries.find(name)
         key = request_key(idempotency_key, scope, f"clone {stored.id}", new_name)
@@ -173,10 +172,7 @@ class CampaignService:
         def rows() -> Iterator[PackedRow]:
             return (row for _, row in self._queries.packed_rows(stored))
 
-        owner = stored.fields.get("ow") or owner
-        record = self._submission.copy(
-            stored, title, rows, actor=actor, owner=owner, tenant=tenant, quota=quota, paused=True, key=key
-        )
+        record = self._submission.copy(stored, title, rows, actor=actor, caller=caller, paused=True, key=key)
         if record is None:
             raise InvalidCampaign([FieldProblem("rows", "no_rows", "are none", "submit a file")])
         return record
@@ -187,17 +183,15 @@ class CampaignService:
         *,
         actor: str,
         new_name: str = "",
-        owner: str = "",
-        tenant: bool = False,
-        quota: str = "",
+        caller: Caller = INSTALLATION,
         idempotency_key: str = "",
         scope: str = "",
         leave_out: bool = False,
     ) -> CampaignRecord:
         """A new campaign of the rows that nobody answered, with the campaign's policy and own do-not-call list.
 
-        A campaign is retried once: whoever answers then would be rung again by another retry. The same
-        ``idempotency_key`` (of the same ``scope``, the caller) returns the same campaign. ``rows["left_out"]`` of the answer
+        A campaign is retried once: whoever answers then would be rung again by another retry. Owner, limits and
+        ``idempotency_key`` are as of :meth:`clone`. ``rows["left_out"]`` of the answer
         counts the rows whose outcome is not known, with ``leave_out`` also those whose calls are in progress. Raises
         CampaignNotAllowed unless the old campaign has ended and so have its calls: a row might ring in both, or in neither;
         CampaignRetried, which names the earlier retry; InvalidCampaign when no row may be called again.
@@ -240,9 +234,7 @@ class CampaignService:
                 title,
                 rows,
                 actor=actor,
-                owner=stored.fields.get("ow") or owner,
-                tenant=tenant,
-                quota=quota,
+                caller=caller,
                 paused=False,
                 key=key,
                 once=hash_of("retry", stored.id),

@@ -16,6 +16,7 @@ from ..store import campaign_transitions, campaigns, do_not_call
 from ..store.campaign_transitions import Created, NewChunk, RequestKey
 from ..store.campaigns import StoredCampaign
 from ..store.client import Store
+from ..store.new_calls import INSTALLATION, Caller
 from ..wakeup import Waker
 from .calendar import write_calendar
 from .errors import CampaignDuplicate, CampaignKeyConflict, CampaignNotAllowed, InvalidCampaign, closed_to_rows
@@ -89,10 +90,7 @@ class CampaignSubmission:
         actor: str,
         again: bool = False,
         paused: bool = False,
-        owner: str = "",
-        tenant: bool = False,
-        caps: str = "",
-        quota: str = "",
+        caller: Caller = INSTALLATION,
         idempotency_key: str = "",
         scope: str = "",
         progress: OnProgress | None = None,
@@ -100,16 +98,12 @@ class CampaignSubmission:
     ) -> CampaignRecord:
         """Stores the good rows and starts dialling at the campaign's start; ``paused`` waits for a resume instead.
 
-        ``caps`` say how often the key by which it comes may call a number, as ``enqueue.lua`` describes them; ``tenant`` says
-        that its owner takes turns with others.
-
-        ``quota`` are the limits of the API key that submits, as in NewCall: LimitReached for more than may wait or be stored.
         After an interruption the same call with the same file continues where it stopped. The same ``idempotency_key``
         (of the same ``scope``, the caller) returns the same campaign, also with ``again``. Raises BadFile, InvalidCampaign
-        (also without a good row), CampaignKeyConflict, and CampaignDuplicate, unless ``again``, for a file or rows that
-        were submitted before.
+        (also without a good row), CampaignKeyConflict, LimitReached for more than the caller may have waiting or stored, and
+        CampaignDuplicate, unless ``again``, for a file or rows that were submitted before.
         """
-        opened = as_source(source)
+        opened, owner = as_source(source), caller.owner
         key = request_key(idempotency_key, scope, "submit", opened.fingerprint, request_json(request), str(paused))
         if record := self.repeated(key):
             return record
@@ -127,9 +121,7 @@ class CampaignSubmission:
             checker = self._check.checker(opened, request, progress, on_problem, owner=owner)
             require_answers(checker.report.questions)
             fields = {"src": json.dumps(description), "cols": json.dumps(list(checker.columns))}
-            fields |= {"kc": caps} if caps else {}
-            fields |= {"qt": quota} if quota else {}
-            fields |= {"tn": owner} if tenant else {}
+            fields |= {"kc": caller.caps, "qt": caller.quota, "tn": owner if caller.tenant else ""}
             created = self._create(draft, fields, over=start > 0)
             if created.outcome == "same":
                 return self._repeated(created.id)
@@ -227,11 +219,9 @@ class CampaignSubmission:
         rows: Callable[[], Iterator[PackedRow]],
         *,
         actor: str,
-        owner: str,
+        caller: Caller,
         paused: bool,
         key: RequestKey,
-        tenant: bool = False,
-        quota: str = "",
         once: str = "",
         left_out: Callable[[], int] = int,
     ) -> CampaignRecord | None:
@@ -244,9 +234,10 @@ class CampaignSubmission:
         policy = old.policy.model_copy(update={"starts_at": None, "ends_at": None})
         request = old.model_copy(update={"name": title, "policy": policy})
         fields = {"src": stored.fields["src"], "cols": stored.fields["cols"], "from": stored.id}
-        fields |= {name: stored.fields[name] for name in ("kc", "tn") if name in stored.fields}
-        fields |= {"tn": owner} if tenant else {}
-        fields["qt"] = quota or stored.fields.get("qt", "")
+        owner = stored.fields.get("ow") or caller.owner
+        fields["kc"] = stored.fields.get("kc") or caller.caps
+        fields["qt"] = caller.quota or stored.fields.get("qt", "")
+        fields["tn"] = owner if caller.tenant else stored.fields.get("tn", "")
         id = once or key.hash or secrets.token_hex(16)
         draft = _Draft(id, request, once, not once, actor, owner, key, paused)
         for start in range(MAX_STARTS):

@@ -14,7 +14,7 @@ from ..store.call_transitions import Enqueued, NewCall
 from ..store.enqueue import PreparedCalls
 from .client_presence import ProcessorTime, in_turns, too_much_work
 from .context import AppContext
-from .key_rules import check_call, check_use, quota_of
+from .key_rules import caller_of, check_call, check_use
 from .problems import Refusal, field_errors
 from .request_bodies import MalformedBody, malformed, strict_json
 from .responses import json_text
@@ -52,7 +52,7 @@ class BatchPlacing:
         self._api_key = api_key
         self._keys = keys
         self._time = time
-        self._of_key: dict[str, Any] = {"owner": api_key.name, "tenant": api_key.own, "quota": quota_of(api_key)}
+        self._caller = caller_of(api_key)
         self._sent: tuple[_Chunk, asyncio.Task[list[Enqueued]]] | None = None
         self._takes_plain_rows = not keys.key and _may_place_plain_rows(api_key)
 
@@ -117,11 +117,11 @@ class BatchPlacing:
     def _new_call(self, value: Any, position: int) -> NewCall:
         """Returns the store's row for the call at a position. Raises InvalidCall, Refusal."""
         settings = self._context.settings
-        if self._takes_plain_rows and (row := plain_row(value, settings, **self._of_key)) is not None:
+        if self._takes_plain_rows and (row := plain_row(value, settings, caller=self._caller)) is not None:
             return row
         call = read_call(value, settings)
         check_call(self._api_key, call, settings)
-        return self._keys.prepare(call, settings, position, **self._of_key)
+        return self._keys.prepare(call, settings, position, caller=self._caller)
 
 
 def _may_place_plain_rows(api_key: ApiKey) -> bool:

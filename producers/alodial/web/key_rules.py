@@ -9,12 +9,18 @@ from ..api_keys import ApiKey
 from ..campaigns.errors import InvalidCampaign
 from ..errors import InvalidCall
 from ..settings import Settings
+from ..store.new_calls import Caller
 from .problems import Refusal
 
 
 def limit_refusal(name: str, detail: str) -> Refusal:
     """Returns the refusal 403 of a key whose limit ``name`` does not allow the request at any time."""
     return Refusal(403, "limit_reached", detail, limit=name)
+
+
+def caller_of(api_key: ApiKey) -> Caller:
+    """Returns the key as the caller of what it stores."""
+    return Caller(api_key.name, api_key.own, quota_of(api_key))
 
 
 def quota_of(api_key: ApiKey) -> str:
@@ -28,15 +34,10 @@ def quota_of(api_key: ApiKey) -> str:
     return f"{api_key.name or api_key.scope} {limits.daily_calls}{caps}{store}"
 
 
-def caps_of(api_key: ApiKey) -> str:
-    """Returns the caps under which a campaign of this key calls, as its rows carry them; "" without any."""
-    caps = _caps(api_key)
-    return f"{api_key.name or api_key.scope}{caps}" if caps else ""
-
-
 def counted_limits(api_key: ApiKey) -> str:
-    """Returns both, as the store looks them up when rows become calls or calls are dialled again: quota, tab, caps."""
-    return f"{quota_of(api_key)}\t{caps_of(api_key)}"
+    """Returns them as the store looks them up when rows become calls or calls are dialled again: quota, tab, caps."""
+    caller = caller_of(api_key)
+    return f"{caller.quota}\t{caller.caps}"
 
 
 def _caps(api_key: ApiKey) -> str:

@@ -17,7 +17,7 @@ from ...store.call_filter import MIN_PART, CallFilter
 from ..auth import Reader, Writer, caller, require_role, require_visible, require_write, viewer_of
 from ..context import app_context
 from ..idempotency import idempotency_key
-from ..key_rules import check_call, quota_of
+from ..key_rules import caller_of, check_call
 from ..openapi import bodies, models
 from ..openapi.models import answers, refusals
 from ..problems import Refusal, invalid_fields
@@ -94,15 +94,7 @@ async def place_call(request: Request) -> Response:
     key = idempotency_key(request)
     call = read_call(await read_json_body(request), context.settings)
     check_call(api_key, call, context.settings)
-    new_call = prepare(
-        call,
-        context.settings,
-        key=key,
-        scope=api_key.scope,
-        owner=api_key.name,
-        tenant=api_key.own,
-        quota=quota_of(api_key),
-    )
+    new_call = prepare(call, context.settings, key=key, scope=api_key.scope, caller=caller_of(api_key))
     placed = await context.acceptor.accept(new_call)
     body = {"id": placed.id, "extid": placed.extid, "state": placed.state, "reference": call.reference, **placed.noted}
     return json_response(body, 202 if placed.created else 200, {"Location": f"/v1/calls/{placed.id}"})

@@ -23,7 +23,7 @@ from ..auth import Reader, Submitter, Writer, charge_rows, require_visible, requ
 from ..client_presence import RequestWork, while_present
 from ..context import app_context, reader_of
 from ..idempotency import idempotency_key
-from ..key_rules import caps_of, check_campaign, check_ends_at, quota_of
+from ..key_rules import caller_of, check_campaign, check_ends_at
 from ..openapi import bodies, models
 from ..openapi.models import answers, refusals
 from ..problems import Refusal
@@ -144,7 +144,7 @@ async def check(request: Request, api_key: Submitter) -> Response:
     """
     async with _received(request, api_key) as received:
         check_campaign(api_key, received.request, app_context(request).settings)
-        check_file = partial(_campaigns(request).blocking.check, owner=api_key.name, quota=quota_of(api_key))
+        check_file = partial(_campaigns(request).blocking.check, caller=caller_of(api_key))
         report = await received.work.run(check_file, received.source, received.request)
     return json_response(report.to_dict(reader_of(request)))
 
@@ -172,10 +172,7 @@ async def submit(request: Request, api_key: Submitter) -> Response:
             received.source,
             received.request,
             actor=api_key.actor,
-            owner=api_key.name,
-            tenant=api_key.own,
-            caps=caps_of(api_key),
-            quota=quota_of(api_key),
+            caller=caller_of(api_key),
             again=received.again,
             idempotency_key=key,
             scope=api_key.scope,
@@ -268,9 +265,7 @@ async def clone(request: Request, api_key: Writer, name: str) -> Response:
     record = await _campaigns(request).clone(
         name,
         actor=api_key.actor,
-        owner=api_key.name,
-        tenant=api_key.own,
-        quota=quota_of(api_key),
+        caller=caller_of(api_key),
         idempotency_key=idempotency_key(request),
         scope=api_key.scope,
     )
@@ -291,14 +286,12 @@ async def retry(request: Request, api_key: Writer, name: str, leave_out: bool = 
     calls are in progress it is 409 `campaign_state`, unless `leave_out` leaves out their rows: `rows.left_out` counts them.
     """
     name = await _writable(request, api_key, name)
-    key, scope = idempotency_key(request), api_key.scope
     record = await _campaigns(request).retry_failed(
         name,
         actor=api_key.actor,
-        owner=api_key.name,
-        tenant=api_key.own,
-        idempotency_key=key,
-        scope=scope,
+        caller=caller_of(api_key),
+        idempotency_key=idempotency_key(request),
+        scope=api_key.scope,
         leave_out=leave_out,
     )
     return _made(record)

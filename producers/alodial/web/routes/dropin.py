@@ -8,7 +8,7 @@ from ...calls.prepare import prepare, read_call
 from ...errors import Conflict, InvalidCall, LimitReached, StoreFull, StoreUnavailable
 from ..auth import Authenticator, address_of, beginning, require_role
 from ..context import app_context
-from ..key_rules import check_call, quota_of
+from ..key_rules import caller_of, check_call
 from ..openapi import bodies, models
 from ..openapi.models import answers
 from ..problems import RETRY_AFTER, Refusal
@@ -54,9 +54,7 @@ async def request_call(request: Request, key: str) -> Response:
         require_role(api_key, "submit")
         call = read_call(await read_alovoice(request), context.settings)
         check_call(api_key, call, context.settings)
-        new_call = prepare(
-            call, context.settings, scope=api_key.scope, owner=api_key.name, tenant=api_key.own, quota=quota_of(api_key)
-        )
+        new_call = prepare(call, context.settings, scope=api_key.scope, caller=caller_of(api_key))
         placed = await context.acceptor.accept(new_call)
     except MalformedBody as exc:
         return _error(400, f"the body does not parse: {exc}")
