@@ -251,6 +251,6 @@ def test_calls_of_tenants_go_in_turns_however_many_of_them_wait(redis_server: Em
     campaigns_call, following = claim(2)
     assert harness.records()[campaigns_call].get("g"), "a campaign's call goes between two of tenants"
     assert following == flood[4]
-    assert harness.store.call(overview.read, {}).ready == 195
+    assert harness.store.call(overview.read, harness.settings).ready == 195
     assert [call.record for call in harness.claim(300).calls] == flood[5:]
     assert harness.claim(1).status == "empty"

@@ -76,7 +76,7 @@ def test_rows_of_a_campaign_wait_in_a_full_store(small_redis: SmallRedis, small_
             client.zadd(f"{keys.PREFIX}hungry", {campaign.id: 0})
         (need,) = queue.store.run(pace).hoppers
         filler.fill(need)
-        assert sum(account.ready for account in queue.store.call(overview.read, {}).accounts) == 1
+        assert sum(account.ready for account in queue.store.call(overview.read, queue.settings).accounts) == 1
 
 
 def test_everything_that_stops_calls_works_in_a_full_store(small_redis: SmallRedis, small_settings: Settings) -> None:
@@ -137,7 +137,9 @@ def test_a_store_that_fills_up_is_reported_before_it_is_full(
 ) -> None:
     with CallQueue(settings=small_settings) as queue:
         small_redis.fill(share)
-        (finding,) = [one for one in diagnose(queue.store.call(overview.read, {})) if one.code == "store_full"]
+        (finding,) = [
+            one for one in diagnose(queue.store.call(overview.read, queue.settings)) if one.code == "store_full"
+        ]
         assert finding.severity == ("problem" if share > 0.9 else "warning")
         (check,) = [
             one for one in queue.store.call(lambda client, _: redis_checks.inspect(client)) if one.name == "store_full"

@@ -6,7 +6,7 @@ import pytest
 
 from alodial import CallQueue
 from alodial.store.keys import Keys
-from alodial.store.overview import limits_of, read
+from alodial.store.overview import read
 from web.conftest import Web
 
 from .call_stage import Stage
@@ -36,6 +36,6 @@ def test_channels_of_lost_results_are_freed_by_a_button_beside_what_it_means(
     assert {"en": "2 channels are free", "ru": "Освобождено 2 канала", "uz": "2 ta kanal bo‘shadi"}[
         language
     ] in words_on(done)
-    (account,) = read(queue.store.redis, keys, limits_of(queue.settings)).accounts
+    (account,) = read(queue.store.redis, keys, queue.settings).accounts
     assert account.channels == 0
     assert [call.state for call in queue.calls().calls] == ["unconfirmed", "unconfirmed"]

@@ -24,7 +24,7 @@ PARTS = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_coun
 
 @pytest.fixture
 def families(store: Store, settings: Settings) -> dict[str, Any]:
-    seen = StoreSnapshot(overview.read(store.redis, keys, overview.limits_of(settings)), read_sums({}))
+    seen = StoreSnapshot(overview.read(store.redis, keys, settings), read_sums({}))
     found = [*StoreMetrics(seen, settings, 0).collect(), *ProcessMetrics().registry.collect()]
     assert len({family.name for family in found}) == len(found)
     return {family.name: family for family in found}

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 
 def sentences(store: Store, settings: Settings) -> list[str]:
-    now = store.call(overview.read, overview.limits_of(settings))
+    now = store.call(overview.read, settings)
     return [render_sentence(row) for row in diagnose(now) if row.code == "web_loop_failing"]
 
 

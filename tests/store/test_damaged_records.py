@@ -14,7 +14,6 @@ from alodial.settings import Settings
 from alodial.store import call_context, campaigns, events, inbox, overview, webhooks, workers
 from alodial.store.client import AsyncStore, Store
 from alodial.store.keys import Keys
-from alodial.store.overview import limits_of
 from alodial.store.server_clock import server_ms
 from alodial.store.workers import GONE_AFTER, REPLACED_AFTER, Heartbeat
 
@@ -34,7 +33,7 @@ def test_a_damaged_heartbeat_hides_no_other_worker(settings: Settings, store: St
     heartbeat(store, "sound")
     store.redis.hset(keys.WORKERS, "damaged", damage)
     assert [beat.name for beat in workers.heartbeats(store.redis, keys)] == ["sound"]
-    assert [worker.name for worker in overview.read(store.redis, keys, limits_of(settings)).workers] == ["sound"]
+    assert [worker.name for worker in overview.read(store.redis, keys, settings).workers] == ["sound"]
 
     async def context() -> call_context.CallContext:
         own = AsyncStore(settings)

@@ -103,7 +103,7 @@ def test_two_installations_on_a_redis_see_and_change_nothing_of_each_other(setti
         assert DoNotCall(other).count() == 0
         assert other.run_steps(key_records.read_all) == {}
         assert other.call(log_stream.page, log_stream.LogFilter()).lines == []
-        seen = other.call(overview.read, *overview.arguments_of(theirs))
+        seen = other.call(overview.read, theirs)
         assert (seen.workers, seen.inbox, sum(seen.calls.values())) == ((), 0, 0)
     a_whole_life(theirs)
     after = contents(store.redis)

@@ -180,7 +180,7 @@ def test_calls_go_back_to_their_place_while_a_worker_has_no_descriptors_and_no_b
         attending = asyncio.create_task(works.engine.attend("default"))
         await asyncio.sleep(1.5)  # pauses of 0.3, 0.6 and 1.2 s
         tried = short.tried
-        account = queue.store.call(overview.read, *overview.arguments_of(works.settings)).accounts[0]
+        account = queue.store.call(overview.read, works.settings).accounts[0]
         assert (account.breaker, account.unreachable) == (False, False)
         assert {queue.get(call.id).state for call in calls} == {"queued"}
         assert works.server.requests == 0

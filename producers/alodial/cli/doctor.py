@@ -133,7 +133,7 @@ def _findings(store: "Store") -> "list[Diagnosis]":
     from ..observability.process_findings import settings_findings
     from ..store import overview
 
-    now = store.call(overview.read, *overview.arguments_of(store.settings))
+    now = store.call(overview.read, store.settings)
     return diagnose(now, own=settings_findings(store.settings))
 
 
@@ -222,7 +222,7 @@ def _check_findings(store: "Store", t: "Translator | None") -> Iterator["RedisCh
     from ..store.redis_checks import RedisCheck
 
     t = t or ENGLISH
-    for finding in diagnose(store.call(overview.read, *overview.arguments_of(store.settings))):
+    for finding in diagnose(store.call(overview.read, store.settings)):
         if finding.code not in CHECKED_HERE:
             texts = render_sentence(finding, t), render_remedy(finding, t)
             yield RedisCheck(finding.code, LEVELS[finding.severity], *texts)

@@ -116,9 +116,9 @@ def _show_live(every: float) -> None:
 
 
 def _read_overview(queue: "CallQueue") -> "Overview":
-    from ..store.overview import arguments_of, read
+    from ..store.overview import read
 
-    return queue.store.call(read, *arguments_of(queue.settings))
+    return queue.store.call(read, queue.settings)
 
 
 def _diagnoses(now: "Overview") -> "list[Diagnosis]":

@@ -12,7 +12,7 @@ from ..errors import StoreUnavailable
 from ..i18n import Translator
 from ..observability.diagnosis import Diagnosis, diagnose, fill
 from ..store.hour_counts import hours_steps
-from ..store.overview import AccountState, MinuteCounts, Overview, arguments_of, read_async
+from ..store.overview import AccountState, MinuteCounts, Overview, read_async
 from ..web.context import app_context
 from ..web.responses import json_response
 from . import now_charts
@@ -53,7 +53,7 @@ class Gauge:
 async def overview_of(request: Request) -> Overview:
     """The state of the installation. Raises StoreUnavailable."""
     app = app_context(request)
-    return await app.queue.store.call(read_async, *arguments_of(app.settings))
+    return await app.queue.store.call(read_async, app.settings)
 
 
 def diagnosis_texts(now: Overview, t: Translator) -> list[DiagnosisText]:

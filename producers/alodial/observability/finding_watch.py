@@ -93,7 +93,7 @@ class FindingWatch(SupervisedThread):
         held = self._store.run(hold(WORK, self._process, lease=LEASE))
         if held.outcome == "other":
             return []
-        state = self._store.call(overview.read, *overview.arguments_of(self._store.settings))
+        state = self._store.call(overview.read, self._store.settings)
         present = known_of(diagnose(state), state.now, self._scrub.text, self._t)
         known, changes = advance(read_findings(held.state), present, state.now)
         written = findings_json(known)

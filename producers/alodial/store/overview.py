@@ -236,14 +236,8 @@ def _account(
     )
 
 
-def _overview(
-    keys: Keys,
-    limits: Mapping[str, AccountLimits],
-    timeout: float,
-    takes_callbacks: bool,
-    archives: bool,
-    on_cluster: bool,
-) -> Steps[Overview]:
+def _overview(keys: Keys, settings: Settings) -> Steps[Overview]:
+    limits, timeout = _limits_of(settings), settings.result_timeout
     state_commands = _state_commands(keys)
     clock, *answered = yield [("TIME",), *state_commands.values()]
     state: dict[str, Any] = dict(zip(state_commands, answered, strict=True))
@@ -295,49 +289,27 @@ def _overview(
         events_unread=unread_events(state["events_held"], now),
         events_lost=number(state["events_lost"]),
         memory=read_memory(state["info"]),
-        fitness=read_fitness(state["info"], on_cluster=on_cluster),
+        fitness=read_fitness(state["info"], on_cluster=is_cluster(settings.redis_url.get_secret_value())),
         guessers=state["keys_refused"],
         missing=missing,
         refused=read_refused(state["callbacks_refused"]),
-        takes_callbacks=takes_callbacks,
+        takes_callbacks=bool(settings.callback_secret),
         archive=archive_state(state["archive"], now),
-        archives=archives,
+        archives=settings.archive_url is not None,
     )
 
 
-def arguments_of(settings: Settings) -> tuple[dict[str, AccountLimits], float, bool, bool, bool]:
-    """What :func:`read` needs of the settings."""
-    url, archives = settings.redis_url.get_secret_value(), settings.archive_url is not None
-    return limits_of(settings), settings.result_timeout, bool(settings.callback_secret), archives, is_cluster(url)
-
-
-def limits_of(settings: Settings) -> dict[str, AccountLimits]:
+def _limits_of(settings: Settings) -> dict[str, AccountLimits]:
     """The limits of every account of the settings, by name."""
     accounts = ((name, settings.account(name)) for name in settings.account_names)
     return {name: AccountLimits(limits.calls_per_second, limits.max_concurrent_calls) for name, limits in accounts}
 
 
-def read(
-    client: "redis.Redis",
-    keys: Keys,
-    limits: Mapping[str, AccountLimits],
-    result_timeout: float = 7200.0,
-    takes_callbacks: bool = True,  # read_async and Store.call pass arguments by place
-    archives: bool = False,
-    on_cluster: bool = False,
-) -> Overview:
+def read(client: "redis.Redis", keys: Keys, settings: Settings) -> Overview:
     """Reads the state in five round trips: the same few commands whatever the store holds."""
-    return run(client, _overview(keys, limits, result_timeout, takes_callbacks, archives, on_cluster))
+    return run(client, _overview(keys, settings))
 
 
-async def read_async(
-    client: "aioredis.Redis",
-    keys: Keys,
-    limits: Mapping[str, AccountLimits],
-    result_timeout: float = 7200.0,
-    takes_callbacks: bool = True,  # as above
-    archives: bool = False,
-    on_cluster: bool = False,
-) -> Overview:
+async def read_async(client: "aioredis.Redis", keys: Keys, settings: Settings) -> Overview:
     """As :func:`read`."""
-    return await run_async(client, _overview(keys, limits, result_timeout, takes_callbacks, archives, on_cluster))
+    return await run_async(client, _overview(keys, settings))

@@ -51,7 +51,7 @@ class StoreSnapshot(NamedTuple):
 
 async def read_snapshot(client: "aioredis.Redis", keys: Keys, settings: Settings) -> StoreSnapshot:
     """Reads the store in six round trips of a fixed number of commands, whatever it holds."""
-    state = await overview.read_async(client, keys, *overview.arguments_of(settings))
+    state = await overview.read_async(client, keys, settings)
     return StoreSnapshot(state, counters.read_sums(await client.hgetall(keys.TALLY)))
 
 

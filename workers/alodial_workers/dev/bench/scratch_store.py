@@ -54,7 +54,7 @@ def refuse_if_busy(settings: Settings) -> None:
     """Raises BenchRefused where living workers or calls on their way share this Redis."""
     store = Store(settings)
     try:
-        now = store.call(overview.read, *overview.arguments_of(settings))
+        now = store.call(overview.read, settings)
         beats = [beat for beat in store.call(heartbeats) if beat.at / 1000 > time.time() - SILENT_AFTER]
         waiting = sum(now.calls.get(state, 0) for state in ("queued", "submitting", "submitted"))
     finally:
