@@ -1,5 +1,7 @@
 """A campaign's redials: by disposition, at most so many in all and a day, another hour the next day."""
 
+from datetime import datetime
+
 import pytest
 from campaign_harness import Harness
 
@@ -24,6 +26,24 @@ def test_each_disposition_has_its_own_delays_and_the_last_one_repeats(redis_serv
     assert (stored.state, stored.counts["d:busy"]) == ("completed", 1)
     assert (stored.counts["a:busy"], stored.counts["a:no_answer"], stored.counts["attempts"]) == (4, 2, 6)
     harness.check(campaign)
+
+
+def test_the_expected_end_waits_for_the_latest_redial(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server)
+    harness.until("2027-01-15 10:00")
+    redial = {"delays": {"busy": [300], "no_answer": [50_000]}}
+    campaign = harness.submit(3, hours="09:00-20:00", redial=redial)
+    harness.pace()
+    harness.ring("no_answer")
+    harness.ring("busy")
+    soon = datetime.fromisoformat(harness.front.get(campaign).expected_end or "")
+    harness.ring("answered")
+    end = datetime.fromisoformat(harness.front.get(campaign).expected_end or "")
+    # Due at 23:53, when the hours are over: the next morning at nine, and the length of a call.
+    assert soon == end == datetime.fromisoformat("2027-01-16T09:00:45+05:00")
+    harness.until("2027-01-16 09:00")
+    harness.ring_all()
+    assert harness.front.get(campaign).state == "completed"
 
 
 @pytest.mark.parametrize("disposition", ["answered", "failed", "unknown"])

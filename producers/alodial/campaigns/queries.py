@@ -246,6 +246,10 @@ class CampaignQueries:
             start_ms = stored.number("start")
             request, quota = read_request(stored), fields.get("qt", "")
             expected = self.expected_end(request, total - ended, stored.now_ms, counts, start_ms, quota)
+            redial_ms = stored.number("re")
+            if expected is not None and counts.get("scheduled") and redial_ms > stored.now_ms:
+                last = self.expected_end(request, 1, stored.now_ms, counts, max(start_ms, redial_ms), quota)
+                expected = None if last is None else max(expected, last)
         return CampaignRecord(
             id=stored.id,
             name=fields["n"],

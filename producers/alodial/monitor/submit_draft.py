@@ -67,6 +67,7 @@ def _confirm(request: Request, operator: Signed, draft: UploadDraft, status: int
         report=report,
         title=campaign.name,
         sentence=sentence(t, campaign, report, app_context(request).settings.calling_hours),
+        redials=campaign.policy.redial is not None,
         terms=terms(campaign.model_dump(mode="json"), t),
         expected_end=iso(report.expected_end) if report.expected_end else None,
         key=secrets.token_hex(8),

@@ -120,7 +120,8 @@ prefix +              type     holds
                                row, dc dm rs day's caps, nz hours in the number's zone, pre prefixes, u on_unconfirmed,
                                vt virtual time, req src cols rows (JSON), kc its key's caps, qt its limits, tn its
                                tenant, er chunks rewritten by erasures, ow owner, by who made it, why reason of its state,
-                               cr made, st started, en ended, ms, from campaign that it was made from
+                               cr made, st started, en ended, re when the latest redial planned is due, ms, from campaign
+                               that it was made from
 ``gc:{campaign}``     hash     calls by state, live, attempts, talk seconds, row (failures in a row),
                                ``d:{disposition}`` of calls, ``a:{disposition}`` of attempts
 ``gq:{campaign}``     list     its ready calls: the hopper

@@ -381,6 +381,9 @@ local function schedule(r, delay, note, spare) -- seldom
   redis.call('ZADD', DUE, ms + delay, r.x)
   if r.expires then redis.call('ZADD', EXP, r.expires, r.x) end
   if spare then
+    if r.g and ms + delay > tonumber(redis.call('HGET', P .. 'g:' .. r.g, 're') or 0) then
+      redis.call('HSET', P .. 'g:' .. r.g, 're', int(ms + delay))
+    end
     r.n, r.cx = r.n + 1, spare
     redis.call('SET', P .. 'x:' .. spare, r.x .. ':' .. r.n)
     local fields = { 'n', r.n, 'cx', spare, 'x' .. r.n, spare, 'rt', 0 }
