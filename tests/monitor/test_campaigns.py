@@ -509,6 +509,26 @@ def test_a_mapping_is_remembered_for_the_next_file_with_the_same_header(web: Web
     assert picked(page) == ["", "", ""]
 
 
+def test_a_key_has_its_limits_here_too(web: Web, queue: CallQueue, tmp_path: Any) -> None:
+    desk, normal = "planted-key-desk-77ab", "planted-key-normal-77ac"
+    keys_of_both = f"{desk};name=desk;waiting_calls=2,{normal};name=normal;priorities=normal"
+    limited = Web(queue.settings.redis_url.get_secret_value(), tmp_path, API_KEYS=keys_of_both)
+    try:
+        operator, other = Operator(limited, desk), Operator(limited, normal)
+        address, _ = checked(operator, rows(3))
+        operator.confirm(address)
+        assert "Your key’s limit waiting_calls is reached" in words_on(settled(operator, address))
+        campaign = submitted(operator, rows(2))
+        copy = operator.post(f"{campaign}/clone", {"key": "k"}, page=f"{campaign}/clone")
+        assert "the limit waiting_calls of this key is reached" in words_on(copy)
+        address, _ = checked(other, rows(1))
+        refused = other.confirm(address)
+        assert (refused.status_code, "the priorities normal only" in words_on(refused)) == (403, True)
+    finally:
+        limited.stop()
+    assert [f"/campaigns/{record.id}" for record in queue.campaigns.list().campaigns] == [campaign]
+
+
 def test_only_what_was_shown_is_submitted(queue: CallQueue, operator: Operator) -> None:
     address, _ = checked(operator, "Телефон;Второй\n901000001;901000009\n".encode())
     version = re.search(r'name="version" value="([0-9a-f]+)"', operator.get(f"{address}/confirm").text)

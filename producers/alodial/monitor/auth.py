@@ -16,9 +16,11 @@ from alodial_schemas import mask_numbers
 
 from ..api_keys import ApiKey, Role
 from ..errors import AlodialError
+from ..store.new_calls import Caller
 from ..web.audit import MAX_TARGET
 from ..web.auth import address_of
 from ..web.context import app_context
+from ..web.key_rules import quota_of
 from ..web.problems import Refusal
 from ..web.rate_limit import retry_after
 from ..web.request_bodies import read_form
@@ -66,6 +68,11 @@ def may_sign_in(api_key: ApiKey) -> bool:
 def can(operator: Operator, act: str) -> bool:
     """Whether the operator's key permits an act. Roles are decided here alone. ``act`` is the audit line's, or "read"."""
     return not operator.api_key.own and operator.api_key.has_role(_ROLES.get(act, "operate"))
+
+
+def caller_of(operator: Operator) -> Caller:
+    """The operator as the caller: with the key's limits, and no owner, so that a file is a duplicate whoever submitted it."""
+    return Caller(quota=quota_of(operator.api_key))
 
 
 def refuse_wrong_key(request: Request) -> None:

@@ -22,7 +22,7 @@ from ..store.overview import MinuteCounts
 from ..web.context import app_context
 from ..web.responses import json_response
 from . import campaign_figures, now_charts
-from .auth import Signed, audit, form_of, text_of
+from .auth import Signed, audit, caller_of, form_of, text_of
 from .context import monitor_context, translator_of
 from .problem_kinds import kinds_of_rows
 from .rendering import PeopleRoute, go, page
@@ -195,8 +195,13 @@ async def do_act(request: Request, operator: Signed, name: str, act: str) -> Res
     if act not in ACTS:
         return go(f"/campaigns/{record.id}")
     campaigns = _campaigns(request)
-    actor, scope = operator.actor, operator.api_key.scope
-    key = text_of(form, "key")[:64]
+    actor, key = operator.actor, text_of(form, "key")[:64]
+    by: dict[str, Any] = {
+        "actor": actor,
+        "caller": caller_of(operator),
+        "idempotency_key": key,
+        "scope": operator.api_key.scope,
+    }
     reason, new_name = text_of(form, "reason")[:MAX_REASON], text_of(form, "new_name")[:100]
     if act == "pace":
         return await _change(request, operator, record, {name: text_of(form, name) for name in PACE_FIELDS})
@@ -209,15 +214,10 @@ async def do_act(request: Request, operator: Signed, name: str, act: str) -> Res
         case "cancel":
             changed = await campaigns.cancel(record.id, actor=actor, reason=reason)
         case "clone":
-            changed = await campaigns.clone(record.id, actor=actor, new_name=new_name, idempotency_key=key, scope=scope)
+            changed = await campaigns.clone(record.id, new_name=new_name, **by)
         case _:
             changed = await campaigns.retry_failed(
-                record.id,
-                actor=actor,
-                new_name=new_name,
-                idempotency_key=key,
-                scope=scope,
-                leave_out=bool(text_of(form, "leave_out")),
+                record.id, new_name=new_name, leave_out=bool(text_of(form, "leave_out")), **by
             )
     await audit(
         request,

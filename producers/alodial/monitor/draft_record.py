@@ -20,7 +20,7 @@ from ..campaigns.errors import BadFile, CampaignDuplicate
 from ..campaigns.importing.questions import OpenQuestions, Question
 from ..campaigns.importing.row_check import CheckReport
 from ..do_not_call import DoNotCallImport
-from ..errors import AlodialError, StoreFull, StoreUnavailable
+from ..errors import AlodialError, LimitReached, StoreFull, StoreUnavailable
 from .file_form import FileAnswers
 
 Purpose = Literal["campaign", "do_not_call"]
@@ -37,7 +37,7 @@ class DraftError(NamedTuple):
     ``questions`` are those that an import leaves open.
     """
 
-    kind: Literal["duplicate", "bad_file", "full", "away", "stopped", "no_file", "ours"]
+    kind: Literal["duplicate", "bad_file", "full", "limit", "away", "stopped", "no_file", "ours"]
     values: tuple[str, ...] = ()
     questions: tuple[Question, ...] = ()
 
@@ -60,6 +60,8 @@ def draft_error(error: AlodialError) -> DraftError:
         case BadFile():
             questions = error.questions if isinstance(error, OpenQuestions) else ()
             return DraftError("bad_file", (error.code, error.problem, error.remedy), questions)
+        case LimitReached():
+            return DraftError("limit", (error.limit,))
         case StoreFull():
             return DraftError("full")
         case StoreUnavailable():

@@ -178,7 +178,8 @@ class PeopleRoute(APIRoute):
             except Refusal as exc:
                 if exc.status == 429:
                     return error_page(request, 429, "refused.too_often", headers=exc.headers)
-                return error_page(request, exc.status, "refused.request", exc.detail, exc.headers)
+                text = "refused.act" if exc.code == "limit_reached" else "refused.request"
+                return error_page(request, exc.status, text, exc.detail, exc.headers)
             except DraftGone:
                 return error_page(request, 404, "refused.draft")
             except NotFound as exc:

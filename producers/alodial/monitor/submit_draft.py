@@ -21,7 +21,8 @@ from ..errors import StoreUnavailable
 from ..i18n import Translator
 from ..store.records import iso
 from ..web.context import app_context
-from .auth import Signed, audit, form_of, text_of
+from ..web.key_rules import check_use
+from .auth import Signed, audit, caller_of, form_of, text_of
 from .campaign_form import request_of
 from .context import monitor_context, translator_of
 from .draft_check import keep_mapping
@@ -98,6 +99,7 @@ async def submit(request: Request, operator: Signed, id: str) -> Response:
     if not _is_ready(draft) or not draft.version or text_of(form, "version") != draft.version:
         return go(f"/campaigns/drafts/{draft.id}")
     campaign = _request(request, draft)
+    check_use(operator.api_key, campaign.call.account, campaign.policy.priority)
     campaigns = app_context(request).queue.campaigns.blocking
     again = text_of(form, "again") == "yes"
     loop = asyncio.get_running_loop()
@@ -110,6 +112,7 @@ async def submit(request: Request, operator: Signed, id: str) -> Response:
                 campaign,
                 actor=operator.actor,
                 again=again,
+                caller=caller_of(operator),
                 # A draft makes one campaign, however often it is clicked and sent again after an error.
                 idempotency_key=draft.id,
                 scope=operator.api_key.scope,
