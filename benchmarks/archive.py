@@ -32,8 +32,8 @@ from alodial.calls.merged_list import find_call, list_page
 from alodial.errors import ArchiveUnavailable
 from alodial.settings import Settings
 from alodial.store.call_filter import CallFilter
+from alodial.store.caller import INSTALLATION
 from alodial.store.client import Store
-from alodial.store.find_call import Viewer
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial_schemas.ids import row_extid, row_id
 
@@ -233,11 +233,10 @@ def lists(engine: Engine, url: str, calls: int, days: int) -> None:
             for _ in range(20):
                 deep = list_page(store, archive, CallFilter(), deep.cursor, 50)
             asked["list: all, page 22"] = partial(_calls, store, archive, CallFilter(), deep.cursor)
-            viewer = Viewer("", exclusive=False)
-            asked["call by id"] = partial(find_call, store, archive, made["call_id"], viewer)
-            asked["call by extid"] = partial(find_call, store, archive, made["extid"], viewer)
+            asked["call by id"] = partial(find_call, store, archive, made["call_id"], INSTALLATION)
+            asked["call by extid"] = partial(find_call, store, archive, made["extid"], INSTALLATION)
             redial = row_extid(SEED, there // 60 * 20 + 3, 1)
-            asked["call by the extid of its redial"] = partial(find_call, store, archive, redial, viewer)
+            asked["call by the extid of its redial"] = partial(find_call, store, archive, redial, INSTALLATION)
             first = datetime.fromtimestamp(FIRST / 1000, ZONE).date()
             for report, groups in BY.items():
                 for by in groups:

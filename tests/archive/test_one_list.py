@@ -13,7 +13,8 @@ from alodial.archive.rows import archived_call
 from alodial.archive.write import write_calls
 from alodial.errors import ArchiveUnavailable, InvalidCall, NotFound
 from alodial.settings import Settings
-from alodial.store.find_call import Viewer, read_hashes
+from alodial.store.caller import Caller
+from alodial.store.find_call import read_hashes
 from alodial.store.records import CallRecord
 from alodial_schemas import ENDS, Disposition, State
 
@@ -97,7 +98,7 @@ def test_no_call_comes_twice_or_is_missing_while_calls_leave_redis(archived: Set
         some = before[filters[0]]
         assert all(queue.get(record.id) == record and queue.get(record.extid) == record for record in some)
         with pytest.raises(NotFound):
-            queue.get(moving.ended[0].id, viewer=Viewer("tenant", exclusive=True))
+            queue.get(moving.ended[0].id, viewer=Caller("tenant", tenant=True))
         moving.engine.dispose()
         with pytest.raises(InvalidCall):
             queue.calls(cursor="mi0_1_z_0-0.0x")

@@ -10,7 +10,7 @@ from alodial.calls.outcomes import RefusedCall
 from alodial.calls.prepare import plain_row, prepare, read_call
 from alodial.errors import InvalidCall
 from alodial.settings import Settings
-from alodial.store.new_calls import Caller
+from alodial.store.caller import Caller
 from alodial_schemas import Phone, TwoWayCall, body_json, parse_call
 
 SETTINGS = Settings(_env_file=None, allowed_prefixes="+998,+7727")

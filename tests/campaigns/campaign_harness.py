@@ -19,8 +19,8 @@ from alodial.campaigns.service import CampaignService
 from alodial.settings import Settings
 from alodial.store import call_transitions, campaigns, do_not_call
 from alodial.store.call_transitions import Applying, Arming, Claim, Claimed, NewCall, Settling
+from alodial.store.caller import Caller
 from alodial.store.keys import Keys
-from alodial.store.new_calls import Caller
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial.wakeup import Waker
 from alodial_schemas import ENDS, State, new_ids

@@ -29,7 +29,7 @@ from alodial_schemas import State, extid_of
 from ..store.call_facts import NO_VALUE
 from ..store.call_filter import CallFilter, Hash, digits_of, recipients
 from ..store.call_rank import FUTURE, Rank, RankedCall, Section
-from ..store.find_call import Viewer
+from ..store.caller import Caller
 from .call_events import events_of
 from .local_hours import in_local_time
 from .read_connection import ReadConnections
@@ -120,14 +120,14 @@ class CallReader:
                     return rows, after
         return rows, None
 
-    def find(self, name: str, viewer: Viewer) -> tuple[str, Hash] | None:
+    def find(self, name: str, viewer: Caller) -> tuple[str, Hash] | None:
         """The extid and fields of the call with this id, or this extid of any attempt, that the viewer may see."""
         calls = select(*_COLUMNS, CALLS.c.owner).order_by(CALLS.c.created_at.desc()).limit(20)
-        if viewer.exclusive:
+        if viewer.tenant:
             calls = calls.where(CALLS.c.owner == viewer.owner)
         with self._connections.open() as connection:
             for rows in _rows_named(connection, calls, name):
-                for row in sorted(rows, key=lambda row: bool(row.owner != viewer.owner)):
+                for row in sorted(rows, key=lambda row: bool(row.owner != viewer.extids_of)):
                     return unpacked_record(row.record)
         return None
 

@@ -20,8 +20,9 @@ from ..store.call_filter import CallFilter, Hash
 from ..store.call_indexes import BadCursor, labels_of
 from ..store.call_listing import PAGE_SCAN, PART_SCAN, Count, Page, Walk, by_end, count, moment_of, page, walk
 from ..store.call_rank import FUTURE, Rank, RankedCall, Section
+from ..store.caller import Caller
 from ..store.client import Store
-from ..store.find_call import Viewer, find, read_hashes
+from ..store.find_call import find, read_hashes
 from ..store.records import CallRecord, read_record
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Archive(Protocol):
     ) -> tuple[list[RankedCall], Rank | None]:
         """The next rows of a section, and the rank down to which the rows are complete, None for the section's end."""
 
-    def find(self, name: str, viewer: Viewer) -> tuple[str, Hash] | None:
+    def find(self, name: str, viewer: Caller) -> tuple[str, Hash] | None:
         """The extid and fields of the call with this id, or this extid of any attempt, that the viewer may see."""
 
     def count(self, filter: CallFilter, limit: int) -> int:
@@ -181,7 +182,7 @@ def count_calls(store: Store, archive: Archive | None, filter: CallFilter, limit
     return Count(number, live.more or max(live.number, archived) > limit)
 
 
-def find_call(store: Store, archive: Archive | None, name: str, viewer: Viewer) -> CallRecord | None:
+def find_call(store: Store, archive: Archive | None, name: str, viewer: Caller) -> CallRecord | None:
     """The live or archived call of this name. Raises ArchiveUnavailable when it is not live and the archive is away."""
     record = store.call(find, name, viewer)
     if record is not None or archive is None or not (extid_of(name) or (name.isascii() and name.isdigit())):

@@ -26,8 +26,8 @@ from ..campaigns.pbx_queues import queue_problem
 from ..errors import InvalidCall
 from ..settings import Settings
 from ..store.call_transitions import NewCall
+from ..store.caller import INSTALLATION, Caller
 from ..store.keys import PRIORITY_LETTERS
-from ..store.new_calls import INSTALLATION, Caller
 
 
 def each_call(calls: Iterable[CallRequest | Mapping[str, Any]]) -> Iterator[CallRequest | Mapping[str, Any]]:

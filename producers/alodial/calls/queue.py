@@ -14,10 +14,11 @@ from ..store import call_transitions, events, holds
 from ..store.call_filter import CallFilter
 from ..store.call_listing import MAX_CALLS, Count, Page, count, count_async, page_async
 from ..store.call_transitions import Enqueued, NewCall
+from ..store.caller import INSTALLATION, Caller
 from ..store.client import AsyncStore, Operation, Store
 from ..store.enqueue import enqueue_calls_async, prepare_calls
 from ..store.events import StreamEvent
-from ..store.find_call import EVERYTHING, Viewer, find_async
+from ..store.find_call import find_async
 from ..store.records import CallRecord
 from ..wakeup import Waker
 from . import bulk_actions
@@ -104,14 +105,14 @@ class CallQueue(ArchiveUser):
             rows += outcomes_of(refusals, ready, stored)
         return rows
 
-    def get(self, name: str, *, viewer: Viewer = EVERYTHING) -> CallRecord:
+    def get(self, name: str, *, viewer: Caller = INSTALLATION) -> CallRecord:
         """Returns the record of a call that ``viewer`` may see, by its id or the extid of any attempt, also as a number.
 
         Raises NotFound, and ArchiveUnavailable for a call that is not in Redis while the archive does not answer.
         """
         return existing(find_call(self.store, self.archive, str(name), viewer), name)
 
-    def cancel(self, name: str, *, reason: str = "canceled_by_caller", viewer: Viewer = EVERYTHING) -> QueuedCall:
+    def cancel(self, name: str, *, reason: str = "canceled_by_caller", viewer: Caller = INSTALLATION) -> QueuedCall:
         """Cancels a call that was not submitted yet, by its id or extid; it did not and will not ring.
 
         ``reason`` is kept in its record. Raises NotFound, and NotCancelable when it is being submitted or has ended.
@@ -120,7 +121,7 @@ class CallQueue(ArchiveUser):
         return canceled_of(record, self.store.run(call_transitions.cancel([record.wire_extid], reason))[0])
 
     def redial(
-        self, name: str, *, actor: str = "python", attempt: int | None = None, viewer: Viewer = EVERYTHING
+        self, name: str, *, actor: str = "python", attempt: int | None = None, viewer: Caller = INSTALLATION
     ) -> QueuedCall:
         """Rings again: an unconfirmed call by a new attempt (its phone may ring a second time), an ended call by a new call.
 
@@ -306,19 +307,21 @@ class AsyncCallQueue(ArchiveUser):
             await WAKEUPS.run(self.waker.submit, stored.accounts)
         return stored.rows
 
-    async def get(self, name: str, *, viewer: Viewer = EVERYTHING) -> CallRecord:
+    async def get(self, name: str, *, viewer: Caller = INSTALLATION) -> CallRecord:
         """As :meth:`CallQueue.get`."""
         if (record := await self.store.call(find_async, str(name), viewer)) is None and self.archive is not None:
             record = await ARCHIVE.run(find_call, self.thread_store, self.archive, str(name), viewer)
         return existing(record, name)
 
-    async def cancel(self, name: str, *, reason: str = "canceled_by_caller", viewer: Viewer = EVERYTHING) -> QueuedCall:
+    async def cancel(
+        self, name: str, *, reason: str = "canceled_by_caller", viewer: Caller = INSTALLATION
+    ) -> QueuedCall:
         """As :meth:`CallQueue.cancel`."""
         record = await self.get(name, viewer=viewer)
         return canceled_of(record, (await self.store.run(call_transitions.cancel([record.wire_extid], reason)))[0])
 
     async def redial(
-        self, name: str, *, actor: str = "python", attempt: int | None = None, viewer: Viewer = EVERYTHING
+        self, name: str, *, actor: str = "python", attempt: int | None = None, viewer: Caller = INSTALLATION
     ) -> QueuedCall:
         """As :meth:`CallQueue.redial`."""
         plan = plan_redial(await self.get(name, viewer=viewer), self.settings, attempt, viewer.quota)

@@ -7,8 +7,8 @@ from alodial_schemas.campaigns import CampaignRequest
 
 from ..settings import Settings
 from ..store import do_not_call
+from ..store.caller import INSTALLATION, Caller
 from ..store.client import Store
-from ..store.new_calls import INSTALLATION, Caller
 from .calendar import main_zone, opening_moments
 from .errors import InvalidCampaign
 from .importing.files import RowSource, as_source

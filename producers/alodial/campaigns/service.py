@@ -11,10 +11,10 @@ from alodial_schemas.counts import count_text
 
 from ..settings import Settings
 from ..store import campaign_transitions, column_mappings
+from ..store.caller import INSTALLATION, Caller
 from ..store.campaigns import StoredCampaign
 from ..store.client import Store
 from ..store.logger import LibraryLogger
-from ..store.new_calls import INSTALLATION, Caller
 from ..store.records import CallRecord
 from ..store.row_outcomes import RowOutcome
 from ..wakeup import Waker

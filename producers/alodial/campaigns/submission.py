@@ -13,10 +13,10 @@ from alodial_schemas.campaigns import CampaignRequest, CampaignState
 from ..errors import LimitReached
 from ..settings import Settings
 from ..store import campaign_transitions, campaigns, do_not_call
+from ..store.caller import INSTALLATION, Caller
 from ..store.campaign_transitions import Created, NewChunk, RequestKey
 from ..store.campaigns import StoredCampaign
 from ..store.client import Store
-from ..store.new_calls import INSTALLATION, Caller
 from ..wakeup import Waker
 from .calendar import write_calendar
 from .errors import CampaignDuplicate, CampaignKeyConflict, CampaignNotAllowed, InvalidCampaign, closed_to_rows

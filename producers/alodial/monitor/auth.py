@@ -16,7 +16,7 @@ from alodial_schemas import mask_numbers
 
 from ..api_keys import ApiKey, Role
 from ..errors import AlodialError
-from ..store.new_calls import Caller
+from ..store.caller import Caller
 from ..web.audit import MAX_TARGET
 from ..web.auth import address_of
 from ..web.context import app_context

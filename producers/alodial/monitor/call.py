@@ -16,10 +16,9 @@ from ..calls.threads import ARCHIVE
 from ..errors import NotCancelable, NotRedialable
 from ..store.call_context import CallContext, call_context_async
 from ..store.records import CallRecord
-from ..web.auth import viewer_of
 from ..web.context import app_context
 from . import call_rows, call_view, recordings
-from .auth import Forbidden, Signed, audit, can, form_of, text_of
+from .auth import Forbidden, Signed, audit, caller_of, can, form_of, text_of
 from .context import translator_of
 from .rendering import PeopleRoute, go, page
 from .session import Operator
@@ -167,7 +166,7 @@ async def do_act(request: Request, operator: Signed, name: str, act: str) -> Res
         text = text_of(form, "attempt")
         attempt = int(text) if text.isascii() and text.isdigit() and len(text) < 4 else record.attempt
         by, attempt = call_rows.author(operator), min(attempt, record.attempt)
-        placed = await queue.redial(record.id, actor=by, attempt=attempt, viewer=viewer_of(operator.api_key))
+        placed = await queue.redial(record.id, actor=by, attempt=attempt, viewer=caller_of(operator))
     except (NotCancelable, NotRedialable):
         return go(f"/calls/{record.id}?done=late")
     await audit(request, operator, "redial_calls", call_id=record.id, placed=placed.id, created=placed.created)

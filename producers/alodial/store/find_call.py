@@ -1,13 +1,14 @@
 """Reads calls back by their names."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import redis
 import redis.asyncio as aioredis
 
 from alodial_schemas import extid_of
 
+from .caller import INSTALLATION, Caller
 from .keys import Keys
 from .records import CallRecord, read_record
 from .sansio import Steps, run, run_async
@@ -27,42 +28,30 @@ def _records(keys: Keys, extids: Sequence[str]) -> Steps[list[CallRecord | None]
     return [read_record(extid, raw) for extid, raw in zip(extids, raws, strict=True)]
 
 
-class Viewer(NamedTuple):
-    """The caller of a look-up: the extids of ``owner`` come first ("" for the installation's); ``exclusive``: no others.
-
-    ``quota`` are the limits under which it redials, as in NewCall.
-    """
-
-    owner: str = ""
-    exclusive: bool = False
-    quota: str = ""
-
-
-EVERYTHING: Final = Viewer()
-
-
-def _find(keys: Keys, name: str, viewer: Viewer) -> Steps[CallRecord | None]:
+def _find(keys: Keys, name: str, viewer: Caller) -> Steps[CallRecord | None]:
     extid = possible_extid(name)
     if extid is None:
         return None
     places = [extid]
     if name == extid:
-        aliases = yield [("GET", keys.own_extid(viewer.owner, extid)), ("GET", keys.alias(extid))]
+        aliases = yield [("GET", keys.own_extid(viewer.extids_of, extid)), ("GET", keys.alias(extid))]
         own, redialed = (value.decode().partition(":")[0] if isinstance(value, bytes) else "" for value in aliases)
         places = [place for place in (own, extid, redialed) if place]
     for record in (yield from _records(keys, places)):
-        if record is None or name not in (extid, record.id) or (viewer.exclusive and record.owner != viewer.owner):
+        if record is None or name not in (extid, record.id) or (viewer.tenant and record.owner != viewer.owner):
             continue
         return record
     return None
 
 
-def find(client: "redis.Redis", keys: Keys, name: str, viewer: Viewer = EVERYTHING) -> CallRecord | None:
-    """The call with this id, extid, or extid of a redial; None when there is none that the viewer may see."""
+def find(client: "redis.Redis", keys: Keys, name: str, viewer: Caller = INSTALLATION) -> CallRecord | None:
+    """The call with this id, extid, or extid of a redial; None when there is none that ``viewer`` may see."""
     return run(client, _find(keys, name, viewer))
 
 
-async def find_async(client: "aioredis.Redis", keys: Keys, name: str, viewer: Viewer = EVERYTHING) -> CallRecord | None:
+async def find_async(
+    client: "aioredis.Redis", keys: Keys, name: str, viewer: Caller = INSTALLATION
+) -> CallRecord | None:
     """As :func:`find`."""
     return await run_async(client, _find(keys, name, viewer))
 

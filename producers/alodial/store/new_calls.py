@@ -1,7 +1,7 @@
 """New calls as the script ``enqueue`` takes them, and its answers."""
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from alodial_schemas import State
 
@@ -40,28 +40,6 @@ class NewCall(NamedTuple):
     tenant: str = ""
     spare: str = ""
     quota: str = ""
-
-
-class Caller(NamedTuple):
-    """The API key for which calls and campaigns are stored.
-
-    ``owner`` is its name, and they are its own; ``tenant``: it has extids of its own and takes turns with others; ``quota``
-    are its limits, as in NewCall.
-    """
-
-    owner: str = ""
-    tenant: bool = False
-    quota: str = ""
-
-    @property
-    def caps(self) -> str:
-        """How often it may call a number, "" for no limit: its name and four figures, as ``enqueue.lua`` describes them."""
-        parts = self.quota.partition(";")[0].split()
-        return " ".join((parts[0], *parts[2:])) if len(parts) > 2 else ""
-
-
-INSTALLATION: Final = Caller()
-"""Programs in Python and the command line, which have no limits."""
 
 
 _ORDINARY = ("default", "n")

@@ -12,9 +12,7 @@ from starlette.requests import Request
 
 from ..api_keys import MEANINGS, ApiKey, Role, digest_of
 from ..errors import NotFound
-from ..store.find_call import EVERYTHING, Viewer
 from .key_ring import KeyRing
-from .key_rules import quota_of
 from .problems import RETRY_AFTER, Refusal
 from .rate_limit import RateLimiter, retry_after
 
@@ -160,12 +158,6 @@ def require_role(api_key: ApiKey, *roles: Role) -> ApiKey:
             f"This key lacks the role {missing}; give it in ALODIAL_API_KEYS, or make a key that has it.",
         )
     return api_key
-
-
-def viewer_of(api_key: ApiKey) -> Viewer:
-    """Returns what a look-up of calls by this key reaches: a key marked own has extids of its own and sees no others."""
-    viewer = Viewer(api_key.name, exclusive=True) if api_key.own else EVERYTHING
-    return viewer._replace(quota=quota_of(api_key))
 
 
 def require_visible(api_key: ApiKey, owner: str | None, name: str, kind: str = "call") -> None:

@@ -9,7 +9,7 @@ from ..api_keys import ApiKey
 from ..campaigns.errors import InvalidCampaign
 from ..errors import InvalidCall
 from ..settings import Settings
-from ..store.new_calls import Caller
+from ..store.caller import Caller
 from .problems import Refusal
 
 

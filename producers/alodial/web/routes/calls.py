@@ -14,7 +14,7 @@ from ...calls.prepare import prepare, read_call
 from ...calls.threads import ARCHIVE
 from ...store.call_facts import NO_VALUE
 from ...store.call_filter import MIN_PART, CallFilter
-from ..auth import Reader, Writer, caller, require_role, require_visible, require_write, viewer_of
+from ..auth import Reader, Writer, caller, require_role, require_visible, require_write
 from ..context import app_context
 from ..idempotency import idempotency_key
 from ..key_rules import caller_of, check_call
@@ -167,7 +167,7 @@ def _plus(text: str) -> str:
 )
 async def show_call(request: Request, api_key: Reader, name: str) -> Response:
     """The whole record with its attempts and timeline, by `id` or by any of its extids."""
-    record = await app_context(request).queue.get(name, viewer=viewer_of(api_key))
+    record = await app_context(request).queue.get(name, viewer=caller_of(api_key))
     require_visible(api_key, record.owner, name)
     return json_response(record.to_dict())
 
@@ -180,7 +180,7 @@ async def show_call(request: Request, api_key: Reader, name: str) -> Response:
 async def list_call_events(request: Request, api_key: Reader, name: str) -> Response:
     """The CloudEvents of a call, the oldest first: those in the stream, and those that only the archive still has."""
     queue = app_context(request).queue
-    record = await queue.get(name, viewer=viewer_of(api_key))
+    record = await queue.get(name, viewer=caller_of(api_key))
     require_visible(api_key, record.owner, name)
     read = await ARCHIVE.run(events_of, queue.thread_store, queue.archive, record)
     return json_response({"events": read.events} | ({"incomplete": True} if read.incomplete else {}))
@@ -193,7 +193,7 @@ async def list_call_events(request: Request, api_key: Reader, name: str) -> Resp
 )
 async def cancel_call(request: Request, api_key: Writer, name: str) -> Response:
     """Cancels a call that was not submitted yet; 409 once it is being submitted or has ended otherwise."""
-    queue, viewer = app_context(request).queue, viewer_of(api_key)
+    queue, viewer = app_context(request).queue, caller_of(api_key)
     if api_key.own or not api_key.has_role("operate"):
         require_write(api_key, (await queue.get(name, viewer=viewer)).owner, name)
     canceled = await queue.cancel(name, viewer=viewer)
@@ -219,7 +219,7 @@ async def redial_call(request: Request, api_key: Writer, name: str) -> Response:
         remedy = 'send {"attempt": 1}'
         problem = FieldProblem("attempt", "bad_attempt", "is the only field here, a number from 1", remedy)
         raise Refusal(422, "invalid_request", "The body is not understood.", [problem])
-    queue, viewer = app_context(request).queue, viewer_of(api_key)
+    queue, viewer = app_context(request).queue, caller_of(api_key)
     require_write(api_key, (await queue.get(name, viewer=viewer)).owner, name)
     call = await queue.redial(name, actor=api_key.actor, attempt=attempt, viewer=viewer)
     body = {"id": call.id, "extid": call.extid, "state": call.state}
