@@ -14,6 +14,7 @@ from alodial_schemas import new_ids
 
 LIMITS = AccountSettings(calls_per_second=0, max_concurrent_calls=10)
 QUARANTINE = primary.QUARANTINE
+PRIMARY = "alodial:{dial}:primary"
 
 
 class Failover:
@@ -87,7 +88,7 @@ def a_worker_of_the_generation_before_neither_claims_nor_arms(store: Failover) -
     call = store.claim().calls[0]
     store.enqueue()
     store.fail_over()
-    assert store.generation == "2"
+    assert store.generation != "1"
     store.repeat_both()
     store.later(QUARANTINE + 0.1)
     assert store.claim("1").status == "moved"
@@ -223,13 +224,46 @@ def the_sweeper_ends_nothing_that_a_worker_may_yet_repeat(store: Failover) -> No
 
 
 def meeting_a_server_twice_begins_one_generation(store: Failover) -> None:
-    store.fail_over()
+    first = store.fail_over().number
     store.repeat("one")
-    assert store.fail_over().number == "2"
+    assert store.fail_over().number == first
     store.later(QUARANTINE + 0.1)
     store.repeat("two")
     store.enqueue()
     assert len(store.claim().calls) == 1
+
+
+def a_restored_backup_begins_no_generation_that_was_before(store: Failover) -> None:
+    store.enqueue()
+    store.fail_over()
+    backup = store.store.redis.hgetall(PRIMARY)
+    store.later(60)
+    second = store.fail_over("server-3").number
+    store.store.redis.delete(PRIMARY)
+    store.store.redis.hset(PRIMARY, mapping=backup)
+    store.later(60)
+    assert store.fail_over("server-4").number != second
+    assert store.claim(second).status == "moved"
+
+
+def a_new_server_says_when_a_worker_asked_last_as_it_knows_it(store: Failover) -> None:
+    store.store.run(primary.repeated("one"))
+    backup = store.store.redis.hgetall(PRIMARY)
+    asked = store.now // 1000
+    store.later(60)
+    assert store.store.run(primary.repeated("one")).now == asked + 60_000
+    store.store.redis.hset(PRIMARY, mapping=backup)
+    assert store.fail_over().was == asked
+    store.store.run(primary.repeated("two"))
+    assert store.store.run(primary.repeated("one")).was == asked  # whoever comes later hears it too
+
+
+def a_worker_of_an_earlier_version_that_begins_a_generation_says_nothing_of_that(store: Failover) -> None:
+    store.store.run(primary.repeated("one"))
+    store.fail_over()
+    assert store.store.run(primary.repeated("one")).was > 0
+    store.store.redis.hincrby(PRIMARY, "gen", 1)
+    assert store.store.run(primary.repeated("one")).was == 0
 
 
 def workers_of_earlier_versions_go_on(store: Failover) -> None:
@@ -257,6 +291,9 @@ RULES: tuple[Callable[[Failover], None], ...] = (
     an_outcome_that_was_recorded_is_not_repeated,
     the_sweeper_ends_nothing_that_a_worker_may_yet_repeat,
     meeting_a_server_twice_begins_one_generation,
+    a_restored_backup_begins_no_generation_that_was_before,
+    a_new_server_says_when_a_worker_asked_last_as_it_knows_it,
+    a_worker_of_an_earlier_version_that_begins_a_generation_says_nothing_of_that,
     workers_of_earlier_versions_go_on,
 )
 
@@ -281,7 +318,10 @@ PLANTED = {
         " if ms - string.match(beat, '\"at\": ?(%d+)') < 10000 then redis.call('SADD', owing, worker) end end",
     ),
     "the living are not waited for": ("primary", "redis.call('SADD', owing, worker)", ""),
-    "an old word counts": ("primary", "elseif ARGV[3] == redis.call('HGET', key, 'gen') then", "else"),
+    "an old word counts": ("primary", "if ARGV[3] == redis.call('HGET', key, 'gen') then", "if true then"),
+    "generations are counted": ("primary", "math.max(number(known[2]) + 1, math.floor(ms / 1000))", "number(known[2]) + 1"),
+    "no look is noted": ("primary", "redis.call('HSET', key, 'seen', int(ms))", ""),
+    "an old last look counts": ("primary", "of == generation and", ""),
     "a repeated post has no lease": ("repeat", "redis.call('ZADD', LEASE, ms + lease, x)", ""),
     "a repeated post loses its token": ("repeat", ", 'tok', token)", ")"),
     "another attempt is repeated": ("repeat", "if r.n ~= attempt then", "if false then"),

@@ -15,12 +15,13 @@ from fake_sentinel import FakeSentinel
 from alodial import CallQueue, TwoWayCall
 from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
-from alodial.store import primary, redis_checks, workers
+from alodial.store import holds, primary, redis_checks, workers
 from alodial.store.client import AsyncStore
 from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial_workers.alovoice.client import AloVoiceClient
 from alodial_workers.engine import Engine
+from alodial_workers.post_memory import KEEP
 
 from .raw import TAKEN, Peer, RawServer, all_taken, until
 
@@ -185,6 +186,41 @@ def test_what_one_worker_posted_is_not_posted_by_another_when_redis_forgot_claim
                 second.cancel()
                 await one.stop(1)
                 await two.stop(1)
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("seconds", [5.0, 60.0])
+def test_a_backup_that_is_restored_under_a_worker_pulls_the_emergency_stop_and_a_power_failure_does_not(
+    redis_server: EmbeddedRedis, settings: Settings, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    async def work() -> None:
+        async with RawServer(all_taken) as server:
+            ours = settings.model_copy(update={"provider_url": server.url()})
+            with CallQueue(settings=ours) as queue, redis_server.client() as client:
+                epoch = redis_checks.epoch(client, keys)
+                engine = engine_of(ours, "one", epoch)
+                await engine.follow_primary()
+                workers.write_heartbeat(client, keys, workers.Heartbeat("one", queue.store.server_ms(), 1, "host", 0))
+                call = queue.enqueue(CALL)
+                client.hincrbyfloat(keys.PREFIX + "primary", "seen", -seconds * 1000)  # what follows came so much later
+                before = snapshot(client)
+                attending = asyncio.create_task(attend(engine))
+                await until(lambda: queue.get(call.id).state == "submitted")
+                received = server.received
+                await engine.follow_primary()
+                engine._memory._entries.clear()  # it was placed longer ago than is remembered
+                go_back(client, before)
+                client.client_kill_filter(_type="normal", skipme=True)
+                await until(lambda: engine._generation != "1", within=10)
+                if seconds < KEEP:
+                    assert holds.stopped(client, keys) is None
+                else:
+                    assert "Redis went back by 60 s" in str(holds.stopped(client, keys))
+                    await asyncio.sleep(0.5)
+                    assert (server.received, queue.get(call.id).state) == (received, "queued")
+                attending.cancel()
+                await engine.stop(1)
 
     asyncio.run(work())
 

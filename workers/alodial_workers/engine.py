@@ -24,7 +24,7 @@ from alodial.store.connect import watcher_of
 
 from .alovoice.client import AloVoiceClient
 from .alovoice.local_trouble import LocalTrouble
-from .post_memory import PostMemory
+from .post_memory import PostMemory, stop_if_old
 from .submit import HORIZON, TIMER_STEP, SubmitContext, lateness, refusal, release, seconds_between, submit, tick_length
 
 log = structlog.get_logger("alodial.engine")
@@ -174,6 +174,7 @@ class Engine:
         async with self._following:
             current = await self._store.run(primary.repeated(self._worker))
             while current.number != self._generation:
+                await stop_if_old(self._store, self._memory, current, self._worker)
                 lost = 0
                 for name, limits in self._limits.items():
                     lost += await self._repeat(name, limits)
@@ -181,10 +182,11 @@ class Engine:
                 if confirmed.number == current.number:
                     if self._generation != "0":
                         log.warning(
-                            "primary.followed", generation=current.number, remembered=len(self._memory), lost=lost
+                            "primary.followed", generation=int(current.number), remembered=len(self._memory), lost=lost
                         )
                     self._generation = current.number
                 current = confirmed
+            self._memory.looked(current.now)
 
     async def _repeat(self, account: str, limits: AccountSettings) -> int:
         """Repeats an account's POSTs and outcomes; returns how many calls the store does not know any more."""

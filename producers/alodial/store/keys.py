@@ -68,7 +68,8 @@ prefix +              type     holds
 ``epoch``             string   made once; missing while workers run = the store was lost
 ``mark``              hash     v form of the data, env sandbox or live, host of the provider's address; see mark.py
 ``primary``           hash     run (id of the server), gen (generation, grows with each server), at, open and until: when
-                               claims go on after a change; ``owing`` is the set of workers that they wait for
+                               claims go on after a change, seen: when a worker asked last, was: the generation and `seen`
+                               before it; ``owing`` is the set of workers that they wait for
 ``confirmed``         string   written so that a ``WAIT`` has something to wait for
 ``workers``           hash     worker name -> heartbeat JSON
 ``web``               hash     name of a web process -> heartbeat JSON

@@ -2,7 +2,8 @@
 
 A failover, and a restart after a power failure, may forget the last changes: a call that was just POSTed is ready again.
 So each server that becomes the primary begins a generation (``lua/primary.lua``). Workers that know another generation
-neither claim nor arm; each repeats its POSTs of the last moments (``lua/repeat.lua``) before any of them claims again.
+neither claim nor arm; each repeats its POSTs of the last moments (``lua/repeat.lua``) before any of them claims again. A server
+that has forgotten more than they remember holds an old backup: the emergency stop is pulled.
 """
 
 import re
@@ -31,14 +32,18 @@ Repeated = Literal["armed", "kept", "unknown"]
 
 
 class Generation(NamedTuple):
-    """``wait`` is in seconds until claims go on, at most; 0 when they do."""
+    """``wait`` is in seconds until claims go on, at most; 0 when they do. ``now`` is the store's clock, and ``was`` when a worker
+    asked last before this generation, as the store knows it; Unix ms, 0 where that is not known.
+    """
 
     number: str
     wait: float
+    now: int
+    was: int
 
 
 def _generation(answer: Any) -> Generation:
-    return Generation(str(int(answer[0])), int(answer[1]) / 1000)
+    return Generation(str(int(answer[0])), int(answer[1]) / 1000, int(answer[2]), int(answer[3]))
 
 
 def met(run_id: str, quarantine: float) -> Operation[Generation]:
