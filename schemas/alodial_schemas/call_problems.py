@@ -16,7 +16,8 @@ REMEDIES: Final[Mapping[str, str]] = {
     "queue": "give 1 to 32 letters, digits, dots, _ or -, such as 6000",
     "ivrid": "give the menu's number, such as 222",
     "max_attempts": "give 2 to 10, the first attempt included",
-    "delays": "give for each disposition but answered a list of 1 to 9 whole seconds from 1 to 604800",
+    "delays": "give for busy, no_answer, congestion, unavailable, canceled, rejected or unknown a list of 1 to 9 whole seconds "
+    "from 1 to 604800",
     "priority": "give urgent, normal or bulk",
     "on_unconfirmed": "give wait or redial",
     "not_before": "give ISO 8601 with a zone, such as 2026-01-02T09:00:00+05:00",

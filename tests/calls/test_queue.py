@@ -43,6 +43,24 @@ def test_a_single_call_for_enqueue_many_is_an_error_and_not_taken_for_a_list(set
         asyncio.run(work())
 
 
+@pytest.mark.parametrize("wanted", [{}, {"state": "completed"}, "completed"])
+def test_calls_are_chosen_by_a_filter_and_a_mapping_is_an_error(settings: Settings, wanted: Any) -> None:
+    async def work() -> None:
+        async with AsyncCallQueue(settings=settings) as queue:
+            for method in (queue.calls, queue.count, queue.cancel_all, queue.redial_all):
+                with pytest.raises(TypeError, match="such as CallFilter"):
+                    await method(wanted)
+
+    asyncio.run(work())
+    with CallQueue(settings=settings) as queue:
+        for method in (queue.calls, queue.count, queue.cancel_all, queue.redial_all):
+            with pytest.raises(TypeError, match="such as CallFilter"):
+                method(wanted)
+        for act in (queue.cancel_all, queue.redial_all):  # all calls would be too many to be meant by nothing
+            with pytest.raises(TypeError, match="such as CallFilter"):
+                act(None)  # type: ignore[arg-type]
+
+
 def test_an_extid_enqueued_as_a_number_is_looked_up_as_a_number(settings: Settings) -> None:
     with CallQueue(settings=settings) as queue:
         call = queue.enqueue({"callfrom": "712037006", "callto": ["994412860"], "extid": 190019})

@@ -7,7 +7,7 @@ from typing import Final
 from ..errors import NotRedialable
 from ..observability import tracing
 from ..store import call_transitions
-from ..store.call_filter import CallFilter
+from ..store.call_filter import CallFilter, require_filter
 from ..store.call_listing import MAX_CALLS, select
 from ..store.call_transitions import Enqueued, NewCall
 from ..store.client import Store
@@ -63,7 +63,7 @@ def cancel_all(
     store: Store, wanted: CallFilter, *, limit: int = MAX_CALLS, reason: str = "canceled_by_operator"
 ) -> BulkResult:
     """Cancels up to ``limit`` calls that were not submitted yet. Raises StoreUnavailable; repeat it to go on."""
-    names, more = store.call(select, wanted.in_zone(store.settings.timezone), limit)
+    names, more = store.call(select, require_filter(wanted).in_zone(store.settings.timezone), limit)
     result = BulkResult(more=more)
     for chunk in _chunks(names):
         for row in store.run(call_transitions.cancel(chunk, reason)):
@@ -86,7 +86,7 @@ def redial_all(
     for it.
     """
     result = BulkResult()
-    for chunk in _records(store, archive, wanted, limit, result, cursor):
+    for chunk in _records(store, archive, require_filter(wanted), limit, result, cursor):
         plans = _plans(store, chunk, result)
         attempts = [plan.attempt for plan in plans if plan.again is None]
         calls = [plan.again for plan in plans if plan.again is not None]

@@ -11,7 +11,7 @@ from alodial_schemas import Event, parse_event
 from ..observability import tracing
 from ..settings import Settings, chosen_settings
 from ..store import call_transitions, events, holds
-from ..store.call_filter import CallFilter
+from ..store.call_filter import CallFilter, filter_or_all
 from ..store.call_listing import MAX_CALLS, Count, Page, count, count_async, page_async
 from ..store.call_transitions import Enqueued, NewCall
 from ..store.caller import INSTALLATION, Caller
@@ -154,11 +154,11 @@ class CallQueue(ArchiveUser):
         Newest first; queued calls come in the order in which they will be placed, scheduled ones by their time, ended ones
         by their end. A page is ``incomplete`` while the archive does not answer. Raises InvalidCall for a foreign cursor.
         """
-        return list_page(self.store, self.archive, wanted or CallFilter(), cursor, limit)
+        return list_page(self.store, self.archive, filter_or_all(wanted), cursor, limit)
 
     def count(self, wanted: CallFilter | None = None, *, limit: int = MAX_CALLS) -> Count:
         """Returns how many calls in Redis match; where the store keeps no figure it counts up to ``limit``."""
-        return self.store.call(count, (wanted or CallFilter()).in_zone(self.settings.timezone), limit)
+        return self.store.call(count, filter_or_all(wanted).in_zone(self.settings.timezone), limit)
 
     def events(self, group: str, *, start: str = "0", block: float | None = None) -> Iterator[Event]:
         """Yields events, each at least once for a group of readers; an event is acknowledged when you ask for the next.
@@ -344,14 +344,18 @@ class AsyncCallQueue(ArchiveUser):
 
     async def calls(self, wanted: CallFilter | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
         """As :meth:`CallQueue.calls`."""
-        wanted = (wanted or CallFilter()).in_zone(self.settings.timezone)
+        wanted = filter_or_all(wanted).in_zone(self.settings.timezone)
         if self.archive is None or is_live_only(wanted):
             return await self.store.call(page_async, wanted, cursor, limit)
         return await ARCHIVE.run(list_page, self.thread_store, self.archive, wanted, cursor, limit)
 
     async def count(self, wanted: CallFilter | None = None, *, limit: int = MAX_CALLS) -> Count:
         """As :meth:`CallQueue.count`."""
-        return await self.store.call(count_async, (wanted or CallFilter()).in_zone(self.settings.timezone), limit)
+        return await self.store.call(
+            count_async,
+            filter_or_all(wanted).in_zone(self.settings.timezone),
+            limit,
+        )
 
     async def events(self, group: str, *, start: str = "0", block: float | None = None) -> AsyncIterator[Event]:
         """As :meth:`CallQueue.events`."""

@@ -193,3 +193,15 @@ def _rings(raw: Hash, phone: str) -> bool:
         return phone in numbers_of(json.loads(raw[b"b"]))
     except ValueError:
         return False
+
+
+def require_filter(filter: CallFilter) -> CallFilter:
+    """The filter itself. Raises TypeError for anything else: an empty mapping would be every call."""
+    if not isinstance(filter, CallFilter):
+        raise TypeError('calls are chosen by a CallFilter, such as CallFilter(state="completed")')
+    return filter
+
+
+def filter_or_all(filter: CallFilter | None) -> CallFilter:
+    """The filter, of all calls for None. Raises TypeError for anything else."""
+    return CallFilter() if filter is None else require_filter(filter)

@@ -66,4 +66,5 @@ class Readiness:
         except (redis.exceptions.RedisError, OSError) as exc:
             # The address is nothing for strangers.
             message = f"Redis did not answer ({failure_cause(exc)})"
-            return [RedisCheck("redis.reachable", "error", message, code=StoreUnavailable.code)]
+            hint = "start Redis, or correct ALODIAL_REDIS_URL; calls and results wait until it answers"
+            return [RedisCheck("redis.reachable", "error", message, hint, code=StoreUnavailable.code)]
