@@ -1,7 +1,6 @@
 """Campaigns on the real scripts under a clock that the tests set, with a ledger of every number that was rung."""
 
 import json
-import random
 import re
 import sys
 from collections import Counter
@@ -370,9 +369,3 @@ class Harness:
         else:
             waits = {"scheduled": "due", "submitted": "await", "unconfirmed": "await"}
             assert places == {waits.get(state, "lease")}
-
-
-def shuffled(seed: int, things: Iterable[Any]) -> list[Any]:
-    out = list(things)
-    random.Random(seed).shuffle(out)
-    return out

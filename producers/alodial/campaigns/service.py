@@ -200,22 +200,7 @@ class CampaignService:
         key = request_key(idempotency_key, scope, f"retry {stored.id}", new_name, *(["leave_out"] if leave_out else []))
         if record := self._submission.repeated(key):
             return record
-        if stored.state not in (CampaignState.COMPLETED, CampaignState.CANCELED):
-            raise CampaignNotAllowed(f"campaign {stored.fields['n']!r} is {stored.state}: its rows may still be called")
-        if waiting := sum(stored.counts.get(state, 0) for state in _ABOUT_TO_END):
-            # Left out now they would be left out for good: a campaign is retried once.
-            raise CampaignNotAllowed(
-                f"campaign {stored.fields['n']!r}: {count_text(waiting, 'call')} of it waited when it ended, and will be "
-                "canceled; retry in a few seconds"
-            )
-        if not leave_out and (calls := sum(stored.counts.get(state, 0) for state in _IN_PROGRESS)):
-            raise CampaignNotAllowed(
-                f"campaign {stored.fields['n']!r}: 1 call of it is still in progress and may be answered; "
-                "retry when it has ended, or leave out its row with `leave_out`"
-                if calls == 1
-                else f"campaign {stored.fields['n']!r}: {calls:,} calls of it are still in progress and may be answered; "
-                "retry when they have ended, or leave out their rows with `leave_out`"
-            )
+        _require_ended(stored, leave_out=leave_out)
         title = new_name or f"{stored.fields['n'][:90]} (retry)"
         unknown = 0
 
@@ -267,6 +252,27 @@ class CampaignService:
             state = steered.state or "deleted"
             raise CampaignNotAllowed(f"campaign {stored.fields['n']!r} is {state}: it cannot be changed")
         return self._queries.get(stored.id)
+
+
+def _require_ended(stored: StoredCampaign, *, leave_out: bool) -> None:
+    """Raises CampaignNotAllowed unless a campaign has ended and so have its calls, except those that are left out."""
+    name = stored.fields["n"]
+    if stored.state not in (CampaignState.COMPLETED, CampaignState.CANCELED):
+        raise CampaignNotAllowed(f"campaign {name!r} is {stored.state}: its rows may still be called")
+    if waiting := sum(stored.counts.get(state, 0) for state in _ABOUT_TO_END):
+        # Left out now they would be left out for good: a campaign is retried once.
+        raise CampaignNotAllowed(
+            f"campaign {name!r}: {count_text(waiting, 'call')} of it waited when it ended, and will be "
+            "canceled; retry in a few seconds"
+        )
+    if not leave_out and (calls := sum(stored.counts.get(state, 0) for state in _IN_PROGRESS)):
+        raise CampaignNotAllowed(
+            f"campaign {name!r}: 1 call of it is still in progress and may be answered; "
+            "retry when it has ended, or leave out its row with `leave_out`"
+            if calls == 1
+            else f"campaign {name!r}: {calls:,} calls of it are still in progress and may be answered; "
+            "retry when they have ended, or leave out their rows with `leave_out`"
+        )
 
 
 def _may_be_retried(call: CallRecord | RowOutcome | None) -> bool:

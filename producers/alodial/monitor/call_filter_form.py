@@ -12,7 +12,7 @@ from alodial_schemas import ENDS, Disposition, PhoneError, State, any_phone
 
 from ..store.call_facts import NO_VALUE
 from ..store.call_filter import CALLED, MIN_PART, TIMES, CallFilter
-from ..web.query_times import unix_ms
+from ..web.query_times import read_period
 
 FIELDS: Final = (
     "state",
@@ -131,12 +131,8 @@ def read_query(values: Mapping[str, str], zone: ZoneInfo, allowed: tuple[str, ..
         invalid.add("part")
     if ("calls" in fields or "selected" in values) and not NAMES.fullmatch(texts["calls"]):
         invalid.add("calls")  # nothing is ticked: never all calls
-    times: dict[str, int | None] = {}
-    for name in ("since", "until"):
-        try:
-            times[name] = unix_ms(texts[name], zone)
-        except ValueError:
-            invalid.add(name)
+    times, wrong = read_period(texts, zone)
+    invalid |= wrong
     if invalid:
         return CallQuery(fields, invalid=frozenset(invalid))
     plain = {name: texts[name] for name in PLAIN}

@@ -18,9 +18,9 @@ from ..web.context import app_context
 from ..web.csv_download import csv_download
 from ..web.xlsx_download import xlsx_download
 from . import call_rows
-from .auth import Signed, audit
+from .auth import Signed
+from .campaign_downloads import begin_export
 from .campaign_figures import DISPOSITIONS, STATES
-from .context import translator_of
 from .rendering import PeopleRoute, page
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
@@ -102,18 +102,14 @@ async def list_rows(request: Request, operator: Signed, name: str) -> Response:
 
 @router.get("/campaigns/{name}/rows.csv")
 async def rows_csv(request: Request, operator: Signed, name: str) -> Response:
-    t, campaigns = translator_of(request), app_context(request).queue.campaigns
-    record = await campaigns.get(name)
-    await audit(request, operator, "campaign.export", campaign=record.id, kind="csv")
-    rows = campaigns.blocking.matching_rows(record.id, _search(request))
+    t, campaigns, record = await begin_export(request, operator, name, "csv")
+    rows = campaigns.matching_rows(record.id, _search(request))
     blocks = csv_blocks(rows, record.columns, delimiter=delimiter_of(t), texts=t)
     return await csv_download(blocks, record.name)
 
 
 @router.get("/campaigns/{name}/rows.xlsx")
 async def rows_xlsx(request: Request, operator: Signed, name: str) -> Response:
-    t, campaigns = translator_of(request), app_context(request).queue.campaigns
-    record = await campaigns.get(name)
-    await audit(request, operator, "campaign.export", campaign=record.id, kind="xlsx")
-    rows = campaigns.blocking.matching_rows(record.id, _search(request))
+    t, campaigns, record = await begin_export(request, operator, name, "xlsx")
+    rows = campaigns.matching_rows(record.id, _search(request))
     return await xlsx_download(request, record.name, write_xlsx, rows, record.columns, texts=t, zone=t.zone)

@@ -16,7 +16,7 @@ from ..i18n import Translator
 from ..store.client import AsyncStore
 from ..store.log_stream import LEVELS, LogFilter, LogLine, LogPage, has_news_async, lost_async, page_async
 from ..web.context import app_context
-from ..web.query_times import unix_ms
+from ..web.query_times import read_period
 from ..web.routes.logs import names_async
 from . import saved_filters
 from .auth import Signed
@@ -53,13 +53,7 @@ class LogQuery:
 def read_query(values: Mapping[str, str], zone: ZoneInfo) -> LogQuery:
     """Reads an address's query; times without a zone are of ``zone``. Unknown fields are ignored."""
     texts = {name: values.get(name, "").replace("\x00", "").strip()[:MAX_TEXT] for name in FIELDS}
-    invalid = set()
-    times: dict[str, int | None] = {}
-    for name in ("since", "until"):
-        try:
-            times[name] = unix_ms(texts[name], zone)
-        except ValueError:
-            invalid.add(name)
+    times, invalid = read_period(texts, zone)
     if (texts["level"] or "info") not in LEVELS:
         invalid.add("level")
     return LogQuery({name: text for name, text in texts.items() if text}, times, frozenset(invalid))

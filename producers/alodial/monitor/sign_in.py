@@ -1,6 +1,7 @@
-"""Signing in and out, and the language switch."""
+"""Signing in and out, and the switches of language and colours."""
 
 import secrets
+from collections.abc import Collection
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -111,19 +112,18 @@ async def sign_out(request: Request, operator: Signed) -> Response:
 
 @router.get("/colours")
 async def colours(request: Request) -> Response:
-    """Keeps the chosen colours in a cookie, and goes back to the page with the switch."""
-    answer = go(own_address(request.query_params.get("to", "/")))
-    chosen = request.query_params.get("set", "")
-    if chosen in COLOURS:
-        set_cookie(request, answer, COLOURS_COOKIE, chosen, YEAR, lax=True)
-    return answer
+    return _keep_choice(request, COLOURS_COOKIE, COLOURS)
 
 
 @router.get("/language")
 async def language(request: Request) -> Response:
-    """Keeps the chosen language in a cookie, and goes back to the page with the switch."""
+    return _keep_choice(request, LANGUAGE_COOKIE, LANGUAGES)
+
+
+def _keep_choice(request: Request, cookie: str, choices: Collection[str]) -> Response:
+    """Keeps the reader's choice in a cookie, and goes back to the page with the switch."""
     answer = go(own_address(request.query_params.get("to", "/")))
     chosen = request.query_params.get("set", "")
-    if chosen in LANGUAGES:
-        set_cookie(request, answer, LANGUAGE_COOKIE, chosen, YEAR, lax=True)
+    if chosen in choices:
+        set_cookie(request, answer, cookie, chosen, YEAR, lax=True)
     return answer

@@ -1,5 +1,6 @@
 """Parses the query parameters ``since`` and ``until``."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,7 @@ EARLIEST, LATEST = (round(datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1000) f
 """Unix ms between which every zone has a local time."""
 
 
-def unix_ms(text: str, zone: ZoneInfo | None = None) -> int | None:
+def read_time(text: str, zone: ZoneInfo | None = None) -> int | None:
     """Returns Unix ms of an ISO 8601 time, None for "". Without a zone in the text, ``zone`` applies.
 
     Raises ValueError for another text, for a time outside of EARLIEST and LATEST, and for one without a zone when there is no
@@ -40,8 +41,20 @@ class TimeRange:
 
     def _read(self, name: str, text: str, zone: ZoneInfo | None) -> int | None:
         try:
-            return unix_ms(text, zone)
+            return read_time(text, zone)
         except ValueError:
             problem = "is no ISO 8601 time" if zone else "is no ISO 8601 time with a zone"
             self.problems.append(FieldProblem(name, "bad_time", problem, "write 2026-11-23T14:00:00Z"))
             return None
+
+
+def read_period(texts: Mapping[str, str], zone: ZoneInfo) -> tuple[dict[str, int | None], set[str]]:
+    """Returns the times ``since`` and ``until`` in Unix ms, and the names of those that are wrong, which are left out."""
+    times: dict[str, int | None] = {}
+    wrong = set()
+    for name in ("since", "until"):
+        try:
+            times[name] = read_time(texts[name], zone)
+        except ValueError:
+            wrong.add(name)
+    return times, wrong
