@@ -54,6 +54,24 @@ def test_a_chunked_body_is_kept_whole(web: Web, redis_server: EmbeddedRedis) -> 
     assert kept(redis_server)[0][0] == b"a" * 70_000 + b"b" * 70_000
 
 
+def test_while_the_secret_changes_the_log_says_that_results_come_with_the_former_one(
+    redis_server: EmbeddedRedis, tmp_path: Path
+) -> None:
+    web = Web(redis_server.url, tmp_path, CALLBACK_SECRET=f"planted-new-secret-77aa,{SECRET}")
+    try:
+        before = len(kept(redis_server))
+        assert web.http.post("/callbacks/alovoice/planted-new-secret-77aa", content=b"new").status_code == 200
+        assert web.http.post("/callbacks/alovoice/neither", content=b"neither").status_code == 404
+        web.logged("callback.forged")
+        assert "callback.former_secret" not in web.log.read_text()
+        for _ in range(3):
+            assert web.http.post(web.callback, content=b"old").status_code == 200
+        assert len(web.logged("callback.former_secret")) == 1
+        assert [body for body, _ in kept(redis_server)[before:]] == [b"new", b"old", b"old", b"old"]
+    finally:
+        web.stop()
+
+
 def test_a_wrong_secret_looks_like_an_unknown_address(web: Web, redis_server: EmbeddedRedis) -> None:
     unknown = httpx.post(f"{web.url}/nothing/here", content=b"x")
     wrong = [

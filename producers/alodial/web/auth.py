@@ -44,6 +44,10 @@ class SecretSet:
             match |= hmac.compare_digest(known, digest)
         return match
 
+    def is_former(self, secret: str) -> bool:
+        """Whether this one of them is not the first, so that whoever uses it has not learned of the change."""
+        return len(self._digests) > 1 and not hmac.compare_digest(self._digests[0], digest_of(secret))
+
 
 class Authenticator:
     """Finds the API key of a request and limits how often each key is used. Each web process counts by itself."""

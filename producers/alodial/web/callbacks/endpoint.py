@@ -36,6 +36,9 @@ Redis in a minute otherwise."""
 FORGED_LOG_INTERVAL = 60.0
 """Seconds between two log lines about wrong secrets, so that a scanner cannot fill the disk."""
 
+FORMER_LOG_INTERVAL = 60.0
+"""Seconds between two log lines about the secret of before, which AloVoice uses until its staff have changed the address."""
+
 QUOTES = " \t\r\n\"'<>"
 """What stands around a secret that was copied with too much."""
 
@@ -63,6 +66,8 @@ class CallbackEndpoint:
         self._stored, self._spooled = (metrics.callbacks.labels(outcome) for outcome in ("stored", "spooled"))
         self._forged = 0
         self._forged_logged_at = -FORGED_LOG_INTERVAL
+        self._former = 0
+        self._former_logged_at = -FORMER_LOG_INTERVAL
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = await self._keep(scope, receive)
@@ -103,6 +108,8 @@ class CallbackEndpoint:
             self._metrics.callbacks.labels("refused").inc()
             return problem(503, "overloaded", f"Not kept: {exc}. Send it again.", headers={"Retry-After": RETRY_AFTER})
         (self._spooled if spooled else self._stored).inc()
+        if self._secrets.is_former(secret):
+            self._count_former()
         return None
 
     def _reason(self, secret: str, flaw: str, scope: Scope) -> str:
@@ -122,6 +129,13 @@ class CallbackEndpoint:
         if now - self._forged_logged_at >= FORGED_LOG_INTERVAL:
             log.warning("callback.forged", times=self._forged, flaw=reason)
             self._forged_logged_at, self._forged = now, 0
+
+    def _count_former(self) -> None:
+        self._former += 1
+        now = asyncio.get_running_loop().time()
+        if now - self._former_logged_at >= FORMER_LOG_INTERVAL:
+            log.info("callback.former_secret", times=self._former)
+            self._former_logged_at, self._former = now, 0
 
 
 async def _read(receive: Receive) -> bytes:
