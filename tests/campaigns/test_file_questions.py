@@ -113,6 +113,38 @@ def test_of_two_rows_of_headings_the_one_that_names_the_phone_counts(tmp_path: P
     assert (report.header_row, report.understood, report.good) == (2, {"phone": "Телефон", "name": "Имя"}, 1)
 
 
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("ФИО;Телефон;\n;Личный;Менеджера\nА;901234567;301234567\n", "Телефон Личный"),
+        ("ФИО;Телефон;\n;Менеджера;Личный\nА;301234567;901234567\n", "Телефон Личный"),
+        ("Клиент;;Поручитель;\nФИО;Телефон;ФИО;Телефон\nА;901234567;Б;301234567\n", "Телефон"),
+        ("Менеджер;;Клиент;\nИмя;Телефон;Имя;Тел.\nБ;301234567;А;901234567\n", "Тел."),
+        ("Менеджер Иванов;;Ноябрь\nФИО;Телефон;Сумма\nА;901234567;5\n", "Телефон"),
+        ("Компания;ООО Б;\nТелефон;712037006;\n\n№;ФИО;Телефон\n1;А;901234567\n", "Телефон"),
+    ],
+)
+def test_headings_in_two_rows_say_whose_phone_it_is(text: str, column: str, tmp_path: Path) -> None:
+    report = checked(written(tmp_path, text))
+    assert report.understood["phone"] == column
+    assert report.first is not None
+    assert report.first.to == ("+998901234567",)
+    assert report.bad == 0
+    again = asked(written(tmp_path, text), {"header_row": report.header_row})
+    assert (again.first, again.understood) == (report.first, report.understood)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ФИО;Телефон;;Сумма\n;Мужа;Жены;\nА;301234567;901234567;5\n",
+        "Менеджер;;Клиент;\nИмя;Телефон;Имя;Сумма\nБ;301234567;А;500\n",
+    ],
+)
+def test_a_phone_below_the_heading_of_others_is_a_question(text: str, tmp_path: Path) -> None:
+    assert [question.code for question in asked(written(tmp_path, text)).questions] == ["weak_phone_column"]
+
+
 def test_the_header_row_can_be_corrected(tmp_path: Path) -> None:
     path = written(tmp_path, "Телефон;ФИО\nСотовый;Имя\n901234567;А\n")
     assert asked(path, {"header_row": 2}).understood == {"phone": "Сотовый", "name": "Имя"}

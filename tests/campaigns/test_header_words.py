@@ -26,6 +26,7 @@ Aloqa raqami|Aloqa telefoni|Aloqa uchun telefon|Mobil|Mobil telefon|Mobil raqam|
 Ish telefoni|Uy telefoni|Asosiy telefon|Shaxsiy telefon|Telefon raqamingiz|Telefonlar|Qarzdor telefoni
 Telefon (mobil)|Telefon 1|Sotoviy|Телефон рақами|Телефон рақам|Телефон номери|Уяли телефон|Тел рақами
 Мижоз телефони|Мижоз телефон рақами|Алоқа рақами|Алоқа телефони|Мобил телефон|Телефони|Боғланиш учун телефон
+Телефон (не обязательно)|Phone (not required)|Tелефон|Тeлeфoн клиeнта|Phonе|Mобильный|ТЕЛЕФOH|Teл.
 Боғланиш рақами|Мижознинг телефони|Mijozning telefoni|Абонент телефони|Иш телефони|Асосий телефон|Ｐｈｏｎｅ
 """
 
@@ -35,6 +36,9 @@ Contacts|Recipient|To|Customer number|Raqam|raqami|nomer|Mijoz raqami|Abonent ra
 Qabul qiluvchi|Рақам|рақами|Мижоз рақами|Кимга|Телефон менеджера|Телефон супруги|Телефон родственника
 Доп. телефон|Дополнительный телефон|Другой телефон|Телефон поручителя|Телефон офиса|Manager phone
 Emergency phone|Other Phone|Spouse phone|Second phone|Kafil telefoni|Qo‘shimcha telefon|Menejer telefoni
+Телефон внука|Тел. тёщи|Телефон работодателя|Телефон кассира|Тел. зам.|Телефон (не звонить)|Старый телефон
+Неверный номер телефона|Телефон не отвечает|Phone (do not call)|Old phone|Wrong number phone|Eski telefon|Наш телефон
+Employer phone|Grandmother phone|Phone of next of kin|Nevarasining telefoni|Ustozining telefoni|Набираси телефони
 WhatsApp|Telegram номер|Телефон курьера|Телефон филиала|Telefon (onasi)|Otasining telefoni|Menejerining telefoni
 Онасининг телефони|Телефон соседа|Телефон бабушки|Brother phone|Qo‘shnisi telefoni|Телефон опекуна
 """

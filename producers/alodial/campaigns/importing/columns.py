@@ -10,7 +10,7 @@ from alodial_schemas.campaigns import CampaignCall
 from ...i18n import ENGLISH, Message, Translator
 from ..errors import BadFile
 from .cell_shapes import is_plausible, letters, phone_shapes
-from .header_words import FURTHER, OTHER_PERSON, Meaning, meaning, normalise_name
+from .header_words import FURTHER, Meaning, is_of_others, meaning, normalise_name
 from .questions import NOT_USED, Choice, Question
 from .row_values import is_language
 
@@ -327,7 +327,7 @@ class _ColumnReader:
     def _is_further(self, at: int) -> bool:
         """Whether a name speaks of another phone of the same person."""
         words = set(normalise_name(self._names[at]).split())
-        return self._meanings[at].speaks and bool(words & FURTHER) and not words & OTHER_PERSON
+        return self._meanings[at].speaks and bool(words & FURTHER) and not is_of_others(self._names[at])
 
     def _is_maybe(self, target: str, at: int) -> bool:
         found = self._meanings[at]

@@ -69,13 +69,41 @@ OTHER_PERSON: Final = _words(
     "эри хотини рафиқаси акаси укаси опаси синглиси ўғли қизи бобоси бувиси дўсти қўшни қўшниси вакили "
     "дедушки дедушка бабушки бабушка тети тетя дяди дядя сына дочери соседа соседки сосед соседка знакомого знакомый "
     "опекуна опекун представителя представитель помощника помощник секретаря секретарь коллеги коллега начальника "
-    "brother sister son daughter friend neighbor neighbour partner colleague guardian representative secretary boss"
+    "brother sister son daughter friend neighbor neighbour partner colleague guardian representative secretary boss "
+    "деда бабки тестя няни няня снохи кума кумы крестного крестной мамин папин мамина папина зам гид гида отв менедж мен "
+    "опер рук дир бух секр такси коллег друзей наш наша наше наши детей родни "
+    "банка банку школы больницы техника кадров центра службы родных горячей доверия "
+    "specialist hospital school nok law co ice hq "
+    "hr kid kids child children kin mum mom dad uncle aunt niece nephew ex coach admin host nurse taxi our caller "
+    "tog'a buvi buva xola amma usta ustasi kelin kelini kuyov kuyovi er xotin bola bolasi o'g'il qiz aka uka opa singil "
+    "jiyan jiyani bizning тоға буви бува хола амма уста устаси келин куёв эр хотин бола боласи ўғил қиз ака ука опа "
+    "сингил жиян бизнинг"
 )
 OTHER_PERSON_STEMS: Final = (
     "менеджер", "оператор", "агент", "куратор", "сотрудник", "продав", "курьер", "водител", "родствен", "родител", "супруг",
-    "поручител", "гарант", "созаемщ", "экстрен", "ответствен", "директор", "руководител", "бухгалтер", "исполнител", "филиал",
+    "поручител", "гарант", "созаемщ", "экстрен", "ответств", "директор", "руководител", "бухгалтер", "исполнител", "филиал",
     "магазин", "поставщик", "отправител", "manager", "guarantor", "relative", "emergency", "menejer", "operator", "agent",
     "kafil", "qarindosh", "xodim", "haydovchi", "sotuvchi", "кафил", "қариндош", "ходим", "ҳайдовчи",
+    "внук", "внуч", "племян", "тещ", "свекр", "зят", "невест", "бабуш", "дедуш", "ребенк", "близк", "знаком", "сосед",
+    "председател", "старост", "прораб", "нотариус", "адвокат", "юрист", "инспектор", "коллектор", "участков", "кассир",
+    "диспетчер", "консультант", "специалист", "монтажник", "установщик", "замерщик", "риэлтор", "риелтор", "брокер",
+    "дилер", "дистриб", "партнер", "арендодател", "работодател", "тренер", "воспитател", "учител", "преподавател",
+    "педагог", "доктор", "медсестр", "стоматолог", "администратор", "админ", "модератор", "рекрутер", "приемн",
+    "управляющ", "заведующ", "начальник", "заместител", "главбух", "контролер", "супервайзер", "мерчандайзер", "логист",
+    "экспедитор", "перевозчик", "грузчик", "кладовщик", "подрядчик", "застройщик", "поддержк", "охран", "дежурн",
+    "производител", "доверенн", "рекоменд", "пригласивш", "лидер", "сервис",
+    "наставник", "бригадир", "командир", "представител", "помощник", "секретар",
+    "employer", "landlord", "lawyer", "attorney", "notary", "inspector", "collector", "cashier", "dispatcher",
+    "consultant", "technician", "installer", "realtor", "broker", "dealer", "support", "hotline", "helpdesk", "security",
+    "carrier", "administrator", "recruiter", "reception", "dentist", "contractor", "deputy", "accountant", "distributor",
+    "referr", "referee", "mentor", "supplier", "vendor", "manufacturer", "sponsor", "witness", "cosigner", "coborrower",
+    "grand", "cousin", "fiance", "interviewer", "representative",
+    "mudir", "ustoz", "o'qituvchi", "shifokor", "advokat", "hamkor", "qayn", "vasiy", "boshli", "rahbar", "direktor",
+    "buxgalter", "hisobchi", "kassir", "yuboruvchi", "tarbiyachi", "dispetcher", "yaqin", "farzand", "vositachi",
+    "ma'sul", "mas'ul", "maktab", "markaz", "beruvchi", "shifoxona", "bog'cha", "quvvatlash",
+    "nevara", "nabira", "qo'shni", "do'st", "tanish", "hamkasb",
+    "мудир", "устоз", "ўқитувчи", "шифокор", "ҳамкор", "қайн", "васий", "бошли", "раҳбар", "ҳисобчи", "юборувчи",
+    "тарбиячи", "яқин", "фарзанд", "воситачи", "маъсул", "масъул", "невара", "набира", "қўшни", "дўст", "таниш", "ҳамкасб",
 )  # fmt: skip
 PERSON_STEMS: Final = (
     "клиент", "абонент", "покупател", "получател", "заказчик", "должник", "заемщик", "пациент", "плательщик", "контакт",
@@ -86,6 +114,17 @@ FURTHER: Final = _words(
     "alternate alternative alt additional secondary second backup extra another spare qo'shimcha boshqa ikkinchi zaxira "
     "қўшимча бошқа иккинчи захира"
 )
+UNFIT: Final = _words(
+    "старый старые прежний бывший бывшей бывшего неверный неправильный ошибочный недействующий недействительный неактуальный "
+    "неактивный нерабочий неработающий заблокирован заблокированный отключен отключенный отказ стоп чс "
+    "old former previous wrong invalid inactive incorrect blocked disconnected blacklist stop don't dont dnc never "
+    "eski noto'g'ri ishlamaydi ishlamaydigan eskirgan bloklangan эски нотўғри ишламайди ишламайдиган эскирган"
+)
+"""Words of a heading above phones that are not to be rung."""
+
+_NEEDED: Final = ("обязател", "обязат", "required", "necessary", "mandatory")
+"""What a phone may lack without being a wrong one: "не обязательно" is in many forms."""
+
 ATTRIBUTE: Final = _words(
     "тип типа вид модель модели марка бренд цена стоимость сумма дата даты время код статус состояние комментарий коммент "
     "примечание imei серийный кол количество колво наличие есть нет проверен подтвержден подтверждение верификация "
@@ -151,8 +190,11 @@ REFERENCE: Final = (
 _NAMES: Final = MESSENGER | NOT_PHONE
 """Words of two parts that are one name."""
 
-_OTHERS: Final = OTHER_PERSON | FURTHER
+_OTHERS: Final = OTHER_PERSON | FURTHER | UNFIT
 _KNOWN: Final = NUMBER | PERSON | CONTACT | ADDRESSEE | NEUTRAL | MESSENGER | _OTHERS
+_DATA: Final = frozenset(
+    {"данные", "сведения", "информация", "data", "details", "information", "ma'lumotlari", "маълумотлари"}
+)
 _STEMS: Final = OTHER_PERSON_STEMS + PERSON_STEMS
 
 _REPEATED: Final = re.compile(r" \[[A-Z]{1,3}\]$")
@@ -160,6 +202,10 @@ _CAMEL: Final = re.compile(r"(?<=[a-zа-я])(?=[A-ZА-Я])")
 _DIGIT_EDGE: Final = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 _ORDINAL: Final = frozenset({"й", "ый", "ой", "chi", "чи", "nd", "rd", "th", "st", "inchi", "инчи"})
 _SPACES: Final = frozenset('_.:*()/\\#-\t\n\r,;|"«»[]{}+!?&=<>–—')
+_LIKE_CYRILLIC: Final = "aceopxykmhtbi"
+_LIKE_LATIN: Final = "асеорхукмнтві"
+_TO_CYRILLIC: Final = str.maketrans(_LIKE_CYRILLIC, _LIKE_LATIN)
+_TO_LATIN: Final = str.maketrans(_LIKE_LATIN, _LIKE_CYRILLIC)
 _APOSTROPHES: Final = str.maketrans("ʻʼ‘’`´ʹ", "'''''''")
 
 
@@ -180,12 +226,36 @@ class Meaning(NamedTuple):
     known: bool = False
 
 
+def is_of_others(name: str) -> bool:
+    """Whether a heading speaks of people who are not the list's own: a manager, a guarantor, a relative."""
+    return any(word in OTHER_PERSON or word.startswith(OTHER_PERSON_STEMS) for word in normalise_name(name).split())
+
+
+def is_group_of_others(name: str) -> bool:
+    """Whether a heading above several columns is other people's alone: "Поручитель", and not "Менеджер Иванов"."""
+    words = normalise_name(name).split()
+    known = all(word in _KNOWN or word in _DATA or word.startswith(_STEMS) for word in words)
+    return known and not name.rstrip().endswith(":") and is_of_others(name)
+
+
 def normalise_name(name: str) -> str:
-    """A column's name for comparison: lower case, single spaces, no dots, marks or invisible characters."""
+    """A column's name for comparison: lower case, single spaces, no dots, marks or invisible characters.
+
+    A letter of the other alphabet that looks like its neighbours', as the "e" of "Тeлефон", is taken for theirs.
+    """
     # NFKC would turn "№" into "No".
     text = unicodedata.normalize("NFKC", name[:MAX_NAME].replace("№", " "))
     text = text.casefold().replace("ё", "е").translate(_APOSTROPHES)
-    return " ".join("".join(" " if c in _SPACES else c for c in text if c.isprintable() or c in _SPACES).split())
+    words = "".join(" " if c in _SPACES else c for c in text if c.isprintable() or c in _SPACES).split()
+    return " ".join(word if word.isascii() else _one_alphabet(word) for word in words)
+
+
+def _one_alphabet(word: str) -> str:
+    if not any("a" <= c <= "z" for c in word):
+        return word
+    latin = any("a" <= c <= "z" and c not in _LIKE_CYRILLIC for c in word)
+    cyrillic = any(c >= "\u0400" and c not in _LIKE_LATIN for c in word)
+    return word if latin == cyrillic else word.translate(_TO_LATIN if latin else _TO_CYRILLIC)
 
 
 @lru_cache(maxsize=1024)
@@ -222,7 +292,7 @@ def _phone(words: list[str]) -> Meaning | None:
     if fused or any(word in ATTRIBUTE and word not in NEUTRAL for word in rest):
         # "Phone type", "Дата звонка", "Номер договора": of a phone perhaps, and no phone.
         return None
-    other = any(word in _OTHERS or word.startswith(OTHER_PERSON_STEMS) for word in rest)
+    other = any(word in _OTHERS or word.startswith(OTHER_PERSON_STEMS) for word in rest) or _is_negated(words)
     strange = sum(word not in _KNOWN and not word.startswith(_STEMS) for word in rest)
     if " ".join(words) in INITIATOR_SURE:
         return Meaning("initiator", 2, known=True)
@@ -242,6 +312,11 @@ def _phone(words: list[str]) -> Meaning | None:
     if counted or contact or receiver or (alone and len(rest) == 1) or (len(rest) == 1 and rest[0] in ADDRESSEE):
         return Meaning("phone", 1, number, other=other, known=counted or contact or person)
     return None
+
+
+def _is_negated(words: list[str]) -> bool:
+    """Whether a heading says "do not ring": "Телефон (не звонить)"."""
+    return not {"не", "not"}.isdisjoint(words) and not any(word.startswith(_NEEDED) for word in words)
 
 
 def _is_phone(word: str) -> bool:

@@ -302,10 +302,10 @@ class RowChecker:
             report.questions.append(Question("hidden_rows", Message("question.hidden", count=report.hidden), choices))
         if parser is None:
             return
-        if parser.without_country:
+        if count := parser.without_country or parser.abroad:
             uzbek = Choice("prefix", "+998", Message("choice.uzbek"))
-            message = Message("question.country", count=parser.without_country)
-            report.questions.append(Question("country_unclear", message, (uzbek,)))
+            key = "question.country" if parser.without_country else "question.country_named"
+            report.questions.append(Question("country_unclear", Message(key, count=count), (uzbek,)))
         if self._expired:
             report.warnings.append(CheckWarning(Message("warning.rows_expired", count=self._expired)))
         if parser.unknown_codes:

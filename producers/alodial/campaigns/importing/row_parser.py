@@ -22,6 +22,7 @@ from ..row_codec import RowProblem, RowSpec, excerpt
 from .cell_shapes import BETWEEN_PHONES, phone_text
 from .columns import Columns
 from .files import SourceRow
+from .row_marks import RowMarks
 from .row_values import language_of
 
 MASK_64 = (1 << 63) - 1
@@ -29,6 +30,8 @@ MASK_128 = (1 << 128) - 1
 MAX_REFERENCE = 128
 MAX_VALUE = 256
 MAX_METADATA = 16
+LONGEST_NATIONAL = 11
+"""Digits of a number that may have no country's code: nine, or ten with the old 8 or 0; 998 and nine more have one."""
 
 _SCIENTIFIC = re.compile(r"\s*[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d+\s*")
 _QUEUE = re.compile(r"[0-9A-Za-z_.-]{1,32}")
@@ -73,6 +76,11 @@ class RowParser:
         """Numbers of Uzbekistan with a code that no operator has, by code."""
         self.without_country = 0
         """Numbers of nine digits, counted where they may be a neighbour's too."""
+        self.abroad = 0
+        """Numbers without a country's code in rows that name another country than Uzbekistan."""
+        self._marks = RowMarks(columns)
+        self._mark = self._marks.mark
+        self._reads_country = self._marks.country is not None and self._campaign_prefixes != ("+998",)
         self._asks_country = _has_nine_digits_abroad(self._campaign_prefixes or self._allowed)
         self._single_phone = columns.phones[0] if len(columns.phones) == 1 else None
         self._is_simple = (
@@ -87,6 +95,10 @@ class RowParser:
         cells = row.cells
         try:
             to = self._phones(cells)
+            if (mark := self._mark(cells)) is not None:
+                raise CellError(*mark)
+            if self._reads_country and self._marks.is_abroad(cells):
+                self.abroad += any(self._has_no_country(cells[at]) for at in self._columns.phones)
             columns = self._columns
             lang = None if columns.lang is None else self._lang(cells)
             queue = None if columns.queue is None else self._queue(cells, len(to))
@@ -155,6 +167,9 @@ class RowParser:
             remedy = "remove the row, or extend the campaign's allowed_prefixes"
             raise CellError(at, "phone_not_allowed", "is outside the campaign's allowed prefixes", remedy)
         return number
+
+    def _has_no_country(self, text: str) -> bool:
+        return 0 < sum(map(str.isdecimal, text)) < LONGEST_NATIONAL and "+" not in text
 
     def _cell(self, cells: tuple[str, ...], at: int | None) -> str:
         if at is None:
