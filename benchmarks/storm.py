@@ -27,6 +27,7 @@ from alodial.store.call_transitions import Arming, Settling
 from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 
+from .intake import RESULT
 from .machine import child
 
 keys = Keys()
@@ -99,22 +100,7 @@ def submitted(queue: CallQueue, count: int) -> list[str]:
 
 
 def request(host: str, extid: str) -> bytes:
-    body = json.dumps(
-        {
-            "externalid": int(extid),
-            "id": [int(extid) % 10**6],
-            "from_number": ["712037006"],
-            "to_number": ["994412860"],
-            "trunk_number": "712037006",
-            "begin_time": 1_800_000_000,
-            "answer_time": 1_800_000_007,
-            "end_time": 1_800_000_031,
-            "duration": 24,
-            "dialstatus": "ANSWERED",
-            "record": None,
-            "attempts": [],
-        }
-    ).encode()
+    body = json.dumps(RESULT | {"externalid": int(extid), "id": [int(extid) % 10**6]}).encode()
     head = (
         f"POST /callbacks/alovoice/{SECRET} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"

@@ -85,6 +85,13 @@ class Visitor:
         self.dialogs.append(dialog.message)
         dialog.dismiss()
 
+    def check_no_foreign_script(self) -> None:
+        """No text of somebody else ran as a script, nor made the page ask elsewhere."""
+        assert self.dialogs == []
+        assert self.page.evaluate("document.querySelectorAll('script:not([src])').length") == 0
+        assert [url for url in self.asked if not url.startswith(self.web.url)] == []
+        assert not [text for text in self.complaints if "Content Security Policy" in text]
+
     def go(self, address: str) -> None:
         self.page.goto(self.web.url + address)
 

@@ -43,10 +43,7 @@ def test_no_body_and_no_reason_runs(visit: Visit, queue: CallQueue) -> None:
         put(queue, payload.encode(), "unreadable", payload)
     visitor.go("/callbacks")
     visitor.page.wait_for_load_state("networkidle")
-    assert visitor.dialogs == []
-    assert visitor.page.evaluate("document.querySelectorAll('script:not([src])').length") == 0
-    assert [url for url in visitor.asked if not url.startswith(visitor.web.url)] == []
-    assert not [text for text in visitor.complaints if "Content Security Policy" in text]
+    visitor.check_no_foreign_script()
 
 
 def test_a_result_is_replayed_by_keyboard(visit: Visit, queue: CallQueue) -> None:

@@ -4,6 +4,7 @@ import io
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from alodial.campaigns.importing.columns import Columns, read_columns
@@ -130,3 +131,16 @@ def map_columns(names: Sequence[str], mapping: Mapping[str, str] | None = None) 
     if reading.questions:
         raise OpenQuestions(reading.questions)
     return reading.columns
+
+
+def as_text(value: object) -> str:
+    """A cell that another reader has read, written as ours are."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return str(int(value)) if value == int(value) else f"{value:.15g}"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d}" if value.time() == datetime.min.time() else f"{value:%Y-%m-%d %H:%M}"
+    return str(value)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import python_calamine
 import xlsxwriter
-from file_harness import MAIN, checked, read, row, workbook, written
+from file_harness import MAIN, as_text, checked, read, row, workbook, written
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -215,17 +215,7 @@ CELL = st.one_of(
 def by_calamine(path: Path) -> list[list[str]]:
     """The cells by another reader, written as ours are."""
     rows = python_calamine.CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python(skip_empty_area=False)
-    return [[calamine_text(one) for one in cells] for cells in rows]
-
-
-def calamine_text(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return str(int(value)) if value == int(value) else f"{value:.15g}"
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d}" if value.time() == datetime.min.time() else f"{value:%Y-%m-%d %H:%M}"
-    return str(value)
+    return [[as_text(one) for one in cells] for cells in rows]
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)

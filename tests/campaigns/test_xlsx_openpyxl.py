@@ -7,7 +7,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 import xlsxwriter
-from file_harness import read, written
+from file_harness import as_text, read, written
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -26,19 +26,6 @@ CELLS = st.one_of(
 TABLES = st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=6)
 HEADER = ["Телефон", "Имя", "Сумма"]
 LIGHT = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
-
-
-def as_text(value: object) -> str:
-    """A cell that openpyxl has read, written as ours are."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return str(int(value)) if value == int(value) else f"{value:.15g}"
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d}" if value.time() == datetime.min.time() else f"{value:%Y-%m-%d %H:%M}"
-    return str(value)
 
 
 def by_openpyxl(path: Path) -> list[list[str]]:

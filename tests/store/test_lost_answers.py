@@ -15,6 +15,7 @@ from alodial.store.call_transitions import Applying, Arming, Claimed, NewCall, S
 from alodial.store.client import Operation, Store
 from alodial.store.connect import connect
 from alodial.store.keys import Keys
+from alodial.store.scripts import NAMES
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial_schemas import new_ids
 
@@ -39,21 +40,7 @@ class Lossy(Store):
 def lossy(redis_server: EmbeddedRedis, settings: Settings) -> Lossy:
     store = Lossy(settings, client=connect(redis_server.url, repeat=0))
     store.redis.set(keys.EPOCH, "epoch")
-    for name in (
-        "enqueue",
-        "claim",
-        "confirm",
-        "arm",
-        "settle",
-        "apply",
-        "cancel",
-        "pace",
-        "sweep",
-        "park",
-        "resume",
-        "archived",
-        "restore",
-    ):
+    for name in NAMES:
         store.redis.script_load(store._scripts[name].text)
     return store
 

@@ -117,30 +117,13 @@ def test_head_and_body_leave_in_one_write(monkeypatch: pytest.MonkeyPatch) -> No
     assert all(write.startswith(b"POST /requestcall/") and write.endswith(BODY) for write in writes)
 
 
-def test_a_connection_that_the_server_closes_while_the_hook_waits_was_never_written_to() -> None:
+@pytest.mark.parametrize("end", [Peer.close, Peer.reset])
+def test_a_connection_that_ends_while_the_hook_waits_was_never_written_to(end: Callable[[Peer], None]) -> None:
     async def work() -> None:
         async def hang_up(peer: Peer) -> None:
-            peer.close()
+            end(peer)
 
         async with RawServer(hang_up) as server:
-
-            async def hook() -> None:
-                await until(lambda: server.peers and server.peers[0].closed.is_set())
-                await asyncio.sleep(0.02)
-
-            with pytest.raises(httpx.ConnectError):
-                await exchange(DirectTransport(), server.url(), hook)
-            assert server.received == 0
-
-    run(work())
-
-
-def test_a_connection_that_is_reset_while_the_hook_waits_was_never_written_to() -> None:
-    async def work() -> None:
-        async def reset(peer: Peer) -> None:
-            peer.reset()
-
-        async with RawServer(reset) as server:
 
             async def hook() -> None:
                 await until(lambda: server.peers and server.peers[0].closed.is_set())
