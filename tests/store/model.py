@@ -519,7 +519,7 @@ class ModelStore:
         if epoch != self.epoch or c is None or c.token != item.token:
             return Armed("lost", 0, 0)
         if c.state is State.SUBMITTING and (item.slot >= 0 or not limits.rate):
-            return Armed("armed", 0, 0)
+            return Armed("armed", 0, 1 if limits.rate else 0)
         if c.state is not State.QUEUED and c.state is not State.SUBMITTING:
             return Armed("lost", 0, 0)
         if self.stopped:

@@ -451,6 +451,18 @@ def test_a_start_that_was_held_up_waits_for_room_and_is_counted_nowhere_meanwhil
     assert harness.arm(first, -1).outcome == "armed"
 
 
+def test_a_start_whose_answer_was_lost_can_be_counted_anew_too(redis_server: EmbeddedRedis) -> None:
+    harness = Harness(redis_server, calls_per_second=2)
+    harness.enqueue(3)
+    first, second, third = harness.claim(3, horizon=5).calls
+    assert harness.arm(first).outcome == "armed"
+    harness.later(1.2)
+    assert harness.arm(second, harness.now).outcome == harness.arm(third, harness.now).outcome == "armed"
+    again = harness.arm(first)
+    assert (again.outcome, again.slot) == ("armed", 1)
+    assert harness.arm(first, -again.slot).outcome == "wait", "two have left within this second already"
+
+
 def test_the_emergency_stop_holds_back_what_was_held_up(redis_server: EmbeddedRedis) -> None:
     harness = Harness(redis_server, calls_per_second=2)
     harness.enqueue()

@@ -103,9 +103,18 @@ def test_an_arm_is_late_that_takes_longer_than_usual_and_not_one_that_is_as_slow
     assert times.is_late(0.2)
 
 
-@pytest.mark.parametrize(("held_up", "slots"), [((0.0,), [7]), ((1.0, 0.0), [7, -1234]), ((1.0, 1.0), [7, -1234])])
+@pytest.mark.parametrize(
+    ("held_up", "counted", "slots"),
+    [
+        ((0.0,), 1234, [7]),
+        ((1.0, 0.0), 1234, [7, -1234]),
+        ((1.0, 1.0), 1234, [7, -1234]),
+        ((1.0, 0.0), 1, [7, -1]),
+        ((1.0,), 0, [7]),
+    ],
+)
 def test_a_call_that_was_held_up_between_its_arm_and_its_post_is_counted_anew_once(
-    held_up: tuple[float, ...], slots: list[int]
+    held_up: tuple[float, ...], counted: int, slots: list[int]
 ) -> None:
     armed: list[int] = []
 
@@ -120,7 +129,7 @@ def test_a_call_that_was_held_up_between_its_arm_and_its_post_is_counted_anew_on
     async def arm(item: Arming) -> Armed:
         loop.late += held_up[len(armed)]
         armed.append(item.slot)
-        return Armed("armed", 0, 1234)
+        return Armed("armed", 0, counted)
 
     async def start() -> None:
         context = SubmitContext(Settings(_env_file=None), None, arm, None, None)  # type: ignore[arg-type]  # arm alone is used

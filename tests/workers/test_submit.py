@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 import pytest
@@ -353,6 +354,35 @@ def test_a_call_whose_slot_has_gone_by_waits_for_another_one(settings: Settings,
     # By Redis' clock: how long a request is under way is the machine's.
     armed = [int(moment) for moment in queue.store.redis.lrange(f"{keys.PREFIX}starts:default", 0, -1)]
     assert min(later - sooner for later, sooner in itertools.pairwise(armed)) > 50_000
+
+
+@pytest.mark.parametrize("on_unconfirmed", ["wait", "redial"])
+def test_a_call_whose_lease_ran_out_before_its_start_was_counted_anew_goes_back(
+    settings: Settings, queue: CallQueue, on_unconfirmed: str
+) -> None:
+    call = queue.enqueue(CALL, on_unconfirmed=on_unconfirmed)
+
+    async def work(works: Works) -> int:
+        (mine,) = await works.claim()
+        context = works.engine._contexts["default"]
+
+        async def arm(item: call_transitions.Arming) -> call_transitions.Armed:
+            armed = await context.arm(item)
+            if item.slot >= 0:  # the whole machine stands still here, and Redis' clock goes on
+                await works.store.redis.zadd(keys.LEASE, {mine.record: 1})
+                await works.store.run(call_transitions.sweep(works.settings))
+                await asyncio.sleep(3 * submitting.LATE)
+            return armed
+
+        context.arm_times.is_late(0.0)
+        await submit(mine, asyncio.get_running_loop().time(), replace(context, arm=arm))
+        return works.server.requests
+
+    assert with_works(settings, queue, all_taken, work, calls_per_second=10) == 0
+    record = queue.get(call.id)
+    assert record.state == "queued", "nothing of it has left, and it is no call whose outcome nobody knows"
+    assert "unconfirmed" in [step["state"] for step in record.timeline]
+    assert queue.store.redis.zcard(keys.channels("default")) == 0
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,9 @@ async def arm_at_slot(call: Claimed, claimed_at: float, context: SubmitContext) 
                 return
             slot = -armed.slot
             continue
+        if armed.outcome == "lost" and armed_since:
+            # The lease ran out before it was counted anew. It has not left, which settle says even where the sweeper was first.
+            raise NotArmed("woke_late")
         if armed.outcome != "wait":
             raise NotArmed(armed.outcome)
         if armed.wait > MAX_SLOT_WAIT:

@@ -176,7 +176,8 @@ class Arming(NamedTuple):
 class Armed(NamedTuple):
     """``wait``: arm again at ``slot``, in ``wait`` seconds; ``lost``: another process or an end took the call.
 
-    Of an armed call ``slot`` is the moment at which its start was counted, 0 where there is no rate limit.
+    Of an armed call ``slot`` is the moment at which its start was counted, 0 where there is no rate limit; 1 where the first
+    answer was lost, and the moment with it.
     """
 
     outcome: ArmOutcome

@@ -1,10 +1,10 @@
 -- The last step before the first byte: from claimed to submitting, for the holder of the token only.
 -- ARGV: epoch worker lease_ms rate second_us channel_ms frequency_caps own_numbers daily_calls daily_seconds reserve_seconds,
 --   then for each call: extid token slot_us. A slot below 0 is of a call that is armed and has not left: the worker was held up
---   since that moment, at which its start was counted, and it is counted now instead (-1: it was counted nowhere).
--- Answer for each: {outcome, wait_us, slot_us}; outcome is armed (slot_us: when its start was counted, 0 without a rate), wait
--- (ask again at that slot), lost (canceled, expired, taken away, suppressed meanwhile), stop, hold (its account or its campaign
--- pauses, its hours are over, or another server is the primary since).
+--   since that moment, at which its start was counted, and it is counted now instead (-1: it was counted nowhere, or who knows when).
+-- Answer for each: {outcome, wait_us, slot_us}; outcome is armed (slot_us: when its start was counted, 0 without a rate, 1 where that
+-- is not known any more: it was armed before, and that answer was lost), wait (ask again at that slot), lost (canceled, expired, taken
+-- away, suppressed meanwhile), stop, hold (its account or its campaign pauses, its hours are over, or another server is the primary since).
 local epoch, worker, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local rate, second, channel_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local daily_calls, daily_seconds, reserve = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
@@ -43,7 +43,7 @@ local function arm(x, token, slot)
   local r = load(x)
   if not r or r.tok ~= token then return { 'lost', 0, 0 } end
   if r.s == 'submitting' then
-    if slot >= 0 or rate == 0 then return { 'armed', 0, 0 } end
+    if slot >= 0 or rate == 0 then return { 'armed', 0, rate > 0 and 1 or 0 } end
     if stopped then return { 'stop', 0, 0 } end
     redis.call('LREM', P .. 'starts:' .. r.a, 1, int(-slot))
     return count_start(r.a) or { 'armed', 0, us_text }
