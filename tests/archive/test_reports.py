@@ -17,6 +17,7 @@ from alodial.archive.read_connection import ReadConnections
 from alodial.archive.report_query import BY, best_of, lower_bound, make_row, read_query
 from alodial.archive.reports import ReportReader
 from alodial.archive.write import write_calls
+from alodial.cli.report import _figures
 from alodial.server.app import create_app
 from alodial.settings import Settings
 
@@ -47,6 +48,11 @@ def test_a_report_sums_the_calls_of_a_group(engine: Engine, archive_url: str) ->
     assert (shop["initiator"], shop["calls"]) == ("+998712037006", 1)
     for report, choices in BY.items():
         assert all(rows_of(reader, report, name) for name in choices)
+
+
+def test_the_terminal_names_the_units_of_the_time_that_people_talked() -> None:
+    row = make_row({"outcome": "answered"}, (59, 59, 59, 1954), 84, hours=False)
+    assert "32 min 34 s" in _figures(row)
 
 
 def test_the_best_hour_is_not_that_of_three_lucky_calls() -> None:

@@ -68,6 +68,19 @@ def test_a_token_that_is_refused_is_named_with_its_account(operator: Operator, s
     assert "AloVoice refuses the token of account default" in sentence(operator.get(f"/calls/{placed.id}"))
 
 
+def test_an_attempt_that_is_still_to_come_is_not_called_one_of_which_nothing_was_sent(
+    operator: Operator, stage: Stage
+) -> None:
+    waiting = stage.place(redial={"max_attempts": 2, "delays": {"busy": [3600]}})
+    stage.result(stage.settle("taken").extid, "busy")
+    page = operator.get(f"/calls/{waiting.id}").text
+    assert "not yet" in page
+    assert "nothing was sent" not in page
+    canceled = stage.place()
+    stage.queue.cancel(canceled.id)
+    assert "nothing was sent" in operator.get(f"/calls/{canceled.id}").text
+
+
 def test_the_page_shows_the_whole_timeline(operator: Operator, stage: Stage) -> None:
     placed = stage.place(reference="order-17", metadata={"shop": "Chilonzor"})
     call = stage.settle("taken", body='{"answer": {"id": 17}}')

@@ -290,6 +290,7 @@ def test_cancel_names_the_count_and_is_for_good(queue: CallQueue, operator: Oper
 def test_the_pace_is_changed_while_it_runs(queue: CallQueue, operator: Operator) -> None:
     id = placed(queue, 5)
     page = f"/campaigns/{id}/pace"
+    assert re.search(r'name="weight"[^>]* value="1"', operator.get(page).text)  # as it stands: an empty one is refused
     assert operator.post(page, {"pace": "1,5", "channels": "4", "weight": "7"}, page=page).status_code == 303
     policy = queue.campaigns.get(id).request["policy"]
     assert (policy["pace"], policy["channels"], policy["weight"]) == (1.5, 4, 7)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .arguments import Json, parse_time
+from .language import reader
 from .output import document, heading, safe, say, table
 from .session import campaign_id, open_queue
 
@@ -116,5 +117,4 @@ def _print(report: "Report", as_json: bool) -> None:
 def _figures(row: "ReportRow") -> tuple[Any, ...]:
     rate = "" if row.answer_rate is None else f"{100 * row.answer_rate:.1f} %"
     share = "" if row.share is None else f"{100 * row.share:.1f} %"
-    hours, minutes = divmod(row.talk_seconds // 60, 60)
-    return row.calls, row.attempts, row.answered, rate, f"{hours}:{minutes:02}", share
+    return row.calls, row.attempts, row.answered, rate, reader().plain_span(row.talk_seconds), share

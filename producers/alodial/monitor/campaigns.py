@@ -23,6 +23,7 @@ from ..web.context import app_context
 from ..web.responses import json_response
 from . import campaign_figures, now_charts
 from .auth import Signed, audit, caller_of, form_of, text_of
+from .campaign_form import DEFAULTS
 from .context import monitor_context, translator_of
 from .problem_kinds import kinds_of_rows
 from .rendering import PeopleRoute, go, page
@@ -184,7 +185,7 @@ async def confirm_act(request: Request, operator: Signed, name: str, act: str) -
     if act not in ACTS or act not in campaign_figures.acts(record):
         return go(f"/campaigns/{record.id}")
     policy = record.request.get("policy") or {}
-    form = {field: str(policy.get(field) or "") for field in PACE_FIELDS}
+    form = {field: str(policy.get(field) or DEFAULTS[field]) for field in PACE_FIELDS}
     return _confirm(request, operator, record, act, form=form)
 
 
