@@ -26,6 +26,7 @@ from .session import campaign_id, current_actor, open_queue
 
 if TYPE_CHECKING:
     from ..calls.queue import CallQueue
+    from ..store.call_filter import CallFilter
     from ..store.records import CallRecord
 
 NBSP = "\u00a0"
@@ -102,8 +103,6 @@ def list_calls(
         weekday=weekday,
         times=times,
     )
-    incomplete = False
-    calls: list[CallRecord] = []
     with open_queue() as queue:
         numbers = {"phone": phone, "initiator": initiator}
         for name, number in numbers.items():
@@ -118,20 +117,30 @@ def list_calls(
             phone=numbers["phone"],
             initiator=numbers["initiator"],
         )
-        # A page ends after a number of records read, matching or not; a list ends when it is full or none is left.
-        while len(calls) < limit and not READER_LEFT.is_set():
-            try:
-                page = queue.calls(call_filter, cursor=cursor, limit=limit - len(calls))
-            except InvalidCall:
-                raise typer.BadParameter(f"--cursor {cursor!r}: give the last list's, with the same filters") from None
-            calls += page.calls
-            cursor = page.cursor
-            incomplete |= page.incomplete
-            if as_json:
-                for record in page.calls:
-                    document(record.summary())
-            if cursor is None:
-                break
+        _print_list(queue, call_filter, cursor, limit, as_json=as_json)
+
+
+def _print_list(
+    queue: "CallQueue", call_filter: "CallFilter", cursor: str | None, limit: int, *, as_json: bool
+) -> None:
+    from ..errors import InvalidCall
+
+    incomplete = False
+    calls: list[CallRecord] = []
+    # A page ends after a number of records read, matching or not; a list ends when it is full or none is left.
+    while len(calls) < limit and not READER_LEFT.is_set():
+        try:
+            page = queue.calls(call_filter, cursor=cursor, limit=limit - len(calls))
+        except InvalidCall:
+            raise typer.BadParameter(f"--cursor {cursor!r}: give the last list's, with the same filters") from None
+        calls += page.calls
+        cursor = page.cursor
+        incomplete |= page.incomplete
+        if as_json:
+            for record in page.calls:
+                document(record.summary())
+        if cursor is None:
+            break
     if calls and not as_json:
         table(
             ("extid", "state", "disposition", "try", "created", "to", "reference"),

@@ -195,6 +195,17 @@ def configure(
         logger_factory=structlog.WriteLoggerFactory(file=out),
         cache_logger_on_first_use=True,
     )
+    _configure_libraries(out, level, common, tail)
+    # Python would print uncaught exceptions, with the secrets in their texts, to standard error.
+    logging.captureWarnings(True)
+    sys.excepthook = _uncaught
+    threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+    for problem in unknown_settings(variables()) if shared else ():
+        structlog.get_logger("alodial").warning("setting.unknown", problem=problem)
+
+
+def _configure_libraries(out: Any, level: int, common: list[Any], tail: list[Any]) -> None:
+    """Sends lines of other libraries, from warnings on, through the same processors."""
     handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -213,12 +224,6 @@ def configure(
         logging.getLogger(name).propagate = True
     for name in ("uvicorn.error", "asyncio"):
         logging.getLogger(name).filters[:] = [_Seldom()]
-    # Python would print uncaught exceptions, with the secrets in their texts, to standard error.
-    logging.captureWarnings(True)
-    sys.excepthook = _uncaught
-    threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
-    for problem in unknown_settings(variables()) if shared else ():
-        structlog.get_logger("alodial").warning("setting.unknown", problem=problem)
 
 
 class _Seldom(logging.Filter):
