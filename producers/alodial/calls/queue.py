@@ -73,8 +73,8 @@ class CallQueue(ArchiveUser):
 
         ``call`` is a TwoWayCall, an IvrCall or AloVoice's own body as a mapping. ``options`` are the fields beside the
         body: ``extid``, ``reference``, ``not_before``, ``expires_at``, ``priority``, ``account``, ``on_unconfirmed``,
-        ``redial``, ``metadata``. The same ``idempotency_key`` (for 48 hours) or ``extid`` with the same body returns the
-        same call with ``created=False``; ``scope`` separates the keys of different callers.
+        ``redial``, ``metadata``. The same ``idempotency_key`` (until 48 hours after the call's end) or ``extid`` with
+        the same body returns the same call with ``created=False``; ``scope`` separates the keys of different callers.
 
         Raises InvalidCall when a field is wrong, Conflict when the key or extid belongs to a call with another body,
         StoreUnavailable when Redis does not answer: repeat the call then with the same key.
@@ -215,7 +215,7 @@ class CallQueue(ArchiveUser):
         progress: "OnProgress | None" = None,
         on_problem: "OnProblem | None" = None,
     ) -> "CampaignRecord":
-        """Submits the rows of a file (CSV, XLSX, NDJSON) or of an iterable as a campaign.
+        """Submits the rows of a file (CSV, XLSX, ODS, NDJSON) or of an iterable as a campaign.
 
         ``campaign`` is a :class:`~alodial.CampaignRequest` or its JSON form. A file whose submission was interrupted goes
         on where it stopped; ``again`` submits a file once more that a campaign has already. The same ``idempotency_key``

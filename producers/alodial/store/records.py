@@ -21,7 +21,7 @@ def iso(ms: int | str | bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """One call. The fields are described in ``docs/http.md``; times are ISO 8601 in UTC.
+    """One call. The fields are those of ``GET /v1/calls/{id}`` in the OpenAPI document; times are ISO 8601 in UTC.
 
     The store keeps it under ``wire_extid``, that of its first attempt; ``extid`` is the one by which its owner knows it.
     """

@@ -38,7 +38,7 @@ _FILE: Final = _TEXT | {"format": "binary"}
 _CALL: Final[Schema] = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("TwoWayCall", "IvrCall")]}
 _KEY: Final = _header(
     "Idempotency-Key",
-    "The same key with the same body is the same call, for 48 hours",
+    "The same key with the same body is the same call, until 48 hours after its end",
     minLength=1,
     maxLength=255,
     pattern="^[!-~]+$",
