@@ -106,6 +106,14 @@ def test_hidden_and_filtered_rows_and_several_sheets_are_asked_about(tmp_path: P
     assert (answered.good, answered.sheet, answered.kind, answered.questions) == (1, "T2", "ods", [])
 
 
+def test_the_country_that_a_format_shows_is_part_of_the_number(tmp_path: Path) -> None:
+    rows = row(text("Phone")) + row(number("555123456", "+996 555-123-456")) + row(number("901234567", "901 234 567"))
+    report = checked(written(tmp_path, document(rows), "a.ods"))
+    assert [problem.code for problem in report.problems] == ["phone_not_allowed"]
+    assert report.first is not None
+    assert report.first.to == ("+998901234567",)
+
+
 def test_a_formulas_result_is_never_a_phone(tmp_path: Path) -> None:
     formula = number("901234567", attributes=' table:formula="of:=[.Z1]"')
     assert [one.code for one in checked(written(tmp_path, document(HEAD + row(formula)), "a.ods")).problems] == [

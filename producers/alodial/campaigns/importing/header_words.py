@@ -12,6 +12,9 @@ from typing import Final, NamedTuple
 MAX_NAME: Final = 200
 MAX_NUMBER: Final = 20
 MAX_NAME_WORDS: Final = 5
+PERSON_ALONE: Final = 3
+"""The rank of a heading such as "Клиент", which names people where no other does."""
+
 CERTAIN: Final = 2
 """The certainty of a meaning that nobody needs to be asked about."""
 
@@ -370,4 +373,4 @@ def _name_rank(words: set[str]) -> int | None:
         return None
     if letters & NAME_WORDS:
         return 0 if letters & _FULL_NAME else 1 if letters & _GIVEN_NAME else 2
-    return 3 if letters & PERSON else None
+    return PERSON_ALONE if letters & PERSON else None

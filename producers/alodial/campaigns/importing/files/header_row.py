@@ -6,7 +6,7 @@ from typing import Final
 from ...errors import BadFile
 from ...row_codec import RowProblem
 from ..cell_shapes import is_plausible, letters, phone_shapes
-from ..header_words import CERTAIN, is_group_of_others, meaning
+from ..header_words import CERTAIN, PERSON_ALONE, is_group_of_others, meaning
 from .source import MAX_COLUMNS, Header, SourceRow
 
 HEAD_ROWS: Final = 120
@@ -127,7 +127,7 @@ def _divided(head: Sequence[HeadRow], at: int) -> dict[int, str]:
     if (
         stands_alone
         or sum(map(str.isdecimal, "".join(row))) > MAX_DIGITS
-        or any(meaning(cell).field == "name" for cell in row)
+        or any((found := meaning(cell)).field == "name" and found.rank < PERSON_ALONE for cell in row)
     ):
         return {}
     names: dict[int, str] = {}

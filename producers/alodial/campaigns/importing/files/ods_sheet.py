@@ -12,6 +12,9 @@ MAX_SHEETS: Final = 200
 MAX_REPEATED: Final = 10_000
 """Equal rows that are written as one; an empty row is repeated to the end of the sheet."""
 
+FEWEST: Final = 7
+"""Digits of a number before which a format may show the code of a country or a city."""
+
 _NUMBERS: Final = frozenset({"float", "currency", "percentage"})
 _HIDDEN: Final = frozenset({"collapse", "filter"})
 
@@ -133,10 +136,11 @@ class OdsReader:
 
 
 def _displayed(value: str, text: str) -> str:
-    """The cell's text where it only adds zeros, "+" or separators to the digits of its value; else the value."""
+    """The cell's text where it only adds zeros, separators or a country's code to the digits of its value; else the value."""
     digits = "".join(c for c in text if c.isdecimal())
     plain = all(c.isdecimal() or c in "+-() " for c in text)
-    return text if plain and value.isdecimal() and digits.lstrip("0") == value.lstrip("0") else value
+    shown = digits.lstrip("0") == value.lstrip("0") or (len(value) >= FEWEST and digits.endswith(value))
+    return text if plain and value.isdecimal() and shown else value
 
 
 def _count(attributes: dict[str, str], name: str) -> int:

@@ -14,7 +14,10 @@ _BUILT_IN_CODES: Final = {"45": "mm:ss", "46": "[h]:mm:ss", "47": "mm:ss"}
 _NO_LETTERS: Final = re.compile(r'"[^"]*"|\[[^\]]*\]|[\\_*].')
 _LETTERS: Final = re.compile(r"[dmyhs]", re.IGNORECASE)
 _ELAPSED: Final = re.compile(r"\[(h+|m+|s+)\]", re.IGNORECASE)
-_TOKENS: Final = re.compile(r'"([^"]*)"|\\(.)|([0#])|([ +()/:.-])')
+_GENERAL: Final = re.compile("general", re.IGNORECASE)
+_TOKENS: Final = re.compile(r'"([^"]*)"|\\(.)|\[\$([^\]-]*)[^\]]*\]|([0#])|([ +()/:.1-9-])|[_*].')
+"""A text in quotes, an escaped character, a currency's sign, a digit's place, a character that stands for itself."""
+
 
 DATE: Final = "date"
 ELAPSED: Final = "elapsed"
@@ -48,8 +51,9 @@ def shown_styles(archive: zipfile.ZipFile, part: str) -> Mapping[str, str]:
 def _kind_of(code: str) -> str:
     """ "" for a format that shows the number's own digits."""
     first = code.split(";", maxsplit=1)[0]
-    if "general" in first.lower():
-        return ""
+    if _GENERAL.search(_NO_LETTERS.sub("", first)):
+        plain = _GENERAL.sub("#", first)
+        return plain if _is_mask(plain) else ""
     if _ELAPSED.search(first):
         return ELAPSED
     if _LETTERS.search(_NO_LETTERS.sub("", first)):
@@ -58,11 +62,17 @@ def _kind_of(code: str) -> str:
 
 
 def _is_mask(code: str) -> bool:
-    """Whether a format only puts zeros and other characters around digits, such as 000000 or "+998" 00 000-00-00."""
+    """Whether a format only puts zeros and other characters around digits, such as 000000, "+998" 00 000-00-00 or +7 0."""
     tokens = list(_TOKENS.finditer(code))
     if "".join(token[0] for token in tokens) != code or "." in _NO_LETTERS.sub("", code):
         return False
-    return sum(token[3] == "0" for token in tokens) > 1 or ("+" in code and any(token[3] for token in tokens))
+    # Another country's code in a format makes another number of the cell's digits.
+    adds = any(c.isdecimal() or c == "+" for token in tokens for c in _literal(token))
+    return sum(token[4] == "0" for token in tokens) > 1 or (adds and any(token[4] for token in tokens))
+
+
+def _literal(token: re.Match[str]) -> str:
+    return token[1] or token[2] or token[3] or token[5] or ""
 
 
 def masked(digits: str, mask: str) -> str:
@@ -70,15 +80,15 @@ def masked(digits: str, mask: str) -> str:
     out: list[str] = []
     left = list(digits)
     tokens = list(_TOKENS.finditer(mask))
-    first = next((at for at, token in enumerate(tokens) if token[3]), 0)
+    first = next((at for at, token in enumerate(tokens) if token[4]), 0)
     for at in range(len(tokens) - 1, -1, -1):
-        literal, escaped, digit, plain = tokens[at].groups()
+        digit = tokens[at][4]
         if digit:
             out.append(left.pop() if left else "0" if digit == "0" else "")
             if at == first:
                 out.extend(reversed(left))
         else:
-            out.append(literal or escaped or plain or "")
+            out.append(_literal(tokens[at]))
     return "".join(reversed(out)).strip()
 
 
