@@ -14,6 +14,8 @@ from alodial import CallQueue, errors, i18n
 from alodial.campaigns import errors as campaign_errors
 from alodial.key_limits import LIMIT_NAMES, read_limits
 from alodial.settings import Settings
+from alodial.store import mark
+from alodial.store.keys import Keys
 
 from .conftest import Alodial
 from .message_templates import counted, spoken, templates
@@ -25,6 +27,22 @@ LIST = "phone\n901234567\n901234568\n12\n"
 def russian(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("LANG", "ru_RU.UTF-8")
     environment.delenv("LC_ALL", raising=False)
+
+
+def test_a_store_of_another_provider_is_refused_in_a_line_and_a_hint(
+    alodial: Alodial, environment: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    with CallQueue(settings=settings) as queue:
+        queue.store.redis.hset(Keys().MARK, mapping={"v": mark.SCHEMA, "env": "live", "host": "cld.alovoice.uz"})
+    environment.setenv("ALODIAL_PROVIDER_URL", "http://127.0.0.1:8090")
+    call = ("call", "two-way", "--from", "712037006", "--to", "994412860")
+    error, hint = alodial(*call).err.splitlines()
+    assert error.startswith("error: the calls in this store are for real telephones at cld.alovoice.uz")
+    assert hint.startswith("hint: give this installation another ALODIAL_NAMESPACE or Redis")
+    environment.setenv("ALODIAL_LANGUAGE", "ru")
+    error, hint = alodial(*call).err.splitlines()
+    assert error.startswith("ошибка: звонки этого хранилища — настоящие телефоны")
+    assert hint.startswith("подсказка: дайте этой установке другой ALODIAL_NAMESPACE")
 
 
 def test_status_and_doctor_are_in_the_language_of_the_terminal(

@@ -92,14 +92,16 @@ def report(exc: Exception, *, as_json: bool = False) -> int:
         say(f"error: {exc.reader('check.open_questions')}")
         print_questions(exc.questions, exc.reader)
         return 1
-    say(f"error: {exc}")
-    if hint := _hint(exc):
+    detail, remedy = _detail(exc)
+    say(f"error: {detail}")
+    if hint := remedy or _hint(exc):
         say(f"hint: {hint}")
     return 1
 
 
 def _error_document(exc: AlodialError) -> dict[str, Any]:
-    error: dict[str, Any] = {"code": exc.code, "detail": str(exc), "hint": _hint(exc), "retry": exc.retry}
+    detail, remedy = _detail(exc)
+    error: dict[str, Any] = {"code": exc.code, "detail": detail, "hint": remedy or _hint(exc), "retry": exc.retry}
     if isinstance(exc, NotRedialable):
         error["hint"] = exc.remedy
     if isinstance(exc, OpenQuestions):
@@ -118,6 +120,12 @@ def _report_problems(problems: Sequence[FieldProblem]) -> None:
         text = t.problem(problem.code, problem.problem, problem.remedy)
         say(f"error: {problem.field}: {text.problem}" if problem.field else f"error: {text.problem}")
         say(f"hint: {text.remedy}")
+
+
+def _detail(exc: AlodialError) -> tuple[str, str]:
+    """What is wrong, and the remedy that the text itself has, "" for none; of several faults the text stays whole."""
+    parts = str(exc).split("; hint: ") if isinstance(exc, StoreUnfit) else []
+    return (parts[0], parts[1]) if len(parts) == 2 else (str(exc), "")  # what is wrong, and its remedy
 
 
 def _hint(exc: AlodialError) -> str:
