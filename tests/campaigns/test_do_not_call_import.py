@@ -48,6 +48,16 @@ def test_the_phone_column_is_read_and_no_tax_number(lists: DoNotCall, tmp_path: 
     assert numbers(lists) == {"+998901234567", "+998911234568", "+998931234569"}
 
 
+@pytest.mark.parametrize(
+    "heading", ["Телефон (не звонить)", "Телефон — стоп-лист", "Blacklist phone", "Старый телефон"]
+)
+def test_a_heading_that_says_why_the_phones_are_listed_is_that_of_phones(
+    heading: str, lists: DoNotCall, tmp_path: Path
+) -> None:
+    result = lists.add_file(written(tmp_path, f"{heading}\n907770001, 907770002\n"))
+    assert (result.columns, result.added, result.bad) == ((heading,), 2, 0)
+
+
 def test_a_list_without_headings_that_holds_tax_numbers_is_asked_about(lists: DoNotCall, tmp_path: Path) -> None:
     path = written(tmp_path, "301234567;А;901234567\n302345678;Б;911234567\n")
     with pytest.raises(OpenQuestions) as caught:

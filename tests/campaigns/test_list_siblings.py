@@ -38,6 +38,14 @@ def test_phones_of_others_alone_are_a_question(heading: str, tmp_path: Path) -> 
     assert [question.code for question in report.questions] == ["weak_phone_column"]
 
 
+def test_phones_in_one_cell_stay_together_below_a_heading_that_is_asked_about(tmp_path: Path) -> None:
+    path = written(tmp_path, "Телефон внука\n901234567, 911234567\n")
+    assert [question.code for question in asked(path).questions] == ["weak_phone_column"]
+    answered = asked(path, {"columns": {"phone": "Телефон внука"}})
+    assert answered.first is not None, answered.problems
+    assert answered.first.to == (PHONE, "+998911234567")
+
+
 @pytest.mark.parametrize(
     "cell",
     [

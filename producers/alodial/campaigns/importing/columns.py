@@ -10,7 +10,7 @@ from alodial_schemas.campaigns import CampaignCall
 from ...i18n import ENGLISH, Message, Translator
 from ..errors import BadFile
 from .cell_shapes import is_plausible, letters, phone_shapes
-from .header_words import FURTHER, Meaning, is_of_others, meaning, normalise_name
+from .header_words import FURTHER, Meaning, is_of_others, meaning, normalise_name, without_refusal
 from .questions import NOT_USED, Choice, Question
 from .row_values import is_language
 
@@ -109,7 +109,8 @@ class _ColumnReader:
         self._rows = samples
         self._call = call
         self._purpose = purpose
-        self._meanings: list[Meaning] = [meaning(name) for name in names]
+        plain = names if purpose == "call" else [without_refusal(name) for name in names]
+        self._meanings: list[Meaning] = [meaning(name) for name in plain]
         self._cells = [
             [cell for row in samples if at < len(row) and (cell := row[at].strip())] for at in range(len(names))
         ]

@@ -125,6 +125,7 @@ UNFIT: Final = _words(
 )
 """Words of a heading above phones that are not to be rung."""
 
+_NEGATIONS: Final = frozenset({"не", "not"})
 _NEEDED: Final = ("обязател", "обязат", "required", "necessary", "mandatory")
 """What a phone may lack without being a wrong one: "не обязательно" is in many forms."""
 
@@ -234,6 +235,13 @@ def is_of_others(name: str) -> bool:
     return any(word in OTHER_PERSON or word.startswith(OTHER_PERSON_STEMS) for word in normalise_name(name).split())
 
 
+def without_refusal(name: str) -> str:
+    """A heading of a do-not-call list without the words that say so: "Телефон (не звонить)" is a phone there."""
+    words = normalise_name(name).split()
+    plain = [word for word in words if word not in UNFIT and word not in _NEGATIONS]
+    return name if plain == words else " ".join(plain)
+
+
 def is_group_of_others(name: str) -> bool:
     """Whether a heading above several columns is other people's alone: "Поручитель", and not "Менеджер Иванов"."""
     words = normalise_name(name).split()
@@ -319,7 +327,7 @@ def _phone(words: list[str]) -> Meaning | None:
 
 def _is_negated(words: list[str]) -> bool:
     """Whether a heading says "do not ring": "Телефон (не звонить)"."""
-    return not {"не", "not"}.isdisjoint(words) and not any(word.startswith(_NEEDED) for word in words)
+    return not _NEGATIONS.isdisjoint(words) and not any(word.startswith(_NEEDED) for word in words)
 
 
 def _is_phone(word: str) -> bool:

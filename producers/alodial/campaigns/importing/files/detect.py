@@ -161,14 +161,14 @@ def _is_phone_heading(line: str) -> bool:
     if len(line) > MAX_HEADER_LINE or any(separator in line for separator in SEPARATORS):
         return False
     found = meaning(line.strip().strip('"'))
-    return found.field == "phone" and found.certainty == CERTAIN
+    return found.field == "phone" and (found.certainty == CERTAIN or found.speaks)
 
 
 def _names_phone(line: str, separator: str) -> bool:
     if separator not in line or len(line) > MAX_HEADER_LINE:
         return False
     found = [meaning(cell.strip().strip('"')) for cell in line.split(separator)]
-    return any(one.field == "phone" and one.certainty == CERTAIN for one in found)
+    return any(one.field == "phone" and (one.certainty == CERTAIN or one.speaks) for one in found)
 
 
 def _outside_quotes(line: str, separator: str) -> int:
