@@ -48,10 +48,10 @@ def test_wrong_keys_from_many_addresses_are_a_finding(settings: Settings) -> Non
         ring.start()
         for n in range(30):
             ring.note_wrong(f"192.0.2.{n}")
-        now = await store.call(read_async, {})
+        now = await store.call(read_async, settings)
         while not now.guessers:
             await asyncio.sleep(0.05)
-            now = await store.call(read_async, {})
+            now = await store.call(read_async, settings)
         await ring.aclose()
         await store.aclose()
         assert "keys_guessed" in [finding.code for finding in diagnose(now)]
