@@ -362,6 +362,18 @@ def test_a_campaign_outside_of_its_hours_says_when_it_goes_on(queue: CallQueue, 
     assert "waiting for calling hours" in words_on(operator.get("/campaigns"))
 
 
+def test_a_campaign_whose_last_rows_are_called_again_later_does_not_say_that_it_is_calling(
+    queue: CallQueue, operator: Operator
+) -> None:
+    id = placed(queue, 3, hours={"windows": "00:00-24:00"})
+    assert "It is calling." in words_on(operator.get(f"/campaigns/{id}"))
+    queue.store.redis.hset(keys.campaign(id), "cur", "3")
+    queue.store.redis.hset(keys.campaign_counts(id), mapping={"scheduled": "2", "completed": "1"})
+    assert "Nobody is being called now." in words_on(operator.get(f"/campaigns/{id}"))
+    queue.store.redis.hset(keys.campaign_counts(id), mapping={"scheduled": "1", "submitted": "1"})
+    assert "It is calling." in words_on(operator.get(f"/campaigns/{id}"))
+
+
 def test_a_campaign_that_is_to_begin_says_when(queue: CallQueue, operator: Operator) -> None:
     id = placed(queue, 3, starts_at=(datetime.now(UTC) + timedelta(hours=3, minutes=1)).isoformat())
     assert re.search(r"It begins (today|tomorrow) \d\d:\d\d UTC\S*, in 3 h", words_on(operator.get(f"/campaigns/{id}")))

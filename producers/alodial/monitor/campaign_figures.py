@@ -51,6 +51,11 @@ def ended(record: CampaignRecord) -> int:
     return _sum(record, ENDED)
 
 
+def waits_for_later(record: CampaignRecord) -> bool:
+    """Whether nobody is being called: every row that has not ended is to be called later, for example again."""
+    return record.state == "running" and 0 < good(record) - ended(record) == record.calls.get("scheduled", 0)
+
+
 def unanswered(record: CampaignRecord) -> int:
     """Calls that ended without an answer: those of a retry."""
     return max(0, ended(record) - record.answered)
