@@ -9,7 +9,7 @@ from store_harness import EPOCH, START, ClockedStore
 
 from alodial.calls.prepare import prepare
 from alodial.settings import Settings
-from alodial.store import call_transitions, script_connections
+from alodial.store import call_transitions, client, script_connections
 from alodial.store.call_transitions import NewCall
 from alodial.store.client import Store
 from alodial.store.enqueue import enqueue_calls
@@ -140,8 +140,9 @@ def test_plain_calls_take_the_short_way(store: Store, settings: Settings, call: 
     pytest.fail(f"never {answer}: {answers[-3:]}")
 
 
-def test_no_int_is_sent_as_a_signal_while_hiredis_makes_text_of_it_ends_the_process(
-    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("wait", [None, ("WAIT", 0, 100)])
+def test_no_number_is_sent_as_a_signal_while_hiredis_makes_text_of_it_ends_the_process(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch, wait: client.Wait | None
 ) -> None:
     sent: list[Any] = []
     pack = script_connections._packed
@@ -150,10 +151,14 @@ def test_no_int_is_sent_as_a_signal_while_hiredis_makes_text_of_it_ends_the_proc
         sent.append(words)
         return pack(words)
 
+    monkeypatch.setattr(client, "confirmation", lambda *_: wait)
     monkeypatch.setattr(script_connections, "_packed", packed)
     enqueue_calls(store, CALLS[:1])
-    assert sent
-    assert not any(isinstance(word, int) for words in sent for word in words)
+    enqueue_calls(store, [new_call("100000000000099", not_before=1_900_000_000_000, on_unconfirmed="redial")])
+    enqueue_calls(store, [new_call("100000000000098", expires_at=1_900_000_000_000)])
+    store.run(call_transitions.sweep(settings))
+    assert len(sent) >= 4
+    assert not any(isinstance(word, int | float) for words in sent for word in words)
 
 
 def test_its_answer_is_read(settings: Settings) -> None:

@@ -91,9 +91,9 @@ def enqueue(
         if call[6:] == _NO_MORE and call[3:5] == _ORDINARY:
             args += (call[0], call[1], call[2], call[5], buckets)
         elif (rest := call[_REST:]) != _SELDOM:
-            args += (*call[:3], call.reference, f"  {buckets}", *call[3:5], *call[6:_REST], *rest)
+            args += (*call[:3], call.reference, f"  {buckets}", *call[3:5], *map(str, call[6:_REST]), *rest)
         else:
-            args += (*call[:3], call.reference, f" {buckets}", *call[3:5], *call[6:_REST])
+            args += (*call[:3], call.reference, f" {buckets}", *call[3:5], *map(str, call[6:_REST]))
 
     def read(answer: Any) -> tuple[list[str], list[Enqueued]]:
         if answer == 1:  # the whole answer to a plain call that came alone

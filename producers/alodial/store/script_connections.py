@@ -44,9 +44,9 @@ class ScriptConnections:
         self._pool: Any = client.connection_pool
         self._kept_by_process: dict[int, list[Any]] = {}
 
-    def execute(self, *words: str | bytes | int | float) -> Any:
+    def execute(self, *words: str | bytes) -> Any:
         """Returns Redis' answer. A command whose connection breaks, that is not answered in time, or whose server became a
-        replica is sent once more, on a new connection.
+        replica is sent once more, on a new connection. Numbers are given as text, see :func:`as_text`.
 
         Raises redis-py's errors.
         """
@@ -73,7 +73,7 @@ class ScriptConnections:
     def execute_all(self, commands: Sequence[Command]) -> list[Any]:
         """As :meth:`execute`, for several commands on one connection; a refusal is an answer, but that of a replica."""
         connection = self._pool.get_connection(*POOL_ARGUMENTS)
-        packed = list(map(_packed, commands))
+        packed = [_packed(as_text(words)) for words in commands]
         try:
             try:
                 return self._exchange_all(connection, packed)
@@ -225,6 +225,11 @@ def _without_replica(answers: list[Any]) -> list[Any]:
         if isinstance(answer, ResponseError) and is_lost(answer):
             raise answer
     return answers
+
+
+def as_text(words: Command) -> Sequence[str | bytes]:
+    """Returns the words with numbers as text: a signal that raises while hiredis makes text of one crashes the process."""
+    return [word if isinstance(word, str | bytes) else str(word) for word in words]
 
 
 def _packed(words: Command) -> bytes:
