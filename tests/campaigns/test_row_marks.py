@@ -13,6 +13,9 @@ from file_harness import asked, checked, written
         ("Не звонить", "+", "marked_do_not_call"),
         ("Do not call", "TRUE", "marked_do_not_call"),
         ("DNC", "01.11.2026", "marked_do_not_call"),
+        ("is_dnc", "1", "marked_do_not_call"),
+        ("Не звонить (да/нет)", "да", "marked_do_not_call"),
+        ("Умер", "да", "marked_do_not_call"),
         ("Qo‘ng‘iroq qilinmasin", "ha", "marked_do_not_call"),
         ("Согласие на звонок", "нет", "marked_do_not_call"),
         ("Consent", "-", "marked_do_not_call"),
@@ -21,6 +24,7 @@ from file_harness import asked, checked, written
         ("Не звонить", "нет", ""),
         ("Не звонить", "-", ""),
         ("DNC", "0", ""),
+        ("Не звонить (да/нет)", "нет", ""),
         ("Согласие на звонок", "да", ""),
         ("Согласие на звонок", "", ""),
         ("Примечание", "Оплачено", ""),
@@ -43,6 +47,11 @@ def test_a_total_below_the_list_is_no_phone(row: str, tmp_path: Path) -> None:
     report = checked(written(tmp_path, f"ФИО;Телефон\nА;901234567\n{row}\nИсполнитель: Б;712037006\n"))
     assert [(problem.number, problem.code) for problem in report.problems] == [(3, "total_row"), (4, "total_row")]
     assert report.good == 1
+
+
+def test_a_total_behind_the_phone_is_found_by_the_name(tmp_path: Path) -> None:
+    path = written(tmp_path, "Телефон;Сумма;ФИО\n901234567;5;А\n301234567;5;Итого\n")
+    assert [problem.code for problem in checked(path).problems] == ["total_row"]
 
 
 @pytest.mark.parametrize("name", ["Итогов Али", "Всеволод", "Total Oil", "Исполнитель", "Jamila", "Субботин"])

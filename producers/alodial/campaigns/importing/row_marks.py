@@ -10,7 +10,7 @@ DO_NOT_CALL: Final = frozenset(
         "не звонить", "не звонить больше", "больше не звонить", "не обзванивать", "не беспокоить", "отказ от звонков",
         "отказ от обзвона", "отказался от звонков", "просил не звонить", "просила не звонить", "просит не звонить", "стоп",
         "стоп лист", "чс", "черный список", "отписан", "отписался", "отписалась", "отписка",
-        "do not call", "donotcall", "don't call", "dont call", "do not contact", "dnc", "no calls", "opt out", "opted out",
+        "do not call", "donotcall", "don't call", "dont call", "do not contact", "dnc", "opt out", "opted out",
         "optout", "unsubscribed", "unsubscribe", "blacklist", "blacklisted", "stop list", "stoplist",
         "qo'ng'iroq qilinmasin", "qo'ng'iroq qilmang", "qo'ng'iroq qilmaslik", "qora ro'yxat",
         "қўнғироқ қилинмасин", "қўнғироқ қилманг", "қўнғироқ қилмаслик", "қора рўйхат",
@@ -41,6 +41,8 @@ _COMMENTS: Final = frozenset(
     }
 )  # fmt: skip
 _NO: Final = frozenset({"нет", "no", "n", "н", "0", "false", "ложь", "yo'q", "йўқ", "-", "–", "—"})
+
+_ANSWERS: Final = frozenset({"да", "нет", "yes", "no", "y", "n", "ha", "yo'q", "ҳа", "йўқ", "is"})
 
 _COUNTRY: Final = frozenset(
     {
@@ -78,9 +80,11 @@ class RowMarks:
 
     def __init__(self, columns: Columns) -> None:
         used = set(columns.positions().values())
-        names = [(at, normalise_name(name)) for at, name in enumerate(columns.names) if at not in used]
+        names = [(at, _plain(name)) for at, name in enumerate(columns.names) if at not in used]
         self._phone = columns.phones[0]
-        self._refusals = [at for at, name in names if name in DO_NOT_CALL]
+        beside = min(1, len(columns.names) - 1) if columns.name is None else columns.name
+        self._label = beside if self._phone == 0 else 0
+        self._refusals = [at for at, name in names if name in _REMARKS]
         self._consents = [at for at, name in names if name in CONSENT]
         self._comments = [at for at, name in names if not _COMMENTS.isdisjoint(name.split())]
         self._marks = bool(self._refusals or self._consents or self._comments)
@@ -88,7 +92,7 @@ class RowMarks:
 
     def mark(self, cells: tuple[str, ...]) -> RowMark | None:
         """What keeps the row from being called, although it has a phone."""
-        label = cells[0] or next(filter(None, cells))
+        label = cells[self._label] or next(filter(None, cells))
         if label[:3].lower() in _TOTAL and _is_total(label) and (at := cells.index(label)) != self._phone:
             remedy = "remove the row; a list ends with its last person"
             return RowMark(at, "total_row", "is a total or a signature below a list, and no person", remedy)
@@ -114,6 +118,11 @@ class RowMarks:
             return False
         name = normalise_name(text)
         return name not in _UZBEKISTAN and not any(word.startswith(_UZBEK) for word in name.split())
+
+
+def _plain(name: str) -> str:
+    """A column's name without the answers that it asks for: "Не звонить (да/нет)"."""
+    return " ".join(word for word in normalise_name(name).split() if word not in _ANSWERS)
 
 
 def _marked(at: int) -> RowMark:
