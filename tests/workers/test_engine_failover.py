@@ -17,6 +17,7 @@ from alodial.errors import StoreUnavailable
 from alodial.settings import Settings
 from alodial.store import holds, primary, redis_checks, workers
 from alodial.store.client import AsyncStore
+from alodial.store.connect import watcher_of
 from alodial.store.keys import Keys
 from alodial.testing.redis_server import EmbeddedRedis
 from alodial_workers.alovoice.client import AloVoiceClient
@@ -221,6 +222,31 @@ def test_a_backup_that_is_restored_under_a_worker_pulls_the_emergency_stop_and_a
                     assert (server.received, queue.get(call.id).state) == (received, "queued")
                 attending.cancel()
                 await engine.stop(1)
+
+    asyncio.run(work())
+
+
+def test_a_look_at_a_primary_that_the_sentinels_do_not_confirm_is_none_that_the_next_one_must_know_of(
+    settings: Settings, sentinels: list[FakeSentinel]
+) -> None:
+    async def work() -> None:
+        ours = behind(settings, sentinels, "http://127.0.0.1:9")
+        with CallQueue(settings=ours) as queue:
+            engine = engine_of(ours, "one", redis_checks.epoch(queue.store.redis, keys))
+            await engine.follow_primary()
+            watcher = watcher_of(engine._store.redis)
+            assert watcher is not None
+            await until(lambda: watcher.view.confirmed)
+            await engine.follow_primary()
+            last = engine._memory._looked_at
+            assert last > 0
+            for sentinel in sentinels:
+                sentinel.silent = True
+            await until(lambda: not watcher.view.confirmed, within=10)
+            last = engine._memory._looked_at
+            await engine.follow_primary()
+            assert engine._memory._looked_at == last
+            await engine.stop(1)
 
     asyncio.run(work())
 

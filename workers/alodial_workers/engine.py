@@ -186,7 +186,8 @@ class Engine:
                         )
                     self._generation = current.number
                 current = confirmed
-            self._memory.looked(current.now)
+            watcher = watcher_of(self._store.redis)
+            self._memory.looked(current.now, is_confirmed=watcher is None or watcher.view.confirmed)
 
     async def _repeat(self, account: str, limits: AccountSettings) -> int:
         """Repeats an account's POSTs and outcomes; returns how many calls the store does not know any more."""

@@ -52,9 +52,14 @@ class PostMemory:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def looked(self, now: int) -> None:
-        """Notes the store's clock, Unix ms, while it is on the server that is known."""
-        self._looked_at = now
+    def looked(self, now: int, *, is_confirmed: bool) -> None:
+        """Notes the store's clock, Unix ms, while it is on the server that is known.
+
+        One that the majority of Sentinels does not confirm does not count: nothing is posted meanwhile, and the next primary may
+        know nothing of a long time on it.
+        """
+        if is_confirmed:
+            self._looked_at = now
 
     def forgotten(self, was: int) -> float:
         """The seconds that a store has lost whose last look was at ``was``, Unix ms, where that is more than is remembered here;
