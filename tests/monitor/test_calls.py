@@ -6,6 +6,7 @@ import io
 import re
 import time
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 from zoneinfo import ZoneInfo
@@ -247,6 +248,23 @@ def test_the_rest_of_a_redial_goes_on_after_those_that_were_called(operator: Ope
     assert "before" not in done
     foreign = operator.post("/calls/redial", {"state": "rejected", "cursor": "another"})
     assert foreign.headers["location"] == "/calls?state=rejected"
+
+
+def test_a_key_calls_again_within_its_limits_and_the_page_says_how_many_were_left_out(
+    stage: Stage, tmp_path: Path
+) -> None:
+    for n in range(4):
+        stage.rejected(reference=f"r-{n}")
+    url, desk = stage.queue.settings.redis_url.get_secret_value(), "planted-key-desk-77ab"
+    limited = Web(url, tmp_path, API_KEYS=f"{desk};name=desk;waiting_calls=3")
+    try:
+        operator = Operator(limited, desk)
+        done = operator.get(operator.post("/calls/redial", {"state": "rejected"}).headers["location"])
+        assert "3 calls are placed again." in words_on(done)
+        assert "1 would be over a limit of your key" in words_on(done)
+    finally:
+        limited.stop()
+    assert stage.queue.count(CallFilter(state="queued")).number == 3
 
 
 def test_simply_everything_is_never_rung_again(operator: Operator, stage: Stage) -> None:

@@ -21,6 +21,8 @@ from .redial import RedialPlan, is_masked, plan_redial
 CHUNK = 250
 """Calls of one script: about 5 ms of Redis, so that other clients wait no longer."""
 
+_NOT_STORED: Final = {"full": "store_full", "limit": "limit_reached"}
+
 MAX_PAGES: Final = 200
 """Pages of live and archived calls that are read for one act."""
 
@@ -79,15 +81,16 @@ def redial_all(
     archive: Archive | None,
     limit: int = MAX_CALLS,
     cursor: str | None = None,
+    quota: str = "",
 ) -> BulkResult:
     """Redials up to ``limit`` calls, archived ones too, except those in progress and those of campaigns.
 
-    Goes on after the result with this ``cursor``. Raises BadCursor, and StoreUnavailable: repeat it then, no call rings twice
-    for it.
+    ``quota`` are the limits of the key that asks, as in NewCall. Goes on after the result with this ``cursor``. Raises
+    BadCursor, and StoreUnavailable: repeat it then, no call rings twice for it.
     """
     result = BulkResult()
     for chunk in _records(store, archive, require_filter(wanted), limit, result, cursor):
-        plans = _plans(store, chunk, result)
+        plans = _plans(store, chunk, quota, result)
         attempts = [plan.attempt for plan in plans if plan.again is None]
         calls = [plan.again for plan in plans if plan.again is not None]
         if attempts:
@@ -95,7 +98,7 @@ def redial_all(
                 result.add(row.outcome == "redial", row.outcome)
         if calls:
             for answer in store_calls(store, waker, calls):
-                result.add(answer.outcome == "created", "store_full" if answer.outcome == "full" else "already")
+                result.add(answer.outcome == "created", _NOT_STORED.get(answer.outcome, "already"))
     return result
 
 
@@ -125,14 +128,14 @@ def _records(
     result.more = result.cursor is not None
 
 
-def _plans(store: Store, records: Sequence[CallRecord | None], result: BulkResult) -> list[RedialPlan]:
+def _plans(store: Store, records: Sequence[CallRecord | None], quota: str, result: BulkResult) -> list[RedialPlan]:
     plans = []
     for record in records:
         if record is None:
             result.leave_out("unknown")
             continue
         try:
-            plans.append(plan_redial(record, store.settings))
+            plans.append(plan_redial(record, store.settings, quota=quota))
         except NotRedialable:
             masked = "masked" if is_masked(record) else "under_way"
             result.leave_out("campaign" if record.campaign_id else masked)

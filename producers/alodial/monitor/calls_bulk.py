@@ -10,13 +10,14 @@ from starlette.responses import Response
 
 from alodial_schemas import mask_numbers
 
-from ..calls.bulk_actions import BulkResult
+from ..calls.bulk_actions import BulkResult, redial_all
 from ..calls.queue import AsyncCallQueue
+from ..calls.threads import WORK
 from ..store.call_indexes import BadCursor
 from ..store.call_listing import MAX_CALLS
 from ..web.context import app_context
 from . import call_rows
-from .auth import Forbidden, Signed, audit, can, form_of, key_given, remember_key, text_of
+from .auth import Forbidden, Signed, audit, caller_of, can, form_of, key_given, remember_key, text_of
 from .call_filter_form import FIELDS, CallQuery, cancelable, redialable
 from .calls import count_of, query_of
 from .rendering import PeopleRoute, go, page
@@ -25,7 +26,17 @@ from .session import Operator, form_token, is_form_token
 Act = Literal["cancel", "redial"]
 
 ACTS: Final[dict[Act, str]] = {"cancel": "cancel_calls", "redial": "redial_calls"}
-LEFT_OUT: Final = ("late", "already", "over", "campaign", "under_way", "masked", "unknown")
+LEFT_OUT: Final = (
+    "late",
+    "already",
+    "over",
+    "campaign",
+    "under_way",
+    "masked",
+    "unknown",
+    "limit_reached",
+    "store_full",
+)
 MAX_CURSOR: Final = 200
 
 router = APIRouter(include_in_schema=False, route_class=PeopleRoute)
@@ -125,7 +136,8 @@ async def _do(request: Request, operator: Operator, act: Act) -> Response:
     else:
         try:
             actor = call_rows.author(operator)
-            result = await queue.redial_all(query.filter, actor=actor, cursor=cursor or None)
+            rest = (queue.archive, MAX_CALLS, cursor or None, caller_of(operator).quota)
+            result = await WORK.run(redial_all, queue.thread_store, queue.waker, query.filter, actor, *rest)
         except BadCursor:
             return go(query.address())
     filter_text = mask_numbers(query.query_string())
